@@ -1,0 +1,6 @@
+"""`python -m exporter` is `error-visualization`."""
+
+from exporter.cli import main
+
+if __name__ == "__main__":
+    raise SystemExit(main())

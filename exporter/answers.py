@@ -1,0 +1,91 @@
+"""How answers look: one shape for success, one for every error, and what no request may do."""
+
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import msgspec
+from aiohttp import web
+
+from exporter.intake import QueueFullError
+from exporter.report import ReportError
+from exporter.service import Service
+from exporter.store import StoreError
+
+SERVICE: Final = web.AppKey("service", Service)
+_JSON: Final = {"Content-Type": "application/json"}
+_encode = msgspec.json.Encoder().encode
+_log = logging.getLogger(__name__)
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class ApiError(Exception):
+    """An answer other than success; `field` names the parameter that is wrong, `reason` how it is counted."""
+
+    def __init__(self, status: int, message: str, *, field: str = "", reason: str = "") -> None:
+        super().__init__(message)
+        self.status = status
+        self.field = field
+        self.reason = reason
+
+
+def json_answer(content: Any, *, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
+    return web.Response(body=_encode(content), status=status, headers={**_JSON, **(headers or {})})
+
+
+def success(data: Any, message: str = "") -> web.Response:
+    """`data` is an object, or is JSON already."""
+    words = b',"message":' + _encode(message) if message else b""
+    content = data if isinstance(data, bytes) else _encode(data)
+    return web.Response(body=b'{"status":"success"%s,"data":%s}' % (words, content), headers=_JSON)
+
+
+def failure(status: int, message: str, field: str = "", *, retry_after: int = 0) -> web.Response:
+    """The one shape of every error."""
+    headers = {"Retry-After": str(retry_after)} if retry_after else None
+    return json_answer({"status": "error", "message": message, "field": field}, status=status, headers=headers)
+
+
+@web.middleware
+async def answer_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Gives every error its shape and counts what was refused."""
+    rejected = request.app[SERVICE].metrics.rejected
+    try:
+        return await handler(request)
+    except ReportError as error:
+        rejected.labels(error.reason).inc()
+        return failure(400, str(error), error.field)
+    except ApiError as error:
+        if error.reason:
+            rejected.labels(error.reason).inc()
+        return failure(error.status, str(error), error.field)
+    except QueueFullError:
+        rejected.labels("queue_full").inc()
+        return failure(503, "too many reports wait to be written; send it again", retry_after=1)
+    except StoreError as error:
+        if request.method == "POST":
+            rejected.labels("store_failed").inc()
+        return failure(503, f"the store fails; send it again ({error})", retry_after=5)
+    except web.HTTPRequestEntityTooLarge:
+        rejected.labels("too_large").inc()
+        return failure(413, f"the body is larger than {request.app[SERVICE].settings.max_body_bytes} bytes")
+    except web.HTTPException as error:
+        if error.status < 400:
+            raise
+        answer = failure(error.status, error.reason)
+        if "Allow" in error.headers:
+            answer.headers["Allow"] = error.headers["Allow"]
+        return answer
+    except Exception:
+        _log.exception("%s %s", request.method, request.path)
+        return failure(500, "an error of the service itself; its log has the details")
+
+
+def check_origin(request: web.Request) -> None:
+    """Refuses what another site's page makes a browser send. Raises `ApiError`."""
+    origin = request.headers.get("Origin")
+    if origin is None or urlsplit(origin).netloc == request.host:
+        return
+    if origin not in request.app[SERVICE].settings.allowed_origins:
+        raise ApiError(403, f"the origin {origin} is not allowed", field="Origin", reason="forbidden_origin")

@@ -1,0 +1,100 @@
+"""The application: which path leads where, and how it starts and stops."""
+
+import asyncio
+import contextlib
+import gc
+import logging
+import signal
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Final
+
+from aiohttp import web
+
+from exporter import handlers, pages, reading
+from exporter.answers import SERVICE, answer_errors
+from exporter.config import Settings
+from exporter.service import Service
+
+SHUTDOWN_SECONDS: Final = 5.0
+_log = logging.getLogger(__name__)
+
+API: Final = (
+    web.post("/api/report-error", handlers.report_error),
+    web.post("/api/report-errors", handlers.report_errors),
+    web.post("/api/reset-counts", handlers.reset_counts),
+    web.get("/api/errors", reading.errors),
+    web.get("/api/errors/list", reading.error_list),
+    web.get("/api/errors/{id}", reading.error),
+    web.get("/api/patterns", reading.patterns),
+    web.get("/api/patterns/{fingerprint}", reading.pattern),
+    web.get("/api/openapi.json", reading.openapi),
+    web.get("/metrics", reading.metrics),
+    web.get("/-/healthy", reading.healthy),
+    web.get("/-/ready", reading.ready),
+)
+PAGE: Final = (
+    web.get("/", pages.home),
+    web.get("/error-visualization", pages.page),
+    web.get("/ws/error-visualization", reading.websocket),
+    web.get("/sounds/{name}", pages.sound),
+    web.get("/static/{name:.+}", pages.static),
+)
+
+
+def make_app(service: Service) -> web.Application:
+    """The service as an aiohttp application; it starts and stops with it."""
+    app = web.Application(middlewares=[answer_errors], client_max_size=service.settings.max_body_bytes)
+    app[SERVICE] = service
+    app.add_routes(API)
+    if service.settings.error_visualization:
+        app.add_routes(PAGE)
+    app.cleanup_ctx.append(_run)
+    app.on_shutdown.append(_close_sockets)
+    return app
+
+
+async def _run(app: web.Application) -> AsyncIterator[None]:
+    await app[SERVICE].start()
+    yield
+    await app[SERVICE].stop()
+
+
+async def _close_sockets(app: web.Application) -> None:
+    await app[SERVICE].live.close()
+
+
+async def serve(settings: Settings) -> None:
+    """Serves until SIGTERM or SIGINT; then takes no more, answers what it took, and closes."""
+    runner = web.AppRunner(make_app(Service(settings)), access_log=None, shutdown_timeout=SHUTDOWN_SECONDS)
+    await runner.setup()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)  # requests come and go; little of them is ever in a cycle
+    try:
+        site = web.TCPSite(runner, settings.host, settings.port, backlog=1024)
+        await site.start()
+        _greet(settings, runner)
+        await _signal()
+        _log.info("stopping")
+    finally:
+        await runner.cleanup()
+
+
+async def _signal() -> None:
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        with contextlib.suppress(NotImplementedError):
+            loop.add_signal_handler(number, stopped.set)
+    await stopped.wait()
+
+
+def _greet(settings: Settings, runner: web.AppRunner) -> None:
+    port = runner.addresses[0][1]
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    lines = [f"database  {Path(settings.db_path).absolute()}"]
+    if settings.error_visualization:
+        lines.append(f"page      http://{host}:{port}/error-visualization")
+    lines.append(f"reports   http://{host}:{port}/api/report-error")
+    lines.append(f"metrics   http://{host}:{port}/metrics")
+    print("\n".join(lines), flush=True)

@@ -1,0 +1,151 @@
+"""Reporting errors from code: raises nothing into the caller, and light to import.
+
+`report_error` is the guide's, for code with an event loop; `report_error_sync` for code without one. Both try again
+when the service is away or busy; the `event_id` that they add makes sure that a repeat is stored once.
+"""
+
+import asyncio
+import datetime as dt
+import http.client
+import json
+import logging
+import math
+import random
+import time
+import traceback
+import urllib.error
+import urllib.request
+import uuid
+from collections.abc import Mapping
+from typing import Any, Final
+
+TRIES: Final = 3
+TIMEOUT: Final = 10.0  # seconds for one try
+MAX_PAUSE: Final = 5.0  # seconds between two tries, whatever `Retry-After` says
+AGAIN: Final = (429, 502, 503, 504)
+PATH: Final = "/api/report-error"
+_log = logging.getLogger(__name__)
+
+
+async def report_error(dashboard_url: str, error_data: Mapping[str, Any]) -> bool:
+    """Reports an error to the service at `dashboard_url` ("http://localhost:8080"): whether it is stored there."""
+    import aiohttp
+
+    try:
+        body = _body(error_data)
+        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=TIMEOUT)) as session:
+            for attempt in range(TRIES):
+                try:
+                    async with session.post(_url(dashboard_url), data=body, headers=_HEADERS) as response:
+                        text = await response.text(errors="replace")
+                        stored, pause = _judge(response.status, text, response.headers.get("Retry-After"), attempt)
+                except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError, TimeoutError) as error:
+                    stored, pause = _away(error, attempt)
+                if pause is None:
+                    return stored
+                await asyncio.sleep(pause)
+    except Exception:
+        _log.exception("an error could not be reported")
+    return False
+
+
+def report_error_sync(dashboard_url: str, error_data: Mapping[str, Any]) -> bool:
+    """`report_error` for code without an event loop; waits for the answer."""
+    try:
+        request = urllib.request.Request(_url(dashboard_url), _body(error_data), _HEADERS, method="POST")
+        for attempt in range(TRIES):
+            try:
+                with urllib.request.urlopen(request, timeout=TIMEOUT) as response:
+                    stored, pause = _judge(response.status, response.read().decode(errors="replace"), None, attempt)
+            except urllib.error.HTTPError as error:
+                with error:
+                    text = error.read().decode(errors="replace")
+                    stored, pause = _judge(error.code, text, error.headers.get("Retry-After"), attempt)
+            except (OSError, http.client.HTTPException) as error:
+                stored, pause = _away(error, attempt)
+            if pause is None:
+                return stored
+            time.sleep(pause)
+    except Exception:
+        _log.exception("an error could not be reported")
+    return False
+
+
+def error_report(
+    error: BaseException, *, worker_id: str, error_category: str | None = None, **fields: Any
+) -> dict[str, Any]:
+    """The report of an exception in the guide's schema, with the state of this machine; `fields` are added to it."""
+    from exporter.hardware import hardware_context, system_context
+
+    return {
+        "timestamp": dt.datetime.now(dt.UTC).isoformat(),
+        "worker_id": worker_id,
+        "type": type(error).__name__,
+        "error_category": error_category,
+        "message": str(error) or type(error).__name__,
+        "traceback": "".join(traceback.format_exception(error)),
+        "system_context": system_context(),
+        "hardware_context": hardware_context(),
+        **fields,
+    }
+
+
+_HEADERS: Final = {"Content-Type": "application/json"}
+
+
+def _url(dashboard_url: str) -> str:
+    return dashboard_url.rstrip("/") + PATH
+
+
+def _body(error_data: Mapping[str, Any]) -> bytes:
+    """The report as JSON, whatever is in it."""
+    report = {"event_id": str(uuid.uuid4()), **error_data}
+    report["event_id"] = report["event_id"] or str(uuid.uuid4())
+    return json.dumps(_plain(report, 0), allow_nan=False).encode()
+
+
+def _plain(value: Any, depth: int) -> Any:
+    """`value` as JSON can hold it; what it cannot is told in words."""
+    if value is None or isinstance(value, bool | int):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, str):
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, dt.datetime):
+        return value.isoformat()
+    if depth > 30:
+        return "…"
+    if isinstance(value, Mapping):
+        return {str(_plain(str(key), depth)): _plain(item, depth + 1) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_plain(item, depth + 1) for item in value]
+    if isinstance(value, bytes):
+        return value.decode(errors="replace")
+    return _plain(str(value), depth)
+
+
+def _judge(status: int, text: str, retry_after: str | None, attempt: int) -> tuple[bool, float | None]:
+    """Whether the error is stored, and how long to wait before another try; None where that is settled."""
+    try:
+        stored = status == 200 and json.loads(text).get("status") == "success"
+    except (ValueError, AttributeError):
+        stored = False
+    if stored or status not in AGAIN or attempt + 1 == TRIES:
+        if not stored:
+            _log.warning("an error was not stored: %s %s", status, text[:500])
+        return stored, None
+    pause = float(retry_after) if retry_after and retry_after.isdigit() else _backoff(attempt)
+    return False, min(pause, MAX_PAUSE)
+
+
+def _away(error: Exception, attempt: int) -> tuple[bool, float | None]:
+    if attempt + 1 == TRIES:
+        _log.warning("an error was not reported, the service does not answer: %r", error)
+        return False, None
+    return False, _backoff(attempt)
+
+
+def _backoff(attempt: int) -> float:
+    pause: float = 0.2 * 2**attempt * random.uniform(0.5, 1.5)
+    return pause

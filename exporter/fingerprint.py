@@ -1,0 +1,109 @@
+"""Fingerprint: which pattern an error belongs to. Pure; `VERSION` changes whenever an answer does.
+
+The key is the type, the message with everything masked that differs from one occurrence to the next, and the innermost
+frame of the traceback that is the project's own. What tells faults apart in this field (an XID, a CUDA error, a signal,
+an errno, an HTTP status) is kept.
+"""
+
+import re
+from hashlib import blake2b
+from typing import Final, NamedTuple
+
+VERSION: Final = 1
+MAX_MESSAGE: Final = 4_000  # characters of a message that are looked at
+MAX_TRACEBACK: Final = 8_192  # characters of the end of a traceback that are looked at
+MAX_TEXT: Final = 500
+
+
+class Pattern(NamedTuple):
+    """`fingerprint` is 16 hex digits; `text` is the masked message, or the type where there is none."""
+
+    fingerprint: str
+    text: str
+
+
+# One alternation, tried from left to right at each place where something to mask can begin. What is kept comes first.
+# Quantifiers are possessive: no input makes the engine go back.
+_TOKEN: Final = re.compile(
+    r"""
+      (?P<plain>(?:\b(?!(?i:xid|cuda|cublas|cudnn|nccl|sig|exit|errno|returncode|http|status))
+          [A-Za-z]++(?![\w@:./\\+-])[\s,;()'"]*+)++)
+    | (?P<xid>\b(?i:xid)\b(?:\ ?\(PCI:[^)\s]{4,32}\))?[\s:=(]*+(?P<code>\d++)\b)
+    | (?P<keep>
+          \bCUDA\ error:?\ \d++\b | \b(?:CUDA_ERROR|cuda[Ee]rror|CUBLAS_STATUS|CUDNN_STATUS|nccl[A-Z])\w*+
+        | \b(?i:signal|exit\ code|exitcode|exit\ status|returncode)[\s:=]*+-?\d++\b | \bSIG[A-Z]{2,6}\d?\b
+        | \[?\b(?i:errno)[\s:=]*+\d++\]?
+        | \b(?i:HTTP(?:/\d(?:\.\d)?)?|status(?:\ code)?)[\s:=]*+[1-5]\d\d\b
+      )
+    | (?P<time>
+          \b\d{4}-\d\d-\d\d(?:[T\ ]\d\d:\d\d(?::\d\d(?:[.,]\d++)?)?(?:Z|[+-]\d\d:?\d\d)?)?(?!\w)
+        | \b\d{1,2}:\d\d:\d\d(?:[.,]\d++)?\b
+      )
+    | (?P<uuid>\b[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}\b)
+    | (?P<email>\b[\w.+-]{1,64}@[\w-]{1,64}(?:\.[\w-]{1,64}){1,8})
+    | (?P<url>\b[a-z]{2,10}://[^\s'"<>)\]]++)
+    | (?P<pci>\b(?:[0-9a-fA-F]{4,8}:[0-9a-fA-F]{2}:[0-9a-fA-F]{2}(?:\.\d)? | [0-9a-fA-F]{2}:[0-9a-fA-F]{2}\.\d)\b)
+    | (?P<mac>\b[0-9a-fA-F]{2}(?::[0-9a-fA-F]{2}){5}\b)
+    | (?P<ip>\b\d{1,3}(?:\.\d{1,3}){3}(?::\d{1,5})?\b | (?<![\w:])\[?(?:[0-9a-fA-F]{1,4}:){4,7}:?[0-9a-fA-F]{1,4}\]?)
+    | (?P<path>(?<![\w.])(?:[A-Za-z]:\\|~?/|\.{1,2}/)[^\s'"<>:,;()\[\]]*+)
+    | (?P<hex>\b0[xX][0-9a-fA-F]++\b
+        | \b(?=[a-f]*+[0-9])(?=[0-9]*+[a-f])[0-9a-f]{8,}+\b | \b(?=[A-F]*+[0-9])(?=[0-9]*+[A-F])[0-9A-F]{8,}+\b)
+    | (?P<host>\b(?=[A-Za-z-]++\d)[A-Za-z][\w-]{0,63}(?:\.[A-Za-z][\w-]{0,63}){2,8}\b)
+    | (?P<number>
+          (?<![A-Za-z0-9_.])[-+]?\d++(?:[.,]\d++)*+(?:[eE][-+]?\d++)?
+          (?:\ ?(?:[KMGTP]i?B|[kmgtp]?[Bb]ytes?|[nmµu]?s|secs?|seconds?|min(?:ute)?s?|hours?|[MGk]?Hz|°?C|%)
+             (?![A-Za-z0-9]))?
+      )
+    | (?P<digits>(?:(?<=_)-)?\d++)
+    """,
+    re.VERBOSE,
+)
+_LIST: Final = re.compile(r"(<\w+>)(?:(?:[,;] ?\1)++|(?:[ :/x=-]\1){2,}+)")
+_FRAME: Final = re.compile(r'^\s*+File "([^"\n]++)", line \d++, in (\S++)', re.MULTILINE)
+_FOREIGN: Final = ("site-packages", "dist-packages", "/lib/python", "<frozen", "\\lib\\")
+_EMBEDDED: Final = "Traceback (most recent call last)"
+_WORDS: Final = {
+    "time": "<time>", "uuid": "<id>", "email": "<email>", "url": "<url>", "pci": "<pci>", "mac": "<mac>", "ip": "<ip>",
+    "path": "<path>", "host": "<host>", "hex": "<hex>", "number": "<num>", "digits": "<num>",
+}  # fmt: skip
+
+
+def fingerprint(type_: str, message: str, traceback: str | None) -> Pattern:
+    """The pattern of an error. Never raises; looks at a bounded part of each text."""
+    text = message[:MAX_MESSAGE]
+    if _EMBEDDED in text:
+        head, _, tail = text.partition(_EMBEDDED)
+        traceback = traceback or tail
+        text = head.strip() or tail.rstrip().rpartition("\n")[2]
+    masked = mask(text)
+    key = f"{VERSION}\0{type_}\0{masked}\0{top_frame(traceback) if traceback else ''}"
+    digest = blake2b(key.encode("utf-8", "replace"), digest_size=8).hexdigest()
+    return Pattern(digest, masked[:MAX_TEXT] or type_)
+
+
+def mask(text: str) -> str:
+    """`text` with a placeholder for everything that differs from one occurrence of an error to the next."""
+    masked = " ".join(_TOKEN.sub(_replace, text).split())
+    return _LIST.sub(r"\1…", masked) if masked.count("<") > 2 else masked
+
+
+def top_frame(traceback: str) -> str:
+    """The innermost frame outside of installed libraries, as `file:function`, else the innermost; "" if there is none.
+    Without line numbers, which change with every edit."""
+    frames = _FRAME.findall(traceback[-MAX_TRACEBACK:])
+    own = [frame for frame in frames if not any(part in frame[0] for part in _FOREIGN)] or frames
+    if not own:
+        return ""
+    file, function = own[-1]
+    return f"{file.replace(chr(92), '/').rpartition('/')[2]}:{function}"
+
+
+def _replace(found: re.Match[str]) -> str:
+    kind = found.lastgroup or ""
+    if kind == "plain":
+        return found.group()
+    if kind == "xid":
+        return f"xid {found['code']}"
+    if kind == "keep":
+        return " ".join(found.group().lower().split())
+    return _WORDS[kind]

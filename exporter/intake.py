@@ -1,0 +1,128 @@
+"""Group commit: while one group of submissions is on its way to disk, the next gathers.
+
+So a commit is shared by many requests under load, and alone it is never waited for.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Final
+
+from msgspec import Struct
+
+from exporter.ingest import Refusal, Submission, Taken
+
+IDLE_SECONDS: Final = 1.0
+MAX_GROUP: Final = 4_000
+Result = bytes | Refusal
+
+
+class QueueFullError(Exception):
+    """More waits to be written than there is room for."""
+
+
+class Entry(Struct, gc=False):
+    """One request's submissions, and where their results go."""
+
+    submissions: Sequence[Submission]
+    done: Any
+    since: float
+
+
+class Intake:
+    """Takes submissions to the store in groups, by `call`ing what is there. `taken` hears of each group after its
+    commit and before the senders are answered."""
+
+    def __init__(
+        self,
+        call: Callable[..., Awaitable[Any]],
+        *,
+        taken: Callable[[Taken], None],
+        capacity: int,
+        linger: float = 0.0,
+    ) -> None:
+        self._call = call
+        self._taken = taken
+        self._linger = linger
+        self.capacity = capacity
+        self.queued = 0
+        self._waiting: list[Entry] = []
+        self._sent: list[Entry] = []
+        self._sender: asyncio.Task[None] | None = None
+        self._wake = asyncio.Event()
+
+    def start(self) -> None:
+        self._sender = asyncio.create_task(self._send())
+
+    def submit(self, submissions: Sequence[Submission]) -> "asyncio.Future[list[Result]]":
+        """The result of each submission, when all are on disk or refused. Raises `QueueFullError`."""
+        if self.queued + len(submissions) > self.capacity:
+            raise QueueFullError
+        self.queued += len(submissions)
+        done: asyncio.Future[list[Result]] = asyncio.get_running_loop().create_future()
+        self._waiting.append(Entry(submissions, done, time.monotonic()))
+        self._wake.set()
+        return done
+
+    def oldest_seconds(self) -> float:
+        """For how long the oldest report that is not on disk has been waiting."""
+        oldest = next(iter((*self._sent[:1], *self._waiting[:1])), None)
+        return time.monotonic() - oldest.since if oldest else 0.0
+
+    async def drain(self) -> None:
+        """Waits until everything that was submitted is settled, then takes no more."""
+        await asyncio.gather(*(entry.done for entry in (*self._sent, *self._waiting)), return_exceptions=True)
+        if self._sender:
+            self._sender.cancel()
+
+    async def _send(self) -> None:
+        idle = True
+        while True:
+            if not self._waiting:
+                self._wake.clear()
+                try:
+                    await asyncio.wait_for(self._wake.wait(), None if idle else IDLE_SECONDS)
+                except TimeoutError:
+                    idle = True
+                    await self._rest()
+                    continue
+            if self._linger:
+                await asyncio.sleep(self._linger)
+            idle = False
+            await self._take(self._next_group())
+
+    def _next_group(self) -> list[Entry]:
+        """All that waits, up to a size that keeps a commit short."""
+        size = 0
+        for number, entry in enumerate(self._waiting):
+            if number and size + len(entry.submissions) > MAX_GROUP:
+                group, self._waiting = self._waiting[:number], self._waiting[number:]
+                return group
+            size += len(entry.submissions)
+        group, self._waiting = self._waiting, []
+        return group
+
+    async def _take(self, group: list[Entry]) -> None:
+        submissions = [one for entry in group for one in entry.submissions]
+        self._sent = group
+        try:
+            taken: Taken = await self._call("take", [tuple(one) for one in submissions])
+        except Exception as error:
+            taken = Taken([Refusal(str(error), "", "store_failed")] * len(submissions), [], [], 0, str(error), 0.0)
+        for event, place in zip(taken.events, taken.places, strict=True):
+            event.body = event.body or submissions[place].body.decode()
+        self._sent = []
+        self.queued -= len(submissions)
+        self._taken(taken)
+        place = 0
+        for entry in group:
+            end = place + len(entry.submissions)
+            if not entry.done.done():
+                entry.done.set_result(taken.results[place:end])
+            place = end
+
+    async def _rest(self) -> None:
+        try:
+            await self._call("idle")
+        except Exception as error:
+            self._taken(Taken([], [], [], 0, str(error), 0.0))

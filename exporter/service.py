@@ -1,0 +1,151 @@
+"""The service's parts, put together: what the handlers work with."""
+
+import asyncio
+import datetime as dt
+import logging
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+from exporter import backend
+from exporter.channel import Channel
+from exporter.config import Settings
+from exporter.error_metrics import ErrorMetrics
+from exporter.event import ErrorEvent
+from exporter.ingest import Taken
+from exporter.intake import Intake
+from exporter.live import Live
+from exporter.metrics import ServiceMetrics
+from exporter.store import State, StoreError
+
+STUCK_SECONDS: Final = 10.0
+RESTARTS: Final = 10
+_log = logging.getLogger(__name__)
+
+
+class Listener(Protocol):
+    """Hears of events on the event loop, after their commit, in the order of their ids. Must not block or raise."""
+
+    def hear(self, events: Sequence[ErrorEvent]) -> None: ...
+
+
+class Service:
+    """Runs the store's process, and tells what was stored to all who listen. `process=False` runs it in a thread."""
+
+    def __init__(self, settings: Settings, *, process: bool = True) -> None:
+        self.settings = settings
+        self._process = process
+        self.failure = "the store is not open yet"
+        self.errors = ErrorMetrics(
+            max_workers=settings.max_worker_labels, max_types=settings.max_type_labels, max_series=settings.max_series
+        )
+        self.live = Live()
+        self.listeners: list[Listener] = [self.errors, self.live]
+        self.intake = Intake(
+            self._write, taken=self._taken, capacity=settings.queue_capacity, linger=settings.linger_ms / 1000
+        )
+        self.metrics = ServiceMetrics(self.errors)
+        self.metrics.watch(self.intake, self.live, self.size, lambda: not self.failure)
+        self._stopping = False
+        self._renewal: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Opens the store. Raises `StoreError`."""
+        await self._open()
+        self.intake.start()
+
+    async def stop(self) -> None:
+        """Writes what waits, closes the store."""
+        self._stopping = True
+        await self.intake.drain()
+        for reader in self._readers:
+            reader.close()
+        try:
+            await self._writer.call("close")
+        except ConnectionError:
+            _log.error("the store was gone before it could be closed")
+        self._writer.close()
+        await asyncio.to_thread(self._backend.join, 5)
+
+    async def read(self, method: str, *values: Any) -> bytes | None:
+        """What a reader of the store answers, as JSON. Raises `StoreError`."""
+        reader = min(self._readers, key=lambda channel: channel.load)
+        try:
+            found: bytes | None = await reader.call(method, *values)
+        except ConnectionError as error:
+            raise StoreError(str(error)) from error
+        return found
+
+    async def reset_counts(self) -> dt.datetime:
+        """Moves the mark from which the page and the gauge of critical errors count. Deletes nothing."""
+        at = dt.datetime.now(dt.UTC)
+        try:
+            await self._write("reset_counts", at)
+        except ConnectionError as error:
+            raise StoreError(str(error)) from error
+        self.errors.reset(at)
+        return at
+
+    def why_not_ready(self) -> str:
+        """Why nothing can be committed now; "" when it can."""
+        if self.failure:
+            return f"the store fails: {self.failure}"
+        waited = self.intake.oldest_seconds()
+        if waited > STUCK_SECONDS:
+            return f"the oldest report has been waiting to be written for {waited:.0f} s"
+        free = shutil.disk_usage(Path(self.settings.db_path).absolute().parent).free
+        if free < self.settings.min_free_bytes:
+            return f"the disk is nearly full: {free} bytes are free, {self.settings.min_free_bytes} are wanted"
+        return ""
+
+    def size(self) -> int:
+        """Bytes of the database and its log on disk."""
+        path = Path(self.settings.db_path)
+        files = (path, path.with_name(path.name + ".wal"))
+        return sum(file.stat().st_size for file in files if file.exists())
+
+    async def _open(self) -> None:
+        self._backend, sockets = await asyncio.to_thread(backend.start, self.settings, process=self._process)
+        self._writer = Channel(sockets[0], lost=self._lost)
+        self._readers = [Channel(one) for one in sockets[1:]]
+        for channel in (self._writer, *self._readers):
+            await channel.open()
+        try:
+            state: State = await self._writer.call("open")
+        except ConnectionError as error:
+            raise StoreError(str(error)) from error
+        self.errors.resume(state)
+        self.live.resume(sum(count.errors for count in state.counters.values()))
+        self.failure = ""
+
+    async def _write(self, method: str, *values: Any) -> Any:
+        return await self._writer.call(method, *values)
+
+    def _taken(self, taken: Taken) -> None:
+        self.metrics.taken(taken)
+        if taken.failure:
+            self.failure = taken.failure
+            _log.error("a transaction was not kept: %s", taken.failure)
+        elif taken.events:
+            self.failure = ""
+        for listener in self.listeners if taken.events else ():
+            listener.hear(taken.events)
+
+    def _lost(self) -> None:
+        if not self._stopping:
+            self.failure = "its process died and is started again"
+            self._renewal = asyncio.create_task(self._renew())
+
+    async def _renew(self) -> None:
+        """Starts the store's process again; what it had on disk is there."""
+        for attempt in range(RESTARTS):
+            for reader in self._readers:
+                reader.close()
+            try:
+                await self._open()
+            except StoreError as error:
+                _log.error("the store does not start: %s", error)
+                await asyncio.sleep(min(2**attempt, 30))
+            else:
+                return

@@ -1,0 +1,147 @@
+-- name: watermark
+SELECT max(id) FROM watermark;
+
+-- name: summary
+SELECT coalesce(sum(errors), 0)::BIGINT                                              AS total_errors,
+       coalesce(sum(recurring), 0)::BIGINT                                           AS recurring_errors,
+       coalesce(sum(errors) FILTER (error_category ILIKE 'RESOURCE\_%' ESCAPE '\'), 0)::BIGINT AS resource_errors,
+       coalesce(sum(errors) FILTER (error_category ILIKE 'NETWORK\_%' ESCAPE '\'), 0)::BIGINT  AS network_errors,
+       coalesce(sum(errors) FILTER (hardware_error), 0)::BIGINT                      AS hardware_errors,
+       coalesce(sum(errors) FILTER (hardware_error AND severity = 'critical'), 0)::BIGINT AS critical_hardware_errors,
+       coalesce(sum(errors) FILTER (severity = 'critical'), 0)::BIGINT               AS critical_errors,
+       coalesce(sum(errors) FILTER (severity = 'warning'), 0)::BIGINT                AS warning_errors,
+       coalesce(sum(errors) FILTER (severity = 'info'), 0)::BIGINT                   AS info_errors,
+       coalesce(sum(errors) FILTER (error_category ILIKE 'WORKER\_%' ESCAPE '\'), 0)::BIGINT   AS worker_errors,
+       coalesce(sum(errors) FILTER (error_category ILIKE 'TEST\_%' ESCAPE '\'), 0)::BIGINT     AS test_errors
+FROM facts($since, $whole, $rolled);
+
+-- name: categories
+SELECT error_category AS category, sum(errors)::BIGINT AS count
+FROM facts($since, $whole, $rolled)
+GROUP BY 1 ORDER BY 2 DESC, 1;
+
+-- name: time_series
+SELECT time_bucket(to_seconds($bucket), minute) AS timestamp,
+       coalesce(sum(errors) FILTER (severity = 'critical'), 0)::BIGINT AS critical,
+       coalesce(sum(errors) FILTER (severity = 'warning'), 0)::BIGINT  AS warning,
+       coalesce(sum(errors) FILTER (severity = 'info'), 0)::BIGINT     AS info
+FROM facts($since, $whole, $rolled)
+GROUP BY 1 ORDER BY 1;
+
+-- name: patterns
+SELECT any_value(p.pattern) AS pattern, f.occurrences, f.category, f.first_seen, f.last_seen, f.fingerprint,
+       f.workers, f.type, f.critical, min(p.first_seen) AS ever_first_seen
+FROM (
+    SELECT fingerprint, sum(errors)::BIGINT AS occurrences, arg_max(error_category, last_seen) AS category,
+           any_value(type) AS type, min(first_seen) AS first_seen, max(last_seen) AS last_seen,
+           count(DISTINCT worker_id) AS workers,
+           coalesce(sum(errors) FILTER (severity = 'critical'), 0)::BIGINT AS critical
+    FROM facts($since, $whole, $rolled)
+    WHERE $fingerprint IS NULL OR fingerprint = $fingerprint
+    GROUP BY 1 ORDER BY 2 DESC, max(last_seen) DESC, 1 LIMIT $limit
+) f LEFT JOIN patterns p USING (fingerprint)
+GROUP BY ALL ORDER BY f.occurrences DESC, f.last_seen DESC, f.fingerprint;
+
+-- name: trends
+SELECT fingerprint, time_bucket(to_seconds($bucket), minute) AS timestamp, sum(errors)::BIGINT AS errors
+FROM facts($since, $whole, $rolled)
+WHERE list_contains($fingerprints, fingerprint)
+GROUP BY ALL;
+
+-- name: pattern_workers
+SELECT worker_id, sum(errors)::BIGINT AS errors, max(last_seen) AS last_seen
+FROM facts($since, $whole, $rolled) WHERE fingerprint = $fingerprint
+GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 100;
+
+-- name: workers
+WITH by_type AS (
+    SELECT worker_id, type, sum(errors) AS errors, max(last_seen) AS last_seen,
+           coalesce(sum(errors) FILTER (severity = 'critical'), 0) AS critical,
+           coalesce(sum(errors) FILTER (severity = 'warning'), 0) AS warning
+    FROM facts($since, $whole, $rolled) GROUP BY ALL
+)
+SELECT worker_id, sum(errors)::BIGINT AS error_count, sum(critical)::BIGINT AS critical_errors,
+       arg_max(type, (errors, type)) AS most_common_error, max(last_seen) AS last_error_time,
+       CASE WHEN sum(critical) > 0 THEN 'critical' WHEN sum(warning) > 0 THEN 'warning' ELSE 'stable' END AS status
+FROM by_type GROUP BY worker_id ORDER BY error_count DESC, worker_id LIMIT $limit;
+
+-- name: hardware
+WITH by_type AS (
+    SELECT hardware_type, type, sum(errors) AS errors,
+           coalesce(sum(errors) FILTER (severity = 'critical'), 0) AS critical,
+           coalesce(sum(errors) FILTER (severity = 'warning'), 0) AS warning
+    FROM facts($since, $whole, $rolled) WHERE hardware_type IS NOT NULL GROUP BY ALL
+)
+SELECT hardware_type, sum(errors)::BIGINT AS error_count, sum(critical)::BIGINT AS critical_errors,
+       arg_max(type, (errors, type)) AS most_common_error,
+       CASE WHEN sum(critical) > 0 THEN 'critical' WHEN sum(warning) > 0 THEN 'warning' ELSE 'stable' END AS status
+FROM by_type GROUP BY hardware_type ORDER BY error_count DESC, hardware_type LIMIT $limit;
+
+-- name: hardware_metrics
+-- Percent and °C, over the reports that carry them.
+SELECT hardware_type,
+       avg(cpu_percent) AS cpu_percent, avg(memory_percent) AS memory_percent, avg(disk_percent) AS disk_percent,
+       max(gpu_celsius) AS max_gpu_celsius,
+       count(*) FILTER (contains(conditions, 'overheating')) AS overheating,
+       count(*) FILTER (contains(conditions, 'memory_pressure')) AS memory_pressure,
+       count(*) FILTER (contains(conditions, 'throttling')) AS throttling
+FROM errors WHERE timestamp >= $since AND hardware_type IS NOT NULL
+GROUP BY 1;
+
+-- name: errors
+-- The ids are found first, on narrow columns; the wide ones are read for these alone.
+SELECT id, event_id, timestamp, received_at, worker_id, type, error_category, message, severity, reasons, fingerprint,
+       is_recurring, is_system_critical, payload
+FROM errors WHERE id IN (
+    SELECT id FROM errors
+    WHERE timestamp >= $since
+      AND ($severity IS NULL OR list_contains($severity, severity))
+      AND ($category IS NULL OR list_contains($category, error_category))
+      AND ($worker IS NULL OR list_contains($worker, worker_id))
+      AND ($type IS NULL OR list_contains($type, type))
+      AND ($fingerprint IS NULL OR fingerprint = $fingerprint)
+      AND ($hardware IS NULL OR list_contains($hardware, hardware_type))
+      AND ($hardware_error IS NULL OR hardware_error = $hardware_error)
+      AND ($q IS NULL OR contains(lower(message), $q) OR contains(lower(type), $q)
+           OR contains(lower(worker_id), $q) OR contains(lower(error_category), $q))
+      AND ($before IS NULL OR timestamp < $before OR (timestamp = $before AND id < $before_id))
+    ORDER BY timestamp DESC, id DESC LIMIT $limit
+)
+ORDER BY timestamp DESC, id DESC;
+
+-- name: error
+SELECT id, event_id, timestamp, received_at, worker_id, type, error_category, message, severity, reasons, fingerprint,
+       is_recurring, is_system_critical, payload
+FROM errors WHERE id = $id;
+
+-- name: outcomes
+SELECT id, event_id, severity, reasons, fingerprint FROM errors WHERE id IN (SELECT unnest($ids));
+
+-- name: find_event
+-- A repeat carries the timestamp of the first, which leaves few row groups to look into.
+SELECT id FROM errors WHERE timestamp = $timestamp AND event_id = $event_id LIMIT 1;
+
+-- name: counters
+SELECT worker_id, type, error_category, severity, hardware_type, sum(errors)::BIGINT, min(first_seen), max(last_seen)
+FROM counters GROUP BY ALL;
+
+-- name: recent_event_ids
+SELECT event_id, id, received_at FROM errors WHERE id > $above ORDER BY id;
+
+-- name: recurrences
+SELECT fingerprint, list_sort(max(timestamp, 64)) FROM errors WHERE timestamp >= $since GROUP BY 1;
+
+-- name: seconds
+-- How many errors each second brought, by a column's clock: critical ones, and all.
+SELECT epoch(date_trunc('second', timestamp))::BIGINT, count(*) FROM errors
+WHERE timestamp >= $since AND severity = 'critical' GROUP BY 1 ORDER BY 1;
+
+-- name: received_seconds
+SELECT epoch(date_trunc('second', received_at))::BIGINT, count(*) FROM errors
+WHERE received_at >= $since GROUP BY 1 ORDER BY 1;
+
+-- name: known_patterns
+SELECT DISTINCT fingerprint FROM patterns;
+
+-- name: reset_at
+SELECT max(reset_at) FROM marks;

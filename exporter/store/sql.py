@@ -1,0 +1,18 @@
+"""The SQL files of this package, by name."""
+
+import re
+from importlib import resources
+
+_FILES = resources.files(__package__)
+
+
+def named(file: str) -> dict[str, str]:
+    """The statements of `file` by the name in the `-- name:` line above each."""
+    parts = re.split(r"^-- name: (\w+)\n", (_FILES / file).read_text("utf-8"), flags=re.MULTILINE)
+    return dict(zip(parts[1::2], parts[2::2], strict=True))
+
+
+def migrations() -> list[str]:
+    """The scripts that lead from an empty database to the newest schema; the n-th leads to version n."""
+    files = sorted((_FILES / "migrations").iterdir(), key=lambda file: file.name)
+    return [file.read_text("utf-8") for file in files if file.name.endswith(".sql")]

@@ -1,0 +1,49 @@
+-- name: settings
+-- A checkpoint that also merges row groups stalls commits for seconds; small and without merging it takes milliseconds.
+SET threads = 1;
+SET checkpoint_threshold = '16MB';
+SET max_vacuum_tasks = 0;
+SET TimeZone = 'UTC';
+
+-- name: roll_minutes
+INSERT INTO rollup
+SELECT date_trunc('minute', timestamp), worker_id, type, error_category, severity, hardware_type, hardware_error,
+       fingerprint, count(*), count(*) FILTER (is_recurring), min(timestamp), max(timestamp)
+FROM errors WHERE id > $rolled
+GROUP BY ALL;
+
+-- name: roll_counters
+INSERT INTO counters
+SELECT worker_id, type, error_category, severity, hardware_type, count(*), min(timestamp), max(timestamp)
+FROM errors WHERE id > $rolled
+GROUP BY ALL;
+
+-- name: roll_watermark
+INSERT INTO watermark VALUES ($rolled);
+
+-- name: compact
+-- Small appends pile up rows of one key; at start they are added up once.
+CREATE TEMP TABLE totals AS
+SELECT worker_id, type, error_category, severity, hardware_type,
+       sum(errors)::BIGINT AS errors, min(first_seen) AS first_seen, max(last_seen) AS last_seen
+FROM counters GROUP BY ALL;
+DELETE FROM counters;
+INSERT INTO counters FROM totals;
+DROP TABLE totals;
+DELETE FROM watermark WHERE id < (SELECT max(id) FROM watermark);
+
+-- name: facts
+-- The errors since a moment, added up by minute as far as they are rolled up, else one by one.
+-- whole: the first full minute after since. rolled: the watermark.
+CREATE OR REPLACE MACRO facts(since, whole, rolled) AS TABLE
+SELECT minute, worker_id, type, error_category, severity, hardware_type, hardware_error, fingerprint, errors, recurring,
+       first_seen, last_seen
+FROM rollup WHERE minute >= whole
+UNION ALL
+SELECT date_trunc('minute', timestamp), worker_id, type, error_category, severity, hardware_type, hardware_error,
+       fingerprint, 1, is_recurring::BIGINT, timestamp, timestamp
+FROM errors WHERE timestamp >= since AND timestamp < whole
+UNION ALL
+SELECT date_trunc('minute', timestamp), worker_id, type, error_category, severity, hardware_type, hardware_error,
+       fingerprint, 1, is_recurring::BIGINT, timestamp, timestamp
+FROM errors WHERE id > rolled AND timestamp >= whole;
