@@ -21,13 +21,15 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class ApiError(Exception):
-    """An answer other than success; `field` names the parameter that is wrong, `reason` how it is counted."""
+    """An answer other than success; `field` names the parameter that is wrong, `reason` how it is counted, and after
+    `close` the connection is not used again."""
 
-    def __init__(self, status: int, message: str, *, field: str = "", reason: str = "") -> None:
+    def __init__(self, status: int, message: str, *, field: str = "", reason: str = "", close: bool = False) -> None:
         super().__init__(message)
         self.status = status
         self.field = field
         self.reason = reason
+        self.close = close
 
 
 def json_answer(content: Any, *, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
@@ -59,7 +61,10 @@ async def answer_errors(request: web.Request, handler: Handler) -> web.StreamRes
     except ApiError as error:
         if error.reason:
             rejected.labels(error.reason).inc()
-        return failure(error.status, str(error), error.field)
+        answer = failure(error.status, str(error), error.field)
+        if error.close:  # what is left of the body cannot be read past
+            answer.force_close()
+        return answer
     except QueueFullError:
         rejected.labels("queue_full").inc()
         return failure(503, "too many reports wait to be written; send it again", retry_after=1)

@@ -10,12 +10,12 @@ from aiohttp import web
 from exporter.answers import SERVICE, ApiError, check_origin, json_answer, success
 from exporter.event import isoformat
 from exporter.ingest import Refusal, Submission
-from exporter.report import ReportError, split_reports
+from exporter.report import split_reports
 from exporter.store import StoreError
 
 JSON: Final = "application/json"
 NDJSON: Final = ("application/x-ndjson", "application/jsonl", "application/ndjson")
-ENCODINGS: Final = ("", "identity", "gzip", "deflate")
+ENCODINGS: Final = ("", "identity", "gzip", "deflate", "br", "zstd")
 
 
 async def report_error(request: web.Request) -> web.Response:
@@ -31,7 +31,7 @@ async def report_error(request: web.Request) -> web.Response:
         return success(result, "Error reported successfully")
     if result.reason == "store_failed":
         raise StoreError(result.message)
-    raise ReportError(result.message, field=result.field, reason=result.reason)
+    raise ApiError(400, result.message, field=result.field, reason=result.reason)
 
 
 async def report_errors(request: web.Request) -> web.Response:
@@ -85,8 +85,9 @@ async def _body(request: web.Request, types: tuple[str, ...]) -> bytes:
         raise ApiError(415, f"expected {expected}", field="Content-Type", reason="unsupported_type")
     encoding = headers.get("Content-Encoding", "")
     if encoding and encoding.lower() not in ENCODINGS:
-        raise ApiError(415, "expected gzip, deflate or none", field="Content-Encoding", reason="unsupported_encoding")
+        words = "expected gzip, deflate, br or zstd"
+        raise ApiError(415, words, field="Content-Encoding", reason="unsupported_encoding")
     try:
         return await request.read()
     except web.RequestPayloadError:
-        raise ReportError("the body does not decompress", reason="malformed") from None
+        raise ApiError(400, "the body does not decompress", reason="malformed", close=True) from None

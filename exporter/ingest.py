@@ -15,7 +15,7 @@ from typing import NamedTuple
 import msgspec
 
 from exporter.dedupe import Seen
-from exporter.event import ErrorEvent
+from exporter.event import MAX_MESSAGE, ErrorEvent
 from exporter.fingerprint import fingerprint
 from exporter.report import (
     MAX_EVENT_ID,
@@ -148,7 +148,7 @@ class Ingest:
             worker_id=(report.worker_id or "")[:MAX_LABEL],
             type=type_,
             category=(report.error_category or UNKNOWN_CATEGORY)[:MAX_LABEL],
-            message=message,
+            message=message[:MAX_MESSAGE],
             severity=judged.severity,
             reasons=judged.reasons,
             fingerprint=pattern.fingerprint,

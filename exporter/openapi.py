@@ -13,6 +13,7 @@ Schema = dict[str, Any]
 TEXT: Final[Schema] = {"type": "string"}
 COUNT: Final[Schema] = {"type": "integer", "minimum": 0}
 TIME: Final[Schema] = {"type": "string", "format": "date-time"}
+SEVERITY: Final[Schema] = {"enum": list(SEVERITIES)}
 STATUS: Final[Schema] = {"enum": ["critical", "warning", "stable"]}
 NUMBER: Final[Schema] = {"type": ["number", "null"]}
 
@@ -94,7 +95,7 @@ def _overview() -> Schema:
         {
             "categories": _list(_object({"category": TEXT, "count": COUNT})),
             "other_categories": _object({"categories": COUNT, "count": COUNT}),
-            "severities": _list(_object({"severity": {"enum": list(SEVERITIES)}, "count": COUNT})),
+            "severities": _list(_object({"severity": SEVERITY, "count": COUNT})),
             "time_series": _object({"bucket_seconds": COUNT, "points": _list(point)}),
         }
     )
@@ -127,6 +128,8 @@ def _paths() -> Schema:
     result = _object({"index": COUNT, "status": TEXT}, data=_ref("Outcome"), message=TEXT, field=TEXT, code=COUNT)
     batch = _object({"stored": COUNT, "failed": COUNT, "results": _list(result)})
     sent = {"application/json": {"schema": _list(_ref("ErrorReport"))}, "application/x-ndjson": {"schema": TEXT}}
+    patterns = _object({"patterns": _list(_ref("Pattern"))})
+    metrics = {"summary": "Prometheus text or OpenMetrics", "responses": {"200": {"description": "metrics"}}}
     return {
         "/api/report-error": {"post": _operation("Report an error", _ref("Outcome"), [key], (400, 403, 413, 415, 503),
                                                  body={"application/json": {"schema": _ref("ErrorReport")}})},
@@ -137,11 +140,11 @@ def _paths() -> Schema:
         "/api/errors/list": {"get": _operation("Single errors", page, [range_, limit, *many, *single], (400, 503))},
         "/api/errors/{id}": {"get": _operation("One error", _ref("Error"), [_in_path("id")], (404, 503))},
         "/api/patterns": {"get": _operation("The most frequent patterns",
-                                            _object({"patterns": _list(_ref("Pattern"))}), [range_, limit], (400, 503))},
+                                            patterns, [range_, limit], (400, 503))},
         "/api/patterns/{fingerprint}": {"get": _operation("One pattern", _ref("Pattern"),
                                                           [_in_path("fingerprint"), range_], (400, 404, 503))},
         "/api/openapi.json": {"get": {"summary": "This", "responses": {"200": {"description": "OpenAPI 3.1"}}}},
-        "/metrics": {"get": {"summary": "Prometheus text or OpenMetrics", "responses": {"200": {"description": "metrics"}}}},
+        "/metrics": {"get": metrics},
         "/-/healthy": {"get": _operation("The process answers", _object({}), [], ())},
         "/-/ready": {"get": _operation("A report could be committed now", _object({}), [], (503,))},
     }  # fmt: skip

@@ -1,0 +1,169 @@
+"""A service for tests: in this process (`service`, fast) or in its own (`Served`, as people run it)."""
+
+import asyncio
+import dataclasses
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp.test_utils import TestClient, TestServer
+
+from exporter.app import make_app
+from exporter.config import Settings
+from exporter.service import Service
+
+ROOT = Path(__file__).parent.parent
+REPORT = {
+    "worker_id": "worker-1",
+    "type": "ResourceError",
+    "error_category": "RESOURCE_EXHAUSTED",
+    "message": "Failed to allocate GPU memory",
+}
+
+
+@dataclasses.dataclass
+class InProcess:
+    """The service as an application of this process, its store in a thread."""
+
+    client: TestClient[Any, Any]
+    service: Service
+
+    async def post(self, report: Any = None, **more: Any) -> dict[str, Any]:
+        """Reports an error and returns the answer's `data`."""
+        async with self.client.post("/api/report-error", json=REPORT | (report or {}), **more) as response:
+            answer = await response.json()
+            assert response.status == 200, answer
+            return answer["data"]
+
+    async def get(self, path: str, status: int = 200, **query: Any) -> Any:
+        async with self.client.get(path, params=query) as response:
+            answer = await response.json()
+            assert response.status == status, answer
+            return answer["data"] if status == 200 else answer
+
+    async def metrics(self) -> dict[str, float]:
+        """Samples by their text in the exposition."""
+        async with self.client.get("/metrics") as response:
+            return samples(await response.text())
+
+
+def samples(text: str) -> dict[str, float]:
+    lines = [line.rpartition(" ") for line in text.splitlines() if not line.startswith("#")]
+    return {name: float(value) for name, _, value in lines}
+
+
+@pytest.fixture
+async def serve(tmp_path: Path) -> AsyncIterator[Callable[..., Any]]:
+    """Starts a service with settings of one's own; a second one of the same file goes on where the first stopped."""
+    clients: list[TestClient[Any, Any]] = []
+
+    async def start(**settings: Any) -> InProcess:
+        given = Settings(**{"db_path": str(tmp_path / "errors.duckdb"), "min_free_bytes": 0} | settings)
+        service = Service(given, process=False)
+        client: TestClient[Any, Any] = TestClient(TestServer(make_app(service)))
+        await client.start_server()
+        clients.append(client)
+        return InProcess(client, service)
+
+    yield start
+    for client in clients:
+        await client.close()
+
+
+@pytest.fixture
+async def service(serve: Callable[..., Any]) -> InProcess:
+    return await serve()
+
+
+class Served:
+    """The command as people run it, on a port of its own."""
+
+    def __init__(self, db: Path, *flags: str, port: int = 0) -> None:
+        self.db = db
+        command = [sys.executable, "-m", "exporter", "serve", "--port", str(port), "--db-path", str(db)]
+        self.process = subprocess.Popen(
+            [*command, "--min-free-bytes", "0", *flags], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            cwd=ROOT, start_new_session=True,
+        )  # fmt: skip
+        self.log: list[str] = []
+        assert self.process.stdout
+        assert self.process.stderr
+        line = ""
+        while not line.startswith("reports"):
+            line = self.process.stdout.readline()
+            assert line, self.process.stderr.read()
+        self.url = line.split()[1].removesuffix("/api/report-error")
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self.process.stderr
+        self.log.extend(self.process.stderr)
+
+    def get(self, path: str) -> Any:
+        with urllib.request.urlopen(self.url + path, timeout=10) as response:
+            return json.load(response)["data"]
+
+    def metrics(self) -> dict[str, float]:
+        with urllib.request.urlopen(self.url + "/metrics", timeout=10) as response:
+            return samples(response.read().decode())
+
+    def post(self, report: dict[str, Any]) -> dict[str, Any]:
+        body = json.dumps(REPORT | report).encode()
+        request = urllib.request.Request(
+            self.url + "/api/report-error", body, {"Content-Type": "application/json"}, method="POST"
+        )
+        with urllib.request.urlopen(request, timeout=10) as response:
+            return json.load(response)["data"]
+
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        status = self.process.wait(15)
+        self._reader.join(5)
+        for stream in (self.process.stdout, self.process.stderr):
+            if stream:
+                stream.close()
+        return status
+
+    def kill(self) -> None:
+        """As a power cut would: the service and the process of its store at once."""
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.stop()
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[Callable[..., Served]]:
+    """Starts the command; stops what is still running at the end."""
+    running: list[Served] = []
+
+    def start(*flags: str, **more: Any) -> Served:
+        running.append(Served(tmp_path / "errors.duckdb", *flags, **more))
+        return running[-1]
+
+    yield start
+    for one in running:
+        if one.process.poll() is None:
+            one.stop()
+
+
+async def eventually(check: Callable[[], Any], seconds: float = 5.0) -> Any:
+    """What `check` returns as soon as that is true; fails when it does not become so."""
+    deadline = time.monotonic() + seconds
+    while True:
+        result = check()
+        if asyncio.iscoroutine(result):
+            result = await result
+        if result or time.monotonic() > deadline:
+            assert result
+            return result
+        await asyncio.sleep(0.02)
