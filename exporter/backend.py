@@ -23,7 +23,7 @@ from exporter.store import State, Store, StoreError
 from exporter.store.filters import Filters
 
 READERS: Final = 2
-LOCKED_SECONDS: Final = 10.0  # a predecessor that was killed may take this long to let go of the file
+LOCKED_SECONDS: Final = 5.0  # a predecessor that was killed may take this long to let go of the file
 _encode = msgspec.json.Encoder().encode
 
 

@@ -100,7 +100,12 @@ class Served:
         line = ""
         while not line.startswith("reports"):
             line = self.process.stdout.readline()
-            assert line, self.process.stderr.read()
+            if not line:
+                said = self.process.stderr.read()
+                self.process.wait(10)
+                self.process.stdout.close()
+                self.process.stderr.close()
+                raise AssertionError(said)
         self.url = line.split()[1].removesuffix("/api/report-error")
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()

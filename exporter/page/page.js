@@ -9,7 +9,8 @@ const CARDS = {
   resource_errors: "resource", network_errors: "network", recurring_errors: "recurring",
 };
 const SHOWN = 100;
-const REDRAW_MS = 1000;
+const DRAW_MS = 200; // a new error is there at once, however many come
+const REFRESH_MS = 1000;
 const EXAMPLE = `curl -X POST ${location.origin}/api/report-error \\
   -H 'Content-Type: application/json' \\
   -d '{"worker_id": "worker-1", "type": "ResourceError", "message": "Failed to allocate GPU memory"}'`;
@@ -19,7 +20,8 @@ const asked = Number(new URLSearchParams(location.search).get("range"));
 const hours = asked in RANGES ? asked : 24;
 let errors = [];
 let live = null;
-let scheduled = 0;
+let drawing = 0;
+let refreshing = 0;
 
 function drawRange() {
   by("range").replaceChildren(...Object.entries(RANGES).map(([value, label]) => element(
@@ -72,9 +74,9 @@ async function fetchSnapshot() {
 
 // At most once a second, however much comes: the numbers are the service's own.
 function refreshSoon() {
-  scheduled ||= setTimeout(async () => {
-    try { await refresh(); } catch { drawState("lost"); } finally { scheduled = 0; }
-  }, REDRAW_MS);
+  refreshing ||= setTimeout(async () => {
+    try { await refresh(); } catch { drawState("lost"); } finally { refreshing = 0; }
+  }, REFRESH_MS);
 }
 
 async function refresh() {
@@ -91,7 +93,7 @@ function hear(news) {
   const first = news.filter((error) => !known.has(error.id)).reverse();
   errors = [...first, ...errors].sort((a, b) => Date.parse(b.timestamp) - Date.parse(a.timestamp) || b.id - a.id);
   errors.length = Math.min(errors.length, SHOWN);
-  if (!scheduled) drawErrors();
+  drawing ||= setTimeout(() => { drawing = 0; drawErrors(); }, DRAW_MS);
   refreshSoon();
 }
 

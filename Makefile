@@ -1,0 +1,46 @@
+# The verbs: run test lint bench docs. Each sets up what it needs in .venv; only Python and make are needed.
+PYTHON ?= python3
+BIN := .venv/bin
+DEMO_URL ?= http://127.0.0.1:8080
+
+.PHONY: run test lint bench docs clean
+
+.venv/installed: pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	touch $@
+
+.venv/installed-test: pyproject.toml .venv/installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+	touch $@
+
+# The real parts that tests run. As root on Debian they are installed; elsewhere their tests say that they are left out.
+.venv/real-parts: | .venv/installed-test
+	$(BIN)/python tests/real_parts.py install
+	touch $@
+
+run: .venv/installed  ## serve on 127.0.0.1:8080 with ./errors.duckdb; DEMO=1 sends errors, ARGS="..." options of serve
+ifdef DEMO
+	@$(BIN)/error-visualization demo --url $(DEMO_URL) & trap "kill $$!" EXIT INT TERM; \
+	$(BIN)/error-visualization serve $(ARGS)
+else
+	@exec $(BIN)/error-visualization serve $(ARGS)
+endif
+
+test: .venv/installed-test .venv/real-parts  ## all tests
+	$(BIN)/python tests/real_parts.py missing
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: .venv/installed-test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: .venv/installed-test
+	$(BIN)/python benchmarks/ingest.py $(ARGS)
+
+docs: .venv/installed-test .venv/real-parts  ## the screenshots in docs/
+	$(BIN)/python docs/screenshots.py
+
+clean:
+	rm -rf .venv build dist reports .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,172 @@
+"""Single durable reports against a bare aiohttp handler that parses the same body and stores nothing.
+
+    python benchmarks/ingest.py [--seconds 5] [--rounds 5] [--connections 64]
+
+Both sides run in turns on this machine, in a process of their own, on the same event loop (uvloop), and get the same
+bodies (the demo's errors) over as many connections; medians are printed. The load comes from wrk (Debian's package)
+where there is one, else from an aiohttp client, which takes more of the machine itself. The bare handler decodes with
+msgspec, the fastest there is; `--json` decodes with the standard library instead.
+"""
+
+import argparse
+import asyncio
+import itertools
+import json
+import os
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+import aiohttp
+import psutil
+
+from exporter.fleet import story
+
+BODIES = 500
+JSON = {"Content-Type": "application/json"}
+BARE = """
+import asyncio, json, sys, msgspec, uvloop
+from aiohttp import web
+decode = json.loads if sys.argv[1] == "json" else msgspec.json.decode
+async def report(request):
+    decode(await request.read())
+    return web.Response(body=b'{"status":"success"}', content_type="application/json")
+async def main():
+    app = web.Application(client_max_size=1 << 22)
+    app.router.add_post("/api/report-error", report)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0, backlog=1024)
+    await site.start()
+    print(f"reports http://127.0.0.1:{runner.addresses[0][1]}/api/report-error", flush=True)
+    await asyncio.Event().wait()
+uvloop.run(main())
+"""
+LUA = """
+local bodies = {}
+for line in io.lines("%s") do bodies[#bodies + 1] = line end
+local n = 0
+wrk.method = "POST"
+wrk.headers["Content-Type"] = "application/json"
+request = function() n = n %% #bodies + 1; return wrk.format(nil, nil, nil, bodies[n]) end
+"""
+
+
+class Round(NamedTuple):
+    rate: float  # requests a second
+    p50: float  # ms
+    p99: float  # ms
+    memory: float  # MiB, the peak of all processes together
+    failed: int
+
+
+class Side:
+    """A server process."""
+
+    def __init__(self, *command: str) -> None:
+        self.process = subprocess.Popen([sys.executable, *command], stdout=subprocess.PIPE, text=True)
+        assert self.process.stdout
+        self.url = next(line for line in self.process.stdout if line.startswith("reports")).split()[1]
+        self.peak = 0.0
+
+    def memory(self) -> float:
+        own = psutil.Process(self.process.pid)
+        return sum(p.memory_info().rss for p in (own, *own.children(recursive=True))) / 2**20
+
+    def stop(self) -> None:
+        self.process.terminate()
+        self.process.wait(15)
+
+
+def wrk(side: Side, script: Path, seconds: int, connections: int) -> Round:
+    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", "-s", str(script), side.url]
+    running = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    while running.poll() is None:
+        side.peak = max(side.peak, side.memory())
+        time.sleep(0.25)
+    said = running.communicate()[0]
+
+    def milliseconds(percent: str) -> float:
+        number, unit = re.findall(rf"{percent}%\s+([\d.]+)(us|ms|s)", said)[0]
+        return float(number) * {"us": 0.001, "ms": 1, "s": 1000}[unit]
+
+    failed = re.findall(r"Non-2xx or 3xx responses: (\d+)", said)
+    rate = float(re.findall(r"Requests/sec:\s+([\d.]+)", said)[0])
+    return Round(rate, milliseconds("50"), milliseconds("99"), side.peak, int(failed[0]) if failed else 0)
+
+
+async def aiohttp_load(side: Side, bodies: list[bytes], seconds: int, connections: int) -> Round:
+    times: list[float] = []
+    failed = 0
+    end = time.perf_counter() + seconds
+    source = itertools.cycle(bodies)
+
+    async def client(session: aiohttp.ClientSession) -> None:
+        nonlocal failed
+        while time.perf_counter() < end:
+            began = time.perf_counter()
+            async with session.post(
+                side.url, data=next(source), headers={"Content-Type": "application/json"}
+            ) as response:
+                await response.read()
+                failed += response.status >= 300
+            times.append(1000 * (time.perf_counter() - began))
+
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=connections)) as session:
+        await asyncio.gather(*(client(session) for _ in range(connections)))
+    side.peak = max(side.peak, side.memory())
+    cuts = statistics.quantiles(times, n=100)
+    return Round(len(times) / seconds, cuts[49], cuts[98], side.peak, failed)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seconds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--connections", type=int, default=64)
+    parser.add_argument("--json", action="store_true", help="the bare handler decodes with the standard library")
+    given = parser.parse_args()
+    bodies = [json.dumps(moment.report).encode() for moment in itertools.islice(story(1), BODIES)]
+    with tempfile.TemporaryDirectory() as folder:
+        lines, script = Path(folder, "bodies"), Path(folder, "post.lua")
+        lines.write_bytes(b"\n".join(bodies) + b"\n")
+        script.write_text(LUA % lines)
+        serve = ("-m", "exporter", "serve", "--port", "0", "--db-path", str(Path(folder, "errors.duckdb")))
+        sides = {"bare": Side("-c", BARE, "json" if given.json else "msgspec"), "service": Side(*serve)}
+        found: dict[str, list[Round]] = {name: [] for name in sides}
+        try:
+            for number in range(given.rounds):
+                for name in sorted(sides, reverse=bool(number % 2)):
+                    if shutil.which("wrk"):
+                        one = wrk(sides[name], script, given.seconds, given.connections)
+                    else:
+                        one = asyncio.run(aiohttp_load(sides[name], bodies, given.seconds, given.connections))
+                    found[name].append(one)
+                    print(f"{name:8} {one.rate:8.0f}/s  p50 {one.p50:6.2f} ms  p99 {one.p99:6.2f} ms", flush=True)
+        finally:
+            for side in sides.values():
+                side.stop()
+    return report(found, given.connections, len(bodies), sum(map(len, bodies)) / len(bodies))
+
+
+def report(found: dict[str, list[Round]], connections: int, bodies: int, size: float) -> int:
+    print(f"\nmedians of {len(found['bare'])} rounds, {connections} connections, {bodies} bodies of {size:.0f} bytes, "
+          f"{os.cpu_count()} cores, load by {'wrk' if shutil.which('wrk') else 'aiohttp'}")  # fmt: skip
+    for name, rounds in found.items():
+        rate, p50, p99, memory, _ = (statistics.median(column) for column in zip(*rounds, strict=True))
+        print(f"{name:8} {rate:8.0f}/s  p50 {p50:6.2f} ms  p99 {p99:6.2f} ms  peak memory {memory:5.0f} MiB")
+    ratios = [s.rate / b.rate for s, b in zip(found["service"], found["bare"], strict=True)]
+    failed = sum(r.failed for rounds in found.values() for r in rounds)
+    told = ", ".join(f"{ratio:.2f}" for ratio in ratios)
+    print(f"ratio    {statistics.median(ratios):.2f} (rounds: {told}); failed requests: {failed}")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

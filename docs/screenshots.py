@@ -1,0 +1,55 @@
+"""Makes the pictures in docs/screenshots/ from a service with the demo's errors: `make docs`."""
+
+import asyncio
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from playwright.async_api import async_playwright
+
+from exporter import demo
+
+HERE = Path(__file__).parent / "screenshots"
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-sync",
+         "--disable-component-update"]  # fmt: skip
+SIZES = {"desktop": (1280, 800), "phone": (390, 844)}
+
+
+async def main() -> int:
+    chromium = shutil.which("chromium")
+    if not chromium:
+        print("chromium is not installed")
+        return 1
+    with tempfile.TemporaryDirectory() as folder:
+        service = subprocess.Popen(  # noqa: ASYNC220
+            [sys.executable, "-m", "exporter", "serve", "--port", "0", "--db-path", f"{folder}/errors.duckdb"],
+            stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        try:
+            assert service.stdout
+            url = next(line for line in service.stdout if line.startswith("reports")).split()[1].partition("/api")[0]
+            await demo.run(url, seed=7, rate=20, duration=3, backlog=500)
+            await shoot(f"{url}/error-visualization", chromium)
+        finally:
+            service.terminate()
+            service.wait(15)
+    return 0
+
+
+async def shoot(url: str, chromium: str) -> None:
+    HERE.mkdir(exist_ok=True)
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        for size, (width, height) in SIZES.items():
+            for theme in ("light", "dark"):
+                page = await browser.new_page(viewport={"width": width, "height": height}, color_scheme=theme)  # type: ignore[arg-type]
+                await page.goto(url)
+                await page.wait_for_selector("#connection[data-state=live]")
+                await page.screenshot(path=HERE / f"page-{size}-{theme}.png")
+        await browser.close()
+
+
+if __name__ == "__main__":
+    sys.exit(asyncio.run(main()))

@@ -1,0 +1,36 @@
+"""The programs that tests run for real: installs them where it may, and says what is missing where it may not."""
+
+import os
+import shutil
+import subprocess
+import sys
+
+# What a test runs → the Debian package it comes from.
+PARTS = {"chromium": "chromium", "promtool": "prometheus", "curl": "curl"}
+
+
+def missing() -> list[str]:
+    return [program for program in PARTS if not shutil.which(program)]
+
+
+def install() -> None:
+    """Installs what is missing from Debian's packages, as root; elsewhere does nothing."""
+    packages = sorted({PARTS[program] for program in missing()})
+    if not packages or not shutil.which("apt-get") or os.geteuid() != 0:
+        return
+    quiet = {"env": os.environ | {"DEBIAN_FRONTEND": "noninteractive"}, "check": False, "stdout": subprocess.DEVNULL}
+    print("installing", *packages, flush=True)
+    subprocess.run(["apt-get", "update", "-qq"], **quiet)  # type: ignore[call-overload]
+    subprocess.run(["apt-get", "install", "-qq", "--no-install-recommends", *packages], **quiet)  # type: ignore[call-overload]
+
+
+def main(verb: str) -> int:
+    if verb == "install":
+        install()
+    for program in missing():
+        print(f"{program} is not installed (Debian: {PARTS[program]}): the tests that run it are left out")
+    return 1 if verb == "require" and missing() else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))

@@ -1,0 +1,131 @@
+"""Reporting from code, against a service that behaves and one that does not."""
+
+import asyncio
+import datetime as dt
+import json
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+from conftest import REPORT, InProcess
+
+from exporter import client
+from exporter.client import error_report, report_error, report_error_sync
+
+pytestmark = pytest.mark.dashboard
+Reporter = Callable[[str, Any], Any]
+
+
+async def sync(url: str, data: Any) -> bool:
+    return await asyncio.to_thread(report_error_sync, url, data)
+
+
+@pytest.fixture(params=[report_error, sync], ids=["async", "sync"])
+def report(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Reporter:
+    monkeypatch.setattr(client, "MAX_PAUSE", 0.01)
+    monkeypatch.setattr(client, "TIMEOUT", 1.0)
+    return request.param
+
+
+class Scripted:
+    """A service that answers as it is told, once each, then well."""
+
+    def __init__(self) -> None:
+        self.answers: list[Any] = []
+        self.bodies: list[dict[str, Any]] = []
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        self.bodies.append(await request.json())
+        answer = self.answers.pop(0) if self.answers else 200
+        if answer == "hang up":
+            assert request.transport
+            request.transport.close()
+        if answer == "hang":
+            await asyncio.sleep(1.5)
+        if isinstance(answer, str):
+            return web.Response(text=answer)
+        return web.json_response({"status": "success" if answer == 200 else "error"}, status=answer,
+                                 headers={"Retry-After": "3600"} if answer == 503 else None)  # fmt: skip
+
+
+@pytest.fixture
+async def scripted() -> AsyncIterator[tuple[Scripted, str]]:
+    behaviour = Scripted()
+    app = web.Application()
+    app.router.add_post("/api/report-error", behaviour.handle)
+    async with TestServer(app) as server:
+        yield behaviour, str(server.make_url("/"))
+
+
+async def test_a_report_is_stored(service: InProcess, report: Reporter) -> None:
+    sent = dict(REPORT)
+    assert await report(str(service.client.make_url("/")), sent) is True
+    assert sent == REPORT  # the caller's own object is left as it was
+    assert (await service.get("/api/errors"))["summary"]["total_errors"] == 1
+
+
+@pytest.mark.parametrize("answers", [[503, 503], [429], ["hang up", 502], ["hang"], [504]])
+async def test_it_is_tried_again_with_the_same_id(scripted: Any, report: Reporter, answers: list[Any]) -> None:
+    behaviour, url = scripted
+    behaviour.answers = list(answers)
+    assert await report(url, REPORT) is True
+    assert len(behaviour.bodies) == len(answers) + 1
+    assert len({body["event_id"] for body in behaviour.bodies}) == 1
+
+
+@pytest.mark.parametrize(("answers", "tries"), [([400], 1), ([413], 1), ([500], 1), ([503] * 9, 3), (["not json"], 1)])
+async def test_false_when_it_is_not_stored(scripted: Any, report: Reporter, answers: list[Any], tries: int) -> None:
+    behaviour, url = scripted
+    behaviour.answers = list(answers)
+    assert await report(url, REPORT) is False
+    assert len(behaviour.bodies) == tries
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:9", "nonsense", "", "ftp://x", "http://[::bad"])
+async def test_nothing_is_raised_into_the_caller(report: Reporter, url: str) -> None:
+    assert await report(url, REPORT) is False
+    assert await report(url, None) is False
+
+
+async def test_values_that_json_does_not_have(scripted: Any, report: Reporter) -> None:
+    behaviour, url = scripted
+    circle: dict[str, Any] = {}
+    circle["self"] = circle
+    odd = {"when": dt.datetime(2026, 1, 2), "nan": float("nan"), "bytes": b"a\xff", "set": {1}, "bad": "x\udcff",
+           "object": ValueError("v"), 3: "key", "circle": circle, "event_id": None}  # fmt: skip
+    assert await report(url, REPORT | odd) is True
+    sent = behaviour.bodies[0]
+    assert (sent["when"], sent["nan"], sent["bytes"], sent["set"]) == ("2026-01-02T00:00:00", None, "a\ufffd", [1])
+    assert (sent["bad"], sent["object"], sent["3"]) == ("x\ufffd", "v", "key")
+    assert sent["event_id"]
+
+
+async def test_cancelling_is_not_swallowed(scripted: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    behaviour, url = scripted
+    behaviour.answers = ["hang"]
+    task = asyncio.create_task(report_error(url, REPORT))
+    await asyncio.sleep(0.1)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+async def test_an_exception_as_a_report(service: InProcess) -> None:
+    try:
+        raise RuntimeError("boom")
+    except RuntimeError as error:
+        made = error_report(error, worker_id="w", error_category="TEST_X", labels={"a": 1})
+    assert json.loads(json.dumps(made)) == made
+    assert (made["type"], made["message"], made["labels"]) == ("RuntimeError", "boom", {"a": 1})
+    assert "test_an_exception_as_a_report" in made["traceback"]
+    assert await report_error(str(service.client.make_url("/")), made)
+    assert (await service.get("/api/errors"))["recent_errors"][0]["traceback"] == made["traceback"]
+
+
+def test_the_client_is_light() -> None:
+    code = "import sys, exporter.client; print([m for m in ('duckdb', 'aiohttp', 'psutil', 'msgspec') if m in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"

@@ -1,0 +1,86 @@
+"""The guide's own examples, run as they stand against the service as people start it."""
+
+import ast
+import asyncio
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from conftest import ROOT, Served, eventually
+
+pytestmark = pytest.mark.dashboard
+GUIDE = Path(__file__).parent / "guide"
+
+
+def free(port: int) -> bool:
+    try:
+        with socket.create_server(("127.0.0.1", port)):
+            return True
+    except OSError:
+        return False
+
+
+@pytest.fixture
+def service(served: Callable[..., Served]) -> Served:
+    return served(port=8080 if free(8080) else 0)
+
+
+def example(name: str, service: Served) -> str:
+    text = (GUIDE / name).read_text()
+    return (
+        text if service.url.endswith(":8080") else text.replace("localhost:8080", service.url.removeprefix("http://"))
+    )
+
+
+def test_curl_reports_and_reads(service: Served) -> None:
+    for name in ("report_error.sh", "errors.sh"):
+        done = subprocess.run(["sh", "-c", example(name, service)], capture_output=True, text=True, check=True)
+        answer = json.loads(done.stdout)
+        assert answer["status"] == "success"
+        if name == "report_error.sh":
+            assert answer["message"] == "Error reported successfully"
+            assert answer["data"]["severity"] == "critical"
+        else:
+            assert set(answer["data"]) >= {"summary", "timestamp", "recent_errors", "error_distribution",
+                                           "error_patterns", "worker_errors", "hardware_errors"}  # fmt: skip
+            assert answer["data"]["summary"]["time_range_hours"] == 24
+    error = service.get("/api/errors/1")
+    assert (error["worker_id"], error["hardware_context"]["hardware_type"]) == ("worker-1", "cuda")
+
+
+async def test_report_error_reports(service: Served) -> None:
+    """The snippet ends in a bare `await`, which is run as top-level code as in a notebook."""
+    code = compile(example("report_error.py", service), "report_error.py", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+    names: dict[str, object] = {}
+    coroutine = eval(code, names)
+    await coroutine
+    assert await names["report_error"](service.url, names["error_data"]) is True  # type: ignore[operator]
+    errors = (await asyncio.to_thread(service.get, "/api/errors"))["recent_errors"]
+    assert [e["message"] for e in errors] == ["Failed to allocate GPU memory"] * 2
+    assert errors[0]["severity"] == "critical"
+    assert errors[0]["is_recurring"]
+    assert errors[0]["system_context"]["gpu_metrics"]["devices"][1]["temperature"] == 75
+
+
+async def test_the_websocket_client_hears_each_error_once(service: Served) -> None:
+    client = await asyncio.create_subprocess_exec(
+        sys.executable, "-u", "-c", example("websocket_client.py", service), stdout=asyncio.subprocess.PIPE, cwd=ROOT,
+        env={**os.environ, "no_proxy": "*"},
+    )  # fmt: skip
+    try:
+        await eventually(lambda: service.metrics()["distributed_testing_websocket_clients"] == 1, 15)
+        await asyncio.sleep(0.2)  # the client's two messages are on their way
+        for number in range(3):
+            await asyncio.to_thread(service.post, {"type": f"T{number}", "message": "m"})
+        assert client.stdout
+        for number in range(3):
+            line = await asyncio.wait_for(client.stdout.readline(), 5)
+            assert line.decode().strip() == f"New error: T{number} - m"
+    finally:
+        client.terminate()
+        await client.wait()

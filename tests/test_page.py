@@ -1,0 +1,156 @@
+"""The page in a real Chromium."""
+
+import json
+import shutil
+from collections.abc import AsyncIterator
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp.test_utils import TestServer
+from conftest import REPORT, ROOT, InProcess
+from playwright.async_api import Browser, Page, async_playwright, expect
+
+from exporter.app import make_app
+from exporter.report import parse_report
+from exporter.service import Service
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+pytestmark = [
+    pytest.mark.html,
+    pytest.mark.skipif(not CHROMIUM, reason="chromium (Debian's package) is not installed"),
+]
+FLAGS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+ATTACK = "<script>window.hacked=1</script><img src=x onerror='window.hacked=1'>\u202e{{x}}javascript:alert(1)"
+
+
+@pytest.fixture
+async def browser() -> AsyncIterator[Browser]:
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        await browser.close()
+
+
+async def open_page(browser: Browser, service: InProcess, query: str = "", **more: Any) -> tuple[Page, list[str]]:
+    """The page, and what it complains of."""
+    page = await browser.new_page(**more)
+    complaints: list[str] = []
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+    await page.goto(str(service.client.make_url(f"/error-visualization{query}")))
+    await expect(page.locator("#connection")).to_have_attribute("data-state", "live")
+    return page, complaints
+
+
+async def test_a_new_error_appears_at_once_at_the_top(browser: Browser, service: InProcess) -> None:
+    page, complaints = await open_page(browser, service)
+    await expect(page.locator("#empty")).to_be_visible()
+    await expect(page.locator("#verdict")).to_have_text("Nothing critical in the last 24 h")
+    for number in range(3):
+        id_ = (await service.post({"worker_id": f"w{number}"}))["id"]
+        await expect(page.locator("#errors li").first).to_have_attribute("data-id", str(id_), timeout=1000)
+    await expect(page.locator("#empty")).to_be_hidden()
+    await expect(page.locator("[data-card=critical_errors] dd")).to_have_text("3")
+    await expect(page.locator("#verdict")).to_have_text("3 critical in the last 5 min on 3 workers")
+    assert await page.locator("#errors li").count() == 3
+    assert complaints == []
+
+
+async def test_the_range_is_in_the_address(browser: Browser, service: InProcess) -> None:
+    await service.post({"timestamp": "2026-01-01T00:00:00Z"})
+    await service.post()
+    page, _ = await open_page(browser, service, "?range=1")
+    await expect(page.locator("#range [aria-current]")).to_have_text("1 h")
+    await expect(page.locator("[data-card=total_errors] dd")).to_have_text("1")
+    await page.get_by_text("7 d").click()
+    await expect(page.locator("#range [aria-current]")).to_have_text("7 d")
+    assert page.url.endswith("?range=168")
+
+
+async def test_what_a_report_says_is_never_markup(browser: Browser, service: InProcess) -> None:
+    attack = dict.fromkeys(("worker_id", "type", "error_category", "message", "traceback"), ATTACK)
+    await service.post(attack)
+    page, complaints = await open_page(browser, service)
+    await service.post(attack)
+    await expect(page.locator("#errors li")).to_have_count(2)
+    assert await page.evaluate("window.hacked") is None
+    assert await page.locator("#errors script, #errors img").count() == 0
+    assert ATTACK in (await page.locator("#errors .message").first.text_content() or "")
+    assert complaints == []
+
+
+async def test_a_long_message_breaks_no_layout(browser: Browser, service: InProcess) -> None:
+    await service.post({"message": "x" * 1_000_000, "worker_id": "w" * 256, "error_category": "C" * 256})
+    for width in (360, 1280):
+        page, _ = await open_page(browser, service, viewport={"width": width, "height": 700})
+        assert await page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+async def test_it_comes_back_with_the_service(browser: Browser, serve: Any) -> None:
+    service = await serve()
+    await service.post()
+    page, _ = await open_page(browser, service)
+    port = service.client.port
+    await service.client.close()
+    await expect(page.locator("#connection")).to_have_attribute("data-state", "lost")
+    await expect(page.locator("#connection")).to_contain_text("connection lost, as of")
+    again = TestServer(make_app(Service(service.service.settings, process=False)), port=port)
+    await again.start_server()
+    try:
+        late = REPORT | {"worker_id": "late"}
+        url = again.make_url("/api/report-error")
+        async with aiohttp.ClientSession() as session, session.post(url, json=late) as response:
+            assert response.status == 200
+        await expect(page.locator("#connection")).to_have_attribute("data-state", "live", timeout=15_000)
+        await expect(page.locator("#errors li")).to_have_count(2, timeout=5_000)
+        await expect(page.locator("#errors li .worker").first).to_have_text("late")
+    finally:
+        await again.close()
+
+
+@pytest.mark.parametrize("theme", ["light", "dark", "system"])
+async def test_the_theme_of_the_settings_is_there_at_first_paint(serve: Any, theme: str) -> None:
+    service = await serve(theme=theme)
+    async with service.client.get("/error-visualization") as response:
+        assert f'<html lang="en" data-theme="{theme}">' in await response.text()
+
+
+async def test_no_script_from_elsewhere(service: InProcess) -> None:
+    async with service.client.get("/error-visualization") as response:
+        policy = response.headers["Content-Security-Policy"]
+        text = await response.text()
+    assert "default-src 'self'" in policy
+    assert "unsafe" not in policy
+    assert "http://" not in text
+    assert "https://" not in text
+    assert "style=" not in text
+
+
+async def test_sounds_are_served_and_a_missing_one_is_the_default(serve: Any, tmp_path: Any) -> None:
+    (tmp_path / "error-info.mp3").write_bytes(b"my own")
+    service = await serve(sounds_dir=str(tmp_path))
+
+    async def sound(name: str) -> bytes:
+        async with service.client.get(f"/sounds/{name}") as response:
+            assert (response.status, response.headers["Content-Type"]) == (200, "audio/mpeg")
+            return await response.read()
+
+    assert await sound("error-info.mp3") == b"my own"
+    assert await sound("error-critical.mp3") != await sound("error-notification.mp3")
+    assert await sound("unknown.mp3") == await sound("error-notification.mp3")
+
+
+async def test_the_root_leads_to_the_page(service: InProcess) -> None:
+    async with service.client.get("/", allow_redirects=False) as response:
+        assert (response.status, response.headers["Location"]) == (302, "/error-visualization")
+
+
+def test_json_is_what_the_example_sends() -> None:
+    """The curl that an empty page shows is a report that the service takes."""
+    text = (ROOT / "exporter/page/page.js").read_text()
+    body = text.partition("-d '")[2].partition("'")[0]
+    parse_report(json.dumps(json.loads(body)).encode())

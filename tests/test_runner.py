@@ -1,0 +1,51 @@
+"""The guide's test commands: each finds its tests, and a report is written."""
+
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+
+RUNNER = ROOT / "tests/run_error_visualization_tests.py"
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, str(RUNNER), *arguments], capture_output=True, text=True, cwd=ROOT, check=False
+    )
+
+
+@pytest.mark.parametrize("kind", ["sound", "severity", "websocket", "dashboard", "html"])
+def test_each_type_finds_tests_of_its_own(kind: str) -> None:
+    listed = run("--type", kind, "--collect-only")
+    assert listed.returncode == 0, listed.stdout
+    files = {line.partition("::")[0] for line in listed.stdout.splitlines() if "::" in line}
+    assert files
+    for file in files:
+        assert f"pytest.mark.{kind}" in (ROOT / file).read_text()
+
+
+def test_every_test_file_has_a_type() -> None:
+    for file in (ROOT / "tests").glob("test_*.py"):
+        if file.name not in ("test_runner.py", "test_readme.py"):
+            assert "pytestmark = " in file.read_text(), file.name
+
+
+@pytest.mark.parametrize("form", ["html", "xml"])
+def test_a_report_is_written(tmp_path: Path, form: str) -> None:
+    done = run("--type", "severity", "--report", "--report-format", form, "--report-dir", str(tmp_path))
+    assert done.returncode == 0, done.stdout + done.stderr
+    report = (tmp_path / f"error_visualization_tests.{form}").read_text()
+    if form == "xml":
+        suite = ET.fromstring(report).find("testsuite")
+        assert suite is not None
+        assert int(suite.attrib["tests"]) > 50
+        assert suite.attrib["failures"] == suite.attrib["errors"] == "0"
+    else:
+        assert "test_severity.py" in report
+
+
+def test_a_wrong_type_is_refused() -> None:
+    assert run("--type", "smell").returncode == 2
