@@ -60,8 +60,8 @@ class Backend:
                 event.body = ""
         return taken
 
-    def idle(self) -> None:
-        self._store.idle()
+    def failure(self) -> str:
+        return self._store.failure()
 
     def reset_counts(self, at: dt.datetime) -> None:
         self._store.reset_counts(at)

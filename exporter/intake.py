@@ -12,7 +12,6 @@ from msgspec import Struct
 
 from exporter.ingest import Refusal, Submission, Taken
 
-IDLE_SECONDS: Final = 1.0
 MAX_GROUP: Final = 4_000
 Result = bytes | Refusal
 
@@ -76,19 +75,12 @@ class Intake:
             self._sender.cancel()
 
     async def _send(self) -> None:
-        idle = True
         while True:
             if not self._waiting:
                 self._wake.clear()
-                try:
-                    await asyncio.wait_for(self._wake.wait(), None if idle else IDLE_SECONDS)
-                except TimeoutError:
-                    idle = True
-                    await self._rest()
-                    continue
+                await self._wake.wait()
             if self._linger:
                 await asyncio.sleep(self._linger)
-            idle = False
             await self._take(self._next_group())
 
     def _next_group(self) -> list[Entry]:
@@ -120,9 +112,3 @@ class Intake:
             if not entry.done.done():
                 entry.done.set_result(taken.results[place:end])
             place = end
-
-    async def _rest(self) -> None:
-        try:
-            await self._call("idle")
-        except Exception as error:
-            self._taken(Taken([], [], [], 0, str(error), 0.0))

@@ -96,7 +96,7 @@ async def healthy(_: web.Request) -> web.Response:
 
 async def ready(request: web.Request) -> web.Response:
     """GET /-/ready: a report could be committed now; if not, why."""
-    reason = request.app[SERVICE].why_not_ready()
+    reason = await request.app[SERVICE].why_not_ready()
     return failure(503, reason) if reason else success({"ready": True})
 
 

@@ -36,6 +36,7 @@ class Service:
     def __init__(self, settings: Settings, *, process: bool = True) -> None:
         self.settings = settings
         self._process = process
+        self._folder = Path(settings.db_path).absolute().parent
         self.failure = "the store is not open yet"
         self.errors = ErrorMetrics(
             max_workers=settings.max_worker_labels, max_types=settings.max_type_labels, max_series=settings.max_series
@@ -70,12 +71,15 @@ class Service:
 
     async def read(self, method: str, *values: Any) -> bytes | None:
         """What a reader of the store answers, as JSON. Raises `StoreError`."""
+        found: bytes | None = await self._read(method, *values)
+        return found
+
+    async def _read(self, method: str, *values: Any) -> Any:
         reader = min(self._readers, key=lambda channel: channel.load)
         try:
-            found: bytes | None = await reader.call(method, *values)
+            return await reader.call(method, *values)
         except ConnectionError as error:
             raise StoreError(str(error)) from error
-        return found
 
     async def reset_counts(self) -> dt.datetime:
         """Moves the mark from which the page and the gauge of critical errors count. Deletes nothing."""
@@ -87,22 +91,26 @@ class Service:
         self.errors.reset(at)
         return at
 
-    def why_not_ready(self) -> str:
+    async def why_not_ready(self) -> str:
         """Why nothing can be committed now; "" when it can."""
-        if self.failure:
-            return f"the store fails: {self.failure}"
+        try:
+            failure = self.failure or await self._read("failure")
+        except StoreError as error:
+            failure = str(error)
+        if failure:
+            return f"the store fails: {failure}"
         waited = self.intake.oldest_seconds()
         if waited > STUCK_SECONDS:
             return f"the oldest report has been waiting to be written for {waited:.0f} s"
-        free = shutil.disk_usage(Path(self.settings.db_path).absolute().parent).free
+        free = shutil.disk_usage(self._folder).free
         if free < self.settings.min_free_bytes:
             return f"the disk is nearly full: {free} bytes are free, {self.settings.min_free_bytes} are wanted"
         return ""
 
     def size(self) -> int:
-        """Bytes of the database and its log on disk."""
+        """Bytes of the database, its log and the journal on disk."""
         path = Path(self.settings.db_path)
-        files = (path, path.with_name(path.name + ".wal"))
+        files = [path, *(path.with_name(path.name + end) for end in (".wal", ".journal.0", ".journal.1"))]
         return sum(file.stat().st_size for file in files if file.exists())
 
     async def _open(self) -> None:

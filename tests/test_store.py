@@ -1,13 +1,19 @@
 """The DuckDB file: its versions, what a restart finds, and failures of the engine."""
 
 import datetime as dt
+import multiprocessing
+import os
+import resource
+import signal
+import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import duckdb
 import pytest
 
 from exporter.event import ErrorEvent
-from exporter.store import CounterKey, StoreError
+from exporter.store import CounterKey, StoreError, embedded
 from exporter.store.embedded import EmbeddedStore, migrate
 from exporter.store.filters import cursor_text, parse_cursor
 from exporter.store.sql import migrations, named
@@ -99,35 +105,174 @@ def test_ids_go_on_and_counters_are_kept(path: Path) -> None:
     assert store.commit([event(4)]) == 4
 
 
-def test_what_was_not_rolled_up_before_a_crash_is_counted(path: Path) -> None:
-    store = EmbeddedStore(path, clock=lambda: 0.0)  # a clock that stands still never rolls up
-    store.open()
-    for number in range(5):
-        store.commit([event(number)])
-    assert count(store) == 5
-    with duckdb.connect(str(path)) as db:
-        assert db.execute("SELECT count(*) FROM rollup").fetchone() == (0,)
-    del store
+def crashed(path: Path, *batches: list[ErrorEvent]) -> None:
+    """Commits in a process that ends at once, before anything was taken over into the database."""
+
+    def run() -> None:
+        embedded.PROJECT_SECONDS = 3600
+        store = EmbeddedStore(path)
+        store.open()
+        for batch in batches:
+            store.commit(batch)
+        os._exit(0)
+
+    child = multiprocessing.get_context("fork").Process(target=run)
+    child.start()
+    child.join(30)
+    assert child.exitcode == 0
+
+
+def journals(path: Path) -> list[Path]:
+    return sorted(path.parent.glob("errors.duckdb.journal.*"))
+
+
+def test_what_was_only_in_the_journal_is_there_after_a_crash(path: Path) -> None:
+    crashed(path, [event(1), event(2)], [event(3, fingerprint="a" * 16, pattern="other")])
     store = EmbeddedStore(path)
-    assert sum(counted.errors for counted in store.open().counters.values()) == 5
-    assert count(store) == 5
+    state = store.open()
+    assert state.last_id == 3
+    assert sum(counted.errors for counted in state.counters.values()) == 3
+    assert count(store) == 3
+    assert {p["pattern"] for p in store.patterns(24, NOW, 10)} == {"p", "other"}
+    assert store.commit([event(4)]) == 4
+    store.close()
+    assert journals(path) == []
 
 
-def test_rollups_and_single_rows_add_up(path: Path) -> None:
-    now = 0.0
-    store = EmbeddedStore(path, clock=lambda: now)
+def test_a_batch_that_the_database_has_is_not_taken_over_again(path: Path) -> None:
+    crashed(path, [event(1), event(2)])
+    kept = {file: file.read_bytes() for file in journals(path)}
+    store = EmbeddedStore(path)
+    store.open()
+    store.close()
+    for file, content in kept.items():
+        file.write_bytes(content)
+    store = EmbeddedStore(path)
+    assert store.open().last_id == 2
+    assert count(store) == 2
+
+
+@pytest.mark.parametrize("cut", [1, 3, 10, 100])
+def test_a_batch_cut_off_by_a_crash_is_dropped_and_those_before_it_kept(path: Path, cut: int) -> None:
+    crashed(path, [event(1)], [event(2)])
+    file = next(file for file in journals(path) if file.stat().st_size)
+    os.truncate(file, file.stat().st_size - cut)
+    store = EmbeddedStore(path)
+    assert store.open().last_id == 1
+    assert store.commit([event(3)]) == 2
+    assert count(store) == 2
+
+
+def test_damage_in_the_middle_of_the_journal_is_told(path: Path) -> None:
+    crashed(path, [event(1)], [event(2)], [event(3)])
+    file = next(file for file in journals(path) if file.stat().st_size)
+    content = bytearray(file.read_bytes())
+    content[20] ^= 1
+    file.write_bytes(content)
+    with pytest.raises(StoreError, match="is damaged at byte 0; restore it from a backup"):
+        EmbeddedStore(path).open()
+
+
+def test_a_full_disk_refuses_a_commit_and_keeps_the_others(path: Path) -> None:
+    """A real error of a real write: the file may not grow beyond a limit."""
+
+    def run() -> None:
+        embedded.PROJECT_SECONDS = 3600
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        store = EmbeddedStore(path)
+        store.open()
+        store.commit([event(1)])
+        resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, resource.RLIM_INFINITY))
+        try:
+            store.commit([event(2, body='{"worker_id":"w","message":"' + "x" * 30_000 + '"}')])
+        except StoreError as error:
+            assert "File too large" in str(error)
+            assert store.commit([event(3)]) == 2
+            os._exit(0)
+        os._exit(1)
+
+    child = multiprocessing.get_context("fork").Process(target=run)
+    child.start()
+    child.join(30)
+    assert child.exitcode == 0
+    store = EmbeddedStore(path)
+    assert store.open().last_id == 2
+    assert [e["event_id"] for e in store.errors(_all(), NOW)["errors"]] == ["e3", "e1"]
+
+
+def test_the_files_of_the_journal_take_turns_and_stay_small(path: Path) -> None:
+    store = EmbeddedStore(path)
+    store.open()
+    for number in range(50):
+        store.commit([event(number)])
+        store.project()
+    assert sum(file.stat().st_size for file in journals(path)) == 0
+    assert count(store) == 50
+
+
+def test_rollups_add_up_to_the_rows(path: Path) -> None:
+    store = EmbeddedStore(path)
     store.open()
     for number in range(60):
-        now = number * 0.3
         store.commit([event(number, timestamp=NOW - dt.timedelta(seconds=number * 41), worker_id=f"w{number % 4}")])
         assert count(store) == number + 1
-    store.idle()
-    now += 2
-    store.idle()
-    assert count(store) == 60
     with duckdb.connect(str(path)) as db:
         assert db.execute("SELECT sum(errors) FROM rollup").fetchone() == (60,)
         assert db.execute("SELECT sum(errors) FROM counters").fetchone() == (60,)
+
+
+def test_many_threads_commit_and_read(path: Path) -> None:
+    """Reads never see fewer than was committed before, while the projector runs beside them."""
+    store = EmbeddedStore(path)
+    store.open()
+    wrong: list[str] = []
+    done = threading.Event()
+    committed = 0
+
+    def read() -> None:
+        while not done.is_set():
+            before = committed
+            if (seen := count(store)) < before:
+                wrong.append(f"{seen} < {before}")
+
+    readers = [threading.Thread(target=read) for _ in range(2)]
+    for reader in readers:
+        reader.start()
+    for number in range(150):
+        store.commit([event(number * 10 + n) for n in range(10)])
+        committed += 10
+    done.set()
+    for reader in readers:
+        reader.join()
+    assert wrong == []
+    assert count(store) == 1500
+    store.close()
+
+
+def test_a_database_that_fails_loses_nothing_and_is_tried_again(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = EmbeddedStore(path)
+    store.open()
+    store.commit([event(1)])
+
+    class Fails:
+        def append_rows(self, rows: object) -> None:
+            raise duckdb.IOException("disk full")
+
+        def clear(self) -> None: ...
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "_appender", Fails())
+        with pytest.raises(StoreError, match="disk full"):
+            count(store)
+        assert store.commit([event(2)]) == 2
+        with pytest.raises(StoreError, match="disk full"):
+            count(store)
+    assert count(store) == 2
+    assert store.commit([event(3)]) == 3
+    store.close()
+    again = EmbeddedStore(path)
+    assert again.open().last_id == 3
+    assert count(again) == 3
 
 
 def test_a_failed_row_leaves_nothing_behind(path: Path) -> None:
@@ -149,8 +294,11 @@ def test_text_of_every_kind_comes_back(path: Path) -> None:
         assert [e[name] for e in found] == texts
 
 
-def test_a_broken_instance_is_opened_again_and_asked(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_broken_instance_is_opened_again_and_asked(
+    path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """As when a checkpoint runs out of disk: the commit may be durable although the engine says it broke."""
+    monkeypatch.setattr(embedded, "PROJECT_SECONDS", 3600)
     store = EmbeddedStore(path)
     store.open()
     store.commit([event(1)])
@@ -158,27 +306,35 @@ def test_a_broken_instance_is_opened_again_and_asked(path: Path, caplog: pytest.
     real = store._appender
 
     class Breaks:
-        def __init__(self, kept: bool) -> None:
-            self.kept = kept
-
         def append_rows(self, rows: object) -> None:
             real.append_rows(rows)
 
         def flush(self) -> None:
-            if self.kept:
-                real.flush()
-            else:
-                real.clear()
+            real.clear()
             raise duckdb.FatalException("broken")
 
-    store._appender = Breaks(kept=True)
-    assert store.commit([event(2)]) == 2
-    assert count(store) == 2
-    real = store._appender
-    store._appender = Breaks(kept=False)
+    store._appender = Breaks()
+    store.commit([event(2)])
     with pytest.raises(StoreError, match="broken"):
-        store.commit([event(3)])
-    assert store.commit([event(4)]) == 3
+        store.project()
+    assert count(store) == 2  # with the new instance it is taken over
+    real = store._appender
+    real_transact = store._transact
+
+    def breaks_after(write: Callable[[], object], *, last_id: int = 0) -> None:
+        """The commit is durable, then the engine breaks."""
+
+        def and_breaks() -> None:
+            write()
+            store._db.execute("COMMIT")
+            raise duckdb.FatalException("broken")
+
+        real_transact(and_breaks, last_id=last_id)
+
+    store.commit([event(3)])
+    monkeypatch.setattr(store, "_transact", breaks_after)
+    store.project()
+    monkeypatch.undo()
     assert count(store) == 3
     assert "is opened again" in caplog.text
 

@@ -55,14 +55,15 @@ class State(NamedTuple):
 
 
 class Store(Protocol):
-    """`commit`, `idle` and `reset_counts` are called from one thread, what reads from others; all may block."""
+    """`open`, `commit`, `reset_counts` and `close` are called from one thread, the rest from others; all may block.
+    What reads sees everything that was committed before."""
 
     def open(self) -> State: ...
     def commit(self, events: Sequence[ErrorEvent]) -> int:
         """Keeps the events under consecutive ids, and returns the first. Raises `StoreError`."""
 
-    def idle(self) -> None:
-        """Does what waits for a quiet moment; called when nothing is to be committed."""
+    def failure(self) -> str:
+        """Why the store is in trouble although commits are kept; "" when it is not."""
 
     def reset_counts(self, at: dt.datetime) -> None: ...
     def overview(self, hours: int, now: dt.datetime) -> dict[str, Any]: ...

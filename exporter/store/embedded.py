@@ -1,14 +1,14 @@
-"""The embedded engine: one DuckDB file, written by one thread, read by a few.
+"""The embedded engine: one DuckDB file, and a journal beside it.
 
-Rows go in through an appender that stays open. Once a second the same transaction that stores a batch also adds the
-errors since the watermark to the minute rollup and to the counters; readers take the rollup up to the watermark and
-single rows behind it, so what they see is exact at every moment.
+A commit is a batch in the journal, on disk when it returns. Every second, and before a reader looks, what was committed
+since is taken over into DuckDB: its rows, and in the same transaction what they add up to (the minute rollup and the
+counters). So readers always see everything that was acknowledged, and no commit waits for the engine. After a crash the
+batches of the journal that DuckDB does not have are taken over at start.
 """
 
 import datetime as dt
 import logging
 import threading
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -20,65 +20,251 @@ from exporter.dedupe import REMEMBERED
 from exporter.event import ErrorEvent
 from exporter.store import Count, CounterKey, Outcome, State, StoreError, read
 from exporter.store.filters import Filters
+from exporter.store.journal import JournalFile
+from exporter.store.rows import Batch, PatternRow, Row, decode_batch, encode_batch, pattern_rows, row
 from exporter.store.sql import migrations, named
 
-CONDITIONS: Final = ("overheating", "memory_pressure", "throttling")
-ROLL_SECONDS: Final = 1.0
+PROJECT_SECONDS: Final = 1.0
+APPENDED_AT_ONCE: Final = 500  # rows; a longer call would keep the interpreter's lock from the commits
+MAX_UNPROJECTED: Final = 500_000
 _WRITE: Final = named("write.sql")
 _READ: Final = named("read.sql")
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
 
 
-def row(id_: int, event: ErrorEvent) -> tuple[Any, ...]:
-    """The event, stored as `id_`, in the order of the columns of `errors`."""
-    report = event.report
-    system, hardware = report.system_context, report.hardware_context
-    metrics = system.metrics if system else None
-    cpu, memory, disk = (metrics.cpu, metrics.memory, metrics.disk) if metrics else (None, None, None)
-    devices = system.gpu_metrics.devices if system and system.gpu_metrics else None
-    status = hardware.hardware_status if hardware else None
-    return (
-        id_,
-        event.event_id,
-        event.timestamp.replace(tzinfo=None),
-        event.received_at.replace(tzinfo=None),
-        event.worker_id,
-        event.type,
-        event.category,
-        event.severity,
-        msgspec.json.encode(event.reasons).decode(),
-        event.fingerprint,
-        event.message,
-        event.is_recurring,
-        event.is_system_critical,
-        event.hardware_error,
-        event.hardware_type,
-        cpu and cpu.percent,
-        memory and memory.used_percent,
-        disk and disk.used_percent,
-        max((d.temperature for d in devices if d.temperature is not None), default=None) if devices else None,
-        ",".join(name for name in CONDITIONS if getattr(status, name)) or None if status else None,
-        event.body,
-    )
-
-
 class EmbeddedStore:
     """A `Store` in the DuckDB file at `path`."""
 
-    def __init__(self, path: Path, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, path: Path) -> None:
         self.path = path
-        self._clock = clock
         self._local = threading.local()
         self._cursors: list[duckdb.DuckDBPyConnection] = []
         self._known_patterns: set[str] = set()
-        self._last_id = self._rolled = 0
-        self._rolled_at = 0.0
+        self._last_id = 0
+        self._committing = threading.Lock()  # guards the two below, and which file is written
+        self._rows: list[Row] = []
+        self._patterns: list[PatternRow] = []
+        self._projecting = threading.Lock()  # guards the database's writes and the two below
+        self._taken: Batch = ([], [])  # what is on its way into the database
+        self._projected = 0  # the last id that the database has
+        self._failure = ""
+        self._stop = threading.Event()
 
     def open(self) -> State:
-        """Opens or makes the file, and brings an older one up to date. Raises `StoreError`."""
+        """Opens or makes the file, brings an older one up to date, and takes over what a crash left in the journal.
+        Raises `StoreError`."""
         self._connect()
+        try:
+            self._journal, self._spare = (
+                JournalFile(self.path.with_name(f"{self.path.name}.journal.{number}")) for number in (0, 1)
+            )
+            self._replay()
+        except OSError as error:
+            raise StoreError(f"{self.path}: {error}") from error
         self._transact(lambda: self._db.execute(_WRITE["compact"]))
+        self._projector = threading.Thread(target=self._project_again_and_again, name="store-projector", daemon=True)
+        self._projector.start()
+        return self._state()
+
+    def commit(self, events: Sequence[ErrorEvent]) -> int:
+        with self._committing:
+            if len(self._rows) > MAX_UNPROJECTED:
+                raise StoreError("too much waits to be taken over into the database")
+            first = self._last_id + 1
+            rows = [row(id_, event) for id_, event in enumerate(events, first)]
+            patterns = pattern_rows(events, self._known_patterns)
+            self._journal.append(encode_batch((rows, patterns)))
+            self._last_id = rows[-1][0]
+            self._rows += rows
+            self._patterns += patterns
+            self._known_patterns.update(fingerprint for fingerprint, *_ in patterns)
+            return first
+
+    def failure(self) -> str:
+        return self._failure
+
+    def reset_counts(self, at: dt.datetime) -> None:
+        with self._projecting:
+            self._transact(lambda: self._db.execute("INSERT INTO marks VALUES (?)", [at.replace(tzinfo=None)]))
+
+    def overview(self, hours: int, now: dt.datetime) -> dict[str, Any]:
+        return self._read(lambda cursor: read.overview(cursor, hours, now))
+
+    def errors(self, filters: Filters, now: dt.datetime) -> dict[str, Any]:
+        return self._read(lambda cursor: read.errors(cursor, filters, now))
+
+    def error(self, id_: int) -> dict[str, Any] | None:
+        return self._read(lambda cursor: read.error(cursor, id_))
+
+    def patterns(self, hours: int, now: dt.datetime, limit: int) -> list[dict[str, Any]]:
+        return self._read(lambda cursor: read.patterns(cursor, read.Span.of(hours, now), limit))
+
+    def pattern(self, fingerprint: str, hours: int, now: dt.datetime) -> dict[str, Any] | None:
+        return self._read(lambda cursor: read.pattern(cursor, fingerprint, hours, now))
+
+    def find_event(self, event_id: str, timestamp: dt.datetime) -> int | None:
+        wanted = {"event_id": event_id, "timestamp": timestamp.replace(tzinfo=None)}
+        found = self._read(lambda cursor: cursor.execute(_READ["find_event"], wanted).fetchone())
+        return found[0] if found else None
+
+    def outcomes(self, ids: Sequence[int]) -> list[Outcome]:
+        rows = self._read(lambda cursor: cursor.execute(_READ["outcomes"], {"ids": list(ids)}).fetchall())
+        return [
+            Outcome(id_, event_id, severity, msgspec.json.decode(reasons), fingerprint)
+            for id_, event_id, severity, reasons, fingerprint in rows
+        ]
+
+    def close(self) -> None:
+        """Takes everything over and checkpoints, so that the next start has nothing to replay."""
+        self._stop.set()
+        self._projector.join()
+        try:
+            self.project()
+            self._db.execute("CHECKPOINT")
+            remove = True
+        except (duckdb.Error, StoreError):
+            _log.exception("the last checkpoint failed; what was acknowledged is in the files beside the database")
+            remove = False
+        self._db.close()
+        for file in (self._journal, self._spare):
+            file.close(remove=remove)
+
+    def project(self) -> None:
+        """Takes over into the database everything that was committed before this call. Raises `StoreError`."""
+        with self._projecting:
+            if self._taken[0]:  # an earlier attempt failed
+                self._take_over()
+            with self._committing:
+                if not self._rows:
+                    return
+                self._taken = (self._rows, self._patterns)
+                self._rows, self._patterns = [], []
+                self._journal, self._spare = self._spare, self._journal
+            self._take_over()
+
+    def _take_over(self) -> None:
+        """What was taken goes into the database, in one transaction; then its journal file is empty again."""
+        rows, patterns = self._taken
+
+        def write() -> None:
+            for start in range(0, len(rows), APPENDED_AT_ONCE):
+                self._appender.append_rows(rows[start : start + APPENDED_AT_ONCE])
+            self._appender.flush()
+            if patterns:
+                self._pattern_appender.append_rows(patterns)
+                self._pattern_appender.flush()
+            for statement in ("roll_minutes", "roll_counters"):
+                self._db.execute(_WRITE[statement], {"projected": self._projected})
+
+        self._transact(write, last_id=rows[-1][0])
+        self._projected = rows[-1][0]
+        self._taken = ([], [])
+        self._spare.clear()
+
+    def _replay(self) -> None:
+        """Takes over the batches of both files that the database does not have."""
+        rows: list[Row] = []
+        patterns: list[PatternRow] = []
+        for file in (self._journal, self._spare):
+            for payload in file.frames():
+                batch_rows, batch_patterns = decode_batch(payload)
+                rows += [one for one in batch_rows if one[0] > self._projected]
+                patterns += [one for one in batch_patterns if one[0] not in self._known_patterns]
+        if rows:
+            _log.warning("taking over %d errors from the journal", len(rows))
+            self._taken = (sorted(rows), patterns)
+            self._take_over()
+            self._known_patterns.update(fingerprint for fingerprint, *_ in patterns)
+        self._last_id = self._projected
+        self._journal.clear()
+        self._spare.clear()
+
+    def _project_again_and_again(self) -> None:
+        while not self._stop.wait(PROJECT_SECONDS):
+            try:
+                self.project()
+            except StoreError as error:
+                self._failure = str(error)
+                _log.error("committed errors could not be taken over into the database, tried again: %s", error)
+            else:
+                self._failure = ""
+
+    def _connect(self) -> None:
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._db = duckdb.connect(str(self.path))
+            migrate(self._db, migrations())
+            self._db.execute(_WRITE["settings"])
+            self._db.execute(_WRITE["facts"])
+            self._projected = _number(self._db, "SELECT coalesce(max(id), 0) FROM errors")
+            known = self._db.execute(_READ["known_patterns"]).fetchall()
+        except (duckdb.Error, OSError) as error:
+            raise StoreError(f"{self.path}: {error}") from error
+        self._known_patterns |= {fingerprint for (fingerprint,) in known}
+        self._generation = object()
+        self._appender = self._db.appender("errors")
+        self._pattern_appender = self._db.appender("patterns")
+
+    def _transact(self, write: Callable[[], object], *, last_id: int = 0) -> None:
+        """Runs `write` in a transaction of its own. `last_id` is the highest error id that it stores, by which a
+        database that broke in the commit is asked whether it was kept. Raises `StoreError`."""
+        try:
+            self._db.execute("BEGIN")
+            write()
+            self._db.execute("COMMIT")
+        except duckdb.FatalException as error:
+            # A checkpoint that runs out of disk breaks the instance after the commit is durable: look before judging.
+            _log.error("the database broke and is opened again: %s", error)
+            self._reopen()
+            if not last_id or self._projected < last_id:
+                raise StoreError(str(error)) from error
+        except Exception as error:
+            self._roll_back()
+            raise StoreError(str(error)) from error
+
+    def _roll_back(self) -> None:
+        # Rows buffered before a failure would otherwise leak into the next transaction.
+        self._appender.clear()
+        self._pattern_appender.clear()
+        try:
+            self._db.execute("ROLLBACK")
+        except duckdb.Error as error:
+            _log.error("rollback: %s", error)
+
+    def _reopen(self) -> None:
+        # The broken instance lives as long as anything of this process is connected to it.
+        for cursor in self._cursors:
+            cursor.interrupt()
+            cursor.close()
+        self._cursors.clear()
+        self._db.close()
+        self._connect()
+
+    def _cursor(self) -> duckdb.DuckDBPyConnection:
+        """This thread's own cursor, made anew after the database was opened again."""
+        local = self._local
+        if getattr(local, "generation", None) is not self._generation:
+            local.cursor, local.generation = self._db.cursor(), self._generation
+            self._cursors.append(local.cursor)
+        cursor: duckdb.DuckDBPyConnection = local.cursor
+        return cursor
+
+    def _read(self, query: Callable[[duckdb.DuckDBPyConnection], _T]) -> _T:
+        """Runs `query` on one state of the database that has all that was committed before, so that its numbers agree.
+        Raises `StoreError`."""
+        self.project()
+        try:
+            cursor = self._cursor()
+            cursor.execute("BEGIN")
+            try:
+                return query(cursor)
+            finally:
+                cursor.execute("ROLLBACK")
+        except duckdb.Error as error:
+            raise StoreError(str(error)) from error
+
+    def _state(self) -> State:
         cursor = self._cursor()
         now = dt.datetime.now(dt.UTC).replace(tzinfo=None)
         hour, six = now - dt.timedelta(hours=1), now - dt.timedelta(hours=6)
@@ -101,169 +287,6 @@ class EmbeddedStore:
             received_seconds=dict(cursor.execute(_READ["received_seconds"], {"since": hour}).fetchall()),
             reset_at=mark[0].replace(tzinfo=dt.UTC) if mark and mark[0] else None,
         )
-
-    def commit(self, events: Sequence[ErrorEvent]) -> int:
-        first = self._last_id + 1
-        last = self._last_id + len(events)
-        due = self._clock() - self._rolled_at > ROLL_SECONDS
-        new = {e.fingerprint: e for e in reversed(events) if e.fingerprint not in self._known_patterns}
-
-        def write() -> None:
-            self._appender.append_rows([row(id_, event) for id_, event in enumerate(events, first)])
-            self._appender.flush()
-            if new:
-                self._patterns.append_rows(
-                    [(e.fingerprint, e.pattern, e.type, e.timestamp.replace(tzinfo=None)) for e in new.values()]
-                )
-                self._patterns.flush()
-            if due:
-                self._roll(last)
-
-        # One flush alone is a transaction already; every further statement waits once more for the interpreter's lock.
-        self._transact(write, last_id=last, single=not new and not due)
-        self._last_id = last
-        self._known_patterns.update(new)
-        if due:
-            self._mark_rolled()
-        return first
-
-    def idle(self) -> None:
-        if self._rolled < self._last_id and self._clock() - self._rolled_at > ROLL_SECONDS:
-            self._transact(lambda: self._roll(self._last_id))
-            self._mark_rolled()
-
-    def reset_counts(self, at: dt.datetime) -> None:
-        self._transact(lambda: self._db.execute("INSERT INTO marks VALUES (?)", [at.replace(tzinfo=None)]))
-
-    def overview(self, hours: int, now: dt.datetime) -> dict[str, Any]:
-        return self._read(lambda cursor: read.overview(cursor, hours, now))
-
-    def errors(self, filters: Filters, now: dt.datetime) -> dict[str, Any]:
-        return self._read(lambda cursor: read.errors(cursor, filters, now))
-
-    def error(self, id_: int) -> dict[str, Any] | None:
-        return self._read(lambda cursor: read.error(cursor, id_))
-
-    def patterns(self, hours: int, now: dt.datetime, limit: int) -> list[dict[str, Any]]:
-        return self._read(lambda cursor: read.patterns(cursor, read.Span.of(cursor, hours, now), limit))
-
-    def pattern(self, fingerprint: str, hours: int, now: dt.datetime) -> dict[str, Any] | None:
-        return self._read(lambda cursor: read.pattern(cursor, fingerprint, hours, now))
-
-    def find_event(self, event_id: str, timestamp: dt.datetime) -> int | None:
-        wanted = {"event_id": event_id, "timestamp": timestamp.replace(tzinfo=None)}
-        found = self._read(lambda cursor: cursor.execute(_READ["find_event"], wanted).fetchone())
-        return found[0] if found else None
-
-    def outcomes(self, ids: Sequence[int]) -> list[Outcome]:
-        rows = self._read(lambda cursor: cursor.execute(_READ["outcomes"], {"ids": list(ids)}).fetchall())
-        return [
-            Outcome(id_, event_id, severity, msgspec.json.decode(reasons), fingerprint)
-            for id_, event_id, severity, reasons, fingerprint in rows
-        ]
-
-    def close(self) -> None:
-        """Rolls up and checkpoints, so that the next start has no log to replay."""
-        try:
-            if self._rolled < self._last_id:
-                self._transact(lambda: self._roll(self._last_id))
-            self._db.execute("CHECKPOINT")
-        except (duckdb.Error, StoreError):
-            _log.exception("the last checkpoint failed; what was acknowledged is in the log beside the file")
-        finally:
-            self._db.close()
-
-    def _connect(self) -> None:
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._db = duckdb.connect(str(self.path))
-            migrate(self._db, migrations())
-            self._db.execute(_WRITE["settings"])
-            self._db.execute(_WRITE["facts"])
-            self._last_id = _number(self._db, "SELECT coalesce(max(id), 0) FROM errors")
-            self._rolled = _number(self._db, _READ["watermark"])
-            known = self._db.execute(_READ["known_patterns"]).fetchall()
-        except (duckdb.Error, OSError) as error:
-            raise StoreError(f"{self.path}: {error}") from error
-        self._known_patterns = {fingerprint for (fingerprint,) in known}
-        self._rolled_at = self._clock()
-        self._generation = object()
-        self._appender = self._db.appender("errors")
-        self._patterns = self._db.appender("patterns")
-        if self._rolled < self._last_id:
-            self._transact(lambda: self._roll(self._last_id))
-            self._mark_rolled()
-
-    def _transact(self, write: Callable[[], object], *, last_id: int = 0, single: bool = False) -> None:
-        """Runs `write` in a transaction of its own, which a `single` statement is by itself. `last_id` is the highest
-        error id that it stores, by which a database that broke in the commit is asked whether it was kept. Raises
-        `StoreError`."""
-        try:
-            if not single:
-                self._db.execute("BEGIN")
-            write()
-            if not single:
-                self._db.execute("COMMIT")
-        except duckdb.FatalException as error:
-            # A checkpoint that runs out of disk breaks the instance after the commit is durable: look before judging.
-            _log.error("the database broke and is opened again: %s", error)
-            self._reopen()
-            if not last_id or self._last_id < last_id:
-                raise StoreError(str(error)) from error
-        except Exception as error:
-            self._roll_back(single)
-            if isinstance(error, duckdb.Error) and not isinstance(error, duckdb.DataError | duckdb.ProgrammingError):
-                raise StoreError(str(error)) from error
-            raise  # one row's own fault: the caller may store the others without it
-
-    def _roll_back(self, single: bool) -> None:
-        # Rows buffered before a failure would otherwise leak into the next commit.
-        self._appender.clear()
-        self._patterns.clear()
-        if single:
-            return
-        try:
-            self._db.execute("ROLLBACK")
-        except duckdb.Error as error:
-            _log.error("rollback: %s", error)
-
-    def _reopen(self) -> None:
-        # The broken instance lives as long as anything of this process is connected to it.
-        for cursor in self._cursors:
-            cursor.interrupt()
-            cursor.close()
-        self._cursors.clear()
-        self._db.close()
-        self._connect()
-
-    def _roll(self, last_id: int) -> None:
-        self._db.execute(_WRITE["roll_minutes"], {"rolled": self._rolled})
-        self._db.execute(_WRITE["roll_counters"], {"rolled": self._rolled})
-        self._db.execute(_WRITE["roll_watermark"], {"rolled": last_id})
-
-    def _mark_rolled(self) -> None:
-        self._rolled, self._rolled_at = self._last_id, self._clock()
-
-    def _cursor(self) -> duckdb.DuckDBPyConnection:
-        """This thread's own cursor, made anew after the database was opened again."""
-        local = self._local
-        if getattr(local, "generation", None) is not self._generation:
-            local.cursor, local.generation = self._db.cursor(), self._generation
-            self._cursors.append(local.cursor)
-        cursor: duckdb.DuckDBPyConnection = local.cursor
-        return cursor
-
-    def _read(self, query: Callable[[duckdb.DuckDBPyConnection], _T]) -> _T:
-        """Runs `query` on one state of the database, so that its numbers agree. Raises `StoreError`."""
-        try:
-            cursor = self._cursor()
-            cursor.execute("BEGIN")
-            try:
-                return query(cursor)
-            finally:
-                cursor.execute("ROLLBACK")
-        except duckdb.Error as error:
-            raise StoreError(str(error)) from error
 
 
 def migrate(db: duckdb.DuckDBPyConnection, scripts: Sequence[str]) -> None:

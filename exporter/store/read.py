@@ -25,21 +25,19 @@ class Span(NamedTuple):
 
     since: dt.datetime
     whole: dt.datetime
-    rolled: int
     bucket: int
     now: dt.datetime
 
     @classmethod
-    def of(cls, cursor: Cursor, hours: int, now: dt.datetime) -> "Span":
+    def of(cls, hours: int, now: dt.datetime) -> "Span":
         now = now.astimezone(dt.UTC).replace(tzinfo=None)
         since = now - dt.timedelta(hours=hours)
         minute = since.replace(second=0, microsecond=0)
         whole = minute if minute == since else minute + dt.timedelta(minutes=1)
-        rolled = cursor.execute(_SQL["watermark"]).fetchall()[0][0]
-        return cls(since, whole, rolled, bucket_seconds(hours), now)
+        return cls(since, whole, bucket_seconds(hours), now)
 
     def ask(self, cursor: Cursor, name: str, **more: Any) -> list[Object]:
-        values = {"since": self.since, "whole": self.whole, "rolled": self.rolled, **more}
+        values = {"since": self.since, "whole": self.whole, **more}
         return _ask(cursor, name, values)
 
     def buckets(self) -> list[dt.datetime]:
@@ -55,7 +53,7 @@ def bucket_seconds(hours: int) -> int:
 
 def overview(cursor: Cursor, hours: int, now: dt.datetime) -> Object:
     """The whole `data` object of GET /api/errors."""
-    span = Span.of(cursor, hours, now)
+    span = Span.of(hours, now)
     reset_at = cursor.execute(_SQL["reset_at"]).fetchall()[0][0]
     categories = span.ask(cursor, "categories")
     summary = span.ask(cursor, "summary")[0]
@@ -109,7 +107,7 @@ def patterns(cursor: Cursor, span: Span, limit: int) -> list[Object]:
 
 def pattern(cursor: Cursor, fingerprint: str, hours: int, now: dt.datetime) -> Object | None:
     """One pattern, with the workers that it touched and its newest errors."""
-    span = Span.of(cursor, hours, now)
+    span = Span.of(hours, now)
     found = _with_trends(cursor, span, span.ask(cursor, "patterns", limit=1, fingerprint=fingerprint))
     if not found:
         return None

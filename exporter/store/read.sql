@@ -1,6 +1,3 @@
--- name: watermark
-SELECT max(id) FROM watermark;
-
 -- name: summary
 SELECT coalesce(sum(errors), 0)::BIGINT                                              AS total_errors,
        coalesce(sum(recurring), 0)::BIGINT                                           AS recurring_errors,
@@ -13,11 +10,11 @@ SELECT coalesce(sum(errors), 0)::BIGINT                                         
        coalesce(sum(errors) FILTER (severity = 'info'), 0)::BIGINT                   AS info_errors,
        coalesce(sum(errors) FILTER (error_category ILIKE 'WORKER\_%' ESCAPE '\'), 0)::BIGINT   AS worker_errors,
        coalesce(sum(errors) FILTER (error_category ILIKE 'TEST\_%' ESCAPE '\'), 0)::BIGINT     AS test_errors
-FROM facts($since, $whole, $rolled);
+FROM facts($since, $whole);
 
 -- name: categories
 SELECT error_category AS category, sum(errors)::BIGINT AS count
-FROM facts($since, $whole, $rolled)
+FROM facts($since, $whole)
 GROUP BY 1 ORDER BY 2 DESC, 1;
 
 -- name: time_series
@@ -25,7 +22,7 @@ SELECT time_bucket(to_seconds($bucket), minute) AS timestamp,
        coalesce(sum(errors) FILTER (severity = 'critical'), 0)::BIGINT AS critical,
        coalesce(sum(errors) FILTER (severity = 'warning'), 0)::BIGINT  AS warning,
        coalesce(sum(errors) FILTER (severity = 'info'), 0)::BIGINT     AS info
-FROM facts($since, $whole, $rolled)
+FROM facts($since, $whole)
 GROUP BY 1 ORDER BY 1;
 
 -- name: patterns
@@ -36,7 +33,7 @@ FROM (
            any_value(type) AS type, min(first_seen) AS first_seen, max(last_seen) AS last_seen,
            count(DISTINCT worker_id) AS workers,
            coalesce(sum(errors) FILTER (severity = 'critical'), 0)::BIGINT AS critical
-    FROM facts($since, $whole, $rolled)
+    FROM facts($since, $whole)
     WHERE $fingerprint IS NULL OR fingerprint = $fingerprint
     GROUP BY 1 ORDER BY 2 DESC, max(last_seen) DESC, 1 LIMIT $limit
 ) f LEFT JOIN patterns p USING (fingerprint)
@@ -44,13 +41,13 @@ GROUP BY ALL ORDER BY f.occurrences DESC, f.last_seen DESC, f.fingerprint;
 
 -- name: trends
 SELECT fingerprint, time_bucket(to_seconds($bucket), minute) AS timestamp, sum(errors)::BIGINT AS errors
-FROM facts($since, $whole, $rolled)
+FROM facts($since, $whole)
 WHERE list_contains($fingerprints, fingerprint)
 GROUP BY ALL;
 
 -- name: pattern_workers
 SELECT worker_id, sum(errors)::BIGINT AS errors, max(last_seen) AS last_seen
-FROM facts($since, $whole, $rolled) WHERE fingerprint = $fingerprint
+FROM facts($since, $whole) WHERE fingerprint = $fingerprint
 GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 100;
 
 -- name: workers
@@ -58,7 +55,7 @@ WITH by_type AS (
     SELECT worker_id, type, sum(errors) AS errors, max(last_seen) AS last_seen,
            coalesce(sum(errors) FILTER (severity = 'critical'), 0) AS critical,
            coalesce(sum(errors) FILTER (severity = 'warning'), 0) AS warning
-    FROM facts($since, $whole, $rolled) GROUP BY ALL
+    FROM facts($since, $whole) GROUP BY ALL
 )
 SELECT worker_id, sum(errors)::BIGINT AS error_count, sum(critical)::BIGINT AS critical_errors,
        arg_max(type, (errors, type)) AS most_common_error, max(last_seen) AS last_error_time,
@@ -70,7 +67,7 @@ WITH by_type AS (
     SELECT hardware_type, type, sum(errors) AS errors,
            coalesce(sum(errors) FILTER (severity = 'critical'), 0) AS critical,
            coalesce(sum(errors) FILTER (severity = 'warning'), 0) AS warning
-    FROM facts($since, $whole, $rolled) WHERE hardware_type IS NOT NULL GROUP BY ALL
+    FROM facts($since, $whole) WHERE hardware_type IS NOT NULL GROUP BY ALL
 )
 SELECT hardware_type, sum(errors)::BIGINT AS error_count, sum(critical)::BIGINT AS critical_errors,
        arg_max(type, (errors, type)) AS most_common_error,

@@ -9,17 +9,14 @@ SET TimeZone = 'UTC';
 INSERT INTO rollup
 SELECT date_trunc('minute', timestamp), worker_id, type, error_category, severity, hardware_type, hardware_error,
        fingerprint, count(*), count(*) FILTER (is_recurring), min(timestamp), max(timestamp)
-FROM errors WHERE id > $rolled
+FROM errors WHERE id > $projected
 GROUP BY ALL;
 
 -- name: roll_counters
 INSERT INTO counters
 SELECT worker_id, type, error_category, severity, hardware_type, count(*), min(timestamp), max(timestamp)
-FROM errors WHERE id > $rolled
+FROM errors WHERE id > $projected
 GROUP BY ALL;
-
--- name: roll_watermark
-INSERT INTO watermark VALUES ($rolled);
 
 -- name: compact
 -- Small appends pile up rows of one key; at start they are added up once.
@@ -30,20 +27,14 @@ FROM counters GROUP BY ALL;
 DELETE FROM counters;
 INSERT INTO counters FROM totals;
 DROP TABLE totals;
-DELETE FROM watermark WHERE id < (SELECT max(id) FROM watermark);
 
 -- name: facts
--- The errors since a moment, added up by minute as far as they are rolled up, else one by one.
--- whole: the first full minute after since. rolled: the watermark.
-CREATE OR REPLACE MACRO facts(since, whole, rolled) AS TABLE
+-- The errors since a moment, added up by minute; those before the first full minute (`whole`) one by one.
+CREATE OR REPLACE MACRO facts(since, whole) AS TABLE
 SELECT minute, worker_id, type, error_category, severity, hardware_type, hardware_error, fingerprint, errors, recurring,
        first_seen, last_seen
 FROM rollup WHERE minute >= whole
 UNION ALL
 SELECT date_trunc('minute', timestamp), worker_id, type, error_category, severity, hardware_type, hardware_error,
        fingerprint, 1, is_recurring::BIGINT, timestamp, timestamp
-FROM errors WHERE timestamp >= since AND timestamp < whole
-UNION ALL
-SELECT date_trunc('minute', timestamp), worker_id, type, error_category, severity, hardware_type, hardware_error,
-       fingerprint, 1, is_recurring::BIGINT, timestamp, timestamp
-FROM errors WHERE id > rolled AND timestamp >= whole;
+FROM errors WHERE timestamp >= since AND timestamp < whole;

@@ -23,7 +23,7 @@ CREATE TABLE errors (
     payload            VARCHAR   NOT NULL USING COMPRESSION zstd  -- the report as it was sent
 );
 
--- What the errors up to the watermark add up to, minute by minute.
+-- What the errors add up to, minute by minute.
 CREATE TABLE rollup (
     minute         TIMESTAMP NOT NULL,
     worker_id      VARCHAR   NOT NULL,
@@ -50,10 +50,6 @@ CREATE TABLE counters (
     first_seen     TIMESTAMP NOT NULL,
     last_seen      TIMESTAMP NOT NULL
 );
-
--- The id up to which rollup and counters include the errors; the highest counts.
-CREATE TABLE watermark (id BIGINT NOT NULL);
-INSERT INTO watermark VALUES (0);
 
 -- The text of each pattern; one fingerprint can stand here more than once.
 CREATE TABLE patterns (
