@@ -161,6 +161,18 @@ def served(tmp_path: Path) -> Iterator[Callable[..., Served]]:
             one.stop()
 
 
+@pytest.fixture
+async def browser() -> AsyncIterator[Any]:
+    """A real Chromium."""
+    from chromium import CHROMIUM, FLAGS
+    from playwright.async_api import async_playwright
+
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        await browser.close()
+
+
 async def eventually(check: Callable[[], Any], seconds: float = 5.0) -> Any:
     """What `check` returns as soon as that is true; fails when it does not become so."""
     deadline = time.monotonic() + seconds

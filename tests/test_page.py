@@ -1,49 +1,21 @@
 """The page in a real Chromium."""
 
 import json
-import shutil
-from collections.abc import AsyncIterator
 from typing import Any
 
 import aiohttp
 import pytest
 from aiohttp.test_utils import TestServer
+from chromium import needs_chromium, open_page
 from conftest import REPORT, ROOT, InProcess
-from playwright.async_api import Browser, Page, async_playwright, expect
+from playwright.async_api import Browser, expect
 
 from exporter.app import make_app
 from exporter.report import parse_report
 from exporter.service import Service
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-pytestmark = [
-    pytest.mark.html,
-    pytest.mark.skipif(not CHROMIUM, reason="chromium (Debian's package) is not installed"),
-]
-FLAGS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-]  # fmt: skip
+pytestmark = [pytest.mark.html, needs_chromium]
 ATTACK = "<script>window.hacked=1</script><img src=x onerror='window.hacked=1'>\u202e{{x}}javascript:alert(1)"
-
-
-@pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
-        await browser.close()
-
-
-async def open_page(browser: Browser, service: InProcess, query: str = "", **more: Any) -> tuple[Page, list[str]]:
-    """The page, and what it complains of."""
-    page = await browser.new_page(**more)
-    complaints: list[str] = []
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
-    await page.goto(str(service.client.make_url(f"/error-visualization{query}")))
-    await expect(page.locator("#connection")).to_have_attribute("data-state", "live")
-    return page, complaints
 
 
 async def test_a_new_error_appears_at_once_at_the_top(browser: Browser, service: InProcess) -> None:
@@ -54,7 +26,7 @@ async def test_a_new_error_appears_at_once_at_the_top(browser: Browser, service:
         id_ = (await service.post({"worker_id": f"w{number}"}))["id"]
         await expect(page.locator("#errors li").first).to_have_attribute("data-id", str(id_), timeout=1000)
     await expect(page.locator("#empty")).to_be_hidden()
-    await expect(page.locator("[data-card=critical_errors] dd")).to_have_text("3")
+    await expect(page.locator("[data-card=critical_errors] .count")).to_have_text("3")
     await expect(page.locator("#verdict")).to_have_text("3 critical in the last 5 min on 3 workers")
     assert await page.locator("#errors li").count() == 3
     assert complaints == []
@@ -65,10 +37,13 @@ async def test_the_range_is_in_the_address(browser: Browser, service: InProcess)
     await service.post()
     page, _ = await open_page(browser, service, "?range=1")
     await expect(page.locator("#range [aria-current]")).to_have_text("1 h")
-    await expect(page.locator("[data-card=total_errors] dd")).to_have_text("1")
-    await page.get_by_text("7 d").click()
+    await expect(page.locator("[data-card=total_errors] .count")).to_have_text("1")
+    await page.get_by_role("link", name="7 d").click()
     await expect(page.locator("#range [aria-current]")).to_have_text("7 d")
     assert page.url.endswith("?range=168")
+    await page.go_back()
+    await expect(page.locator("#range [aria-current]")).to_have_text("1 h")
+    await expect(page.locator("[data-card=total_errors] .count")).to_have_text("1")
 
 
 async def test_what_a_report_says_is_never_markup(browser: Browser, service: InProcess) -> None:

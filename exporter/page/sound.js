@@ -1,0 +1,61 @@
+// Sounds: one AudioContext, one sound at a time, at most one in two seconds, the highest severity first.
+
+import { preference, prefer } from "./state.js";
+
+const PAUSE_MS = 2000;
+const ORDER = ["system-critical", "critical", "warning", "info"];
+
+export class Sound {
+  // `blocked(yes)` is told whether the browser waits for a click before it lets the page be heard.
+  constructor(blocked) {
+    Object.assign(this, { blocked, buffers: new Map(), wanted: null, timer: 0, last: -PAUSE_MS });
+    this.context = new AudioContext();
+    this.gain = this.context.createGain();
+    this.gain.connect(this.context.destination);
+    this.context.onstatechange = () => this.blocked(this.context.state !== "running");
+    this.volume = preference("volume", 0.6);
+    this.muted = new Set(preference("muted", []));
+    this.blocked(this.context.state !== "running");
+  }
+
+  get volume() { return this.gain.gain.value; }
+  set volume(value) { this.gain.gain.value = value; prefer("volume", value); }
+
+  mute(severity, yes) {
+    if (yes) this.muted.add(severity); else this.muted.delete(severity);
+    prefer("muted", [...this.muted]);
+  }
+
+  turnOn() { return this.context.resume(); }
+
+  // Notes that errors came. What cannot be heard now is not made up for later: only the highest of a pause is played.
+  hear(errors) {
+    for (const error of errors) {
+      const name = error.is_system_critical ? "system-critical" : error.severity;
+      if (this.muted.has("all") || this.muted.has(error.severity)) continue;
+      if (this.wanted === null || ORDER.indexOf(name) < ORDER.indexOf(this.wanted)) this.wanted = name;
+    }
+    if (this.wanted === null || this.timer) return;
+    const pause = Math.max(0, this.last + PAUSE_MS - performance.now());
+    this.timer = setTimeout(() => { this.timer = 0; const name = this.wanted; this.wanted = null; this.play(name); }, pause);
+  }
+
+  async play(name) {
+    this.last = performance.now();
+    if (this.context.state !== "running") return;
+    try {
+      const source = this.context.createBufferSource();
+      source.buffer = await this.buffer(name);
+      source.connect(this.gain);
+      source.start();
+    } catch { /* a sound that is missing or broken must not stop the page */ }
+  }
+
+  async buffer(name) {
+    if (!this.buffers.has(name)) {
+      const response = await fetch(`/sounds/error-${name}.mp3`);
+      this.buffers.set(name, await this.context.decodeAudioData(await response.arrayBuffer()));
+    }
+    return this.buffers.get(name);
+  }
+}

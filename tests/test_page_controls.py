@@ -1,0 +1,316 @@
+"""Every control and panel of the page, in a real Chromium."""
+
+import itertools
+import re
+from typing import Any
+
+import pytest
+from chromium import needs_chromium, open_page
+from conftest import REPORT, InProcess
+from playwright.async_api import Browser, Page, expect
+
+from exporter.fleet import story
+
+pytestmark = [pytest.mark.html, needs_chromium]
+WARNING = {
+    "error_category": "NETWORK_TIMEOUT",
+    "message": "no answer from 10.0.0.1",
+    "worker_id": "w2",
+    "type": "Timeout",
+}
+INFO = {"error_category": "TEST_FAILURE", "message": "1 != 2", "worker_id": "w3", "type": "AssertionError"}
+
+
+async def three(service: InProcess) -> None:
+    await service.post({"hardware_context": {"hardware_type": "cuda"}})
+    await service.post(WARNING)
+    await service.post(INFO)
+
+
+async def workers(page: Page) -> list[str]:
+    return await page.locator("#errors .worker").all_text_contents()
+
+
+async def test_the_severity_filter_and_its_chip(browser: Browser, service: InProcess) -> None:
+    await three(service)
+    page, complaints = await open_page(browser, service)
+    await page.locator("#severity").select_option("warning")
+    await expect(page.locator("#errors li")).to_have_count(1)
+    assert await workers(page) == ["w2"]
+    assert "severity=warning" in page.url
+    await service.post(WARNING | {"worker_id": "w9"})
+    await service.post(INFO | {"worker_id": "w8"})
+    await expect(page.locator("#errors li")).to_have_count(2)
+    assert await workers(page) == ["w9", "w2"]
+    await page.get_by_role("button", name="Remove the filter severity warning").click()
+    await expect(page.locator("#errors li")).to_have_count(5)
+    await page.go_back()
+    await expect(page.locator("#errors li")).to_have_count(2)
+    await expect(page.locator("#severity")).to_have_value("warning")
+    assert complaints == []
+
+
+async def test_the_text_filter(browser: Browser, service: InProcess) -> None:
+    await three(service)
+    page, _ = await open_page(browser, service)
+    await page.locator("#q").fill("ANSWER FROM")
+    await page.get_by_role("button", name="Search").click()
+    await expect(page.locator("#errors li")).to_have_count(1)
+    await page.locator("#q").fill("nothing like it")
+    await page.locator("#q").press("Enter")
+    await expect(page.locator("#nothing")).to_be_visible()
+    await page.get_by_role("button", name="Show all of the last 7 days").click()
+    await expect(page.locator("#errors li")).to_have_count(3)
+    assert "range=168" in page.url
+
+
+async def test_a_card_filters(browser: Browser, service: InProcess) -> None:
+    await three(service)
+    page, _ = await open_page(browser, service)
+    await page.locator("[data-card=critical_errors]").click()
+    await expect(page.locator("#errors li")).to_have_count(1)
+    await page.locator("[data-card=total_errors]").click()
+    await expect(page.locator("#errors li")).to_have_count(3)
+
+
+@pytest.mark.parametrize(
+    ("panel", "text", "query"),
+    [("categories", "NETWORK_TIMEOUT", "category=NETWORK_TIMEOUT"), ("workers", "w3", "worker=w3"),
+     ("hardware", "cuda", "hardware=cuda"), ("patterns", "no answer from <ip>", "fingerprint=")],
+)  # fmt: skip
+async def test_a_panel_shows_and_filters(
+    browser: Browser, service: InProcess, panel: str, text: str, query: str
+) -> None:
+    await three(service)
+    page, _ = await open_page(browser, service)
+    row = page.locator(f"#{panel} tbody tr", has_text=text)
+    await expect(row).to_have_count(1)
+    await row.get_by_role("link").click()
+    await expect(page.locator("#errors li")).to_have_count(1)
+    assert query in page.url
+
+
+async def test_the_panels_have_the_numbers_of_the_api(browser: Browser, service: InProcess) -> None:
+    reports = [moment.report for moment in itertools.islice(story(4), 300)]
+    async with service.client.post("/api/report-errors", json=reports) as response:
+        assert response.status == 200
+    page, complaints = await open_page(browser, service)
+    data = await service.get("/api/errors")
+    for place, worker in enumerate(data["worker_errors"]["worker_stats"][:10]):
+        row = page.locator("#workers tbody tr").nth(place)
+        await expect(row).to_contain_text(worker["worker_id"])
+        await expect(row).to_contain_text(f"{worker['error_count']}")
+        await expect(row).to_contain_text(worker["status"])
+        await expect(row).to_contain_text(worker["most_common_error"])
+    for place, pattern in enumerate(data["error_patterns"]["top_patterns"]):
+        row = page.locator("#patterns tbody tr").nth(place)
+        await expect(row).to_contain_text(pattern["pattern"])
+        await expect(row.locator("meter")).to_have_attribute("value", str(pattern["occurrences"]))
+    for name, hardware in data["hardware_errors"]["hardware_status"].items():
+        row = page.locator("#hardware tbody tr", has=page.get_by_role("link", name=name, exact=True))
+        await expect(row).to_contain_text(f"{hardware['error_rate']:.1f}")
+    await expect(page.locator("#errors li")).to_have_count(100)
+    await page.get_by_role("button", name="Older errors").click()
+    await expect(page.locator("#errors li")).to_have_count(200)
+    shown = await page.locator("#errors li").evaluate_all("rows => rows.map(row => row.dataset.id)")
+    assert len(set(shown)) == 200
+    assert complaints == []
+
+
+async def test_details_have_an_address_and_all_that_is_known(browser: Browser, service: InProcess) -> None:
+    sent = {
+        "traceback": "Traceback\n  in f", "system_context": {"metrics": {"cpu": {"percent": 99}, "memory": None},
+        "gpu_metrics": {"devices": [{"index": 0, "name": "GPU X", "temperature": 91}]}},
+        "hardware_context": {"hardware_type": "cuda"}, "error_frequency": {"recurring": False}, "labels": {"team": "blue"},
+    }  # fmt: skip
+    id_ = (await service.post(sent))["id"]
+    await three(service)
+    page, complaints = await open_page(browser, service)
+    await page.locator(f"[data-id='{id_}'] a.message").click()
+    dialog = page.locator("#details")
+    await expect(dialog).to_be_visible()
+    for text in ("Failed to allocate GPU memory", "category RESOURCE_EXHAUSTED", "CPU 99 % > 90 %", "in f", "GPU X", "91",
+                 "over the threshold", "all errors of this pattern"):  # fmt: skip
+        await expect(dialog).to_contain_text(text)
+    await dialog.get_by_text("The report as it was sent").click()
+    await expect(dialog).to_contain_text("blue")
+    assert f"error={id_}" in page.url
+    address = page.url
+    await page.keyboard.press("Escape")
+    await expect(dialog).to_be_hidden()
+    await expect(page).not_to_have_url(re.compile("error="))
+    await page.go_back()
+    await expect(dialog).to_be_visible()
+    other, _ = await open_page(browser, service, address.partition("/error-visualization")[2])
+    await expect(other.locator("#details")).to_contain_text("GPU X")
+    await other.locator("#details").get_by_role("link", name="worker-1").click()
+    await expect(other.locator("#chips")).to_contain_text("worker: worker-1")
+    assert complaints == []
+
+
+async def test_details_of_an_error_that_is_not_there(browser: Browser, service: InProcess) -> None:
+    page, _ = await open_page(browser, service, "?error=99")
+    await expect(page.locator("#details")).to_contain_text("there is no error 99")
+
+
+async def test_pause_holds_the_list_still(browser: Browser, service: InProcess) -> None:
+    await three(service)
+    page, _ = await open_page(browser, service)
+    await page.locator("#pause").check()
+    await service.post()
+    await service.post()
+    await expect(page.locator("#news")).to_have_text("2 new errors")
+    assert await page.locator("#errors li").count() == 3
+    await page.locator("#news").click()
+    await expect(page.locator("#errors li")).to_have_count(5)
+    await service.post()
+    await expect(page.locator("#news")).to_have_text("1 new errors")
+    await page.locator("#pause").uncheck()
+    await expect(page.locator("#errors li")).to_have_count(6)
+    await expect(page.locator("#news")).to_be_hidden()
+
+
+async def test_the_theme_is_kept(browser: Browser, service: InProcess) -> None:
+    context = await browser.new_context(color_scheme="light")
+    page = await context.new_page()
+    url = str(service.client.make_url("/error-visualization"))
+    await page.goto(url)
+    light = await page.evaluate("getComputedStyle(document.body).backgroundColor")
+    await page.get_by_text("Settings").click()
+    await page.locator("#theme").select_option("dark")
+    dark = await page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert dark != light
+    await page.goto(url, wait_until="commit")
+    await expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+    assert await page.evaluate("getComputedStyle(document.body).backgroundColor") == dark
+    await context.close()
+
+
+async def test_reset_asks_first_and_deletes_nothing(browser: Browser, service: InProcess) -> None:
+    await service.post()
+    page, _ = await open_page(browser, service)
+    await page.get_by_text("Settings").click()
+    await page.locator("#reset").click()
+    await page.get_by_role("button", name="Cancel").click()
+    assert (await service.get("/api/errors"))["summary"]["reset_at"] is None
+    await page.locator("#reset").click()
+    await page.get_by_role("button", name="Reset", exact=True).click()
+    await expect(page.locator("#notice")).to_contain_text("Nothing was deleted")
+    summary = (await service.get("/api/errors"))["summary"]
+    assert summary["reset_at"]
+    assert summary["total_errors"] == 1
+
+
+async def test_unseen_errors_are_in_the_title(browser: Browser, service: InProcess) -> None:
+    page, _ = await open_page(browser, service)
+    await page.evaluate("Object.defineProperty(document, 'hidden', {value: true, configurable: true})")
+    await service.post()
+    await service.post()
+    await expect(page).to_have_title("(2) Errors")
+    await page.evaluate("delete document.hidden; document.dispatchEvent(new Event('visibilitychange'))")
+    await expect(page).to_have_title("Errors")
+
+
+async def test_keys(browser: Browser, service: InProcess) -> None:
+    await three(service)
+    page, _ = await open_page(browser, service)
+    await page.keyboard.press("j")
+    await page.keyboard.press("j")
+    await page.keyboard.press("k")
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#details")).to_contain_text("1 != 2")
+    await page.keyboard.press("Escape")
+    await page.keyboard.press("p")
+    assert await page.locator("#pause").is_checked()
+    await page.keyboard.press("?")
+    await expect(page.locator("#help-dialog")).to_be_visible()
+    await page.keyboard.press("Escape")
+    await page.keyboard.press("/")
+    await page.keyboard.type("p?")
+    assert await page.locator("#q").input_value() == "p?"
+    await page.locator("#q").blur()
+    await page.get_by_text("Settings").click()
+    await page.locator("#keys").uncheck()
+    await page.locator("body").click(position={"x": 1, "y": 1})
+    await page.keyboard.press("p")
+    assert await page.locator("#pause").is_checked()
+
+
+async def sounds_of(page: Page) -> list[str]:
+    """The names of the sounds that the page asks for from now on."""
+    asked: list[str] = []
+    page.on("request", lambda r: asked.append(r.url.rpartition("/")[2]) if "/sounds/" in r.url else None)
+    return asked
+
+
+async def test_a_sound_for_the_highest_severity_and_none_for_the_past(browser: Browser, service: InProcess) -> None:
+    await three(service)
+    page, complaints = await open_page(browser, service)
+    asked = await sounds_of(page)
+    await expect(page.locator("#sound-on")).to_be_visible()
+    await service.post()
+    await expect(page.locator("#errors li")).to_have_count(4)
+    assert asked == []  # the browser does not let it be heard yet, and it is not made up for
+    await page.locator("#sound-on").click()
+    await expect(page.locator("#sound-on")).to_be_hidden()
+    await page.wait_for_timeout(2100)
+    assert asked == []
+    async with (
+        page.expect_request("**/sounds/error-critical.mp3"),
+        service.client.post("/api/report-errors", json=[REPORT | INFO, REPORT, REPORT | WARNING]) as response,
+    ):
+        assert response.status == 200
+    for word in ("one", "two", "three"):
+        await service.post(INFO | {"message": word})  # of one pattern they would recur, and be warnings
+    async with page.expect_request("**/sounds/error-info.mp3"):
+        pass
+    assert asked == ["error-critical.mp3", "error-info.mp3"]
+    async with page.expect_request("**/sounds/error-system-critical.mp3"):
+        await service.post({"is_system_critical": True})
+    assert complaints == []
+
+
+async def test_muted_severities_are_not_heard(browser: Browser, service: InProcess) -> None:
+    page, _ = await open_page(browser, service)
+    asked = await sounds_of(page)
+    await page.locator("#sound-on").click()
+    await page.get_by_text("Settings").click()
+    await page.locator("[data-mute=critical]").check()
+    await service.post()
+    async with page.expect_request("**/sounds/error-warning.mp3"):
+        await service.post(WARNING)
+    await page.locator("#mute-all").check()
+    await service.post(INFO)
+    await expect(page.locator("#errors li")).to_have_count(3)
+    await page.wait_for_timeout(2100)
+    assert asked == ["error-warning.mp3"]
+    await page.reload()
+    assert await page.locator("[data-mute=critical]").is_checked()
+    assert not await page.locator("[data-mute=info]").is_checked()
+
+
+async def test_the_volume_is_kept_and_can_be_tried(browser: Browser, service: InProcess) -> None:
+    page, _ = await open_page(browser, service)
+    await page.get_by_text("Settings").click()
+    await page.locator("#volume").fill("20")
+    async with page.expect_request("**/sounds/error-critical.mp3"):
+        await page.locator("#test-sound").click()
+    await page.reload()
+    assert await page.locator("#volume").input_value() == "20"
+
+
+async def test_without_local_storage(browser: Browser, service: InProcess) -> None:
+    context = await browser.new_context()
+    await context.add_init_script(
+        "Object.defineProperty(window, 'localStorage', {get() { throw new Error('forbidden') }})"
+    )
+    page = await context.new_page()
+    problems: list[Any] = []
+    page.on("pageerror", lambda error: problems.append(error))
+    await page.goto(str(service.client.make_url("/error-visualization")))
+    await expect(page.locator("#connection")).to_have_attribute("data-state", "live")
+    await page.get_by_text("Settings").click()
+    await page.locator("#theme").select_option("dark")
+    await page.locator("#mute-all").check()
+    assert problems == []
+    await context.close()
