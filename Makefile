@@ -5,7 +5,7 @@ DEMO_URL ?= http://127.0.0.1:8080
 
 .PHONY: run test lint bench docs clean
 
-.venv/installed: pyproject.toml
+.venv/installed: pyproject.toml hatch_build.py charts/build.py charts/package-lock.json charts/echarts.js
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
 	touch $@
@@ -19,6 +19,11 @@ DEMO_URL ?= http://127.0.0.1:8080
 	$(BIN)/python tests/real_parts.py install
 	touch $@
 
+# From npm, for tests: axe-core.
+.venv/node_modules: charts/package-lock.json charts/build.py | .venv/installed-test
+	$(BIN)/python charts/build.py .venv
+	touch $@
+
 run: .venv/installed  ## serve on 127.0.0.1:8080 with ./errors.duckdb; DEMO=1 sends errors, ARGS="..." options of serve
 ifdef DEMO
 	@$(BIN)/error-visualization demo --url $(DEMO_URL) & trap "kill $$!" EXIT INT TERM; \
@@ -27,7 +32,7 @@ else
 	@exec $(BIN)/error-visualization serve $(ARGS)
 endif
 
-test: .venv/installed-test .venv/real-parts  ## all tests
+test: .venv/installed-test .venv/real-parts .venv/node_modules  ## all tests
 	$(BIN)/python tests/real_parts.py missing
 	$(BIN)/python -m pytest $(ARGS)
 
@@ -36,8 +41,9 @@ lint: .venv/installed-test
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: .venv/installed-test
+bench: .venv/installed-test .venv/real-parts
 	$(BIN)/python benchmarks/ingest.py $(ARGS)
+	$(BIN)/python benchmarks/page.py
 
 docs: .venv/installed-test .venv/real-parts  ## the screenshots in docs/
 	$(BIN)/python docs/screenshots.py

@@ -14,6 +14,7 @@ from exporter.service import Service
 from exporter.store import StoreError
 
 SERVICE: Final = web.AppKey("service", Service)
+COMPRESSED_FROM: Final = 4_096  # bytes of what was read
 _JSON: Final = {"Content-Type": "application/json"}
 _encode = msgspec.json.Encoder().encode
 _log = logging.getLogger(__name__)
@@ -40,7 +41,10 @@ def success(data: Any, message: str = "") -> web.Response:
     """`data` is an object, or is JSON already."""
     words = b',"message":' + _encode(message) if message else b""
     content = data if isinstance(data, bytes) else _encode(data)
-    return web.Response(body=b'{"status":"success"%s,"data":%s}' % (words, content), headers=_JSON)
+    response = web.Response(body=b'{"status":"success"%s,"data":%s}' % (words, content), headers=_JSON)
+    if isinstance(data, bytes) and len(data) > COMPRESSED_FROM:
+        response.enable_compression()
+    return response
 
 
 def failure(status: int, message: str, field: str = "", *, retry_after: int = 0) -> web.Response:

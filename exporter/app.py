@@ -25,6 +25,7 @@ API: Final = (
     web.post("/api/reset-counts", handlers.reset_counts),
     web.get("/api/errors", reading.errors),
     web.get("/api/errors/list", reading.error_list),
+    web.get("/api/errors/facets", reading.facets),
     web.get("/api/errors/{id}", reading.error),
     web.get("/api/patterns", reading.patterns),
     web.get("/api/patterns/{fingerprint}", reading.pattern),

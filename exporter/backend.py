@@ -75,6 +75,9 @@ class Backend:
     def errors(self, filters: Filters, now: dt.datetime) -> bytes:
         return _encode(self._store.errors(filters, now))
 
+    def facets(self, filters: Filters, now: dt.datetime) -> bytes:
+        return _encode(self._store.facets(filters, now))
+
     def error(self, id_: int) -> bytes | None:
         found = self._store.error(id_)
         return None if found is None else _encode(found)

@@ -66,6 +66,7 @@ class ErrorEvent(Struct):
                 "is_recurring": self.is_recurring,
                 "is_critical": self.severity == "critical",
                 "is_system_critical": self.is_system_critical,
+                "is_hardware_error": self.hardware_error,
             },
         )
 

@@ -8,6 +8,7 @@ from exporter import __version__
 from exporter.event import SEVERITIES
 from exporter.live import MAX_TIME_RANGE
 from exporter.report import ErrorReport
+from exporter.store.filters import GROUPS
 
 Schema = dict[str, Any]
 TEXT: Final[Schema] = {"type": "string"}
@@ -15,6 +16,7 @@ COUNT: Final[Schema] = {"type": "integer", "minimum": 0}
 TIME: Final[Schema] = {"type": "string", "format": "date-time"}
 SEVERITY: Final[Schema] = {"enum": list(SEVERITIES)}
 STATUS: Final[Schema] = {"enum": ["critical", "warning", "stable"]}
+FACETS: Final = ("severity", "category", "worker", "type", "hardware")
 NUMBER: Final[Schema] = {"type": ["number", "null"]}
 
 
@@ -57,7 +59,7 @@ def _schemas() -> dict[str, Schema]:
             "timestamp": TIME, "received_at": TIME, "worker_id": TEXT, "type": TEXT, "error_category": TEXT,
             "message": TEXT, "traceback": {"type": ["string", "null"]}, "system_context": {}, "hardware_context": {},
             "error_frequency": {}, "is_recurring": {"type": "boolean"}, "is_critical": {"type": "boolean"},
-            "is_system_critical": {"type": "boolean"},
+            "is_system_critical": {"type": "boolean"}, "is_hardware_error": {"type": "boolean"},
         },
         truncated=_list({"enum": ["message", "traceback"]}),
         report={"type": "object", "description": "the report as it was sent; only of a single error"},
@@ -90,7 +92,9 @@ def _overview() -> Schema:
     metrics = dict.fromkeys(("cpu_percent", "memory_percent", "disk_percent", "max_gpu_celsius"), NUMBER)
     hardware = _object({"error_count": COUNT, "error_rate": {"type": "number"}, "most_common_error": TEXT,
                         "status": STATUS, "critical_errors": COUNT, "metrics": _object({}, **metrics)})  # fmt: skip
-    point = _object({"timestamp": TIME, **dict.fromkeys(SEVERITIES, COUNT)})
+    counted = (*SEVERITIES, "resource", "network", "critical_hardware", "recurring")
+    point = _object({"timestamp": TIME, **dict.fromkeys(counted, COUNT)})
+    category = _object({"category": TEXT, **dict.fromkeys(("patterns", "recurring_patterns", "occurrences"), COUNT)})
     distribution = _object(
         {
             "categories": _list(_object({"category": TEXT, "count": COUNT})),
@@ -106,7 +110,7 @@ def _overview() -> Schema:
             "seq": COUNT,
             "recent_errors": _list(_ref("Error")),
             "error_distribution": distribution,
-            "error_patterns": _object({"top_patterns": _list(_ref("Pattern"))}),
+            "error_patterns": _object({"top_patterns": _list(_ref("Pattern")), "categories": _list(category)}),
             "worker_errors": _object({"worker_stats": _list(worker)}),
             "hardware_errors": _object(
                 {
@@ -121,13 +125,17 @@ def _overview() -> Schema:
 def _paths() -> Schema:
     range_ = _parameter("time_range", {"type": "integer", "minimum": 1, "maximum": MAX_TIME_RANGE, "default": 24})
     limit = _parameter("limit", {"type": "integer", "minimum": 1, "maximum": 1000, "default": 100})
-    many = [_parameter(name, _list(TEXT)) for name in ("severity", "category", "worker", "type", "hardware")]
-    single = [_parameter(name, TEXT) for name in ("fingerprint", "q", "cursor")]
+    many = [_parameter(name, _list(TEXT)) for name in FACETS]
+    many.append(_parameter("group", _list({"enum": list(GROUPS)})))
+    single = [_parameter(name, TEXT) for name in ("fingerprint", "q")]
+    facet = _list(_object({"value": TEXT, "count": COUNT}))
+    cursor = _parameter("cursor", TEXT)
     key = {"name": "Idempotency-Key", "in": "header", "schema": TEXT, "description": "as `event_id`"}
     page = _object({"errors": _list(_ref("Error")), "next_cursor": {"type": ["string", "null"]}})
     result = _object({"index": COUNT, "status": TEXT}, data=_ref("Outcome"), message=TEXT, field=TEXT, code=COUNT)
     batch = _object({"stored": COUNT, "failed": COUNT, "results": _list(result)})
     sent = {"application/json": {"schema": _list(_ref("ErrorReport"))}, "application/x-ndjson": {"schema": TEXT}}
+    list_ = _operation("Single errors", page, [range_, limit, *many, *single, cursor], (400, 503))
     patterns = _object({"patterns": _list(_ref("Pattern"))})
     metrics = {"summary": "Prometheus text or OpenMetrics", "responses": {"200": {"description": "metrics"}}}
     return {
@@ -137,7 +145,9 @@ def _paths() -> Schema:
                                                   body=sent)},
         "/api/reset-counts": {"post": _operation("Count from now on", _object({"reset_at": TIME}), [], (403, 503))},
         "/api/errors": {"get": _operation("All that the page shows", _ref("Overview"), [range_], (400, 503))},
-        "/api/errors/list": {"get": _operation("Single errors", page, [range_, limit, *many, *single], (400, 503))},
+        "/api/errors/list": {"get": list_},
+        "/api/errors/facets": {"get": _operation("Values to filter by", _object(dict.fromkeys(FACETS, facet)),
+                                                 [range_, *many, *single], (400, 503))},
         "/api/errors/{id}": {"get": _operation("One error", _ref("Error"), [_in_path("id")], (404, 503))},
         "/api/patterns": {"get": _operation("The most frequent patterns",
                                             patterns, [range_, limit], (400, 503))},

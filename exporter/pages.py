@@ -31,7 +31,9 @@ async def page(request: web.Request) -> web.StreamResponse:
     """GET /error-visualization: the page, in the theme that the service was told."""
     theme = request.app[SERVICE].settings.theme
     text = (PAGE / "index.html").read_text("utf-8").replace('data-theme="system"', f'data-theme="{theme}"', 1)
-    return web.Response(text=text, content_type="text/html", headers=SECURITY)
+    response = web.Response(text=text, content_type="text/html", headers=SECURITY)
+    response.enable_compression()
+    return response
 
 
 async def static(request: web.Request) -> web.StreamResponse:
@@ -62,4 +64,9 @@ def _file(folder: Path, name: str) -> web.StreamResponse:
     path = (folder / name).resolve()
     if not path.is_relative_to(folder.resolve()) or path.suffix not in TYPES or not path.is_file():
         raise ApiError(404, f"there is no file {name}")
-    return web.FileResponse(path, headers=SECURITY | {"Content-Type": TYPES[path.suffix]})
+    headers = SECURITY | {"Content-Type": TYPES[path.suffix]}
+    if path.suffix == ".mp3" or path.with_name(path.name + ".gz").exists():
+        return web.FileResponse(path, headers=headers)  # sends the compressed one to whoever takes it
+    response = web.Response(body=path.read_bytes(), headers=headers)
+    response.enable_compression()
+    return response

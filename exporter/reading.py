@@ -11,13 +11,11 @@ from exporter.answers import SERVICE, ApiError, check_origin, failure, success
 from exporter.event import SEVERITIES
 from exporter.live import MAX_TIME_RANGE
 from exporter.openapi import document
-from exporter.store.filters import Filters, parse_cursor
+from exporter.store.filters import GROUPS, Filters, parse_cursor
 
 MAX_LIMIT: Final = 1_000
 MAX_TEXT: Final = 500
-FILTERS: Final = (
-    "time_range", "severity", "category", "worker", "type", "fingerprint", "hardware", "q", "cursor", "limit",
-)  # fmt: skip
+FILTERS: Final = ("time_range", "severity", "category", "worker", "type", "fingerprint", "hardware", "group", "q")
 MAX_MESSAGE: Final = 65_536  # bytes of a message from a WebSocket client
 
 
@@ -32,23 +30,31 @@ async def errors(request: web.Request) -> web.Response:
 async def error_list(request: web.Request) -> web.Response:
     """GET /api/errors/list: single errors that match, newest first, page by page."""
     service = request.app[SERVICE]
+    _known(request, *FILTERS, "cursor", "limit")
+    return success(await service.read("errors", _filters(request), _now()))
+
+
+async def facets(request: web.Request) -> web.Response:
+    """GET /api/errors/facets: the values that errors can be filtered by, and how many errors each would give."""
+    service = request.app[SERVICE]
     _known(request, *FILTERS)
-    filters = Filters(
+    return success(await service.read("facets", _filters(request), _now()))
+
+
+def _filters(request: web.Request) -> Filters:
+    return Filters(
         hours=_hours(request),
         limit=_number(request, "limit", 100, MAX_LIMIT),
         fingerprint=request.query.get("fingerprint"),
         q=_text(request, "q"),
         cursor=_cursor(request),
-        severity=_any_of(request, "severity"),
+        severity=_any_of(request, "severity", SEVERITIES),
         category=_any_of(request, "category"),
         worker=_any_of(request, "worker"),
         type=_any_of(request, "type"),
         hardware=_any_of(request, "hardware"),
+        group=_any_of(request, "group", GROUPS),
     )
-    for severity in filters.severity or ():
-        if severity not in SEVERITIES:
-            raise ApiError(400, f"severity: expected {', '.join(SEVERITIES)}", field="severity")
-    return success(await service.read("errors", filters, _now()))
 
 
 async def error(request: web.Request) -> web.Response:
@@ -86,7 +92,9 @@ async def metrics(request: web.Request) -> web.Response:
     """GET /metrics: Prometheus text or OpenMetrics, as the scraper asks."""
     page = request.app[SERVICE].metrics.page
     body, content_type = await asyncio.to_thread(page, request.headers.get("Accept", ""))
-    return web.Response(body=body, headers={"Content-Type": content_type})
+    response = web.Response(body=body, headers={"Content-Type": content_type})
+    response.enable_compression()
+    return response
 
 
 async def healthy(_: web.Request) -> web.Response:
@@ -144,9 +152,12 @@ def _number(request: web.Request, name: str, default: int, most: int) -> int:
     return int(text)
 
 
-def _any_of(request: web.Request, name: str) -> list[str] | None:
-    """The values of a parameter that may be given more than once."""
-    return [text for text in request.query.getall(name, []) if text] or None
+def _any_of(request: web.Request, name: str, known: Sequence[str] = ()) -> list[str] | None:
+    """The values of a parameter that may be given more than once; where some are `known`, no others are taken."""
+    values = [text for text in request.query.getall(name, []) if text]
+    if known and not set(values) <= set(known):
+        raise ApiError(400, f"{name}: expected {', '.join(known)}", field=name)
+    return values or None
 
 
 def _text(request: web.Request, name: str) -> str | None:

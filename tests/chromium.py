@@ -15,6 +15,16 @@ FLAGS = [
 ]  # fmt: skip
 
 
+async def listed(page: Page, errors: int, *, rows: int | None = None) -> None:
+    """Waits until the list stands for so many errors, in so many rows where repeats are folded."""
+    await page.wait_for_function(
+        "n => [...document.querySelectorAll('#errors li')].reduce((sum, row) => sum + Number(row.dataset.count), 0) === n",
+        arg=errors, timeout=5000,
+    )  # fmt: skip
+    if rows is not None:
+        await expect(page.locator("#errors li")).to_have_count(rows)
+
+
 async def open_page(browser: Browser, service: InProcess, query: str = "", **more: Any) -> tuple[Page, list[str]]:
     """The page once it is live, and a list of what it complains of."""
     page = await browser.new_page(**more)

@@ -99,6 +99,14 @@ async def test_the_numbers_are_those_of_the_reports(serve: Any, hours: int, roll
     assert series["bucket_seconds"] == bucket_seconds(hours)
     for severity in ("critical", "warning", "info"):
         assert sum(point[severity] for point in series["points"]) == severities[severity]
+    for name in ("resource", "network", "critical_hardware", "recurring"):
+        assert sum(point[name] for point in series["points"]) == data["summary"][f"{name}_errors"]
+    for row in data["error_patterns"]["categories"]:
+        mine = [t for s, t in counted if s["error_category"] == row["category"]]
+        assert row == {
+            "category": row["category"], "occurrences": len(mine), "patterns": len({t["fingerprint"] for t in mine}),
+            "recurring_patterns": len({t["fingerprint"] for t in mine if "recurring" in t["reasons"]}),
+        }  # fmt: skip
     starts = [dt.datetime.fromisoformat(point["timestamp"]) for point in series["points"]]
     assert {b - a for a, b in itertools.pairwise(starts)} == {dt.timedelta(seconds=series["bucket_seconds"])}
 
@@ -146,10 +154,33 @@ async def test_the_numbers_are_those_of_the_reports(serve: Any, hours: int, roll
         "severity": outcome["severity"], "reasons": outcome["reasons"],
         "is_critical": outcome["severity"] == "critical", "is_recurring": "recurring" in outcome["reasons"],
         "is_system_critical": report["error_category"] == "COORDINATOR_FAILURE",
+        "is_hardware_error": is_hardware(report),
         "timestamp": first["timestamp"], "received_at": first["received_at"],
         **{name: report[name] for name in ("worker_id", "type", "error_category", "message", "traceback",
                                            "system_context", "hardware_context", "error_frequency")},
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("group", ["resource", "network", "hardware", "worker", "test", "recurring"])
+async def test_the_list_of_a_group_has_what_the_summary_counts(service: InProcess, group: str) -> None:
+    await load(service, reports(400, 20))
+    listed = await service.get("/api/errors/list", group=group, limit=1000)
+    count = (await service.get("/api/errors"))["summary"][f"{group}_errors"]
+    assert len(listed["errors"]) == count > 0
+
+
+async def test_facets_tell_how_many_errors_each_value_would_give(service: InProcess) -> None:
+    await load(service, reports(400, 20))
+    worker = (await service.get("/api/errors"))["worker_errors"]["worker_stats"][0]["worker_id"]
+    for query in ({}, {"severity": "critical"}, {"worker": worker, "q": "e"}, {"group": "hardware"}):
+        facets = await service.get("/api/errors/facets", **query)
+        assert set(facets) == {"severity", "category", "worker", "type", "hardware"}
+        for name, values in facets.items():
+            for value in values[:3]:
+                listed = await service.get("/api/errors/list", limit=1000, **(query | {name: value["value"]}))
+                assert len(listed["errors"]) == value["count"] > 0
+    assert (await service.get("/api/errors/facets", 400, limit=3))["field"] == "limit"
+    assert (await service.get("/api/errors/facets", 400, group="hardwear"))["field"] == "group"
 
 
 async def test_an_empty_store_has_the_same_shape(service: InProcess) -> None:

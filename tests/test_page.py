@@ -6,7 +6,7 @@ from typing import Any
 import aiohttp
 import pytest
 from aiohttp.test_utils import TestServer
-from chromium import needs_chromium, open_page
+from chromium import listed, needs_chromium, open_page
 from conftest import REPORT, ROOT, InProcess
 from playwright.async_api import Browser, expect
 
@@ -51,11 +51,38 @@ async def test_what_a_report_says_is_never_markup(browser: Browser, service: InP
     await service.post(attack)
     page, complaints = await open_page(browser, service)
     await service.post(attack)
-    await expect(page.locator("#errors li")).to_have_count(2)
+    await listed(page, 2)
     assert await page.evaluate("window.hacked") is None
     assert await page.locator("#errors script, #errors img").count() == 0
     assert ATTACK in (await page.locator("#errors .message").first.text_content() or "")
     assert complaints == []
+
+
+async def test_attacks_in_every_field_and_ten_thousand_categories(browser: Browser, service: InProcess) -> None:
+    texts = dict.fromkeys(("type", "error_category", "traceback"), ATTACK) | {"message": ATTACK + "x" * 1_000_000}
+    context = {ATTACK: ATTACK, "hostname": ATTACK, "metrics": {"cpu": {ATTACK: 99}, ATTACK: {"a": 1}},
+               "gpu_metrics": {"devices": [{"index": 0, "name": ATTACK, "temperature": 99}]}}  # fmt: skip
+    hardware = {"hardware_type": ATTACK, "hardware_status": {"overheating": True}}
+    many = [{"worker_id": f"{ATTACK}{n}", "error_category": f"{ATTACK}{n}", "message": "m"} for n in range(10_000)]
+    for start in range(0, len(many), 2_000):
+        async with service.client.post("/api/report-errors", json=many[start : start + 2_000]) as response:
+            assert response.status == 200, await response.text()
+    attack = {"worker_id": ATTACK, "system_context": context, "hardware_context": hardware, ATTACK: ATTACK}
+    id_ = (await service.post(texts | attack))["id"]
+    for width in (360, 1280):
+        page, complaints = await open_page(browser, service, f"?error={id_}", viewport={"width": width, "height": 700})
+        await expect(page.locator("#frequency")).to_contain_text("7 d")
+        await expect(page.locator("#by-hardware svg path").first).to_be_attached()
+        await page.locator("#details summary").click()
+        for place in ("document.documentElement", "document.querySelector('#details')"):
+            assert await page.evaluate(f"{place}.scrollWidth - {place}.clientWidth") <= 0
+        await page.keyboard.press("Escape")
+        await page.locator("#by-category .swap").click()
+        assert await page.locator("#by-category tbody tr").count() == 10
+        await expect(page.locator("#category-rest")).to_contain_text("and 9,991 more categories")
+        assert await page.evaluate("window.hacked") is None
+        assert await page.locator("script:not([src]), img, a[href^='javascript:']").count() == 0
+        assert complaints == []
 
 
 async def test_a_long_message_breaks_no_layout(browser: Browser, service: InProcess) -> None:
@@ -81,7 +108,7 @@ async def test_it_comes_back_with_the_service(browser: Browser, serve: Any) -> N
         async with aiohttp.ClientSession() as session, session.post(url, json=late) as response:
             assert response.status == 200
         await expect(page.locator("#connection")).to_have_attribute("data-state", "live", timeout=15_000)
-        await expect(page.locator("#errors li")).to_have_count(2, timeout=5_000)
+        await listed(page, 2)
         await expect(page.locator("#errors li .worker").first).to_have_text("late")
     finally:
         await again.close()

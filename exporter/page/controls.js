@@ -1,16 +1,26 @@
 // What a reader can set: range, filters, pause, sound, theme, reset; and the keys for them.
 
-import { element } from "./dom.js";
-import { RANGES, preference, prefer } from "./state.js";
+import { element, replace } from "./dom.js";
+import { RANGES, address, preference, prefer } from "./state.js";
 
 const by = (id) => document.getElementById(id);
 
-export function drawRange(range, go) {
-  by("range").replaceChildren(...Object.entries(RANGES).map(([value, label]) => {
-    const link = element("a", { href: `?range=${value}`, "aria-current": Number(value) === range ? "true" : null }, label);
-    link.onclick = (event) => { event.preventDefault(); go(Number(value)); };
-    return link;
-  }));
+export function drawRange(state) {
+  replace(by("range"), ...Object.entries(RANGES).map(([value, label]) => element("a", {
+    href: address({ ...state, error: null, range: value }), "aria-current": Number(value) === state.range ? "true" : null }, label)));
+}
+
+// The values that each filter offers, with the number of errors that each would give.
+export function drawFacets(facets, filters) {
+  for (const [name, values] of Object.entries(facets)) {
+    const select = document.querySelector(`select[data-filter=${name}]`);
+    const chosen = filters[name]?.[0] ?? "";
+    const offered = values.some(({ value }) => value === chosen) || !chosen ? values : [{ value: chosen, count: 0 }, ...values];
+    if (select === document.activeElement && select.value === chosen) continue; // it may be open
+    select.replaceChildren(element("option", { value: "" }, "any"), ...offered.map(({ value, count }) =>
+      element("option", { value }, `${value.slice(0, 60)} (${count.toLocaleString()})`)));
+    select.value = chosen;
+  }
 }
 
 export function drawChips(filters, remove) {
@@ -21,13 +31,25 @@ export function drawChips(filters, remove) {
   })));
 }
 
-export function bindTheme() {
+export function bindMenu() {
+  const menu = document.querySelector(".menu");
+  document.addEventListener("click", (event) => { if (!menu.contains(event.target) && !event.target.closest("dialog")) menu.open = false; });
+  menu.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape") return;
+    menu.open = false;
+    menu.querySelector("summary").focus();
+  });
+}
+
+export function bindTheme(redraw) {
   const select = by("theme");
   select.value = document.documentElement.dataset.theme;
   select.onchange = () => {
     document.documentElement.dataset.theme = select.value;
     prefer("theme", select.value);
+    redraw();
   };
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
 }
 
 export function bindSound(sound) {
@@ -48,8 +70,9 @@ export function bindReset(done) {
     if (dialog.returnValue !== "reset") return;
     dialog.returnValue = "";
     const response = await fetch("/api/reset-counts", { method: "POST" });
-    by("notice").textContent = response.ok ? "Critical errors are counted from now on. Nothing was deleted." : "The counts could not be reset.";
-    done();
+    const said = response.ok ? "Critical errors are counted from now on. Nothing was deleted." : "The counts could not be reset.";
+    by("notice").textContent = said;
+    done(said);
   };
 }
 

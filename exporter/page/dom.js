@@ -1,6 +1,9 @@
 // Building the page. Text goes in as text, always: what a report says is never markup.
 
 const ICONS = { critical: "▲", warning: "◆", info: "●" };
+const AGO_MS = 20_000;
+const UNITS = [["day", 86_400], ["hour", 3600], ["minute", 60], ["second", 1]];
+const relative = new Intl.RelativeTimeFormat(undefined, { numeric: "always", style: "narrow" });
 
 export function element(name, attributes = {}, ...children) {
   const made = document.createElement(name);
@@ -9,13 +12,43 @@ export function element(name, attributes = {}, ...children) {
   return made;
 }
 
+// New content for a part of the page; who is in it with the keyboard stays where they were.
+export function replace(host, ...children) {
+  const inside = host.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
+  host.replaceChildren(...children);
+  if (inside) [...host.querySelectorAll("a")].find((link) => link.getAttribute("href") === inside)?.focus();
+}
+
+// The same for what changes by itself: who points at it gets the new when they have left.
+export function replaceQuietly(host, ...children) {
+  const pointed = host.children.length > 0 && host.matches(":hover") && matchMedia("(hover: hover)").matches;
+  host.onpointerleave = pointed ? () => { host.onpointerleave = null; replace(host, ...children); } : null;
+  if (!pointed) replace(host, ...children);
+}
+
 export function severity(word) {
   return element("span", { class: `severity ${word}` }, `${ICONS[word]} ${word}`);
 }
 
+// The time of day in the reader's zone, the date where it is not today's; the whole in the title.
 export function time(iso) {
   const date = new Date(iso);
   const today = date.toDateString() === new Date().toDateString();
-  const text = today ? date.toLocaleTimeString([], { hourCycle: "h23" }) : date.toLocaleDateString();
+  const text = today ? date.toLocaleTimeString([], { hourCycle: "h23" }) : date.toLocaleString([], { dateStyle: "short", timeStyle: "short" });
   return element("time", { datetime: iso, title: `${date.toLocaleString()} (${iso})` }, text);
 }
+
+// How long ago, kept true while it is shown.
+export function ago(iso) {
+  return element("time", { datetime: iso, title: `${new Date(iso).toLocaleString()} (${iso})`, "data-ago": "" }, since(iso));
+}
+
+function since(iso) {
+  const seconds = Math.max(0, (Date.now() - Date.parse(iso)) / 1000);
+  const [unit, size] = UNITS.find(([, length]) => seconds >= length) ?? UNITS.at(-1);
+  return relative.format(-Math.floor(seconds / size), unit);
+}
+
+setInterval(() => {
+  for (const made of document.querySelectorAll("[data-ago]")) made.textContent = since(made.dateTime);
+}, AGO_MS);

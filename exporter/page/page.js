@@ -1,24 +1,18 @@
 // The page: a snapshot of a time range from the API, then live updates. What is shown is in the address.
 
-import { bindKeys, bindReset, bindSound, bindTheme, drawChips, drawRange } from "./controls.js";
+import * as announce from "./announce.js";
+import * as charts from "./charts.js";
+import { bindKeys, bindMenu, bindReset, bindSound, bindTheme, drawChips, drawFacets, drawRange } from "./controls.js";
 import { show } from "./details.js";
-import { element } from "./dom.js";
 import { List } from "./list.js";
 import { Live } from "./live.js";
+import * as notify from "./notify.js";
 import { draw as drawPanels } from "./panels.js";
 import { Sound } from "./sound.js";
-import { RANGES, address, read } from "./state.js";
+import { address, read } from "./state.js";
+import { drawCards, drawVerdict, markCards } from "./summary.js";
 
-const CARDS = [
-  ["total_errors", "all", {}],
-  ["critical_errors", "critical", { severity: ["critical"] }],
-  ["critical_hardware_errors", "critical hardware", null],
-  ["resource_errors", "resource", null],
-  ["network_errors", "network", null],
-  ["recurring_errors", "recurring", null],
-];
-const REFRESH_MS = 1000;
-const RECENT_MS = 300_000;
+const REFRESH_MS = 1000, FACETS_MS = 5000;
 const EXAMPLE = `curl -X POST ${location.origin}/api/report-error \\
   -H 'Content-Type: application/json' \\
   -d '{"worker_id": "worker-1", "type": "ResourceError", "message": "Failed to allocate GPU memory"}'`;
@@ -26,12 +20,18 @@ const EXAMPLE = `curl -X POST ${location.origin}/api/report-error \\
 const by = (id) => document.getElementById(id);
 const state = read();
 const sound = new Sound((blocked) => { by("sound-on").hidden = !blocked; });
-const list = new List({ state, open: (id) => go({ error: String(id) }), still: () => by("pause").checked || scrollY > by("errors").offsetTop });
-let live = null;
-let refreshing = 0;
-let unseen = 0;
+const pointed = () => matchMedia("(hover: hover)").matches && by("errors").matches(":hover");
+const list = new List({
+  state, filter: addressWith, open: (id) => go({ error: String(id) }),
+  still: () => by("pause").checked || scrollY > by("errors").offsetTop || pointed(),
+});
+let live = null, refreshing = 0, facetsAt = -Infinity;
 
-const filterAddress = (name, value) => address({ ...state, error: null, filters: { ...state.filters, [name]: [String(value)] } });
+// The address of the page with one filter more, or of an error.
+function addressWith(name, value) {
+  if (name === "error") return address({ ...state, error: String(value) });
+  return address({ ...state, error: null, filters: { ...state.filters, [name]: [String(value)] } });
+}
 
 // Shows another part of the data, and makes it a step that the browser's back button undoes.
 function go(change) {
@@ -41,47 +41,44 @@ function go(change) {
   return drawAll();
 }
 
-function drawSummary(summary) {
-  by("cards").replaceChildren(...CARDS.map(([key, label, filters]) => {
-    const body = [element("span", { class: "label" }, label), element("span", { class: "count" }, summary[key].toLocaleString())];
-    if (!filters) return element("div", { "data-card": key, class: "card" }, ...body);
-    const card = element("button", { "data-card": key, class: "card", type: "button" }, ...body);
-    card.onclick = () => go({ filters: { ...filters } });
-    return card;
-  }));
-}
-
-function drawVerdict(data) {
-  const recent = data.recent_errors.filter((e) => e.is_critical && Date.now() - Date.parse(e.timestamp) < RECENT_MS);
-  const workers = new Set(recent.map((error) => error.worker_id));
-  const verdict = by("verdict");
-  const inAll = data.summary.critical_errors;
-  verdict.dataset.severity = recent.length ? "critical" : inAll ? "" : "calm";
-  const said = recent.length
-    ? `${recent.length}${recent.length === 100 ? " or more" : ""} critical in the last 5 min on ${workers.size} ${workers.size === 1 ? "worker" : "workers"}`
-    : inAll ? `Nothing critical in the last 5 min, ${inAll.toLocaleString()} in the last ${RANGES[state.range]}`
-      : `Nothing critical in the last ${RANGES[state.range]}`;
-  if (verdict.textContent !== said) verdict.textContent = said;
+function goTo(to) {
+  history.pushState(null, "", to);
+  Object.assign(state, read());
+  return drawAll();
 }
 
 function drawState(word) {
   const connection = by("connection");
+  if (connection.dataset.state === word) return;
   connection.dataset.state = word;
   connection.textContent = word === "live" ? "live" : `connection lost, as of ${new Date().toLocaleTimeString([], { hourCycle: "h23" })}`;
+  if (word === "live") announce.say("live"); else announce.interrupt("Connection lost");
 }
 
-function drawTitle() {
-  document.title = unseen ? `(${unseen}) Errors` : "Errors";
+async function ask(path) {
+  const response = await fetch(path);
+  const answer = await response.json();
+  if (!response.ok) throw new Error(answer.message);
+  return answer.data;
 }
 
 async function refresh() {
-  const response = await fetch(`/api/errors?time_range=${state.range}`);
-  if (!response.ok) throw new Error((await response.json()).message);
-  const { data } = await response.json();
-  drawSummary(data.summary);
-  drawVerdict(data);
-  drawPanels(data, filterAddress);
+  const range = state.range;
+  const data = await ask(`/api/errors?time_range=${range}`);
+  if (range !== state.range) return data; // another range was chosen meanwhile, and is on its way
+  drawCards(data, (filters) => go({ filters: { ...filters } }));
+  markCards(state.filters);
+  drawVerdict(data, range);
+  drawPanels(data, addressWith, goTo);
+  if (performance.now() - facetsAt > FACETS_MS) await facets();
   return data;
+}
+
+async function facets() {
+  facetsAt = performance.now();
+  const query = new URLSearchParams({ time_range: state.range });
+  for (const [name, values] of Object.entries(state.filters)) for (const value of values) query.append(name, value);
+  drawFacets(await ask(`/api/errors/facets?${query}`), state.filters);
 }
 
 // At most once a second, however much comes: the numbers are the service's own.
@@ -94,7 +91,8 @@ function refreshSoon() {
 function hear(news) {
   const fresh = list.hear(news);
   sound.hear(news);
-  if (document.hidden) { unseen += fresh.length; drawTitle(); }
+  notify.tell(fresh);
+  announce.tell(fresh);
   if (!by("pause").checked) refreshSoon();
 }
 
@@ -103,38 +101,38 @@ async function resync() {
 }
 
 async function drawAll() {
-  drawRange(state.range, (range) => go({ range }));
-  drawChips(state.filters, (name, value) => {
-    const left = (state.filters[name] ?? []).filter((one) => one !== value);
-    const filters = { ...state.filters, [name]: left };
-    if (!left.length) delete filters[name];
-    go({ filters });
-  });
-  for (const name of ["severity", "q"]) by(name).value = state.filters[name]?.[0] ?? "";
-  if (state.error) await show(by("details"), state.error, { filter: filterAddress, close: () => { if (state.error) go({ error: null }); } });
+  drawRange(state);
+  drawChips(state.filters, (name, value) => setFilter(name, state.filters[name].filter((one) => one !== value)));
+  by("q").value = state.filters.q?.[0] ?? "";
+  facetsAt = -Infinity;
+  if (state.error) await show(by("details"), state.error, { filter: addressWith, close: () => { if (state.error) go({ error: null }); } });
   else if (by("details").open) by("details").close();
   const [data] = await Promise.all([refresh(), list.fetch()]);
   return data;
 }
 
-function setFilter(name, value) {
-  const filters = { ...state.filters };
-  if (value) filters[name] = [value]; else delete filters[name];
+function setFilter(name, values) {
+  const filters = { ...state.filters, [name]: values };
+  if (!values.length) delete filters[name];
   return go({ filters });
 }
 
 function bind() {
   by("example").textContent = EXAMPLE;
-  bindTheme();
+  bindTheme(charts.redraw);
   bindSound(sound);
-  bindReset(refreshSoon);
-  by("severity").onchange = () => setFilter("severity", by("severity").value);
-  by("search").onsubmit = (event) => { event.preventDefault(); setFilter("q", by("q").value.trim()); };
+  bindMenu();
+  bindReset((text) => { announce.say(text); refreshSoon(); });
+  notify.bind();
+  for (const select of document.querySelectorAll("select[data-filter]")) {
+    select.onchange = () => setFilter(select.dataset.filter, select.value ? [select.value] : []);
+  }
+  by("search").onsubmit = (event) => { event.preventDefault(); setFilter("q", [by("q").value.trim()].filter(Boolean)); };
   by("widen").onclick = () => go({ filters: {}, range: 168 });
   by("pause").onchange = () => { if (!by("pause").checked) { list.takeWaiting(); refreshSoon(); } };
   by("help").onclick = () => by("help-dialog").showModal();
   addEventListener("popstate", () => { Object.assign(state, read()); drawAll(); });
-  document.addEventListener("visibilitychange", () => { if (!document.hidden) { unseen = 0; drawTitle(); } });
+  document.addEventListener("click", followHere);
   const step = (by_) => {
     const links = [...document.querySelectorAll("#errors a.message")];
     links[Math.min(Math.max(links.indexOf(document.activeElement) + by_, 0), links.length - 1)]?.focus();
@@ -143,6 +141,14 @@ function bind() {
     "/": () => by("q").focus(), j: () => step(1), k: () => step(-1), m: () => by("mute-all").click(), p: () => by("pause").click(),
     "?": () => by("help").click(),
   });
+}
+
+// A link to another state of this page is followed in place: live updates and sound go on.
+function followHere(event) {
+  const link = event.target.closest?.('a[href^="?"]');
+  if (!link || event.defaultPrevented || event.button || event.ctrlKey || event.metaKey || event.shiftKey) return;
+  event.preventDefault();
+  goTo(link.getAttribute("href"));
 }
 
 async function start() {
@@ -156,6 +162,7 @@ async function start() {
       await new Promise((resolve) => { setTimeout(resolve, pause); });
     }
   }
+  charts.load().catch(() => announce.say("The charts could not be loaded; their tables are shown"));
 }
 
 start();

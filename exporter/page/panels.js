@@ -1,56 +1,110 @@
-// The panels beside the list: distribution, patterns, workers, hardware. Tables whose bars are meters: they need no
-// library, and a screen reader reads them.
+// The panels around the list: over time, by category, patterns, workers, hardware. What they show is in the tables; the
+// charts draw the same.
 
-import { element, time } from "./dom.js";
+import { draw as chart, sparkline } from "./charts.js";
+import { ago, element, replaceQuietly, severity, time } from "./dom.js";
 
 const STATUS = { critical: "▲", warning: "◆", stable: "●" };
-const SHOWN = 10;
+const SHOWN = 10, RECENT = 6;
 
-export function draw(data, filter) {
-  const { categories, other_categories: others } = data.error_distribution;
-  panel("categories", ["category", "errors"], categories.slice(0, SHOWN).map((row) => [
-    link(filter, "category", row.category), bar(row.count, data.summary.total_errors, row.category)]),
-  more(categories.length + others.categories - SHOWN, "categories"));
-  panel("patterns", ["pattern", "errors", "workers", "last"], data.error_patterns.top_patterns.map((row) => [
-    link(filter, "fingerprint", row.fingerprint, row.pattern), bar(row.occurrences, data.summary.total_errors, row.pattern),
-    row.workers, time(row.last_seen)]));
-  const workers = data.worker_errors.worker_stats;
-  panel("workers", ["worker", "status", "errors", "most common"], workers.slice(0, SHOWN).map((row) => [
-    link(filter, "worker", row.worker_id), status(row.status), bar(row.error_count, data.summary.total_errors, row.worker_id),
-    row.most_common_error]), more(workers.length - SHOWN, "workers"));
-  panel("hardware", ["hardware", "status", "errors an hour", "most common", "CPU", "memory", "GPU at most"],
-    Object.entries(data.hardware_errors.hardware_status).slice(0, SHOWN).map(([name, row]) => [
-      link(filter, "hardware", name), status(row.status), row.error_rate.toFixed(1), row.most_common_error,
-      unit(row.metrics.cpu_percent, "%"), unit(row.metrics.memory_percent, "%"), unit(row.metrics.max_gpu_celsius, "°C")]));
+// `filter(name, value)` is the address of the page with that filter; `go(address)` leads there.
+export function draw(data, filter, go) {
+  const bars = (id, title, what) => chart(id, title, what, go);
+  bars("over-time", "errors over time", overTime(data.error_distribution.time_series));
+  bars("by-category", "errors by category", byCategory(data.error_distribution, filter));
+  drawPatterns(data, filter, bars);
+  drawWorkers(data, filter, bars);
+  drawHardware(data, filter, bars);
 }
 
-function panel(name, head, rows, note = "") {
-  const body = document.getElementById(name);
-  body.replaceChildren(rows.length
+function overTime({ bucket_seconds: seconds, points }) {
+  const show = seconds < 86_400 ? { hour: "2-digit", minute: "2-digit", hourCycle: "h23" } : { month: "short", day: "numeric" };
+  const days = seconds >= 3600 ? { weekday: "short" } : {};
+  const of = (name) => ({ name, ink: name, values: points.map((point) => point[name]) });
+  return {
+    head: "from", labels: points.map((point) => new Date(point.timestamp).toLocaleString([], { ...days, ...show })),
+    series: [of("critical"), of("warning"), of("info")],
+  };
+}
+
+function byCategory({ categories, other_categories: others }, filter) {
+  const shown = categories.slice(0, SHOWN);
+  const rest = categories.slice(SHOWN);
+  note("category-rest", rest.length + others.categories, "categories", others.count + rest.reduce((sum, row) => sum + row.count, 0));
+  return {
+    head: "category", across: true, labels: shown.map((row) => row.category), links: shown.map((row) => filter("category", row.category)),
+    series: [{ name: "errors", ink: "accent", values: shown.map((row) => row.count) }],
+  };
+}
+
+function drawPatterns({ error_patterns: { top_patterns: top, categories } }, filter, bars) {
+  const shown = categories.slice(0, SHOWN);
+  bars("pattern-categories", "patterns by category", {
+    head: "category", across: true, labels: shown.map((row) => row.category), links: shown.map((row) => filter("category", row.category)),
+    series: [
+      { name: "recurring", ink: "warning", values: shown.map((row) => row.recurring_patterns) },
+      { name: "once or rare", ink: "info", values: shown.map((row) => row.patterns - row.recurring_patterns) },
+    ],
+  });
+  replaceQuietly(document.getElementById("patterns"), ...top.map((row) => element("li", {},
+    link(filter, "fingerprint", row.fingerprint, row.pattern),
+    element("strong", {}, `${row.occurrences.toLocaleString()}×`), sparkline(row.trend, `${row.occurrences} over the time range`),
+    element("span", { class: "quiet" }, `${row.workers} ${row.workers === 1 ? "worker" : "workers"} · ${row.category} · first `,
+      ago(row.first_seen), ", last ", ago(row.last_seen)))));
+}
+
+function drawWorkers({ worker_errors: { worker_stats: workers } }, filter, bars) {
+  const shown = workers.slice(0, SHOWN);
+  bars("by-worker", "errors by worker", {
+    head: "worker", across: true, labels: shown.map((row) => row.worker_id), links: shown.map((row) => filter("worker", row.worker_id)),
+    series: [
+      { name: "critical", ink: "critical", values: shown.map((row) => row.critical_errors) },
+      { name: "other", ink: "info", values: shown.map((row) => row.error_count - row.critical_errors) },
+    ],
+  });
+  table("workers", ["worker", "status", "errors", "most common", "last"], shown.map((row) => [
+    link(filter, "worker", row.worker_id), status(row.status), row.error_count.toLocaleString(), row.most_common_error,
+    ago(row.last_error_time)]));
+  note("worker-rest", workers.length - shown.length, "workers", workers.slice(SHOWN).reduce((sum, row) => sum + row.error_count, 0));
+}
+
+function drawHardware({ hardware_errors: { hardware_status: all, recent_errors: recent } }, filter, bars) {
+  const shown = Object.entries(all).slice(0, SHOWN);
+  bars("by-hardware", "errors an hour by hardware", {
+    head: "hardware", across: true, labels: shown.map(([name]) => name), links: shown.map(([name]) => filter("hardware", name)),
+    series: [{ name: "errors an hour", ink: "accent", values: shown.map(([, row]) => Number(row.error_rate.toFixed(2))) }],
+  });
+  replaceQuietly(document.getElementById("hardware"), ...shown.map(([name, row]) => element("li", { class: "machine" },
+    element("h3", {}, link(filter, "hardware", name)), status(row.status),
+    element("p", {}, `${row.error_count.toLocaleString()} errors, most ${row.most_common_error}`),
+    element("dl", { class: "facts" }, ...[
+      ["CPU", row.metrics.cpu_percent, "% avg"], ["memory", row.metrics.memory_percent, "% avg"],
+      ["disk", row.metrics.disk_percent, "% avg"], ["GPU", row.metrics.max_gpu_celsius, "°C max"],
+      ["overheating", row.metrics.overheating || null, "reports"], ["memory pressure", row.metrics.memory_pressure || null, "reports"],
+      ["throttling", row.metrics.throttling || null, "reports"],
+    ].filter(([, value]) => value != null).flatMap(([label, value, unit]) => [
+      element("dt", {}, label), element("dd", {}, `${value.toFixed(0)} ${unit}`)])))));
+  replaceQuietly(document.getElementById("hardware-errors"), ...recent.slice(0, RECENT).map((error) => element("li", {}, time(error.timestamp), " ", severity(error.severity), " ",
+    element("a", { href: filter("error", error.id), class: "text" }, `${error.worker_id}: ${error.message || error.type}`))));
+  document.getElementById("hardware-panel").hidden = !shown.length && !recent.length;
+}
+
+function table(id, head, rows) {
+  replaceQuietly(document.getElementById(id), rows.length
     ? element("table", {},
       element("thead", {}, element("tr", {}, ...head.map((text) => element("th", { scope: "col" }, text)))),
       element("tbody", {}, ...rows.map((cells) => element("tr", {}, ...cells.map((cell) => element("td", {}, cell))))))
-    : element("p", { class: "quiet" }, "none in this time range"), ...(note ? [element("p", { class: "quiet" }, note)] : []));
+    : element("p", { class: "quiet" }, "none in this time range"));
 }
 
 function link(filter, name, value, text = value) {
-  return element("a", { href: filter(name, value), title: text }, text);
+  return element("a", { href: filter(name, value), title: text, class: "text" }, text);
 }
 
 function status(word) {
   return element("span", { class: `severity ${word}` }, `${STATUS[word]} ${word}`);
 }
 
-function bar(count, total, label) {
-  return element("span", { class: "bar" },
-    element("meter", { min: 0, max: Math.max(total, 1), value: count, "aria-label": `${label}: ${count} of ${total}` }),
-    ` ${count.toLocaleString()}`);
-}
-
-function unit(value, name) {
-  return value == null ? "" : `${value.toFixed(0)} ${name}`;
-}
-
-function more(count, what) {
-  return count > 0 ? `and ${count.toLocaleString()} more ${what}` : "";
+function note(id, count, what, errors) {
+  document.getElementById(id).textContent = count > 0 ? `and ${count.toLocaleString()} more ${what} with ${errors.toLocaleString()} errors` : "";
 }

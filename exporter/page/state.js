@@ -1,7 +1,7 @@
 // What the page shows is in its address (range, filters, the open error), what its reader likes in localStorage.
 
 export const RANGES = { 1: "1 h", 6: "6 h", 24: "24 h", 168: "7 d" };
-export const FILTERS = ["severity", "category", "worker", "type", "hardware", "fingerprint", "q"];
+export const FILTERS = ["severity", "category", "worker", "type", "hardware", "group", "fingerprint", "q"];
 
 export function read() {
   const query = new URLSearchParams(location.search);

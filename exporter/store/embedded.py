@@ -94,6 +94,9 @@ class EmbeddedStore:
     def errors(self, filters: Filters, now: dt.datetime) -> dict[str, Any]:
         return self._read(lambda cursor: read.errors(cursor, filters, now))
 
+    def facets(self, filters: Filters, now: dt.datetime) -> dict[str, Any]:
+        return self._read(lambda cursor: read.facets(cursor, filters, now))
+
     def error(self, id_: int) -> dict[str, Any] | None:
         return self._read(lambda cursor: read.error(cursor, id_))
 

@@ -1,12 +1,16 @@
 """Which single errors a reader wants, and where a page of them ends."""
 
 import datetime as dt
+from typing import Final
 
 from msgspec import Struct
 
+GROUPS: Final = ("resource", "network", "hardware", "worker", "test", "recurring")
+
 
 class Filters(Struct, frozen=True):
-    """None means any; a list means any of these. `cursor` is what an earlier page gave as `next_cursor`."""
+    """None means any; a list means any of these. `group` holds of `GROUPS`, as the summary counts
+    them. `cursor` is what an earlier page gave as `next_cursor`."""
 
     hours: int = 24
     severity: list[str] | None = None
@@ -15,7 +19,7 @@ class Filters(Struct, frozen=True):
     type: list[str] | None = None
     hardware: list[str] | None = None
     fingerprint: str | None = None
-    hardware_error: bool | None = None
+    group: list[str] | None = None
     q: str | None = None
     cursor: tuple[dt.datetime, int] | None = None
     limit: int = 100

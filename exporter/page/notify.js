@@ -1,0 +1,39 @@
+// What reaches somebody who looks elsewhere: the tab's title and icon, and, on request, desktop notifications.
+
+import { preference, prefer } from "./state.js";
+
+const PAUSE_MS = 2000;
+
+let unseen = 0, last = -PAUSE_MS;
+
+export function tell(errors) {
+  if (!document.hidden) return;
+  unseen += errors.length;
+  draw();
+  const worst = errors.find((error) => error.is_critical);
+  if (worst && wanted() && performance.now() - last > PAUSE_MS) {
+    last = performance.now();
+    const note = new Notification(`Critical: ${worst.type} on ${worst.worker_id}`, { body: worst.message.slice(0, 200), tag: worst.fingerprint, silent: true });
+    note.onclick = () => { window.focus(); note.close(); };
+  }
+}
+
+function draw() {
+  document.title = unseen ? `(${unseen}) Errors` : "Errors";
+  document.querySelector("link[rel=icon]").href = `/static/icon${unseen ? "-unseen" : ""}.svg`;
+}
+
+function wanted() {
+  return preference("notifications", false) && "Notification" in window && Notification.permission === "granted";
+}
+
+export function bind() {
+  const box = document.getElementById("notifications");
+  box.checked = wanted();
+  box.disabled = !("Notification" in window);
+  box.onchange = async () => {
+    if (box.checked && Notification.permission !== "granted") box.checked = await Notification.requestPermission() === "granted";
+    prefer("notifications", box.checked);
+  };
+  document.addEventListener("visibilitychange", () => { if (!document.hidden) { unseen = 0; draw(); } });
+}

@@ -1,0 +1,22 @@
+"""Puts the charting library into the wheel, and into a checkout that is installed in place."""
+
+import importlib.util
+import sys
+from pathlib import Path
+from typing import Any
+
+from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+
+
+class Charts(BuildHookInterface):  # type: ignore[type-arg]
+    PLUGIN_NAME = "custom"
+
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:
+        root = Path(self.root)
+        spec = importlib.util.spec_from_file_location("charts_build", root / "charts" / "build.py")
+        build = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(build)
+        try:
+            build.bundle(root / "exporter" / "page" / "vendor")
+        except build.BuildError as error:
+            sys.exit(str(error))
