@@ -14,7 +14,12 @@ from exporter import demo
 HERE = Path(__file__).parent / "screenshots"
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-sync",
          "--disable-component-update"]  # fmt: skip
-SIZES = {"desktop": (1280, 800), "phone": (390, 844)}
+SIZES = {"desktop": (1280, 900), "phone": (360, 780)}
+PANELS = {
+    "summary": "#cards", "time": "section:has(#time-title)", "category": "section:has(#category-title)",
+    "errors": "section:has(#errors-title)", "patterns": "section:has(#patterns-title)",
+    "workers": "section:has(#workers-title)", "hardware": "#hardware-panel",
+}  # fmt: skip
 
 
 async def main() -> int:
@@ -46,8 +51,14 @@ async def shoot(url: str, chromium: str) -> None:
             for theme in ("light", "dark"):
                 page = await browser.new_page(viewport={"width": width, "height": height}, color_scheme=theme)  # type: ignore[arg-type]
                 await page.goto(url)
-                await page.wait_for_selector("#connection[data-state=live]")
+                await page.wait_for_selector("#by-hardware svg path", state="attached")
                 await page.screenshot(path=HERE / f"page-{size}-{theme}.png")
+                for name, selector in PANELS.items():
+                    await page.locator(selector).screenshot(path=HERE / f"{name}-{size}-{theme}.png")
+                await page.locator("#errors li:has(.critical) a.message").first.click()
+                await page.wait_for_selector("#frequency time")
+                await page.screenshot(path=HERE / f"details-{size}-{theme}.png")
+                await page.close()
         await browser.close()
 
 

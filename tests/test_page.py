@@ -114,6 +114,29 @@ async def test_it_comes_back_with_the_service(browser: Browser, serve: Any) -> N
         await again.close()
 
 
+async def test_a_kill_under_the_open_page_loses_and_doubles_nothing(browser: Browser, served: Any) -> None:
+    first = served()
+    port = int(first.url.rpartition(":")[2])
+    for number in range(3):
+        first.post({"worker_id": f"before-{number}"})
+    page = await browser.new_page()
+    await page.goto(f"{first.url}/error-visualization")
+    await expect(page.locator("#connection")).to_have_attribute("data-state", "live")
+    first.post({"worker_id": "before-3"})
+    await listed(page, 4)
+    first.kill()
+    await expect(page.locator("#connection")).to_have_attribute("data-state", "lost")
+    second = served(port=port)
+    for number in range(5):
+        second.post({"worker_id": f"after-{number}"})
+    await expect(page.locator("#connection")).to_have_attribute("data-state", "live", timeout=15_000)
+    second.post({"worker_id": "after-5"})
+    await listed(page, 10, rows=10)
+    shown = await page.locator("#errors .worker").all_text_contents()
+    assert shown == [f"after-{n}" for n in range(5, -1, -1)] + [f"before-{n}" for n in range(3, -1, -1)]
+    await expect(page.locator("[data-card=total_errors] .count")).to_have_text("10")
+
+
 @pytest.mark.parametrize("theme", ["light", "dark", "system"])
 async def test_the_theme_of_the_settings_is_there_at_first_paint(serve: Any, theme: str) -> None:
     service = await serve(theme=theme)

@@ -294,6 +294,32 @@ async def test_unseen_errors_are_in_the_title(browser: Browser, service: InProce
     await expect(page).to_have_title("Errors")
 
 
+async def test_unseen_errors_are_in_the_icon_and_on_request_on_the_desktop(
+    browser: Browser, service: InProcess
+) -> None:
+    context = await browser.new_context(permissions=["notifications"])
+    await context.add_init_script(
+        "window.told = []; window.Notification = class { static permission = 'granted';"
+        " constructor(title, more) { window.told.push([title, more.body]); } }"
+    )
+    page = await context.new_page()
+    await page.goto(str(service.client.make_url("/error-visualization")))
+    await expect(page.locator("#connection")).to_have_attribute("data-state", "live")
+    await page.evaluate("Object.defineProperty(document, 'hidden', {value: true, configurable: true})")
+    await service.post()
+    await expect(page.locator("link[rel=icon]")).to_have_attribute("href", "/static/icon-unseen.svg")
+    assert await page.evaluate("window.told") == []  # it was not asked for
+    await page.evaluate("document.querySelector('#notifications').click()")
+    await service.post(INFO)
+    await service.post({"worker_id": "w7"})
+    await expect(page).to_have_title("(3) Errors")
+    told = await page.evaluate("window.told")
+    assert told == [["Critical: ResourceError on w7", "Failed to allocate GPU memory"]]
+    await page.evaluate("delete document.hidden; document.dispatchEvent(new Event('visibilitychange'))")
+    await expect(page.locator("link[rel=icon]")).to_have_attribute("href", "/static/icon.svg")
+    await context.close()
+
+
 async def test_keys(browser: Browser, service: InProcess) -> None:
     await three(service)
     page, _ = await open_page(browser, service)

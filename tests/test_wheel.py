@@ -1,5 +1,7 @@
-"""The built wheel holds what the service needs."""
+"""The built wheel holds what the service needs, and a build says why it fails."""
 
+import os
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -11,12 +13,41 @@ from conftest import ROOT
 pytestmark = pytest.mark.dashboard
 
 
-def test_the_wheel_has_the_page_the_sounds_and_the_sql(tmp_path: Path) -> None:
-    build = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(tmp_path), str(ROOT)]
-    subprocess.run(build, check=True, capture_output=True)
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    """The sources as a clone has them: nothing built."""
+    ignored = shutil.ignore_patterns(".git", ".venv", "vendor", "node_modules", "*.duckdb*", "__pycache__", ".*_cache")
+    return shutil.copytree(ROOT, tmp_path / "source", ignore=ignored)
+
+
+def build(source: Path, out: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--wheel-dir", str(out), str(source)]
+    return subprocess.run(command, capture_output=True, text=True, env=os.environ | environment, check=False)
+
+
+def test_the_wheel_has_the_page_the_charts_the_sounds_and_the_sql(source: Path, tmp_path: Path) -> None:
+    done = build(source, tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
     (wheel,) = tmp_path.glob("*.whl")
-    names = set(zipfile.ZipFile(wheel).namelist())
+    files = zipfile.ZipFile(wheel)
+    names = set(files.namelist())
     assert {"exporter/page/index.html", "exporter/page/page.js", "exporter/store/read.sql", "exporter/py.typed",
             "exporter/store/migrations/001_initial.sql", "exporter/sounds/error-critical.mp3",
-            "exporter/sounds/generate_sound_files.py"} <= names  # fmt: skip
-    assert not [name for name in names if "test" in name or name.endswith(".duckdb")]
+            "exporter/sounds/generate_sound_files.py", "exporter/page/vendor/echarts.js",
+            "exporter/page/vendor/echarts.js.gz"} <= names  # fmt: skip
+    assert not [name for name in names if "test" in name or "node_modules" in name or name.endswith(".duckdb")]
+    assert len(files.read("exporter/page/vendor/echarts.js.gz")) < 250_000
+    licences = files.read("exporter/page/vendor/LICENSES.txt").decode()
+    for name in ("echarts: LICENSE", "echarts: NOTICE", "zrender: LICENSE", "tslib: LICENSE"):
+        assert name in licences
+
+
+def test_a_build_without_the_npm_registry_says_so_in_one_sentence(source: Path, tmp_path: Path) -> None:
+    nowhere = {"npm_config_registry": "http://127.0.0.1:9/", "npm_config_cache": str(tmp_path / "cache"),
+               "npm_config_fetch_retries": "0"}  # fmt: skip
+    done = build(source, tmp_path, **nowhere)
+    assert done.returncode != 0
+    said = [line.strip() for line in (done.stdout + done.stderr).splitlines() if "npm registry" in line]
+    assert len(said) == 1
+    assert said[0].startswith("the charting library of the page could not be fetched from the npm registry")
+    assert "Traceback" not in done.stderr
