@@ -34,7 +34,7 @@ endif
 
 test: .venv/installed-test .venv/real-parts .venv/node_modules  ## all tests
 	$(BIN)/python tests/real_parts.py missing
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal $(ARGS)
 
 lint: .venv/installed-test
 	$(BIN)/ruff check .

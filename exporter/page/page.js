@@ -49,10 +49,12 @@ function goTo(to) {
 
 function drawState(word) {
   const connection = by("connection");
-  if (connection.dataset.state === word) return;
+  const before = connection.dataset.state;
+  if (before === word) return;
   connection.dataset.state = word;
   connection.textContent = word === "live" ? "live" : `connection lost, as of ${new Date().toLocaleTimeString([], { hourCycle: "h23" })}`;
-  if (word === "live") announce.say("live"); else announce.interrupt("Connection lost");
+  if (word === "lost") announce.interrupt("Connection lost");
+  else if (before === "lost") announce.say("The connection is back");
 }
 
 async function ask(path) {
