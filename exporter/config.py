@@ -6,12 +6,14 @@ import zoneinfo
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import yaml
 
 from exporter.severity import Thresholds
 
 ENV_PREFIX: Final = "ERROR_VISUALIZATION_"
+RUNBOOK_URL: Final = "https://github.com/error-visualization/error-visualization/blob/main/docs/runbooks"
 
 
 class ConfigError(Exception):
@@ -42,6 +44,17 @@ class Settings:
     max_worker_labels: int = _setting(1_000, "workers with metrics of their own; the rest is `other`", least=1)
     max_type_labels: int = _setting(200, "error types with metrics of their own; the rest is `other`", least=1)
     max_series: int = _setting(10_000, "series of distributed_testing_errors_total; then workers are folded", least=10)
+    alertmanager_url: tuple[str, ...] = _setting((), "Alertmanagers (http://host:9093) to which errors are pushed")
+    push_critical: bool = _setting(True, "push critical errors")
+    push_system_critical: bool = _setting(True, "push system-critical errors, also where critical ones are not")
+    push_new_patterns: bool = _setting(False, "push the first error of a pattern never seen before")
+    alert_resend_seconds: float = _setting(60.0, "how often an alert that holds is sent again", least=1, most=3600)
+    alert_hold_seconds: float = _setting(600.0, "how long after its last error an alert ends", least=1, most=86_400)
+    alert_queue_capacity: int = _setting(
+        10_000, "alerts that may wait for an Alertmanager, else the oldest go", least=1
+    )
+    external_url: str = _setting("", "address of this service for people, in links; empty: http://host:port")
+    runbook_url: str = _setting(RUNBOOK_URL, "where the runbooks are, in links; a folder of pages named as the alerts")
     log_level: str = _setting("info", "least severe log line", choices=("debug", "info", "warning", "error"))
     thresholds: Thresholds = dataclasses.field(default_factory=Thresholds)
 
@@ -98,6 +111,11 @@ def load(given: Mapping[str, Any], environ: Mapping[str, str]) -> Settings:
                 wrong.append(f"{label}: {error}")
     if "timezone" in values and values["timezone"] not in ("", *zoneinfo.available_timezones()):
         wrong.append(f"timezone: {values['timezone']} is not known (expected a name as Europe/Berlin)")
+    for name in ("alertmanager_url", "external_url", "runbook_url"):
+        given_urls = values.get(name) or ()
+        for url in (given_urls,) if isinstance(given_urls, str) else given_urls:
+            if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).netloc:
+                wrong.append(f"{name}: expected an address as http://host:port, got {url!r}")
     if wrong:
         raise ConfigError("\n".join(wrong))
     limits = {name: values.pop(name) for name in Thresholds.__struct_fields__ if name in values}

@@ -34,6 +34,7 @@ class ErrorEvent(Struct):
     is_system_critical: bool
     hardware_type: str | None
     hardware_error: bool
+    is_new_pattern: bool = False  # the first of its pattern, ever; the store says so
     body: str = ""
     parsed: ErrorReport | None = None
 

@@ -2,18 +2,19 @@
 
 import os
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
-from prometheus_client.core import CounterMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.metrics_core import Metric
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
 from exporter import __version__
+from exporter.alertmanager import Queue
 from exporter.error_metrics import PREFIX, ErrorMetrics, gauge
 from exporter.ingest import Taken
 from exporter.intake import Intake
@@ -59,9 +60,12 @@ class ServiceMetrics:
         self.registry.register(errors)
         ProcessCollector(registry=self.registry)
 
-    def watch(self, intake: Intake, live: Live, size: Callable[[], int], healthy: Callable[[], bool]) -> None:
+    def watch(
+        self, intake: Intake, live: Live, queues: Sequence[Queue], size: Callable[[], int], healthy: Callable[[], bool]
+    ) -> None:
         """Adds what is read from the service's parts when it is scraped."""
         self.registry.register(_Parts(intake, live, size, healthy))
+        self.registry.register(_Notifications(queues))
 
     def taken(self, taken: Taken) -> None:
         if taken.failure:
@@ -101,6 +105,34 @@ class _Parts(Collector):
         dropped = CounterMetricFamily(PREFIX + "websocket_messages_dropped", "Updates a slow client did not get")
         dropped.add_metric([], self._live.dropped)
         yield dropped
+
+
+class _Notifications(Collector):
+    def __init__(self, queues: Sequence[Queue]) -> None:
+        self._queues = queues
+
+    def describe(self) -> list[Metric]:
+        return []
+
+    def collect(self) -> Iterator[Metric]:
+        for name, help_ in (
+            ("sent", "Alerts sent to an Alertmanager"),
+            ("errors", "Alerts that an Alertmanager did not take when they were sent"),
+            ("dropped", "Alerts dropped because too many waited"),
+        ):
+            family = CounterMetricFamily(f"{PREFIX}notifications_{name}", help_, labels=["alertmanager"])
+            for queue in self._queues:
+                family.add_metric([queue.name], getattr(queue, name))
+            yield family
+        length = GaugeMetricFamily(PREFIX + "notifications_queue_length", "Alerts that wait", labels=["alertmanager"])
+        capacity = GaugeMetricFamily(
+            PREFIX + "notifications_queue_capacity", "Alerts that may wait", labels=["alertmanager"]
+        )
+        for queue in self._queues:
+            length.add_metric([queue.name], len(queue))
+            capacity.add_metric([queue.name], queue.capacity)
+        yield length
+        yield capacity
 
 
 def revision() -> str:

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 from exporter import backend
+from exporter.alertmanager import Notifier
+from exporter.alerts import Push
 from exporter.channel import Channel
 from exporter.config import Settings
 from exporter.error_metrics import ErrorMetrics
@@ -42,12 +44,13 @@ class Service:
             max_workers=settings.max_worker_labels, max_types=settings.max_type_labels, max_series=settings.max_series
         )
         self.live = Live()
-        self.listeners: list[Listener] = [self.errors, self.live]
+        self.notifier = Notifier(settings.alertmanager_url, _push(settings), settings.alert_queue_capacity)
+        self.listeners: list[Listener] = [self.errors, self.live, self.notifier]
         self.intake = Intake(
             self._write, taken=self._taken, capacity=settings.queue_capacity, linger=settings.linger_ms / 1000
         )
         self.metrics = ServiceMetrics(self.errors)
-        self.metrics.watch(self.intake, self.live, self.size, lambda: not self.failure)
+        self.metrics.watch(self.intake, self.live, self.notifier.queues, self.size, lambda: not self.failure)
         self._stopping = False
         self._renewal: asyncio.Task[None] | None = None
 
@@ -55,11 +58,13 @@ class Service:
         """Opens the store. Raises `StoreError`."""
         await self._open()
         self.intake.start()
+        self.notifier.start()
 
     async def stop(self) -> None:
         """Writes what waits, closes the store."""
         self._stopping = True
         await self.intake.drain()
+        await self.notifier.stop()
         for reader in self._readers:
             reader.close()
         try:
@@ -157,3 +162,17 @@ class Service:
                 await asyncio.sleep(min(2**attempt, 30))
             else:
                 return
+
+
+def _push(settings: Settings) -> Push:
+    host = "localhost" if settings.host in ("", "0.0.0.0", "::", "127.0.0.1") else settings.host
+    page_url = settings.external_url or f"http://{f'[{host}]' if ':' in host else host}:{settings.port}"
+    return Push(
+        critical=settings.push_critical,
+        system_critical=settings.push_system_critical,
+        new_patterns=settings.push_new_patterns,
+        resend_seconds=settings.alert_resend_seconds,
+        hold_seconds=settings.alert_hold_seconds,
+        page_url=page_url.rstrip("/"),
+        runbook_url=settings.runbook_url.rstrip("/"),
+    )

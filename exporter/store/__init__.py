@@ -60,7 +60,8 @@ class Store(Protocol):
 
     def open(self) -> State: ...
     def commit(self, events: Sequence[ErrorEvent]) -> int:
-        """Keeps the events under consecutive ids, and returns the first. Raises `StoreError`."""
+        """Keeps the events under consecutive ids, and returns the first; marks those that are the first of their
+        pattern. Raises `StoreError`."""
 
     def failure(self) -> str:
         """Why the store is in trouble although commits are kept; "" when it is not."""

@@ -21,7 +21,7 @@ from exporter.event import ErrorEvent
 from exporter.store import Count, CounterKey, Outcome, State, StoreError, read
 from exporter.store.filters import Filters
 from exporter.store.journal import JournalFile
-from exporter.store.rows import Batch, PatternRow, Row, decode_batch, encode_batch, pattern_rows, row
+from exporter.store.rows import Batch, PatternRow, Row, decode_batch, encode_batch, first_of_patterns, pattern_row, row
 from exporter.store.sql import migrations, named
 
 PROJECT_SECONDS: Final = 1.0
@@ -73,12 +73,15 @@ class EmbeddedStore:
                 raise StoreError("too much waits to be taken over into the database")
             first = self._last_id + 1
             rows = [row(id_, event) for id_, event in enumerate(events, first)]
-            patterns = pattern_rows(events, self._known_patterns)
+            newcomers = first_of_patterns(events, self._known_patterns)
+            patterns = [pattern_row(event) for event in newcomers]
             self._journal.append(encode_batch((rows, patterns)))
             self._last_id = rows[-1][0]
             self._rows += rows
             self._patterns += patterns
-            self._known_patterns.update(fingerprint for fingerprint, *_ in patterns)
+            for event in newcomers:
+                event.is_new_pattern = True
+                self._known_patterns.add(event.fingerprint)
             return first
 
     def failure(self) -> str:

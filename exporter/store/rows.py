@@ -54,7 +54,10 @@ def row(id_: int, event: ErrorEvent) -> Row:
     )
 
 
-def pattern_rows(events: Sequence[ErrorEvent], known: set[str]) -> list[PatternRow]:
-    """The patterns that the store does not know yet, each by the first event of it."""
-    new = {event.fingerprint: event for event in reversed(events) if event.fingerprint not in known}
-    return [(e.fingerprint, e.pattern, e.type, e.timestamp.replace(tzinfo=None)) for e in new.values()]
+def first_of_patterns(events: Sequence[ErrorEvent], known: set[str]) -> list[ErrorEvent]:
+    """The first event of each pattern that is not `known`."""
+    return list({event.fingerprint: event for event in reversed(events) if event.fingerprint not in known}.values())
+
+
+def pattern_row(event: ErrorEvent) -> PatternRow:
+    return (event.fingerprint, event.pattern, event.type, event.timestamp.replace(tzinfo=None))
