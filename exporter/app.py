@@ -67,6 +67,7 @@ async def _close_sockets(app: web.Application) -> None:
 
 async def serve(settings: Settings) -> None:
     """Serves until SIGTERM or SIGINT; then takes no more, answers what it took, and closes."""
+    stopped = _stop_signal()  # first of all: whoever sees the port open may stop the service
     runner = web.AppRunner(make_app(Service(settings)), access_log=None, shutdown_timeout=SHUTDOWN_SECONDS)
     await runner.setup()
     gc.freeze()
@@ -75,19 +76,20 @@ async def serve(settings: Settings) -> None:
         site = web.TCPSite(runner, settings.host, settings.port, backlog=1024)
         await site.start()
         _greet(settings, runner)
-        await _signal()
+        await stopped.wait()
         _log.info("stopping")
     finally:
         await runner.cleanup()
 
 
-async def _signal() -> None:
+def _stop_signal() -> asyncio.Event:
+    """Set by SIGTERM and SIGINT."""
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         with contextlib.suppress(NotImplementedError):
             loop.add_signal_handler(number, stopped.set)
-    await stopped.wait()
+    return stopped
 
 
 def _greet(settings: Settings, runner: web.AppRunner) -> None:

@@ -5,6 +5,8 @@ import os
 import random
 import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
 import urllib.error
@@ -14,7 +16,7 @@ from pathlib import Path
 
 import aiohttp
 import pytest
-from conftest import REPORT, Served, eventually
+from conftest import REPORT, ROOT, Served, eventually
 
 pytestmark = pytest.mark.dashboard
 KILLS = 20
@@ -125,6 +127,20 @@ def test_an_idle_service_stops_with_0(served: Callable[..., Served], number: int
     service = served()
     assert service.stop(number) == 0
     assert not [line for line in service.log if "Traceback" in line]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_service_that_is_still_starting_stops_with_0(tmp_path: Path, number: int) -> None:
+    db = tmp_path / "errors.duckdb"
+    command = [sys.executable, "-m", "exporter", "serve", "--port", "0", "--db-path", str(db)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        deadline = time.monotonic() + 10
+        while not db.exists() and time.monotonic() < deadline:  # the store opens before the port does
+            time.sleep(0.001)
+        process.send_signal(number)
+        _, log = process.communicate(timeout=15)
+    assert process.returncode == 0, log
+    assert "Traceback" not in log
 
 
 async def test_a_lost_store_process_is_started_again(served: Callable[..., Served]) -> None:

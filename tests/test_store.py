@@ -6,6 +6,7 @@ import os
 import resource
 import signal
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -369,3 +370,33 @@ def _all():  # type: ignore[no-untyped-def]
     from exporter.store.filters import Filters
 
     return Filters()
+
+
+def test_a_read_that_goes_on_does_not_keep_the_store_from_closing(path: Path) -> None:
+    store = EmbeddedStore(path)
+    store.open()
+    store.commit([event()])
+    begun = threading.Event()
+    told: list[str] = []
+
+    def endless(cursor: duckdb.DuckDBPyConnection) -> None:
+        begun.set()
+        cursor.execute("SELECT count(*) FROM range(100000000000)").fetchall()
+
+    def read() -> None:
+        try:
+            store._read(endless)
+        except StoreError as error:
+            told.append(str(error))
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    assert begun.wait(5)
+    time.sleep(0.2)  # now the query runs
+    store.close()
+    reader.join(5)
+    assert told
+    again = EmbeddedStore(path)
+    again.open()
+    assert count(again) == 1
+    again.close()

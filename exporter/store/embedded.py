@@ -9,6 +9,7 @@ batches of the journal that DuckDB does not have are taken over at start.
 import datetime as dt
 import logging
 import threading
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -27,6 +28,7 @@ from exporter.store.sql import migrations, named
 PROJECT_SECONDS: Final = 1.0
 APPENDED_AT_ONCE: Final = 500  # rows; a longer call would keep the interpreter's lock from the commits
 MAX_UNPROJECTED: Final = 500_000
+CLOSING_SECONDS: Final = 5.0
 _WRITE: Final = named("write.sql")
 _READ: Final = named("read.sql")
 _log = logging.getLogger(__name__)
@@ -125,29 +127,33 @@ class EmbeddedStore:
         """Takes everything over and checkpoints, so that the next start has nothing to replay."""
         self._stop.set()
         self._projector.join()
-        try:
-            self.project()
-            self._db.execute("CHECKPOINT")
-            remove = True
-        except (duckdb.Error, StoreError):
-            _log.exception("the last checkpoint failed; what was acknowledged is in the files beside the database")
-            remove = False
-        self._db.close()
+        with self._projecting:
+            try:
+                self._project()
+                self._db.execute("CHECKPOINT")
+                remove = True
+            except (duckdb.Error, StoreError):
+                _log.exception("the last checkpoint failed; what was acknowledged is in the files beside the database")
+                remove = False
+            self._disconnect()
         for file in (self._journal, self._spare):
             file.close(remove=remove)
 
     def project(self) -> None:
         """Takes over into the database everything that was committed before this call. Raises `StoreError`."""
         with self._projecting:
-            if self._taken[0]:  # an earlier attempt failed
-                self._take_over()
-            with self._committing:
-                if not self._rows:
-                    return
-                self._taken = (self._rows, self._patterns)
-                self._rows, self._patterns = [], []
-                self._journal, self._spare = self._spare, self._journal
+            self._project()
+
+    def _project(self) -> None:
+        if self._taken[0]:  # an earlier attempt failed
             self._take_over()
+        with self._committing:
+            if not self._rows:
+                return
+            self._taken = (self._rows, self._patterns)
+            self._rows, self._patterns = [], []
+            self._journal, self._spare = self._spare, self._journal
+        self._take_over()
 
     def _take_over(self) -> None:
         """What was taken goes into the database, in one transaction; then its journal file is empty again."""
@@ -240,19 +246,31 @@ class EmbeddedStore:
 
     def _reopen(self) -> None:
         # The broken instance lives as long as anything of this process is connected to it.
-        for cursor in self._cursors:
-            cursor.interrupt()
-            cursor.close()
-        self._cursors.clear()
-        self._db.close()
+        self._disconnect()
         self._connect()
+
+    def _disconnect(self) -> None:
+        """Closes every connection, and interrupts what a reader is doing on one: a busy connection refuses to close."""
+        for connection in (*self._cursors, self._db):
+            deadline = time.monotonic() + CLOSING_SECONDS
+            while True:
+                connection.interrupt()
+                try:
+                    connection.close()
+                    break
+                except duckdb.Error:
+                    if time.monotonic() > deadline:
+                        raise
+                    time.sleep(0.001)
+        self._cursors.clear()
 
     def _cursor(self) -> duckdb.DuckDBPyConnection:
         """This thread's own cursor, made anew after the database was opened again."""
         local = self._local
         if getattr(local, "generation", None) is not self._generation:
-            local.cursor, local.generation = self._db.cursor(), self._generation
-            self._cursors.append(local.cursor)
+            with self._projecting:  # not while the connections are closed
+                local.cursor, local.generation = self._db.cursor(), self._generation
+                self._cursors.append(local.cursor)
         cursor: duckdb.DuckDBPyConnection = local.cursor
         return cursor
 
