@@ -15,7 +15,7 @@ DEMO_URL ?= http://127.0.0.1:8080
 	touch $@
 
 # The real parts that tests run. As root on Debian they are installed; elsewhere their tests say that they are left out.
-.venv/real-parts: | .venv/installed-test
+.venv/real-parts: tests/real_parts.py | .venv/installed-test
 	$(BIN)/python tests/real_parts.py install
 	touch $@
 

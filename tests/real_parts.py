@@ -6,7 +6,11 @@ import subprocess
 import sys
 
 # What a test runs → the Debian package it comes from.
-PARTS = {"chromium": "chromium", "promtool": "prometheus", "curl": "curl"}
+PARTS = {
+    "chromium": "chromium", "prometheus": "prometheus", "promtool": "prometheus", "curl": "curl",
+    "prometheus-alertmanager": "prometheus-alertmanager", "amtool": "prometheus-alertmanager",
+    "docker-compose": "docker-compose",
+}  # fmt: skip
 
 
 def missing() -> list[str]:

@@ -1,0 +1,25 @@
+# The service: a wheel built in one stage, installed without build tools in another.
+FROM python:3.13-slim AS build
+WORKDIR /src
+COPY pyproject.toml hatch_build.py README.md LICENSE ./
+COPY charts charts
+COPY sounds sounds
+COPY exporter exporter
+RUN pip wheel --no-cache-dir --wheel-dir /wheels .
+
+FROM python:3.13-slim
+ARG SOURCE_REVISION=unknown
+ENV SOURCE_REVISION=${SOURCE_REVISION} PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
+RUN --mount=type=bind,from=build,source=/wheels,target=/wheels \
+    pip install --no-cache-dir --no-index --find-links /wheels error-visualization \
+    && useradd --system --uid 10001 --home-dir /data --shell /usr/sbin/nologin errors \
+    && install --directory --owner errors --group errors /data
+USER errors
+WORKDIR /data
+VOLUME /data
+EXPOSE 8080
+# Ready means: a report could be committed now.
+HEALTHCHECK --interval=10s --timeout=5s --start-period=20s \
+    CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8080/-/ready', timeout=4)"]
+ENTRYPOINT ["error-visualization"]
+CMD ["serve", "--host", "0.0.0.0", "--db-path", "/data/errors.duckdb"]

@@ -1,0 +1,236 @@
+"""The real Prometheus and Alertmanager with the shipped files, and the two ends that cannot be had here: Slack's webhook,
+which refuses what the real one refuses, and a mail server with STARTTLS and AUTH (aiosmtpd)."""
+
+import asyncio
+import contextlib
+import email
+import email.policy
+import json
+import os
+import re
+import shutil
+import socket
+import ssl
+import subprocess
+import time
+import urllib.request
+from collections.abc import Callable
+from email.message import EmailMessage
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trustme
+from aiohttp import web
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
+from conftest import ROOT
+
+PROMETHEUS = shutil.which("prometheus")
+ALERTMANAGER = shutil.which("prometheus-alertmanager") or shutil.which("alertmanager")
+needs_stack = pytest.mark.skipif(
+    not (PROMETHEUS and ALERTMANAGER), reason="Debian's prometheus and prometheus-alertmanager are not installed"
+)
+PASSWORD = "a password"
+
+
+def free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        port: int = one.getsockname()[1]
+        return port
+
+
+def get(url: str) -> Any:
+    with urllib.request.urlopen(url, timeout=5) as response:
+        return json.load(response)
+
+
+def wait(check: Callable[[], Any], seconds: float = 20.0) -> Any:
+    """What `check` returns as soon as that is true; while it raises OSError it is asked again."""
+    deadline = time.monotonic() + seconds
+    while True:
+        with contextlib.suppress(OSError):
+            if result := check():
+                return result
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.05)
+
+
+class Program:
+    """A program of its own process; its output is in a file."""
+
+    def __init__(self, command: list[str], log: Path, **environment: str) -> None:
+        self._log = log.open("ab")
+        self.process = subprocess.Popen(command, stdout=self._log, stderr=self._log, env=os.environ | environment)
+
+    def stop(self) -> None:
+        if self.process.poll() is None:
+            self.process.terminate()
+        self.process.wait(10)
+        self._log.close()
+
+
+class Slack:
+    """Slack's incoming webhook, as far as Alertmanager uses it: what it was sent, after it was checked."""
+
+    def __init__(self) -> None:
+        self.messages: list[dict[str, Any]] = []
+        self.refused: list[str] = []
+        self.port = 0
+
+    async def start(self) -> None:
+        app = web.Application()
+        app.add_routes([web.post("/services/T/B/secret", self._take)])
+        self._runner = web.AppRunner(app)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, "127.0.0.1", 0)
+        await site.start()
+        self.port = self._runner.addresses[0][1]
+
+    async def stop(self) -> None:
+        await self._runner.cleanup()
+
+    async def _take(self, request: web.Request) -> web.Response:
+        try:
+            message = json.loads(await request.text())
+        except ValueError:
+            return self._refuse("invalid_payload")
+        for reason, wrong in slack_faults(message):
+            if wrong:
+                return self._refuse(reason)
+        self.messages.append(message)
+        return web.Response(text="ok")
+
+    def _refuse(self, reason: str) -> web.Response:
+        self.refused.append(reason)
+        return web.Response(status=400, text=reason)
+
+
+def slack_faults(message: Any) -> list[tuple[str, bool]]:
+    """The reasons for which Slack refuses a message, by its documentation, and whether they hold."""
+    if not isinstance(message, dict):
+        return [("invalid_payload", True)]
+    attachments = message.get("attachments") or []
+    blocks = message.get("blocks") or []
+    texts = [
+        message.get("text"),
+        *(one.get(key) for one in attachments for key in ("text", "fallback", "title", "pretext")),
+    ]
+    limits = {"header": 150, "section": 3000}
+    return [
+        ("no_text", not blocks and not any((text or "").strip() for text in texts)),
+        ("too_many_attachments", len(attachments) > 100),
+        ("msg_too_long", any(len(text or "") > 40_000 for text in texts)),
+        ("invalid_blocks", len(blocks) > 50 or any(
+            len((block.get("text") or {}).get("text", "x")) not in range(1, limits.get(block.get("type"), 3000) + 1)
+            or len(block.get("fields", [])) > 10
+            or any(len(field.get("text", "")) not in range(1, 2001) for field in block.get("fields", []))
+            for block in blocks
+        )),
+    ]  # fmt: skip
+
+
+class Mail:
+    """A mail server that takes mail only over TLS and from who knows the password."""
+
+    def __init__(self, folder: Path) -> None:
+        authority = trustme.CA()
+        authority.cert_pem.write_to_path(folder / "ca.pem")
+        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        authority.issue_cert("localhost").configure_cert(tls)
+        self.messages: list[EmailMessage] = []
+        self.authority = folder / "ca.pem"
+        self.port = free_port()
+        self._controller = Controller(
+            self, hostname="127.0.0.1", port=self.port, tls_context=tls, require_starttls=True, auth_required=True,
+            authenticator=self._allow, auth_exclude_mechanism=["LOGIN"],
+        )  # fmt: skip
+        self._controller.start()
+
+    def _allow(self, server: SMTP, session: Session, envelope: Envelope, mechanism: str, data: Any) -> AuthResult:
+        good = isinstance(data, LoginPassword) and data.password == PASSWORD.encode()
+        return AuthResult(success=good, handled=good)
+
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
+        message = email.message_from_bytes(envelope.content or b"", policy=email.policy.default)
+        assert isinstance(message, EmailMessage)
+        self.messages.append(message)
+        return "250 taken"
+
+    def stop(self) -> None:
+        self._controller.stop()
+
+
+class Hung:
+    """A server that accepts connections and says nothing."""
+
+    def __init__(self) -> None:
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._socket.getsockname()[1]
+
+    def stop(self) -> None:
+        self._socket.close()
+
+
+class Stack:
+    """Prometheus and Alertmanagers with the shipped configuration: nothing but addresses, secrets, and the interval of
+    scrapes and evaluations differ."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._running: list[Program] = []
+        shutil.copytree(ROOT / "alertmanager", folder / "alertmanager")
+        shutil.copytree(ROOT / "prometheus", folder / "prometheus")
+
+    def configure_alertmanager(self, slack: int, mail: int, *, repeat: str = "") -> None:
+        secrets = self.folder / "alertmanager/secrets"
+        secrets.mkdir(exist_ok=True)
+        (secrets / "slack_url").write_text(f"http://127.0.0.1:{slack}/services/T/B/secret")
+        (secrets / "smtp_password").write_text(PASSWORD)
+        file = self.folder / "alertmanager/alertmanager.yml"
+        text = file.read_text("utf-8").replace("/etc/alertmanager/", f"{self.folder}/alertmanager/")
+        file.write_text(text.replace("mail.example.com:587", f"localhost:{mail}"))
+
+    def start_alertmanager(
+        self, port: int, *, cluster: int = 0, peer: int = 0, authority: Path | None = None
+    ) -> Program:
+        assert ALERTMANAGER
+        command = [
+            ALERTMANAGER, f"--config.file={self.folder}/alertmanager/alertmanager.yml",
+            f"--storage.path={self.folder}/alertmanager-{port}", f"--web.listen-address=127.0.0.1:{port}",
+            f"--cluster.listen-address={f'127.0.0.1:{cluster}' if cluster else ''}",
+            *([f"--cluster.peer=127.0.0.1:{peer}"] if peer else []),
+        ]  # fmt: skip
+        environment = {"SSL_CERT_FILE": str(authority)} if authority else {}
+        program = Program(command, self.folder / f"alertmanager-{port}.log", **environment)
+        self._running.append(program)
+        wait(lambda: get(f"http://127.0.0.1:{port}/api/v2/status"))
+        return program
+
+    def start_prometheus(self, service: str, alertmanager: int, *, interval: str = "1s") -> str:
+        assert PROMETHEUS
+        port = free_port()
+        file = self.folder / "prometheus/prometheus.yml"
+        text = re.sub(r"(scrape_interval|evaluation_interval): \w+", rf"\1: {interval}", file.read_text("utf-8"))
+        text = text.replace("exporter:8080", service.removeprefix("http://"))
+        text = text.replace("alertmanager:9093", f"127.0.0.1:{alertmanager}").replace(
+            "prometheus:9090", f"127.0.0.1:{port}"
+        )
+        file.write_text(text.replace("localhost:9090", f"127.0.0.1:{port}"))
+        command = [
+            PROMETHEUS, f"--config.file={file}", f"--storage.tsdb.path={self.folder}/prometheus-data",
+            f"--web.listen-address=127.0.0.1:{port}", "--log.level=warn",
+        ]  # fmt: skip
+        self._running.append(Program(command, self.folder / "prometheus.log"))
+        url = f"http://127.0.0.1:{port}"
+        wait(lambda: get(f"{url}/api/v1/status/runtimeinfo"))
+        return url
+
+    def stop(self) -> None:
+        for program in self._running:
+            program.stop()
+
+
+async def in_thread(check: Callable[..., Any], *values: Any) -> Any:
+    return await asyncio.to_thread(check, *values)
