@@ -55,6 +55,7 @@ _TOKEN: Final = re.compile(
              (?![A-Za-z0-9]))?
       )
     | (?P<digits>(?:(?<=_)-)?\d++)
+    | (?P<rest>[^\W\d]++[^\w\[+\-~/.]*+ | [^\w\[+\-~/.]++)  # nothing can begin in there: passed over at once
     """,
     re.VERBOSE,
 )
@@ -100,7 +101,7 @@ def top_frame(traceback: str) -> str:
 
 def _replace(found: re.Match[str]) -> str:
     kind = found.lastgroup or ""
-    if kind == "plain":
+    if kind in ("plain", "rest"):
         return found.group()
     if kind == "xid":
         return f"xid {found['code']}"
