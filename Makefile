@@ -1,9 +1,9 @@
-# The verbs: run test lint bench docs. Each sets up what it needs in .venv; only Python and make are needed.
+# The verbs: run test lint bench docs dashboards. Each sets up what it needs in .venv; only Python and make are needed.
 PYTHON ?= python3
 BIN := .venv/bin
 DEMO_URL ?= http://127.0.0.1:8080
 
-.PHONY: run test lint bench docs clean
+.PHONY: run test lint bench docs dashboards clean
 
 .venv/installed: pyproject.toml hatch_build.py charts/build.py charts/package-lock.json charts/echarts.js
 	$(PYTHON) -m venv .venv
@@ -47,6 +47,10 @@ bench: .venv/installed-test .venv/real-parts
 
 docs: .venv/installed-test .venv/real-parts  ## the screenshots in docs/
 	$(BIN)/python docs/screenshots.py
+
+dashboards: .venv/installed-test  ## the JSON of the dashboards from their sources, and the sketches in docs/
+	$(BIN)/generate-dashboards grafana/dashboards/*.dashboard.py
+	$(BIN)/python docs/dashboards/sketch.py
 
 clean:
 	rm -rf .venv build dist reports .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,98 @@
+"""Opt-in: what the API lists, by the Infinity data source, a plugin. Prometheus knows numbers, but no messages."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import attr
+from grafanalib import core
+
+from grafana.frame import INFINITY
+from grafana.layout import Row, shelf
+from grafana.links import cell, page
+from grafana.panels import COUNT, PLAIN, Column, Modern, common, override
+
+Json = dict[str, Any]
+TITLE: Final = "{} (opt-in: the Infinity data source)"
+TIME: Final = {"unit": "dateTimeAsLocal", "custom_width": 180}
+NARROW: Final = {"custom_width": 90}
+
+
+@attr.s
+class Asked:
+    """A request to the API: its path and parameters, where the list is in the answer, and the columns' fields."""
+
+    path = attr.ib(type=str)
+    root = attr.ib(type=str)
+    columns = attr.ib(type=Sequence[Column])
+    parameters = attr.ib(type=dict)
+    refId = attr.ib(default="")  # noqa: N815  # as Grafana calls it
+
+    def to_json_data(self) -> Json:
+        return {
+            "datasource": INFINITY, "refId": self.refId, "type": "json", "source": "url", "format": "table",
+            "parser": "backend", "url": self.path, "root_selector": self.root, "filters": [],
+            "url_options": {
+                "method": "GET", "params": [{"key": key, "value": value} for key, value in self.parameters.items()],
+            },
+            "columns": [
+                {"selector": column.source, "text": column.name, "type": kind(column)} for column in self.columns
+            ],
+        }  # fmt: skip
+
+
+def kind(column: Column) -> str:
+    """What the data source makes of a field."""
+    unit = column.show.get("unit", "")
+    return "timestamp" if unit.startswith("dateTime") else "number" if unit == COUNT else "string"
+
+
+def listed(title: str, description: str, asked: Asked) -> core.Panel:
+    """A table of the answer."""
+    defaults = {
+        "unit": "string", "color": {"mode": "thresholds"}, "mappings": [], "custom": {"align": "auto", "inspect": True},
+    }  # fmt: skip
+    options = {
+        "frameIndex": 0, "showHeader": True, "cellHeight": "sm", "sortBy": [],
+        "footer": {"show": False, "reducer": ["sum"], "countRows": False},
+    }  # fmt: skip
+    shown = [override(column.name, **column.show) for column in asked.columns if column.show]
+    return Modern(
+        **common(title, description, (asked,), PLAIN, defaults, options, overrides=shown, source=INFINITY), kind="table"
+    )
+
+
+def single_errors(title: str, description: str, **filters: str) -> core.Panel:
+    """Errors of the last day, newest first; a click on a message opens it on the page."""
+    columns = [
+        Column("timestamp", "Time", TIME),
+        Column("severity", "Severity", NARROW),
+        Column("error_category", "Category"),
+        Column("worker_id", "Worker", {"links": [page("Errors of this worker", worker=cell("Worker"))]}),
+        Column("type", "Type"),
+        Column("message", "Message", {"links": [page("This error", error=cell("Id"))]}),
+        Column("id", "Id", NARROW),
+    ]
+    parameters = {"time_range": "24", "limit": "100", **filters}
+    return listed(title, description, Asked("/api/errors/list", "data.errors", columns, parameters))
+
+
+def top_patterns(title: str, description: str) -> core.Panel:
+    """Patterns of the last day, the most frequent first; a click shows the pattern's errors on the page."""
+    number = {"unit": COUNT, **NARROW}
+    columns = [
+        Column("pattern", "Pattern", {"links": [page("Errors of this pattern", fingerprint=cell("Fingerprint"))]}),
+        Column("category", "Category"),
+        Column("occurrences", "Errors", number),
+        Column("critical", "Critical", number),
+        Column("workers", "Workers", number),
+        Column("ever_first_seen", "First", TIME),
+        Column("last_seen", "Last", TIME),
+        Column("fingerprint", "Fingerprint", {"custom_width": 150}),
+    ]
+    asked = Asked("/api/patterns", "data.patterns", columns, {"time_range": "24", "limit": "50"})
+    return listed(title, description, asked)
+
+
+def row(title: str, *tables: core.Panel) -> Row:
+    """Closed, so that nothing is asked, and nothing fails, where the plugin is not installed."""
+    return Row(TITLE.format(title), tuple(shelf(10, (24, table)) for table in tables))

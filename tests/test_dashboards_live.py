@@ -1,0 +1,299 @@
+"""The dashboards on a real Prometheus, which scrapes the service: every query, and the numbers of a known load."""
+
+import datetime as dt
+import itertools
+import json
+import re
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+import yaml
+from conftest import ROOT, Served
+from dashboards import (
+    DASHBOARDS,
+    WINDOW,
+    Json,
+    Query,
+    filled,
+    label_values,
+    matchers,
+    named,
+    nodes,
+    panels,
+    queries,
+    selectors,
+    variables,
+)
+from prometheus_client.parser import text_string_to_metric_families
+from stack import Stack, free_port, get, needs_stack, wait
+
+from exporter.fleet import story
+
+pytestmark = [pytest.mark.dashboard, needs_stack]
+# What shows nothing by nature under a minute of load, and why.
+EMPTY = {
+    ("overview", "Errors and what is usual", "B"): "What is usual is the day before the last hour: it needs an hour.",
+}
+
+
+class Fleet(NamedTuple):
+    """A service, and the Prometheus that watches it."""
+
+    service: Served
+    prometheus: str
+
+
+@pytest.fixture(scope="module")
+def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+    """Under the demo's load."""
+    folder = tmp_path_factory.mktemp("dashboards")
+    nobody = free_port()
+    service = Served(folder / "errors.duckdb", "--alertmanager-url", f"http://127.0.0.1:{nobody}")
+    stack = Stack(folder)
+    demo = subprocess.Popen(
+        [sys.executable, "-m", "exporter", "demo", "--url", service.url, "--rate", "20", "--backlog", "300"],
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=ROOT,
+    )  # fmt: skip
+    try:
+        yield Fleet(service, stack.start_prometheus(service.url, nobody))
+    finally:
+        demo.terminate()
+        demo.wait(10)
+        stack.stop()
+        service.stop()
+
+
+def ask(prometheus: str, expr: str, *, instant: bool) -> list[Json]:
+    """The series that Prometheus answers with, as Grafana asks for them."""
+    now = time.time()
+    path, more = (
+        ("query", {"time": now}) if instant else ("query_range", {"start": now - WINDOW, "end": now, "step": 1})
+    )
+    try:
+        return get(f"{prometheus}/api/v1/{path}?{urllib.parse.urlencode({'query': expr, **more})}")["data"]["result"]
+    except urllib.error.HTTPError as refused:
+        pytest.fail(f"{expr}: {refused.read().decode()}")
+
+
+def answer(prometheus: str, query: Query) -> list[Json]:
+    """The series that have at least one number."""
+    found = ask(prometheus, query.expr, instant=query.target["instant"])
+    return [one for one in found if any(value != "NaN" for _, value in one.get("values", [one.get("value")]))]
+
+
+def test_every_panel_has_data_and_none_fails(fleet: Fleet) -> None:
+    waiting: dict[tuple[str, str, str], Query] = {one.place: one for one in queries() if one.place not in EMPTY}
+    answers: dict[tuple[str, str, str], list[Json]] = {}
+
+    def all_answered() -> bool:
+        for place, one in list(waiting.items()):
+            if found := answer(fleet.prometheus, one):
+                answers[place] = found
+                del waiting[place]
+        return not waiting
+
+    try:
+        wait(all_answered, 30.0)
+    except AssertionError:
+        pytest.fail(f"without data: {sorted(waiting)}")
+    assert set(EMPTY) <= {one.place for one in queries()}
+    assert [one.place for one in queries() if one.place in EMPTY and answer(fleet.prometheus, one)] == []
+    for one in queries():
+        labels = {name for series in answers.get(one.place, []) for name in series["metric"]}
+        shown = set(re.findall(r"{{(\w+)}}", one.target["legendFormat"]))
+        assert shown <= labels or one.place in EMPTY, one.place
+
+
+def test_links_and_columns_name_what_their_panel_shows(fleet: Fleet) -> None:
+    for name, panel in named():
+        if not any("expr" in target for target in panel["targets"]):
+            continue
+        found = [Query(name, panel["title"], one["refId"], one) for one in panel["targets"]]
+        labels = {label for query in found for label in labels_of(fleet, query)}
+        renamed = {
+            source: new
+            for one in panel["transformations"]
+            for source, new in one["options"].get("renameByName", {}).items()
+        }
+        values = {f"Value #{one['refId']}" for one in panel["targets"]} if len(found) > 1 else {"Value"}
+        assert set(renamed) <= labels | values, panel["title"]
+        text = json.dumps(panel["fieldConfig"])
+        assert set(re.findall(r"__field\.labels\.(\w+)", text)) <= labels, panel["title"]
+        columns = set(renamed.values()) or labels
+        assert set(re.findall(r"__data\.fields\.(\w+)", text)) <= columns, panel["title"]
+        assert panel["options"].get("xField", "") in labels | {""}
+
+
+def labels_of(fleet: Fleet, query: Query) -> set[str]:
+    """The labels that an answer has; of alerts, which differ, those that the query keeps."""
+    if query.place in EMPTY:
+        return set()
+    if query.expr.startswith("sum by (alertname"):
+        return set(nodes(query.expr)[0].modifier.labels)
+    return {label for one in wait(lambda: answer(fleet.prometheus, query)) for label in one["metric"]}
+
+
+@pytest.mark.parametrize("name", DASHBOARDS)
+def test_variables_have_values(fleet: Fleet, name: str) -> None:
+    asked = [label_values(one) for one in variables(DASHBOARDS[name]).values() if one["type"] == "query"]
+    urls = [f"label/{label}/values?{urllib.parse.urlencode({'match[]': filled(one)})}" for one, label in asked]
+    wait(lambda: all(get(f"{fleet.prometheus}/api/v1/{url}")["data"] for url in urls))
+
+
+def test_annotations_have_moments(fleet: Fleet) -> None:
+    for one in DASHBOARDS["overview"]["annotations"]["list"]:
+        found = moments(fleet, one)
+        assert set(re.findall(r"{{(\w+)}}", one["titleFormat"])) <= {
+            label for series in found for label in series["metric"]
+        }
+        if one.get("useValueForTime"):
+            seen = [float(value) / 1000 for series in found for _, value in series["values"]]
+            assert all(time.time() - 2 * 86_400 < moment < time.time() for moment in seen)
+
+
+def moments(fleet: Fleet, annotation: Json) -> list[Json]:
+    return wait(lambda: ask(fleet.prometheus, filled(annotation["expr"]), instant=False))
+
+
+INFINITY = [
+    (panel, target)
+    for _, panel in named()
+    for target in panel["targets"]
+    if target["datasource"]["uid"] == "${infinity}"
+]
+
+
+@pytest.mark.parametrize(("panel", "target"), INFINITY, ids=[panel["title"] for panel, _ in INFINITY])
+def test_the_api_answers_what_an_infinity_panel_asks(fleet: Fleet, panel: Json, target: Json) -> None:
+    """As the data source does: the parameters, then the list below `root_selector`, then a field a column."""
+    parameters = urllib.parse.urlencode([(one["key"], one["value"]) for one in target["url_options"]["params"]])
+    url = f"{fleet.service.url}{target['url']}?{parameters}"
+
+    def listed() -> list[Json]:
+        whole = get(url)
+        for part in target["root_selector"].split("."):
+            whole = whole[part]
+        return whole
+
+    linked = set(re.findall(r"__data\.fields\.(\w+)", json.dumps(panel["fieldConfig"])))
+    assert linked <= {column["text"] for column in target["columns"]}
+    for one in wait(listed):
+        for column in target["columns"]:
+            value = one[column["selector"]]
+            assert (column["type"] == "number") == (isinstance(value, int) and column["selector"] != "id")
+            assert column["type"] != "timestamp" or dt.datetime.fromisoformat(value).tzinfo
+
+
+def test_there_are_single_errors() -> None:
+    assert {one["url"] for _, one in INFINITY} == {"/api/errors/list", "/api/patterns"}
+
+
+def test_every_metric_and_label_is_one_of_the_service(fleet: Fleet) -> None:
+    known = wait(lambda: (found := scraped(fleet.service)) and GPU in found and found) | recorded() | OF_PROMETHEUS
+    for one in queries():
+        for selector in selectors(one.expr):
+            assert selector.name in known, one.place
+            assert set(matchers(selector)) <= known[selector.name] | {"job", "instance"}, one.place
+        kept = [
+            node.modifier.labels
+            for node in nodes(one.expr)
+            if getattr(node, "modifier", None) and hasattr(node, "expr")
+        ]
+        labels = {label for selector in selectors(one.expr) for label in known[selector.name]} | {"job", "instance"}
+        assert {label for group in kept for label in group} <= labels, one.place
+
+
+GPU = "distributed_testing_worker_gpu_temperature_celsius"
+OF_PROMETHEUS: dict[str, set[str]] = {
+    "up": set(), "scrape_duration_seconds": set(), "scrape_samples_scraped": set(),
+    "ALERTS": {"alertname", "alertstate", "severity", "source", "worker", "type"},
+}  # fmt: skip
+
+
+def scraped(service: Served) -> dict[str, set[str]]:
+    """The labels of each metric, as the service tells them."""
+    with urllib.request.urlopen(f"{service.url}/metrics", timeout=10) as response:
+        families = text_string_to_metric_families(response.read().decode())
+        labels: dict[str, set[str]] = {}
+        for sample in (sample for family in families for sample in family.samples):
+            labels.setdefault(sample.name, set()).update(sample.labels)
+    return labels
+
+
+def recorded() -> dict[str, set[str]]:
+    """The labels of each recording rule: what its expression sums by, which its name says, too."""
+    groups = yaml.safe_load((ROOT / "prometheus/rules/recording.yml").read_text("utf-8"))["groups"]
+    return {rule["record"]: set(rule["record"].split(":")[0].split("_")) for group in groups for rule in group["rules"]}
+
+
+# --- The numbers of a known load. ---
+
+
+@pytest.fixture
+def known(tmp_path: Path, served: Callable[..., Served]) -> Iterator[Fleet]:
+    """A service and its Prometheus before the first error."""
+    service, stack = served(), Stack(tmp_path)
+    try:
+        prometheus = stack.start_prometheus(service.url, free_port())
+        wait(lambda: ask(prometheus, "distributed_testing_build_info", instant=True))
+        yield Fleet(service, prometheus)
+    finally:
+        stack.stop()
+
+
+def shown(fleet: Fleet, dashboard: str, title: str) -> dict[str, float]:
+    """What the panel's first query shows at its end: values by the labels' values."""
+    (panel,) = (one for one in panels(DASHBOARDS[dashboard]) if one["title"] == title)
+    query = Query(dashboard, title, "A", panel["targets"][0])
+    return {
+        ",".join(series["metric"].values()): float((series.get("values") or [series["value"]])[-1][1])
+        for series in answer(fleet.prometheus, query)
+    }
+
+
+def test_the_guides_four_panels_show_the_true_numbers(known: Fleet) -> None:
+    calm = {"worker_id": "calm", "type": "AssertionError", "error_category": "TEST_FAILURE", "message": "a single one"}
+    reports = [*(moment.report for moment in itertools.islice(story(6), 499)), calm]
+    for start in range(0, 500, 100):
+        post(known.service, reports[start : start + 100])
+    errors = "sum(distributed_testing_errors_total)"
+    wait(lambda: [one["value"][1] for one in ask(known.prometheus, errors, instant=True)] == ["500"])
+    overview = known.service.get("/api/errors?time_range=1")
+    by_category = Counter(report["error_category"] for report in reports)
+    # 1. Error count by category, a bar chart: the longest ten.
+    bars = shown(known, "overview", "Errors by category")
+    assert bars.items() <= by_category.items()
+    assert sorted(bars.values(), reverse=True) == [count for _, count in by_category.most_common(10)]
+    # 2. Critical errors over time; 3. error rate, a gauge: all came within the minute.
+    assert list(shown(known, "overview", "Critical errors over time").values()) == [
+        overview["summary"]["critical_errors"]
+    ]
+    assert list(shown(known, "overview", "Error rate").values()) == [500]
+    # 4. Worker status, a status map.
+    words = {"stable": 0, "warning": 1, "critical": 2}
+    said = {one["worker_id"]: words[one["status"]] for one in overview["worker_errors"]["worker_stats"]}
+    assert shown(known, "overview", "Worker status") == said
+    assert set(said.values()) == {0, 1, 2}
+    # And the other counts of the range, which Prometheus' increase() would extrapolate.
+    assert list(shown(known, "overview", "Errors").values()) == [500]
+    by_worker = Counter(report["worker_id"] for report in reports)
+    assert shown(known, "overview", "Errors by worker").items() <= by_worker.items()
+    assert shown(known, "workers", "Workers") == said
+    kinds = Counter((report["error_category"], report["type"]) for report in reports)
+    assert shown(known, "patterns", "What to look at first") == {",".join(kind): n for kind, n in kinds.items()}
+
+
+def post(service: Served, reports: list[Json]) -> None:
+    body = json.dumps(reports).encode()
+    request = urllib.request.Request(f"{service.url}/api/report-errors", body, {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=30) as response:
+        assert json.load(response)["data"]["stored"] == len(reports)
