@@ -86,7 +86,10 @@ async def answer_errors(request: web.Request, handler: Handler) -> web.StreamRes
         if "Allow" in error.headers:
             answer.headers["Allow"] = error.headers["Allow"]
         return answer
+    except ConnectionError:  # the sender is gone, and nobody will read this
+        return failure(400, "the request ended before its body did")
     except Exception:
+        rejected.labels("internal_error").inc()
         _log.exception("%s %s", request.method, request.path)
         return failure(500, "an error of the service itself; its log has the details")
 
@@ -94,7 +97,35 @@ async def answer_errors(request: web.Request, handler: Handler) -> web.StreamRes
 def check_origin(request: web.Request) -> None:
     """Refuses what another site's page makes a browser send. Raises `ApiError`."""
     origin = request.headers.get("Origin")
-    if origin is None or urlsplit(origin).netloc == request.host:
+    if origin is None or _host(origin) == request.host:
         return
     if origin not in request.app[SERVICE].settings.allowed_origins:
         raise ApiError(403, f"the origin {origin} is not allowed", field="Origin", reason="forbidden_origin")
+
+
+def _host(origin: str) -> str:
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return ""
+
+
+async def allow_origin(request: web.Request, response: web.StreamResponse) -> None:
+    """Lets the pages of allowed origins read what they are answered."""
+    origin = request.headers.get("Origin")
+    if origin is not None and origin in request.app[SERVICE].settings.allowed_origins:
+        response.headers["Access-Control-Allow-Origin"] = origin
+        response.headers["Vary"] = "Origin"
+
+
+async def preflight(request: web.Request) -> web.Response:
+    """OPTIONS: what a browser asks before another origin's page may send a report."""
+    check_origin(request)
+    return web.Response(
+        status=204,
+        headers={
+            "Access-Control-Allow-Methods": "GET, POST",
+            "Access-Control-Allow-Headers": "Content-Type, Content-Encoding, Idempotency-Key",
+            "Access-Control-Max-Age": "600",
+        },
+    )

@@ -12,11 +12,11 @@ from typing import Final
 from aiohttp import web
 
 from exporter import handlers, pages, reading
-from exporter.answers import SERVICE, answer_errors
+from exporter.answers import SERVICE, allow_origin, answer_errors, preflight
 from exporter.config import Settings
 from exporter.service import Service
 
-SHUTDOWN_SECONDS: Final = 5.0
+SHUTDOWN_SECONDS: Final = 2.0  # aiohttp waits as long for requests, and once more after it cancelled them
 _log = logging.getLogger(__name__)
 
 API: Final = (
@@ -51,6 +51,9 @@ def make_app(service: Service) -> web.Application:
     if service.settings.error_visualization:
         app.add_routes(PAGE)
     app.cleanup_ctx.append(_run)
+    if service.settings.allowed_origins:
+        app.add_routes(web.options(path, preflight) for path in {route.path for route in API})
+        app.on_response_prepare.append(allow_origin)
     app.on_shutdown.append(_close_sockets)
     return app
 

@@ -105,6 +105,14 @@ def start(settings: Settings, *, process: bool = True) -> tuple[BaseProcess | th
     return child, near
 
 
+def end(started: BaseProcess | threading.Thread, *, patience: float = 0.0) -> None:
+    """Ends what `start` started, whose channels are closed; a process that does not end by itself is killed."""
+    started.join(patience)
+    if isinstance(started, BaseProcess) and started.is_alive():
+        started.kill()
+        started.join(5)
+
+
 def run(settings: Settings, channels: Sequence[socket.socket]) -> None:
     """Answers all channels until their other ends are closed."""
     backend = Backend(settings)

@@ -21,11 +21,11 @@ _log = logging.getLogger(__name__)
 class Channel:
     """The near end of a socket whose far end is `answer`ed. `lost` is called when that goes without being closed."""
 
-    def __init__(self, near: socket.socket, *, lost: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, near: socket.socket) -> None:
         self._socket = near
-        self._lost = lost
+        self.lost: Callable[[], None] = lambda: None
         self._calls: deque[asyncio.Future[Any]] = deque()
-        self._closed = False
+        self.closed = False
 
     async def open(self) -> None:
         self._reader, self._writer = await asyncio.open_connection(sock=self._socket)
@@ -39,7 +39,7 @@ class Channel:
     def call(self, method: str, *values: Any) -> "asyncio.Future[Any]":
         """The result of `method` over there, or what it raised; `ConnectionError` when there is nobody."""
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        if self._closed:
+        if self.closed:
             future.set_exception(ConnectionError(GONE))
             return future
         message = pickle.dumps((method, values), pickle.HIGHEST_PROTOCOL)
@@ -49,9 +49,9 @@ class Channel:
 
     def close(self) -> None:
         """Ends the far end's loop, and every call that waits."""
-        if self._closed:
+        if self.closed:
             return
-        self._closed = True
+        self.closed = True
         self._task.cancel()
         self._writer.close()
         for future in self._calls:
@@ -74,7 +74,7 @@ class Channel:
         except (asyncio.IncompleteReadError, OSError):
             _log.error(GONE)
             self.close()
-            self._lost()
+            self.lost()
 
 
 def answer(far: socket.socket, target: object) -> None:
@@ -92,8 +92,17 @@ def answer(far: socket.socket, target: object) -> None:
                 reply = (True, getattr(target, method)(*values))
             except Exception as error:
                 reply = (False, error)
-            message = pickle.dumps(reply, pickle.HIGHEST_PROTOCOL)
             try:
-                far.sendall(_LENGTH.pack(len(message)) + message)
+                far.sendall(_packed(reply))
             except OSError:
                 return
+
+
+def _packed(reply: tuple[bool, Any]) -> bytes:
+    """A reply as it is sent. One that cannot be is an error of this call, and must not end the next ones."""
+    try:
+        message = pickle.dumps(reply, pickle.HIGHEST_PROTOCOL)
+        return _LENGTH.pack(len(message)) + message
+    except Exception as error:
+        _log.exception("a reply cannot be sent")
+        return _packed((False, OSError(f"the reply cannot be sent: {error}")))

@@ -38,6 +38,7 @@ class Settings:
     timezone: str = _setting("", "what a timestamp without an offset means (Europe/Berlin); empty: the machine's zone")
     max_body_bytes: int = _setting(4_194_304, "largest request body, also after decompression", least=1024)
     queue_capacity: int = _setting(20_000, "reports that may wait to be written; then 503", least=1)
+    queue_bytes: int = _setting(268_435_456, "bytes of reports that may wait; then 503", least=1_048_576)
     linger_ms: float = _setting(0.0, "how long a commit waits for company", least=0, most=1000)
     min_free_bytes: int = _setting(268_435_456, "free disk below which the service is not ready", least=0)
     allowed_origins: tuple[str, ...] = _setting((), "origins (https://host) of other pages that may post and listen")
@@ -116,6 +117,8 @@ def load(given: Mapping[str, Any], environ: Mapping[str, str]) -> Settings:
         for url in (given_urls,) if isinstance(given_urls, str) else given_urls:
             if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).netloc:
                 wrong.append(f"{name}: expected an address as http://host:port, got {url!r}")
+    if str(values.get("db_path", "")).startswith(":memory:"):
+        wrong.append("db_path: expected a file; what is only in memory is lost")
     if wrong:
         raise ConfigError("\n".join(wrong))
     limits = {name: values.pop(name) for name in Thresholds.__struct_fields__ if name in values}

@@ -6,13 +6,15 @@ from typing import Any, Final, Literal
 import msgspec
 from msgspec import Struct
 
-from exporter.report import ErrorReport, parse_report
+from exporter.report import ErrorReport, lenient_json, parse_report
 
 Severity = Literal["critical", "warning", "info"]
+CONTEXTS: Final = ("system_context", "hardware_context", "error_frequency")
 SEVERITIES: Final[tuple[Severity, ...]] = ("critical", "warning", "info")
 
 MAX_MESSAGE: Final = 8_192  # characters of a message and of a traceback in lists and live updates; details give all
 MAX_TRACEBACK: Final = 32_768
+MAX_CONTEXT: Final = 32_768  # bytes of a context in lists and live updates; details give all
 
 
 class ErrorEvent(Struct):
@@ -82,7 +84,8 @@ def _unpack(packed: bytes) -> ErrorEvent:
 
 def error_object(body: str, columns: dict[str, Any], *, whole: bool = False) -> dict[str, Any]:
     """One error as JSON: what was computed (`columns`) and what only the report's own text holds. Unless `whole`, long
-    texts are cut (`truncated` names them); a traceback keeps its end, where the error is."""
+    texts are cut and large contexts left out (`truncated` names them); a traceback keeps its end, where the error
+    is."""
     sent = payload(body)
     traceback = sent.get("traceback")
     error = columns | {
@@ -94,7 +97,7 @@ def error_object(body: str, columns: dict[str, Any], *, whole: bool = False) -> 
     if whole:
         error["message"] = sent.get("message") or columns["message"]
         return error
-    truncated = []
+    truncated = _without_large_contexts(error) if len(body) > MAX_CONTEXT else []
     if traceback and len(traceback) > MAX_TRACEBACK:
         error["traceback"] = "…" + traceback[-MAX_TRACEBACK:]
         truncated.append("traceback")
@@ -105,9 +108,19 @@ def error_object(body: str, columns: dict[str, Any], *, whole: bool = False) -> 
     return error
 
 
+def _without_large_contexts(error: dict[str, Any]) -> list[str]:
+    large = [name for name in CONTEXTS if len(msgspec.json.encode(error[name])) > MAX_CONTEXT]
+    error.update(dict.fromkeys(large))
+    return large
+
+
 def payload(body: str) -> dict[str, Any]:
-    """The report as it was sent."""
-    sent: dict[str, Any] = msgspec.json.decode(body)
+    """The report as it was sent. Numbers beyond a double's range, in fields that nobody checks, are null."""
+    sent: dict[str, Any]
+    try:
+        sent = msgspec.json.decode(body)
+    except (msgspec.DecodeError, RecursionError):
+        sent = lenient_json(body)
     return sent
 
 

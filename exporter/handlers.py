@@ -1,5 +1,6 @@
 """The requests that bring reports and move marks."""
 
+import asyncio
 import time
 from collections.abc import Sequence
 from typing import Any, Final
@@ -39,7 +40,11 @@ async def report_errors(request: web.Request) -> web.Response:
     service = request.app[SERVICE]
     body = await _body(request, (JSON, *NDJSON))
     received = time.time()
-    items = split_reports(body, ndjson=request.content_type in NDJSON)
+    items = await asyncio.to_thread(split_reports, body, ndjson=request.content_type in NDJSON)
+    if len(items) > service.intake.capacity:
+        raise ApiError(413, f"more than {service.intake.capacity} reports at once", reason="too_large")
+    if sum(map(len, items)) > service.intake.capacity_bytes:
+        raise ApiError(413, f"more than {service.intake.capacity_bytes} bytes at once", reason="too_large")
     service.metrics.received_batch.inc(len(items))
     results = await service.intake.submit([Submission(item, received, None) for item in items]) if items else []
     service.metrics.ingest_seconds.observe(time.time() - received)

@@ -54,8 +54,8 @@ class Refusal(NamedTuple):
 
 class Taken(NamedTuple):
     """What became of submissions: for each, in order, the stored event's `Outcome` as JSON, or a refusal; the new
-    events, and which submission each was; how many were stored before; why the transaction failed, and how many
-    seconds it took."""
+    events, and which submission each was; how many were stored before; why the store failed, and how many seconds the
+    transaction took."""
 
     results: list[bytes | Refusal]
     events: list[ErrorEvent]
@@ -74,6 +74,7 @@ class Ingest:
         self._zone = zone
         self._recurrences = Recurrences(thresholds, state.recurrences)
         self._seen = Seen(state.event_ids, state.event_ids_since)
+        self._failure = ""  # of the store, while a group is taken
 
     def take(self, submissions: Sequence[Submission]) -> Taken:
         """Takes error reports the whole way; nobody hears of one before it is stored.
@@ -89,6 +90,7 @@ class Ingest:
             found.append(self._find(one, events, here))
             if len(places) < len(events):
                 places.append(place)
+        self._failure = ""
         began = time.perf_counter()
         failed = self._commit(events) if events else {}
         seconds = time.perf_counter() - began
@@ -97,11 +99,19 @@ class Ingest:
             stored, places = [event for event, _ in kept], [place for _, place in kept]
         else:
             stored = events
-        duplicates = [one for one in found if isinstance(one, int)]
-        outcomes = {o.id: o for o in self._store.outcomes(duplicates)} if duplicates else {}
+        outcomes = self._outcomes([one for one in found if isinstance(one, int)])
         results = [_result(one, outcomes, failed) for one in found]
         repeats = len(found) - len(events) - sum(isinstance(one, Refusal) for one in found)
-        return Taken(results, stored, places, repeats, next(iter(failed.values()), ""), seconds)
+        return Taken(results, stored, places, repeats, self._failure, seconds)
+
+    def _outcomes(self, ids: Sequence[int]) -> dict[int, Outcome]:
+        """What became of earlier reports. Empty when the store cannot tell: then their senders try again, but what was
+        just committed is told all the same."""
+        try:
+            return {outcome.id: outcome for outcome in self._store.outcomes(ids)} if ids else {}
+        except StoreError as error:
+            self._failure = str(error)
+            return {}
 
     def _find(
         self, one: Submission, events: list[ErrorEvent], here: dict[str, ErrorEvent]
@@ -110,15 +120,18 @@ class Ingest:
         try:
             report, body = parse_report(one.body)
             if one.key is not None and report.event_id is None:
-                if not 0 < len(one.key) <= MAX_EVENT_ID:
-                    raise ReportError(f"expected 1 to {MAX_EVENT_ID} characters", field="Idempotency-Key")
+                if not (0 < len(one.key) <= MAX_EVENT_ID and one.key.isprintable()):
+                    raise ReportError(f"expected 1 to {MAX_EVENT_ID} printable characters", field="Idempotency-Key")
                 report.event_id = one.key
             received_at = dt.datetime.fromtimestamp(one.received, dt.UTC)
             moment = event_time(report.timestamp, received_at, self._zone)
         except ReportError as error:
             return Refusal(str(error), error.field, error.reason)
         if report.event_id is not None:
-            known = here.get(report.event_id) or self._known(report.event_id, moment)
+            try:
+                known = here.get(report.event_id) or self._known(report.event_id, moment)
+            except StoreError as error:
+                return Refusal(str(error), "", "store_failed")
             if known is not None:
                 return known
         event = self._event(report, body, moment, received_at)
@@ -167,6 +180,7 @@ class Ingest:
         try:
             first = self._store.commit(events)
         except StoreError as error:
+            self._failure = str(error)
             return self._give_up(events, error)
         except Exception as error:
             if len(events) == 1:
@@ -192,7 +206,8 @@ def _result(one: ErrorEvent | int | Refusal, outcomes: dict[int, Outcome], faile
     if isinstance(one, Refusal):
         return one
     if isinstance(one, int):
-        return _encode(outcomes[one]._asdict())
+        known = outcomes.get(one)
+        return _encode(known._asdict()) if known else Refusal("it is stored, but cannot be read", "", "store_failed")
     if one.id in failed:
         return Refusal(failed[one.id], "", "store_failed")
     return _encode(

@@ -13,6 +13,7 @@ from msgspec import Struct
 from exporter.ingest import Refusal, Submission, Taken
 
 MAX_GROUP: Final = 4_000
+MAX_GROUP_BYTES: Final = 2**24
 Result = bytes | Refusal
 
 
@@ -26,6 +27,7 @@ class Entry(Struct, gc=False):
     submissions: Sequence[Submission]
     done: Any
     since: float
+    size: int
 
 
 class Intake:
@@ -38,13 +40,16 @@ class Intake:
         *,
         taken: Callable[[Taken], None],
         capacity: int,
+        capacity_bytes: int,
         linger: float = 0.0,
     ) -> None:
         self._call = call
         self._taken = taken
         self._linger = linger
         self.capacity = capacity
+        self.capacity_bytes = capacity_bytes
         self.queued = 0
+        self.bytes = 0
         self._waiting: list[Entry] = []
         self._sent: list[Entry] = []
         self._sender: asyncio.Task[None] | None = None
@@ -55,11 +60,13 @@ class Intake:
 
     def submit(self, submissions: Sequence[Submission]) -> "asyncio.Future[list[Result]]":
         """The result of each submission, when all are on disk or refused. Raises `QueueFullError`."""
-        if self.queued + len(submissions) > self.capacity:
+        size = sum(len(one.body) for one in submissions)
+        if self.queued + len(submissions) > self.capacity or self.bytes + size > self.capacity_bytes:
             raise QueueFullError
         self.queued += len(submissions)
+        self.bytes += size
         done: asyncio.Future[list[Result]] = asyncio.get_running_loop().create_future()
-        self._waiting.append(Entry(submissions, done, time.monotonic()))
+        self._waiting.append(Entry(submissions, done, time.monotonic(), size))
         self._wake.set()
         return done
 
@@ -85,12 +92,13 @@ class Intake:
 
     def _next_group(self) -> list[Entry]:
         """All that waits, up to a size that keeps a commit short."""
-        size = 0
+        count = size = 0
         for number, entry in enumerate(self._waiting):
-            if number and size + len(entry.submissions) > MAX_GROUP:
+            count += len(entry.submissions)
+            size += entry.size
+            if number and (count > MAX_GROUP or size > MAX_GROUP_BYTES):
                 group, self._waiting = self._waiting[:number], self._waiting[number:]
                 return group
-            size += len(entry.submissions)
         group, self._waiting = self._waiting, []
         return group
 
@@ -105,6 +113,7 @@ class Intake:
             event.body = event.body or submissions[place].body.decode()
         self._sent = []
         self.queued -= len(submissions)
+        self.bytes -= sum(entry.size for entry in group)
         self._taken(taken)
         place = 0
         for entry in group:

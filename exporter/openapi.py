@@ -5,7 +5,7 @@ from typing import Any, Final
 import msgspec
 
 from exporter import __version__
-from exporter.event import SEVERITIES
+from exporter.event import CONTEXTS, SEVERITIES
 from exporter.live import MAX_TIME_RANGE
 from exporter.report import ErrorReport
 from exporter.store.filters import GROUPS
@@ -61,7 +61,7 @@ def _schemas() -> dict[str, Schema]:
             "error_frequency": {}, "is_recurring": {"type": "boolean"}, "is_critical": {"type": "boolean"},
             "is_system_critical": {"type": "boolean"}, "is_hardware_error": {"type": "boolean"},
         },
-        truncated=_list({"enum": ["message", "traceback"]}),
+        truncated=_list({"enum": ["message", "traceback", *CONTEXTS]}),
         report={"type": "object", "description": "the report as it was sent; only of a single error"},
     )  # fmt: skip
     pattern = _object(
@@ -103,10 +103,14 @@ def _overview() -> Schema:
             "time_series": _object({"bucket_seconds": COUNT, "points": _list(point)}),
         }
     )
+    counts = dict.fromkeys(("window_seconds", "critical_errors", "workers", "top_worker_errors"), COUNT)
+    since_reset = {"type": ["integer", "null"]}
+    now = _object(counts | {"top_worker": {"type": ["string", "null"]}, "critical_errors_since_reset": since_reset})
     return _object(
         {
             "summary": _object(dict.fromkeys(names, COUNT), reset_at={"type": ["string", "null"]}),
             "timestamp": TIME,
+            "now": now,
             "seq": COUNT,
             "recent_errors": _list(_ref("Error")),
             "error_distribution": distribution,

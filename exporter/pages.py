@@ -48,7 +48,7 @@ async def sound(request: web.Request) -> web.StreamResponse:
     folders = [Path(own)] if own else []
     for candidate in (name, FALLBACK_SOUND):
         for folder in (*folders, sounds_folder()):
-            if (folder / candidate).is_file() and Path(candidate).suffix == ".mp3" and "/" not in candidate:
+            if Path(candidate).suffix == ".mp3" and "/" not in candidate and _is_file(folder / candidate):
                 return _file(folder, candidate)
     raise ApiError(404, f"there is no sound {name}")
 
@@ -61,8 +61,8 @@ def sounds_folder() -> Path:
 
 
 def _file(folder: Path, name: str) -> web.StreamResponse:
-    path = (folder / name).resolve()
-    if not path.is_relative_to(folder.resolve()) or path.suffix not in TYPES or not path.is_file():
+    path = folder / name
+    if not _is_file(path) or path.suffix not in TYPES or not path.resolve().is_relative_to(folder.resolve()):
         raise ApiError(404, f"there is no file {name}")
     headers = SECURITY | {"Content-Type": TYPES[path.suffix]}
     if path.suffix == ".mp3" or path.with_name(path.name + ".gz").exists():
@@ -70,3 +70,11 @@ def _file(folder: Path, name: str) -> web.StreamResponse:
     response = web.Response(body=path.read_bytes(), headers=headers)
     response.enable_compression()
     return response
+
+
+def _is_file(path: Path) -> bool:
+    """False for what is no name at all, too: one that is too long, or has a null byte in it."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False

@@ -120,7 +120,7 @@ async def websocket(request: web.Request) -> web.StreamResponse:
     if not socket.can_prepare(request).ok:
         raise ApiError(426, "expected a WebSocket", field="Upgrade")
     await socket.prepare(request)
-    await request.app[SERVICE].live.serve(socket)
+    await request.app[SERVICE].live.serve(socket, request.transport)
     return socket
 
 

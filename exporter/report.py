@@ -16,6 +16,9 @@ from msgspec import Struct
 MAX_LABEL: Final = 256  # characters of worker, type and category that are kept as columns; the payload keeps the whole
 MAX_EVENT_ID: Final = 256
 MAX_DEPTH: Final = 64
+MAX_NESTED: Final = 20_000  # objects and arrays of one report; counting the depth of more would hold up the others
+MAX_LENIENT: Final = 200_000  # values of a report that only Python's own json can read
+MAX_DIGITS: Final = 20  # of a whole number; 64 bits have no more
 FUTURE_TOLERANCE: Final = dt.timedelta(minutes=5)
 UNKNOWN_CATEGORY: Final = "UNKNOWN_ERROR"
 
@@ -146,8 +149,9 @@ def parse_report(body: bytes) -> Received:
         raise ReportError("required unless type is given", field="message")
     if report.event_id is not None and not 0 < len(report.event_id) <= MAX_EVENT_ID:
         raise ReportError(f"expected 1 to {MAX_EVENT_ID} characters", field="event_id")
-    if text.count("{") + text.count("[") > MAX_DEPTH:
-        _refuse_depth(text)
+    nested = text.count("{") + text.count("[")
+    if nested > MAX_DEPTH:
+        _refuse_depth(text, nested)
     return Received(report, text)
 
 
@@ -203,12 +207,23 @@ def _lenient(body: bytes, error: Exception) -> Any:
         text = body.decode()
     except UnicodeDecodeError as wrong:
         raise ReportError(f"not UTF-8 at byte {wrong.start}", reason="malformed") from None
+    if text.count(",") > MAX_LENIENT:
+        raise ReportError(f"not JSON: {error}", reason="malformed")
     try:
-        return _clean(json.loads(text, parse_constant=lambda _: None))
+        return lenient_json(text)
     except RecursionError:
         raise ReportError("nested too deeply", reason="malformed") from None
     except ValueError:
         raise ReportError(f"not JSON: {error}", reason="malformed") from None
+
+
+def lenient_json(text: str) -> Any:
+    """What Python's `json` makes of a text, without what JSON forbids. Raises ValueError and RecursionError."""
+    return _clean(json.loads(text, parse_constant=lambda _: None, parse_int=_whole_number))
+
+
+def _whole_number(digits: str) -> int | None:
+    return int(digits) if len(digits) <= MAX_DIGITS else None
 
 
 def _clean(value: Any) -> Any:
@@ -238,8 +253,10 @@ def _explain(error: msgspec.ValidationError) -> ReportError:
     return ReportError(words, field=field)
 
 
-def _refuse_depth(text: str) -> None:
+def _refuse_depth(text: str, nested: int) -> None:
     """Refuses nesting that a reader of the stored text could trip over."""
+    if nested > MAX_NESTED:
+        raise ReportError(f"more than {MAX_NESTED} objects and arrays", reason="malformed")
     depth = 0
     for mark in _MARKS.finditer(text):
         if mark.group(1):

@@ -2,6 +2,7 @@
 
 import asyncio
 import datetime as dt
+import itertools
 import logging
 import shutil
 from collections.abc import Sequence
@@ -11,7 +12,7 @@ from typing import Any, Final, Protocol
 from exporter import backend
 from exporter.alertmanager import Notifier
 from exporter.alerts import Push
-from exporter.channel import Channel
+from exporter.channel import GONE, Channel
 from exporter.config import Settings
 from exporter.error_metrics import ErrorMetrics
 from exporter.event import ErrorEvent
@@ -22,7 +23,7 @@ from exporter.metrics import ServiceMetrics
 from exporter.store import State, StoreError
 
 STUCK_SECONDS: Final = 10.0
-RESTARTS: Final = 10
+LONGEST_PAUSE: Final = 30.0  # between attempts to start the store's process again
 _log = logging.getLogger(__name__)
 
 
@@ -47,7 +48,11 @@ class Service:
         self.notifier = Notifier(settings.alertmanager_url, _push(settings), settings.alert_queue_capacity)
         self.listeners: list[Listener] = [self.errors, self.live, self.notifier]
         self.intake = Intake(
-            self._write, taken=self._taken, capacity=settings.queue_capacity, linger=settings.linger_ms / 1000
+            self._write,
+            taken=self._taken,
+            capacity=settings.queue_capacity,
+            capacity_bytes=settings.queue_bytes,
+            linger=settings.linger_ms / 1000,
         )
         self.metrics = ServiceMetrics(self.errors)
         self.metrics.watch(self.intake, self.live, self.notifier.queues, self.size, lambda: not self.failure)
@@ -63,6 +68,8 @@ class Service:
     async def stop(self) -> None:
         """Writes what waits, closes the store."""
         self._stopping = True
+        if self._renewal:
+            self._renewal.cancel()
         await self.intake.drain()
         await self.notifier.stop()
         for reader in self._readers:
@@ -72,7 +79,7 @@ class Service:
         except ConnectionError:
             _log.error("the store was gone before it could be closed")
         self._writer.close()
-        await asyncio.to_thread(self._backend.join, 5)
+        await asyncio.to_thread(backend.end, self._backend, patience=5.0)
 
     async def read(self, method: str, *values: Any) -> bytes | None:
         """What a reader of the store answers, as JSON. Raises `StoreError`."""
@@ -83,7 +90,7 @@ class Service:
         reader = min(self._readers, key=lambda channel: channel.load)
         try:
             return await reader.call(method, *values)
-        except ConnectionError as error:
+        except OSError as error:
             raise StoreError(str(error)) from error
 
     async def reset_counts(self) -> dt.datetime:
@@ -119,15 +126,22 @@ class Service:
         return sum(file.stat().st_size for file in files if file.exists())
 
     async def _open(self) -> None:
-        self._backend, sockets = await asyncio.to_thread(backend.start, self.settings, process=self._process)
-        self._writer = Channel(sockets[0], lost=self._lost)
-        self._readers = [Channel(one) for one in sockets[1:]]
-        for channel in (self._writer, *self._readers):
-            await channel.open()
+        """Starts a backend, and takes it over once its store is open; one that fails is ended. Raises `StoreError`."""
+        started, sockets = await asyncio.to_thread(backend.start, self.settings, process=self._process)
+        channels = [Channel(one) for one in sockets]
         try:
-            state: State = await self._writer.call("open")
-        except ConnectionError as error:
+            for channel in channels:
+                await channel.open()
+            state: State = await channels[0].call("open")
+            if channels[0].closed:
+                raise ConnectionError(GONE)
+        except (StoreError, OSError) as error:
+            for channel in channels:
+                channel.close()
+            await asyncio.to_thread(backend.end, started)
             raise StoreError(str(error)) from error
+        self._backend, self._writer, self._readers = started, channels[0], channels[1:]
+        self._writer.lost = self._lost
         self.errors.resume(state)
         self.live.resume(sum(count.errors for count in state.counters.values()))
         self.failure = ""
@@ -151,17 +165,18 @@ class Service:
             self._renewal = asyncio.create_task(self._renew())
 
     async def _renew(self) -> None:
-        """Starts the store's process again; what it had on disk is there."""
-        for attempt in range(RESTARTS):
-            for reader in self._readers:
-                reader.close()
+        """Starts the store's process again, for as long as it takes; what it had on disk is there."""
+        for reader in self._readers:
+            reader.close()
+        await asyncio.to_thread(backend.end, self._backend)
+        for attempt in itertools.count():
             try:
                 await self._open()
-            except StoreError as error:
-                _log.error("the store does not start: %s", error)
-                await asyncio.sleep(min(2**attempt, 30))
-            else:
                 return
+            except Exception as error:
+                self.failure = f"it does not start: {error}"
+                _log.error("the store does not start: %s", error)
+                await asyncio.sleep(min(0.5 * 2 ** min(attempt, 10), LONGEST_PAUSE))
 
 
 def _push(settings: Settings) -> Push:

@@ -111,7 +111,77 @@ async def test_the_pages_own_origin_may_post(service: InProcess) -> None:
 
 async def test_an_origin_can_be_allowed(serve: Any) -> None:
     service = await serve(allowed_origins=("https://ops.example",))
-    assert (await send(service, json.dumps(REPORT).encode(), Origin="https://ops.example"))[0] == 200
+    origin = {"Origin": "https://ops.example"}
+    assert (await send(service, json.dumps(REPORT).encode(), **origin))[0] == 200
+    asks = origin | {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "content-type"}
+    async with service.client.options("/api/report-error", headers=asks) as response:
+        assert response.status == 204
+        assert response.headers["Access-Control-Allow-Origin"] == "https://ops.example"
+        assert "POST" in response.headers["Access-Control-Allow-Methods"]
+        assert "Content-Type" in response.headers["Access-Control-Allow-Headers"]
+    async with service.client.get("/api/errors", headers=origin) as response:
+        assert response.headers["Access-Control-Allow-Origin"] == "https://ops.example"
+    async with service.client.options("/api/report-error", headers={"Origin": "https://evil.example"}) as response:
+        assert response.status == 403
+        assert "Access-Control-Allow-Origin" not in response.headers
+
+
+@pytest.mark.parametrize("origin", ["null", "http://[", "https://evil.example", "http://127.0.0.1.evil.example"])
+async def test_any_other_origin_is_refused(service: InProcess, origin: str) -> None:
+    status, answer = await send(service, json.dumps(REPORT).encode(), Origin=origin)
+    assert (status, answer["field"]) == (403, "Origin")
+
+
+async def test_a_sender_that_goes_away_is_no_error_of_the_service(
+    service: InProcess, caplog: pytest.LogCaptureFixture
+) -> None:
+    _, writer = await asyncio.open_connection("127.0.0.1", service.client.port)
+    writer.write(b"POST /api/report-error HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n{")
+    await writer.drain()
+    await asyncio.sleep(0.05)
+    writer.close()
+    await asyncio.sleep(0.1)
+    assert not caplog.records
+    assert (await service.metrics())['distributed_testing_reports_rejected_total{reason="internal_error"}'] == 0
+
+
+async def test_a_key_that_is_no_text_is_refused_and_the_service_stays_ready(service: InProcess) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", service.client.port)
+    body = json.dumps(REPORT).encode()
+    writer.write(b"POST /api/report-error HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+                 b"Idempotency-Key: \xff\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))  # fmt: skip
+    assert b" 400 " in await reader.readline()
+    writer.close()
+    assert await service.get("/-/ready")
+    assert (await service.metrics())["distributed_testing_database_up"] == 1
+
+
+async def test_numbers_that_no_double_holds_break_no_reader(service: InProcess) -> None:
+    """Fields that nobody checks keep their text; a reader is told null."""
+    for odd in ("1e999", "-" + "9" * 5_000, "[1e400]", '"\\ud800"', "NaN"):
+        body = b'{"worker_id":"w","message":"m","odd":%s,"system_context":{"metrics":{"cpu":{"odd":1e999}}}}'
+        assert (await send(service, body % odd.encode()))[0] == 200, odd
+    overview = await service.get("/api/errors")
+    assert overview["summary"]["total_errors"] == 5
+    assert [e["system_context"] for e in overview["recent_errors"]] == [{"metrics": {"cpu": {"odd": None}}}] * 5
+    details = [(await service.get(f"/api/errors/{n}"))["report"]["odd"] for n in range(1, 6)]
+    assert details == [None, None, [None], "\ufffd", None]
+
+
+async def test_large_contexts_are_left_out_of_lists(service: InProcess) -> None:
+    id_ = (
+        await service.post({"system_context": {"log": "x" * 40_000}, "hardware_context": {"hardware_type": "cuda"}})
+    )["id"]
+    (listed,) = (await service.get("/api/errors/list"))["errors"]
+    assert (listed["system_context"], listed["truncated"]) == (None, ["system_context"])
+    assert listed["hardware_context"] == {"hardware_type": "cuda"}
+    assert len((await service.get(f"/api/errors/{id_}"))["system_context"]["log"]) == 40_000
+
+
+async def test_a_batch_that_can_never_be_taken_is_told_so(serve: Any) -> None:
+    service = await serve(queue_capacity=10)
+    status, answer = await send(service, json.dumps([REPORT] * 11).encode(), "/api/report-errors")
+    assert (status, answer["message"]) == (413, "more than 10 reports at once")
 
 
 @pytest.mark.parametrize(
@@ -119,6 +189,7 @@ async def test_an_origin_can_be_allowed(serve: Any) -> None:
     [("GET", "/nowhere", 404), ("PUT", "/api/errors", 405), ("GET", "/api/report-error", 405),
      ("GET", "/api/errors/99", 404), ("GET", "/api/errors/x", 404), ("GET", "/api/errors/" + "9" * 40, 404),
      ("GET", "/api/patterns/unknown", 404), ("GET", "/static/../service.py", 404), ("GET", "/static/%2e%2e/cli.py", 404),
+     ("GET", "/static/%00.js", 404), ("GET", f"/static/{'x' * 300}.js", 404), ("GET", f"/sounds/{'x' * 300}.mp3", 200),
      ("GET", "/sounds/x%2Fy.mp3", 200), ("GET", "/ws/error-visualization", 426)],
 )  # fmt: skip
 async def test_unknown_things(service: InProcess, method: str, path: str, status: int) -> None:
@@ -138,7 +209,8 @@ async def test_unknown_things(service: InProcess, method: str, path: str, status
      ("/api/errors?time_range=" + "9" * 30, "time_range"), ("/api/errors?time_range=\u0663", "time_range"),
      ("/api/errors?time_rnage=1", "time_rnage"), ("/api/errors/list?limit=1001", "limit"),
      ("/api/errors/list?limit=0", "limit"), ("/api/errors/list?cursor=x", "cursor"),
-     ("/api/errors/list?cursor=999999999999999999999.1", "cursor"), ("/api/errors/list?severity=bad", "severity"),
+     ("/api/errors/list?cursor=999999999999999999999.1", "cursor"), ("/api/errors/list?cursor=1." + "9" * 49, "cursor"),
+     ("/api/errors/list?cursor=1.-1", "cursor"), ("/api/errors/list?severity=bad", "severity"),
      ("/api/errors/list?q=" + "x" * 501, "q"), ("/api/patterns?limit=no", "limit")],
 )  # fmt: skip
 async def test_a_bad_parameter_is_named(service: InProcess, path: str, field: str) -> None:

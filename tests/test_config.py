@@ -65,6 +65,7 @@ def test_the_guides_options() -> None:
         ({"linger_ms": "x"}, "--linger-ms: expected a number"),
         ({"linger_ms": "nan"}, "--linger-ms: expected 0 to 1000"),
         ({"timezone": "Mars/Base"}, "timezone: Mars/Base is not known"),
+        ({"db_path": ":memory:"}, "db_path: expected a file"),
         ({"recurring_per_hour": "61"}, "--recurring-per-hour: expected 0 to 60"),
     ],
 )

@@ -1,7 +1,7 @@
 """What a crash, a stop and a lost store process leave behind."""
 
 import asyncio
-import os
+import contextlib
 import random
 import signal
 import socket
@@ -15,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import aiohttp
+import psutil
 import pytest
 from conftest import REPORT, ROOT, Served, eventually
 
@@ -146,9 +147,8 @@ def test_a_service_that_is_still_starting_stops_with_0(tmp_path: Path, number: i
 async def test_a_lost_store_process_is_started_again(served: Callable[..., Served]) -> None:
     service = served()
     service.post({"event_id": "e1"})
-    for child in children(service.process.pid):
-        if b"spawn_main" in (Path("/proc") / str(child) / "cmdline").read_bytes():
-            os.kill(child, signal.SIGKILL)
+    (child,) = store_processes(service.process.pid)
+    child.kill()
 
     def taken() -> bool:
         try:
@@ -165,8 +165,38 @@ async def test_a_lost_store_process_is_started_again(served: Callable[..., Serve
     assert metrics['distributed_testing_errors_by_severity_total{severity="critical"}'] == 2
 
 
-def children(pid: int) -> list[int]:
-    return [int(p) for p in (Path("/proc") / str(pid) / "task" / str(pid) / "children").read_text().split()]
+async def test_a_store_process_that_dies_again_and_again_is_started_in_the_end(served: Callable[..., Served]) -> None:
+    service = served()
+    service.post({"event_id": "e1"})
+    killed: set[int] = set()
+    deadline = time.monotonic() + 4
+    while time.monotonic() < deadline:
+        for child in store_processes(service.process.pid):
+            with contextlib.suppress(psutil.Error):
+                child.kill()
+                killed.add(child.pid)
+        await asyncio.sleep(0.15)
+    assert len(killed) > 2
+
+    def taken() -> bool:
+        with contextlib.suppress(urllib.error.HTTPError):
+            return bool(service.post({"event_id": "e2"}))
+        return False
+
+    await eventually(lambda: asyncio.to_thread(taken), 30)
+    assert service.get("/-/ready")
+    assert len(store_processes(service.process.pid)) == 1
+    assert stored(service) == ["e2", "e1"]
+    assert service.stop() == 0
+
+
+def store_processes(pid: int) -> list[psutil.Process]:
+    found = []
+    for child in psutil.Process(pid).children():
+        with contextlib.suppress(psutil.Error):
+            if any("spawn_main" in word for word in child.cmdline()):
+                found.append(child)
+    return found
 
 
 def test_a_second_service_on_one_file_says_so(served: Callable[..., Served]) -> None:
@@ -205,3 +235,23 @@ def test_reads_go_on_beside_writes(served: Callable[..., Served]) -> None:
     reader.join(10)
     assert seen == sorted(seen)
     assert service.get("/api/errors")["summary"]["total_errors"] == 100
+
+
+async def test_a_stop_waits_for_nobody_who_is_stuck(served: Callable[..., Served]) -> None:
+    """Clients that do not read, requests that were half sent, an Alertmanager that says nothing: within 10 s."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        service = await asyncio.to_thread(served, "--alertmanager-url", f"http://127.0.0.1:{silent.getsockname()[1]}")
+        host, port = service.url.removeprefix("http://").split(":")
+        async with aiohttp.ClientSession() as session:
+            for _ in range(3):
+                live = await session.ws_connect(f"{service.url}/ws/error-visualization")
+                await live.send_json({"type": "error_visualization_init"})
+                live._conn.protocol.pause_reading()  # type: ignore[union-attr]
+            for number in range(300):
+                await asyncio.to_thread(service.post, {"worker_id": f"w{number}", "traceback": "x" * 32_000})
+            with socket.create_connection((host, int(port))) as half:
+                half.sendall(b"POST /api/report-error HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n{")
+                began = time.monotonic()
+                assert await asyncio.to_thread(service.stop) == 0
+                assert time.monotonic() - began < 10
+    assert len(await asyncio.to_thread(stored, served())) == 300

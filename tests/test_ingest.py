@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from conftest import REPORT, InProcess
 
-from exporter import dedupe, ingest
+from exporter import dedupe, ingest, intake
 from exporter.ingest import Ingest, Refusal, Submission
 from exporter.severity import Thresholds
 from exporter.store import State, StoreError
@@ -146,12 +146,37 @@ async def test_a_large_batch_is_stored_whole(service: InProcess) -> None:
 
 async def test_a_full_queue_says_when_to_come_back(serve: Any) -> None:
     service = await serve(queue_capacity=2)
-    async with service.client.post("/api/report-errors", json=[REPORT] * 3) as response:
+    service.service.intake.queued = 1
+    async with service.client.post("/api/report-errors", json=[REPORT] * 2) as response:
         assert (response.status, response.headers["Retry-After"]) == (503, "1")
         assert (await response.json())["status"] == "error"
     assert (await service.metrics())['distributed_testing_reports_rejected_total{reason="queue_full"}'] == 1
+    service.service.intake.queued = 0
     await service.post()
     assert await total(service) == 1
+
+
+async def test_a_queue_is_full_by_size_too(serve: Any) -> None:
+    service = await serve(queue_bytes=2**20)
+    large = [REPORT | {"message": "m" * 600_000}] * 2
+    body, headers = io.BytesIO(json.dumps(large).encode()), {"Content-Type": "application/json"}
+    async with service.client.post("/api/report-errors", data=body, headers=headers) as response:
+        assert response.status == 413
+    service.service.intake.bytes = 600_000
+    async with service.client.post("/api/report-error", json=large[0]) as response:
+        assert (response.status, response.headers["Retry-After"]) == (503, "1")
+    service.service.intake.bytes = 0
+    await service.post(large[0])
+    assert service.service.intake.bytes == 0
+
+
+async def test_large_reports_are_committed_in_small_groups(serve: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(intake, "MAX_GROUP_BYTES", 100_000)
+    service = await serve()
+    await asyncio.gather(*(service.post({"message": "m" * 60_000, "worker_id": f"w{n}"}) for n in range(6)))
+    metrics = await service.metrics()
+    assert metrics["distributed_testing_commit_batch_size_count"] == 6
+    assert await total(service) == 6
 
 
 async def test_recurrence_is_counted_here(service: InProcess) -> None:
@@ -211,6 +236,37 @@ def test_an_id_that_was_not_kept_is_taken_when_it_comes_again() -> None:
     assert [event.event_id for event in ingest.take(one).events] == ["k"]
 
 
+def test_what_was_committed_is_told_although_an_earlier_one_cannot_be_read() -> None:
+    store = ListStore()
+    ingest = make(store)
+    one = [submissions("a")[0]._replace(key="k")]
+    ingest.take(one)
+
+    def fails(_: Any) -> None:
+        raise StoreError("the database broke")
+
+    store.outcomes = fails  # type: ignore[attr-defined]
+    taken = ingest.take([*one, *submissions("b")])
+    assert taken.results[0] == Refusal("it is stored, but cannot be read", "", "store_failed")
+    assert isinstance(taken.results[1], bytes)
+    assert [event.message for event in taken.events] == ["b"]
+    assert (taken.duplicates, taken.failure) == (1, "the database broke")
+
+
+def test_an_id_that_cannot_be_looked_up_is_refused_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    store = ListStore()
+    ingest = make(store)
+
+    def fails(*_: Any) -> None:
+        raise StoreError("the database broke")
+
+    store.find_event = fails  # type: ignore[attr-defined]
+    monkeypatch.setattr(dedupe.Seen, "may_have_forgotten", lambda *_: True)
+    taken = ingest.take([submissions("a")[0]._replace(key="k"), *submissions("b")])
+    assert taken.results[0] == Refusal("the database broke", "", "store_failed")
+    assert [event.message for event in taken.events] == ["b"]
+
+
 def test_one_report_that_cannot_be_stored_takes_no_other_with_it(caplog: pytest.LogCaptureFixture) -> None:
     store = ListStore()
 
@@ -224,6 +280,7 @@ def test_one_report_that_cannot_be_stored_takes_no_other_with_it(caplog: pytest.
     assert [event.message for event in store.events] == ["a", "b", "c", "d"]
     assert [event.id for event in taken.events] == [1, 2, 3, 4]
     assert taken.places == [0, 1, 3, 4]
+    assert taken.failure == ""  # the store is well
     assert ingest.__name__ in caplog.text
 
 

@@ -123,6 +123,44 @@ async def test_who_missed_too_much_is_told_to_fetch_afresh(serve: Any) -> None:
     assert (await heard(socket, 1))[0]["seq"] == 4  # the count goes on over a restart
 
 
+async def test_an_init_with_since_repeats_nothing_that_was_heard(service: InProcess) -> None:
+    await service.post({"worker_id": "w1"})
+    socket = await connect(service, SUBSCRIBE)
+    await service.post({"worker_id": "w2"})
+    assert [u["seq"] for u in await heard(socket, 1)] == [2]
+    assert (await ask(socket, INIT | {"since": 0}))["resync"] is False
+    assert [u["seq"] for u in await heard(socket, 1)] == [1]
+    assert await ask(socket, {"type": "ping"}) == {"type": "pong"}
+
+
+async def test_a_thousand_are_remembered_but_not_however_large(
+    service: InProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    items = [REPORT | {"worker_id": f"w{n}"} for n in range(1_001)]
+    async with service.client.post("/api/report-errors", json=items) as response:
+        assert response.status == 200
+    assert (await ask(await connect(service), INIT | {"since": 0}))["resync"] is True
+    assert (await ask(await connect(service), INIT | {"since": 1}))["resync"] is False
+    monkeypatch.setattr(live_module, "MAX_BYTES", 100_000)
+    await service.post({"system_context": {"log": "x" * 90_000}})
+    assert (await ask(await connect(service), INIT | {"since": 1_000}))["resync"] is False
+    assert (await ask(await connect(service), INIT | {"since": 800}))["resync"] is True
+
+
+async def test_an_update_that_cannot_be_made_ends_the_connection(
+    service: InProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    socket = await connect(service, INIT)
+
+    def fails(_: object) -> None:
+        raise RecursionError
+
+    monkeypatch.setattr(live_module.Update, "json", fails)
+    await service.post()
+    message = await socket.receive(timeout=5)
+    assert (message.type, message.data) == (aiohttp.WSMsgType.CLOSE, aiohttp.WSCloseCode.INTERNAL_ERROR)
+
+
 async def test_updates_come_as_lists_to_who_asks(service: InProcess) -> None:
     socket = await connect(service, INIT | {"batch": True})
     items = [REPORT | {"worker_id": f"w{n}"} for n in range(500)]
@@ -146,14 +184,14 @@ async def test_a_client_that_stops_reading_is_dropped_and_delays_no_post(
     good = await connect(service, INIT)
     stuck = await connect(service, INIT)
     stuck._conn.protocol.pause_reading()  # type: ignore[union-attr]
-    big = {"log": "x" * 200_000}
-    for number in range(150):
-        await asyncio.wait_for(service.post({"worker_id": f"w{number}", "system_context": big}), 5)
+    for number in range(400):
+        await asyncio.wait_for(service.post({"worker_id": f"w{number}", "traceback": "x" * 32_000}), 5)
         assert (await heard(good, 1))[0]["seq"] == number + 1
     await eventually(lambda: len(service.service.live.clients) == 1)
     metrics = await service.metrics()
     assert metrics["distributed_testing_websocket_clients"] == 1
     assert metrics["distributed_testing_websocket_messages_dropped_total"] >= 50
+    stuck._conn.transport.abort()  # type: ignore[union-attr]
 
 
 async def test_the_service_says_goodbye(service: InProcess) -> None:

@@ -62,7 +62,7 @@ async def test_the_numbers_are_those_of_the_reports(serve: Any, hours: int, roll
     # Reports at the very edge of the range would be on one side here and on the other there.
     counted = within(sent, told, hours, dt.datetime.fromisoformat(data["timestamp"]))
     assert set(data) == {
-        "summary", "timestamp", "recent_errors", "error_distribution", "error_patterns", "worker_errors",
+        "summary", "timestamp", "now", "recent_errors", "error_distribution", "error_patterns", "worker_errors",
         "hardware_errors", "seq",
     }  # fmt: skip
     categories = Counter(s["error_category"] for s, _ in counted)
@@ -88,6 +88,8 @@ async def test_the_numbers_are_those_of_the_reports(serve: Any, hours: int, roll
         "reset_at": None,
     }
     assert data["seq"] == len(sent)
+    lately = within(sent, told, 1 / 12, dt.datetime.fromisoformat(data["timestamp"]))
+    assert data["now"]["critical_errors"] == sum(t["severity"] == "critical" for _, t in lately)
 
     distribution = data["error_distribution"]
     assert {c["category"]: c["count"] for c in distribution["categories"]} == categories
@@ -161,6 +163,41 @@ async def test_the_numbers_are_those_of_the_reports(serve: Any, hours: int, roll
     }  # fmt: skip
 
 
+@pytest.mark.parametrize("rolled", [False, True], ids=["unrolled", "rolled-up"])
+async def test_how_bad_it_is_now_is_counted_whatever_else_came(serve: Any, rolled: bool) -> None:
+    """Critical errors of the last 5 minutes, and their workers; neither older ones nor a flood of warnings change it."""
+    service = await serve()
+    now = dt.datetime.now(dt.UTC)
+    critical = {"worker_id": "w1", "type": "E", "error_category": "WORKER_CRASHED", "message": "m"}
+
+    def ago(seconds: float, **more: Any) -> dict[str, Any]:
+        return critical | {"timestamp": (now - dt.timedelta(seconds=seconds)).isoformat()} | more
+
+    warnings = [critical | {"error_category": "NETWORK_TIMEOUT", "worker_id": f"v{n}"} for n in range(150)]
+    sent = [ago(10), ago(200), ago(280), ago(100, worker_id="w2"), ago(400, worker_id="w3"), ago(7200, worker_id="w3")]
+    await load(service, sent + warnings)
+    if rolled:
+        await service.client.close()
+        service = await serve()
+    expected = {"window_seconds": 300, "critical_errors": 4, "workers": 2, "top_worker": "w1", "top_worker_errors": 3}
+    for hours in (1, 168):
+        data = await service.get("/api/errors", time_range=hours)
+        assert data["now"] == expected | {"critical_errors_since_reset": None}
+        assert not any(error["is_critical"] for error in data["recent_errors"])
+
+
+async def test_critical_errors_are_counted_from_a_reset_on(service: InProcess) -> None:
+    await service.post()
+    async with service.client.post("/api/reset-counts") as response:
+        assert response.status == 200
+    assert (await service.get("/api/errors"))["now"]["critical_errors_since_reset"] == 0
+    await service.post()
+    await service.post({"error_category": "TEST_FAILURE", "worker_id": "w9"})
+    data = await service.get("/api/errors")
+    assert data["now"]["critical_errors_since_reset"] == 1
+    assert data["now"]["critical_errors"] == 2
+
+
 @pytest.mark.parametrize("group", ["resource", "network", "hardware", "worker", "test", "recurring"])
 async def test_the_list_of_a_group_has_what_the_summary_counts(service: InProcess, group: str) -> None:
     await load(service, reports(400, 20))
@@ -190,6 +227,10 @@ async def test_an_empty_store_has_the_same_shape(service: InProcess) -> None:
         data["recent_errors"] == data["error_patterns"]["top_patterns"] == data["worker_errors"]["worker_stats"] == []
     )
     assert len(data["error_distribution"]["time_series"]["points"]) in (96, 97)
+    assert data["now"] == {
+        "window_seconds": 300, "critical_errors": 0, "workers": 0, "top_worker": None, "top_worker_errors": 0,
+        "critical_errors_since_reset": None,
+    }  # fmt: skip
 
 
 async def test_the_numbers_are_exact_while_the_rollup_goes_on(serve: Any) -> None:

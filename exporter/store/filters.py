@@ -37,6 +37,9 @@ def parse_cursor(text: str) -> tuple[dt.datetime, int]:
     """What `cursor_text` made. Raises ValueError."""
     micros, _, id_ = text.partition(".")
     try:
-        return _EPOCH + dt.timedelta(microseconds=int(micros)), int(id_)
+        place = _EPOCH + dt.timedelta(microseconds=int(micros)), int(id_)
     except (ValueError, OverflowError):
-        raise ValueError("not a cursor of this service") from None
+        place = _EPOCH, 0
+    if not 0 < place[1] < 2**63:
+        raise ValueError("not a cursor of this service")
+    return place

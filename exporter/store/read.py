@@ -6,7 +6,7 @@ from typing import Any, Final, NamedTuple
 import duckdb
 import msgspec
 
-from exporter.event import error_object, isoformat
+from exporter.event import error_object, isoformat, payload
 from exporter.store.filters import Filters, cursor_text
 from exporter.store.sql import named
 
@@ -18,6 +18,7 @@ _TOP_CATEGORIES: Final = 100
 _TOP_WORKERS: Final = 1_000
 _TOP_HARDWARE: Final = 100
 _TOP_VALUES: Final = 100
+_LATELY: Final = dt.timedelta(minutes=5)
 _NOTHING: Final = dict.fromkeys(
     ("critical", "warning", "info", "resource", "network", "critical_hardware", "recurring"), 0
 )
@@ -69,6 +70,7 @@ def overview(cursor: Cursor, hours: int, now: dt.datetime) -> Object:
     return {
         "summary": summary | {"time_range_hours": hours, "reset_at": reset_at and isoformat(reset_at)},
         "timestamp": isoformat(now),
+        "now": _lately(cursor, span) | {"critical_errors_since_reset": _since_reset(cursor, reset_at)},
         "recent_errors": _errors(cursor, Filters(hours=hours, limit=100), span.since),
         "error_distribution": {
             "categories": categories[:_TOP_CATEGORIES],
@@ -153,6 +155,28 @@ def _with_trends(cursor: Cursor, span: Span, found: list[Object]) -> list[Object
     return _times(found)
 
 
+def _lately(cursor: Cursor, span: Span) -> Object:
+    """How bad it is now: the critical errors of the last minutes, and the worker that has most of them."""
+    workers = _ask(cursor, "lately", {"since": span.now - _LATELY})
+    top = workers[0] if workers else {"worker_id": None, "errors": 0}
+    return {
+        "window_seconds": int(_LATELY.total_seconds()),
+        "critical_errors": sum(row["errors"] for row in workers),
+        "workers": len(workers),
+        "top_worker": top["worker_id"],
+        "top_worker_errors": top["errors"],
+    }
+
+
+def _since_reset(cursor: Cursor, reset_at: dt.datetime | None) -> int | None:
+    """The critical errors since the counts were reset; None where they never were."""
+    if reset_at is None:
+        return None
+    minute = reset_at.replace(second=0, microsecond=0) + dt.timedelta(minutes=1)
+    found: int = _ask(cursor, "summary", {"since": reset_at, "whole": minute})[0]["critical_errors"]
+    return found
+
+
 def _time_series(cursor: Cursor, span: Span) -> Object:
     counted = {row["timestamp"]: row for row in span.ask(cursor, "time_series", bucket=span.bucket)}
     starts = sorted({*span.buckets(), *counted})
@@ -201,7 +225,7 @@ def _error(found: Object, *, whole: bool = False) -> Object:
     found["is_critical"] = found["severity"] == "critical"
     columns = _times([found.copy()])[0]
     result = error_object(body, columns, whole=whole)
-    return result | {"report": msgspec.json.decode(body)} if whole else result
+    return result | {"report": payload(body)} if whole else result
 
 
 def _ask(cursor: Cursor, name: str, values: Object) -> list[Object]:

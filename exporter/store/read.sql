@@ -12,6 +12,11 @@ SELECT coalesce(sum(errors), 0)::BIGINT                                         
        coalesce(sum(errors) FILTER (error_category ILIKE 'TEST\_%' ESCAPE '\'), 0)::BIGINT     AS test_errors
 FROM facts($since, $whole);
 
+-- name: lately
+SELECT worker_id, count(*) AS errors
+FROM errors WHERE timestamp >= $since AND severity = 'critical'
+GROUP BY 1 ORDER BY 2 DESC, 1;
+
 -- name: categories
 SELECT error_category AS category, sum(errors)::BIGINT AS count
 FROM facts($since, $whole)
