@@ -1,10 +1,12 @@
 """Pushes alerts to every Alertmanager's API v2, each at its own pace.
 
-An alert that waits is replaced by its newer state, so an Alertmanager that was away gets each once. What is sent over
-and over is what Alertmanager expects of its clients: an alert that is not heard of any more ends by itself.
+An alert that waits is replaced by its newer state, so an Alertmanager that was away gets each once, also one that
+ended meanwhile. What is sent over and over is what Alertmanager expects of its clients: an alert that is not heard of
+any more ends by itself.
 """
 
 import asyncio
+import contextlib
 import datetime as dt
 import logging
 import time
@@ -22,6 +24,7 @@ BATCH: Final = 64
 TICK_SECONDS: Final = 0.5
 TIMEOUT_SECONDS: Final = 10.0
 RESENDS_UNTIL_END: Final = 4  # unheard, an alert ends after so many resends: as with Prometheus' own
+STOP_SECONDS: Final = 1.0  # what waits at the end may still be sent
 FIRST_PAUSE: Final = 0.5
 LONGEST_PAUSE: Final = 15.0
 _JSON: Final = {"Content-Type": "application/json"}
@@ -33,7 +36,7 @@ class Notifier:
     """Hears of events, keeps the alerts that they are, and has them sent."""
 
     def __init__(self, urls: Sequence[str], push: Push, capacity: int) -> None:
-        self.queues = [Queue(url, push, capacity) for url in dict.fromkeys(urls)]
+        self.queues = list({queue.name: queue for queue in (Queue(url, push, capacity) for url in urls)}.values())
         self._alerts = Alerts(push)
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -41,13 +44,21 @@ class Notifier:
         if self.queues:
             self._send(self._alerts.hear(events, time.monotonic()))
 
+    def resume(self, events: Sequence[ErrorEvent]) -> None:
+        """Takes up what may hold since before a restart: errors of lately, oldest first."""
+        now, clock = dt.datetime.now(dt.UTC), time.monotonic()
+        for event in events:
+            self._send(self._alerts.hear([event], clock - (now - event.received_at).total_seconds()))
+
     def start(self) -> None:
         if self.queues:
             self._tasks = [asyncio.create_task(queue.run()) for queue in self.queues]
             self._tasks.append(asyncio.create_task(self._keep()))
 
     async def stop(self) -> None:
-        """Ends at once. Alerts that hold end by themselves, unless the service is back before."""
+        """Sends what can be sent at once. Alerts that hold end by themselves, unless the service is back before."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(asyncio.gather(*(queue.idle.wait() for queue in self.queues)), STOP_SECONDS)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -65,11 +76,11 @@ class Notifier:
 
 
 class Queue:
-    """What waits for one Alertmanager. `name` tells it from others in metrics: its host and port."""
+    """What waits for one Alertmanager. `name` tells it from others in metrics: its address without a password."""
 
     def __init__(self, url: str, push: Push, capacity: int) -> None:
         parts = urlsplit(url)
-        self.name = parts.netloc.rpartition("@")[2]
+        self.name = parts.netloc.rpartition("@")[2] + parts.path.rstrip("/")
         self.capacity = capacity
         self.sent = 0
         self.errors = 0
@@ -77,18 +88,24 @@ class Queue:
         self._url = f"{url.rstrip('/')}/api/v2/alerts"
         self._lasting = dt.timedelta(seconds=RESENDS_UNTIL_END * push.resend_seconds)
         self._waiting: dict[Labels, tuple[Alert, dt.datetime | None]] = {}
+        self._told: set[Labels] = set()  # what it knows to hold
         self._more = asyncio.Event()
+        self.idle = asyncio.Event()
+        self.idle.set()
 
     def __len__(self) -> int:
         return len(self._waiting)
 
     def put(self, alerts: Sequence[Alert], ended: dt.datetime | None = None) -> None:
         for alert in alerts:
-            self._waiting[alert.labels] = (alert, ended)
+            if ended is None or alert.labels in self._told:
+                self._waiting[alert.labels] = (alert, ended)
         while len(self._waiting) > self.capacity:
             del self._waiting[next(iter(self._waiting))]
             self.dropped += 1
-        self._more.set()
+        if self._waiting:
+            self.idle.clear()
+            self._more.set()
 
     async def run(self) -> None:
         """Sends what waits, and again what could not be sent, until it is cancelled."""
@@ -98,7 +115,11 @@ class Queue:
             while True:
                 await self._more.wait()
                 batch = dict(list(self._waiting.items())[:BATCH])
-                failure = await self._post(session, batch)
+                try:
+                    failure = await self._post(session, batch)
+                except Exception as error:
+                    _log.exception("alerts for %s", self.name)
+                    failure = repr(error)
                 if failure:
                     self.errors += len(batch)
                     _log.warning("Alertmanager %s did not take %d alerts: %s", self.name, len(batch), failure)
@@ -107,10 +128,15 @@ class Queue:
                     continue
                 pause = FIRST_PAUSE
                 for labels, state in batch.items():
+                    if state[1] is None:
+                        self._told.add(labels)
+                    else:
+                        self._told.discard(labels)
                     if self._waiting.get(labels) is state:  # not replaced meanwhile
                         del self._waiting[labels]
                 if not self._waiting:
                     self._more.clear()
+                    self.idle.set()
 
     async def _post(self, session: aiohttp.ClientSession, batch: dict[Labels, tuple[Alert, dt.datetime | None]]) -> str:
         """Sends a batch; returns why it must be sent again, or "". What was refused is not: Alertmanager has stored the
@@ -119,7 +145,7 @@ class Queue:
         body: list[dict[str, Any]] = [alert.as_json(ended or lasting) for alert, ended in batch.values()]
         try:
             async with session.post(self._url, data=_encode(body), headers=_JSON) as response:
-                said = (await response.text())[:300]
+                said = (await response.content.read(300)).decode(errors="replace")
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             return str(error) or type(error).__name__
         if response.status == 429 or response.status >= 500:

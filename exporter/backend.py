@@ -18,6 +18,7 @@ import msgspec
 
 from exporter.channel import answer
 from exporter.config import Settings
+from exporter.event import ErrorEvent
 from exporter.ingest import Ingest, Submission, Taken
 from exporter.store import State, Store, StoreError
 from exporter.store.filters import Filters
@@ -81,6 +82,9 @@ class Backend:
     def error(self, id_: int) -> bytes | None:
         found = self._store.error(id_)
         return None if found is None else _encode(found)
+
+    def recent_critical(self, since: dt.datetime) -> list[ErrorEvent]:
+        return self._store.recent_critical(since)
 
     def patterns(self, hours: int, now: dt.datetime, limit: int) -> bytes:
         return _encode({"patterns": self._store.patterns(hours, now, limit)})

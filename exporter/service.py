@@ -62,6 +62,9 @@ class Service:
     async def start(self) -> None:
         """Opens the store. Raises `StoreError`."""
         await self._open()
+        if self.notifier.queues:
+            since = dt.datetime.now(dt.UTC) - dt.timedelta(seconds=self.settings.alert_hold_seconds)
+            self.notifier.resume(await self._read("recent_critical", since))
         self.intake.start()
         self.notifier.start()
 

@@ -2,10 +2,15 @@
 
 import datetime as dt
 import json
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+from conftest import eventually
 
+from exporter.alertmanager import Notifier
 from exporter.alerts import MAX_ALERTS, MAX_WORKERS, OTHER, Alert, Alerts, Push
 from exporter.event import ErrorEvent
 
@@ -133,3 +138,73 @@ def test_texts_are_bounded_and_without_control_characters() -> None:
         assert text.isprintable()
     assert sent["annotations"]["message"].startswith("a\nb\ufffd\ufffd[31mx")
     assert sent["annotations"]["traceback"].endswith("the end")
+
+
+class Fake:
+    """An Alertmanager that answers as it is told, and notes what it took."""
+
+    def __init__(self) -> None:
+        self.answer: tuple[int, bytes] = (200, b"{}")
+        self.taken: list[dict[str, Any]] = []
+        self.asked = 0
+
+    async def take(self, request: web.Request) -> web.Response:
+        self.asked += 1
+        status, body = self.answer
+        if status == 200:
+            self.taken += await request.json()
+        return web.Response(status=status, body=body)
+
+
+@pytest.fixture
+async def fake() -> AsyncIterator[tuple[Fake, str]]:
+    one = Fake()
+    app = web.Application()
+    app.router.add_post("/api/v2/alerts", one.take)
+    async with TestServer(app) as server:
+        yield one, str(server.make_url("/")).rstrip("/")
+
+
+async def test_an_odd_answer_does_not_end_the_sending(fake: tuple[Fake, str]) -> None:
+    one, url = fake
+    one.answer = (502, b"\xe9\xff")
+    notifier = Notifier([url], PUSH, 100)
+    notifier.start()
+    notifier.hear([event(received_at=dt.datetime.now(dt.UTC))])
+    await eventually(lambda: one.asked)
+    one.answer = (200, b"{}")
+    await eventually(lambda: one.taken)
+    assert notifier.queues[0].errors == 1
+    await notifier.stop()
+
+
+async def test_what_ended_while_an_alertmanager_was_away_is_told_it_all_the_same(
+    fake: tuple[Fake, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, url = fake
+    one.answer = (503, b"")
+    push = Push(resend_seconds=60, hold_seconds=0.01)
+    notifier = Notifier([url], push, 100)
+    notifier.start()
+    notifier.hear([event(received_at=dt.datetime.now(dt.UTC))])
+    await eventually(lambda: one.asked and not len(notifier._alerts))  # it is over
+    one.answer = (200, b"{}")
+    await eventually(lambda: one.taken)
+    (sent,) = one.taken
+    assert dt.datetime.fromisoformat(sent["endsAt"]) > dt.datetime.now(dt.UTC)  # or nobody would be told
+    await notifier.stop()
+
+
+async def test_a_stop_sends_what_waits(fake: tuple[Fake, str]) -> None:
+    one, url = fake
+    notifier = Notifier([url], PUSH, 100)
+    notifier.start()
+    notifier.hear([event(number) for number in range(70)])
+    notifier.hear([event(worker_id=f"w{number}") for number in range(15)])
+    await notifier.stop()
+    assert len(one.taken) == 16
+
+
+def test_alertmanagers_behind_one_address_have_names_of_their_own() -> None:
+    queues = Notifier(["http://me:secret@proxy/a/", "http://me:secret@proxy/b", "http://proxy/b"], PUSH, 100).queues
+    assert [queue.name for queue in queues] == ["proxy/a", "proxy/b"]

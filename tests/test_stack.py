@@ -188,6 +188,25 @@ async def test_an_alertmanager_that_was_away_gets_each_alert_once(
     assert service.metrics()[f"distributed_testing_notifications_queue_length{name}"] in (0, 1, 2, 3)
 
 
+async def test_what_alertmanager_was_not_told_before_a_restart_it_is_told_after(
+    stack: Stack, slack: Slack, mail: Mail, served: Callable[..., Served]
+) -> None:
+    stack.configure_alertmanager(slack.port, mail.port)
+    port = free_port()
+    flags = ("--alertmanager-url", f"http://127.0.0.1:{port}")
+    service = await in_thread(served, *flags)
+    await in_thread(lambda: [service.post({"traceback": "in f"}) for _ in range(3)])
+    await in_thread(service.post, {"error_category": "TEST_X"})
+    assert await in_thread(service.stop) == 0
+    await in_thread(lambda: stack.start_alertmanager(port, authority=mail.authority))
+    await in_thread(served, *flags)
+    await eventually(lambda: slack.messages and mail.messages, 10)
+    (alert,) = await in_thread(get, f"http://127.0.0.1:{port}/api/v2/alerts")
+    assert alert["labels"]["worker"] == "worker-1"
+    assert (alert["annotations"]["count"], alert["annotations"]["traceback"]) == ("3", "in f")
+    assert len(slack.messages) == 1
+
+
 async def test_an_alert_ends_when_its_errors_do(
     stack: Stack, slack: Slack, mail: Mail, served: Callable[..., Served]
 ) -> None:

@@ -105,6 +105,9 @@ class EmbeddedStore:
     def error(self, id_: int) -> dict[str, Any] | None:
         return self._read(lambda cursor: read.error(cursor, id_))
 
+    def recent_critical(self, since: dt.datetime) -> list[ErrorEvent]:
+        return self._read(lambda cursor: read.recent_critical(cursor, since))
+
     def patterns(self, hours: int, now: dt.datetime, limit: int) -> list[dict[str, Any]]:
         return self._read(lambda cursor: read.patterns(cursor, read.Span.of(hours, now), limit))
 

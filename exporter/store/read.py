@@ -6,7 +6,7 @@ from typing import Any, Final, NamedTuple
 import duckdb
 import msgspec
 
-from exporter.event import error_object, isoformat, payload
+from exporter.event import ErrorEvent, error_object, isoformat, payload
 from exporter.store.filters import Filters, cursor_text
 from exporter.store.sql import named
 
@@ -18,6 +18,7 @@ _TOP_CATEGORIES: Final = 100
 _TOP_WORKERS: Final = 1_000
 _TOP_HARDWARE: Final = 100
 _TOP_VALUES: Final = 100
+_RECENT_CRITICAL: Final = 2_000
 _LATELY: Final = dt.timedelta(minutes=5)
 _NOTHING: Final = dict.fromkeys(
     ("critical", "warning", "info", "resource", "network", "critical_hardware", "recurring"), 0
@@ -141,6 +142,15 @@ def pattern(cursor: Cursor, fingerprint: str, hours: int, now: dt.datetime) -> O
         "worker_stats": _times(span.ask(cursor, "pattern_workers", fingerprint=fingerprint)),
         "recent_errors": _errors(cursor, Filters(hours=hours, limit=20, fingerprint=fingerprint), span.since),
     }
+
+
+def recent_critical(cursor: Cursor, since: dt.datetime) -> list[ErrorEvent]:
+    found = _ask(cursor, "recent_critical", {"since": since.replace(tzinfo=None), "limit": _RECENT_CRITICAL})
+    for row in found:
+        row["reasons"] = tuple(msgspec.json.decode(row["reasons"]))
+        for name in ("timestamp", "received_at"):
+            row[name] = row[name].replace(tzinfo=dt.UTC)
+    return [ErrorEvent(**row) for row in reversed(found)]
 
 
 def _with_trends(cursor: Cursor, span: Span, found: list[Object]) -> list[Object]:

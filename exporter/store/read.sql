@@ -142,6 +142,13 @@ SELECT id, event_id, timestamp, received_at, worker_id, type, error_category, me
        is_recurring, is_system_critical, hardware_error AS is_hardware_error, payload
 FROM errors WHERE id = $id;
 
+-- name: recent_critical
+SELECT id, event_id, timestamp, received_at, worker_id, type, error_category AS category, message, severity, reasons,
+       fingerprint, type AS pattern, is_recurring, is_system_critical, hardware_type, hardware_error,
+       CASE WHEN strlen(payload) <= 65536 THEN payload ELSE '' END AS body
+FROM errors WHERE received_at >= $since AND severity = 'critical'
+ORDER BY id DESC LIMIT $limit;
+
 -- name: outcomes
 SELECT id, event_id, severity, reasons, fingerprint FROM errors WHERE id IN (SELECT unnest($ids));
 
@@ -151,7 +158,8 @@ SELECT id FROM errors WHERE timestamp = $timestamp AND event_id = $event_id LIMI
 
 -- name: counters
 SELECT worker_id, type, error_category, severity, hardware_type, sum(errors)::BIGINT, min(first_seen), max(last_seen)
-FROM counters GROUP BY ALL;
+FROM counters GROUP BY ALL
+ORDER BY min(first_seen), worker_id, type, error_category;  -- which labels are kept when there are too many does not change with a restart
 
 -- name: recent_event_ids
 SELECT event_id, id, received_at FROM errors WHERE id > $above ORDER BY id;
