@@ -24,7 +24,9 @@ MINUTE: Final = 60
 SCRAPES_AT_ZERO: Final = 2
 MAX_CATEGORY_LABELS: Final = 200
 MAX_HARDWARE_LABELS: Final = 50
+MAX_TYPE_SERIES: Final = 1_000  # of the worker `other`, beyond the limit; then type and category are folded, too
 MAX_RECURRING: Final = 10_000
+FOLDED: Final = ("worker", "type", "category", "hardware_type")
 MAX_ROUTES: Final = 50_000
 
 
@@ -43,7 +45,7 @@ class Series:
         self.value = 0
         self.scrapes = scrapes
         self.created = created
-        self.exemplar: ErrorEvent | None = None
+        self.exemplar = 0  # the id of the newest error
 
     def published(self) -> int:
         if self.scrapes < SCRAPES_AT_ZERO:
@@ -86,7 +88,7 @@ def counter(name: str, help_: str, labels: Sequence[str], series: Mapping[Any, S
     family = CounterMetricFamily(PREFIX + name, help_, labels=labels)
     for key, one in list(series.items()):
         value = one.published()
-        exemplar = Exemplar({"error_id": str(one.exemplar.id)}, 1) if one.exemplar and value else None
+        exemplar = Exemplar({"error_id": str(one.exemplar)}, 1) if one.exemplar and value else None
         family.add_metric([key] if isinstance(key, str) else key, value, created=one.created, exemplar=exemplar)
     return family
 
@@ -99,7 +101,7 @@ class ErrorMetrics(Collector):
     """A listener that counts, and a collector that tells. Counters go on from what the store holds."""
 
     def __init__(self, *, max_workers: int, max_types: int, max_series: int) -> None:
-        self.folded: Counter[str] = Counter({"worker": 0, "type": 0, "category": 0, "hardware_type": 0})
+        self.folded = dict.fromkeys(FOLDED, 0)
         self._workers_limit = LabelLimit(max_workers)
         self._types_limit = LabelLimit(max_types)
         self._categories_limit = LabelLimit(MAX_CATEGORY_LABELS)
@@ -123,12 +125,15 @@ class ErrorMetrics(Collector):
     def resume(self, state: State) -> None:
         """Takes over what the store counted."""
         with self._scrape:
+            self.folded = dict.fromkeys(FOLDED, 0)
             for series in (*self._errors.values(), *self._severities.values(), *self._hardware.values()):
                 series.value = 0
             for key, (errors, first_seen, last_seen) in state.counters.items():
                 first = first_seen.timestamp()
                 route = self._route((key.worker_id, key.type, key.category), first, scrapes=SCRAPES_AT_ZERO)
                 route.series.value += errors
+                for label in route.folded:
+                    self.folded[label] += errors
                 self._severities[key.severity].value += errors
                 if key.hardware_type:
                     self._count_hardware(key.hardware_type, first, errors, scrapes=SCRAPES_AT_ZERO)
@@ -146,7 +151,7 @@ class ErrorMetrics(Collector):
             severity = self._severities[event.severity]
             route.series.value += 1
             severity.value += 1
-            route.series.exemplar = severity.exemplar = event
+            route.series.exemplar = severity.exemplar = event.id
             for label in route.folded:
                 self.folded[label] += 1
             route.worker.note(event.severity, moment)
@@ -165,6 +170,7 @@ class ErrorMetrics(Collector):
 
     def reset(self, at: dt.datetime) -> None:
         self.reset_at = at.timestamp()
+        self._critical = SlidingCount(HOUR)
 
     def describe(self) -> list[Metric]:
         return []
@@ -231,6 +237,8 @@ class ErrorMetrics(Collector):
         )
         if labels not in self._errors and len(self._errors) >= self._max_series:
             labels = labels._replace(worker=OTHER)
+        if labels not in self._errors and len(self._errors) >= self._max_series + MAX_TYPE_SERIES:
+            labels = Labels(OTHER, OTHER, OTHER)
         series = self._errors.get(labels)
         if series is None:
             series = self._errors[labels] = Series(created, scrapes=scrapes)

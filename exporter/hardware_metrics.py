@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 from typing import Final
 
+import msgspec
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 
 from exporter.event import ErrorEvent
-from exporter.report import ErrorReport
+from exporter.report import HardwareContext, SystemContext
 
 PREFIX: Final = "distributed_testing_worker_"
 STALE_SECONDS: Final = 3600  # a report older than this says nothing about now
@@ -15,6 +16,7 @@ GIGABYTE: Final = 2**30  # psutil's and the guide's GB
 MEGAHERTZ: Final = 1e6
 PERCENT: Final = 0.01
 MAX_DEVICES: Final = 64
+MAX_BODY: Final = 65_536  # characters
 CONDITIONS: Final = ("overheating", "memory_pressure", "throttling")
 
 _METRICS: Final = (
@@ -33,22 +35,34 @@ _GPU_METRICS: Final = (
 )
 
 
+class Contexts(msgspec.Struct):
+    """The part of a report that is looked at here."""
+
+    system_context: SystemContext | None = None
+    hardware_context: HardwareContext | None = None
+
+
+_decode: Final = msgspec.json.Decoder(Contexts).decode
+
+
 class HardwareGauges:
     """The latest report of each worker that tells of its hardware. What a worker leaves out it does not show."""
 
     def __init__(self) -> None:
-        self._latest: dict[str, ErrorEvent] = {}
+        self._latest: dict[str, tuple[float, str]] = {}  # when, and the report's JSON: it is read when it is scraped
 
     def note(self, worker: str, event: ErrorEvent) -> None:
+        """Takes a report; one so large that a thousand of them would fill the memory is passed over."""
+        moment = event.timestamp.timestamp()
         known = self._latest.get(worker)
-        if known is None or known.timestamp <= event.timestamp:
-            self._latest[worker] = event
+        if len(event.body) <= MAX_BODY and (known is None or known[0] <= moment):
+            self._latest[worker] = (moment, event.body)
 
     def collect(self, now: float) -> Iterator[Metric]:
         """The gauges of workers that reported within the last hour."""
         since = now - STALE_SECONDS
         latest = list(self._latest.items())
-        current = [(worker, event.report) for worker, event in latest if event.timestamp.timestamp() > since]
+        current = [(worker, _decode(body)) for worker, (moment, body) in latest if moment > since]
         for name, help_, part, field, factor in _METRICS:
             family = GaugeMetricFamily(PREFIX + name, f"{help_}, by the worker's latest report", labels=["worker"])
             for worker, report in current:
@@ -61,7 +75,7 @@ class HardwareGauges:
         yield _conditions(current)
 
 
-def _gpus(current: list[tuple[str, ErrorReport]]) -> Iterator[Metric]:
+def _gpus(current: list[tuple[str, Contexts]]) -> Iterator[Metric]:
     for name, help_, field, factor in _GPU_METRICS:
         family = GaugeMetricFamily(PREFIX + name, f"{help_}, by the worker's latest report", labels=["worker", "gpu"])
         for worker, report in current:
@@ -69,14 +83,15 @@ def _gpus(current: list[tuple[str, ErrorReport]]) -> Iterator[Metric]:
             values: dict[str, float] = {}
             for place, device in enumerate((gpus.devices if gpus else None) or ()):
                 value = getattr(device, field)
-                if value is not None and len(values) < MAX_DEVICES:
-                    values[str(place if device.index is None else device.index)] = value * factor
+                known = device.index is not None and 0 <= device.index < MAX_DEVICES
+                if value is not None and place < MAX_DEVICES:
+                    values[str(device.index if known else place)] = value * factor
             for gpu, value in values.items():
                 family.add_metric([worker, gpu], value)
         yield family
 
 
-def _conditions(current: list[tuple[str, ErrorReport]]) -> Metric:
+def _conditions(current: list[tuple[str, Contexts]]) -> Metric:
     family = GaugeMetricFamily(
         PREFIX + "hardware_condition",
         "Whether the worker's latest report names the condition: 1 yes, 0 no",

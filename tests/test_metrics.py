@@ -3,10 +3,13 @@
 import asyncio
 import shutil
 import subprocess
+import time
 from typing import Any
 
 import pytest
 from conftest import ROOT, InProcess
+
+from exporter import error_metrics
 
 pytestmark = pytest.mark.dashboard
 DT = "distributed_testing_"
@@ -125,6 +128,56 @@ async def test_series_are_bounded(serve: Any) -> None:
     series = {n: v for n, v in (await service.metrics()).items() if n.startswith(f"{DT}errors_total{{")}
     assert len(series) <= 10 + 7
     assert sum(series.values()) == 140
+
+
+async def test_series_are_bounded_in_types_and_categories_too(serve: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(error_metrics, "MAX_TYPE_SERIES", 5)
+    service = await serve(max_series=20)
+    for n in range(60):
+        await service.post({"worker_id": f"w{n}", "type": f"T{n}", "error_category": f"C{n % 30}"})
+    for _ in range(3):
+        metrics = await service.metrics()
+    series = {name: value for name, value in metrics.items() if name.startswith(f"{DT}errors_total{{")}
+    assert len(series) <= 26
+    assert sum(series.values()) == 60
+    assert series[f"{DT}errors_total" + labels(category="other", worker="other", type="other")] > 30
+
+
+async def test_a_restart_keeps_the_labels_that_came_first(serve: Any) -> None:
+    """Also where their errors say that they happened the other way round: no counter goes down."""
+    limits = {"max_worker_labels": 5, "max_type_labels": 4}
+    service = await serve(**limits)
+    now = time.time()
+    for n in range(30):
+        await service.post({"worker_id": f"w{n * 7 % 12}", "type": f"T{n % 9}", "timestamp": now - 60 * n})
+    for _ in range(3):
+        before = await service.metrics()
+    await service.client.close()
+    after = await (await serve(**limits)).metrics()
+    for name, value in before.items():
+        if any(part in name for part in ("errors_total{", "errors_by_severity_total{", "label_values_folded_total{")):
+            assert after[name] == value, name
+
+
+async def test_a_worker_cannot_make_series_of_its_gpus(service: InProcess) -> None:
+    for n in range(5):
+        devices = [{"index": 1000 * n + k - 3, "temperature": 50} for k in range(100)]
+        await service.post({"system_context": {"gpu_metrics": {"devices": devices}}})
+    metrics = await service.metrics()
+    assert len([name for name in metrics if "gpu_temperature" in name]) == 64
+
+
+async def test_counts_begin_anew_within_the_second_of_a_reset(serve: Any) -> None:
+    service = await serve()
+    for _ in range(3):
+        await service.post()
+    async with service.client.post("/api/reset-counts") as response:
+        assert response.status == 200
+    assert (await service.metrics())[f"{DT}critical_errors"] == 0
+    await service.post()
+    assert (await service.metrics())[f"{DT}critical_errors"] == 1
+    await service.client.close()
+    assert (await (await serve()).metrics())[f"{DT}critical_errors"] == 1
 
 
 async def test_openmetrics_has_exemplars(service: InProcess) -> None:

@@ -340,6 +340,60 @@ def test_a_broken_instance_is_opened_again_and_asked(
     assert "is opened again" in caplog.text
 
 
+@pytest.mark.parametrize("durable", [False, True])
+def test_a_broken_instance_that_cannot_be_opened_is_opened_later(
+    path: Path, monkeypatch: pytest.MonkeyPatch, durable: bool
+) -> None:
+    monkeypatch.setattr(embedded, "PROJECT_SECONDS", 0.05)
+    store = EmbeddedStore(path)
+    store.open()
+    store.commit([event(1)])
+    count(store)
+    real = duckdb.connect
+    tries = []
+
+    def fails(*arguments: object) -> duckdb.DuckDBPyConnection:
+        tries.append(arguments)
+        if len(tries) < 4:
+            raise duckdb.IOException("no space left")
+        return real(*arguments)
+
+    real_transact = store._transact
+
+    def breaks(write: Callable[[], object], *, last_id: int = 0) -> None:
+        def and_breaks() -> None:
+            write()
+            if durable:
+                store._db.execute("COMMIT")
+            raise duckdb.FatalException("broken")
+
+        monkeypatch.setattr(store, "_transact", real_transact)  # the next one is well
+        real_transact(and_breaks, last_id=last_id)
+
+    monkeypatch.setattr(duckdb, "connect", fails)
+    monkeypatch.setattr(store, "_transact", breaks)
+    store.commit([event(2)])
+    deadline = time.monotonic() + 5
+    while len(tries) < 4 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    store.commit([event(3)])
+    assert count(store) == 3
+    assert [e["event_id"] for e in store.errors(_all(), dt.datetime.now(dt.UTC))["errors"]] == ["e3", "e2", "e1"]
+    assert store.failure() == ""
+    store.close()
+
+
+def test_zeros_at_the_end_of_the_journal_are_a_torn_write(path: Path) -> None:
+    crashed(path, [event(1)], [event(2), event(3)])
+    file = next(file for file in journals(path) if file.stat().st_size)
+    with file.open("ab") as end:
+        end.write(bytes(4_096))
+    store = EmbeddedStore(path)
+    store.open()
+    assert count(store) == 3
+    store.close()
+
+
 def test_two_services_cannot_share_a_file(path: Path) -> None:
     """In another process the engine refuses it; what it says is told."""
     import subprocess

@@ -51,6 +51,7 @@ class EmbeddedStore:
         self._taken: Batch = ([], [])  # what is on its way into the database
         self._projected = 0  # the last id that the database has
         self._failure = ""
+        self._connected = False
         self._stop = threading.Event()
 
     def open(self) -> State:
@@ -148,6 +149,8 @@ class EmbeddedStore:
             self._project()
 
     def _project(self) -> None:
+        if not self._connected:  # it broke, and could not be opened again
+            self._connect()
         if self._taken[0]:  # an earlier attempt failed
             self._take_over()
         with self._committing:
@@ -172,8 +175,9 @@ class EmbeddedStore:
             for statement in ("roll_minutes", "roll_counters"):
                 self._db.execute(_WRITE[statement], {"projected": self._projected})
 
-        self._transact(write, last_id=rows[-1][0])
-        self._projected = rows[-1][0]
+        if rows[-1][0] > self._projected:  # else an engine that broke had kept them all the same
+            self._transact(write, last_id=rows[-1][0])
+            self._projected = rows[-1][0]
         self._taken = ([], [])
         self._spare.clear()
 
@@ -199,7 +203,7 @@ class EmbeddedStore:
         while not self._stop.wait(PROJECT_SECONDS):
             try:
                 self.project()
-            except StoreError as error:
+            except (StoreError, duckdb.Error) as error:
                 self._failure = str(error)
                 _log.error("committed errors could not be taken over into the database, tried again: %s", error)
             else:
@@ -218,6 +222,7 @@ class EmbeddedStore:
             raise StoreError(f"{self.path}: {error}") from error
         self._known_patterns |= {fingerprint for (fingerprint,) in known}
         self._generation = object()
+        self._connected = True
         self._appender = self._db.appender("errors")
         self._pattern_appender = self._db.appender("patterns")
 
@@ -239,10 +244,10 @@ class EmbeddedStore:
             raise StoreError(str(error)) from error
 
     def _roll_back(self) -> None:
-        # Rows buffered before a failure would otherwise leak into the next transaction.
-        self._appender.clear()
-        self._pattern_appender.clear()
         try:
+            # Rows buffered before a failure would otherwise leak into the next transaction.
+            self._appender.clear()
+            self._pattern_appender.clear()
             self._db.execute("ROLLBACK")
         except duckdb.Error as error:
             _log.error("rollback: %s", error)
@@ -254,6 +259,7 @@ class EmbeddedStore:
 
     def _disconnect(self) -> None:
         """Closes every connection, and interrupts what a reader is doing on one: a busy connection refuses to close."""
+        self._connected = False
         for connection in (*self._cursors, self._db):
             deadline = time.monotonic() + CLOSING_SECONDS
             while True:
@@ -298,6 +304,7 @@ class EmbeddedStore:
         above = max(0, self._last_id - REMEMBERED)
         recent = cursor.execute(_READ["recent_event_ids"], {"above": above}).fetchall()
         mark = cursor.execute(_READ["reset_at"]).fetchone()
+        critical_since = max(hour, mark[0]) if mark and mark[0] else hour
         return State(
             last_id=self._last_id,
             counters={
@@ -310,7 +317,7 @@ class EmbeddedStore:
             },
             event_ids={event_id: (id_, received.replace(tzinfo=dt.UTC)) for event_id, id_, received in recent},
             event_ids_since=recent[0][2].replace(tzinfo=dt.UTC) if above and recent else None,
-            critical_seconds=dict(cursor.execute(_READ["seconds"], {"since": hour}).fetchall()),
+            critical_seconds=dict(cursor.execute(_READ["seconds"], {"since": critical_since}).fetchall()),
             received_seconds=dict(cursor.execute(_READ["received_seconds"], {"since": hour}).fetchall()),
             reset_at=mark[0].replace(tzinfo=dt.UTC) if mark and mark[0] else None,
         )
@@ -323,8 +330,7 @@ def migrate(db: duckdb.DuckDBPyConnection, scripts: Sequence[str]) -> None:
     if "schema_version" not in tables:
         if tables:
             raise StoreError("the file is a DuckDB database of something else; choose another --db-path")
-        db.execute("CREATE TABLE schema_version (version INTEGER NOT NULL)")
-        db.execute("INSERT INTO schema_version VALUES (0)")
+        db.execute("CREATE TABLE schema_version AS SELECT 0 AS version")
     version = _number(db, "SELECT max(version) FROM schema_version")
     if version > len(scripts):
         raise StoreError(

@@ -38,7 +38,9 @@ class JournalFile:
             length, checksum = _HEADER.unpack_from(content, place)
             end = place + _HEADER.size + length
             payload = content[place + _HEADER.size : end]
-            if len(payload) < length or zlib.crc32(payload) != checksum:
+            if not length and not any(content[place:]):
+                break  # what a file system leaves of a write that a power cut caught
+            if not length or len(payload) < length or zlib.crc32(payload) != checksum:
                 if end < len(content) or length > MAX_FRAME:
                     raise StoreError(f"{self.path} is damaged at byte {place}; restore it from a backup")
                 break

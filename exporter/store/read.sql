@@ -159,7 +159,7 @@ SELECT id FROM errors WHERE timestamp = $timestamp AND event_id = $event_id LIMI
 -- name: counters
 SELECT worker_id, type, error_category, severity, hardware_type, sum(errors)::BIGINT, min(first_seen), max(last_seen)
 FROM counters GROUP BY ALL
-ORDER BY min(first_seen), worker_id, type, error_category;  -- which labels are kept when there are too many does not change with a restart
+ORDER BY min(rowid);  -- as they came, so that a restart keeps the same labels where there are too many
 
 -- name: recent_event_ids
 SELECT event_id, id, received_at FROM errors WHERE id > $above ORDER BY id;

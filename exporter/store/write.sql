@@ -16,14 +16,14 @@ GROUP BY ALL;
 INSERT INTO counters
 SELECT worker_id, type, error_category, severity, hardware_type, count(*), min(timestamp), max(timestamp)
 FROM errors WHERE id > $projected
-GROUP BY ALL;
+GROUP BY ALL ORDER BY min(id);
 
 -- name: compact
 -- Small appends pile up rows of one key; at start they are added up once.
 CREATE TEMP TABLE totals AS
 SELECT worker_id, type, error_category, severity, hardware_type,
        sum(errors)::BIGINT AS errors, min(first_seen) AS first_seen, max(last_seen) AS last_seen
-FROM counters GROUP BY ALL;
+FROM counters GROUP BY ALL ORDER BY min(rowid);
 DELETE FROM counters;
 INSERT INTO counters FROM totals;
 DROP TABLE totals;
