@@ -1,10 +1,13 @@
-"""Group commit: while one group of submissions is on its way to disk, the next gathers.
+"""Group commit: while groups of submissions are on their way to disk, the next gathers.
 
-So a commit is shared by many requests under load, and alone it is never waited for.
+So a commit is shared by many requests under load, and alone it is never waited for. Two groups are on their way: while
+one is answered here, the store has the other to work on.
 """
 
 import asyncio
+import itertools
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
@@ -12,6 +15,7 @@ from msgspec import Struct
 
 from exporter.ingest import Refusal, Submission, Taken
 
+IN_FLIGHT: Final = 2
 MAX_GROUP: Final = 4_000
 MAX_GROUP_BYTES: Final = 2**24
 Result = bytes | Refusal
@@ -51,7 +55,9 @@ class Intake:
         self.queued = 0
         self.bytes = 0
         self._waiting: list[Entry] = []
-        self._sent: list[Entry] = []
+        self._sent: deque[list[Entry]] = deque()
+        self._free = asyncio.Semaphore(IN_FLIGHT)
+        self._tasks: set[asyncio.Task[None]] = set()
         self._sender: asyncio.Task[None] | None = None
         self._wake = asyncio.Event()
 
@@ -72,12 +78,13 @@ class Intake:
 
     def oldest_seconds(self) -> float:
         """For how long the oldest report that is not on disk has been waiting."""
-        oldest = next(iter((*self._sent[:1], *self._waiting[:1])), None)
-        return time.monotonic() - oldest.since if oldest else 0.0
+        first = self._sent[0] if self._sent else self._waiting
+        return time.monotonic() - first[0].since if first else 0.0
 
     async def drain(self) -> None:
         """Waits until everything that was submitted is settled, then takes no more."""
-        await asyncio.gather(*(entry.done for entry in (*self._sent, *self._waiting)), return_exceptions=True)
+        entries = itertools.chain(*self._sent, self._waiting)
+        await asyncio.gather(*(entry.done for entry in entries), return_exceptions=True)
         if self._sender:
             self._sender.cancel()
 
@@ -88,7 +95,12 @@ class Intake:
                 await self._wake.wait()
             if self._linger:
                 await asyncio.sleep(self._linger)
-            await self._take(self._next_group())
+            await self._free.acquire()
+            group = self._next_group()
+            self._sent.append(group)
+            task = asyncio.create_task(self._take(group))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
 
     def _next_group(self) -> list[Entry]:
         """All that waits, up to a size that keeps a commit short."""
@@ -103,15 +115,16 @@ class Intake:
         return group
 
     async def _take(self, group: list[Entry]) -> None:
+        """Has a group written. Groups are answered in the order in which they were sent."""
         submissions = [one for entry in group for one in entry.submissions]
-        self._sent = group
         try:
             taken: Taken = await self._call("take", [tuple(one) for one in submissions])
         except Exception as error:
             taken = Taken([Refusal(str(error), "", "store_failed")] * len(submissions), [], [], 0, str(error), 0.0)
         for event, place in zip(taken.events, taken.places, strict=True):
             event.body = event.body or submissions[place].body.decode()
-        self._sent = []
+        self._sent.remove(group)
+        self._free.release()
         self.queued -= len(submissions)
         self.bytes -= sum(entry.size for entry in group)
         self._taken(taken)
