@@ -19,7 +19,7 @@ import uuid
 from collections.abc import Mapping
 from typing import Any, Final
 
-TRIES: Final = 3
+TRIES: Final = 5  # three seconds in all where nobody answers: a restart of the service takes less
 TIMEOUT: Final = 10.0  # seconds for one try
 MAX_PAUSE: Final = 5.0  # seconds between two tries, whatever `Retry-After` says
 AGAIN: Final = (429, 502, 503, 504)

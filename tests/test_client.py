@@ -14,7 +14,7 @@ from aiohttp.test_utils import TestServer
 from conftest import REPORT, InProcess
 
 from exporter import client
-from exporter.client import error_report, report_error, report_error_sync
+from exporter.client import TRIES, error_report, report_error, report_error_sync
 
 pytestmark = pytest.mark.dashboard
 Reporter = Callable[[str, Any], Any]
@@ -77,7 +77,7 @@ async def test_it_is_tried_again_with_the_same_id(scripted: Any, report: Reporte
     assert len({body["event_id"] for body in behaviour.bodies}) == 1
 
 
-@pytest.mark.parametrize(("answers", "tries"), [([400], 1), ([413], 1), ([500], 1), ([503] * 9, 3), (["not json"], 1)])
+@pytest.mark.parametrize(("answers", "tries"), [([400], 1), ([413], 1), ([500], 1), ([503] * 9, TRIES), (["not json"], 1)])
 async def test_false_when_it_is_not_stored(scripted: Any, report: Reporter, answers: list[Any], tries: int) -> None:
     behaviour, url = scripted
     behaviour.answers = list(answers)
