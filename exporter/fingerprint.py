@@ -22,12 +22,18 @@ class Pattern(NamedTuple):
     text: str
 
 
-# One alternation, tried from left to right at each place where something to mask can begin. What is kept comes first.
-# Quantifiers are possessive: no input makes the engine go back.
+_UNIT: Final = r"""
+          (?:\ ?(?:[KMGTP]i?B|[kmgtp]?[Bb]ytes?|[nmµu]?s|secs?|seconds?|min(?:ute)?s?|hours?|[MGk]?Hz|°?C|%)
+             (?![A-Za-z0-9]))?
+"""
+# One alternation, tried from left to right at each place where something to mask can begin. What is kept comes first;
+# `plain`, `quantity` and `rest` only save trying the others. Quantifiers are possessive: no input makes the engine go
+# back.
 _TOKEN: Final = re.compile(
     r"""
-      (?P<plain>(?:\b(?!(?i:xid|cuda|cublas|cudnn|nccl|sig|exit|errno|returncode|http|status))
-          [A-Za-z]++(?![\w@:./\\+-])[\s,;()'"]*+)++)
+      (?P<plain>(?:\b(?!(?i:xid|cu(?:da|blas|dnn)|nccl|sig|exit|errno|returncode|http|status))
+          [A-Za-z_]++(?![\w@/\\+-]|[:.]\S)(?:[^\w\[+\-~/.]|\.(?!\S))*+)++)
+    | (?P<quantity>(?<![A-Za-z0-9_.])[-+]?\d++(?:\.\d++)?+(?![\w.:,/\\@+-])UNIT)
     | (?P<xid>\b(?i:xid)\b(?:\ ?\(PCI:[^)\s]{4,32}\))?[\s:=(]*+(?P<code>\d++)\b)
     | (?P<keep>
           \bCUDA\ error:?\ \d++\b | \b(?:CUDA_ERROR|cuda[Ee]rror|CUBLAS_STATUS|CUDNN_STATUS|nccl[A-Z])\w*+
@@ -50,13 +56,11 @@ _TOKEN: Final = re.compile(
         | \b(?=[a-f]*+[0-9])(?=[0-9]*+[a-f])[0-9a-f]{8,}+\b | \b(?=[A-F]*+[0-9])(?=[0-9]*+[A-F])[0-9A-F]{8,}+\b)
     | (?P<host>\b(?=[A-Za-z-]++\d)[A-Za-z][\w-]{0,63}(?:\.[A-Za-z][\w-]{0,63}){2,8}\b)
     | (?P<number>
-          (?<![A-Za-z0-9_.])[-+]?\d++(?:[.,]\d++)*+(?:[eE][-+]?\d++)?
-          (?:\ ?(?:[KMGTP]i?B|[kmgtp]?[Bb]ytes?|[nmµu]?s|secs?|seconds?|min(?:ute)?s?|hours?|[MGk]?Hz|°?C|%)
-             (?![A-Za-z0-9]))?
+          (?<![A-Za-z0-9_.])[-+]?\d++(?:[.,]\d++)*+(?:[eE][-+]?\d++)?UNIT
       )
     | (?P<digits>(?:(?<=_)-)?\d++)
     | (?P<rest>[^\W\d]++[^\w\[+\-~/.]*+ | [^\w\[+\-~/.]++)  # nothing can begin in there: passed over at once
-    """,
+    """.replace("UNIT", _UNIT),
     re.VERBOSE,
 )
 _LIST: Final = re.compile(r"(<\w+>)(?:(?:[,;] ?\1)++|(?:[ :/x=-]\1){2,}+)")
@@ -65,7 +69,7 @@ _FOREIGN: Final = ("site-packages", "dist-packages", "/lib/python", "<frozen", "
 _EMBEDDED: Final = "Traceback (most recent call last)"
 _WORDS: Final = {
     "time": "<time>", "uuid": "<id>", "email": "<email>", "url": "<url>", "pci": "<pci>", "mac": "<mac>", "ip": "<ip>",
-    "path": "<path>", "host": "<host>", "hex": "<hex>", "number": "<num>", "digits": "<num>",
+    "path": "<path>", "host": "<host>", "hex": "<hex>", "number": "<num>", "quantity": "<num>", "digits": "<num>",
 }  # fmt: skip
 
 
