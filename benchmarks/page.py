@@ -1,4 +1,5 @@
-"""How fast the page is there, how much it moves, and what a storm does to it, in a headless Chromium.
+"""How fast the page is there, how much it moves, and what a storm does to it, in a headless Chromium. Exits with 1 when
+that is more than `BOUNDS`.
 
 Prints, over 5 loads with 10,000 stored errors: milliseconds from the navigation until the summary is drawn, and bytes
 over the wire. Then, in a storm of 1,000 errors a second for 20 s: the longest task of the page's main thread, and its
@@ -21,6 +22,9 @@ from playwright.async_api import Browser, CDPSession, async_playwright
 from exporter.fleet import story
 
 STORED, LOADS, RATE, TICK = 10_000, 5, 1_000, 0.1
+BOUNDS = {
+    "first load, bytes": 500_000, "summary, ms": 1_000, "longest task, ms": 200, "growth of the memory, bytes": 3e6,
+}  # fmt: skip
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync"]
 WATCH = """
 window.longest = 0;
@@ -28,13 +32,15 @@ new PerformanceObserver((list) => {
   for (const task of list.getEntries()) window.longest = Math.max(window.longest, task.duration);
 }).observe({ type: "longtask", buffered: true });
 (function look() {
-  if (document.querySelector("[data-card=total_errors] .count")) window.drawn = performance.now();
+  if (document.querySelector("[data-card=total_errors] .count")?.checkVisibility({ visibilityProperty: true }))
+    window.drawn = performance.now();
   else requestAnimationFrame(look);
 })();
 """
 
 
-async def main(seconds: float) -> None:
+async def main(seconds: float) -> int:
+    measured: dict[str, float] = {}
     with tempfile.TemporaryDirectory() as folder:
         service = subprocess.Popen(  # noqa: ASYNC220
             [sys.executable, "-m", "exporter", "serve", "--port", "0", "--db-path", f"{folder}/errors.duckdb"],
@@ -47,12 +53,16 @@ async def main(seconds: float) -> None:
             async with aiohttp.ClientSession() as session, async_playwright() as playwright:
                 await send(session, url, reports)
                 browser = await playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
-                await load(browser, f"{url}/error-visualization")
-                await storm(browser, session, url, reports, seconds)
+                measured |= await load(browser, f"{url}/error-visualization")
+                measured |= await storm(browser, session, url, reports, seconds)
                 await browser.close()
         finally:
             service.terminate()
             service.wait(15)
+    over = [f"{name}: {measured[name]:.0f} > {bound:.0f}" for name, bound in BOUNDS.items() if measured[name] > bound]
+    for line in over:
+        print(f"too much: {line}")
+    return 1 if over else 0
 
 
 async def send(session: aiohttp.ClientSession, url: str, reports: list[dict[str, Any]]) -> None:
@@ -61,7 +71,7 @@ async def send(session: aiohttp.ClientSession, url: str, reports: list[dict[str,
             assert response.status == 200, await response.text()
 
 
-async def load(browser: Browser, url: str) -> None:
+async def load(browser: Browser, url: str) -> dict[str, float]:
     times, sizes = [], []
     for _ in range(LOADS):
         context = await browser.new_context(viewport={"width": 1280, "height": 900})
@@ -79,11 +89,12 @@ async def load(browser: Browser, url: str) -> None:
     median, most = statistics.median(times), max(times)
     print(f"summary of {STORED} errors drawn after {median:.0f} ms (median of {LOADS} loads; most {most:.0f} ms)")
     print(f"first load moves {max(sizes) / 1000:.0f} kB")
+    return {"first load, bytes": max(sizes), "summary, ms": median}
 
 
 async def storm(
     browser: Browser, session: aiohttp.ClientSession, url: str, reports: list[dict[str, Any]], seconds: float
-) -> None:
+) -> dict[str, float]:
     page = await browser.new_page(viewport={"width": 1280, "height": 900})
     await page.add_init_script(WATCH)
     await page.goto(f"{url}/error-visualization")
@@ -110,6 +121,8 @@ async def storm(
         "memory of the page at the start, in the middle, at the end: "
         + ", ".join(f"{size / 1e6:.1f} MB" for size in memory)
     )
+    # The first half fills what the page keeps, which is bounded; what the second half adds would go on growing.
+    return {"longest task, ms": longest, "growth of the memory, bytes": memory[-1] - memory[1]}
 
 
 async def heap(devtools: CDPSession) -> float:
@@ -122,4 +135,4 @@ async def heap(devtools: CDPSession) -> float:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=20, help="length of the storm (default: %(default)s)")
-    asyncio.run(main(parser.parse_args().seconds))
+    sys.exit(asyncio.run(main(parser.parse_args().seconds)))

@@ -53,6 +53,9 @@ async def shoot(url: str, chromium: str) -> None:
                 await page.goto(url)
                 await page.wait_for_selector("#by-hardware svg path", state="attached")
                 await page.screenshot(path=HERE / f"page-{size}-{theme}.png")
+                # What sticks while one scrolls would lie over the panels.
+                for sticky in ("header", "#bar"):
+                    await page.locator(sticky).evaluate("place => { place.style.position = 'static'; }")
                 for name, selector in PANELS.items():
                     await page.locator(selector).screenshot(path=HERE / f"{name}-{size}-{theme}.png")
                 await page.locator("#errors li:has(.critical) a.message").first.click()

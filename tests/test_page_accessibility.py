@@ -64,6 +64,28 @@ async def test_no_violation_when_there_is_nothing(browser: Browser, service: InP
     assert await violations(page) == []
 
 
+async def test_no_violation_with_chips_nothing_found_news_waiting_and_the_connection_lost(
+    browser: Browser, service: InProcess
+) -> None:
+    await seeded(service)
+    for theme, width in (("light", 360), ("dark", 1280)):
+        page, _ = await open_page(browser, service, f"?severity=info&worker=nobody&q={theme}", color_scheme=theme)  # type: ignore[arg-type]
+        await page.set_viewport_size({"width": width, "height": 900})
+        await expect(page.locator("#nothing")).to_be_visible()
+        await expect(page.locator("#chips button")).to_have_count(3)
+        await page.locator("#pause").check()
+        await page.keyboard.press("m")
+        await expect(page.locator("#mute")).to_have_text("Muted")
+        await service.post({"worker_id": "nobody", "error_category": "TEST_FAILURE", "message": theme})
+        await expect(page.locator("#news")).to_be_visible()
+        await page.route("**/api/**", lambda route: route.abort())
+        await page.get_by_role("link", name="7 d").click()
+        await expect(page.locator("#connection")).to_have_attribute("data-state", "lost")
+        for place in ("#stale", "#nothing", "#news", "#chips"):
+            await expect(page.locator(place)).to_be_visible()
+        assert await violations(page) == []
+
+
 async def test_one_interruption_for_the_first_critical_error(browser: Browser, service: InProcess) -> None:
     page, _ = await open_page(browser, service)
     await service.post({"error_category": "TEST_FAILURE"})

@@ -135,7 +135,12 @@ async def test_the_panels_have_the_numbers_of_the_api(browser: Browser, service:
         assert response.status == 200
     page, complaints = await open_page(browser, service)
     data = await service.get("/api/errors")
-    for place, worker in enumerate(data["worker_errors"]["worker_stats"][:10]):
+    status = ("critical", "warning", "stable")
+    stats = data["worker_errors"]["worker_stats"]
+    stats.sort(key=lambda worker: (status.index(worker["status"]), -worker["error_count"]))
+    assert await page.locator("#workers tbody tr").count() == 10
+    await page.get_by_role("button", name=f"Show all {len(stats)} workers").click()
+    for place, worker in enumerate(stats):
         row = page.locator("#workers tbody tr").nth(place)
         await expect(row).to_contain_text(worker["worker_id"])
         await expect(row).to_contain_text(f"{worker['error_count']}")
@@ -191,9 +196,10 @@ async def test_nothing_moves_under_the_pointer(browser: Browser, service: InProc
     page, _ = await open_page(browser, service)
     await page.locator("#errors li").nth(1).hover()
     await service.post(INFO | {"worker_id": "w5"})
-    await expect(page.locator("#news")).to_have_text("1 new errors")
+    await expect(page.locator("#news")).to_have_text("1 new error")
     await listed(page, 3)
     await page.mouse.move(1, 1)
+    await listed(page, 4)
     await service.post(INFO | {"worker_id": "w6"})
     await listed(page, 5)
 
@@ -209,6 +215,8 @@ async def test_details_have_an_address_and_all_that_is_known(browser: Browser, s
     await service.post(WARNING)
     await service.post(INFO)
     page, complaints = await open_page(browser, service)
+    await page.locator("[data-card=critical_errors]").click()
+    await expect(page.locator("#chips")).to_contain_text("severity: critical")
     await page.locator(f"[data-id='{id_}'] a.message").click()
     dialog = page.locator("#details")
     await expect(dialog).to_be_visible()
@@ -222,7 +230,11 @@ async def test_details_have_an_address_and_all_that_is_known(browser: Browser, s
     await page.keyboard.press("Escape")
     await expect(dialog).to_be_hidden()
     await expect(page).not_to_have_url(re.compile("error="))
-    await page.go_back()
+    await page.go_back()  # to what was before the look at the details, not to the details
+    await expect(page.locator("#chips")).to_be_empty()
+    await expect(dialog).to_be_hidden()
+    await page.go_forward()
+    await page.go_forward()
     await expect(dialog).to_be_visible()
     other, _ = await open_page(browser, service, address.partition("/error-visualization")[2])
     await expect(other.locator("#details")).to_contain_text("GPU X")
@@ -247,7 +259,7 @@ async def test_pause_holds_the_list_still(browser: Browser, service: InProcess) 
     await page.locator("#news").click()
     await listed(page, 5)
     await service.post()
-    await expect(page.locator("#news")).to_have_text("1 new errors")
+    await expect(page.locator("#news")).to_have_text("1 new error")
     await page.locator("#pause").uncheck()
     await listed(page, 6)
     await expect(page.locator("#news")).to_be_hidden()

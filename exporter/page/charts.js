@@ -5,7 +5,7 @@ import { element, replaceQuietly } from "./dom.js";
 import { preference, prefer } from "./state.js";
 
 const UNSEEN = /[\u0000-\u001f\u200b-\u200f\u202a-\u202e\u2066-\u2069]/g; // would turn a label around, or hide it
-const ROW = 26, HEIGHT = 270;
+const ROW = 16, LEAST_ROWS = 5, EDGE = 22, LEGEND = 20, HEIGHT = 182;
 // Severities are told apart by pattern, too: lines, dots, plain.
 const DECALS = {
   critical: { symbol: "rect", dashArrayX: [1, 0], dashArrayY: [2, 4], rotation: -Math.PI / 4 },
@@ -13,7 +13,7 @@ const DECALS = {
 };
 
 const charts = new Map();
-let library = null;
+let library = null, failed = false;
 
 // `data` is {labels, series: [{name, values, ink}], links?, across?}: bars for each label, stacked by series; `ink` is one
 // of the colours of page.css; `across` lays them on their side, with room for long labels.
@@ -25,8 +25,7 @@ export function draw(id, title, data, go) {
 
 export async function load() {
   allowStyles();
-  library = await import("./vendor/echarts.js");
-  for (const chart of charts.values()) chart.draw();
+  try { library = await import("./vendor/echarts.js"); } catch (reason) { failed = true; throw reason; } finally { redraw(); }
 }
 
 export function redraw() {
@@ -51,6 +50,7 @@ class Chart {
     this.swap = element("button", { type: "button", class: "swap" });
     this.swap.onclick = () => { this.tables = !this.tables; prefer(`table-${id}`, this.tables); this.draw(); };
     this.host.replaceChildren(this.swap, this.picture, this.numbers);
+    this.host.addEventListener("pointerleave", () => { if (this.late) this.draw(); });
     new ResizeObserver(() => this.drawn?.resize()).observe(this.picture);
   }
 
@@ -58,13 +58,16 @@ class Chart {
     const text = JSON.stringify(data);
     if (text === this.text) return;
     Object.assign(this, { data, go, text });
-    this.draw();
+    this.late = Boolean(this.drawn) && this.host.matches(":hover") && matchMedia("(hover: hover)").matches;
+    if (!this.late) this.draw(); // who points at a bar gets the new numbers when they have left
   }
 
+  // Until the library is there, its place is kept free.
   draw() {
     if (!this.data) return;
-    const asTable = this.tables || !library;
-    this.swap.hidden = !library;
+    this.late = false;
+    const asTable = this.tables || failed;
+    this.swap.hidden = failed;
     this.swap.textContent = asTable ? "as chart" : "as table";
     this.swap.setAttribute("aria-label", `${this.title} ${this.swap.textContent}`);
     this.picture.hidden = asTable;
@@ -73,8 +76,10 @@ class Chart {
   }
 
   paint() {
-    this.picture.style.height = `${this.data.across ? Math.max(3, this.data.labels.length) * ROW + 40 : HEIGHT}px`;
+    const { across, labels, series } = this.data;
+    this.picture.style.height = `${across ? Math.max(LEAST_ROWS, labels.length) * ROW + EDGE + (series.length > 1 ? LEGEND : 0) : HEIGHT}px`;
     this.picture.setAttribute("aria-label", summary(this.title, this.data));
+    if (!library) return;
     this.drawn ??= library.init(this.picture, null, { renderer: "svg" });
     this.drawn.resize();
     this.drawn.setOption(option(this.data, inks(this.picture)), { notMerge: true });
@@ -104,23 +109,23 @@ function round(number) {
   return Number(number.toFixed(1)).toLocaleString();
 }
 
-function option({ labels, series, across }, ink) {
+function option({ labels, series, across, links }, ink) {
   const names = { type: "category", data: labels.map((label) => label.replace(UNSEEN, "")), inverse: Boolean(across),
     axisTick: { show: false }, axisLine: { lineStyle: { color: ink.line } },
-    axisLabel: { color: ink.quiet, hideOverlap: true, width: across ? 150 : undefined, overflow: across ? "truncate" : "none" } };
+    axisLabel: { color: ink.quiet, fontSize: 11, hideOverlap: true, width: across ? 150 : undefined, overflow: across ? "truncate" : "none" } };
   const numbers = { type: "value", splitLine: { lineStyle: { color: ink.line } }, minInterval: across ? 0 : 1, splitNumber: 3,
-    axisLabel: { color: ink.quiet } };
+    axisLabel: { color: ink.quiet, fontSize: 11 } };
   return {
     animation: false,
     aria: { enabled: true, label: { enabled: false }, decal: { show: true, decals: { symbol: "none" } } },
-    grid: { left: 4, right: 12, top: series.length > 1 ? 28 : 8, bottom: 4, containLabel: true },
+    grid: { left: 4, right: 12, top: series.length > 1 ? 24 : 4, bottom: 4, containLabel: true },
     legend: { show: series.length > 1, top: 0, left: 0, itemWidth: 14, itemHeight: 12, textStyle: { color: ink.text } },
     tooltip: { trigger: "axis", renderMode: "richText", axisPointer: { type: "shadow" }, confine: true,
       backgroundColor: ink.paper, borderColor: ink.line, textStyle: { color: ink.text } },
     xAxis: across ? numbers : names,
     yAxis: across ? names : numbers,
     series: series.map((one) => ({
-      type: "bar", stack: "all", name: one.name, data: one.values, barMaxWidth: 18,
+      type: "bar", stack: "all", name: one.name, data: one.values, barMaxWidth: 16, cursor: links ? "pointer" : "default",
       itemStyle: { color: ink[one.ink], decal: DECALS[one.ink] ? { ...DECALS[one.ink], color: ink.decal } : undefined },
     })),
   };

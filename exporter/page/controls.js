@@ -1,7 +1,10 @@
 // What a reader can set: range, filters, pause, sound, theme, reset; and the keys for them.
 
+import { ask } from "./api.js";
 import { element, replace } from "./dom.js";
 import { RANGES, address, preference, prefer } from "./state.js";
+
+const TYPED = "input:not([type=checkbox], [type=range]), select, textarea"; // where a letter is text, or a choice
 
 const by = (id) => document.getElementById(id);
 
@@ -23,12 +26,29 @@ export function drawFacets(facets, filters) {
   }
 }
 
+// Who removes one by keyboard goes on at the next, or at the list.
 export function drawChips(filters, remove) {
+  const place = [...by("chips").children].indexOf(document.activeElement);
   by("chips").replaceChildren(...Object.entries(filters).flatMap(([name, values]) => values.map((value) => {
     const chip = element("button", { type: "button", class: "chip", "aria-label": `Remove the filter ${name} ${value}` }, `${name}: ${value} ×`);
     chip.onclick = () => remove(name, value);
     return chip;
   })));
+  if (place >= 0) (by("chips").children[place] ?? by("chips").lastElementChild ?? by("errors-title")).focus({ preventScroll: true });
+}
+
+// Going through the values of one select by keyboard is one step, not one for each value.
+export function bindFilters(choose) {
+  let going = null;
+  for (const select of document.querySelectorAll("select[data-filter]")) {
+    select.onchange = () => {
+      choose(select.dataset.filter, select.value ? [select.value] : [], { replace: going === select });
+      going = select;
+    };
+    select.onblur = () => { going = null; };
+  }
+  addEventListener("popstate", () => { going = null; });
+  by("search").onsubmit = (event) => { event.preventDefault(); choose("q", [by("q").value.trim()].filter(Boolean)); };
 }
 
 export function bindMenu() {
@@ -52,15 +72,25 @@ export function bindTheme(redraw) {
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
 }
 
-export function bindSound(sound) {
+export function bindSound(sound, say) {
   by("volume").value = sound.volume * 100;
   by("volume").oninput = () => { sound.volume = by("volume").value / 100; };
   by("test-sound").onclick = async () => { await sound.turnOn(); sound.play("critical"); };
   by("sound-on").onclick = () => sound.turnOn();
-  for (const box of document.querySelectorAll("[data-mute]")) {
-    box.checked = sound.muted.has(box.dataset.mute);
-    box.onchange = () => sound.mute(box.dataset.mute, box.checked);
-  }
+  const boxes = [...document.querySelectorAll("[data-mute]")];
+  const draw = () => {
+    for (const box of boxes) box.checked = sound.muted.has(box.dataset.mute);
+    by("mute").setAttribute("aria-pressed", String(by("mute-all").checked));
+    by("mute").textContent = by("mute-all").checked ? "Muted" : "Mute";
+  };
+  const mute = (what, yes) => {
+    sound.mute(what, yes);
+    draw();
+    if (what === "all") say(yes ? "Sound is muted" : "Sound is not muted");
+  };
+  for (const box of boxes) box.onchange = () => mute(box.dataset.mute, box.checked);
+  by("mute").onclick = () => mute("all", !by("mute-all").checked);
+  draw();
 }
 
 export function bindReset(done) {
@@ -69,10 +99,12 @@ export function bindReset(done) {
   dialog.onclose = async () => {
     if (dialog.returnValue !== "reset") return;
     dialog.returnValue = "";
-    const response = await fetch("/api/reset-counts", { method: "POST" });
-    const said = response.ok ? "Critical errors are counted from now on. Nothing was deleted." : "The counts could not be reset.";
-    by("notice").textContent = said;
-    done(said);
+    try {
+      await ask("/api/reset-counts", { method: "POST" });
+      done("Critical errors are counted from now on. Nothing was deleted.");
+    } catch {
+      done("The counts could not be reset.");
+    }
   };
 }
 
@@ -81,7 +113,7 @@ export function bindKeys(keys) {
   by("keys").onchange = () => prefer("keys", by("keys").checked);
   document.addEventListener("keydown", (event) => {
     if (!by("keys").checked || event.ctrlKey || event.metaKey || event.altKey) return;
-    if (event.target.matches("input, select, textarea") || document.querySelector("dialog[open]")) return;
+    if (event.target.matches(TYPED) || document.querySelector("dialog[open]")) return;
     const act = keys[event.key];
     if (act) { event.preventDefault(); act(); }
   });

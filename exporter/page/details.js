@@ -1,27 +1,48 @@
 // One error, whole, in a dialog over the page; it has an address of its own.
 
+import { ask } from "./api.js";
 import { sparkline } from "./charts.js";
+import { copy } from "./copy.js";
 import { ago, element, severity, time } from "./dom.js";
 
-const LIMITS = { "cpu.percent": 75, "memory.used_percent": 80, "disk.used_percent": 85 };
+// Which of the service's reasons speaks of which measurement: the thresholds are settings, and the service knows them.
+const REASONS = { "cpu.percent": /^CPU .+ > /, "memory.used_percent": /^memory .+ > /, "disk.used_percent": /^disk .+ > /, "disk.free_gb": /^free disk .+ < / };
+const HOT = /^GPU temperature .+ > ([\d.]+) /;
 const WEEK = 168, NEIGHBOURS = 6;
 
-// `filter(name, value)` is the address of the page with that filter; `close()` is called when the reader is done.
+let asked = 0, again = null;
+
+// `filter(name, value)` is the address of the page with that filter; `close()` is called when the reader is done. The dialog
+// is there at once; what was asked for before and comes late is not shown.
 export async function show(dialog, id, { filter, close }) {
-  const answer = await get(`/api/errors/${encodeURIComponent(id)}`);
-  const body = answer.data ? content(answer.data, filter) : [element("p", {}, answer.message)];
+  const mine = ++asked;
+  const moved = dialog.open;
+  again = null;
   const shut = element("button", { type: "button", class: "close", "aria-label": "Close" }, "×");
   shut.onclick = () => dialog.close();
-  dialog.replaceChildren(element("div", { class: "tools" }, copy("Copy the link", () => location.href), shut), ...body);
-  dialog.onclose = close;
+  const body = element("div", { tabindex: "-1", "aria-busy": "true" }, element("p", {}, "Loading…"));
+  dialog.replaceChildren(element("div", { class: "tools" }, copy("Copy the link", () => location.href), shut), body);
+  dialog.onclose = () => { asked += 1; again = null; close(); };
   if (!dialog.open) dialog.showModal();
   dialog.scrollTop = 0;
-  if (answer.data) await drawRelated(dialog, answer.data, filter);
+  if (moved) body.focus(); // what had the focus is gone
+  try {
+    const error = await ask(`/api/errors/${encodeURIComponent(id)}`);
+    if (mine !== asked) return;
+    body.replaceChildren(...content(error, filter));
+    await drawRelated(body, error, filter, () => mine === asked);
+  } catch (failure) {
+    if (mine !== asked) return;
+    if (failure.status !== 404) again = () => show(dialog, id, { filter, close });
+    body.replaceChildren(element("p", {}, failure.status === 404 ? failure.message : "The service does not answer. It is asked again when it is back."));
+  } finally {
+    body.removeAttribute("aria-busy");
+  }
 }
 
-async function get(path) {
-  const response = await fetch(path);
-  return response.json();
+// Asks again for what could not be shown.
+export function retry() {
+  again?.();
 }
 
 function content(error, filter) {
@@ -37,8 +58,8 @@ function content(error, filter) {
       ...fact("pattern", link("fingerprint", error.fingerprint, `all errors of this pattern (${error.fingerprint})`)),
       ...fact("frequency", element("span", { id: "frequency" }, "…"))),
     ...section("Traceback", error.traceback && traceback(error.traceback)),
-    ...section("Machine", table(error.system_context?.metrics)),
-    ...section("GPUs", devices(error.system_context?.gpu_metrics?.devices)),
+    ...section("Machine", table(error.system_context?.metrics, error.reasons)),
+    ...section("GPUs", devices(error.system_context?.gpu_metrics?.devices, error.reasons)),
     ...section("Hardware", error.hardware_context && code(error.hardware_context)),
     ...section("Frequency, as the sender counted", error.error_frequency && code(error.error_frequency)),
     element("div", { id: "neighbours" }),
@@ -47,12 +68,16 @@ function content(error, filter) {
 }
 
 // How often, since when and on which workers: as we counted. And what else happened on the worker.
-async function drawRelated(dialog, error, filter) {
+async function drawRelated(body, error, filter, wanted) {
   const near = new URLSearchParams({ worker: error.worker_id, time_range: WEEK, limit: NEIGHBOURS });
-  const [{ data: pattern }, { data: neighbours }] = await Promise.all([
-    get(`/api/patterns/${encodeURIComponent(error.fingerprint)}?time_range=${WEEK}`), get(`/api/errors/list?${near}`)]);
-  if (pattern) {
-    dialog.querySelector("#frequency").replaceChildren(
+  const none = () => null; // the error itself is worth showing without
+  const [pattern, neighbours] = await Promise.all([
+    ask(`/api/patterns/${encodeURIComponent(error.fingerprint)}?time_range=${WEEK}`).catch(none), ask(`/api/errors/list?${near}`).catch(none)]);
+  if (!wanted()) return;
+  const frequency = body.querySelector("#frequency");
+  if (!pattern) frequency.textContent = "not seen in the last 7 d";
+  else {
+    frequency.replaceChildren(
       `${pattern.occurrences.toLocaleString()}× in the last 7 d on ${pattern.workers} ${pattern.workers === 1 ? "worker" : "workers"}: `,
       ...pattern.worker_stats.slice(0, NEIGHBOURS).flatMap((row, i) => [i ? ", " : "",
         element("a", { href: filter("worker", row.worker_id) }, row.worker_id), ` ${row.errors}×`]),
@@ -60,7 +85,7 @@ async function drawRelated(dialog, error, filter) {
   }
   const others = (neighbours?.errors ?? []).filter((other) => other.id !== error.id);
   if (!others.length) return;
-  dialog.querySelector("#neighbours").replaceChildren(element("h3", {}, "Latest on the same worker"),
+  body.querySelector("#neighbours").replaceChildren(element("h3", {}, "Latest on the same worker"),
     element("ul", { class: "plain" }, ...others.map((other) => element("li", {}, time(other.timestamp), " ", severity(other.severity), " ",
       element("a", { href: filter("error", other.id), class: "text" }, other.message || other.type)))));
 }
@@ -77,38 +102,33 @@ function code(value) {
   return element("pre", { tabindex: "0" }, JSON.stringify(value, null, 2));
 }
 
-function copy(label, text) {
-  const button = element("button", { type: "button" }, label);
-  button.onclick = async () => {
-    try { await navigator.clipboard.writeText(text()); button.textContent = "Copied"; } catch { button.textContent = "Copying is not allowed"; }
-  };
-  return button;
-}
-
 function traceback(text) {
   const body = element("pre", { tabindex: "0" }, text);
   requestAnimationFrame(() => { body.scrollTop = body.scrollHeight; }); // the innermost frame is last
   return element("div", { class: "copied" }, copy("Copy", () => text), body);
 }
 
-function table(metrics) {
+// What was measured; a value that a reason speaks of is marked with it.
+function table(metrics, reasons) {
   const rows = [];
   for (const [part, values] of Object.entries(metrics ?? {})) {
     for (const [name, value] of Object.entries(values ?? {})) {
-      const over = value > (LIMITS[`${part}.${name}`] ?? Infinity);
-      rows.push(element("tr", { class: over ? "over" : null },
+      const says = REASONS[`${part}.${name}`];
+      const reason = says && reasons.find((one) => says.test(one));
+      rows.push(element("tr", { class: reason ? "over" : null },
         element("th", { scope: "row" }, `${part} ${name.replaceAll("_", " ")}`),
-        element("td", {}, value ?? "", over ? " ▲ over the threshold" : "")));
+        element("td", {}, value ?? "", reason ? ` ▲ ${part === "disk" && name === "free_gb" ? "below" : "over"} the threshold: ${reason}` : "")));
     }
   }
   return rows.length ? element("table", {}, element("tbody", {}, ...rows)) : null;
 }
 
-function devices(list) {
+function devices(list, reasons) {
   if (!list?.length) return null;
+  const limit = Number(reasons.map((one) => HOT.exec(one)?.[1]).find(Boolean) ?? Infinity);
   const head = ["index", "name", "memory_utilization", "temperature"];
   return element("table", {},
     element("thead", {}, element("tr", {}, ...head.map((name) => element("th", { scope: "col" }, name.replaceAll("_", " "))))),
-    element("tbody", {}, ...list.map((device) => element("tr", { class: device.temperature > 85 ? "over" : null },
-      ...head.map((name) => element("td", {}, device[name] ?? ""))))));
+    element("tbody", {}, ...list.map((device) => element("tr", { class: device.temperature > limit ? "over" : null },
+      ...head.map((name) => element("td", {}, device[name] ?? "", name === "temperature" && device.temperature > limit ? ` ▲ over ${limit} °C` : ""))))));
 }

@@ -1,5 +1,7 @@
 // Building the page. Text goes in as text, always: what a report says is never markup.
 
+import { now } from "./clock.js";
+
 const ICONS = { critical: "▲", warning: "◆", info: "●" };
 const AGO_MS = 20_000;
 const UNITS = [["day", 86_400], ["hour", 3600], ["minute", 60], ["second", 1]];
@@ -33,7 +35,7 @@ export function severity(word) {
 // The time of day in the reader's zone, the date where it is not today's; the whole in the title.
 export function time(iso) {
   const date = new Date(iso);
-  const today = date.toDateString() === new Date().toDateString();
+  const today = date.toDateString() === new Date(now()).toDateString();
   const text = today ? date.toLocaleTimeString([], { hourCycle: "h23" }) : date.toLocaleString([], { dateStyle: "short", timeStyle: "short" });
   return element("time", { datetime: iso, title: `${date.toLocaleString()} (${iso})` }, text);
 }
@@ -44,7 +46,7 @@ export function ago(iso) {
 }
 
 function since(iso) {
-  const seconds = Math.max(0, (Date.now() - Date.parse(iso)) / 1000);
+  const seconds = Math.max(0, (now() - Date.parse(iso)) / 1000);
   const [unit, size] = UNITS.find(([, length]) => seconds >= length) ?? UNITS.at(-1);
   return relative.format(-Math.floor(seconds / size), unit);
 }

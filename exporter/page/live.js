@@ -1,46 +1,73 @@
-// The WebSocket: says what comes, knows what was missed, and comes back when it is lost.
+// The WebSocket: says what comes, knows what was missed, and comes back when it is lost. A connection that is silent is lost,
+// too: it is asked for a sign of life, and left when none comes.
 
-const FIRST_PAUSE = 500, LONGEST_PAUSE = 30_000;
+const FIRST_PAUSE = 500, LONGEST_PAUSE = 30_000, PING_MS = 10_000, WAKE_MS = 4000;
 
 export class Live {
-  // `hear(errors)` gets each new error once; `resync()` is called when some were missed; `state(word)` tells of the
-  // connection: "live" or "lost".
-  constructor({ hours, seq, hear, resync, state }) {
-    Object.assign(this, { hours, seq, hear, resync, state, pause: FIRST_PAUSE });
+  // `hear(errors)` gets each new error once; `back({missed, anew})` is called on each connection after the first, and when
+  // some were missed (`anew`: the service counts from the beginning again); `state(word)` tells "live" or "lost";
+  // `alive()` is called on each sign of life.
+  constructor({ hours, seq, hear, back, state, alive }) {
+    Object.assign(this, { hours, seq, hear, back, state, alive, pause: FIRST_PAUSE, retry: 0, unanswered: false, before: false });
     this.open();
+    setInterval(() => this.check(), PING_MS);
   }
 
   open() {
     const scheme = location.protocol === "https:" ? "wss:" : "ws:";
-    this.socket = new WebSocket(`${scheme}//${location.host}/ws/error-visualization`);
-    this.socket.onopen = () => this.socket.send(JSON.stringify(
-      { type: "error_visualization_init", time_range: this.hours, since: this.seq, batch: true }));
-    this.socket.onmessage = (event) => this.take(JSON.parse(event.data));
-    this.socket.onclose = () => this.lose();
+    const socket = new WebSocket(`${scheme}//${location.host}/ws/error-visualization`);
+    Object.assign(this, { socket, retry: 0, unanswered: false });
+    socket.onopen = () => socket.send(JSON.stringify({ type: "error_visualization_init", time_range: this.hours, since: this.seq, batch: true }));
+    socket.onmessage = (event) => { this.unanswered = false; this.alive(); this.take(JSON.parse(event.data)); };
+    socket.onclose = () => this.lose();
   }
 
   take(message) {
     if (message.type === "error_visualization_init_confirmed") {
+      const anew = message.seq < this.seq;
+      if (message.resync) this.seq = message.seq; // what comes next is counted from here; what lies between is fetched
       this.pause = FIRST_PAUSE;
       this.state("live");
-      if (message.resync) this.resync();
+      if (this.before || message.resync) this.back({ missed: message.resync, anew });
+      this.before = true;
     } else if (message.type === "error_visualization_update") {
       const errors = message.data.errors;
-      const gap = message.seq - errors.length !== this.seq;
+      const missed = message.seq - errors.length !== this.seq;
       this.seq = message.seq;
-      if (gap) this.resync(); else this.hear(errors);
+      this.hear(errors);
+      if (missed) this.back({ missed, anew: false });
     }
   }
 
-  lose() {
-    if (this.closed) return;
-    this.state("lost");
-    setTimeout(() => { if (!this.closed) this.open(); }, this.pause * (0.5 + Math.random() / 2));
-    this.pause = Math.min(this.pause * 2, LONGEST_PAUSE);
+  // Twice in a row without a sign of life: it is lost, though nobody said so.
+  check() {
+    if (this.retry) return;
+    if (this.unanswered) this.lose(); else this.ping();
   }
 
-  close() {
-    this.closed = true;
+  ping() {
+    this.unanswered = true;
+    if (this.socket.readyState === WebSocket.OPEN) this.socket.send('{"type":"ping"}');
+  }
+
+  // The network or the reader is back: no waiting, and no trust in a connection from before.
+  wake() {
+    if (this.retry) {
+      clearTimeout(this.retry);
+      this.pause = FIRST_PAUSE;
+      this.open();
+      return;
+    }
+    const asked = this.socket;
+    this.ping();
+    setTimeout(() => { if (this.unanswered && asked === this.socket && !this.retry) this.lose(); }, WAKE_MS);
+  }
+
+  lose() {
+    Object.assign(this.socket, { onopen: null, onmessage: null, onclose: null }); // its close may take long to be told
     this.socket.close();
+    this.state("lost");
+    this.retry = setTimeout(() => this.open(), this.pause * (0.5 + Math.random() / 2));
+    this.pause = Math.min(this.pause * 2, LONGEST_PAUSE);
   }
 }

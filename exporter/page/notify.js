@@ -13,9 +13,15 @@ export function tell(errors) {
   const worst = errors.find((error) => error.is_critical);
   if (worst && wanted() && performance.now() - last > PAUSE_MS) {
     last = performance.now();
-    const note = new Notification(`Critical: ${worst.type} on ${worst.worker_id}`, { body: worst.message.slice(0, 200), tag: worst.fingerprint, silent: true });
-    note.onclick = () => { window.focus(); note.close(); };
+    show(worst);
   }
+}
+
+function show(error) {
+  try {
+    const note = new Notification(`Critical: ${error.type} on ${error.worker_id}`, { body: error.message.slice(0, 200), tag: error.fingerprint, silent: true });
+    note.onclick = () => { window.focus(); note.close(); };
+  } catch { /* some browsers have them for service workers only */ }
 }
 
 function draw() {

@@ -2,147 +2,145 @@
 
 import * as announce from "./announce.js";
 import * as charts from "./charts.js";
-import { bindKeys, bindMenu, bindReset, bindSound, bindTheme, drawChips, drawFacets, drawRange } from "./controls.js";
-import { show } from "./details.js";
+import * as connection from "./connection.js";
+import { bindFilters, bindKeys, bindMenu, bindReset, bindSound, bindTheme, drawChips, drawFacets, drawRange } from "./controls.js";
+import { copy } from "./copy.js";
+import { Data } from "./data.js";
+import * as details from "./details.js";
+import * as layout from "./layout.js";
 import { List } from "./list.js";
 import { Live } from "./live.js";
 import * as notify from "./notify.js";
 import { draw as drawPanels } from "./panels.js";
 import { Sound } from "./sound.js";
-import { address, read } from "./state.js";
+import { RANGES, address, read } from "./state.js";
+import { onRest, still } from "./still.js";
 import { drawCards, drawVerdict, markCards } from "./summary.js";
+import { Visit } from "./visit.js";
 
-const REFRESH_MS = 1000, FACETS_MS = 5000;
+const NOTICE_MS = 10_000;
 const EXAMPLE = `curl -X POST ${location.origin}/api/report-error \\
   -H 'Content-Type: application/json' \\
   -d '{"worker_id": "worker-1", "type": "ResourceError", "message": "Failed to allocate GPU memory"}'`;
 
 const by = (id) => document.getElementById(id);
+const main = document.querySelector("main");
+const paused = () => by("pause").checked;
 const state = read();
 const sound = new Sound((blocked) => { by("sound-on").hidden = !blocked; });
-const pointed = () => matchMedia("(hover: hover)").matches && by("errors").matches(":hover");
-const list = new List({
-  state, filter: addressWith, open: (id) => go({ error: String(id) }),
-  still: () => by("pause").checked || scrollY > by("errors").offsetTop || pointed(),
-});
-let live = null, refreshing = 0, facetsAt = -Infinity;
+const visit = new Visit(state, show);
+const list = new List({ state, filter: addressWith, open: (id) => visit.go({ error: String(id) }), still });
+const data = new Data({ state, list, paused, draw, drawFacets: (found) => drawFacets(found, state.filters), news, refused, failed, done });
+let live = null, told = null, noticeTimer = 0;
 
-// The address of the page with one filter more, or of an error.
+// The address of the page with that filter alone, as the cards do it, or of an error.
 function addressWith(name, value) {
   if (name === "error") return address({ ...state, error: String(value) });
-  return address({ ...state, error: null, filters: { ...state.filters, [name]: [String(value)] } });
+  return address({ ...state, error: null, filters: { [name]: [String(value)] } });
 }
 
-// Shows another part of the data, and makes it a step that the browser's back button undoes.
-function go(change) {
-  const before = address(state);
-  Object.assign(state, change);
-  if (address(state) !== before) history.pushState(null, "", address(state));
-  return drawAll();
-}
-
-function goTo(to) {
-  history.pushState(null, "", to);
-  Object.assign(state, read());
-  return drawAll();
-}
-
-function drawState(word) {
-  const connection = by("connection");
-  const before = connection.dataset.state;
-  if (before === word) return;
-  connection.dataset.state = word;
-  connection.textContent = word === "live" ? "live" : `connection lost, as of ${new Date().toLocaleTimeString([], { hourCycle: "h23" })}`;
-  if (word === "lost") announce.interrupt("Connection lost");
-  else if (before === "lost") announce.say("The connection is back");
-}
-
-async function ask(path) {
-  const response = await fetch(path);
-  const answer = await response.json();
-  if (!response.ok) throw new Error(answer.message);
-  return answer.data;
-}
-
-async function refresh() {
-  const range = state.range;
-  const data = await ask(`/api/errors?time_range=${range}`);
-  if (range !== state.range) return data; // another range was chosen meanwhile, and is on its way
-  drawCards(data, (filters) => go({ filters: { ...filters } }));
-  markCards(state.filters);
-  drawVerdict(data, range);
-  drawPanels(data, addressWith, goTo);
-  if (performance.now() - facetsAt > FACETS_MS) await facets();
-  return data;
-}
-
-async function facets() {
-  facetsAt = performance.now();
-  const query = new URLSearchParams({ time_range: state.range });
-  for (const [name, values] of Object.entries(state.filters)) for (const value of values) query.append(name, value);
-  drawFacets(await ask(`/api/errors/facets?${query}`), state.filters);
-}
-
-// At most once a second, however much comes: the numbers are the service's own.
-function refreshSoon() {
-  refreshing ||= setTimeout(async () => {
-    try { await refresh(); } catch { drawState("lost"); } finally { refreshing = 0; }
-  }, REFRESH_MS);
-}
-
-function hear(news) {
-  const fresh = list.hear(news);
-  sound.hear(news);
-  notify.tell(fresh);
-  announce.tell(fresh);
-  if (!by("pause").checked) refreshSoon();
-}
-
-async function resync() {
-  try { await Promise.all([refresh(), list.fetch()]); } catch { drawState("lost"); }
-}
-
-async function drawAll() {
+// Draws what is different from the state `before`.
+async function show(before) {
   drawRange(state);
+  markCards(state.filters);
   drawChips(state.filters, (name, value) => setFilter(name, state.filters[name].filter((one) => one !== value)));
   by("q").value = state.filters.q?.[0] ?? "";
-  facetsAt = -Infinity;
-  if (state.error) await show(by("details"), state.error, { filter: addressWith, close: () => { if (state.error) go({ error: null }); } });
-  else if (by("details").open) by("details").close();
-  const [data] = await Promise.all([refresh(), list.fetch()]);
-  return data;
+  if (state.error !== before?.error) showDetails();
+  const place = (of) => address({ ...of, error: null });
+  if (before && place(before) === place(state)) return;
+  notice("");
+  await data.load();
 }
 
-function setFilter(name, values) {
+function showDetails() {
+  if (state.error) details.show(by("details"), state.error, { filter: addressWith, close: () => visit.leave() });
+  else if (by("details").open) by("details").close();
+}
+
+function draw(overview) {
+  drawCards(overview, (filters) => visit.go({ filters: { ...filters } }));
+  markCards(state.filters);
+  drawVerdict(overview, state.range);
+  if (main.dataset.loading) main.dataset.loading = "list";
+  drawPanels(overview, addressWith, (to) => lead(to));
+  main.toggleAttribute("data-nothing", overview.summary.total_errors === 0);
+  by("none").textContent = overview.seq ? `No errors in the last ${RANGES[state.range]}.` : "No errors yet. This is how one is reported:";
+  by("wider").hidden = !overview.seq || state.range === 168;
+  by("how").hidden = overview.seq > 0;
+}
+
+function hear(errors) {
+  list.hear(errors);
+  tell(errors);
+  if (!paused()) data.soon();
+}
+
+// The newest of a snapshot: nothing is told of the first, then of what the live updates missed.
+function news({ seq, recent_errors: recent }) {
+  if (told === null) told = recent.reduce((most, error) => Math.max(most, error.id), 0); else tell(recent);
+  if (live) return;
+  main.removeAttribute("data-loading");
+  live = new Live({ hours: state.range, seq, hear, back, state: connection.socket, alive: connection.heard });
+  charts.load().catch(() => announce.say("The charts could not be loaded; their tables are shown")); // when the numbers are there
+}
+
+// By sound, on the desktop and aloud: each error once. What the filters leave out is heard only.
+function tell(errors) {
+  const fresh = errors.filter((error) => error.id > told);
+  if (!fresh.length) return;
+  told = fresh.reduce((most, error) => Math.max(most, error.id), told);
+  sound.hear(fresh);
+  const shown = fresh.filter((error) => list.wants(error));
+  notify.tell(shown);
+  if (shown.length) announce.tell(shown);
+}
+
+function back({ anew }) {
+  if (anew) told = null;
+  data.now();
+}
+
+// A filter that the service does not know is dropped, and said.
+function refused({ field, message }) {
+  if (!Object.keys(state.filters).length) return false;
+  const { [field]: wrong, ...others } = state.filters;
+  visit.go({ filters: wrong ? others : {} }, { replace: true });
+  notice(message);
+  return true;
+}
+
+function failed() {
+  list.mark();
+  by("loading").textContent = "The service does not answer. It is asked again.";
+}
+
+function done() {
+  details.retry();
+}
+
+function notice(text, soonGone) {
+  clearTimeout(noticeTimer);
+  by("notice").textContent = text;
+  if (text) announce.say(text);
+  if (text && soonGone) noticeTimer = setTimeout(() => notice(""), NOTICE_MS);
+}
+
+function setFilter(name, values, how) {
   const filters = { ...state.filters, [name]: values };
   if (!values.length) delete filters[name];
-  return go({ filters });
+  return visit.go({ filters }, how);
 }
 
-function bind() {
-  by("example").textContent = EXAMPLE;
-  bindTheme(charts.redraw);
-  bindSound(sound);
-  bindMenu();
-  bindReset((text) => { announce.say(text); refreshSoon(); });
-  notify.bind();
-  for (const select of document.querySelectorAll("select[data-filter]")) {
-    select.onchange = () => setFilter(select.dataset.filter, select.value ? [select.value] : []);
-  }
-  by("search").onsubmit = (event) => { event.preventDefault(); setFilter("q", [by("q").value.trim()].filter(Boolean)); };
-  by("widen").onclick = () => go({ filters: {}, range: 168 });
-  by("pause").onchange = () => { if (!by("pause").checked) { list.takeWaiting(); refreshSoon(); } };
-  by("help").onclick = () => by("help-dialog").showModal();
-  addEventListener("popstate", () => { Object.assign(state, read()); drawAll(); });
-  document.addEventListener("click", followHere);
-  const step = (by_) => {
-    const links = [...document.querySelectorAll("#errors a.message")];
-    links[Math.min(Math.max(links.indexOf(document.activeElement) + by_, 0), links.length - 1)]?.focus();
-  };
-  bindKeys({
-    "/": () => by("q").focus(), j: () => step(1), k: () => step(-1), m: () => by("mute-all").click(), p: () => by("pause").click(),
-    "?": () => by("help").click(),
-  });
+// To the list, for who chose what it shows elsewhere on the page.
+function toList() {
+  by("errors-title").focus({ preventScroll: true });
+  by("list").scrollIntoView({ block: "start" });
+}
+
+function lead(to) {
+  const before = JSON.stringify(state.filters);
+  visit.follow(to);
+  if (JSON.stringify(state.filters) !== before && !state.error) toList();
 }
 
 // A link to another state of this page is followed in place: live updates and sound go on.
@@ -150,21 +148,45 @@ function followHere(event) {
   const link = event.target.closest?.('a[href^="?"]');
   if (!link || event.defaultPrevented || event.button || event.ctrlKey || event.metaKey || event.shiftKey) return;
   event.preventDefault();
-  goTo(link.getAttribute("href"));
+  lead(link.getAttribute("href"));
 }
 
-async function start() {
-  bind();
-  for (let pause = 500; !live; pause = Math.min(pause * 2, 30_000)) {
-    try {
-      const data = await drawAll();
-      live = new Live({ hours: state.range, seq: data.seq, hear, resync, state: drawState });
-    } catch {
-      drawState("lost");
-      await new Promise((resolve) => { setTimeout(resolve, pause); });
-    }
+function widen(change) {
+  visit.go(change);
+  by("errors-title").focus({ preventScroll: true });
+}
+
+function bind() {
+  layout.bind();
+  by("example").textContent = EXAMPLE;
+  by("example").after(copy("Copy", () => EXAMPLE));
+  bindTheme(charts.redraw);
+  bindSound(sound, announce.say);
+  bindMenu();
+  bindFilters(setFilter);
+  bindReset((text) => { notice(text, true); data.soon(0); });
+  notify.bind();
+  onRest(() => list.settle());
+  by("widen").onclick = () => widen({ filters: {}, range: 168 });
+  by("widen-range").onclick = () => widen({ range: 168 });
+  by("pause").onchange = () => {
+    connection.paused(paused());
+    if (!paused()) { list.takeWaiting(); data.soon(0); }
+  };
+  by("help").onclick = () => by("help-dialog").showModal();
+  document.addEventListener("click", followHere);
+  for (const [where, what] of [[window, "online"], [document, "visibilitychange"]]) {
+    where.addEventListener(what, () => { if (!document.hidden && live) { live.wake(); data.now(); } });
   }
-  charts.load().catch(() => announce.say("The charts could not be loaded; their tables are shown"));
+  const step = (by_) => {
+    const links = [...document.querySelectorAll("#errors a.message")];
+    links[Math.min(Math.max(links.indexOf(document.activeElement) + by_, 0), links.length - 1)]?.focus();
+  };
+  bindKeys({
+    "/": () => { by("filters").open = true; by("q").focus(); }, j: () => step(1), k: () => step(-1), m: () => by("mute").click(),
+    p: () => by("pause").click(), "?": () => by("help").click(),
+  });
 }
 
-start();
+bind();
+show(null);

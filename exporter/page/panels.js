@@ -7,6 +7,8 @@ import { ago, element, replaceQuietly, severity, time } from "./dom.js";
 const STATUS = { critical: "▲", warning: "◆", stable: "●" };
 const SHOWN = 10, RECENT = 6;
 
+let allWorkers = false;
+
 // `filter(name, value)` is the address of the page with that filter; `go(address)` leads there.
 export function draw(data, filter, go) {
   const bars = (id, title, what) => chart(id, title, what, go);
@@ -30,7 +32,7 @@ function overTime({ bucket_seconds: seconds, points }) {
 function byCategory({ categories, other_categories: others }, filter) {
   const shown = categories.slice(0, SHOWN);
   const rest = categories.slice(SHOWN);
-  note("category-rest", rest.length + others.categories, "categories", others.count + rest.reduce((sum, row) => sum + row.count, 0));
+  note("category-rest", rest.length + others.categories, ["category", "categories"], others.count + rest.reduce((sum, row) => sum + row.count, 0));
   return {
     head: "category", across: true, labels: shown.map((row) => row.category), links: shown.map((row) => filter("category", row.category)),
     series: [{ name: "errors", ink: "accent", values: shown.map((row) => row.count) }],
@@ -49,10 +51,11 @@ function drawPatterns({ error_patterns: { top_patterns: top, categories } }, fil
   replaceQuietly(document.getElementById("patterns"), ...top.map((row) => element("li", {},
     link(filter, "fingerprint", row.fingerprint, row.pattern),
     element("strong", {}, `${row.occurrences.toLocaleString()}×`), sparkline(row.trend, `${row.occurrences} over the time range`),
-    element("span", { class: "quiet" }, `${row.workers} ${row.workers === 1 ? "worker" : "workers"} · ${row.category} · first `,
+    element("span", { class: "quiet" }, `${many(row.workers, "worker", "workers")} · ${row.category} · first `,
       ago(row.first_seen), ", last ", ago(row.last_seen)))));
 }
 
+// The chart has those with most errors, the table the worst first, and all of them on request.
 function drawWorkers({ worker_errors: { worker_stats: workers } }, filter, bars) {
   const shown = workers.slice(0, SHOWN);
   bars("by-worker", "errors by worker", {
@@ -62,10 +65,20 @@ function drawWorkers({ worker_errors: { worker_stats: workers } }, filter, bars)
       { name: "other", ink: "info", values: shown.map((row) => row.error_count - row.critical_errors) },
     ],
   });
-  table("workers", ["worker", "status", "errors", "most common", "last"], shown.map((row) => [
-    link(filter, "worker", row.worker_id), status(row.status), row.error_count.toLocaleString(), row.most_common_error,
-    ago(row.last_error_time)]));
-  note("worker-rest", workers.length - shown.length, "workers", workers.slice(SHOWN).reduce((sum, row) => sum + row.error_count, 0));
+  const rank = (row) => Object.keys(STATUS).indexOf(row.status);
+  const worst = workers.toSorted((a, b) => rank(a) - rank(b) || b.error_count - a.error_count);
+  const rows = () => worst.slice(0, allWorkers ? undefined : SHOWN).map((row) => [
+    link(filter, "worker", row.worker_id), status(row.status), row.error_count.toLocaleString(), breakable(row.most_common_error),
+    ago(row.last_error_time)]);
+  const drawTable = () => {
+    table("workers", ["worker", "status", "errors", "most common", "last"], rows());
+    button.textContent = allWorkers ? `Show the first ${SHOWN} workers` : `Show all ${workers.length.toLocaleString()} workers`;
+  };
+  const button = document.getElementById("all-workers");
+  button.hidden = workers.length <= SHOWN;
+  button.onclick = () => { allWorkers = !allWorkers; drawTable(); };
+  drawTable();
+  note("worker-rest", workers.length - shown.length, ["worker", "workers"], workers.slice(SHOWN).reduce((sum, row) => sum + row.error_count, 0));
 }
 
 function drawHardware({ hardware_errors: { hardware_status: all, recent_errors: recent } }, filter, bars) {
@@ -76,7 +89,7 @@ function drawHardware({ hardware_errors: { hardware_status: all, recent_errors: 
   });
   replaceQuietly(document.getElementById("hardware"), ...shown.map(([name, row]) => element("li", { class: "machine" },
     element("h3", {}, link(filter, "hardware", name)), status(row.status),
-    element("p", {}, `${row.error_count.toLocaleString()} errors, most ${row.most_common_error}`),
+    element("p", {}, `${many(row.error_count, "error", "errors")}, most ${row.most_common_error}`),
     element("dl", { class: "facts" }, ...[
       ["CPU", row.metrics.cpu_percent, "% avg"], ["memory", row.metrics.memory_percent, "% avg"],
       ["disk", row.metrics.disk_percent, "% avg"], ["GPU", row.metrics.max_gpu_celsius, "°C max"],
@@ -101,10 +114,20 @@ function link(filter, name, value, text = value) {
   return element("a", { href: filter(name, value), title: text, class: "text" }, text);
 }
 
+// A name that may go on in the next line where its next word begins.
+function breakable(name) {
+  const words = name.split(/(?<=[a-z])(?=[A-Z])/);
+  return element("span", {}, ...words.flatMap((word, i) => (i ? [element("wbr"), word] : [word])));
+}
+
 function status(word) {
   return element("span", { class: `severity ${word}` }, `${STATUS[word]} ${word}`);
 }
 
 function note(id, count, what, errors) {
-  document.getElementById(id).textContent = count > 0 ? `and ${count.toLocaleString()} more ${what} with ${errors.toLocaleString()} errors` : "";
+  document.getElementById(id).textContent = count > 0 ? `and ${many(count, `more ${what[0]}`, `more ${what[1]}`)} with ${many(errors, "error", "errors")}` : "";
+}
+
+function many(count, one, others) {
+  return `${count.toLocaleString()} ${count === 1 ? one : others}`;
 }

@@ -9,24 +9,33 @@ export class Sound {
   // `blocked(yes)` is told whether the browser waits for a click before it lets the page be heard.
   constructor(blocked) {
     Object.assign(this, { blocked, buffers: new Map(), wanted: null, timer: 0, last: -PAUSE_MS });
+    this.muted = new Set(preference("muted", []));
+    this.level = Math.min(1, Math.max(0, preference("volume", 0.6)));
+    try { this.open(); } catch { this.context = null; } // a browser without sound is still good for reading
+  }
+
+  open() {
     this.context = new AudioContext();
     this.gain = this.context.createGain();
     this.gain.connect(this.context.destination);
+    this.gain.gain.value = this.level;
     this.context.onstatechange = () => this.blocked(this.context.state !== "running");
-    this.volume = preference("volume", 0.6);
-    this.muted = new Set(preference("muted", []));
     this.blocked(this.context.state !== "running");
   }
 
-  get volume() { return this.gain.gain.value; }
-  set volume(value) { this.gain.gain.value = value; prefer("volume", value); }
+  get volume() { return this.level; }
+  set volume(value) {
+    this.level = value;
+    if (this.gain) this.gain.gain.value = value;
+    prefer("volume", value);
+  }
 
   mute(severity, yes) {
     if (yes) this.muted.add(severity); else this.muted.delete(severity);
     prefer("muted", [...this.muted]);
   }
 
-  turnOn() { return this.context.resume(); }
+  turnOn() { return this.context?.resume(); }
 
   // Notes that errors came. What cannot be heard now is not made up for later: only the highest of a pause is played.
   hear(errors) {
@@ -42,7 +51,7 @@ export class Sound {
 
   async play(name) {
     this.last = performance.now();
-    if (this.context.state !== "running") return;
+    if (this.context?.state !== "running") return;
     try {
       const source = this.context.createBufferSource();
       source.buffer = await this.buffer(name);

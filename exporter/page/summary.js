@@ -1,36 +1,35 @@
 // The answer to the first question: is it bad? One sentence, and a card for each thing that is counted.
 
 import { sparkline } from "./charts.js";
-import { element } from "./dom.js";
-import { RANGES } from "./state.js";
+import { element, time } from "./dom.js";
+import { RANGES, address } from "./state.js";
 
-const RECENT_MS = 300_000;
 const MOST = 0.5; // a worker that has more than this part of the critical errors is named
 const only = (name) => (point) => point[name];
 const CARDS = [
   ["total_errors", "all", {}, (point) => point.critical + point.warning + point.info],
-  ["critical_errors", "critical", { severity: ["critical"] }, only("critical")],
-  ["warning_errors", "warning", { severity: ["warning"] }, only("warning")],
+  ["critical_errors", "critical", { severity: ["critical"] }, only("critical"), "critical"],
+  ["warning_errors", "warning", { severity: ["warning"] }, only("warning"), "warning"],
   ["info_errors", "info", { severity: ["info"] }, only("info")],
-  ["critical_hardware_errors", "critical hardware", { severity: ["critical"], group: ["hardware"] }, only("critical_hardware")],
+  ["critical_hardware_errors", "critical hardware", { severity: ["critical"], group: ["hardware"] }, only("critical_hardware"), "critical"],
   ["resource_errors", "resource", { group: ["resource"] }, only("resource")],
   ["network_errors", "network", { group: ["network"] }, only("network")],
   ["recurring_errors", "recurring", { group: ["recurring"] }, only("recurring")],
 ];
 
+const by = (id) => document.getElementById(id);
 const cards = new Map();
 
 export function drawCards({ summary, error_distribution: { time_series: series } }, choose) {
-  const host = document.getElementById("cards");
-  for (const [key, label, filters, of] of CARDS) {
+  for (const [key, label, filters, of, ink] of CARDS) {
     if (!cards.has(key)) {
       const card = element("button", { type: "button", class: "card", "data-card": key });
       card.onclick = () => choose(filters);
       cards.set(key, card);
-      host.append(card);
+      by("cards").append(card);
     }
     cards.get(key).replaceChildren(element("span", { class: "label" }, label),
-      element("span", { class: "count" }, summary[key].toLocaleString()),
+      element("span", { class: `count ${summary[key] && ink ? ink : ""}` }, summary[key].toLocaleString()),
       sparkline(series.points.map(of), "over the time range"));
   }
 }
@@ -44,23 +43,48 @@ function same(a, b) {
   return text(a) === text(b);
 }
 
-export function drawVerdict(data, range) {
-  const recent = data.recent_errors.filter((error) => error.is_critical && Date.now() - Date.parse(error.timestamp) < RECENT_MS);
-  const inAll = data.summary.critical_errors;
-  const verdict = document.getElementById("verdict");
-  verdict.dataset.severity = recent.length ? "critical" : inAll ? "" : "calm";
-  const said = recent.length ? bad(recent)
-    : inAll ? `Nothing critical in the last 5 min, ${inAll.toLocaleString()} in the last ${RANGES[range]}`
-      : `Nothing critical in the last ${RANGES[range]}`;
-  if (verdict.textContent !== said) verdict.textContent = said;
+// By the service's own count and clock: the page has only some of the errors, and the reader's clock may be wrong.
+export function drawVerdict({ now, summary }, range) {
+  const inAll = summary.critical_errors;
+  const verdict = by("verdict");
+  verdict.dataset.severity = now.critical_errors ? "critical" : inAll ? "" : "calm";
+  write(verdict, now.critical_errors ? bad(now)
+    : inAll ? `Nothing critical in the last ${minutes(now)}, ${inAll.toLocaleString()} in the last ${RANGES[range]}`
+      : `Nothing critical in the last ${RANGES[range]}`);
+  drawWhy(now, inAll, range);
+  drawSinceReset(now, summary);
 }
 
-function bad(recent) {
-  const workers = new Map();
-  for (const { worker_id: worker } of recent) workers.set(worker, (workers.get(worker) ?? 0) + 1);
-  const [worker, most] = [...workers].sort((a, b) => b[1] - a[1])[0];
-  const count = `${recent.length}${recent.length === 100 ? " or more" : ""} critical in the last 5 min`;
-  if (workers.size === 1) return `${count} on ${worker}`;
-  const first = most / recent.length > MOST ? ` · ${worker} has ${Math.round(100 * most / recent.length)} % of them` : "";
-  return `${count} on ${workers.size} workers${first}`;
+function bad(now) {
+  const count = `${now.critical_errors.toLocaleString()} critical in the last ${minutes(now)}`;
+  if (now.workers === 1) return `${count} on ${now.top_worker}`;
+  const first = named(now) ? ` · ${now.top_worker} has ${Math.round(100 * now.top_worker_errors / now.critical_errors)} % of them` : "";
+  return `${count} on ${now.workers} workers${first}`;
+}
+
+function minutes(now) {
+  return `${now.window_seconds / 60} min`;
+}
+
+function named(now) {
+  return now.top_worker_errors / now.critical_errors > MOST;
+}
+
+// Leads to the critical errors, of the worker that is named if one is.
+function drawWhy(now, inAll, range) {
+  const filters = { severity: ["critical"], ...(now.critical_errors && named(now) ? { worker: [now.top_worker] } : {}) };
+  by("why").hidden = !inAll;
+  by("why").setAttribute("href", address({ range, filters, error: null }));
+}
+
+function drawSinceReset({ critical_errors_since_reset: count }, { reset_at: at }) {
+  const place = by("since");
+  if (!at) return void place.replaceChildren();
+  if (place.dataset.says === `${count} ${at}`) return;
+  place.dataset.says = `${count} ${at}`;
+  place.replaceChildren(`${count.toLocaleString()} critical since the counts were reset, `, time(at));
+}
+
+function write(place, text) {
+  if (place.textContent !== text) place.textContent = text;
 }

@@ -1,0 +1,34 @@
+// Asking the service. What it refuses says why; who does not answer in time is not waited for.
+
+const PATIENCE_MS = 15_000;
+
+export class Refusal extends Error {
+  constructor(status, { message, field }) {
+    super(message);
+    Object.assign(this, { status, field });
+  }
+}
+
+export class NoAnswer extends Error {}
+
+export async function ask(path, more = {}) {
+  const { response, answer } = await fetched(path, more);
+  if (!response.ok) throw new Refusal(response.status, answer);
+  return answer.data;
+}
+
+async function fetched(path, more) {
+  try {
+    const response = await fetch(path, { signal: AbortSignal.timeout(PATIENCE_MS), ...more });
+    return { response, answer: await response.json() };
+  } catch (reason) {
+    throw new NoAnswer(reason.message);
+  }
+}
+
+// A range and filters as the API takes them.
+export function query({ range, filters }, more = {}) {
+  const text = new URLSearchParams({ time_range: range, ...more });
+  for (const [name, values] of Object.entries(filters)) for (const value of values) text.append(name, value);
+  return text;
+}

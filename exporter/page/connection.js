@@ -1,0 +1,52 @@
+// Whether the API answers and whether the live updates come: each for itself, so that one does not hide the other. What is
+// on screen is marked as of the last good answer.
+
+import * as announce from "./announce.js";
+import { element } from "./dom.js";
+
+const known = { api: true, socket: "connecting", paused: false };
+let good = null, shown = "";
+
+// Something good was heard of the service.
+export function heard() {
+  good = new Date();
+}
+
+export function api(answers) {
+  known.api = answers;
+  if (answers) heard();
+  draw();
+}
+
+// `word` is "live" or "lost".
+export function socket(word) {
+  known.socket = word;
+  if (word === "live") heard();
+  draw();
+}
+
+export function paused(yes) {
+  known.paused = yes;
+  draw();
+}
+
+function draw() {
+  const host = document.getElementById("connection");
+  const word = known.api && known.socket !== "lost" ? known.socket : "lost";
+  const next = `${word} ${known.paused}`;
+  if (next === shown) return;
+  const before = host.dataset.state;
+  shown = next;
+  host.dataset.state = word;
+  host.toggleAttribute("data-paused", known.paused);
+  host.replaceChildren(...text(word));
+  if (before === word) return;
+  if (word === "lost") announce.interrupt("Connection lost");
+  else if (before === "lost") announce.say("The connection is back");
+}
+
+function text(word) {
+  const at = (good ?? new Date()).toLocaleTimeString([], { hourCycle: "h23" });
+  if (word === "lost") return good ? [element("span", { class: "wide" }, "connection "), `lost, as of ${at}`] : ["no connection"];
+  return known.paused ? ["paused", element("span", { class: "wide" }, `, as of ${at}`)] : [word];
+}

@@ -1,0 +1,27 @@
+// A button that copies a text. Where the page came over plain http, browsers have no clipboard for it; the old way still works.
+
+import { element } from "./dom.js";
+
+export function copy(label, text) {
+  const button = element("button", { type: "button", class: "copy" }, label);
+  button.onclick = async () => {
+    button.textContent = await copied(text(), button) ? "Copied" : "Copying is not allowed";
+  };
+  return button;
+}
+
+async function copied(text, button) {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    const area = element("textarea", { class: "hidden", readonly: "", "aria-hidden": "true", tabindex: "-1" });
+    area.value = text;
+    button.after(area); // in the dialog, where the rest of the page cannot be selected
+    area.select();
+    const done = document.execCommand("copy");
+    area.remove();
+    button.focus();
+    return done;
+  }
+}

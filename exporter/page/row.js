@@ -1,0 +1,37 @@
+// A row of the list of errors.
+
+import { element, severity, time } from "./dom.js";
+import { key } from "./match.js";
+
+// `filter(name, value)` is the address of the page with that filter; `open(id)` shows an error's details. `more` says that
+// the service may have further errors of the row, which the list has not asked for.
+export function row({ error, count }, more, { filter, open }) {
+  const link = element("a", { class: "message" }, error.message || error.type);
+  link.onclick = (event) => {
+    if (event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault();
+    open(error.id);
+  };
+  const repeats = element("a", { class: "count", title: more ? "so many are loaded; all errors of this pattern" : "all errors of this pattern" },
+    `×${count}${more ? "+" : ""}`);
+  const made = element("li", { "data-id": error.id, "data-count": count, "data-key": key(error), "data-as": identity({ error, count }, more) },
+    time(error.timestamp), severity(error.severity),
+    element("span", { class: "worker" }, error.worker_id),
+    element("span", { class: "kind" }, `${error.error_category} · ${error.type}`),
+    count > 1 ? repeats : "",
+    link,
+    element("span", { class: "reasons" }, `why: ${error.reasons.join(", ")}`));
+  return address(made, error, filter);
+}
+
+// Rows that say the same are not made again.
+export function identity({ error, count }, more) {
+  return `${error.id}×${count}${more ? "+" : ""}`;
+}
+
+// Where a row leads: it changes with the range and the filters, though the row stays.
+export function address(made, error, filter) {
+  made.querySelector("a.message").setAttribute("href", filter("error", error.id));
+  made.querySelector("a.count")?.setAttribute("href", filter("fingerprint", error.fingerprint));
+  return made;
+}
