@@ -130,9 +130,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=int, default=5)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--connections", type=int, default=64)
-    parser.add_argument(
-        "--least", type=float, default=0.4, help="a median ratio below it is a failure (default: 0.4)"
-    )
+    parser.add_argument("--least", type=float, default=0.4, help="a median ratio below it is a failure (default: 0.4)")
     parser.add_argument("--json", action="store_true", help="the bare handler decodes with the standard library")
     given = parser.parse_args()
     bodies = [json.dumps(moment.report).encode() for moment in itertools.islice(story(1), BODIES)]

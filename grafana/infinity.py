@@ -8,13 +8,14 @@ from grafanalib import core
 
 from grafana.frame import INFINITY
 from grafana.layout import Row, shelf
-from grafana.links import cell, page
+from grafana.links import cell, number, page
 from grafana.panels import COUNT, PLAIN, Column, Modern, common, override
 
 Json = dict[str, Any]
 TITLE: Final = "{} (opt-in: the Infinity data source)"
 TIME: Final = {"unit": "dateTimeAsLocal", "custom_width": 180}
 NARROW: Final = {"custom_width": 90}
+ID: Final = {"unit": "none", "decimals": 0, **NARROW}
 
 
 @attr.s
@@ -43,7 +44,7 @@ class Asked:
 def kind(column: Column) -> str:
     """What the data source makes of a field."""
     unit = column.show.get("unit", "")
-    return "timestamp" if unit.startswith("dateTime") else "number" if unit == COUNT else "string"
+    return "timestamp" if unit.startswith("dateTime") else "number" if unit in (COUNT, ID["unit"]) else "string"
 
 
 def listed(title: str, description: str, asked: Asked) -> core.Panel:
@@ -69,8 +70,8 @@ def single_errors(title: str, description: str, **filters: str) -> core.Panel:
         Column("error_category", "Category"),
         Column("worker_id", "Worker", {"links": [page("Errors of this worker", worker=cell("Worker"))]}),
         Column("type", "Type"),
-        Column("message", "Message", {"links": [page("This error", error=cell("Id"))]}),
-        Column("id", "Id", NARROW),
+        Column("message", "Message", {"links": [page("This error", error=number("Id"))]}),
+        Column("id", "Id", ID),
     ]
     parameters = {"time_range": "24", "limit": "100", **filters}
     return listed(title, description, Asked("/api/errors/list", "data.errors", columns, parameters))

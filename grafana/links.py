@@ -5,7 +5,8 @@ from typing import Any, Final
 PAGE: Final = "${page:raw}/error-visualization"
 RUNBOOKS: Final = "https://github.com/error-visualization/error-visualization/blob/main/docs/runbooks"
 TAG: Final = "error-visualization"
-SAME: Final = "${__url_time_range}&${datasource:queryparam}&${job:queryparam}&${instance:queryparam}"
+CHOSEN: Final = ("datasource", "job", "instance", "page")
+SAME: Final = "&".join(("${__url_time_range}", *(f"${{{variable}:queryparam}}" for variable in CHOSEN)))
 # The page knows four ranges; a day is what it begins with.
 HOURS: Final = 24
 
@@ -28,6 +29,11 @@ def cell(name: str) -> str:
     return f"${{__data.fields.{name}:percentencode}}"
 
 
+def number(name: str) -> str:
+    """The number in that column, without what makes it readable."""
+    return f"${{__data.fields.{name}.numeric}}"
+
+
 def page(title: str, **filters: str) -> dict[str, Any]:
     """To the page, with its filters filled in."""
     query = "".join(f"&{name}={value}" for name, value in filters.items())
@@ -36,6 +42,10 @@ def page(title: str, **filters: str) -> dict[str, Any]:
 
 def worker_dashboard(worker: str) -> dict[str, Any]:
     return link("The worker's dashboard", f"/d/errors-workers?var-worker={worker}&{SAME}", here=True)
+
+
+def service_dashboard() -> dict[str, Any]:
+    return link("The service's dashboard", f"/d/errors-exporter?{SAME}", here=True)
 
 
 def runbook(alert: str) -> dict[str, Any]:

@@ -67,10 +67,11 @@ def target(given: Json) -> Json:
 
 
 def variable(given: Json) -> Json:
-    """Tags are gone; a variable that may be "all" begins as that; a data source begins as the default one."""
+    """Tags are gone; a variable that may be "all" begins as that; a data source begins as the default one, which
+    Grafana offers only where it is written so."""
     corrected = without(given, *OLD_VARIABLE, "current")
     if given["type"] == "datasource":
-        return corrected
+        return corrected | {"current": {"text": "default", "value": "default"}}
     if given["includeAll"]:
         return corrected | {"current": {"selected": True, "text": ["All"], "value": ["$__all"]}}
     return corrected | {"current": without(given["current"], "tags")}

@@ -17,19 +17,22 @@ DISK: Final[Steps] = (("green", None), ("orange", 0.85), ("red", 0.95))
 SEVERITIES: Final = {"critical": "red", "warning": "orange", "info": "blue"}
 PLAIN: Final[Steps] = (("text", None),)
 STATUS: Final[Steps] = (("green", None), ("orange", 1), ("red", 2))
-STATUS_WORDS: Final = [
-    {"type": "value", "options": {
-        "0": {"text": "stable", "color": "green", "index": 0},
-        "1": {"text": "warning", "color": "orange", "index": 1},
-        "2": {"text": "critical", "color": "red", "index": 2},
-    }}
-]  # fmt: skip
-NOTHING: Final = "none"
+# Purple: neither good nor bad. Without it what is missing has the colour of the lowest threshold, green.
+NO_DATA: Final = {"type": "special", "options": {
+    "match": "null+nan", "result": {"text": "no data", "color": "purple", "index": 9}}}  # fmt: skip
+UNTOLD: Final = {"type": "special", "options": {
+    "match": "null+nan", "result": {"text": "-", "color": "transparent", "index": 9}}}  # fmt: skip
+EMPTY: Final = "no data"
 COUNT: Final = "locale"  # 12,345, where "short" says 12 K
 
 
 def query(expr: str, legend: str = "", *, instant: bool = False, form: str = "time_series") -> core.Target:
     return core.Target(expr=expr, legendFormat=legend, instant=instant, format=form, datasource=SOURCE)
+
+
+def moment(expr: str, legend: str = "") -> core.Target:
+    """What is so now: over the time range, what was last known would be shown, hours after the service is gone."""
+    return query(expr, legend, instant=True)
 
 
 def now(expr: str) -> core.Target:
@@ -55,11 +58,26 @@ def colour(name: str) -> Json:
 DASHED: Final[Json] = {"color": colour("text"), "custom_lineStyle": {"fill": "dash", "dash": [8, 8]}}
 
 
-def background(limits: Steps) -> Json:
+def words(given: dict[int, tuple[str, str]]) -> Json:
+    """Numbers that are shown as a word, in a colour."""
+    shown = {str(value): {"text": word, "color": shade, "index": place}
+             for place, (value, (word, shade)) in enumerate(given.items())}  # fmt: skip
+    return {"type": "value", "options": shown}
+
+
+STATUS_WORDS: Final = words({0: ("stable", "green"), 1: ("warning", "orange"), 2: ("critical", "red")})
+
+
+def thresholds(limits: Steps) -> Json:
+    return {"mode": "absolute", "steps": steps(limits)}
+
+
+def background(limits: Steps, *mappings: Json) -> Json:
     """A cell whose background is coloured by thresholds."""
     return {
         "custom_cellOptions": {"type": "color-background", "mode": "basic"},
-        "thresholds": {"mode": "absolute", "steps": steps(limits)},
+        "mappings": [*mappings, UNTOLD],
+        "thresholds": thresholds(limits),
     }
 
 
@@ -93,22 +111,21 @@ def timeseries(
 def stat(
     title: str,
     description: str,
-    one: core.Target,
-    *,
+    *queries: core.Target,
     limits: Steps = PLAIN,
     unit: str = COUNT,
     decimals: int | None = 0,
     mappings: Sequence[Json] = (),
-    empty: str = NOTHING,
+    overrides: Sequence[Json] = (),
     text: str = "auto",
     links: Sequence[Json] = (),
 ) -> core.Panel:
-    """One number, coloured by its thresholds; with its course behind it unless it is an instant's."""
+    """A number of now or of the whole time range, seldom two, coloured by its thresholds."""
     options = {"wideLayout": True, "showPercentChange": False, "percentChangeColorMode": "standard"}
     return core.Stat(
-        **common(title, description, (one,), limits, {"links": [*links]}, options), format=unit, decimals=decimals,
-        mappings=[*mappings], noValue=empty, reduceCalc="lastNotNull", graphMode="none" if one.instant else "area",
-        colorMode="value" if limits == PLAIN else "background", textMode=text, color={"mode": "thresholds"},
+        **common(title, description, queries, limits, {"links": [*links]}, options), format=unit, decimals=decimals,
+        mappings=[*mappings, NO_DATA], noValue=EMPTY, reduceCalc="lastNotNull", graphMode="none", textMode=text,
+        colorMode="value" if limits == PLAIN else "background", color={"mode": "thresholds"}, overrides=[*overrides],
     )  # fmt: skip
 
 
@@ -118,25 +135,27 @@ def gauge(
 ) -> core.Panel:  # fmt: skip
     return core.GaugePanel(
         **common(title, description, (one,), limits), format=unit, max=high, calc="lastNotNull", decimals=0,
-        dataLinks=[*links],
+        dataLinks=[*links], valueMaps=[NO_DATA],
     )  # fmt: skip
 
 
 def bars(
-    title: str, description: str, expr: str, by: str, *, unit: str = COUNT, shade: str = "blue",
-    links: Sequence[Json] = (),
+    title: str, description: str, expr: str, by: str, *, unit: str = COUNT, decimals: int = 0, shade: str = "blue",
+    links: Sequence[Json] = (), part: int | None = None, least: str | None = None,
 ) -> core.Panel:  # fmt: skip
-    """One bar for each value of a label, the longest first."""
-    defaults = {"unit": unit, "decimals": 0, "links": [*links], "min": 0}
+    """One bar for each value of a label, the longest first. With `part`, $__interval is a `part`th of the time range,
+    and at least `least`."""
+    defaults = {"unit": unit, "decimals": decimals, "links": [*links], "min": 0}
     return core.BarChart(
         **common(title, description, (now(expr),), PLAIN, defaults, {"xField": by}), thresholdSteps=steps(PLAIN),
         orientation="horizontal", showValue="always", showLegend=False, colorMode="fixed", fixedColor=shade,
-        axisPlacement="auto", transformations=[{"id": "organize", "options": {"excludeByName": {"Time": True}}}],
+        axisPlacement="auto", maxDataPoints=part, interval=least,
+        transformations=[{"id": "organize", "options": {"excludeByName": {"Time": True}}}],
     )  # fmt: skip
 
 
 def status_history(
-    title: str, description: str, *queries: core.Target, mappings: Sequence[Json] = STATUS_WORDS,
+    title: str, description: str, *queries: core.Target, mappings: Sequence[Json] = (STATUS_WORDS,),
     limits: Steps = STATUS, links: Sequence[Json] = (),
 ) -> core.Panel:  # fmt: skip
     """A map of states: a line for each series, a cell for each moment."""
@@ -155,10 +174,11 @@ class Column(NamedTuple):
 
 
 def table(
-    title: str, description: str, *queries: core.Target, columns: Sequence[Column], sort: str, empty: str = NOTHING
+    title: str, description: str, *queries: core.Target, columns: Sequence[Column], sort: str, empty: str = EMPTY
 ) -> core.Panel:
     """Rows of the labels that the queries have in common, in the order of the columns; sorted by the column `sort`, the
-    highest first, or by `-sort`, the lowest first."""
+    highest first, or by `-sort`, the lowest first. `empty` is what a table without rows says; Grafana says it in a cell
+    without a value, too, unless that has its own word."""
     order = {
         "excludeByName": {"Time": True} | ({} if any("Value" in c.source for c in columns) else {"Value": True}),
         "indexByName": {column.source: place for place, column in enumerate(columns)},
@@ -172,19 +192,19 @@ def table(
             "frameIndex": 0, "showHeader": True, "cellHeight": "sm",
             "footer": {"show": False, "reducer": ["sum"], "countRows": False},
             "sortBy": [{"displayName": sort.removeprefix("-"), "desc": not sort.startswith("-")}],
-        }, overrides=[override(column.name, **column.show) for column in columns if column.show]),
+        }, overrides=[override(column.name, **{"noValue": "-"} | column.show) for column in columns]),
         kind="table",
         transformations=[{"id": "merge", "options": {}}, {"id": "organize", "options": order}],
     )  # fmt: skip
 
 
 def heatmap(title: str, description: str, histogram: core.Target, *, unit: str) -> core.Panel:
-    """Of a histogram's buckets: how many fell into each, over time."""
+    """Of a histogram's buckets: how many fell into each a second, over time."""
     return Modern(
         **common(title, description, (histogram,), PLAIN, {"custom": {
             "hideFrom": {"legend": False, "tooltip": False, "viz": False}, "scaleDistribution": {"type": "linear"},
         }}, {
-            "calculate": False, "cellGap": 1, "cellValues": {"decimals": 0}, "legend": {"show": True},
+            "calculate": False, "cellGap": 1, "cellValues": {"unit": "reqps", "decimals": 1}, "legend": {"show": True},
             "color": {"mode": "scheme", "scheme": "Oranges", "fill": "dark-orange", "exponent": 0.5, "steps": 64,
                       "scale": "exponential", "reverse": False},
             "exemplars": {"color": "rgba(255,0,255,0.7)"}, "filterValues": {"le": 1e-9},

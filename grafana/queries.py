@@ -3,8 +3,11 @@
 from typing import Final
 
 SELECTED: Final = ('job=~"$job"', 'instance=~"$instance"')
-# Alerts of the service's rules; some are about Prometheus and Alertmanager, some about a job that is missing.
-ALERTS: Final = 'ALERTS{alertstate="firing", severity!="none", source="rule", job=~"$job|prometheus|alertmanager|"}'
+SERVICE: Final = "distributed_testing_build_info"  # there while the service is
+# All workers beyond the limits of the labels are together in `other`, which is no machine. The rules leave it out, too.
+MACHINE: Final = 'worker!="other"'
+# Always fires where the rules are loaded.
+WATCHDOG: Final = 'ALERTS{alertname="Watchdog", alertstate="firing"}'
 
 
 def select(metric: str, *matchers: str) -> str:
@@ -13,7 +16,20 @@ def select(metric: str, *matchers: str) -> str:
 
 def ours(expression: str) -> str:
     """Of what Prometheus knows of any target: that of the service, while it is down, too."""
-    return f"{expression} and on (job, instance) last_over_time({select('distributed_testing_build_info')}[$__range])"
+    return f"{expression} and on (job, instance) last_over_time({select(SERVICE)}[$__range])"
+
+
+def alerts(*matchers: str) -> str:
+    """Of the service's rules, those that fire; some are about Prometheus and Alertmanager, some about a job that is
+    missing."""
+    about = 'alertstate="firing", severity!="none", source="rule", job=~"$job|prometheus|alertmanager|"'
+    return f"ALERTS{{{', '.join((about, *matchers))}}}"
+
+
+def otherwise(expression: str, value: int = 0) -> str:
+    """A number, or where the service runs and knows of none, a value; without the service there is none. So "no data"
+    is a service that is not there, and no fleet that is well."""
+    return f"{expression} or {value} * max({select(SERVICE)})"
 
 
 def total(expression: str, by: str = "") -> str:
@@ -30,19 +46,19 @@ def a_second(metric: str, *matchers: str, by: str = "") -> str:
 
 def grown(metric: str, *matchers: str, by: str = "") -> str:
     """By how much a counter grew in the time range. increase() extrapolates: it makes 3 errors 3.4. Ours begin at 0 and
-    never go down, so the difference is exact; where one did go down (a new database), increase() is right."""
+    never go down, so the difference is exact, and walks the range twice only. Where one did go down, which takes a new
+    database, it is what was counted since then."""
     counter = f"{select(metric, *matchers)}[$__range]"
-    exact = f"max_over_time({counter}) - min_over_time({counter}) and resets({counter}) == 0"
-    return total(f"{exact} or increase({counter})", by)
+    return total(f"last_over_time({counter}) - min_over_time({counter})", by)
 
 
 def quantile(share: float, histogram: str) -> str:
     return f"histogram_quantile({share}, {a_second(f'{histogram}_bucket', by='le')})"
 
 
-def top(count: int, expression: str) -> str:
+def top(count: int, expression: str, above: float = 0) -> str:
     """The most, in order, without those that are 0; for instant queries."""
-    return f"sort_desc(topk({count}, {expression} > 0))"
+    return f"sort_desc(topk({count}, {expression} > {above}))"
 
 
 def worst(count: int, expression: str, by: str, judged: str) -> str:

@@ -77,7 +77,9 @@ async def test_it_is_tried_again_with_the_same_id(scripted: Any, report: Reporte
     assert len({body["event_id"] for body in behaviour.bodies}) == 1
 
 
-@pytest.mark.parametrize(("answers", "tries"), [([400], 1), ([413], 1), ([500], 1), ([503] * 9, TRIES), (["not json"], 1)])
+@pytest.mark.parametrize(
+    ("answers", "tries"), [([400], 1), ([413], 1), ([500], 1), ([503] * 9, TRIES), (["not json"], 1)]
+)
 async def test_false_when_it_is_not_stored(scripted: Any, report: Reporter, answers: list[Any], tries: int) -> None:
     behaviour, url = scripted
     behaviour.answers = list(answers)

@@ -10,7 +10,7 @@ from typing import Any
 import jsonschema
 import pytest
 from conftest import ROOT
-from dashboards import DASHBOARDS, FOLDER, SOURCES, Json, named, panels, queries, variables
+from dashboards import DASHBOARDS, FOLDER, SOURCES, Json, named, panel_of, panels, queries, variables
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.cog.plugins import register_default_plugins
 from grafana_foundation_sdk.models.dashboard import Dashboard
@@ -26,8 +26,10 @@ pytestmark = pytest.mark.dashboard
 SCHEMAS = ROOT.parent / "shared/grafana-schema"
 TYPES = {"barchart", "gauge", "heatmap", "stat", "status-history", "table", "text", "timeseries"}
 needs_schemas = pytest.mark.skipif(not SCHEMAS.is_dir(), reason="Grafana's JSON schemas are not here")
-# Keys of annotations that Grafana's schema has, and the models of 11.6 do not.
-UNKNOWN_TO_MODELS = {"tagKeys", "textFormat", "titleFormat", "useValueForTime"}
+# What Grafana reads of annotations, as its schema says, and the models of 11.6 do not know.
+UNKNOWN_TO_MODELS = re.compile(
+    r"/annotations/list/\d/(tagKeys|textFormat|titleFormat|useValueForTime|target/expr|target/refId)"
+)
 
 
 def test_there_are_five() -> None:
@@ -141,7 +143,7 @@ def test_grafanas_models_know_every_key(name: str) -> None:
     register_default_plugins()
     model = Dashboard.from_json(DASHBOARDS[name])
     again = json.loads(JSONEncoder(sort_keys=True).encode(model))
-    lost = [place for place in missing(DASHBOARDS[name], again) if place.rpartition("/")[2] not in UNKNOWN_TO_MODELS]
+    lost = [place for place in missing(DASHBOARDS[name], again) if not UNKNOWN_TO_MODELS.fullmatch(place)]
     assert lost == []
 
 
@@ -194,8 +196,12 @@ def test_links_are_links_that_there_are() -> None:
             if url.startswith("https://"):
                 assert url == RUNBOOKS + "/${__data.fields.Alert:percentencode}.md"
             elif path.startswith("/d/"):
-                assert path.removeprefix("/d/") in uids, panel["title"]
-                assert used == {"var-worker"}
+                uid = path.removeprefix("/d/")
+                assert uid in uids, panel["title"]
+                assert used == ({"var-worker"} if uid == "errors-workers" else set())
+                kept = set(re.findall(r"\${(\w+):queryparam}", query))
+                assert kept == {"datasource", "job", "instance", "page"} <= set(variables(DASHBOARDS[name]))
+                assert "${__url_time_range}" in query
             else:
                 assert path == "${page:raw}/error-visualization"
                 assert used <= filters, panel["title"]
@@ -241,6 +247,13 @@ def test_every_panel_is_explained_and_only_those() -> None:
 
 def test_time_is_taken_from_the_dashboard() -> None:
     """What is counted is counted in its range, what is a rate fits its resolution."""
+    parts = set()
     for one in queries():
         ranges = set(re.findall(r"\[([^\]]+)\]", re.sub(r"{[^}]*}", "", one.target["expr"])))
-        assert ranges <= {"$__range", "$__rate_interval"}, one.place
+        if "$__interval" in ranges:
+            parts.add(one.place)
+        assert ranges <= {"$__range", "$__rate_interval", "$__interval"}, one.place
+    # A twelfth of the time range, at least five minutes.
+    assert parts == {("patterns", "Types above their average", "A")}
+    rising = panel_of("patterns", "Types above their average")
+    assert (rising["maxDataPoints"], rising["interval"]) == (12, "5m")

@@ -7,20 +7,17 @@ import re
 import subprocess
 import sys
 import time
-import urllib.error
 import urllib.parse
 import urllib.request
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 import yaml
 from conftest import ROOT, Served
 from dashboards import (
     DASHBOARDS,
-    WINDOW,
     Json,
     Query,
     filled,
@@ -28,11 +25,12 @@ from dashboards import (
     matchers,
     named,
     nodes,
-    panels,
     queries,
+    query_result,
     selectors,
     variables,
 )
+from dashboards.live import Fleet, answer, ask, post, shown, watched
 from prometheus_client.parser import text_string_to_metric_families
 from stack import Stack, free_port, get, needs_stack, wait
 
@@ -43,13 +41,6 @@ pytestmark = [pytest.mark.dashboard, needs_stack]
 EMPTY = {
     ("overview", "Errors and what is usual", "B"): "What is usual is the day before the last hour: it needs an hour.",
 }
-
-
-class Fleet(NamedTuple):
-    """A service, and the Prometheus that watches it."""
-
-    service: Served
-    prometheus: str
 
 
 @pytest.fixture(scope="module")
@@ -70,24 +61,6 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
         demo.wait(10)
         stack.stop()
         service.stop()
-
-
-def ask(prometheus: str, expr: str, *, instant: bool) -> list[Json]:
-    """The series that Prometheus answers with, as Grafana asks for them."""
-    now = time.time()
-    path, more = (
-        ("query", {"time": now}) if instant else ("query_range", {"start": now - WINDOW, "end": now, "step": 1})
-    )
-    try:
-        return get(f"{prometheus}/api/v1/{path}?{urllib.parse.urlencode({'query': expr, **more})}")["data"]["result"]
-    except urllib.error.HTTPError as refused:
-        pytest.fail(f"{expr}: {refused.read().decode()}")
-
-
-def answer(prometheus: str, query: Query) -> list[Json]:
-    """The series that have at least one number."""
-    found = ask(prometheus, query.expr, instant=query.target["instant"])
-    return [one for one in found if any(value != "NaN" for _, value in one.get("values", [one.get("value")]))]
 
 
 def test_every_panel_has_data_and_none_fails(fleet: Fleet) -> None:
@@ -130,6 +103,15 @@ def test_links_and_columns_name_what_their_panel_shows(fleet: Fleet) -> None:
         assert set(re.findall(r"__field\.labels\.(\w+)", text)) <= labels, panel["title"]
         columns = set(renamed.values()) or labels
         assert set(re.findall(r"__data\.fields\.(\w+)", text)) <= columns, panel["title"]
+        linked = set(re.findall(r"__field\.labels\.(\w+)", json.dumps(panel["fieldConfig"]["defaults"].get("links"))))
+        unlinked = {
+            one["matcher"]["options"]
+            for one in panel["fieldConfig"]["overrides"]
+            if {"id": "links", "value": []} in one["properties"]
+        }
+        for query in found:
+            linkable = query.place in EMPTY or linked <= labels_of(fleet, query)
+            assert linkable != (query.target["legendFormat"] in unlinked), panel["title"]
         assert panel["options"].get("xField", "") in labels | {""}
 
 
@@ -137,27 +119,35 @@ def labels_of(fleet: Fleet, query: Query) -> set[str]:
     """The labels that an answer has; of alerts, which differ, those that the query keeps."""
     if query.place in EMPTY:
         return set()
-    if query.expr.startswith("sum by (alertname"):
+    if query.expr.startswith("max by (alertname"):
         return set(nodes(query.expr)[0].modifier.labels)
     return {label for one in wait(lambda: answer(fleet.prometheus, query)) for label in one["metric"]}
 
 
 @pytest.mark.parametrize("name", DASHBOARDS)
 def test_variables_have_values(fleet: Fleet, name: str) -> None:
-    asked = [label_values(one) for one in variables(DASHBOARDS[name]).values() if one["type"] == "query"]
+    known = [one for one in variables(DASHBOARDS[name]).values() if one["type"] == "query"]
+    asked = [label_values(one) for one in known if not one["hide"]]
     urls = [f"label/{label}/values?{urllib.parse.urlencode({'match[]': filled(one)})}" for one, label in asked]
     wait(lambda: all(get(f"{fleet.prometheus}/api/v1/{url}")["data"] for url in urls))
+    for expr, label in (query_result(one) for one in known if one["hide"]):
+        found = wait(lambda expr=expr: ask(fleet.prometheus, filled(expr), instant=True))
+        assert all(set(series["metric"]) == {label} for series in found)
 
 
 def test_annotations_have_moments(fleet: Fleet) -> None:
     for one in DASHBOARDS["overview"]["annotations"]["list"]:
         found = moments(fleet, one)
-        assert set(re.findall(r"{{(\w+)}}", one["titleFormat"])) <= {
-            label for series in found for label in series["metric"]
-        }
+        # Grafana writes the label's name where a series lacks it.
+        named_labels = set(re.findall(r"{{(\w+)}}", one["titleFormat"] + one["textFormat"])) | {*tags(one)}
+        assert all(set(series["metric"]) == named_labels for series in found)
         if one.get("useValueForTime"):
             seen = [float(value) / 1000 for series in found for _, value in series["values"]]
             assert all(time.time() - 2 * 86_400 < moment < time.time() for moment in seen)
+
+
+def tags(annotation: Json) -> list[str]:
+    return [one for one in annotation.get("tagKeys", "").split(",") if one]
 
 
 def moments(fleet: Fleet, annotation: Json) -> list[Json]:
@@ -189,7 +179,7 @@ def test_the_api_answers_what_an_infinity_panel_asks(fleet: Fleet, panel: Json, 
     for one in wait(listed):
         for column in target["columns"]:
             value = one[column["selector"]]
-            assert (column["type"] == "number") == (isinstance(value, int) and column["selector"] != "id")
+            assert (column["type"] == "number") == isinstance(value, int)
             assert column["type"] != "timestamp" or dt.datetime.fromisoformat(value).tzinfo
 
 
@@ -241,23 +231,8 @@ def recorded() -> dict[str, set[str]]:
 @pytest.fixture
 def known(tmp_path: Path, served: Callable[..., Served]) -> Iterator[Fleet]:
     """A service and its Prometheus before the first error."""
-    service, stack = served(), Stack(tmp_path)
-    try:
-        prometheus = stack.start_prometheus(service.url, free_port())
-        wait(lambda: ask(prometheus, "distributed_testing_build_info", instant=True))
-        yield Fleet(service, prometheus)
-    finally:
-        stack.stop()
-
-
-def shown(fleet: Fleet, dashboard: str, title: str) -> dict[str, float]:
-    """What the panel's first query shows at its end: values by the labels' values."""
-    (panel,) = (one for one in panels(DASHBOARDS[dashboard]) if one["title"] == title)
-    query = Query(dashboard, title, "A", panel["targets"][0])
-    return {
-        ",".join(series["metric"].values()): float((series.get("values") or [series["value"]])[-1][1])
-        for series in answer(fleet.prometheus, query)
-    }
+    with watched(served(), tmp_path) as fleet:
+        yield fleet
 
 
 def test_the_guides_four_panels_show_the_true_numbers(known: Fleet) -> None:
@@ -290,10 +265,3 @@ def test_the_guides_four_panels_show_the_true_numbers(known: Fleet) -> None:
     assert shown(known, "workers", "Workers") == said
     kinds = Counter((report["error_category"], report["type"]) for report in reports)
     assert shown(known, "patterns", "What to look at first") == {",".join(kind): n for kind, n in kinds.items()}
-
-
-def post(service: Served, reports: list[Json]) -> None:
-    body = json.dumps(reports).encode()
-    request = urllib.request.Request(f"{service.url}/api/report-errors", body, {"Content-Type": "application/json"})
-    with urllib.request.urlopen(request, timeout=30) as response:
-        assert json.load(response)["data"]["stored"] == len(reports)

@@ -2,11 +2,11 @@
 
 from grafanalib import core
 
-from grafana import frame, panels
+from grafana import frame, panels, tiles
 from grafana.layout import Row, shelf
 from grafana.links import page
-from grafana.panels import DASHED, colour, override, query
-from grafana.queries import a_minute, a_second, grown, ours, quantile, select, total
+from grafana.panels import DASHED, colour, moment, override, query, words
+from grafana.queries import SERVICE, a_minute, a_second, grown, otherwise, ours, quantile, select, total
 
 INGEST = "distributed_testing_ingest_duration_seconds"
 COMMIT = "distributed_testing_commit_duration_seconds"
@@ -16,9 +16,6 @@ CAPACITY = "distributed_testing_ingest_queue_capacity"
 NOTIFICATIONS = "distributed_testing_notifications_"
 WEBSOCKET = "distributed_testing_websocket_"
 BAD = (("green", None), ("red", 1))
-UP = [{"type": "value", "options": {"0": {"text": "down", "color": "red", "index": 0},
-                                    "1": {"text": "up", "color": "green", "index": 1}}}]  # fmt: skip
-DOWN = (("red", None), ("green", 1))
 FAILURES = {"failed": "red", "dropped": "orange", "sent": "green"}
 
 
@@ -31,49 +28,39 @@ def quantiles(title: str, description: str, histogram: str) -> core.Panel:
     )
 
 
-up = panels.stat(
-    "Service",
-    "Whether Prometheus could scrape it.",
-    query(f"min({ours(select('up'))})", "up"),
-    limits=DOWN,
-    mappings=UP,
-)
+up = tiles.service()
 database_up = panels.stat(
     "Database",
     "Down: the last transaction was not kept, and reports are answered with 503. The rule StorageFailing.",
-    query(f"min({select('distributed_testing_database_up')})", "up"),
-    limits=DOWN,
-    mappings=UP,
+    moment(f"min({select('distributed_testing_database_up')})"),
+    limits=tiles.DOWN,
+    mappings=[tiles.UP],
 )
 queue_used = panels.stat(
     "Queue in use",
     "How much of the queue of reports that wait to be written; when it is full, reports get 503. Red from 50 %, "
     "as the rule IngestQueueFilling judges.",
-    query(f"max({select(QUEUE)} / ({select(CAPACITY)} > 0))", "in use"),
+    moment(f"max({select(QUEUE)} / ({select(CAPACITY)} > 0))"),
     unit="percentunit",
     limits=(("green", None), ("orange", 0.25), ("red", 0.5)),
 )
 rejected_count = panels.stat(
     "Rejected reports",
     "Reports that were refused in the time range. The rule ReportsRejected fires on more than ten in ten minutes.",
-    query(grown("distributed_testing_reports_rejected_total"), instant=True),
+    moment(grown("distributed_testing_reports_rejected_total")),
     limits=(("green", None), ("orange", 1)),
 )
 undelivered = panels.stat(
     "Dropped alerts",
     "Pushed alerts that were dropped in the time range because too many waited: nobody was told.",
-    query(grown(f"{NOTIFICATIONS}dropped_total"), instant=True),
+    moment(otherwise(grown(f"{NOTIFICATIONS}dropped_total"), -1)),
     limits=BAD,
-    empty="no Alertmanager",
+    mappings=[words({-1: ("no Alertmanager", "transparent")})],
 )
 version = panels.stat(
     "Version",
     "Which version runs, and the commit it was built from.",
-    query(
-        f"sum by (version, revision) ({select('distributed_testing_build_info')})",
-        "{{version}} {{revision}}",
-        instant=True,
-    ),
+    moment(f"sum by (version, revision) ({select(SERVICE)})", "{{version}} {{revision}}"),
     text="name",
 )
 received = panels.timeseries(
@@ -87,12 +74,10 @@ received = panels.timeseries(
 )
 latency_map = panels.heatmap(
     "Ingest latency, all requests",
-    "From a request's body to its commit: how many requests took how long.",
-    query(
-        f"sum by (le) (increase({select(f'{INGEST}_bucket')}[$__rate_interval]))", "{{le}}", form="heatmap",
-    ),
+    "From a request's body to its commit: how many requests a second took how long.",
+    query(a_second(f"{INGEST}_bucket", by="le"), "{{le}}", form="heatmap"),
     unit="s",
-)  # fmt: skip
+)
 latency = quantiles("Ingest latency", "From a request's body to its commit: half, 90 % and 99 % were faster.", INGEST)
 rejections = panels.timeseries(
     "Rejections by reason",
@@ -203,4 +188,5 @@ dashboard = frame.dashboard(
     shelf(8, (6, notifications), (6, waiting), (6, clients), (6, messages)),
     Row("What it costs"),
     shelf(8, (6, scrape_time), (6, scrape_samples), (4, folded), (4, cpu), (4, memory)),
+    refresh="1m",
 )

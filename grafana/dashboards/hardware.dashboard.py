@@ -5,45 +5,47 @@ from grafanalib import core
 from grafana import frame, panels
 from grafana.layout import shelf
 from grafana.links import cell, label, page, worker_dashboard
-from grafana.panels import MEMORY, Column, background, colour, now, override, query
-from grafana.queries import a_minute, at_end, grown, select, top, worst
+from grafana.panels import MEMORY, Column, background, colour, moment, now, override, query, words
+from grafana.queries import MACHINE, a_minute, at_end, grown, otherwise, select, top, worst
 
 BY_TYPE = "distributed_testing_hardware_errors_total"
 ERRORS = "distributed_testing_errors_total"
 CONDITION = "distributed_testing_worker_hardware_condition"
 TEMPERATURE = "distributed_testing_worker_gpu_temperature_celsius"
 GPU_MEMORY = "distributed_testing_worker_gpu_memory_utilization_ratio"
+HEAT = select(TEMPERATURE, MACHINE)
 OF_HARDWARE = 'category=~"(?i:hardware_.*)"'
 HOT = (("green", None), ("orange", 80), ("red", 85))  # 85 °C: the rule GPUOverheating
 ANY = (("green", None), ("orange", 1))
 OF_WORKER = [page("Errors of this worker", worker=label("worker")), worker_dashboard(label("worker"))]
 OF_TYPE = [page("Errors with this hardware", hardware=label("hardware_type"))]
-ON = [{"type": "value", "options": {"0": {"text": "no", "color": "green", "index": 0},
-                                    "1": {"text": "yes", "color": "red", "index": 1}}}]  # fmt: skip
+ON = words({0: ("no", "green"), 1: ("yes", "red")})
+NONE = words({-1: ("none", "transparent")})
 UNTIL = "By the latest report of each worker, for an hour after it."
 
 
-def condition(name: str) -> str:
-    return select(CONDITION, f'condition="{name}"')
+def condition(name: str, *matchers: str) -> str:
+    return select(CONDITION, f'condition="{name}"', *matchers)
 
 
 def count(title: str, name: str) -> core.Panel:
     return panels.stat(
         title,
-        f"Workers that report {name.replace('_', ' ')}. {UNTIL}",
-        query(f"sum(max by (worker) ({condition(name)}))", "workers"),
+        f"Workers that report {name.replace('_', ' ')}; `other`, the workers beyond the limits, counts as one. {UNTIL}",
+        moment(otherwise(f"sum(max by (worker) ({condition(name)}))")),
         limits=ANY,
         links=[page("Hardware errors", group="hardware")],
     )
 
 
 def history(title: str, name: str) -> core.Panel:
-    chosen = f'condition="{name}"'
+    shown, judged = condition(name, MACHINE), at_end(CONDITION, f'condition="{name}"', MACHINE)
     return panels.status_history(
         title,
-        f"Which workers report {name.replace('_', ' ')}, and since when: the 20 that did it longest. {UNTIL}",
-        query(worst(20, f"max by (worker) ({condition(name)})", "worker", at_end(CONDITION, chosen)), "{{worker}}"),
-        mappings=ON,
+        f"Which workers report {name.replace('_', ' ')}, and since when: the 20 that did it longest, without "
+        f"`other`. {UNTIL}",
+        query(worst(20, f"max by (worker) ({shown})", "worker", judged), "{{worker}}"),
+        mappings=[ON],
         limits=(("green", None), ("red", 1)),
         links=OF_WORKER,
     )
@@ -51,24 +53,26 @@ def history(title: str, name: str) -> core.Panel:
 
 hottest = panels.stat(
     "Hottest GPU",
-    f"Orange from 80 °C, red from 85 °C, as the rule GPUOverheating judges. {UNTIL}",
-    query(f"max({select(TEMPERATURE)})", "temperature"),
+    f"Orange from 80 °C, red from 85 °C, as the rule GPUOverheating judges. {UNTIL} None: no report tells of a GPU.",
+    moment(otherwise(f"max({select(TEMPERATURE)})", -1)),
     unit="celsius",
     limits=HOT,
+    mappings=[NONE],
     links=[page("Hardware errors", group="hardware")],
 )
 fullest = panels.stat(
     "Fullest GPU memory",
-    f"Red from 95 %, as the rule GPUMemoryPressure judges. {UNTIL}",
-    query(f"max({select(GPU_MEMORY)})", "memory"),
+    f"Red from 95 %, as the rule GPUMemoryPressure judges. {UNTIL} None: no report tells of a GPU.",
+    moment(otherwise(f"max({select(GPU_MEMORY)})", -1)),
     unit="percentunit",
     limits=MEMORY,
+    mappings=[NONE],
     links=[page("Resource errors", group="resource")],
 )
 in_range = panels.stat(
     "Hardware errors",
     "Errors of the categories HARDWARE_… in the time range.",
-    query(grown(ERRORS, OF_HARDWARE), instant=True),
+    moment(otherwise(grown(ERRORS, OF_HARDWARE))),
     links=[page("Hardware errors", group="hardware")],
 )
 by_type = panels.bars(
@@ -88,10 +92,10 @@ over_time = panels.timeseries(
 )
 temperature = panels.timeseries(
     "GPU temperature",
-    f"The 12 hottest devices of the time range. {UNTIL} Dashed: 80 and 85 °C.",
+    f"The 12 hottest devices of the time range, without those of `other`. {UNTIL} Dashed: 80 and 85 °C.",
     query(
-        worst(12, f"max by (worker, gpu) ({select(TEMPERATURE)})", "worker, gpu",
-              at_end(TEMPERATURE, over="max_over_time", by="worker, gpu")), "{{worker}} GPU {{gpu}}"),
+        worst(12, f"max by (worker, gpu) ({select(TEMPERATURE, MACHINE)})", "worker, gpu",
+              at_end(TEMPERATURE, MACHINE, over="max_over_time", by="worker, gpu")), "{{worker}} GPU {{gpu}}"),
     unit="celsius",
     limits=HOT,
     bottom=None,
@@ -99,10 +103,10 @@ temperature = panels.timeseries(
 )  # fmt: skip
 gpu_memory = panels.timeseries(
     "GPU memory",
-    f"The 12 fullest devices of the time range. {UNTIL} Dashed: 80 and 95 %.",
+    f"The 12 fullest devices of the time range, without those of `other`. {UNTIL} Dashed: 80 and 95 %.",
     query(
-        worst(12, f"max by (worker, gpu) ({select(GPU_MEMORY)})", "worker, gpu",
-              at_end(GPU_MEMORY, over="max_over_time", by="worker, gpu")), "{{worker}} GPU {{gpu}}"),
+        worst(12, f"max by (worker, gpu) ({select(GPU_MEMORY, MACHINE)})", "worker, gpu",
+              at_end(GPU_MEMORY, MACHINE, over="max_over_time", by="worker, gpu")), "{{worker}} GPU {{gpu}}"),
     unit="percentunit",
     limits=MEMORY,
     high=1,
@@ -127,17 +131,17 @@ together = panels.timeseries(
 hot_workers = panels.table(
     "Hot workers",
     "Each worker's hottest GPU beside its errors in the time range: hot and with many errors is a machine to look at. "
-    "Hot and without is none.",
-    now(f"max by (worker) ({select(TEMPERATURE)})"),
-    now(f"max by (worker) ({select(GPU_MEMORY)})"),
-    now(f"max by (worker) ({condition('throttling')} and on (worker) {select(TEMPERATURE)})"),
-    now(f"{grown(ERRORS, OF_HARDWARE, by='worker')} and on (worker) max by (worker) ({select(TEMPERATURE)})"),
+    "Hot and without is none. `other` is left out: it is many machines.",
+    now(f"max by (worker) ({HEAT})"),
+    now(f"max by (worker) ({select(GPU_MEMORY, MACHINE)})"),
+    now(f"max by (worker) ({condition('throttling', MACHINE)} and on (worker) {HEAT})"),
+    now(f"{grown(ERRORS, OF_HARDWARE, MACHINE, by='worker')} and on (worker) max by (worker) ({HEAT})"),
     columns=[
         Column("worker", "Worker", {"links": [page("Errors of this worker", worker=cell("Worker")),
                                               worker_dashboard(cell("Worker"))]}),
         Column("Value #A", "Hottest GPU", {"unit": "celsius", "decimals": 0, **background(HOT)}),
         Column("Value #B", "GPU memory", {"unit": "percentunit", "decimals": 0, **background(MEMORY)}),
-        Column("Value #C", "Throttling", {"mappings": ON, **background((("green", None), ("red", 1)))}),
+        Column("Value #C", "Throttling", background((("green", None), ("red", 1)), ON)),
         Column("Value #D", "Hardware errors", {"decimals": 0}),
     ],
     sort="Hottest GPU",

@@ -3,10 +3,11 @@
 from grafana import frame, infinity, panels
 from grafana.layout import shelf
 from grafana.links import cell, label, page
-from grafana.panels import Column, now, query
-from grafana.queries import grown, select, top, total
+from grafana.panels import Column, moment, now, query
+from grafana.queries import grown, otherwise, select, top, total
 
 ERRORS = "distributed_testing_errors_total"
+ALL = grown("distributed_testing_errors_by_severity_total")  # as many errors, in three series
 RECURRING = "distributed_testing_recurring_patterns"
 FIRST_SEEN = "distributed_testing_type_first_seen_timestamp_seconds"
 KIND = "category, type"
@@ -23,38 +24,38 @@ order = panels.text(
 recurring_now = panels.stat(
     "Recurring patterns",
     "Patterns that recurred in the last hour.",
-    query(total(select(RECURRING)), "patterns"),
+    moment(otherwise(total(select(RECURRING)))),
     limits=(("green", None), ("orange", 1)),
     links=[page("Recurring errors", group="recurring")],
 )
 new_types = panels.stat(
     "New error types",
     "Error types that were seen for the first time ever within the time range.",
-    query(f"sum(min by (type) ({select(FIRST_SEEN)}) > bool time() - $__range_s)", instant=True),
+    moment(otherwise(f"sum(min by (type) ({select(FIRST_SEEN)}) > bool time() - $__range_s)")),
     limits=(("green", None), ("purple", 1)),
     links=[page("Errors")],
 )
 known_types = panels.stat(
     "Known error types",
     "Error types that were ever seen.",
-    query(f"count(min by (type) ({select(FIRST_SEEN)}))", "types"),
+    moment(otherwise(f"count(min by (type) ({select(FIRST_SEEN)}))")),
     links=[page("Errors")],
 )
 concentration = panels.stat(
     "Share of the most frequent",
     "Of all errors in the time range, how many are of the most frequent category and type. When it is much, one repair "
     "helps much.",
-    query(f"max({grown(ERRORS, by=KIND)}) / {grown(ERRORS)}", instant=True),
+    moment(otherwise(f"max({grown(ERRORS, by=KIND)}) / ({ALL} > 0)")),
     unit="percentunit",
     links=[page("Errors")],
 )
 first = panels.table(
     "What to look at first",
-    "Every category and type of the time range: how many errors, on how many workers, and what they are of all. Click "
-    "on a type for its errors.",
+    "Every category and type of the time range: how many errors, on how many workers, and what they are of all. "
+    "`other`, the workers beyond the limits, counts as one. Click on a type for its errors.",
     now(f"{grown(ERRORS, by=KIND)} > 0"),
     now(f"count by ({KIND}) ({grown(ERRORS, by=f'{KIND}, worker')} > 0)"),
-    now(f"({grown(ERRORS, by=KIND)} > 0) / scalar({grown(ERRORS)})"),
+    now(f"({grown(ERRORS, by=KIND)} > 0) / scalar({ALL})"),
     columns=[
         Column("type", "Type", {"links": [page("Errors of this type", type=cell("Type"), category=cell("Category"))]}),
         Column("category", "Category", {"links": [page("Errors of this category", category=cell("Category"))]}),
@@ -79,16 +80,22 @@ newest = panels.table(
 )
 rising = panels.bars(
     "Types above their average",
-    "By how many errors a minute a type is now above its average of the time range: what has just begun.",
-    top(10, f"60 * (sum by (type) (rate({select(ERRORS)}[$__rate_interval])) - "
-            f"sum by (type) (increase({select(ERRORS)}[$__range])) / $__range_s)"),
+    "By how many errors a minute a type is now above its average of the time range: what has just begun. Now: the last "
+    "twelfth of the time range, at least five minutes; one stray error is no beginning.",
+    top(10, f"60000 * sum by (type) (increase({select(ERRORS)}[$__interval])) / $__interval_ms - "
+            f"60 * sum by (type) (increase({select(ERRORS)}[$__range])) / $__range_s", above=0.05),
     "type",
+    unit="short",
+    decimals=1,
+    part=12,
+    least="5m",
     shade="orange",
     links=[page("Errors of this type", type=cell("type"))],
 )  # fmt: skip
 spread = panels.bars(
     "Types on most workers",
-    "On how many workers a type was seen in the time range: many mean the code or the network, one means the machine.",
+    "On how many workers a type was seen in the time range: many mean the code or the network, one means the machine. "
+    "`other`, the workers beyond the limits, counts as one.",
     top(10, f"count by (type) ({grown(ERRORS, by='type, worker')} > 0)"),
     "type",
     links=[page("Errors of this type", type=cell("type"))],

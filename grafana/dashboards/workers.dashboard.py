@@ -7,38 +7,55 @@ from grafanalib import core
 from grafana import frame, panels
 from grafana.layout import Row, shelf
 from grafana.links import cell, label, page, worker_dashboard
-from grafana.panels import CPU, DASHED, DISK, MEMORY, STATUS, STATUS_WORDS, Column, background, now, override, query
-from grafana.queries import a_minute, at_end, grown, select, worst
+from grafana.panels import (
+    CPU,
+    DASHED,
+    DISK,
+    MEMORY,
+    STATUS,
+    STATUS_WORDS,
+    Column,
+    background,
+    moment,
+    now,
+    override,
+    query,
+)
+from grafana.queries import MACHINE, SELECTED, a_minute, at_end, grown, otherwise, select, worst
 
 ERRORS = "distributed_testing_errors_total"
 STATE = "distributed_testing_worker_status"
 LAST_ERROR = "distributed_testing_worker_last_error_timestamp_seconds"
 CHOSEN = 'worker=~"$worker"'
-MANY = 12  # lines in a graph that can still be told apart
+MACHINES = f"{CHOSEN}, {MACHINE}"
+ONE = 'worker=~"$machine"'
+MANY = 12  # lines in a graph that can still be told apart; and rows, each with eight panels
 OF_WORKER = [page("Errors of this worker", worker=label("worker")), worker_dashboard(label("worker"))]
 LIMITS = {"cpu": CPU, "memory": MEMORY, "disk": DISK}
 MEDIAN = "median of the fleet"
 AVERAGE = "average of the fleet"
+FLEET = DASHED | {"links": []}  # it is no worker that a link could lead to
 
 
 def usage(part: str) -> str:
     return f"distributed_testing_worker_{part}_utilization_ratio"
 
 
-def of_workers(title: str, part: str, *, few: bool = False) -> core.Panel:
-    """What workers use of something, beside the fleet's median; without `few` only the highest are drawn."""
-    mine = f"max by (worker) ({select(usage(part), CHOSEN)})"
-    drawn = mine if few else worst(MANY, mine, "worker", at_end(usage(part), CHOSEN, over="max_over_time"))
+def of_workers(title: str, part: str, of: str = MACHINES) -> core.Panel:
+    """What workers use of something, beside the fleet's median; of many only the highest are drawn."""
+    mine, few = f"max by (worker) ({select(usage(part), of)})", of == ONE
+    highest = "" if few else f"; the {MANY} highest, without `other`"
+    drawn = mine if few else worst(MANY, mine, "worker", at_end(usage(part), of, over="max_over_time"))
     return panels.timeseries(
         title,
-        f"By the latest report of each worker, for an hour after it{'' if few else f'; the {MANY} highest'}. Dashed: "
-        "the median of the fleet, and from where the service judges an error of the worker a warning, or critical.",
+        f"By the latest report of each worker, for an hour after it{highest}. Dashed: the median of the fleet, and "
+        "from where the service judges an error of the worker a warning, or critical.",
         query(drawn, "{{worker}}"),
-        query(f"quantile(0.5, max by (worker) ({select(usage(part))}))", MEDIAN),
+        query(f"quantile(0.5, max by (worker) ({select(usage(part), MACHINE)}))", MEDIAN),
         unit="percentunit",
         limits=LIMITS[part],
         high=1,
-        overrides=[override(MEDIAN, **DASHED)],
+        overrides=[override(MEDIAN, **FLEET)],
         links=OF_WORKER,
     )
 
@@ -55,15 +72,15 @@ def share(part: str) -> dict[str, object]:
 workers = panels.table(
     "Workers",
     "Each chosen worker: its state, its errors in the time range, and its machine by its latest report. A click on its "
-    "name leads to its errors.",
-    now(f"max by (worker) ({select(STATE, CHOSEN)})"),
-    now(grown(ERRORS, CHOSEN, by="worker")),
-    now(f"1000 * max by (worker) ({select(LAST_ERROR, CHOSEN)})"),
-    *each(lambda name: f"max by (worker) ({select(name, CHOSEN)})"),
+    "name leads to its errors. `other`, all workers beyond the limits, is left out.",
+    now(f"max by (worker) ({select(STATE, MACHINES)})"),
+    now(grown(ERRORS, MACHINES, by="worker")),
+    now(f"1000 * max by (worker) ({select(LAST_ERROR, MACHINES)})"),
+    *each(lambda name: f"max by (worker) ({select(name, MACHINES)})"),
     columns=[
         Column("worker", "Worker", {"links": [page("Errors of this worker", worker=cell("Worker")),
                                               worker_dashboard(cell("Worker"))]}),
-        Column("Value #A", "Status", {"mappings": STATUS_WORDS, "custom_width": 90, **background(STATUS)}),
+        Column("Value #A", "Status", {"custom_width": 90, **background(STATUS, STATUS_WORDS)}),
         Column("Value #B", "Errors", {"decimals": 0, "custom_width": 90}),
         Column("Value #C", "Last error", {"unit": "dateTimeFromNow"}),
         Column("Value #D", "CPU", share("cpu")),
@@ -74,13 +91,14 @@ workers = panels.table(
 )  # fmt: skip
 status = panels.status_history(
     "Status of the workers",
-    "By the hour before each moment: critical, warning or stable. Of the chosen workers the 30 that were worst.",
-    query(worst(30, f"max by (worker) ({select(STATE, CHOSEN)})", "worker", at_end(STATE, CHOSEN)), "{{worker}}"),
+    "By the hour before each moment: critical, warning or stable. Of the chosen workers the 30 that were worst, "
+    "without `other`.",
+    query(worst(30, f"max by (worker) ({select(STATE, MACHINES)})", "worker", at_end(STATE, MACHINES)), "{{worker}}"),
     links=OF_WORKER,
 )
 by_category = panels.timeseries(
     "Errors of the workers by category",
-    "Errors a minute of the chosen workers: what goes wrong on them.",
+    "Errors a minute of the chosen workers: what goes wrong on them. With all chosen, of `other`, too.",
     query(a_minute(ERRORS, CHOSEN, by="category"), "{{category}}"),
     axis="errors a minute",
     stack=True,
@@ -88,52 +106,56 @@ by_category = panels.timeseries(
 )
 compared = panels.timeseries(
     "Errors compared with the fleet",
-    f"Errors a minute: the {MANY} chosen workers with most in the time range. Dashed: the average of all workers.",
+    f"Errors a minute: the {MANY} chosen workers with most in the time range. Dashed: the average of all workers. "
+    "Both without `other`, which is many.",
     query(
-        worst(MANY, a_minute(ERRORS, CHOSEN, by="worker"), "worker",
-              f"sum by (worker) (increase({select(ERRORS, CHOSEN)}[$__range] @ end()))"), "{{worker}}"),
-    query(f"60 * avg(sum by (worker) (rate({select(ERRORS)}[$__rate_interval])))", AVERAGE),
+        worst(MANY, a_minute(ERRORS, MACHINES, by="worker"), "worker",
+              f"sum by (worker) (increase({select(ERRORS, MACHINES)}[$__range] @ end()))"), "{{worker}}"),
+    query(f"60 * avg(sum by (worker) (rate({select(ERRORS, MACHINE)}[$__rate_interval])))", AVERAGE),
     axis="errors a minute",
-    overrides=[override(AVERAGE, **DASHED)],
+    overrides=[override(AVERAGE, **FLEET)],
     links=OF_WORKER,
 )  # fmt: skip
+# A row for each of a thousand workers would be eight thousand panels.
+WORST = f"topk({MANY}, max by (worker) (max_over_time({select(STATE, MACHINES)}[$__range])))"
 one_state = panels.stat(
-    "State of $worker",
+    "State of $machine",
     "By the last hour.",
-    query(f"max({select(STATE, CHOSEN)})", "state"),
+    moment(f"max({select(STATE, ONE)})"),
     limits=STATUS,
-    mappings=STATUS_WORDS,
-    links=[page("Errors of $worker", worker="${worker:percentencode}")],
+    mappings=[STATUS_WORDS],
+    links=[page("Errors of $machine", worker="${machine:percentencode}")],
 )
 one_last = panels.stat(
-    "Last error of $worker",
+    "Last error of $machine",
     "How long ago it had an error.",
-    query(f"1000 * max({select(LAST_ERROR, CHOSEN)})", instant=True),
+    moment(f"1000 * max({select(LAST_ERROR, ONE)})"),
     unit="dateTimeFromNow",
     decimals=None,
-    links=[page("Errors of $worker", worker="${worker:percentencode}")],
+    links=[page("Errors of $machine", worker="${machine:percentencode}")],
 )
 one_share = panels.stat(
-    "$worker vs. average",
-    "Its errors in the time range, divided by those of a worker on average. Orange: twice as many; red: five times.",
-    query(f"{grown(ERRORS, CHOSEN)} / avg({grown(ERRORS, by='worker')})", instant=True),
+    "$machine vs. average",
+    "Its errors in the time range, divided by those of a worker on average, without `other`. Orange: twice as many; "
+    "red: five times.",
+    moment(otherwise(f"{grown(ERRORS, ONE)} / (avg({grown(ERRORS, MACHINE, by='worker')}) > 0)")),
     decimals=1,
     limits=(("green", None), ("orange", 2), ("red", 5)),
-    links=[page("Errors of $worker", worker="${worker:percentencode}")],
+    links=[page("Errors of $machine", worker="${machine:percentencode}")],
 )
 one_history = panels.status_history(
-    "Status history of $worker",
+    "Status history of $machine",
     "By the hour before each moment.",
-    query(f"max by (worker) ({select(STATE, CHOSEN)})", "{{worker}}"),
+    query(f"max by (worker) ({select(STATE, ONE)})", "{{worker}}"),
     links=OF_WORKER,
 )
 one_categories = panels.timeseries(
-    "Errors of $worker by category",
+    "Errors of $machine by category",
     "Errors a minute: what goes wrong on it.",
-    query(a_minute(ERRORS, CHOSEN, by="category"), "{{category}}"),
+    query(a_minute(ERRORS, ONE, by="category"), "{{category}}"),
     axis="errors a minute",
     stack=True,
-    links=[page("Errors of this category", worker="${worker:percentencode}", category=label("category"))],
+    links=[page("Errors of this category", worker="${machine:percentencode}", category=label("category"))],
 )
 
 dashboard = frame.dashboard(
@@ -144,18 +166,21 @@ dashboard = frame.dashboard(
     shelf(9, (12, by_category), (12, compared)),
     shelf(9, (8, of_workers("CPU", "cpu")), (8, of_workers("Memory", "memory")), (8, of_workers("Disk", "disk"))),
     Row(
-        "$worker",
+        "$machine",
         (
             shelf(5, (4, one_state), (4, one_last), (4, one_share), (12, one_history)),
             shelf(
                 8,
                 (9, one_categories),
-                (5, of_workers("CPU of $worker", "cpu", few=True)),
-                (5, of_workers("Memory of $worker", "memory", few=True)),
-                (5, of_workers("Disk of $worker", "disk", few=True)),
+                (5, of_workers("CPU of $machine", "cpu", of=ONE)),
+                (5, of_workers("Memory of $machine", "memory", of=ONE)),
+                (5, of_workers("Disk of $machine", "disk", of=ONE)),
             ),
         ),
-        repeat="worker",
+        repeat="machine",
     ),
-    variables=[frame.chosen("worker", ", ".join(('job=~"$job"', 'instance=~"$instance"')), STATE)],
+    variables=[
+        frame.chosen("worker", ", ".join((*SELECTED, MACHINE)), STATE),
+        frame.each("machine", "worker", WORST),
+    ],
 )

@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -16,7 +17,9 @@ DASHBOARDS: dict[str, Json] = {file.stem: json.loads(file.read_text("utf-8")) fo
 WINDOW = 60
 FILLED = {
     "$__rate_interval": "10s", "$__range_s": str(WINDOW), "$__range": f"{WINDOW}s",
-    "$job": ".+", "$instance": ".+", "$worker": ".+",
+    "$__interval_ms": "20000", "$__interval": "20s",
+    "${__from}": str(1000 * (int(time.time()) - 2 * 86_400)),  # before the demo's past of a day
+    "$job": ".+", "$instance": ".+", "$worker": ".+", "$machine": ".+",
 }  # fmt: skip
 
 
@@ -88,3 +91,17 @@ def label_values(variable: Json) -> tuple[str, str]:
     found = re.fullmatch(r"label_values\((.+), (\w+)\)", variable["query"])
     assert found, variable["query"]
     return found[1], found[2]
+
+
+def query_result(variable: Json) -> tuple[str, str]:
+    """The query of a variable's query_result(), and the label whose values are taken from the answer."""
+    found = re.fullmatch(r"query_result\((.+)\)", variable["query"])
+    label = re.fullmatch(r'/(\w+)="\(\[\^"\]\+\)"/', variable["regex"])
+    assert found, variable["query"]
+    assert label, variable["regex"]
+    return found[1], label[1]
+
+
+def panel_of(dashboard: str, title: str) -> Json:
+    (found,) = (one for one in panels(DASHBOARDS[dashboard]) if one["title"] == title)
+    return found

@@ -1,0 +1,23 @@
+"""Tiles that stand on more than one dashboard."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from grafanalib import core
+
+from grafana.panels import Steps, moment, stat, words
+from grafana.queries import ours, select
+
+UP: Final = words({0: ("down", "red"), 1: ("up", "green")})
+DOWN: Final[Steps] = (("red", None), ("green", 1))
+
+
+def service(links: Sequence[dict[str, Any]] = ()) -> core.Panel:
+    return stat(
+        "Service",
+        'Whether Prometheus could scrape it. While it is down, nothing is known of now: the tiles say "no data".',
+        moment(f"min({ours(select('up'))})"),
+        limits=DOWN,
+        mappings=[UP],
+        links=links,
+    )
