@@ -7,11 +7,11 @@ DEMO_URL ?= http://127.0.0.1:8080
 
 .venv/installed: pyproject.toml hatch_build.py charts/build.py charts/package-lock.json charts/echarts.js
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --editable .
 	touch $@
 
 .venv/installed-test: pyproject.toml .venv/installed
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --editable '.[test]'
 	touch $@
 
 # The real parts that tests run. As root on Debian they are installed; elsewhere their tests say that they are left out.

@@ -161,9 +161,9 @@ def served(tmp_path: Path) -> Iterator[Callable[..., Served]]:
             one.stop()
 
 
-@pytest.fixture
-async def browser() -> AsyncIterator[Any]:
-    """A real Chromium."""
+@pytest.fixture(scope="session")
+async def chromium() -> AsyncIterator[Any]:
+    """A real Chromium, started once."""
     from chromium import CHROMIUM, FLAGS
     from playwright.async_api import async_playwright
 
@@ -171,6 +171,14 @@ async def browser() -> AsyncIterator[Any]:
         browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield browser
         await browser.close()
+
+
+@pytest.fixture
+async def browser(chromium: Any) -> AsyncIterator[Any]:
+    """The real Chromium; nothing of a test stays in it."""
+    yield chromium
+    for context in chromium.contexts:
+        await context.close()
 
 
 async def eventually(check: Callable[[], Any], seconds: float = 5.0) -> Any:
