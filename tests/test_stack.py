@@ -42,6 +42,14 @@ def stack(tmp_path: Path) -> Iterator[Stack]:
     one.stop()
 
 
+async def started(stack: Stack, slack: Slack, mail: Mail) -> str:
+    """The address of an Alertmanager that tells both."""
+    stack.configure_alertmanager(slack.port, mail.port)
+    port = free_port()
+    await in_thread(lambda: stack.start_alertmanager(port, authority=mail.authority))
+    return f"http://127.0.0.1:{port}"
+
+
 def fields(message: dict[str, Any]) -> dict[str, str]:
     return {field["title"]: field["value"] for field in message["attachments"][0]["fields"]}
 
@@ -49,12 +57,8 @@ def fields(message: dict[str, Any]) -> dict[str, str]:
 async def test_a_critical_error_is_in_slack_and_in_the_mailbox_within_five_seconds(
     stack: Stack, slack: Slack, mail: Mail, served: Callable[..., Served]
 ) -> None:
-    stack.configure_alertmanager(slack.port, mail.port)
-    port = free_port()
-    await in_thread(lambda: stack.start_alertmanager(port, authority=mail.authority))
-    service = await in_thread(
-        served, "--alertmanager-url", f"http://127.0.0.1:{port}", "--external-url", "http://errors.here"
-    )
+    alertmanager = await started(stack, slack, mail)
+    service = await in_thread(served, "--alertmanager-url", alertmanager, "--external-url", "http://errors.here")
     sent = {"traceback": "Traceback\n  in allocate\nMemoryError", "timestamp": "2026-11-24T12:34:56Z"}
     began = time.monotonic()
     id_ = (await in_thread(service.post, sent))["id"]
@@ -81,20 +85,21 @@ async def test_a_critical_error_is_in_slack_and_in_the_mailbox_within_five_secon
     assert f'href="{link}"' in html
     assert "Failed to allocate GPU memory" in html
     metrics = service.metrics()
-    assert metrics[f'distributed_testing_notifications_sent_total{{alertmanager="127.0.0.1:{port}"}}'] == 1
+    name = alertmanager.removeprefix("http://")
+    assert metrics[f'distributed_testing_notifications_sent_total{{alertmanager="{name}"}}'] == 1
     assert slack.refused == []
 
 
 async def test_without_the_push_the_rule_tells_of_a_worker_and_a_type_never_seen(
     stack: Stack, slack: Slack, mail: Mail, served: Callable[..., Served]
 ) -> None:
-    stack.configure_alertmanager(slack.port, mail.port)
-    port = free_port()
-    await in_thread(lambda: stack.start_alertmanager(port, authority=mail.authority))
+    alertmanager = await started(stack, slack, mail)
     service = await in_thread(served)
     await in_thread(service.post, {"error_category": "TEST_FAILURE"})
     interval = 2
-    prometheus = await in_thread(lambda: stack.start_prometheus(service.url, port, interval=f"{interval}s"))
+    prometheus = await in_thread(
+        lambda: stack.start_prometheus(service.url, int(alertmanager.rpartition(":")[2]), interval=f"{interval}s")
+    )
     await in_thread(wait, lambda: ask(prometheus, "count_over_time(up{job='error-visualization'}[1m]) > 1"))
     began = time.monotonic()
     await in_thread(service.post, {"worker_id": "never-seen", "type": "NeverSeen"})
@@ -210,20 +215,18 @@ async def test_what_alertmanager_was_not_told_before_a_restart_it_is_told_after(
 async def test_an_alert_ends_when_its_errors_do(
     stack: Stack, slack: Slack, mail: Mail, served: Callable[..., Served]
 ) -> None:
-    stack.configure_alertmanager(slack.port, mail.port)
-    port = free_port()
-    await in_thread(lambda: stack.start_alertmanager(port, authority=mail.authority))
+    alertmanager = await started(stack, slack, mail)
     service = await in_thread(
         served,
         "--alertmanager-url",
-        f"http://127.0.0.1:{port}",
+        alertmanager,
         "--alert-resend-seconds",
         "1",
         "--alert-hold-seconds",
         "3",
     )
     await in_thread(service.post, {})
-    url = f"http://127.0.0.1:{port}/api/v2/alerts?active=true"
+    url = f"{alertmanager}/api/v2/alerts?active=true"
     assert len(await in_thread(wait, lambda: get(url))) == 1
     await in_thread(wait, lambda: get(url) == [], 15.0)
 
@@ -271,10 +274,8 @@ async def test_a_mail_server_that_hangs_does_not_hold_slack(
 async def test_hostile_texts_arrive_inert(
     stack: Stack, slack: Slack, mail: Mail, served: Callable[..., Served]
 ) -> None:
-    stack.configure_alertmanager(slack.port, mail.port)
-    port = free_port()
-    await in_thread(lambda: stack.start_alertmanager(port, authority=mail.authority))
-    service = await in_thread(served, "--alertmanager-url", f"http://127.0.0.1:{port}")
+    alertmanager = await started(stack, slack, mail)
+    service = await in_thread(served, "--alertmanager-url", alertmanager)
     long = HOSTILE + "x" * 100_000
     report = dict.fromkeys(("type", "message", "worker_id", "traceback"), long) | {"is_system_critical": True}
     await in_thread(service.post, report | {"error_category": HOSTILE})
