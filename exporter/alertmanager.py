@@ -88,7 +88,6 @@ class Queue:
         self._url = f"{url.rstrip('/')}/api/v2/alerts"
         self._lasting = dt.timedelta(seconds=RESENDS_UNTIL_END * push.resend_seconds)
         self._waiting: dict[Labels, tuple[Alert, dt.datetime | None]] = {}
-        self._told: set[Labels] = set()  # what it knows to hold
         self._more = asyncio.Event()
         self.idle = asyncio.Event()
         self.idle.set()
@@ -98,7 +97,7 @@ class Queue:
 
     def put(self, alerts: Sequence[Alert], ended: dt.datetime | None = None) -> None:
         for alert in alerts:
-            if ended is None or alert.labels in self._told:
+            if ended is None or self.name in alert.told:
                 self._waiting[alert.labels] = (alert, ended)
         while len(self._waiting) > self.capacity:
             del self._waiting[next(iter(self._waiting))]
@@ -128,10 +127,7 @@ class Queue:
                     continue
                 pause = FIRST_PAUSE
                 for labels, state in batch.items():
-                    if state[1] is None:
-                        self._told.add(labels)
-                    else:
-                        self._told.discard(labels)
+                    state[0].told.add(self.name)
                     if self._waiting.get(labels) is state:  # not replaced meanwhile
                         del self._waiting[labels]
                 if not self._waiting:

@@ -63,7 +63,7 @@ class Labels(NamedTuple):
 class Alert:
     """An alert that holds: how many errors it stands for, and what is told of one of the latest."""
 
-    __slots__ = ("annotations", "changed", "count", "labels", "last", "sent", "shown", "starts_at")
+    __slots__ = ("annotations", "changed", "count", "labels", "last", "sent", "shown", "starts_at", "told")
 
     def __init__(self, labels: Labels, starts_at: dt.datetime) -> None:
         self.labels = labels
@@ -74,6 +74,7 @@ class Alert:
         self.last = 0.0
         self.sent = float("-inf")
         self.changed = False
+        self.told: set[str] = set()  # the names of those who know that it holds
 
     def as_json(self, ends_at: dt.datetime) -> dict[str, Any]:
         """As Alertmanager's API v2 takes it."""

@@ -183,7 +183,7 @@ def _since_reset(cursor: Cursor, reset_at: dt.datetime | None) -> int | None:
     if reset_at is None:
         return None
     minute = reset_at.replace(second=0, microsecond=0) + dt.timedelta(minutes=1)
-    found: int = _ask(cursor, "summary", {"since": reset_at, "whole": minute})[0]["critical_errors"]
+    found: int = _ask(cursor, "critical_since", {"since": reset_at, "whole": minute})[0]["errors"]
     return found
 
 

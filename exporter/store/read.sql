@@ -12,6 +12,9 @@ SELECT coalesce(sum(errors), 0)::BIGINT                                         
        coalesce(sum(errors) FILTER (error_category ILIKE 'TEST\_%' ESCAPE '\'), 0)::BIGINT     AS test_errors
 FROM facts($since, $whole);
 
+-- name: critical_since
+SELECT coalesce(sum(errors), 0)::BIGINT AS errors FROM facts($since, $whole) WHERE severity = 'critical';
+
 -- name: lately
 SELECT worker_id, count(*) AS errors
 FROM errors WHERE timestamp >= $since AND severity = 'critical'
