@@ -1,21 +1,25 @@
 # The verbs: run test lint bench docs dashboards. Each sets up what it needs in .venv; only Python and make are needed.
 PYTHON ?= python3
 BIN := .venv/bin
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --editable
+SOURCES := pyproject.toml hatch_build.py charts/build.py charts/package-lock.json charts/echarts.js
 DEMO_URL ?= http://127.0.0.1:8080
 
 .PHONY: run test lint bench docs dashboards clean
 
-.venv/installed: pyproject.toml hatch_build.py charts/build.py charts/package-lock.json charts/echarts.js
+.venv/bin/python:
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --editable .
+
+.venv/installed: $(SOURCES) | .venv/bin/python
+	$(INSTALL) .
 	touch $@
 
-.venv/installed-test: pyproject.toml .venv/installed
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --editable '.[test]'
-	touch $@
+.venv/installed-test: $(SOURCES) | .venv/bin/python
+	$(INSTALL) '.[test]'
+	touch .venv/installed $@
 
 # The real parts that tests run. As root on Debian they are installed; elsewhere their tests say that they are left out.
-.venv/real-parts: tests/real_parts.py | .venv/installed-test
+.venv/real-parts: tests/real_parts.py | .venv/bin/python
 	$(BIN)/python tests/real_parts.py install
 	touch $@
 
@@ -32,7 +36,8 @@ else
 	@exec $(BIN)/error-visualization serve $(ARGS)
 endif
 
-test: .venv/installed-test .venv/real-parts .venv/node_modules  ## all tests
+test:  ## all tests
+	$(MAKE) --no-print-directory --jobs=2 .venv/real-parts .venv/node_modules
 	$(BIN)/python tests/real_parts.py missing
 	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal $(ARGS)
 
