@@ -28,7 +28,7 @@ import psutil
 
 from exporter.fleet import story
 
-BODIES = 500
+BODIES = 20_000  # enough that what is remembered of some does not do the work of the next
 JSON = {"Content-Type": "application/json"}
 BARE = """
 import asyncio, json, sys, msgspec, uvloop

@@ -163,7 +163,7 @@ class ErrorMetrics(Collector):
             if event.is_recurring:
                 self._note_recurring(event.fingerprint, route.labels.category, moment)
             if '_context"' in event.body:
-                self._gauges.note(route.labels.worker, event)
+                self._gauges.note(route.labels.worker, moment, event.body)
 
     def critical_errors(self, now: float) -> int:
         return self._critical.value(now, since=self.reset_at)

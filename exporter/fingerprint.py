@@ -6,6 +6,7 @@ an errno, an HTTP status) is kept.
 """
 
 import re
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Final, NamedTuple
 
@@ -13,6 +14,8 @@ VERSION: Final = 1
 MAX_MESSAGE: Final = 4_000  # characters of a message that are looked at
 MAX_TRACEBACK: Final = 8_192  # characters of the end of a traceback that are looked at
 MAX_TEXT: Final = 500
+MAX_REMEMBERED: Final = 1_000  # characters of a text whose pattern is remembered
+REMEMBERED: Final = 4_096
 
 
 class Pattern(NamedTuple):
@@ -63,6 +66,17 @@ _TOKEN: Final = re.compile(
     """.replace("UNIT", _UNIT),
     re.VERBOSE,
 )
+# Where a digit decides what is masked, or is kept. Elsewhere one digit is as good as another: with all digits the same,
+# the texts of a pattern are few, and what was found out of one serves for the next (four of five lines of real logs).
+_DIGITS_MATTER: Final = re.compile(
+    r"""
+      (?i:xid) | \d[xX]
+    | (?i:signal|code|errno|status|http)[^A-Za-z\d]*+\d | CUDA\ error:?\ \d | \bSIG[A-Z]{2,6}\d
+    | (?:CUDA_ERROR|cuda[Ee]rror|CUBLAS_STATUS|CUDNN_STATUS|nccl[A-Z])\w*?\d
+    """,
+    re.VERBOSE,
+)
+_ALIKE: Final = bytes.maketrans(b"023456789", b"111111111")
 _LIST: Final = re.compile(r"(<\w+>)(?:(?:[,;] ?\1)++|(?:[ :/x=-]\1){2,}+)")
 _FRAME: Final = re.compile(r'^\s*+File "([^"\n]++)", line \d++, in (\S++)', re.MULTILINE)
 _FOREIGN: Final = ("site-packages", "dist-packages", "/lib/python", "<frozen", "\\lib\\")
@@ -80,10 +94,24 @@ def fingerprint(type_: str, message: str, traceback: str | None) -> Pattern:
         head, _, tail = text.partition(_EMBEDDED)
         traceback = traceback or tail
         text = head.strip() or tail.rstrip().rpartition("\n")[2]
+    frame = top_frame(traceback) if traceback else ""
+    if len(text) > MAX_REMEMBERED:
+        return _pattern.__wrapped__(type_, text, frame)
+    alike = text.encode("utf-8", "surrogatepass").translate(_ALIKE).decode("utf-8", "surrogatepass")
+    return _pattern(type_, text if _digits_matter(alike) else alike, frame)
+
+
+@lru_cache(REMEMBERED)
+def _pattern(type_: str, text: str, frame: str) -> Pattern:
     masked = mask(text)
-    key = f"{VERSION}\0{type_}\0{masked}\0{top_frame(traceback) if traceback else ''}"
+    key = f"{VERSION}\0{type_}\0{masked}\0{frame}"
     digest = blake2b(key.encode("utf-8", "replace"), digest_size=8).hexdigest()
     return Pattern(digest, masked[:MAX_TEXT] or type_)
+
+
+@lru_cache(REMEMBERED)
+def _digits_matter(alike: str) -> bool:
+    return _DIGITS_MATTER.search(alike) is not None
 
 
 def mask(text: str) -> str:

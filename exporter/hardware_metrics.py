@@ -7,7 +7,6 @@ import msgspec
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 
-from exporter.event import ErrorEvent
 from exporter.report import HardwareContext, SystemContext
 
 PREFIX: Final = "distributed_testing_worker_"
@@ -51,12 +50,11 @@ class HardwareGauges:
     def __init__(self) -> None:
         self._latest: dict[str, tuple[float, str]] = {}  # when, and the report's JSON: it is read when it is scraped
 
-    def note(self, worker: str, event: ErrorEvent) -> None:
-        """Takes a report; one so large that a thousand of them would fill the memory is passed over."""
-        moment = event.timestamp.timestamp()
+    def note(self, worker: str, moment: float, body: str) -> None:
+        """Takes a report's JSON; one so large that a thousand of them would fill the memory is passed over."""
         known = self._latest.get(worker)
-        if len(event.body) <= MAX_BODY and (known is None or known[0] <= moment):
-            self._latest[worker] = (moment, event.body)
+        if len(body) <= MAX_BODY and (known is None or known[0] <= moment):
+            self._latest[worker] = (moment, body)
 
     def collect(self, now: float) -> Iterator[Metric]:
         """The gauges of workers that reported within the last hour."""

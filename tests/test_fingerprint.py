@@ -1,10 +1,11 @@
 """What folds into one pattern, what stays apart, and that no input is too much."""
 
+import random
 import re
 
 import pytest
 
-from exporter.fingerprint import MAX_TEXT, fingerprint, mask, top_frame
+from exporter.fingerprint import MAX_TEXT, _pattern, fingerprint, mask, top_frame
 
 pytestmark = pytest.mark.dashboard
 
@@ -107,3 +108,29 @@ def test_hostile_text_is_bounded(text: str) -> None:
     assert re.fullmatch("[0-9a-f]{16}", pattern.fingerprint)
     assert len(pattern.text) <= MAX_TEXT
     assert fingerprint(text[:50], text + "1", text) == pattern or len(text) < 4_000
+
+
+WORDS = ("xid", "Xid ", "(PCI:0000:3b:00): ", "CUDA error", "CUDA error: ", "CUDA_ERROR_", "cudaError", "ncclA", "NCCL",
+         "CUDNN_STATUS_", "signal ", "exit code ", "exitcode=", "exit status", "returncode: ", "SIGKILL", "SIGUSR",
+         "errno ", "[Errno ", "HTTP/", "HTTP ", "status=", "status code ", "-", "+", "0x", "0X", "x", ".", ":", "/", " ",
+         "@", "[", "]", "%", "GiB", "ms", "a", "f", "deadbeef", "T", "Z", "_", "worker", "é", "٣", "=", ",", "\\", "~/")  # fmt: skip
+
+
+def test_texts_that_differ_in_digits_alone_are_told_apart_as_if_none_was_remembered() -> None:
+    """What is remembered of texts with the same digits everywhere must never decide about one whose digits matter."""
+    chance = random.Random(7)
+
+    def digits() -> str:
+        return "".join(chance.choices("0123456789", k=chance.randint(1, 4)))
+
+    def text() -> str:
+        return "".join(chance.choice(WORDS) if chance.random() < 0.5 else digits() for _ in range(chance.randint(1, 6)))
+
+    for told in (text() for _ in range(20_000)):
+        for one in (told, re.sub("[0-9]", lambda _: chance.choice("0123456789"), told)):
+            assert fingerprint("T", one, None) == _pattern.__wrapped__("T", one, "")
+
+
+def test_a_long_text_and_one_that_is_not_unicode_have_a_pattern() -> None:
+    assert fingerprint("T", "x 7 " * 900, None) == fingerprint("T", "x 8 " * 900, None)
+    assert fingerprint("T", "\ud800 took 5 s", None) == fingerprint("T", "\ud800 took 7 s", None)

@@ -48,8 +48,8 @@ def row(id_: int, event: ErrorEvent) -> Row:
         cpu.percent if cpu else None,
         memory.used_percent if memory else None,
         disk.used_percent if disk else None,
-        max((d.temperature for d in devices if d.temperature is not None), default=None) if devices else None,
-        ",".join(name for name in CONDITIONS if getattr(status, name)) or None if status else None,
+        max([d.temperature for d in devices if d.temperature is not None], default=None) if devices else None,
+        ",".join([name for name in CONDITIONS if getattr(status, name)]) or None if status else None,
         event.body,
     )
 
