@@ -156,7 +156,7 @@ def test_a_batch_that_the_database_has_is_not_taken_over_again(path: Path) -> No
 @pytest.mark.parametrize("cut", [1, 3, 10, 100])
 def test_a_batch_cut_off_by_a_crash_is_dropped_and_those_before_it_kept(path: Path, cut: int) -> None:
     crashed(path, [event(1)], [event(2)])
-    file = next(file for file in journals(path) if file.stat().st_size)
+    file = max(journals(path), key=lambda file: file.stat().st_size)
     os.truncate(file, file.stat().st_size - cut)
     store = EmbeddedStore(path)
     assert store.open().last_id == 1
@@ -164,13 +164,13 @@ def test_a_batch_cut_off_by_a_crash_is_dropped_and_those_before_it_kept(path: Pa
     assert count(store) == 2
 
 
-def test_damage_in_the_middle_of_the_journal_is_told(path: Path) -> None:
+def test_a_damaged_journal_is_told(path: Path) -> None:
     crashed(path, [event(1)], [event(2)], [event(3)])
-    file = next(file for file in journals(path) if file.stat().st_size)
+    file = max(journals(path), key=lambda file: file.stat().st_size)
     content = bytearray(file.read_bytes())
     content[20] ^= 1
     file.write_bytes(content)
-    with pytest.raises(StoreError, match="is damaged at byte 0; restore it from a backup"):
+    with pytest.raises(StoreError, match="is damaged at byte 12; restore it from a backup"):
         EmbeddedStore(path).open()
 
 
@@ -207,7 +207,7 @@ def test_the_files_of_the_journal_take_turns_and_stay_small(path: Path) -> None:
     for number in range(50):
         store.commit([event(number)])
         store.project()
-    assert sum(file.stat().st_size for file in journals(path)) == 0
+    assert sum(file.stat().st_size for file in journals(path)) < 2_000
     assert count(store) == 50
 
 
@@ -373,7 +373,7 @@ def test_a_broken_instance_that_cannot_be_opened_is_opened_later(
     monkeypatch.setattr(duckdb, "connect", fails)
     monkeypatch.setattr(store, "_transact", breaks)
     store.commit([event(2)])
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 30
     while len(tries) < 4 and time.monotonic() < deadline:
         time.sleep(0.01)
     store.commit([event(3)])
@@ -385,7 +385,7 @@ def test_a_broken_instance_that_cannot_be_opened_is_opened_later(
 
 def test_zeros_at_the_end_of_the_journal_are_a_torn_write(path: Path) -> None:
     crashed(path, [event(1)], [event(2), event(3)])
-    file = next(file for file in journals(path) if file.stat().st_size)
+    file = max(journals(path), key=lambda file: file.stat().st_size)
     with file.open("ab") as end:
         end.write(bytes(4_096))
     store = EmbeddedStore(path)
@@ -445,10 +445,10 @@ def test_a_read_that_goes_on_does_not_keep_the_store_from_closing(path: Path) ->
 
     reader = threading.Thread(target=read)
     reader.start()
-    assert begun.wait(5)
+    assert begun.wait(30)
     time.sleep(0.2)  # now the query runs
     store.close()
-    reader.join(5)
+    reader.join(30)
     assert told
     again = EmbeddedStore(path)
     again.open()

@@ -26,7 +26,7 @@ from exporter.store.rows import Batch, PatternRow, Row, decode_batch, encode_bat
 from exporter.store.sql import migrations, named
 
 PROJECT_SECONDS: Final = 1.0
-APPENDED_AT_ONCE: Final = 500  # rows; a longer call would keep the interpreter's lock from the commits
+APPENDED_AT_ONCE: Final = 100  # rows; a longer call would keep the interpreter's lock from the commits
 MAX_UNPROJECTED: Final = 500_000
 CLOSING_SECONDS: Final = 5.0
 _WRITE: Final = named("write.sql")
@@ -179,7 +179,10 @@ class EmbeddedStore:
             self._transact(write, last_id=rows[-1][0])
             self._projected = rows[-1][0]
         self._taken = ([], [])
-        self._spare.clear()
+        try:
+            self._spare.clear()
+        except OSError as error:  # it is tried again before anything is written there
+            _log.error("%s: %s", self._spare.path, error)
 
     def _replay(self) -> None:
         """Takes over the batches of both files that the database does not have."""
