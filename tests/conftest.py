@@ -1,10 +1,13 @@
 """A service for tests: in this process (`service`, fast) or in its own (`Served`, as people run it)."""
 
 import asyncio
+import contextlib
 import dataclasses
 import json
 import os
+import random
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -28,6 +31,14 @@ REPORT = {
     "error_category": "RESOURCE_EXHAUSTED",
     "message": "Failed to allocate GPU memory",
 }
+
+
+def free_port() -> int:
+    """For who takes it later, or once more after a stop: none of those that the system hands out meanwhile."""
+    while True:
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", random.randrange(10_000, 32_000))) as one:
+            port: int = one.getsockname()[1]
+            return port
 
 
 @dataclasses.dataclass
@@ -69,7 +80,7 @@ async def serve(tmp_path: Path) -> AsyncIterator[Callable[..., Any]]:
     async def start(**settings: Any) -> InProcess:
         given = Settings(**{"db_path": str(tmp_path / "errors.duckdb"), "min_free_bytes": 0} | settings)
         service = Service(given, process=False)
-        client: TestClient[Any, Any] = TestClient(TestServer(make_app(service)))
+        client: TestClient[Any, Any] = TestClient(TestServer(make_app(service), port=free_port()))
         await client.start_server()
         clients.append(client)
         return InProcess(client, service)
@@ -181,7 +192,7 @@ async def browser(chromium: Any) -> AsyncIterator[Any]:
         await context.close()
 
 
-async def eventually(check: Callable[[], Any], seconds: float = 5.0) -> Any:
+async def eventually(check: Callable[[], Any], seconds: float = 15.0) -> Any:
     """What `check` returns as soon as that is true; fails when it does not become so."""
     deadline = time.monotonic() + seconds
     while True:

@@ -24,7 +24,7 @@ import trustme
 from aiohttp import web
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
-from conftest import ROOT
+from conftest import ROOT, free_port
 
 PROMETHEUS = shutil.which("prometheus")
 ALERTMANAGER = shutil.which("prometheus-alertmanager") or shutil.which("alertmanager")
@@ -34,15 +34,8 @@ needs_stack = pytest.mark.skipif(
 PASSWORD = "a password"
 
 
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        port: int = one.getsockname()[1]
-        return port
-
-
 def get(url: str) -> Any:
-    with urllib.request.urlopen(url, timeout=5) as response:
+    with urllib.request.urlopen(url, timeout=20) as response:
         return json.load(response)
 
 
@@ -67,7 +60,7 @@ class Program:
     def stop(self) -> None:
         if self.process.poll() is None:
             self.process.terminate()
-        self.process.wait(10)
+        self.process.wait(30)
         self._log.close()
 
 
@@ -144,7 +137,7 @@ class Mail:
         self.port = free_port()
         self._controller = Controller(
             self, hostname="127.0.0.1", port=self.port, tls_context=tls, require_starttls=True, auth_required=True,
-            authenticator=self._allow, auth_exclude_mechanism=["LOGIN"],
+            authenticator=self._allow, auth_exclude_mechanism=["LOGIN"], ready_timeout=20,
         )  # fmt: skip
         self._controller.start()
 

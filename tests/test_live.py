@@ -19,17 +19,17 @@ async def connect(service: InProcess, *messages: dict[str, Any]) -> aiohttp.Clie
     socket = await service.client.ws_connect("/ws/error-visualization")
     for message in messages:
         await socket.send_json(message)
-        await socket.receive_json(timeout=5)
+        await socket.receive_json(timeout=15)
     return socket
 
 
 async def ask(socket: aiohttp.ClientWebSocketResponse, message: Any) -> dict[str, Any]:
     await socket.send_json(message)
-    return await socket.receive_json(timeout=5)
+    return await socket.receive_json(timeout=15)
 
 
 async def heard(socket: aiohttp.ClientWebSocketResponse, count: int) -> list[dict[str, Any]]:
-    updates = [await socket.receive_json(timeout=5) for _ in range(count)]
+    updates = [await socket.receive_json(timeout=15) for _ in range(count)]
     assert {update["type"] for update in updates} <= {"error_visualization_update"}
     return updates
 
@@ -82,9 +82,9 @@ async def test_a_bad_message_is_answered_and_the_connection_stays(service: InPro
 async def test_no_json_and_no_text(service: InProcess) -> None:
     socket = await connect(service)
     await socket.send_str("{" * 10_000)
-    assert (await socket.receive_json(timeout=5))["type"] == "error"
+    assert (await socket.receive_json(timeout=15))["type"] == "error"
     await socket.send_bytes(b"\xff")
-    assert (await socket.receive_json(timeout=5))["type"] == "error"
+    assert (await socket.receive_json(timeout=15))["type"] == "error"
 
 
 async def test_a_foreign_origin_is_refused(service: InProcess) -> None:
@@ -157,7 +157,7 @@ async def test_an_update_that_cannot_be_made_ends_the_connection(
 
     monkeypatch.setattr(live_module.Update, "json", fails)
     await service.post()
-    message = await socket.receive(timeout=5)
+    message = await socket.receive(timeout=15)
     assert (message.type, message.data) == (aiohttp.WSMsgType.CLOSE, aiohttp.WSCloseCode.INTERNAL_ERROR)
 
 
@@ -169,7 +169,7 @@ async def test_updates_come_as_lists_to_who_asks(service: InProcess) -> None:
     got: list[str] = []
     messages = 0
     while len(got) < 500:
-        update = await socket.receive_json(timeout=5)
+        update = await socket.receive_json(timeout=15)
         messages += 1
         got += [e["worker_id"] for e in update["data"]["errors"]]
         assert update["seq"] == len(got)
@@ -197,6 +197,6 @@ async def test_a_client_that_stops_reading_is_dropped_and_delays_no_post(
 async def test_the_service_says_goodbye(service: InProcess) -> None:
     socket = await connect(service, INIT)
     closing = asyncio.create_task(service.client.server.close())
-    message = await socket.receive(timeout=5)
+    message = await socket.receive(timeout=15)
     assert (message.type, message.data) == (aiohttp.WSMsgType.CLOSE, aiohttp.WSCloseCode.GOING_AWAY)
     await closing

@@ -1,13 +1,14 @@
 """The page in a real Chromium."""
 
 import json
+import time
 from typing import Any
 
 import aiohttp
 import pytest
 from aiohttp.test_utils import TestServer
-from chromium import listed, needs_chromium, open_page
-from conftest import REPORT, ROOT, InProcess
+from chromium import LONGEST, leave_details, listed, needs_chromium, open_page
+from conftest import REPORT, ROOT, InProcess, free_port
 from playwright.async_api import Browser, expect
 
 from exporter.app import make_app
@@ -22,13 +23,17 @@ async def test_a_new_error_appears_at_once_at_the_top(browser: Browser, service:
     page, complaints = await open_page(browser, service)
     await expect(page.locator("#empty")).to_be_visible()
     await expect(page.locator("#verdict")).to_have_text("Nothing critical in the last 24 h")
+    took = []
     for number in range(3):
         id_ = (await service.post({"worker_id": f"w{number}"}))["id"]
-        await expect(page.locator("#errors li").first).to_have_attribute("data-id", str(id_), timeout=1000)
+        began = time.monotonic()
+        await expect(page.locator("#errors li").first).to_have_attribute("data-id", str(id_))
+        took.append(time.monotonic() - began)
+    assert min(took) < 1  # a busy machine may be late, but not each time
     await expect(page.locator("#empty")).to_be_hidden()
     await expect(page.locator("[data-card=critical_errors] .count")).to_have_text("3")
     await expect(page.locator("#verdict")).to_have_text("3 critical in the last 5 min on 3 workers")
-    assert await page.locator("#errors li").count() == 3
+    await expect(page.locator("#errors li")).to_have_count(3)
     assert complaints == []
 
 
@@ -40,7 +45,7 @@ async def test_the_range_is_in_the_address(browser: Browser, service: InProcess)
     await expect(page.locator("[data-card=total_errors] .count")).to_have_text("1")
     await page.get_by_role("link", name="7 d").click()
     await expect(page.locator("#range [aria-current]")).to_have_text("7 d")
-    assert page.url.endswith("?range=168")
+    await page.wait_for_url("**?range=168")
     await page.go_back()
     await expect(page.locator("#range [aria-current]")).to_have_text("1 h")
     await expect(page.locator("[data-card=total_errors] .count")).to_have_text("1")
@@ -76,9 +81,9 @@ async def test_attacks_in_every_field_and_ten_thousand_categories(browser: Brows
         await page.locator("#details summary").click()
         for place in ("document.documentElement", "document.querySelector('#details')"):
             assert await page.evaluate(f"{place}.scrollWidth - {place}.clientWidth") <= 0
-        await page.keyboard.press("Escape")
+        await leave_details(page)
         await page.locator("#by-category .swap").click()
-        assert await page.locator("#by-category tbody tr").count() == 10
+        await expect(page.locator("#by-category tbody tr")).to_have_count(10)
         await expect(page.locator("#category-rest")).to_contain_text("and 9,991 more categories")
         assert await page.evaluate("window.hacked") is None
         assert await page.locator("script:not([src]), img, a[href^='javascript:']").count() == 0
@@ -89,6 +94,7 @@ async def test_a_long_message_breaks_no_layout(browser: Browser, service: InProc
     await service.post({"message": "x" * 1_000_000, "worker_id": "w" * 256, "error_category": "C" * 256})
     for width in (360, 1280):
         page, _ = await open_page(browser, service, viewport={"width": width, "height": 700})
+        await expect(page.locator("#by-category svg path").first).to_be_attached()
         assert await page.evaluate("document.documentElement.scrollWidth") <= width
 
 
@@ -107,7 +113,7 @@ async def test_it_comes_back_with_the_service(browser: Browser, serve: Any) -> N
         url = again.make_url("/api/report-error")
         async with aiohttp.ClientSession() as session, session.post(url, json=late) as response:
             assert response.status == 200
-        await expect(page.locator("#connection")).to_have_attribute("data-state", "live", timeout=15_000)
+        await expect(page.locator("#connection")).to_have_attribute("data-state", "live", timeout=LONGEST)
         await listed(page, 2)
         await expect(page.locator("#errors li .worker").first).to_have_text("late")
     finally:
@@ -115,8 +121,8 @@ async def test_it_comes_back_with_the_service(browser: Browser, serve: Any) -> N
 
 
 async def test_a_kill_under_the_open_page_loses_and_doubles_nothing(browser: Browser, served: Any) -> None:
-    first = served()
-    port = int(first.url.rpartition(":")[2])
+    port = free_port()
+    first = served(port=port)
     for number in range(3):
         first.post({"worker_id": f"before-{number}"})
     page = await browser.new_page()
@@ -129,7 +135,7 @@ async def test_a_kill_under_the_open_page_loses_and_doubles_nothing(browser: Bro
     second = served(port=port)
     for number in range(5):
         second.post({"worker_id": f"after-{number}"})
-    await expect(page.locator("#connection")).to_have_attribute("data-state", "live", timeout=15_000)
+    await expect(page.locator("#connection")).to_have_attribute("data-state", "live", timeout=LONGEST)
     second.post({"worker_id": "after-5"})
     await listed(page, 10, rows=10)
     shown = await page.locator("#errors .worker").all_text_contents()

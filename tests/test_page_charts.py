@@ -85,7 +85,8 @@ async def test_severities_differ_by_pattern_and_follow_the_theme(browser: Browse
     await service.post({"error_category": "NETWORK_TIMEOUT", "message": "late"})
     page, _ = await open_page(browser, service, color_scheme="light")
     await drawn(page, "over-time")
-    assert await page.locator("#over-time svg pattern").count() >= 2
+    await expect(page.locator("#over-time svg pattern").nth(1)).to_be_attached()
+    await drawn(page, "by-category")
     ink = "[...document.querySelectorAll('#by-category svg path')].map(p => p.getAttribute('fill')).join()"
     light = await page.evaluate(ink)
     await page.emulate_media(color_scheme="dark")

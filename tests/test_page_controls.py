@@ -5,7 +5,7 @@ import re
 from typing import Any
 
 import pytest
-from chromium import listed, needs_chromium, open_page
+from chromium import all_listed, current, leave_details, listed, needs_chromium, open_page
 from conftest import REPORT, InProcess
 from playwright.async_api import Browser, Page, expect
 
@@ -37,9 +37,9 @@ async def test_the_severity_filter_and_its_chip(browser: Browser, service: InPro
     await page.locator("[data-filter=severity]").select_option("warning")
     await listed(page, 1)
     assert await workers(page) == ["w2"]
-    assert "severity=warning" in page.url
-    await service.post(WARNING | {"worker_id": "w9"})
+    await page.wait_for_url("**&severity=warning")
     await service.post(INFO | {"worker_id": "w8"})
+    await service.post(WARNING | {"worker_id": "w9"})  # it comes after the one that is not wanted
     await listed(page, 2)
     assert await workers(page) == ["w9", "w2"]
     await page.get_by_role("button", name="Remove the filter severity warning").click()
@@ -61,7 +61,7 @@ async def test_the_text_filter(browser: Browser, service: InProcess) -> None:
     await expect(page.locator("#nothing")).to_be_visible()
     await page.get_by_role("button", name="Show all of the last 7 days").click()
     await listed(page, 3)
-    assert "range=168" in page.url
+    await page.wait_for_url("**?range=168")
 
 
 async def test_a_card_filters(browser: Browser, service: InProcess) -> None:
@@ -87,9 +87,7 @@ async def test_each_card_filters_what_it_counts(browser: Browser, service: InPro
     await expect(page.locator(f"[data-card={card}]")).to_have_attribute("aria-pressed", "true")
     count = (await service.get("/api/errors"))["summary"][card]
     await expect(page.locator(f"[data-card={card}] .count")).to_have_text(str(count))
-    while await page.locator("#older").is_visible():
-        await page.locator("#older").click()
-    await listed(page, count)
+    await all_listed(page, count)
     assert (f"group={group}" in page.url) == bool(group)
 
 
@@ -107,7 +105,7 @@ async def test_a_filter_tells_what_it_would_give(
     await expect(select.locator("option", has_text=value)).to_have_text(f"{value} ({count})")
     await select.select_option(value)
     await listed(page, count)
-    assert f"{field}={value}" in page.url
+    await page.wait_for_url(f"**&{field}={value}")
     await select.select_option("")
     await listed(page, 4)
 
@@ -125,7 +123,7 @@ async def test_a_panel_shows_and_filters(browser: Browser, service: InProcess, r
     await expect(found).to_have_count(1)
     await found.get_by_role("link").click()
     await listed(page, 1)
-    assert query in page.url
+    await expect(page).to_have_url(re.compile(query))
     assert await page.evaluate("window.same")  # the page was not loaded again: sound and connection went on
 
 
@@ -138,7 +136,7 @@ async def test_the_panels_have_the_numbers_of_the_api(browser: Browser, service:
     status = ("critical", "warning", "stable")
     stats = data["worker_errors"]["worker_stats"]
     stats.sort(key=lambda worker: (status.index(worker["status"]), -worker["error_count"]))
-    assert await page.locator("#workers tbody tr").count() == 10
+    await expect(page.locator("#workers tbody tr")).to_have_count(10)
     await page.get_by_role("button", name=f"Show all {len(stats)} workers").click()
     for place, worker in enumerate(stats):
         row = page.locator("#workers tbody tr").nth(place)
@@ -157,12 +155,8 @@ async def test_the_panels_have_the_numbers_of_the_api(browser: Browser, service:
         card = page.locator("#hardware li", has=page.get_by_role("link", name=name, exact=True))
         await expect(card).to_contain_text(f"{hardware['error_count']} errors, most {hardware['most_common_error']}")
         await expect(card).to_contain_text(hardware["status"])
-    assert await page.locator("#hardware-errors li").count() == 6
-    while await page.locator("#older").is_visible():
-        before = await page.locator("#errors li").count()
-        await page.locator("#older").click()
-        await page.wait_for_function("n => document.querySelectorAll('#errors li').length > n", arg=before)
-    await listed(page, 300)
+    await expect(page.locator("#hardware-errors li")).to_have_count(6)
+    await all_listed(page, 300)
     assert complaints == []
 
 
@@ -177,8 +171,9 @@ async def test_repeats_of_a_pattern_on_a_worker_are_one_row(browser: Browser, se
     row = page.locator("#errors li").first
     await expect(row).to_contain_text("Failed to allocate 9 bytes")
     await row.get_by_role("link", name="×4").click()
-    await listed(page, 5, rows=2)  # of that pattern, on all workers
     await expect(page.locator("#chips")).to_contain_text("fingerprint")
+    await current(page)
+    await listed(page, 5, rows=2)  # of that pattern, on all workers
 
 
 async def test_a_flood_of_one_pattern_does_not_hide_the_rest(browser: Browser, service: InProcess) -> None:
@@ -225,11 +220,9 @@ async def test_details_have_an_address_and_all_that_is_known(browser: Browser, s
         await expect(dialog).to_contain_text(text)
     await dialog.get_by_text("The report as it was sent").click()
     await expect(dialog).to_contain_text("blue")
-    assert f"error={id_}" in page.url
+    await page.wait_for_url(f"**&error={id_}")
     address = page.url
-    await page.keyboard.press("Escape")
-    await expect(dialog).to_be_hidden()
-    await expect(page).not_to_have_url(re.compile("error="))
+    await leave_details(page)
     await page.go_back()  # to what was before the look at the details, not to the details
     await expect(page.locator("#chips")).to_be_empty()
     await expect(dialog).to_be_hidden()
@@ -277,13 +270,15 @@ async def test_the_theme_is_kept(browser: Browser, service: InProcess) -> None:
     assert dark != light
     await page.goto(url, wait_until="commit")
     await expect(page.locator("html")).to_have_attribute("data-theme", "dark")
-    assert await page.evaluate("getComputedStyle(document.body).backgroundColor") == dark
+    await expect(page.locator("body")).to_have_css("background-color", dark)
     await context.close()
 
 
 async def test_reset_asks_first_and_deletes_nothing(browser: Browser, service: InProcess) -> None:
     await service.post()
     page, _ = await open_page(browser, service)
+    resets: list[str] = []
+    page.on("request", lambda request: resets.append(request.url) if "reset" in request.url else None)
     await page.get_by_text("Settings").click()
     await page.locator("#reset").click()
     await page.get_by_role("button", name="Cancel").click()
@@ -291,6 +286,7 @@ async def test_reset_asks_first_and_deletes_nothing(browser: Browser, service: I
     await page.locator("#reset").click()
     await page.get_by_role("button", name="Reset", exact=True).click()
     await expect(page.locator("#notice")).to_contain_text("Nothing was deleted")
+    assert len(resets) == 1
     summary = (await service.get("/api/errors"))["summary"]
     assert summary["reset_at"]
     assert summary["total_errors"] == 1
@@ -340,15 +336,16 @@ async def test_keys(browser: Browser, service: InProcess) -> None:
     await page.keyboard.press("k")
     await page.keyboard.press("Enter")
     await expect(page.locator("#details")).to_contain_text("1 != 2")
-    await page.keyboard.press("Escape")
+    await leave_details(page)
     await page.keyboard.press("p")
-    assert await page.locator("#pause").is_checked()
+    await expect(page.locator("#pause")).to_be_checked()
     await page.keyboard.press("?")
     await expect(page.locator("#help-dialog")).to_be_visible()
     await page.keyboard.press("Escape")
+    await expect(page.locator("#help-dialog")).to_be_hidden()
     await page.keyboard.press("/")
     await page.keyboard.type("p?")
-    assert await page.locator("#q").input_value() == "p?"
+    await expect(page.locator("#q")).to_have_value("p?")
     await page.locator("#q").blur()
     await page.get_by_text("Settings").click()
     await page.locator("#keys").uncheck()
@@ -381,10 +378,9 @@ async def test_a_sound_for_the_highest_severity_and_none_for_the_past(browser: B
         service.client.post("/api/report-errors", json=[REPORT | INFO, REPORT, REPORT | WARNING]) as response,
     ):
         assert response.status == 200
-    for word in ("one", "two", "three"):
-        await service.post(INFO | {"message": word})  # of one pattern they would recur, and be warnings
     async with page.expect_request("**/sounds/error-info.mp3"):
-        pass
+        for word in ("one", "two", "three"):
+            await service.post(INFO | {"message": word})  # of one pattern they would recur, and be warnings
     assert asked == ["error-critical.mp3", "error-info.mp3"]
     async with page.expect_request("**/sounds/error-system-critical.mp3"):
         await service.post({"is_system_critical": True})
@@ -395,6 +391,7 @@ async def test_muted_severities_are_not_heard(browser: Browser, service: InProce
     page, _ = await open_page(browser, service)
     asked = await sounds_of(page)
     await page.locator("#sound-on").click()
+    await expect(page.locator("#sound-on")).to_be_hidden()  # until then nothing is heard
     await page.get_by_text("Settings").click()
     await page.locator("[data-mute=critical]").check()
     await service.post()
@@ -406,8 +403,8 @@ async def test_muted_severities_are_not_heard(browser: Browser, service: InProce
     await page.wait_for_timeout(2100)
     assert asked == ["error-warning.mp3"]
     await page.reload()
-    assert await page.locator("[data-mute=critical]").is_checked()
-    assert not await page.locator("[data-mute=info]").is_checked()
+    await expect(page.locator("[data-mute=critical]")).to_be_checked()
+    await expect(page.locator("[data-mute=info]")).not_to_be_checked()
 
 
 async def test_the_volume_is_kept_and_can_be_tried(browser: Browser, service: InProcess) -> None:
@@ -417,7 +414,7 @@ async def test_the_volume_is_kept_and_can_be_tried(browser: Browser, service: In
     async with page.expect_request("**/sounds/error-critical.mp3"):
         await page.locator("#test-sound").click()
     await page.reload()
-    assert await page.locator("#volume").input_value() == "20"
+    await expect(page.locator("#volume")).to_have_value("20")
 
 
 async def test_without_local_storage(browser: Browser, service: InProcess) -> None:

@@ -106,7 +106,7 @@ async def test_without_the_push_the_rule_tells_of_a_worker_and_a_type_never_seen
     fired = 'ALERTS{alertname="CriticalErrors", alertstate="firing"}'
     await in_thread(wait, lambda: ask(prometheus, fired), 15.0)
     assert time.monotonic() - began < 2 * (interval + interval)  # two scrapes and two evaluations
-    await eventually(lambda: slack.messages and mail.messages, 15)
+    await eventually(lambda: slack.messages and mail.messages, 30)
     (message,) = slack.messages
     assert message["attachments"][0]["title"] == "Critical errors were reported."
     assert message["attachments"][0]["actions"][0]["text"] == "View in Dashboard"
@@ -134,8 +134,8 @@ def test_the_guides_queries_tell_the_truth_after_a_restart_and_a_kill(
     stack: Stack, served: Callable[..., Served]
 ) -> None:
     reports = [moment.report for moment in itertools.islice(story(6), 5_000)]
-    service = served()
-    port = int(service.url.rpartition(":")[2])
+    port = free_port()
+    service = served(port=port)
     prometheus = stack.start_prometheus(service.url, free_port())
     post_all(service, reports[:2_000])
     assert service.stop() == 0
@@ -183,9 +183,9 @@ async def test_an_alertmanager_that_was_away_gets_each_alert_once(
     assert before[f"distributed_testing_notifications_queue_length{name}"] == 3
     assert before[f"distributed_testing_notifications_errors_total{name}"] > 0
     assert before[f"distributed_testing_notifications_dropped_total{name}"] == 0
-    assert slowest < 1
+    assert slowest < 5  # between two tries of the Alertmanager it is up to 15 s
     await in_thread(lambda: stack.start_alertmanager(port, authority=mail.authority))
-    await eventually(lambda: len(slack.messages) == 3 and len(mail.messages) == 3, 25)
+    await eventually(lambda: len(slack.messages) == 3 and len(mail.messages) == 3, 45)
     await asyncio.sleep(3)
     assert sorted(fields(message)["Type"] for message in slack.messages) == ["Type0", "Type1", "Type2"]
     alerts = await in_thread(get, f"http://127.0.0.1:{port}/api/v2/alerts")
@@ -205,7 +205,7 @@ async def test_what_alertmanager_was_not_told_before_a_restart_it_is_told_after(
     assert await in_thread(service.stop) == 0
     await in_thread(lambda: stack.start_alertmanager(port, authority=mail.authority))
     await in_thread(served, *flags)
-    await eventually(lambda: slack.messages and mail.messages, 10)
+    await eventually(lambda: slack.messages and mail.messages)
     (alert,) = await in_thread(get, f"http://127.0.0.1:{port}/api/v2/alerts")
     assert alert["labels"]["worker"] == "worker-1"
     assert (alert["annotations"]["count"], alert["annotations"]["traceback"]) == ("3", "in f")
@@ -249,7 +249,7 @@ async def test_two_alertmanagers_send_one_message(
     urls = [flag for port in ports for flag in ("--alertmanager-url", f"http://127.0.0.1:{port}")]
     service = await in_thread(served, *urls)
     await in_thread(service.post, {})
-    await eventually(lambda: slack.messages and mail.messages, 15)
+    await eventually(lambda: slack.messages and mail.messages, 30)
     for port in ports:
         assert len(await in_thread(get, f"http://127.0.0.1:{port}/api/v2/alerts")) == 1
     await asyncio.sleep(20)  # longer than the second one waits for the first: --cluster.peer-timeout is 15 s
@@ -266,7 +266,7 @@ async def test_a_mail_server_that_hangs_does_not_hold_slack(
         await in_thread(lambda: stack.start_alertmanager(port))
         service = await in_thread(served, "--alertmanager-url", f"http://127.0.0.1:{port}")
         await in_thread(service.post, {})
-        await eventually(lambda: slack.messages, 5)
+        await eventually(lambda: slack.messages)
     finally:
         hung.stop()
 
@@ -279,7 +279,7 @@ async def test_hostile_texts_arrive_inert(
     long = HOSTILE + "x" * 100_000
     report = dict.fromkeys(("type", "message", "worker_id", "traceback"), long) | {"is_system_critical": True}
     await in_thread(service.post, report | {"error_category": HOSTILE})
-    await eventually(lambda: slack.messages and mail.messages, 10)
+    await eventually(lambda: slack.messages and mail.messages)
     (message,) = slack.messages
     attachment = message["attachments"][0]
     texts = [message.get("text") or "", *(attachment.get(k) or "" for k in ("text", "title", "pretext", "fallback", "footer")),
