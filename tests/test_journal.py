@@ -9,6 +9,8 @@ from exporter.store import StoreError
 from exporter.store import journal as module
 from exporter.store.journal import JournalFile
 
+pytestmark = pytest.mark.dashboard
+
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:

@@ -2,6 +2,7 @@
 never lost, and back leads back."""
 
 import asyncio
+import re
 from typing import Any
 
 import pytest
@@ -177,6 +178,31 @@ async def test_looking_at_errors_leaves_no_steps_and_back_does_not_reopen(browse
     await page.go_back()
     await expect(page.locator("#range [aria-current]")).to_have_text("24 h")
     await expect(page.locator("#details")).to_be_hidden()
+
+
+async def test_what_is_chosen_while_the_browser_goes_back_is_not_undone_by_it(
+    browser: Browser, service: InProcess
+) -> None:
+    """The browser goes back in its history when it likes to; here late, and then not at all."""
+    await several(service, 2)
+    page, complaints = await open_page(browser, service)
+    messages, details = page.locator("#errors a.message"), page.locator("#details")
+    for late in ("(n) => setTimeout(() => History.prototype.go.call(history, n), 300)", "() => {}"):
+        await page.evaluate(f"void (history.go = {late})")
+        await messages.first.click()
+        await expect(details).to_be_visible()
+        await page.evaluate("void (document.querySelector('#q').value = 'half a wo')")
+        await page.keyboard.press("Escape")
+        await messages.nth(1).click()
+        await expect(details.locator("h2")).to_have_text(re.compile("[A-Za-z]"))
+        await expect(page).to_have_url(re.compile("error=1$"))
+        await page.wait_for_timeout(400)  # nothing comes after it
+        await expect(page).to_have_url(re.compile("error=1$"))
+        await expect(details).to_be_visible()
+        await expect(page.locator("#q")).to_have_value("half a wo")
+        await page.evaluate("delete history.go")
+        await leave_details(page)
+    assert complaints == []
 
 
 async def test_each_range_and_the_arrow_keys_of_a_filter(browser: Browser, service: InProcess) -> None:

@@ -65,6 +65,7 @@ export class List {
   }
 
   async fetchOlder() {
+    if (!this.current) return; // its place is in another list
     this.shown += ROWS;
     if (this.cursor === null || fold(this.errors).length >= this.shown) {
       this.draw();

@@ -44,7 +44,7 @@ async function show(before) {
   drawRange(state);
   markCards(state.filters);
   drawChips(state.filters, (name, value) => setFilter(name, state.filters[name].filter((one) => one !== value)));
-  by("q").value = state.filters.q?.[0] ?? "";
+  if (String(before?.filters.q) !== String(state.filters.q)) by("q").value = state.filters.q?.[0] ?? ""; // not what is being typed
   if (state.error !== before?.error) showDetails();
   const place = (of) => address({ ...of, error: null });
   if (before && place(before) === place(state)) return;
@@ -138,9 +138,11 @@ function toList() {
 }
 
 function lead(to) {
-  const before = JSON.stringify(state.filters);
-  visit.follow(to);
-  if (JSON.stringify(state.filters) !== before && !state.error) toList();
+  visit.there(() => {
+    const before = JSON.stringify(state.filters);
+    visit.follow(to);
+    if (JSON.stringify(state.filters) !== before && !state.error) toList();
+  });
 }
 
 // A link to another state of this page is followed in place: live updates and sound go on.

@@ -3,28 +3,38 @@
 
 import { address, read } from "./state.js";
 
+const BACK_MS = 2000; // a browser may refuse to go back
+
 export class Visit {
   // `show(before)` draws what is different from the state `before`.
   constructor(state, show) {
-    Object.assign(this, { state, show });
-    addEventListener("popstate", () => this.step(() => Object.assign(state, read())));
+    Object.assign(this, { state, show, leaving: null, arrived: () => {} });
+    addEventListener("popstate", () => {
+      this.step(() => Object.assign(state, read()));
+      this.arrived();
+    });
   }
 
   // Shows another part of the data. `replace` makes it no step of its own.
   go(change, { replace = false } = {}) {
-    return this.step((before) => {
+    return this.there(() => this.step((before) => {
       Object.assign(this.state, change);
       this.write(before, replace);
-    });
+    }));
   }
 
   follow(to) {
-    return this.step((before) => {
+    return this.there(() => this.step((before) => {
       const here = history.state;
       history.pushState(here, "", to);
       Object.assign(this.state, read());
       history.replaceState(this.depth(before, here), "");
-    });
+    }));
+  }
+
+  // Takes a step at once, or when the browser is back: a step before would be undone by that.
+  there(take) {
+    return this.leaving ? this.leaving.then(take) : take();
   }
 
   // The details were closed. Where this page opened them, that is going back to where they were opened from.
@@ -33,6 +43,14 @@ export class Visit {
     const deep = history.state?.deep;
     if (!deep) return void this.go({ error: null }, { replace: true });
     this.state.error = null;
+    const leaving = this.leaving = new Promise((resolve) => {
+      this.arrived = () => { this.leaving = null; resolve(); };
+    });
+    setTimeout(() => {
+      if (this.leaving !== leaving) return;
+      history.replaceState(null, "", address(this.state));
+      this.arrived();
+    }, BACK_MS);
     history.go(-deep);
   }
 
