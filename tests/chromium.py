@@ -13,6 +13,10 @@ needs_chromium = pytest.mark.skipif(not CHROMIUM, reason="chromium (Debian's pac
 FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync", "--autoplay-policy=document-user-activation-required",
+    # The last list of features counts, so it has of Playwright's what matters here; new in it is that no renderer is
+    # started for a page that may come next, a sixth of what a page costs.
+    "--disable-features=SpareRendererForSitePerProcess,HttpsUpgrades,HttpsFirstBalancedModeAutoEnable,PaintHolding,"
+    "OptimizationHints,MediaRouter,NetworkTimeServiceQuerying,ThirdPartyStoragePartitioning,DestroyProfileOnBrowserClose",
 ]  # fmt: skip
 LONGEST = 45_000  # ms until the page has come back by itself: it tries at least every 30 s
 # For a machine that is slow or busy; but not 20 s, after which the page looks again by itself whatever it missed.
