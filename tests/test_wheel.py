@@ -21,7 +21,17 @@ def source(tmp_path: Path) -> Path:
 
 
 def build(source: Path, out: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--wheel-dir", str(out), str(source)]
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        "--no-deps",
+        "--no-build-isolation",
+        "--wheel-dir",
+        str(out),
+        str(source),
+    ]
     return subprocess.run(command, capture_output=True, text=True, env=os.environ | environment, check=False)
 
 
