@@ -2,6 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --editable
+# By all cores, where pip takes one; not compiled at all, every process would begin by it where Python may not write.
+COMPILE := $(BIN)/python -m compileall -q -j 0 -x '/tests?/|/mypy/|/pip/' .venv/lib || true
 SOURCES := pyproject.toml hatch_build.py charts/build.py charts/package-lock.json charts/echarts.js
 DEMO_URL ?= http://127.0.0.1:8080
 
@@ -12,10 +14,12 @@ DEMO_URL ?= http://127.0.0.1:8080
 
 .venv/installed: $(SOURCES) | .venv/bin/python
 	$(INSTALL) .
+	$(COMPILE)
 	touch $@
 
 .venv/installed-test: $(SOURCES) | .venv/bin/python
 	$(INSTALL) '.[test]'
+	$(COMPILE)
 	touch .venv/installed $@
 
 # The real parts that tests run. As root on Debian they are installed; elsewhere their tests say that they are left out.
