@@ -1,6 +1,6 @@
 """Single durable reports against a bare aiohttp handler that parses the same body and stores nothing.
 
-    python benchmarks/ingest.py [--seconds 5] [--rounds 5] [--connections 64]
+    python benchmarks/ingest.py [--seconds 4] [--rounds 9] [--connections 64]
 
 Both sides run in turns on this machine, in a process of their own, on the same event loop (uvloop), and get the same
 bodies (the demo's errors) over as many connections; medians are printed. The load comes from wrk (Debian's package)
@@ -127,8 +127,8 @@ async def aiohttp_load(side: Side, bodies: list[bytes], seconds: int, connection
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seconds", type=int, default=5)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=int, default=4)
+    parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--connections", type=int, default=64)
     parser.add_argument("--least", type=float, default=0.4, help="a median ratio below it is a failure (default: 0.4)")
     parser.add_argument("--json", action="store_true", help="the bare handler decodes with the standard library")
