@@ -119,17 +119,17 @@ def facts(report: ErrorReport, *, recurring: bool) -> Facts:
         free = 100 * disk.free_gb / disk.total_gb
     frequency = report.error_frequency
     return Facts(
-        category,
-        bool(status.overheating),
-        bool(status.memory_pressure),
-        bool(status.throttling),
-        (cpu and cpu.percent) or 0,
-        (memory and memory.used_percent) or 0,
-        (disk and disk.used_percent) or 0,
-        free,
-        max([device.temperature or 0 for device in devices]) if devices else 0,
-        bool(report.is_system_critical) or _system_critical(category),
-        recurring or bool(frequency and frequency.recurring),
+        category=category,
+        overheating=bool(status.overheating),
+        memory_pressure=bool(status.memory_pressure),
+        throttling=bool(status.throttling),
+        cpu_percent=(cpu and cpu.percent) or 0,
+        memory_percent=(memory and memory.used_percent) or 0,
+        disk_percent=(disk and disk.used_percent) or 0,
+        disk_free_percent=free,
+        gpu_celsius=max([device.temperature or 0 for device in devices]) if devices else 0,
+        system_critical=bool(report.is_system_critical) or _system_critical(category),
+        recurring=recurring or bool(frequency and frequency.recurring),
     )
 
 

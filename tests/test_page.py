@@ -1,7 +1,6 @@
 """The page in a real Chromium."""
 
 import json
-import time
 from typing import Any
 
 import aiohttp
@@ -23,13 +22,9 @@ async def test_a_new_error_appears_at_once_at_the_top(browser: Browser, service:
     page, complaints = await open_page(browser, service)
     await expect(page.locator("#empty")).to_be_visible()
     await expect(page.locator("#verdict")).to_have_text("Nothing critical in the last 24 h")
-    took = []
     for number in range(3):
         id_ = (await service.post({"worker_id": f"w{number}"}))["id"]
-        began = time.monotonic()
-        await expect(page.locator("#errors li").first).to_have_attribute("data-id", str(id_))
-        took.append(time.monotonic() - began)
-    assert min(took) < 1  # a busy machine may be late, but not each time
+        await expect(page.locator("#errors li").first).to_have_attribute("data-id", str(id_), timeout=1000)
     await expect(page.locator("#empty")).to_be_hidden()
     await expect(page.locator("[data-card=critical_errors] .count")).to_have_text("3")
     await expect(page.locator("#verdict")).to_have_text("3 critical in the last 5 min on 3 workers")

@@ -127,6 +127,11 @@ def journals(path: Path) -> list[Path]:
     return sorted(path.parent.glob("errors.duckdb.journal.*"))
 
 
+def written_journal(path: Path) -> Path:
+    """The one of the two that has batches."""
+    return max(journals(path), key=lambda file: file.stat().st_size)
+
+
 def test_what_was_only_in_the_journal_is_there_after_a_crash(path: Path) -> None:
     crashed(path, [event(1), event(2)], [event(3, fingerprint="a" * 16, pattern="other")])
     store = EmbeddedStore(path)
@@ -156,7 +161,7 @@ def test_a_batch_that_the_database_has_is_not_taken_over_again(path: Path) -> No
 @pytest.mark.parametrize("cut", [1, 3, 10, 100])
 def test_a_batch_cut_off_by_a_crash_is_dropped_and_those_before_it_kept(path: Path, cut: int) -> None:
     crashed(path, [event(1)], [event(2)])
-    file = max(journals(path), key=lambda file: file.stat().st_size)
+    file = written_journal(path)
     os.truncate(file, file.stat().st_size - cut)
     store = EmbeddedStore(path)
     assert store.open().last_id == 1
@@ -166,7 +171,7 @@ def test_a_batch_cut_off_by_a_crash_is_dropped_and_those_before_it_kept(path: Pa
 
 def test_a_damaged_journal_is_told(path: Path) -> None:
     crashed(path, [event(1)], [event(2)], [event(3)])
-    file = max(journals(path), key=lambda file: file.stat().st_size)
+    file = written_journal(path)
     content = bytearray(file.read_bytes())
     content[20] ^= 1
     file.write_bytes(content)
@@ -385,7 +390,7 @@ def test_a_broken_instance_that_cannot_be_opened_is_opened_later(
 
 def test_zeros_at_the_end_of_the_journal_are_a_torn_write(path: Path) -> None:
     crashed(path, [event(1)], [event(2), event(3)])
-    file = max(journals(path), key=lambda file: file.stat().st_size)
+    file = written_journal(path)
     with file.open("ab") as end:
         end.write(bytes(4_096))
     store = EmbeddedStore(path)

@@ -21,17 +21,8 @@ def source(tmp_path: Path) -> Path:
 
 
 def build(source: Path, out: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    command = [
-        sys.executable,
-        "-m",
-        "pip",
-        "wheel",
-        "--no-deps",
-        "--no-build-isolation",
-        "--wheel-dir",
-        str(out),
-        str(source),
-    ]
+    flags = ("--no-deps", "--no-build-isolation", "--wheel-dir", str(out))
+    command = [sys.executable, "-m", "pip", "wheel", *flags, str(source)]
     return subprocess.run(command, capture_output=True, text=True, env=os.environ | environment, check=False)
 
 
