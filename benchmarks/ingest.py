@@ -26,7 +26,7 @@ from typing import NamedTuple
 import aiohttp
 import psutil
 
-from exporter.fleet import story
+from exporter.demo.fleet import story
 
 BODIES = 20_000  # enough that what is remembered of some does not do the work of the next
 JSON = {"Content-Type": "application/json"}

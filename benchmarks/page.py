@@ -19,7 +19,7 @@ from typing import Any
 import aiohttp
 from playwright.async_api import Browser, CDPSession, async_playwright
 
-from exporter.fleet import story
+from exporter.demo.fleet import story
 
 STORED, LOADS, RATE, TICK = 10_000, 5, 1_000, 0.1
 BOUNDS = {

@@ -11,9 +11,11 @@ from typing import Final
 
 from aiohttp import web
 
-from exporter import handlers, pages, reading
-from exporter.answers import SERVICE, allow_origin, answer_errors, preflight
 from exporter.config import Settings
+from exporter.http import pages
+from exporter.http import reads as reading
+from exporter.http import reports as handlers
+from exporter.http.responses import SERVICE, allow_origin, answer_errors, preflight
 from exporter.service import Service
 
 SHUTDOWN_SECONDS: Final = 2.0  # aiohttp waits as long for requests, and once more after it cancelled them

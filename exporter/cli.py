@@ -8,8 +8,9 @@ import os
 import sys
 from collections.abc import Sequence
 
-from exporter import __version__, config, demo
-from exporter.pages import sounds_folder
+from exporter import __version__, config
+from exporter.demo import command as demo
+from exporter.http.pages import sounds_folder
 from exporter.store import StoreError
 
 

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import yaml
 
-from exporter.severity import Thresholds
+from exporter.ingest.severity import Thresholds
 
 ENV_PREFIX: Final = "ERROR_VISUALIZATION_"
 RUNBOOK_URL: Final = "https://github.com/error-visualization/error-visualization/blob/main/docs/runbooks"

@@ -9,18 +9,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-from exporter import backend
-from exporter.alertmanager import Notifier
-from exporter.alerts import Push
-from exporter.channel import GONE, Channel
+from exporter.alerting.alertmanager import Notifier
+from exporter.alerting.alerts import Push
 from exporter.config import Settings
-from exporter.error_metrics import ErrorMetrics
-from exporter.event import ErrorEvent
-from exporter.ingest import Taken
-from exporter.intake import Intake
-from exporter.live import Live
-from exporter.metrics import ServiceMetrics
+from exporter.events.event import ErrorEvent
+from exporter.ingest.batching import Intake
+from exporter.ingest.pipeline import Taken
+from exporter.live.hub import Live
+from exporter.metrics.error_metrics import ErrorMetrics
+from exporter.metrics.service_metrics import ServiceMetrics
 from exporter.store import State, StoreError
+from exporter.store import process as backend
+from exporter.store.channel import GONE, Channel
 
 STUCK_SECONDS: Final = 10.0
 LONGEST_PAUSE: Final = 30.0  # between attempts to start the store's process again

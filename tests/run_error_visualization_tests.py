@@ -22,7 +22,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     given, more = parser.parse_known_args(argv)
     arguments = ["--rootdir", str(HERE.parent), "-c", str(HERE.parent / "pyproject.toml"), *more]
     if given.type:  # the others are not even loaded, which takes longer than some of the tests
-        files = [str(file) for file in HERE.glob("test_*.py") if f"mark.{given.type}" in file.read_text("utf-8")]
+        files = [str(file) for file in HERE.rglob("test_*.py") if f"mark.{given.type}" in file.read_text("utf-8")]
         arguments += ["-m", given.type, *sorted(files)]
     else:
         arguments.append(str(HERE))

@@ -8,7 +8,7 @@ import datetime as dt
 from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol
 
-from exporter.event import ErrorEvent
+from exporter.events.event import ErrorEvent
 from exporter.store.filters import Filters
 
 

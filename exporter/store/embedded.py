@@ -17,8 +17,8 @@ from typing import Any, Final, TypeVar
 import duckdb
 import msgspec
 
-from exporter.dedupe import REMEMBERED
-from exporter.event import ErrorEvent
+from exporter.events.event import ErrorEvent
+from exporter.ingest.deduplication import REMEMBERED
 from exporter.store import Count, CounterKey, Outcome, State, StoreError, read
 from exporter.store.filters import Filters
 from exporter.store.journal import JournalFile

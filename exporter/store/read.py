@@ -6,7 +6,7 @@ from typing import Any, Final, NamedTuple
 import duckdb
 import msgspec
 
-from exporter.event import ErrorEvent, error_object, isoformat, payload
+from exporter.events.event import ErrorEvent, error_object, isoformat, payload
 from exporter.store.filters import Filters, cursor_text
 from exporter.store.sql import named
 

@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from exporter.event import ErrorEvent
+from exporter.events.event import ErrorEvent
 
 CONDITIONS: Final = ("overheating", "memory_pressure", "throttling")
 Row = tuple[

@@ -1,0 +1,212 @@
+"""What errors are to Alertmanager: one alert for each pattern on each worker, for as long as it goes on.
+
+Pure: `now` is given in seconds of a clock that never goes back, and nothing is sent from here.
+"""
+
+import datetime as dt
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from exporter.events.event import ErrorEvent, isoformat
+
+CRITICAL: Final = "CriticalError"
+NEW_PATTERN: Final = "NewErrorPattern"
+OTHER: Final = "other"
+MAX_LABEL: Final = 200  # characters
+MAX_MESSAGE: Final = 4_000
+MAX_TRACEBACK: Final = 4_000
+MAX_SUMMARY: Final = 200
+MAX_ALERTS: Final = 2_000  # that hold at one time; more are folded into one
+MAX_WORKERS: Final = 20  # with alerts of their own for one pattern; more are folded into the worker `other`
+UPDATE_SECONDS: Final = 1.0
+
+# Control characters mean nothing in a message, and much to some of what it passes on its way.
+_VISIBLE: Final = dict.fromkeys((*range(32), *range(127, 160)), "�") | {9: "\t", 10: "\n"}
+_ONE_LINE: Final = _VISIBLE | {9: " ", 10: " "}
+
+
+class Push(msgspec.Struct, frozen=True):
+    """What is pushed, and for how long. An alert holds until its pattern was silent on its worker for `hold_seconds`;
+    while it does it is sent again every `resend_seconds`. The two addresses are those of the page and of the runbooks,
+    without a slash at the end."""
+
+    critical: bool = True
+    system_critical: bool = True
+    new_patterns: bool = False
+    resend_seconds: float = 60.0
+    hold_seconds: float = 600.0
+    page_url: str = ""
+    runbook_url: str = ""
+
+    def alertname(self, event: ErrorEvent) -> str:
+        """The alert that an error is; "" for none."""
+        if event.severity == "critical" and (self.critical or (self.system_critical and event.is_system_critical)):
+            return CRITICAL
+        return NEW_PATTERN if self.new_patterns and event.is_new_pattern else ""
+
+
+class Labels(NamedTuple):
+    """What tells an alert from others. They stay the same while its errors go on; `source` is added to them all."""
+
+    alertname: str
+    severity: str
+    category: str
+    type: str
+    fingerprint: str
+    system_critical: str
+    worker: str
+
+
+class Alert:
+    """An alert that holds: how many errors it stands for, and what is told of one of the latest."""
+
+    __slots__ = ("annotations", "changed", "count", "labels", "last", "sent", "shown", "starts_at", "told")
+
+    def __init__(self, labels: Labels, starts_at: dt.datetime) -> None:
+        self.labels = labels
+        self.starts_at = starts_at
+        self.annotations: dict[str, str] = {}
+        self.count = 0
+        self.shown = 0  # the count when `annotations` were taken
+        self.last = 0.0
+        self.sent = float("-inf")
+        self.changed = False
+        self.told: set[str] = set()  # the names of those who know that it holds
+
+    def as_json(self, ends_at: dt.datetime) -> dict[str, Any]:
+        """As Alertmanager's API v2 takes it."""
+        labels = {name: value for name, value in self.labels._asdict().items() if value}
+        return {
+            "labels": labels | {"source": "push"},
+            "annotations": self.annotations | {"count": str(self.count)},
+            "startsAt": isoformat(self.starts_at),
+            "endsAt": isoformat(max(ends_at, self.starts_at)),
+            "generatorURL": self.annotations["permalink"],
+        }
+
+
+class Alerts:
+    """The alerts that hold. A repeat is told when the count has doubled, so a flood of them costs a few updates."""
+
+    def __init__(self, push: Push) -> None:
+        self._push = push
+        self._alerts: dict[Labels, Alert] = {}
+        self._workers: Counter[Labels] = Counter()
+
+    def __len__(self) -> int:
+        return len(self._alerts)
+
+    def hear(self, events: Sequence[ErrorEvent], now: float) -> list[Alert]:
+        """Takes errors in, and returns the alerts that did not hold before."""
+        new = []
+        for event in events:
+            alertname = self._push.alertname(event)
+            if not alertname:
+                continue
+            labels = labels_of(event, alertname)
+            alert = self._alerts.get(labels)
+            if alert is None:
+                labels = self._fold(labels)
+                alert = self._alerts.get(labels)
+            if alert is None:
+                alert = self._alerts[labels] = Alert(labels, event.received_at)
+                self._workers[labels._replace(worker="")] += 1
+                alert.sent = now
+                new.append(alert)
+            alert.count += 1
+            alert.last = now
+            if alert.count >= 2 * alert.shown:
+                alert.annotations = annotations_of(event, self._push)
+                alert.changed = alert.shown > 0
+                alert.shown = alert.count
+        return new
+
+    def due(self, now: float) -> list[Alert]:
+        """The alerts to send again: because they changed, or were not sent for `resend_seconds`."""
+        due = []
+        for alert in self._alerts.values():
+            silent = now - alert.sent
+            if silent >= self._push.resend_seconds or (alert.changed and silent >= UPDATE_SECONDS):
+                alert.sent = now
+                alert.changed = False
+                due.append(alert)
+        return due
+
+    def end(self, now: float) -> list[Alert]:
+        """The alerts that no longer hold; they are forgotten here."""
+        ended = [alert for alert in self._alerts.values() if now - alert.last >= self._push.hold_seconds]
+        for alert in ended:
+            del self._alerts[alert.labels]
+            pattern = alert.labels._replace(worker="")
+            self._workers[pattern] -= 1
+            if not self._workers[pattern]:
+                del self._workers[pattern]
+        return ended
+
+    def _fold(self, labels: Labels) -> Labels:
+        """The labels under which a new alert is told: its own while there are few enough."""
+        if self._workers[labels._replace(worker="")] >= MAX_WORKERS:
+            labels = labels._replace(worker=OTHER)
+        if len(self._alerts) >= MAX_ALERTS and labels not in self._alerts:
+            labels = labels._replace(category=OTHER, type=OTHER, fingerprint=OTHER, worker=OTHER)
+        return labels
+
+
+def labels_of(event: ErrorEvent, alertname: str) -> Labels:
+    return Labels(
+        alertname,
+        event.severity,
+        one_line(event.category, MAX_LABEL),
+        one_line(event.type, MAX_LABEL),
+        event.fingerprint,
+        "true" if event.is_system_critical else "",
+        one_line(event.worker_id, MAX_LABEL),
+    )
+
+
+def annotations_of(event: ErrorEvent, push: Push) -> dict[str, str]:
+    """What is told of an error, each text bounded and without control characters; a traceback keeps its end."""
+    traceback = _traceback(event)
+    message = event.message or event.pattern
+    worker = one_line(event.worker_id, MAX_LABEL)
+    alertname = push.alertname(event)
+    told = {
+        "summary": one_line(f"{event.category} in {worker}: {message}", MAX_SUMMARY),
+        "message": cut(message, MAX_MESSAGE),
+        "traceback": cut(traceback, MAX_TRACEBACK, end=True),
+        "time": isoformat(event.timestamp),
+        "worker": worker,
+        "reasons": one_line("; ".join(event.reasons), 500),
+        "error_id": str(event.id),
+        "permalink": f"{push.page_url}/error-visualization?error={event.id}",
+        "runbook_url": f"{push.runbook_url}/{alertname}.md" if push.runbook_url else "",
+    }
+    return {name: text for name, text in told.items() if text}
+
+
+def one_line(text: str, most: int) -> str:
+    """`text` without line breaks and control characters, cut to `most` characters."""
+    return cut(text.translate(_ONE_LINE), most).strip()
+
+
+def cut(text: str, most: int, *, end: bool = False) -> str:
+    """At most `most` characters of `text`: its beginning, or its `end`; an ellipsis where something is left out."""
+    if len(text) > most:
+        text = "…" + text[len(text) - most + 1 :] if end else text[: most - 1] + "…"
+    return text.replace("\r\n", "\n").replace("\r", "\n").translate(_VISIBLE)
+
+
+class _Sent(msgspec.Struct):
+    traceback: str | None = None
+
+
+_decode = msgspec.json.Decoder(_Sent).decode
+
+
+def _traceback(event: ErrorEvent) -> str:
+    if event.parsed is not None:
+        return event.parsed.traceback or ""
+    return _decode(event.body).traceback or "" if event.body else ""

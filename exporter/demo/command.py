@@ -1,0 +1,94 @@
+"""`error-visualization demo`: sends the errors of an imagined fleet to a service, for a first look at the page."""
+
+import argparse
+import asyncio
+import contextlib
+import datetime as dt
+import itertools
+import logging
+import secrets
+from typing import Any, Final
+
+import aiohttp
+
+from exporter.demo.fleet import Moment, story
+
+CHUNK: Final = 100
+MAX_WAIT: Final = 10.0
+_log = logging.getLogger(__name__)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--url", default="http://127.0.0.1:8080", help="the service (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=1, help="which story (default: %(default)s)")
+    parser.add_argument("--workers", type=int, default=24, help="size of the fleet (default: %(default)s)")
+    parser.add_argument("--rate", type=float, default=1.0, help="errors a second, about (default: %(default)s)")
+    parser.add_argument("--duration", type=float, help="seconds until it ends (default: until interrupted)")
+    parser.add_argument(
+        "--backlog", type=int, default=600, help="errors of the past 24 hours to begin with (default: %(default)s)"
+    )
+
+
+def main(given: argparse.Namespace) -> int:
+    """Runs until it is interrupted or the duration is over; returns the exit status."""
+    if given.rate <= 0 or given.workers < 1 or given.backlog < 0:
+        print("--rate and --workers must be above 0, --backlog not below")
+        return 2
+    logging.basicConfig(level="INFO", format="%(message)s")
+    with contextlib.suppress(KeyboardInterrupt):
+        sent = asyncio.run(run(given.url, seed=given.seed, workers=given.workers, rate=given.rate,
+                               duration=given.duration, backlog=given.backlog))  # fmt: skip
+        print(f"{sent} errors sent")
+    return 0
+
+
+async def run(
+    url: str, *, seed: int = 1, workers: int = 24, rate: float = 1.0, duration: float | None = None, backlog: int = 600
+) -> int:
+    """Sends `backlog` errors of the past 24 hours, then live ones for `duration` seconds; returns how many were
+    accepted. Waits for a service that is not there; a report that is refused is logged."""
+    moments = story(seed, workers)
+    name = secrets.token_hex(4)  # another run is another story of the same plot, not a repeat
+    numbers = itertools.count()
+    sent = 0
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30)) as session:
+        past = list(itertools.islice(moments, backlog))
+        for start in range(0, len(past), CHUNK):
+            reports = [_stamped(m, _past(m, past), f"{name}-{next(numbers)}") for m in past[start : start + CHUNK]]
+            sent += (await _post(session, f"{url}/api/report-errors", reports))["data"]["stored"]
+        began = asyncio.get_running_loop().time()
+        offset = past[-1].seconds if past else 0.0
+        for moment in moments:
+            due = (moment.seconds - offset) / rate
+            if duration is not None and due > duration:
+                return sent
+            await asyncio.sleep(max(0.0, began + due - asyncio.get_running_loop().time()))
+            report = _stamped(moment, dt.datetime.now(dt.UTC), f"{name}-{next(numbers)}")
+            sent += (await _post(session, f"{url}/api/report-error", report))["status"] == "success"
+    return sent
+
+
+def _past(moment: Moment, past: list[Moment]) -> dt.datetime:
+    """The backlog's story, stretched over 24 hours, thicker towards now."""
+    share = moment.seconds / past[-1].seconds if past[-1].seconds else 1.0
+    return dt.datetime.now(dt.UTC) - dt.timedelta(hours=24 * (1 - share) ** 1.5, seconds=1)
+
+
+def _stamped(moment: Moment, at: dt.datetime, event_id: str) -> dict[str, Any]:
+    return {"timestamp": at.isoformat(), "event_id": event_id, **moment.report}
+
+
+async def _post(session: aiohttp.ClientSession, url: str, content: Any) -> dict[str, Any]:
+    """The answer, once there is one: a service that starts, stops or is busy is asked again."""
+    for attempt in itertools.count():
+        with contextlib.suppress(aiohttp.ClientError, TimeoutError):
+            async with session.post(url, json=content) as response:
+                if response.status < 500:
+                    answer: dict[str, Any] = await response.json()
+                    if response.status >= 400:
+                        _log.warning("refused: %s", answer.get("message"))
+                    return answer
+        if attempt == 2:
+            _log.info("%s does not answer; trying on", url)
+        await asyncio.sleep(min(0.2 * 2**attempt, MAX_WAIT))
+    raise AssertionError

@@ -1,0 +1,80 @@
+"""The page and its files. Nothing here knows of errors: the page asks the API like anybody else."""
+
+from importlib import resources
+from pathlib import Path
+from typing import Final
+
+from aiohttp import web
+
+from exporter.http.responses import SERVICE, ApiError
+
+PAGE: Final = Path(str(resources.files("exporter") / "page"))
+FALLBACK_SOUND: Final = "error-notification.mp3"
+TYPES: Final = {
+    ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml", ".png": "image/png", ".html": "text/html",
+    ".mp3": "audio/mpeg",
+}  # fmt: skip
+SECURITY: Final = {
+    "Content-Security-Policy": "default-src 'self'; frame-ancestors 'self'; base-uri 'none'; form-action 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-cache",
+}
+
+
+async def home(_: web.Request) -> web.StreamResponse:
+    """GET /: leads to the page."""
+    raise web.HTTPFound("/error-visualization")
+
+
+async def page(request: web.Request) -> web.StreamResponse:
+    """GET /error-visualization: the page, in the theme that the service was told."""
+    theme = request.app[SERVICE].settings.theme
+    text = (PAGE / "index.html").read_text("utf-8").replace('data-theme="system"', f'data-theme="{theme}"', 1)
+    response = web.Response(text=text, content_type="text/html", headers=SECURITY)
+    response.enable_compression()
+    return response
+
+
+async def static(request: web.Request) -> web.StreamResponse:
+    """GET /static/…: a file of the page."""
+    return _file(PAGE, request.match_info["name"])
+
+
+async def sound(request: web.Request) -> web.StreamResponse:
+    """GET /sounds/…: a sound; the user's own where there is one, the default one where it is missing."""
+    name = request.match_info["name"]
+    own = request.app[SERVICE].settings.sounds_dir
+    folders = [Path(own)] if own else []
+    for candidate in (name, FALLBACK_SOUND):
+        for folder in (*folders, sounds_folder()):
+            if Path(candidate).suffix == ".mp3" and "/" not in candidate and _is_file(folder / candidate):
+                return _file(folder, candidate)
+    raise ApiError(404, f"there is no sound {name}")
+
+
+def sounds_folder() -> Path:
+    """Where the own sounds are: in the installed package, or beside it in a checkout."""
+    package = Path(str(resources.files("exporter")))
+    installed = package / "sounds"
+    return installed if installed.is_dir() else package.parent / "sounds"
+
+
+def _file(folder: Path, name: str) -> web.StreamResponse:
+    path = folder / name
+    if not _is_file(path) or path.suffix not in TYPES or not path.resolve().is_relative_to(folder.resolve()):
+        raise ApiError(404, f"there is no file {name}")
+    headers = SECURITY | {"Content-Type": TYPES[path.suffix]}
+    if path.suffix == ".mp3" or path.with_name(path.name + ".gz").exists():
+        return web.FileResponse(path, headers=headers)  # sends the compressed one to whoever takes it
+    response = web.Response(body=path.read_bytes(), headers=headers)
+    response.enable_compression()
+    return response
+
+
+def _is_file(path: Path) -> bool:
+    """False for what is no name at all, too: one that is too long, or has a null byte in it."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False

@@ -1,0 +1,131 @@
+"""How answers look: one shape for success, one for every error, and what no request may do."""
+
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import msgspec
+from aiohttp import web
+
+from exporter.events.report import ReportError
+from exporter.ingest.batching import QueueFullError
+from exporter.service import Service
+from exporter.store import StoreError
+
+SERVICE: Final = web.AppKey("service", Service)
+COMPRESSED_FROM: Final = 4_096  # bytes of what was read
+_JSON: Final = {"Content-Type": "application/json"}
+_encode = msgspec.json.Encoder().encode
+_log = logging.getLogger(__name__)
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class ApiError(Exception):
+    """An answer other than success; `field` names the parameter that is wrong, `reason` how it is counted, and after
+    `close` the connection is not used again."""
+
+    def __init__(self, status: int, message: str, *, field: str = "", reason: str = "", close: bool = False) -> None:
+        super().__init__(message)
+        self.status = status
+        self.field = field
+        self.reason = reason
+        self.close = close
+
+
+def json_answer(content: Any, *, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
+    return web.Response(body=_encode(content), status=status, headers={**_JSON, **(headers or {})})
+
+
+def success(data: Any, message: str = "") -> web.Response:
+    """`data` is an object, or is JSON already."""
+    words = b',"message":' + _encode(message) if message else b""
+    content = data if isinstance(data, bytes) else _encode(data)
+    response = web.Response(body=b'{"status":"success"%s,"data":%s}' % (words, content), headers=_JSON)
+    if isinstance(data, bytes) and len(data) > COMPRESSED_FROM:
+        response.enable_compression()
+    return response
+
+
+def failure(status: int, message: str, field: str = "", *, retry_after: int = 0) -> web.Response:
+    """The one shape of every error."""
+    headers = {"Retry-After": str(retry_after)} if retry_after else None
+    return json_answer({"status": "error", "message": message, "field": field}, status=status, headers=headers)
+
+
+@web.middleware
+async def answer_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Gives every error its shape and counts what was refused."""
+    rejected = request.app[SERVICE].metrics.rejected
+    try:
+        return await handler(request)
+    except ReportError as error:
+        rejected.labels(error.reason).inc()
+        return failure(400, str(error), error.field)
+    except ApiError as error:
+        if error.reason:
+            rejected.labels(error.reason).inc()
+        answer = failure(error.status, str(error), error.field)
+        if error.close:  # what is left of the body cannot be read past
+            answer.force_close()
+        return answer
+    except QueueFullError:
+        rejected.labels("queue_full").inc()
+        return failure(503, "too many reports wait to be written; send it again", retry_after=1)
+    except StoreError as error:
+        if request.method == "POST":
+            rejected.labels("store_failed").inc()
+        return failure(503, f"the store fails; send it again ({error})", retry_after=5)
+    except web.HTTPRequestEntityTooLarge:
+        rejected.labels("too_large").inc()
+        return failure(413, f"the body is larger than {request.app[SERVICE].settings.max_body_bytes} bytes")
+    except web.HTTPException as error:
+        if error.status < 400:
+            raise
+        answer = failure(error.status, error.reason)
+        if "Allow" in error.headers:
+            answer.headers["Allow"] = error.headers["Allow"]
+        return answer
+    except ConnectionError:  # the sender is gone, and nobody will read this
+        return failure(400, "the request ended before its body did")
+    except Exception:
+        rejected.labels("internal_error").inc()
+        _log.exception("%s %s", request.method, request.path)
+        return failure(500, "an error of the service itself; its log has the details")
+
+
+def check_origin(request: web.Request) -> None:
+    """Refuses what another site's page makes a browser send. Raises `ApiError`."""
+    origin = request.headers.get("Origin")
+    if origin is None or _host(origin) == request.host:
+        return
+    if origin not in request.app[SERVICE].settings.allowed_origins:
+        raise ApiError(403, f"the origin {origin} is not allowed", field="Origin", reason="forbidden_origin")
+
+
+def _host(origin: str) -> str:
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return ""
+
+
+async def allow_origin(request: web.Request, response: web.StreamResponse) -> None:
+    """Lets the pages of allowed origins read what they are answered."""
+    origin = request.headers.get("Origin")
+    if origin is not None and origin in request.app[SERVICE].settings.allowed_origins:
+        response.headers["Access-Control-Allow-Origin"] = origin
+        response.headers["Vary"] = "Origin"
+
+
+async def preflight(request: web.Request) -> web.Response:
+    """OPTIONS: what a browser asks before another origin's page may send a report."""
+    check_origin(request)
+    return web.Response(
+        status=204,
+        headers={
+            "Access-Control-Allow-Methods": "GET, POST",
+            "Access-Control-Allow-Headers": "Content-Type, Content-Encoding, Idempotency-Key",
+            "Access-Control-Max-Age": "600",
+        },
+    )

@@ -1,0 +1,145 @@
+"""What the page does with what it cannot have, and what it offers beyond the list."""
+
+import datetime as dt
+import re
+from typing import Any
+
+import pytest
+from chromium import listed, needs_chromium, open_page
+from conftest import REPORT, InProcess
+from playwright.async_api import Browser, expect
+
+from exporter.ingest.severity import Thresholds
+
+pytestmark = [pytest.mark.html, needs_chromium]
+INFO = {"error_category": "TEST_FAILURE", "message": "1 != 2", "worker_id": "w3", "type": "AssertionError"}
+BROKEN = """
+delete window.AudioContext;
+for (const [name, value] of [["muted", "true"], ["volume", '"x"'], ["notifications", "true"], ["keys", "{"], ["theme", "7"]])
+  localStorage.setItem(`error-visualization.${name}`, value);
+window.Notification = class { static permission = "granted"; constructor() { throw new TypeError("Illegal constructor"); } };
+Object.defineProperty(navigator, "clipboard", { value: undefined });
+"""
+
+
+async def test_it_starts_without_sound_notifications_clipboard_and_with_junk_in_the_storage(
+    browser: Browser, service: InProcess
+) -> None:
+    context = await browser.new_context()
+    await context.add_init_script(BROKEN)
+    page = await context.new_page()
+    uncaught: list[str] = []
+    page.on("pageerror", lambda error: uncaught.append(str(error)))
+    await page.goto(str(service.client.make_url("/error-visualization")))
+    await expect(page.locator("#connection")).to_have_attribute("data-state", "live")
+    await page.locator("#how").get_by_role("button", name="Copy").click()
+    await expect(page.locator("#how").get_by_role("button")).to_have_text("Copied")
+    await page.evaluate("Object.defineProperty(document, 'hidden', {value: true, configurable: true})")
+    await service.post()
+    await expect(page).to_have_title("(1) Errors")
+    await expect(page.locator("[data-card=total_errors] .count")).to_have_text("1")
+    await page.locator("#q").focus()
+    await page.keyboard.press("Control+V")
+    await expect(page.locator("#q")).to_have_value(re.compile("^curl -X POST"))
+    await page.locator("#errors a.message").click()
+    await page.locator("#details").get_by_role("button", name="Copy the link").click()
+    await expect(page.locator("#details").get_by_role("button", name="Copied")).to_be_focused()
+    assert uncaught == []
+    await context.close()
+
+
+async def test_mute_is_seen_and_said_and_keys_work_after_a_click(browser: Browser, service: InProcess) -> None:
+    await service.post()
+    page, _ = await open_page(browser, service)
+    mute = page.locator("#mute")
+    await expect(mute).to_have_attribute("aria-pressed", "false")
+    await page.locator("#pause").click()
+    await page.keyboard.press("m")  # the focus is on a checkbox, which takes no letters
+    await expect(mute).to_have_attribute("aria-pressed", "true")
+    await expect(mute).to_have_text("Muted")
+    await expect(page.locator("#polite")).to_have_text("Sound is muted")
+    await page.keyboard.press("p")
+    await expect(page.locator("#pause")).not_to_be_checked()
+    await page.get_by_text("Settings").click()
+    await expect(page.locator("#mute-all")).to_be_checked()
+    await mute.click()
+    await expect(page.locator("#mute-all")).not_to_be_checked()
+    await page.keyboard.press("m")
+    await page.reload()
+    await expect(mute).to_have_text("Muted")
+
+
+async def test_values_that_a_reason_speaks_of_are_marked(browser: Browser, serve: Any) -> None:
+    service = await serve(thresholds=Thresholds(critical_cpu_percent=50, warning_gpu_celsius=60))
+    metrics = {"cpu": {"percent": 55}, "memory": {"used_percent": 10},
+               "disk": {"used_percent": 50, "free_gb": 10, "total_gb": 1000}}  # fmt: skip
+    gpus = [{"index": 0, "name": "hot", "temperature": 61}, {"index": 1, "name": "cool", "temperature": 60}]
+    sent = {"system_context": {"metrics": metrics, "gpu_metrics": {"devices": gpus}}}
+    id_ = (await service.post(INFO | sent))["id"]
+    page, _ = await open_page(browser, service, f"?error={id_}")
+    marked = page.locator("#details tr.over")
+    await expect(marked).to_have_count(3)
+    assert await marked.evaluate_all("rows => rows.map(row => row.textContent)") == [
+        "cpu percent55 ▲ over the threshold: CPU 55 % > 50 %",
+        "disk free gb10 ▲ below the threshold: free disk 1 % < 5 %",
+        "0hot61 ▲ over 60 °C",
+    ]
+
+
+async def test_a_count_that_is_not_the_whole_says_so(browser: Browser, service: InProcess) -> None:
+    flood = [REPORT | {"message": f"Failed to allocate {n} bytes"} for n in range(1100)]
+    async with service.client.post("/api/report-errors", json=flood) as response:
+        assert response.status == 200
+    page, _ = await open_page(browser, service)
+    await expect(page.locator("#errors .count")).to_have_text("×1000+")
+    await page.locator("#older").click()
+    await expect(page.locator("#errors .count")).to_have_text("×1100")
+
+
+async def test_a_reset_is_seen_and_its_notice_goes(browser: Browser, service: InProcess) -> None:
+    await service.post()
+    page = await browser.new_page()
+    await page.clock.install()
+    await page.goto(str(service.client.make_url("/error-visualization")))
+    await listed(page, 1)
+    await expect(page.locator("#since")).to_be_hidden()
+    await page.get_by_text("Settings").click()
+    await page.locator("#reset").click()
+    await page.get_by_role("button", name="Reset", exact=True).click()
+    await expect(page.locator("#notice")).to_contain_text("Nothing was deleted")
+    await expect(page.locator("#since")).to_contain_text("0 critical since the counts were reset")
+    await service.post({"worker_id": "w2"})
+    await expect(page.locator("#since")).to_contain_text("1 critical since the counts were reset")
+    await page.clock.run_for(11_000)
+    await expect(page.locator("#notice")).to_be_hidden(timeout=5_000)
+
+
+async def test_where_there_is_nothing_it_is_calm_and_offers_more(browser: Browser, service: InProcess) -> None:
+    page, _ = await open_page(browser, service, "?range=1")
+    await expect(page.locator("#empty")).to_contain_text("This is how one is reported")
+    for panel in ("#over-time", "#by-category", "#patterns", "#workers", "#hardware", "#filters"):
+        await expect(page.locator(panel)).to_be_hidden()
+    past = dt.datetime.now(dt.UTC) - dt.timedelta(hours=3)
+    await service.post({"timestamp": past.isoformat()})
+    await page.reload()
+    await expect(page.locator("#empty")).to_contain_text("No errors in the last 1 h")
+    await expect(page.locator("#how")).to_be_hidden()
+    await page.get_by_role("button", name="Show the last 7 days").click()
+    await listed(page, 1)
+    await expect(page.locator("#workers")).to_be_visible()
+    await expect(page.locator("[data-card=critical_errors] .count")).to_have_class("count critical")
+    await expect(page.locator("[data-card=warning_errors] .count")).not_to_have_class("count warning")
+
+
+async def test_the_bar_of_a_category_that_turns_text_around(browser: Browser, service: InProcess) -> None:
+    category = "\u202eEGATUO\u202c_A"
+    await service.post({"error_category": category})
+    page, _ = await open_page(browser, service)
+    await expect(page.locator("#by-category svg path").first).to_be_attached()
+    labels = await page.locator("#by-category svg text").all_text_contents()
+    assert not any("\u202e" in label for label in labels)
+    box = await page.locator("#by-category .picture").bounding_box()
+    assert box
+    await page.mouse.click(box["x"] + 220, box["y"] + 50)
+    await expect(page.locator("#chips")).to_have_text(f"category: {category} ×")
+    await listed(page, 1)

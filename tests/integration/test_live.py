@@ -1,0 +1,202 @@
+"""Live updates over the WebSocket."""
+
+import asyncio
+from typing import Any
+
+import aiohttp
+import pytest
+from conftest import REPORT, InProcess, eventually
+
+from exporter.live import hub as live_module
+
+pytestmark = pytest.mark.websocket
+INIT = {"type": "error_visualization_init", "time_range": 24}
+SUBSCRIBE = {"type": "subscribe", "topic": "error_visualization"}
+
+
+async def connect(service: InProcess, *messages: dict[str, Any]) -> aiohttp.ClientWebSocketResponse:
+    """A client that has sent `messages` and read the answers."""
+    socket = await service.client.ws_connect("/ws/error-visualization")
+    for message in messages:
+        await socket.send_json(message)
+        await socket.receive_json(timeout=15)
+    return socket
+
+
+async def ask(socket: aiohttp.ClientWebSocketResponse, message: Any) -> dict[str, Any]:
+    await socket.send_json(message)
+    return await socket.receive_json(timeout=15)
+
+
+async def heard(socket: aiohttp.ClientWebSocketResponse, count: int) -> list[dict[str, Any]]:
+    updates = [await socket.receive_json(timeout=15) for _ in range(count)]
+    assert {update["type"] for update in updates} <= {"error_visualization_update"}
+    return updates
+
+
+async def test_a_client_that_sends_both_messages_hears_each_error_once(service: InProcess) -> None:
+    socket = await connect(service, INIT, SUBSCRIBE)
+    for number in range(20):
+        await service.post({"worker_id": f"w{number}"})
+    updates = await heard(socket, 20)
+    assert [u["data"]["error"]["worker_id"] for u in updates] == [f"w{n}" for n in range(20)]
+    assert [u["seq"] for u in updates] == list(range(1, 21))
+    assert {u["data"]["time_range"] for u in updates} == {24}
+    assert await ask(socket, {"type": "ping"}) == {"type": "pong"}  # nothing more was on its way
+
+
+async def test_an_update_is_the_error_as_the_api_gives_it(service: InProcess) -> None:
+    socket = await connect(service, INIT)
+    await service.post({"system_context": {"hostname": "h"}, "traceback": "T"})
+    error = (await heard(socket, 1))[0]["data"]["error"]
+    assert error == (await service.get("/api/errors"))["recent_errors"][0]
+    assert error["is_critical"] is True
+
+
+async def test_what_is_answered(service: InProcess) -> None:
+    socket = await connect(service)
+    assert await ask(socket, INIT) == {"type": "error_visualization_init_confirmed", "time_range": 24, "seq": 0}
+    assert await ask(socket, SUBSCRIBE) == {"type": "subscription_confirmed", "topic": "error_visualization"}
+    assert await ask(socket, {"type": "ping"}) == {"type": "pong"}
+    unsubscribe = {"type": "unsubscribe", "topic": "error_visualization"}
+    assert await ask(socket, unsubscribe) == {"type": "unsubscription_confirmed", "topic": "error_visualization"}
+    await service.post()
+    assert await ask(socket, {"type": "ping"}) == {"type": "pong"}  # and not the update
+
+
+@pytest.mark.parametrize(
+    ("message", "field"),
+    [(3, ""), ([], ""), ({}, ""), ({"type": 3}, "type"), ({"type": "else"}, "type"), ({"type": ["ping"]}, "type"),
+     (INIT | {"time_range": "24"}, "time_range"), (INIT | {"time_range": 0}, "time_range"),
+     (INIT | {"time_range": True}, "time_range"), (INIT | {"since": -1}, "since"), (INIT | {"since": "1"}, "since"),
+     (INIT | {"batch": 1}, "batch"), ({"type": "subscribe"}, "topic"), (SUBSCRIBE | {"topic": "else"}, "topic"),
+     ({"type": "error_visualization_update", "data": {}}, "type")],
+)  # fmt: skip
+async def test_a_bad_message_is_answered_and_the_connection_stays(service: InProcess, message: Any, field: str) -> None:
+    socket = await connect(service)
+    answer = await ask(socket, message)
+    assert (answer["type"], answer["field"]) == ("error", field)
+    assert await ask(socket, {"type": "ping"}) == {"type": "pong"}
+
+
+async def test_no_json_and_no_text(service: InProcess) -> None:
+    socket = await connect(service)
+    await socket.send_str("{" * 10_000)
+    assert (await socket.receive_json(timeout=15))["type"] == "error"
+    await socket.send_bytes(b"\xff")
+    assert (await socket.receive_json(timeout=15))["type"] == "error"
+
+
+async def test_a_foreign_origin_is_refused(service: InProcess) -> None:
+    with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+        await service.client.ws_connect("/ws/error-visualization", origin="https://evil.example")
+    assert refused.value.status == 403
+    own = str(service.client.make_url("/").origin())
+    await service.client.ws_connect("/ws/error-visualization", origin=own)
+
+
+async def test_who_comes_back_gets_what_it_missed(service: InProcess) -> None:
+    socket = await connect(service, INIT)
+    await service.post({"worker_id": "w1"})
+    seq = (await heard(socket, 1))[0]["seq"]
+    await socket.close()
+    for number in (2, 3):
+        await service.post({"worker_id": f"w{number}"})
+    socket = await connect(service)
+    assert await ask(socket, INIT | {"since": seq}) == {
+        "type": "error_visualization_init_confirmed", "time_range": 24, "seq": 3, "resync": False,
+    }  # fmt: skip
+    assert [u["data"]["error"]["worker_id"] for u in await heard(socket, 2)] == ["w2", "w3"]
+
+
+async def test_who_missed_too_much_is_told_to_fetch_afresh(serve: Any) -> None:
+    service = await serve()
+    for number in range(3):
+        await service.post({"worker_id": f"w{number}"})
+    await service.client.close()
+    service = await serve()  # what was heard before a restart is not remembered
+    socket = await connect(service)
+    assert (await ask(socket, INIT | {"since": 1}))["resync"] is True
+    assert (await ask(socket, INIT | {"since": 3}))["resync"] is False
+    assert (await ask(socket, INIT | {"since": 99}))["resync"] is True
+    await service.post()
+    assert (await heard(socket, 1))[0]["seq"] == 4  # the count goes on over a restart
+
+
+async def test_an_init_with_since_repeats_nothing_that_was_heard(service: InProcess) -> None:
+    await service.post({"worker_id": "w1"})
+    socket = await connect(service, SUBSCRIBE)
+    await service.post({"worker_id": "w2"})
+    assert [u["seq"] for u in await heard(socket, 1)] == [2]
+    assert (await ask(socket, INIT | {"since": 0}))["resync"] is False
+    assert [u["seq"] for u in await heard(socket, 1)] == [1]
+    assert await ask(socket, {"type": "ping"}) == {"type": "pong"}
+
+
+async def test_a_thousand_are_remembered_but_not_however_large(
+    service: InProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    items = [REPORT | {"worker_id": f"w{n}"} for n in range(1_001)]
+    async with service.client.post("/api/report-errors", json=items) as response:
+        assert response.status == 200
+    assert (await ask(await connect(service), INIT | {"since": 0}))["resync"] is True
+    assert (await ask(await connect(service), INIT | {"since": 1}))["resync"] is False
+    monkeypatch.setattr(live_module, "MAX_BYTES", 100_000)
+    await service.post({"system_context": {"log": "x" * 90_000}})
+    assert (await ask(await connect(service), INIT | {"since": 1_000}))["resync"] is False
+    assert (await ask(await connect(service), INIT | {"since": 800}))["resync"] is True
+
+
+async def test_an_update_that_cannot_be_made_ends_the_connection(
+    service: InProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    socket = await connect(service, INIT)
+
+    def fails(_: object) -> None:
+        raise RecursionError
+
+    monkeypatch.setattr(live_module.Update, "json", fails)
+    await service.post()
+    message = await socket.receive(timeout=15)
+    assert (message.type, message.data) == (aiohttp.WSMsgType.CLOSE, aiohttp.WSCloseCode.INTERNAL_ERROR)
+
+
+async def test_updates_come_as_lists_to_who_asks(service: InProcess) -> None:
+    socket = await connect(service, INIT | {"batch": True})
+    items = [REPORT | {"worker_id": f"w{n}"} for n in range(500)]
+    async with service.client.post("/api/report-errors", json=items) as response:
+        assert response.status == 200
+    got: list[str] = []
+    messages = 0
+    while len(got) < 500:
+        update = await socket.receive_json(timeout=15)
+        messages += 1
+        got += [e["worker_id"] for e in update["data"]["errors"]]
+        assert update["seq"] == len(got)
+    assert got == [f"w{n}" for n in range(500)]
+    assert messages <= 3
+
+
+async def test_a_client_that_stops_reading_is_dropped_and_delays_no_post(
+    service: InProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live_module, "MAX_QUEUE", 50)
+    good = await connect(service, INIT)
+    stuck = await connect(service, INIT)
+    stuck._conn.protocol.pause_reading()  # type: ignore[union-attr]
+    for number in range(400):
+        await asyncio.wait_for(service.post({"worker_id": f"w{number}", "traceback": "x" * 32_000}), 5)
+        assert (await heard(good, 1))[0]["seq"] == number + 1
+    await eventually(lambda: len(service.service.live.clients) == 1)
+    metrics = await service.metrics()
+    assert metrics["distributed_testing_websocket_clients"] == 1
+    assert metrics["distributed_testing_websocket_messages_dropped_total"] >= 50
+    stuck._conn.transport.abort()  # type: ignore[union-attr]
+
+
+async def test_the_service_says_goodbye(service: InProcess) -> None:
+    socket = await connect(service, INIT)
+    closing = asyncio.create_task(service.client.server.close())
+    message = await socket.receive(timeout=15)
+    assert (message.type, message.data) == (aiohttp.WSMsgType.CLOSE, aiohttp.WSCloseCode.GOING_AWAY)
+    await closing

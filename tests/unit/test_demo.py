@@ -1,0 +1,62 @@
+"""The imagined fleet, and its way to a service."""
+
+import itertools
+import json
+from typing import Any
+
+import pytest
+from conftest import InProcess
+
+from exporter import cli
+from exporter.demo import command as demo
+from exporter.demo.fleet import story
+from exporter.events.report import parse_report
+from exporter.ingest.severity import Thresholds, classify, facts
+
+pytestmark = pytest.mark.dashboard
+
+
+def first(count: int, seed: int = 1) -> list[Any]:
+    return list(itertools.islice(story(seed), count))
+
+
+def test_a_seed_tells_one_story() -> None:
+    assert first(300) == first(300)
+    assert first(300) != first(300, seed=2)
+
+
+def test_every_report_is_in_the_guides_schema_and_in_order() -> None:
+    moments = first(500)
+    assert [m.seconds for m in moments] == sorted(m.seconds for m in moments)
+    for moment in moments:
+        parse_report(json.dumps(moment.report, allow_nan=False).encode())
+        assert set(moment.report) - {"is_system_critical"} == {
+            "worker_id", "type", "error_category", "message", "traceback", "system_context", "hardware_context",
+            "error_frequency",
+        }  # fmt: skip
+
+
+def test_it_has_something_of_everything() -> None:
+    reports = [parse_report(json.dumps(m.report).encode()).report for m in first(1000)]
+    judged = [classify(facts(report, recurring=False), Thresholds()) for report in reports]
+    assert {j.severity for j in judged} == {"critical", "warning", "info"}
+    assert any(j.is_system_critical for j in judged)
+    groups = {(r.error_category or "").partition("_")[0] for r in reports}
+    assert groups >= {"RESOURCE", "NETWORK", "HARDWARE", "WORKER", "TEST", "UNKNOWN", "COORDINATOR"}
+    assert {r.hardware_context.hardware_type for r in reports} == {"cuda", "rocm", "mps", "cpu", "webgpu"}
+
+
+async def test_it_fills_a_service(service: InProcess) -> None:
+    url = str(service.client.make_url("")).rstrip("/")
+    sent = await demo.run(url, rate=200, duration=0.5, backlog=250)
+    assert sent > 250
+    assert (await service.get("/api/errors", time_range=48))["summary"]["total_errors"] == sent
+    again = await demo.run(url, rate=200, duration=0.0, backlog=50)
+    assert again == 50  # the same story once more is news, no repeat
+    metrics = await service.metrics()
+    assert sum(v for n, v in metrics.items() if "rejected_total" in n) == 0
+
+
+def test_bad_options(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["demo", "--rate", "0"]) == 2
+    assert "--rate" in capsys.readouterr().out

@@ -1,0 +1,151 @@
+"""Every rule and both sides of every threshold. A rule that is taken out fails its own test."""
+
+import pytest
+
+from exporter.events.report import (
+    Cpu,
+    Device,
+    Disk,
+    ErrorFrequency,
+    ErrorReport,
+    GpuMetrics,
+    HardwareContext,
+    HardwareStatus,
+    Memory,
+    Metrics,
+    SystemContext,
+)  # fmt: skip
+from exporter.ingest.severity import RULES, Classification, Thresholds, classify, facts
+
+pytestmark = pytest.mark.severity
+
+
+def judge(*, recurring: bool = False, thresholds: Thresholds | None = None, **fields: object) -> Classification:
+    report = ErrorReport(worker_id="w", message="m", **fields)
+    return classify(facts(report, recurring=recurring), thresholds or Thresholds())
+
+
+def system(**parts: object) -> SystemContext:
+    devices = parts.pop("devices", None)
+    return SystemContext(metrics=Metrics(**parts), gpu_metrics=GpuMetrics(devices=devices) if devices else None)
+
+
+def status(**conditions: bool) -> HardwareContext:
+    return HardwareContext(hardware_status=HardwareStatus(**conditions))
+
+
+TABLE = [
+    ("critical", "category HARDWARE_NOT_AVAILABLE", {"error_category": "HARDWARE_NOT_AVAILABLE"}),
+    ("critical", "category RESOURCE_EXHAUSTED", {"error_category": "RESOURCE_EXHAUSTED"}),
+    ("critical", "category RESOURCE_EXHAUSTED", {"error_category": "resource_Exhausted"}),
+    ("critical", "category WORKER_CRASHED", {"error_category": "WORKER_CRASHED"}),
+    ("critical", "category WORKER_CRASH_ERROR", {"error_category": "WORKER_CRASH_ERROR"}),
+    ("critical", "hardware is overheating", {"hardware_context": status(overheating=True)}),
+    ("critical", "hardware is under memory pressure", {"hardware_context": status(memory_pressure=True)}),
+    ("critical", "CPU 90.1 % > 90 %", {"system_context": system(cpu=Cpu(percent=90.1))}),
+    ("critical", "memory 95.1 % > 95 %", {"system_context": system(memory=Memory(used_percent=95.1))}),
+    ("critical", "disk 95.1 % > 95 %", {"system_context": system(disk=Disk(used_percent=95.1))}),
+    ("critical", "free disk 4.9 % < 5 %", {"system_context": system(disk=Disk(total_gb=1000, free_gb=49))}),
+    ("critical", "free disk 0 % < 5 %", {"system_context": system(disk=Disk(total_gb=1000, free_gb=0))}),
+    ("critical", "system-critical", {"is_system_critical": True}),
+    ("critical", "system-critical", {"error_category": "THE_COORDINATOR_FAILURE_X"}),
+    ("critical", "system-critical", {"error_category": "DATABASE_CORRUPTION"}),
+    ("critical", "system-critical", {"error_category": "security_breach"}),
+    ("warning", "category NETWORK_TIMEOUT", {"error_category": "network_timeout"}),
+    ("warning", "category RESOURCE_LEAK", {"error_category": "RESOURCE_LEAK"}),
+    ("warning", "category WORKER_SLOW", {"error_category": "WORKER_SLOW"}),
+    ("warning", "category HARDWARE_THERMAL", {"error_category": "HARDWARE_THERMAL"}),
+    ("warning", "hardware is throttling", {"hardware_context": status(throttling=True)}),
+    ("warning", "CPU 90 % > 75 %", {"system_context": system(cpu=Cpu(percent=90))}),
+    ("warning", "CPU 75.1 % > 75 %", {"system_context": system(cpu=Cpu(percent=75.1))}),
+    ("warning", "memory 95 % > 80 %", {"system_context": system(memory=Memory(used_percent=95))}),
+    ("warning", "memory 80.1 % > 80 %", {"system_context": system(memory=Memory(used_percent=80.1))}),
+    ("warning", "disk 95 % > 85 %", {"system_context": system(disk=Disk(used_percent=95))}),
+    ("warning", "disk 85.1 % > 85 %", {"system_context": system(disk=Disk(used_percent=85.1))}),
+    ("warning", "GPU temperature 85.5 °C > 85 °C",
+     {"system_context": system(devices=[Device(temperature=50), Device(), Device(temperature=85.5)])}),
+    ("warning", "recurring", {"recurring": True}),
+    ("warning", "recurring", {"error_frequency": ErrorFrequency(recurring=True)}),
+    ("info", "category TEST_FAILURE, nothing above a threshold", {"error_category": "TEST_FAILURE"}),
+    ("info", "category UNKNOWN_ERROR, nothing above a threshold", {"error_category": "UNKNOWN_ERROR"}),
+    ("info", "category UNKNOWN_ERROR, nothing above a threshold", {}),
+    ("info", "category SOMETHING, nothing above a threshold", {"error_category": "SOMETHING"}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("severity", "reason", "fields"), TABLE, ids=[f"{i}-{row[1]}" for i, row in enumerate(TABLE)])
+def test_severity_and_reason(severity: str, reason: str, fields: dict[str, object]) -> None:
+    judged = judge(**fields)
+    assert judged.severity == severity
+    assert reason in judged.reasons
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"system_context": system(cpu=Cpu(percent=75), memory=Memory(used_percent=80), disk=Disk(used_percent=85))},
+        {"system_context": system(disk=Disk(total_gb=1000, free_gb=50))},
+        {"system_context": system(disk=Disk(total_gb=0, free_gb=0))},
+        {"system_context": system(disk=Disk(free_gb=0))},
+        {"system_context": system(devices=[Device(temperature=85)])},
+        {"hardware_context": status(overheating=False, memory_pressure=False, throttling=False)},
+        {"error_frequency": ErrorFrequency(recurring=False)},
+        {"is_system_critical": False},
+        {"system_context": SystemContext(), "hardware_context": HardwareContext()},
+    ],
+)
+def test_at_a_threshold_nothing_holds(fields: dict[str, object]) -> None:
+    assert judge(**fields).severity == "info"
+
+
+def test_no_rule_can_be_taken_out() -> None:
+    """Each rule is the only one to give some reason of the table."""
+    for left_out in RULES:
+        others = [rule for rule in RULES if rule is not left_out]
+        missing = []
+        for _, reason, fields in TABLE:
+            given = dict(fields)
+            recurring = given.pop("recurring", False)
+            seen = facts(ErrorReport(worker_id="w", message="m", **given), recurring=recurring)
+            found = [rule.holds(seen, Thresholds()) for rule in others]
+            if "nothing above" not in reason and reason not in found:
+                missing.append(reason)
+        assert missing, f"no row of the table needs rule {RULES.index(left_out)}"
+
+
+def test_all_reasons_are_told_the_highest_severity_first() -> None:
+    judged = judge(
+        error_category="RESOURCE_EXHAUSTED",
+        hardware_context=status(memory_pressure=True, throttling=True),
+        error_frequency=ErrorFrequency(recurring=True),
+    )
+    assert judged.severity == "critical"
+    assert judged.reasons == (
+        "category RESOURCE_EXHAUSTED", "hardware is under memory pressure", "hardware is throttling", "recurring",
+    )  # fmt: skip
+
+
+def test_flags() -> None:
+    assert judge(error_category="COORDINATOR_FAILURE").is_system_critical
+    assert not judge(error_category="WORKER_CRASHED").is_system_critical
+    assert judge(error_category="HARDWARE_THERMAL").hardware_error
+    assert judge(hardware_context=status(throttling=True)).hardware_error
+    assert not judge(error_category="NETWORK_X").hardware_error
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "fields", "severity"),
+    [
+        ("critical_cpu_percent", 50, {"system_context": system(cpu=Cpu(percent=51))}, "critical"),
+        ("critical_memory_percent", 50, {"system_context": system(memory=Memory(used_percent=51))}, "critical"),
+        ("critical_disk_percent", 50, {"system_context": system(disk=Disk(used_percent=51))}, "critical"),
+        ("critical_disk_free_percent", 50, {"system_context": system(disk=Disk(total_gb=10, free_gb=4))}, "critical"),
+        ("warning_cpu_percent", 50, {"system_context": system(cpu=Cpu(percent=51))}, "warning"),
+        ("warning_memory_percent", 50, {"system_context": system(memory=Memory(used_percent=51))}, "warning"),
+        ("warning_disk_percent", 50, {"system_context": system(disk=Disk(used_percent=51))}, "warning"),
+        ("warning_gpu_celsius", 50, {"system_context": system(devices=[Device(temperature=51)])}, "warning"),
+    ],
+)
+def test_thresholds_are_settings(setting: str, value: float, fields: dict[str, object], severity: str) -> None:
+    assert judge(**fields).severity == "info"
+    assert judge(thresholds=Thresholds(**{setting: value}), **fields).severity == severity

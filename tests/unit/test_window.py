@@ -1,0 +1,76 @@
+"""Recurrence, counted by us, and the counts of a sliding window."""
+
+import datetime as dt
+
+import pytest
+
+from exporter.ingest.recurrence import MAX_PATTERNS, Recurrences, SlidingCount
+from exporter.ingest.severity import Thresholds
+
+pytestmark = pytest.mark.severity
+T0 = dt.datetime(2026, 3, 15, 12, tzinfo=dt.UTC)
+
+
+def after(*minutes: float, thresholds: Thresholds | None = None) -> list[bool]:
+    counted = Recurrences(thresholds or Thresholds(), {})
+    return [counted.recurs("p", T0 + dt.timedelta(minutes=m)) for m in minutes]
+
+
+def test_more_than_two_in_an_hour_recur() -> None:
+    assert after(0, 10, 20) == [False, False, True]
+    assert after(0, 10, 59.9) == [False, False, True]
+    assert after(0, 10, 60.1) == [False, False, False]
+
+
+def test_more_than_five_in_six_hours_recur() -> None:
+    assert after(0, 70, 140, 210, 280, 350) == [False] * 5 + [True]
+    assert after(0, 73, 146, 219, 292, 365) == [False] * 6
+
+
+def test_patterns_are_counted_apart() -> None:
+    counted = Recurrences(Thresholds(), {})
+    assert not any(counted.recurs(str(n % 5), T0) for n in range(10))
+
+
+def test_thresholds_are_settings() -> None:
+    assert after(0, 1, thresholds=Thresholds(recurring_per_hour=1)) == [False, True]
+    assert after(0, 70, thresholds=Thresholds(recurring_per_6_hours=1)) == [False, True]
+    assert after(0, 1, 2, 3, thresholds=Thresholds(recurring_per_hour=60, recurring_per_6_hours=60)) == [False] * 4
+
+
+def test_a_backlog_in_order_of_time_does_not_recur_by_its_arrival() -> None:
+    assert after(0, 100, 200, 300) == [False] * 4
+
+
+def test_the_past_counts() -> None:
+    past = {"p": [T0 - dt.timedelta(minutes=5), T0 - dt.timedelta(minutes=9)]}
+    assert Recurrences(Thresholds(), past).recurs("p", T0)
+
+
+def test_what_was_not_stored_does_not_count() -> None:
+    counted = Recurrences(Thresholds(), {})
+    counted.recurs("p", T0)
+    counted.recurs("p", T0)
+    counted.forget("p", T0)
+    assert not counted.recurs("p", T0)
+
+
+def test_memory_is_bounded() -> None:
+    counted = Recurrences(Thresholds(), {})
+    for n in range(MAX_PATTERNS + 10):
+        counted.recurs(str(n), T0)
+    assert len(counted._times) == MAX_PATTERNS
+
+
+def test_a_sliding_count() -> None:
+    counted = SlidingCount(60, {100: 2})
+    counted.add(130.7)
+    counted.add(130.9, 3)
+    assert counted.value(159.9) == 6
+    assert counted.value(160) == 4
+    assert counted.value(190) == 0
+    assert counted.value(140, since=130.0) == 4
+    for second in range(1000, 2000):
+        counted.add(second)
+    assert counted.value(1999) == 60
+    assert len(counted._seconds) <= 121
