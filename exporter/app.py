@@ -5,6 +5,7 @@ import contextlib
 import gc
 import logging
 import signal
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Final
@@ -15,10 +16,13 @@ from exporter.config import Settings
 from exporter.http import pages
 from exporter.http import reads as reading
 from exporter.http import reports as handlers
-from exporter.http.responses import SERVICE, allow_origin, answer_errors, preflight
+from exporter.http.hosts import KnownHosts
+from exporter.http.responses import HOSTS, SERVICE, allow_origin, answer_errors, preflight
 from exporter.service import Service
 
+SWITCH_SECONDS: Final = 0.0005  # the thread of the log waits this long at most for the interpreter lock
 SHUTDOWN_SECONDS: Final = 2.0  # aiohttp waits as long for requests, and once more after it cancelled them
+DNS_SECONDS: Final = 2.0  # to wait at start for the name of this machine
 _log = logging.getLogger(__name__)
 
 API: Final = (
@@ -49,6 +53,7 @@ def make_app(service: Service) -> web.Application:
     """The service as an aiohttp application; it starts and stops with it."""
     app = web.Application(middlewares=[answer_errors], client_max_size=service.settings.max_body_bytes)
     app[SERVICE] = service
+    app[HOSTS] = KnownHosts(service.settings)
     app.add_routes(API)
     if service.settings.error_visualization:
         app.add_routes(PAGE)
@@ -61,6 +66,8 @@ def make_app(service: Service) -> web.Application:
 
 
 async def _run(app: web.Application) -> AsyncIterator[None]:
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(asyncio.to_thread(app[HOSTS].learn_own_names), DNS_SECONDS)
     await app[SERVICE].start()
     yield
     await app[SERVICE].stop()
@@ -73,8 +80,10 @@ async def _close_sockets(app: web.Application) -> None:
 async def serve(settings: Settings) -> None:
     """Serves until SIGTERM or SIGINT; then takes no more, answers what it took, and closes."""
     stopped = _stop_signal()  # first of all: whoever sees the port open may stop the service
-    runner = web.AppRunner(make_app(Service(settings)), access_log=None, shutdown_timeout=SHUTDOWN_SECONDS)
+    app = make_app(Service(settings))
+    runner = web.AppRunner(app, access_log=None, auto_decompress=False, shutdown_timeout=SHUTDOWN_SECONDS)
     await runner.setup()
+    sys.setswitchinterval(SWITCH_SECONDS)
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)  # requests come and go; little of them is ever in a cycle
     try:
@@ -92,8 +101,7 @@ def _stop_signal() -> asyncio.Event:
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        with contextlib.suppress(NotImplementedError):
-            loop.add_signal_handler(number, stopped.set)
+        loop.add_signal_handler(number, stopped.set)
     return stopped
 
 

@@ -1,33 +1,48 @@
 """The command `error-visualization`."""
 
 import argparse
-import asyncio
 import importlib.util
 import logging
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
-from exporter import __version__, config
+from exporter import __version__, config, logs
 from exporter.demo import command as demo
 from exporter.http.pages import sounds_folder
+from exporter.log import LogError
 from exporter.store import StoreError
+
+_log = logging.getLogger(__name__)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command; returns its exit status."""
-    parser = argparse.ArgumentParser("error-visualization", description="Takes and shows the errors of test workers.")
+    parser = config.ArgumentParser("error-visualization", description="Stores and shows the errors of test workers.")
     parser.add_argument("--version", action="version", version=f"error-visualization {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     serve = commands.add_parser("serve", help="take reports, serve the page, the API and the metrics")
     serve.add_argument("--check-config", action="store_true", help="say what is wrong with the settings, and exit")
     config.add_arguments(serve)
     demo.add_arguments(commands.add_parser("demo", help="send the reports of an imagined fleet to a service"))
+    for name, help_ in (
+        ("check", "read the database and its log, and say what is wrong; no service may be running on them"),
+        ("repair", "keep what can be read of a damaged database or log, and put the damaged file aside"),
+    ):
+        offline = commands.add_parser(name, help=help_)
+        offline.add_argument("--db-path", default="./errors.duckdb", help="the database (default: %(default)s)")
+    commands.add_parser("settings", help="print a YAML file with every setting, its meaning and its default")
     commands.add_parser("sounds", help="make the sound files", add_help=False)
     arguments = list(sys.argv[1:] if argv is None else argv)
     if arguments[:1] == ["sounds"]:
         return _sounds(arguments[1:])
     given = parser.parse_args(arguments)
+    if given.command == "settings":
+        print(config.sample(), end="")
+        return 0
+    if given.command in ("check", "repair"):
+        return _offline(given.command, Path(given.db_path).resolve())
     return demo.main(given) if given.command == "demo" else _serve(given)
 
 
@@ -40,22 +55,43 @@ def _serve(given: argparse.Namespace) -> int:
     if given.check_config:
         print("the settings are good")
         return 0
-    logging.basicConfig(
-        level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr
-    )
+    logs.configure(settings)
+    import uvloop
+
     from exporter.app import serve
 
     try:
-        if sys.platform == "win32":
-            asyncio.run(serve(settings))
-        else:
-            import uvloop
-
-            uvloop.run(serve(settings))
-    except (StoreError, OSError) as error:
-        print(f"error-visualization: {error}", file=sys.stderr)
+        _make_folder(Path(settings.db_path).absolute().parent)
+        uvloop.run(serve(settings))
+    except (LogError, StoreError, OSError) as error:
+        _log.error("%s", error)
         return 1
     return 0
+
+
+def _offline(command: str, path: Path) -> int:
+    """Checks or repairs the files of a service that does not run. Returns 1 if something is wrong, or still is."""
+    from exporter.store import offline
+
+    try:
+        if command == "repair":
+            for sentence in offline.repair(path):
+                print(sentence)
+        problems = offline.check(path)
+    except (LogError, StoreError, OSError) as error:
+        problems = [str(error)]
+    for problem in problems:
+        print(problem, file=sys.stderr)
+    if not problems:
+        print(f"{path} and its log are whole and belong together")
+    return 1 if problems else 0
+
+
+def _make_folder(folder: Path) -> None:
+    """Creates the database's folder when it is missing, and says so: the path may be mistyped. Raises `OSError`."""
+    if not folder.exists():
+        _log.warning("the folder %s does not exist and is created", folder)
+        folder.mkdir(parents=True)
 
 
 def _sounds(arguments: Sequence[str]) -> int:

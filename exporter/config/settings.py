@@ -1,0 +1,274 @@
+"""The list of settings: type, default, bounds and help of each."""
+
+import dataclasses
+import functools
+import ipaddress
+import re
+import zoneinfo
+from collections.abc import Mapping
+from typing import Any, Final, Literal, get_args, get_origin
+from urllib.parse import urlsplit
+
+import msgspec
+from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from exporter.ingest.severity import Thresholds
+
+RUNBOOK_URL: Final = "https://github.com/error-visualization/error-visualization/blob/main/docs/runbooks"
+MAX_RECURRING: Final = 1_000  # so many times of each pattern are kept in memory
+_SEVERITY: Final = Thresholds()
+_EXPECTED: Final = {
+    int: "a whole number", float: "a number", bool: "true or false", tuple: "a list of texts", str: "a text",
+}  # fmt: skip
+_HOST_NAME: Final = re.compile(r"[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?")
+
+
+def _setting(default: Any, help_: str, *, least: float | None = None, most: float | None = None) -> Any:
+    return Field(default, ge=least, le=most, description=help_)
+
+
+def _percent(default: float, help_: str) -> Any:
+    return _setting(default, help_, least=0, most=100)
+
+
+def _recurrences(default: int, span: str) -> Any:
+    help_ = f"errors of a pattern within {span} above which it counts as recurring"
+    return _setting(default, help_, least=0, most=MAX_RECURRING)
+
+
+class Settings(BaseSettings):
+    """How to serve. The name of a field is its key in YAML, its flag (`--db-path`) and its variable
+    (`ERROR_VISUALIZATION_DB_PATH`). Immutable, and can be pickled.
+
+    `Settings(port=1)` takes the other values from the defaults alone; `load` reads flags, variables and a file. Raises
+    pydantic's `ValidationError` for a value that is out of bounds."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True)
+
+    host: str = _setting("127.0.0.1", "address to listen on; any but loopback can be reached from other machines")
+    port: int = _setting(8080, "port to listen on; 0: any free one", least=0, most=65_535)
+    db_path: str = _setting("./errors.duckdb", "DuckDB file with the stored errors; created when it is missing")
+    theme: Literal["light", "dark", "system"] = _setting("system", "theme of the page until a visitor chooses one")
+    error_visualization: bool = _setting(True, "serve the page and the WebSocket beside the API and the metrics")
+    sounds_dir: str = _setting("", "folder with MP3 files that replace the sounds of the page")
+    timezone: str = _setting("", "time zone of timestamps without offset (Europe/Berlin); empty: zone of this machine")
+    max_body_bytes: int = _setting(
+        4_194_304, "largest request body in bytes, before and after decompression", least=1024
+    )
+    queue_capacity: int = _setting(
+        20_000, "reports that may wait to be written; further ones are answered with 503", least=1
+    )
+    queue_bytes: int = _setting(
+        268_435_456,
+        "bytes of reports that may wait to be written; further reports are answered with 503",
+        least=1_048_576,
+    )
+    linger_ms: float = _setting(
+        0.0, "milliseconds to wait for more reports before committing a batch; 0: commit at once", least=0, most=1000
+    )
+    log_max_bytes: int = _setting(
+        1_073_741_824,
+        "bytes of reports that may wait in the log for the database; further reports are answered with 503",
+        least=16_777_216,
+    )
+    log_keep_events: int = _setting(
+        20_000, "newest events kept in the log for WebSocket clients that reconnect and resume", least=0
+    )
+    min_free_bytes: int = _setting(268_435_456, "free disk in bytes below which the service is not ready", least=0)
+    allowed_hosts: tuple[str, ...] = _setting(
+        (), "host names that requests may name in the header Host, beside the service's own; *: any"
+    )
+    allowed_origins: tuple[str, ...] = _setting(
+        (), "origins (https://ops.example.com) of other web pages that may send reports and listen"
+    )
+    max_worker_labels: int = _setting(1_000, "workers with their own metric series; all others: `other`", least=1)
+    max_type_labels: int = _setting(200, "error types with their own metric series; all others: `other`", least=1)
+    max_series: int = _setting(
+        10_000, "series of distributed_testing_errors_total; beyond that, workers are counted as `other`", least=10
+    )
+    longest_scrape_interval: float = _setting(
+        60.0,
+        "longest scrape interval of any Prometheus, in seconds",
+        least=0,
+        most=600,
+    )
+    alertmanager_url: tuple[str, ...] = _setting((), "Alertmanagers (http://host:9093) that errors are pushed to")
+    push_critical: bool = _setting(True, "push critical errors")
+    push_system_critical: bool = _setting(True, "push system-critical errors, even when push_critical is off")
+    push_new_patterns: bool = _setting(False, "push the first error of each new pattern")
+    alert_resend_seconds: float = _setting(60.0, "seconds after which a firing alert is sent again", least=1, most=3600)
+    alert_hold_seconds: float = _setting(
+        600.0, "seconds from its last error until an alert is resolved", least=1, most=86_400
+    )
+    alert_queue_capacity: int = _setting(
+        10_000, "alerts that may wait for an Alertmanager; beyond that the oldest are dropped", least=1
+    )
+    external_url: str = _setting("", "address of this service in links and in browsers; empty: http://host:port")
+    runbook_url: str = _setting(RUNBOOK_URL, "folder of the runbooks in links; each page is named as its alert")
+    log_level: Literal["debug", "info", "warning", "error"] = _setting("info", "least severe level that is logged")
+    log_format: Literal["logfmt", "json"] = _setting("logfmt", "format of the log on stderr, one line an event")
+    critical_cpu_percent: float = _percent(
+        _SEVERITY.critical_cpu_percent, "CPU usage in percent above which an error is critical"
+    )
+    critical_memory_percent: float = _percent(
+        _SEVERITY.critical_memory_percent, "memory usage in percent above which an error is critical"
+    )
+    critical_disk_percent: float = _percent(
+        _SEVERITY.critical_disk_percent, "disk usage in percent above which an error is critical"
+    )
+    critical_disk_free_percent: float = _percent(
+        _SEVERITY.critical_disk_free_percent, "free disk in percent below which an error is critical"
+    )
+    warning_cpu_percent: float = _percent(
+        _SEVERITY.warning_cpu_percent, "CPU usage in percent above which an error is a warning"
+    )
+    warning_memory_percent: float = _percent(
+        _SEVERITY.warning_memory_percent, "memory usage in percent above which an error is a warning"
+    )
+    warning_disk_percent: float = _percent(
+        _SEVERITY.warning_disk_percent, "disk usage in percent above which an error is a warning"
+    )
+    warning_gpu_celsius: float = _setting(
+        _SEVERITY.warning_gpu_celsius, "temperature of a GPU in °C above which an error is a warning", least=0, most=150
+    )
+    recurring_per_hour: int = _recurrences(_SEVERITY.recurring_per_hour, "an hour")
+    recurring_per_6_hours: int = _recurrences(_SEVERITY.recurring_per_6_hours, "six hours")
+
+    @functools.cached_property
+    def thresholds(self) -> Thresholds:
+        """The severity thresholds as the struct that the rules read: one per process, as it is read for each report."""
+        return Thresholds(**{name: getattr(self, name) for name in Thresholds.__struct_fields__})
+
+    @classmethod
+    def settings_customise_sources(
+        cls, settings_cls: type[BaseSettings], init_settings: PydanticBaseSettingsSource, *_: Any, **__: Any
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Nothing but keywords: a test that constructs `Settings` must not depend on the environment."""
+        return (init_settings,)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _spread_thresholds(cls, values: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Takes `thresholds=Thresholds(…)` in place of the single thresholds."""
+        if isinstance(values.get("thresholds"), Thresholds):
+            return msgspec.structs.asdict(values["thresholds"]) | {k: v for k, v in values.items() if k != "thresholds"}
+        return values
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _read_text(cls, value: Any, info: ValidationInfo) -> Any:
+        """Splits lists at commas. Refuses `true` where a number or a text is expected."""
+        kind = names()[str(info.field_name)].kind
+        if kind is tuple:
+            parts = [value] if isinstance(value, str) else value
+            if isinstance(parts, list | tuple) and all(isinstance(part, str) for part in parts):
+                return tuple(word.strip() for part in parts for word in part.split(",") if word.strip())
+        elif kind is not bool and isinstance(value, bool):
+            raise ValueError(f"expected {names()[str(info.field_name)].expected}, got {value!r}")
+        return value
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        try:
+            return value and zoneinfo.ZoneInfo(value).key
+        except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+            raise ValueError(f"{value} is not known (expected a name as Europe/Berlin)") from None
+
+    @field_validator("db_path")
+    @classmethod
+    def _file(cls, value: str) -> str:
+        if not value or value.startswith(":memory:"):
+            raise ValueError("expected a file; errors that are only in memory would be lost")
+        return value
+
+    @field_validator("alertmanager_url", "external_url", "runbook_url")
+    @classmethod
+    def _addresses(cls, value: str | tuple[str, ...]) -> str | tuple[str, ...]:
+        for url in (value,) if isinstance(value, str) else value:
+            if url and not _is_address(url):
+                raise ValueError(f"expected an address as http://host:port, got {url!r}")
+        return value
+
+    @field_validator("allowed_hosts")
+    @classmethod
+    def _hosts(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        """Lower case, without the brackets of an IPv6 address and the dot at the end."""
+        hosts = tuple(host.lower().rstrip(".").removeprefix("[").removesuffix("]") for host in value)
+        for host in hosts:
+            if host != "*" and not _HOST_NAME.fullmatch(host) and not _is_ip_address(host):
+                raise ValueError(f"expected a name without port as errors.example.com, or *, got {host!r}")
+        return hosts
+
+
+@dataclasses.dataclass(frozen=True)
+class Setting:
+    """One setting, as flags, messages, the sample file and the documentation show it."""
+
+    name: str
+    kind: type  # str, int, float, bool or tuple (of texts)
+    default: Any
+    help: str
+    choices: tuple[str, ...] = ()
+    least: float | None = None
+    most: float | None = None
+
+    @property
+    def shown(self) -> str:
+        """The default as it is written on the command line; "" for none."""
+        if isinstance(self.default, bool):
+            return str(self.default).lower()
+        return f"{self.default:g}" if isinstance(self.default, float) else str(self.default or "")
+
+    @property
+    def bounds(self) -> str:
+        """The values it can have, or "" where any of its type will do."""
+        if self.choices:
+            return " or ".join(self.choices)
+        if self.least is None:
+            return ""
+        return f"{self.least} or more" if self.most is None else f"{self.least} to {self.most}"
+
+    @property
+    def expected(self) -> str:
+        """What to give, for a value that is not of its type."""
+        return " or ".join(self.choices) or _EXPECTED[self.kind]
+
+
+@functools.cache
+def names() -> Mapping[str, Setting]:
+    """Every setting by its name, in the order of the documentation."""
+    return {name: _described(name, field) for name, field in Settings.model_fields.items()}
+
+
+def _described(name: str, field: FieldInfo) -> Setting:
+    bounds = {key: getattr(part, key) for part in field.metadata for key in ("ge", "le") if hasattr(part, key)}
+    literal = get_origin(field.annotation) is Literal
+    kind = str if literal else get_origin(field.annotation) or field.annotation
+    assert isinstance(kind, type)
+    return Setting(
+        name=name,
+        kind=kind,
+        default=float(field.default) if kind is float else field.default,
+        help=field.description or "",
+        choices=get_args(field.annotation) if literal else (),
+        least=bounds.get("ge"),
+        most=bounds.get("le"),
+    )
+
+
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+
+
+def _is_ip_address(text: str) -> bool:
+    try:
+        return bool(ipaddress.ip_address(text))
+    except ValueError:
+        return False

@@ -1,0 +1,119 @@
+"""Reads settings from their sources, and says what is wrong with each: source, setting, what was expected."""
+
+import difflib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+from pydantic import ValidationError
+from pydantic_settings import InitSettingsSource
+
+from exporter.config.settings import Settings, names
+
+ENV_PREFIX: Final = "ERROR_VISUALIZATION_"
+
+
+class ConfigError(Exception):
+    """One or more settings cannot be used; the message has a line for each."""
+
+
+class Source(InitSettingsSource):
+    """Values of one source, and `spell`: how this source writes the name of a setting."""
+
+    def __init__(self, values: Mapping[str, Any], prefix: str = "") -> None:
+        super().__init__(Settings, {name: value for name, value in values.items() if name in names()})
+        self.unknown = [name for name in values if name not in names()]
+        self.prefix = prefix  # how messages name the source, where the spelling of the setting does not
+
+    def spell(self, name: str) -> str:
+        return name
+
+    def faults(self) -> Iterator[str]:
+        """A line for each setting of this source that cannot be used."""
+        for name in self.unknown:
+            hint = did_you_mean(name, names(), self.spell)
+            yield f"{self.prefix}{self.spell(name)}: there is no such setting{hint}"
+        try:
+            Settings(**self())
+        except ValidationError as error:
+            found = {str(fault["loc"][0]): _words(fault) for fault in error.errors()}
+            for name, words in found.items():
+                yield f"{self.prefix}{self.spell(name)}: {words}"
+
+
+class Flags(Source):
+    """Options of the command line; those that are not settings are left out."""
+
+    def __init__(self, given: Mapping[str, Any]) -> None:
+        super().__init__({name: value for name, value in given.items() if name in names()})
+
+    def spell(self, name: str) -> str:
+        return "--" + name.replace("_", "-")
+
+
+class Variables(Source):
+    """Environment variables. An empty one counts as not set: a compose file writes `${PORT:-}` for one that is not."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        ours = {key: value for key, value in environ.items() if key.startswith(ENV_PREFIX) and value}
+        ours.pop(ENV_PREFIX + "CONFIG_FILE", None)
+        super().__init__({key.removeprefix(ENV_PREFIX).lower(): value for key, value in ours.items()})
+
+    def spell(self, name: str) -> str:
+        return ENV_PREFIX + name.upper()
+
+
+class YamlFile(Source):
+    """A YAML file with a mapping. A key without a value counts as not set."""
+
+    def __init__(self, file: str) -> None:
+        self.unreadable = ""
+        content: Any = None
+        try:
+            content = yaml.safe_load(Path(file).read_text("utf-8"))
+        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+            self.unreadable = " ".join(str(error).split())  # the parser's message has several lines
+        if content is not None and not isinstance(content, dict):
+            self.unreadable = "expected a mapping of settings to values"
+            content = None
+        super().__init__(
+            {str(name): value for name, value in (content or {}).items() if value is not None}, f"{file}: "
+        )
+
+    def faults(self) -> Iterator[str]:
+        if self.unreadable:
+            yield self.prefix + self.unreadable
+        yield from super().faults()
+
+
+def load(given: Mapping[str, Any], environ: Mapping[str, str]) -> Settings:
+    """The settings from all sources: flags before variables before the file before the defaults. `given` holds the
+    flags, and `config_file`. Raises `ConfigError`, which names every wrong setting of every source."""
+    file = given.get("config_file") or environ.get(ENV_PREFIX + "CONFIG_FILE")
+    sources = (Flags(given), Variables(environ), *([YamlFile(str(file))] if file else []))
+    wrong = [line for source in reversed(sources) for line in source.faults()]
+    if wrong:
+        raise ConfigError("\n".join(wrong))
+    return Settings(_build_sources=(sources, {}))
+
+
+def did_you_mean(word: str, known: Iterable[str], spell: Callable[[str], str] = str) -> str:
+    """ " (did you mean …?)" with the known word that is most like `word`; "" when none is. Dashes, dots, underscores
+    and case make no difference."""
+    plain = {_plain(one): one for one in known}
+    closest = difflib.get_close_matches(_plain(word), plain, n=1)
+    return f" (did you mean {spell(plain[closest[0]])}?)" if closest else ""
+
+
+def _plain(word: str) -> str:
+    return word.lower().replace(".", "-").replace("_", "-").lstrip("-")
+
+
+def _words(fault: Any) -> str:
+    """What pydantic found, in the words of this service."""
+    setting, kind = names()[str(fault["loc"][0])], fault["type"]
+    if kind == "value_error":
+        return str(fault["ctx"]["error"])
+    wanted = setting.bounds if kind in ("greater_than_equal", "less_than_equal") else setting.expected
+    return f"expected {wanted}, got {fault['input']!r}"
