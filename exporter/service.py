@@ -1,185 +1,237 @@
-"""The service's parts, put together: what the handlers work with."""
+"""The service: its parts, how they start and stop, and whether a report could be accepted now.
+
+start   lock and open the log ─► start the store's process ─► do log and database belong together? ─► the database
+        catches up ─► restore metrics, alerts and ingest from it ─► readers and batcher run ─► (HTTP listens)
+stop    (HTTP has stopped) ─► append what waits ─► push what can be pushed at once ─► close the database, the log
+"""
 
 import asyncio
 import datetime as dt
-import itertools
 import logging
 import shutil
-from collections.abc import Sequence
+import zoneinfo
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Final
 
 from exporter.alerting.alertmanager import Notifier
 from exporter.alerting.alerts import Push
 from exporter.config import Settings
-from exporter.events.event import ErrorEvent
-from exporter.ingest.batching import Intake
-from exporter.ingest.pipeline import Taken
+from exporter.events.event import ErrorEvent, decode_batch
+from exporter.events.outcome import Outcome
+from exporter.ingest.ingest import Ingest
+from exporter.ingest.pipeline import Pipeline
 from exporter.live.hub import Live
+from exporter.log import LogError
+from exporter.log.embedded import EmbeddedLog, new_identity
+from exporter.log.files import log_path
+from exporter.log.readers import Readers
 from exporter.metrics.error_metrics import ErrorMetrics
 from exporter.metrics.service_metrics import ServiceMetrics
-from exporter.store import State, StoreError
-from exporter.store import process as backend
-from exporter.store.channel import GONE, Channel
+from exporter.store import DatabaseInfo, StoreError
+from exporter.store.belonging import LogInfo, new_log_base
+from exporter.store.client import StoreClient
+from exporter.store.queries import (
+    Encoded,
+    FindOutcome,
+    GetCriticalAfter,
+    GetOutcome,
+    GetRecentCritical,
+    R,
+    Read,
+)
+from exporter.store.wire import StoreSettings
 
-STUCK_SECONDS: Final = 10.0
-LONGEST_PAUSE: Final = 30.0  # between attempts to start the store's process again
+STUCK_SECONDS: Final = 10.0  # a report that waits longer for the log makes the service not ready
+PROBE_SECONDS: Final = 2.0
+BEHIND_SECONDS: Final = 10.0  # a reader that is behind for longer is named
+DRAIN_SECONDS: Final = 2.0  # for reports that wait, when the service stops
+MAX_READER_LAG: Final = 200_000  # events; the log does not wait for a reader further behind
 _log = logging.getLogger(__name__)
 
 
-class Listener(Protocol):
-    """Hears of events on the event loop, after their commit, in the order of their ids. Must not block or raise."""
-
-    def hear(self, events: Sequence[ErrorEvent]) -> None: ...
-
-
 class Service:
-    """Runs the store's process, and tells what was stored to all who listen. `process=False` runs it in a thread."""
+    """`process=False` runs the store in a thread of this process, for tests."""
+
+    ingest: Ingest
+    live: Live
+    notifier: Notifier
+    store: StoreClient
+    log: EmbeddedLog
 
     def __init__(self, settings: Settings, *, process: bool = True) -> None:
         self.settings = settings
-        self._process = process
-        self._folder = Path(settings.db_path).absolute().parent
-        self.failure = "the store is not open yet"
+        self.path = Path(settings.db_path).resolve()
         self.errors = ErrorMetrics(
-            max_workers=settings.max_worker_labels, max_types=settings.max_type_labels, max_series=settings.max_series
+            max_workers=settings.max_worker_labels,
+            max_types=settings.max_type_labels,
+            max_series=settings.max_series,
+            longest_scrape_interval=settings.longest_scrape_interval,
         )
-        self.live = Live()
-        self.notifier = Notifier(settings.alertmanager_url, _push(settings), settings.alert_queue_capacity)
-        self.listeners: list[Listener] = [self.errors, self.live, self.notifier]
-        self.intake = Intake(
-            self._write,
-            taken=self._taken,
+        self.metrics = ServiceMetrics(self.errors)
+        self.append_failure = ""  # of the latest append; for metrics, never for readiness
+        self._process = process
+        self._probe: asyncio.Task[str] | None = None
+
+    async def start(self) -> None:
+        """Raises `LogError` and `StoreError`, each with a sentence that says what to do."""
+        settings = self.settings
+        if not self.path.parent.exists():
+            self.path.parent.mkdir(parents=True)
+        self.log = EmbeddedLog(
+            log_path(self.path), max_bytes=settings.log_max_bytes, keep_events=settings.log_keep_events
+        )
+        self.store = StoreClient(_store_settings(settings, self.path, self.log.path), self.log, process=self._process)
+        try:
+            await self._start()
+        except BaseException:
+            await self.store.close()
+            self.log.close()
+            raise
+
+    async def _start(self) -> None:
+        settings = self.settings
+        self._match(await self.store.inspect())
+        state = await self.store.open()
+        zone = zoneinfo.ZoneInfo(settings.timezone) if settings.timezone else None
+        self.ingest = Ingest(
+            self.log,
+            Pipeline(state.past, thresholds=settings.thresholds, zone=zone),
+            self._lookup,
+            on_batch=self._appended,
+            on_failure=self._not_appended,
             capacity=settings.queue_capacity,
             capacity_bytes=settings.queue_bytes,
             linger=settings.linger_ms / 1000,
         )
-        self.metrics = ServiceMetrics(self.errors)
-        self.metrics.watch(self.intake, self.live, self.notifier.queues, self.size, lambda: not self.failure)
-        self._stopping = False
-        self._renewal: asyncio.Task[None] | None = None
-
-    async def start(self) -> None:
-        """Opens the store. Raises `StoreError`."""
-        await self._open()
+        self.errors.resume(state)
+        self.live = Live(self.log)
+        self.notifier = Notifier(self.log, settings.alertmanager_url, _push(settings), settings.alert_queue_capacity)
         if self.notifier.queues:
-            since = dt.datetime.now(dt.UTC) - dt.timedelta(seconds=self.settings.alert_hold_seconds)
-            self.notifier.resume(await self._read("recent_critical", since))
-        self.intake.start()
+            self.notifier.resume(await self._to_push())
+        self.readers = Readers(self.log)
+        self.readers.add("metrics", self.errors)
+        self.readers.add("live", self.live)
+        self.readers.add("alertmanager", self.notifier)
+        self.metrics.watch(self)
+        self.store.on_position = self._projected
+        self.ingest.start()
+        self.readers.start()
         self.notifier.start()
 
     async def stop(self) -> None:
-        """Writes what waits, closes the store."""
-        self._stopping = True
-        if self._renewal:
-            self._renewal.cancel()
-        await self.intake.drain()
+        """Takes a few seconds at most in every state; what is not written by then is in the log."""
+        await self.ingest.drain(DRAIN_SECONDS)
+        await self.readers.stop()
         await self.notifier.stop()
-        for reader in self._readers:
-            reader.close()
-        try:
-            await self._writer.call("close")
-        except ConnectionError:
-            _log.error("the store was gone before it could be closed")
-        self._writer.close()
-        await asyncio.to_thread(backend.end, self._backend, patience=5.0)
+        await self.store.close()
+        self.log.close()
 
-    async def read(self, method: str, *values: Any) -> bytes | None:
-        """What a reader of the store answers, as JSON. Raises `StoreError`."""
-        found: bytes | None = await self._read(method, *values)
-        return found
-
-    async def _read(self, method: str, *values: Any) -> Any:
-        reader = min(self._readers, key=lambda channel: channel.load)
-        try:
-            return await reader.call(method, *values)
-        except OSError as error:
-            raise StoreError(str(error)) from error
+    async def read(self, query: Read[R]) -> Encoded[R]:
+        """As `StoreClient.read`."""
+        return await self.store.read(query)
 
     async def reset_counts(self) -> dt.datetime:
-        """Moves the mark from which the page and the gauge of critical errors count. Deletes nothing."""
+        """Moves the mark from which the page and the gauge of critical errors count. Raises `StoreError`."""
         at = dt.datetime.now(dt.UTC)
-        try:
-            await self._write("reset_counts", at)
-        except ConnectionError as error:
-            raise StoreError(str(error)) from error
+        await self.store.reset_counts(at)
         self.errors.reset(at)
         return at
 
     async def why_not_ready(self) -> str:
-        """Why nothing can be committed now; "" when it can."""
-        try:
-            failure = self.failure or await self._read("failure")
-        except StoreError as error:
-            failure = str(error)
-        if failure:
-            return f"the store fails: {failure}"
-        waited = self.intake.oldest_seconds()
+        """Returns why a report could not be accepted now, "" if it could. Found out by writing to the log."""
+        waited = self.ingest.oldest_seconds()
         if waited > STUCK_SECONDS:
             return f"the oldest report has been waiting to be written for {waited:.0f} s"
-        free = shutil.disk_usage(self._folder).free
+        free = shutil.disk_usage(self.path.parent).free
         if free < self.settings.min_free_bytes:
             return f"the disk is nearly full: {free} bytes are free, {self.settings.min_free_bytes} are wanted"
-        return ""
+        if self._probe is None or self._probe.done():
+            self._probe = asyncio.create_task(self._try_append())
+        try:
+            return await asyncio.wait_for(asyncio.shield(self._probe), PROBE_SECONDS)
+        except TimeoutError:
+            return f"the log did not answer within {PROBE_SECONDS:g} s"
+
+    def behind(self) -> list[str]:
+        """Returns the names of the readers of the log that have not followed it for `BEHIND_SECONDS`."""
+        names = self.readers.behind(BEHIND_SECONDS)
+        if self.store.failure or self.store.silent_seconds() > BEHIND_SECONDS:
+            names.append("database")
+        return names
 
     def size(self) -> int:
-        """Bytes of the database, its log and the journal on disk."""
-        path = Path(self.settings.db_path)
-        files = [path, *(path.with_name(path.name + end) for end in (".wal", ".journal.0", ".journal.1"))]
+        """Returns the bytes of the database, its write-ahead log and the log on disk."""
+        files = [self.path, self.path.with_name(self.path.name + ".wal"), self.log.path]
         return sum(file.stat().st_size for file in files if file.exists())
 
-    async def _open(self) -> None:
-        """Starts a backend, and takes it over once its store is open; one that fails is ended. Raises `StoreError`."""
-        started, sockets = await asyncio.to_thread(backend.start, self.settings, process=self._process)
-        channels = [Channel(one) for one in sockets]
+    def _match(self, database: DatabaseInfo) -> None:
+        """Makes a new log if the database needs one. Raises `StoreError` if the two do not belong together."""
+        log, event_id = self.log, None
+        if log.first <= database.position <= log.last:
+            (record, *_) = log.read(database.position, 1)
+            event_id = decode_batch(record.payload, record.first)[database.position - record.first].event_id
         try:
-            for channel in channels:
-                await channel.open()
-            state: State = await channels[0].call("open")
-            if channels[0].closed:
-                raise ConnectionError(GONE)
-        except (StoreError, OSError) as error:
-            for channel in channels:
-                channel.close()
-            await asyncio.to_thread(backend.end, started)
-            raise StoreError(str(error)) from error
-        self._backend, self._writer, self._readers = started, channels[0], channels[1:]
-        self._writer.lost = self._lost
-        self.errors.resume(state)
-        self.live.resume(sum(count.errors for count in state.counters.values()))
-        self.failure = ""
+            base = new_log_base(LogInfo(log.identity, log.base, log.first, log.last, event_id), database)
+        except StoreError as error:
+            raise StoreError(f"{self.path}: {error}") from None
+        if base is not None:
+            log.initialise(new_identity(), base)
 
-    async def _write(self, method: str, *values: Any) -> Any:
-        return await self._writer.call(method, *values)
+    async def _try_append(self) -> str:
+        try:
+            await self.ingest.run_in_log_thread(self.log.probe)
+        except (LogError, RuntimeError) as error:
+            return f"the log fails: {error}"
+        return ""
 
-    def _taken(self, taken: Taken) -> None:
-        self.metrics.taken(taken)
-        if taken.failure:
-            self.failure = taken.failure
-            _log.error("a transaction was not kept: %s", taken.failure)
-        elif taken.events:
-            self.failure = ""
-        for listener in self.listeners if taken.events else ():
-            listener.hear(taken.events)
+    def _appended(self, events: list[ErrorEvent], seconds: float) -> None:
+        self.append_failure = ""
+        self.metrics.appended(len(events), seconds)
+        self.readers.publish(events)
 
-    def _lost(self) -> None:
-        if not self._stopping:
-            self.failure = "its process died and is started again"
-            self._renewal = asyncio.create_task(self._renew())
+    def _not_appended(self, error: LogError) -> None:
+        _log.error("a batch could not be appended: %s", error)
+        self.append_failure = str(error)
+        self.metrics.database_errors.inc()
 
-    async def _renew(self) -> None:
-        """Starts the store's process again, for as long as it takes; what it had on disk is there."""
-        for reader in self._readers:
-            reader.close()
-        await asyncio.to_thread(backend.end, self._backend)
-        for attempt in itertools.count():
-            try:
-                await self._open()
-                return
-            except Exception as error:
-                self.failure = f"it does not start: {error}"
-                _log.error("the store does not start: %s", error)
-                await asyncio.sleep(min(0.5 * 2 ** min(attempt, 10), LONGEST_PAUSE))
+    def _projected(self, position: int) -> None:
+        """Lets the log delete what the database has and every reader has finished."""
+        done = self.readers.position()
+        self.log.trim(position if self.log.last - done > MAX_READER_LAG else min(position, done))
+
+    async def _lookup(self, event: int | tuple[str, str, dt.datetime]) -> Outcome | None:
+        if isinstance(event, int):
+            return (await self.store.read(GetOutcome(id=event))).decode()
+        worker_id, event_id, timestamp = event
+        return (
+            await self.store.read(FindOutcome(worker_id=worker_id, event_id=event_id, timestamp=timestamp))
+        ).decode()
+
+    async def _to_push(self) -> list[ErrorEvent]:
+        """Returns the events whose alerts may still hold or were not accepted by every Alertmanager, oldest first."""
+        accepted = self.notifier.accepted()
+        since = dt.datetime.now(dt.UTC) - dt.timedelta(seconds=self.settings.alert_hold_seconds)
+        held = [event for event in (await self.read(GetRecentCritical(since=since))).decode() if event.id <= accepted]
+        if accepted + 1 < self.log.first:
+            return held + (await self.read(GetCriticalAfter(position=accepted))).decode()
+        missed: list[ErrorEvent] = []
+        while records := self.log.read((missed[-1].id if missed else accepted) + 1, 2**22):
+            missed += [
+                event for record in records for event in decode_batch(record.payload, record.first)
+                if event.id > (missed[-1].id if missed else accepted)
+            ]  # fmt: skip
+        return held + missed
+
+
+def _store_settings(settings: Settings, database: Path, log: Path) -> StoreSettings:
+    return StoreSettings(
+        db_path=str(database),
+        log_path=str(log),
+        log_max_bytes=settings.log_max_bytes,
+        log_level=settings.log_level,
+        log_format=settings.log_format,
+        recurrence_times=settings.thresholds.times_needed,
+    )
 
 
 def _push(settings: Settings) -> Push:

@@ -1,2 +1,1 @@
-"""Which errors are alerts, and the push of those alerts to Alertmanager. Grouping, silences and receivers are
-Alertmanager's."""
+"""Makes alerts from error events and pushes them to Alertmanager, which groups, silences and routes them."""

@@ -19,6 +19,7 @@ import msgspec
 
 from exporter.alerting.alerts import Alert, Alerts, Labels, Push
 from exporter.events.event import ErrorEvent
+from exporter.log import Log
 
 BATCH: Final = 64
 TICK_SECONDS: Final = 0.5
@@ -27,28 +28,45 @@ RESENDS_UNTIL_END: Final = 4  # unheard, an alert ends after so many resends: as
 STOP_SECONDS: Final = 1.0  # what waits at the end may still be sent
 FIRST_PAUSE: Final = 0.5
 LONGEST_PAUSE: Final = 15.0
+READER: Final = "alertmanager:"  # and the queue's name: the name under which the log keeps a position
+REFUSED: Final = (400, 413, 422)  # because of the alerts themselves: they would be refused again
+MAX_ANSWER: Final = 4_096  # bytes of an answer that are read
+MAX_SHOWN: Final = 300  # and of what is logged of it
 _JSON: Final = {"Content-Type": "application/json"}
 _encode = msgspec.json.Encoder().encode
 _log = logging.getLogger(__name__)
 
 
 class Notifier:
-    """Hears of events, keeps the alerts that they are, and has them sent."""
+    """A reader of the log that keeps the alerts which its events are, and sends them. For each Alertmanager the log
+    keeps the position up to which it has accepted everything, so that a restart sends what it has not."""
 
-    def __init__(self, urls: Sequence[str], push: Push, capacity: int) -> None:
+    def __init__(self, log: Log, urls: Sequence[str], push: Push, capacity: int) -> None:
+        self.position = log.last
+        self._log = log
         self.queues = list({queue.name: queue for queue in (Queue(url, push, capacity) for url in urls)}.values())
         self._alerts = Alerts(push)
         self._tasks: list[asyncio.Task[None]] = []
 
-    def hear(self, events: Sequence[ErrorEvent]) -> None:
-        if self.queues:
-            self._send(self._alerts.hear(events, time.monotonic()))
+    def on_events(self, events: Sequence[ErrorEvent]) -> None:
+        now = time.monotonic()
+        for event in events:
+            if self.queues:
+                self._send(self._alerts.on_events((event,), now))
+            self.position = event.id
+
+    def accepted(self) -> int:
+        """The position up to which every Alertmanager has accepted everything; the end of the log for a new one."""
+        saved = [self._log.position(READER + queue.name) for queue in self.queues]
+        return min([position for position in saved if position is not None], default=self._log.last)
 
     def resume(self, events: Sequence[ErrorEvent]) -> None:
-        """Takes up what may hold since before a restart: errors of lately, oldest first."""
-        now, clock = dt.datetime.now(dt.UTC), time.monotonic()
+        """Restores the alerts after a restart, from the events that may still hold and those that were not accepted
+        everywhere, oldest first. The latter hold from now on, however long the service was away."""
+        now, clock, accepted = dt.datetime.now(dt.UTC), time.monotonic(), self.accepted()
         for event in events:
-            self._send(self._alerts.hear([event], clock - (now - event.received_at).total_seconds()))
+            age = (now - event.received_at).total_seconds() if event.id <= accepted else 0.0
+            self._send(self._alerts.on_events([event], clock - age))
 
     def start(self) -> None:
         if self.queues:
@@ -62,6 +80,7 @@ class Notifier:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._save()
 
     async def _keep(self) -> None:
         while True:
@@ -69,6 +88,12 @@ class Notifier:
             now = time.monotonic()
             self._send(self._alerts.due(now))
             self._send(self._alerts.end(now), ended=dt.datetime.now(dt.UTC))
+            self._save()
+
+    def _save(self) -> None:
+        for queue in self.queues:
+            if not queue and self._log.position(READER + queue.name) != self.position:
+                self._log.save_position(READER + queue.name, self.position)
 
     def _send(self, alerts: Sequence[Alert], ended: dt.datetime | None = None) -> None:
         for queue in self.queues if alerts else ():
@@ -136,19 +161,43 @@ class Queue:
 
     async def _post(self, session: aiohttp.ClientSession, batch: dict[Labels, tuple[Alert, dt.datetime | None]]) -> str:
         """Sends a batch; returns why it must be sent again, or "". What was refused is not: Alertmanager has stored the
-        good ones of the batch, and would refuse the rest again."""
+        good ones of the batch, and would refuse the rest again.
+
+        What else is no answer of API v2 comes from something before Alertmanager or at a wrong address: a redirect,
+        which would turn the POST into a GET, or the page of a proxy that wants a password.
+        """
         lasting = dt.datetime.now(dt.UTC) + self._lasting
         body: list[dict[str, Any]] = [alert.as_json(ended or lasting) for alert, ended in batch.values()]
         try:
-            async with session.post(self._url, data=_encode(body), headers=_JSON) as response:
-                said = (await response.content.read(300)).decode(errors="replace")
+            async with session.post(self._url, data=_encode(body), headers=_JSON, allow_redirects=False) as response:
+                answer = await _read(response.content)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             return str(error) or type(error).__name__
-        if response.status == 429 or response.status >= 500:
-            return f"status {response.status}: {said}"
-        if response.status >= 300:
+        status, said = response.status, answer[:MAX_SHOWN].decode(errors="replace")
+        if status in REFUSED:
             self.errors += len(batch)
-            _log.error("Alertmanager %s refused alerts with status %d: %s", self.name, response.status, said)
-        else:
-            self.sent += len(batch)
+            _log.error("Alertmanager %s refused alerts with status %d: %s", self.name, status, said)
+            return ""
+        if 300 <= status < 400:
+            return f"status {status}, location {response.headers.get('Location', 'none')[:MAX_SHOWN]}"
+        if status != 200:
+            return f"status {status}: {said}"
+        if not _empty_or_json(answer):
+            return f"status 200 with content of type {response.content_type}, not an answer of Alertmanager: {said}"
+        self.sent += len(batch)
         return ""
+
+
+async def _read(content: aiohttp.StreamReader) -> bytes:
+    """The beginning of an answer, as much as any of Alertmanager has."""
+    try:
+        return await content.readexactly(MAX_ANSWER)
+    except asyncio.IncompleteReadError as error:
+        return error.partial
+
+
+def _empty_or_json(answer: bytes) -> bool:
+    try:
+        return not answer.strip() or bool(msgspec.json.decode(answer, type=msgspec.Raw))
+    except (msgspec.DecodeError, RecursionError):
+        return False

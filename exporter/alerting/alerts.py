@@ -15,10 +15,10 @@ from exporter.events.event import ErrorEvent, isoformat
 CRITICAL: Final = "CriticalError"
 NEW_PATTERN: Final = "NewErrorPattern"
 OTHER: Final = "other"
-MAX_LABEL: Final = 200  # characters
-MAX_MESSAGE: Final = 4_000
-MAX_TRACEBACK: Final = 4_000
-MAX_SUMMARY: Final = 200
+MAX_ALERT_LABEL: Final = 200  # characters of a label of an alert
+MAX_ALERT_MESSAGE: Final = 4_000  # characters of the annotation `message`
+MAX_ALERT_TRACEBACK: Final = 4_000  # characters of the annotation `traceback`
+MAX_SUMMARY: Final = 200  # characters of the annotation `summary`
 MAX_ALERTS: Final = 2_000  # that hold at one time; more are folded into one
 MAX_WORKERS: Final = 20  # with alerts of their own for one pattern; more are folded into the worker `other`
 UPDATE_SECONDS: Final = 1.0
@@ -99,7 +99,7 @@ class Alerts:
     def __len__(self) -> int:
         return len(self._alerts)
 
-    def hear(self, events: Sequence[ErrorEvent], now: float) -> list[Alert]:
+    def on_events(self, events: Sequence[ErrorEvent], now: float) -> list[Alert]:
         """Takes errors in, and returns the alerts that did not hold before."""
         new = []
         for event in events:
@@ -159,11 +159,11 @@ def labels_of(event: ErrorEvent, alertname: str) -> Labels:
     return Labels(
         alertname,
         event.severity,
-        one_line(event.category, MAX_LABEL),
-        one_line(event.type, MAX_LABEL),
+        one_line(event.category, MAX_ALERT_LABEL),
+        one_line(event.type, MAX_ALERT_LABEL),
         event.fingerprint,
         "true" if event.is_system_critical else "",
-        one_line(event.worker_id, MAX_LABEL),
+        one_line(event.worker_id, MAX_ALERT_LABEL),
     )
 
 
@@ -171,12 +171,12 @@ def annotations_of(event: ErrorEvent, push: Push) -> dict[str, str]:
     """What is told of an error, each text bounded and without control characters; a traceback keeps its end."""
     traceback = _traceback(event)
     message = event.message or event.pattern
-    worker = one_line(event.worker_id, MAX_LABEL)
+    worker = one_line(event.worker_id, MAX_ALERT_LABEL)
     alertname = push.alertname(event)
     told = {
         "summary": one_line(f"{event.category} in {worker}: {message}", MAX_SUMMARY),
-        "message": cut(message, MAX_MESSAGE),
-        "traceback": cut(traceback, MAX_TRACEBACK, end=True),
+        "message": cut(message, MAX_ALERT_MESSAGE),
+        "traceback": cut(traceback, MAX_ALERT_TRACEBACK, end=True),
         "time": isoformat(event.timestamp),
         "worker": worker,
         "reasons": one_line("; ".join(event.reasons), 500),
@@ -207,6 +207,4 @@ _decode = msgspec.json.Decoder(_Sent).decode
 
 
 def _traceback(event: ErrorEvent) -> str:
-    if event.parsed is not None:
-        return event.parsed.traceback or ""
     return _decode(event.body).traceback or "" if event.body else ""

@@ -1,24 +1,21 @@
-"""The stored error: what a report has become once it was classified."""
+"""The error event: one report after it was parsed, fingerprinted and classified. The log and the database store it."""
 
 import datetime as dt
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 import msgspec
 from msgspec import Struct
 
-from exporter.events.report import ErrorReport, lenient_json, parse_report
-
 Severity = Literal["critical", "warning", "info"]
-CONTEXTS: Final = ("system_context", "hardware_context", "error_frequency")
 SEVERITIES: Final[tuple[Severity, ...]] = ("critical", "warning", "info")
 
-MAX_MESSAGE: Final = 8_192  # characters of a message and of a traceback in lists and live updates; details give all
-MAX_TRACEBACK: Final = 32_768
-MAX_CONTEXT: Final = 32_768  # bytes of a context in lists and live updates; details give all
+MAX_MESSAGE: Final = 8_192  # characters of a message that an event keeps; its `body` has the whole message
 
 
-class ErrorEvent(Struct):
-    """One error event. `id` is 0 until it is committed; times are aware and UTC; `body` is the report's own JSON."""
+class ErrorEvent(Struct, array_like=True, gc=False):
+    """One error event. `id` is its position in the log, 0 before it is appended. Times are aware and in UTC. `body` is
+    the report's JSON as it was sent. The field order is the format of the log: add fields only at the end, with a
+    default."""
 
     id: int
     event_id: str
@@ -36,85 +33,43 @@ class ErrorEvent(Struct):
     is_system_critical: bool
     hardware_type: str | None
     hardware_error: bool
-    is_new_pattern: bool = False  # the first of its pattern, ever; the store says so
+    is_new_pattern: bool = False  # the first event of its pattern since the database was created
     body: str = ""
-    parsed: ErrorReport | None = None
-
-    @property
-    def report(self) -> ErrorReport:
-        """The report as it was parsed."""
-        if self.parsed is None:
-            self.parsed = parse_report(self.body.encode()).report
-        return self.parsed
-
-    def as_dict(self) -> dict[str, Any]:
-        """The event as the API and the WebSocket give it, long texts cut."""
-        return error_object(
-            self.body,
-            {
-                "id": self.id,
-                "event_id": self.event_id,
-                "timestamp": isoformat(self.timestamp),
-                "received_at": isoformat(self.received_at),
-                "worker_id": self.worker_id,
-                "type": self.type,
-                "error_category": self.category,
-                "message": self.message,
-                "severity": self.severity,
-                "reasons": list(self.reasons),
-                "fingerprint": self.fingerprint,
-                "is_recurring": self.is_recurring,
-                "is_critical": self.severity == "critical",
-                "is_system_critical": self.is_system_critical,
-                "is_hardware_error": self.hardware_error,
-            },
-        )
+    cpu_percent: float | None = None
+    memory_percent: float | None = None
+    disk_percent: float | None = None
+    gpu_celsius: float | None = None  # of the hottest GPU
+    conditions: str | None = None  # overheating, memory_pressure, throttling: those reported, joined by commas
 
 
-def error_object(body: str, columns: dict[str, Any], *, whole: bool = False) -> dict[str, Any]:
-    """One error as JSON: what was computed (`columns`) and what only the report's own text holds. Unless `whole`, long
-    texts are cut and large contexts left out (`truncated` names them); a traceback keeps its end, where the error
-    is."""
-    sent = payload(body)
-    traceback = sent.get("traceback")
-    error = columns | {
-        "traceback": traceback,
-        "system_context": sent.get("system_context"),
-        "hardware_context": sent.get("hardware_context"),
-        "error_frequency": sent.get("error_frequency"),
-    }
-    if whole:
-        error["message"] = sent.get("message") or columns["message"]
-        return error
-    truncated = _without_large_contexts(error) if len(body) > MAX_CONTEXT else []
-    if traceback and len(traceback) > MAX_TRACEBACK:
-        error["traceback"] = "…" + traceback[-MAX_TRACEBACK:]
-        truncated.append("traceback")
-    if len(sent.get("message") or "") > MAX_MESSAGE:
-        truncated.append("message")
-    if truncated:
-        error["truncated"] = truncated
-    return error
+_encode_batch = msgspec.msgpack.Encoder().encode
+_decode_batch = msgspec.msgpack.Decoder(list[ErrorEvent]).decode
+_decode_items = msgspec.msgpack.Decoder(list[msgspec.Raw]).decode
+_decode_event = msgspec.msgpack.Decoder(ErrorEvent).decode
 
 
-def _without_large_contexts(error: dict[str, Any]) -> list[str]:
-    large = [name for name in CONTEXTS if len(msgspec.json.encode(error[name])) > MAX_CONTEXT]
-    error.update(dict.fromkeys(large))
-    return large
+def encode_batch(events: list[ErrorEvent]) -> bytes:
+    """Packs events for the log. Their ids are not part of it: the log gives them."""
+    return _encode_batch(events)
 
 
-def payload(body: str) -> dict[str, Any]:
-    """The report as it was sent. Numbers beyond a double's range, in fields that nobody checks, are null."""
-    sent: dict[str, Any]
-    try:
-        sent = msgspec.json.decode(body)
-    except (msgspec.DecodeError, RecursionError):
-        sent = lenient_json(body)
-    return sent
+def decode_batch(payload: bytes, first: int) -> list[ErrorEvent]:
+    """Unpacks what `encode_batch` packed; the events get consecutive ids from `first`. Raises msgspec.DecodeError."""
+    events = _decode_batch(payload)
+    for id_, event in enumerate(events, first):
+        event.id = id_
+    return events
+
+
+def decode_event(payload: bytes, first: int, id_: int) -> ErrorEvent:
+    """Unpacks the one event `id_` of a batch that begins at `first`."""
+    event = _decode_event(_decode_items(payload)[id_ - first])
+    event.id = id_
+    return event
 
 
 def isoformat(moment: dt.datetime) -> str:
-    """ISO 8601 in UTC with milliseconds, `Z` at the end; a moment without an offset is taken to be UTC."""
+    """Returns ISO 8601 in UTC with milliseconds, with `Z` at the end. A moment without an offset is UTC."""
     if moment.tzinfo is not None:
         moment = moment.astimezone(dt.UTC).replace(tzinfo=None)
     return moment.isoformat(timespec="milliseconds") + "Z"

@@ -1,31 +1,36 @@
-"""Which reports are stored already, by the `event_id` that their sender gave them."""
+"""Finds repeats of accepted reports by the id that their worker gave them. The key is (worker_id, event_id), so two
+workers that number their own errors do not collide."""
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Iterable
 from typing import Final
 
+from exporter.events.event import ErrorEvent
 from exporter.events.report import FUTURE_TOLERANCE
+from exporter.ingest.past import KnownId
 
-REMEMBERED: Final = 100_000
+MAX_KNOWN: Final = 100_000
+Key = tuple[str, str]
 
 
-class Seen:
-    """The newest event ids: what each is stored as, and when it was received. What had to be forgotten can be looked
-    up in the store, which is only worth it for a report from that time. `since` is None while nothing was forgotten."""
+class KnownIds:
+    """The newest ids, each with the event's position in the log. Of more than `MAX_KNOWN` ids the oldest are evicted;
+    they can be looked up in the database. `since` is the receipt of the newest evicted event, None if there is none."""
 
-    def __init__(self, known: Mapping[str, tuple[int, dt.datetime]], since: dt.datetime | None) -> None:
-        self._ids = dict(known)
+    def __init__(self, known: Iterable[KnownId], since: dt.datetime | None) -> None:
+        self._ids = {(one.worker_id, one.event_id): (one.id, one.received_at) for one in known}
         self._since = since
 
-    def get(self, event_id: str) -> int | None:
-        known = self._ids.get(event_id)
+    def get(self, key: Key) -> int | None:
+        known = self._ids.get(key)
         return known[0] if known else None
 
-    def add(self, event_id: str, id_: int, received_at: dt.datetime) -> None:
-        self._ids[event_id] = (id_, received_at)
-        if len(self._ids) > REMEMBERED:
+    def add(self, event: ErrorEvent) -> None:
+        self._ids[(event.worker_id, event.event_id)] = (event.id, event.received_at)
+        if len(self._ids) > MAX_KNOWN:
             _, self._since = self._ids.pop(next(iter(self._ids)))
 
-    def may_have_forgotten(self, moment: dt.datetime) -> bool:
-        """Whether a report of an unknown id that happened at `moment` can be one that was forgotten."""
+    def may_be_evicted(self, moment: dt.datetime) -> bool:
+        """Whether an unknown id of an error at `moment` may be one that was evicted. Only then does the database have
+        to be asked."""
         return self._since is not None and moment <= self._since + FUTURE_TOLERANCE

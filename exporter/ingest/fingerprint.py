@@ -11,9 +11,9 @@ from hashlib import blake2b
 from typing import Final, NamedTuple
 
 VERSION: Final = 1
-MAX_MESSAGE: Final = 4_000  # characters of a message that are looked at
-MAX_TRACEBACK: Final = 8_192  # characters of the end of a traceback that are looked at
-MAX_TEXT: Final = 500
+MAX_MASKED_MESSAGE: Final = 4_000  # leading characters of a message that the fingerprint depends on
+MAX_SEARCHED_TRACEBACK: Final = 8_192  # last characters of a traceback that are searched for a frame
+MAX_PATTERN: Final = 500  # characters of a pattern
 MAX_REMEMBERED: Final = 1_000  # characters of a text whose pattern is remembered
 REMEMBERED: Final = 4_096
 
@@ -72,13 +72,14 @@ _DIGITS_MATTER: Final = re.compile(
     r"""
       (?i:xid) | \d[xX]
     | (?i:signal|code|errno|status|http)[^A-Za-z\d]*+\d | CUDA\ error:?\ \d | \bSIG[A-Z]{2,6}\d
-    | (?:CUDA_ERROR|cuda[Ee]rror|CUBLAS_STATUS|CUDNN_STATUS|nccl[A-Z])\w*?\d
+    | \b(?:CUDA_ERROR|cuda[Ee]rror|CUBLAS_STATUS|CUDNN_STATUS|nccl[A-Z])\w*?\d
     """,
     re.VERBOSE,
 )
 _ALIKE: Final = bytes.maketrans(b"023456789", b"111111111")
 _LIST: Final = re.compile(r"(<\w+>)(?:(?:[,;] ?\1)++|(?:[ :/x=-]\1){2,}+)")
-_FRAME: Final = re.compile(r'^\s*+File "([^"\n]++)", line \d++, in (\S++)', re.MULTILINE)
+# The indentation is of one line: with \s, each of many empty lines would be tried up to the end of them all.
+_FRAME: Final = re.compile(r'^[^\S\n]*+File "([^"\n]++)", line \d++, in (\S++)', re.MULTILINE)
 _FOREIGN: Final = ("site-packages", "dist-packages", "/lib/python", "<frozen", "\\lib\\")
 _EMBEDDED: Final = "Traceback (most recent call last)"
 _WORDS: Final = {
@@ -89,7 +90,7 @@ _WORDS: Final = {
 
 def fingerprint(type_: str, message: str, traceback: str | None) -> Pattern:
     """The pattern of an error. Never raises; looks at a bounded part of each text."""
-    text = message[:MAX_MESSAGE]
+    text = message[:MAX_MASKED_MESSAGE]
     if _EMBEDDED in text:
         head, _, tail = text.partition(_EMBEDDED)
         traceback = traceback or tail
@@ -106,7 +107,7 @@ def _pattern(type_: str, text: str, frame: str) -> Pattern:
     masked = mask(text)
     key = f"{VERSION}\0{type_}\0{masked}\0{frame}"
     digest = blake2b(key.encode("utf-8", "replace"), digest_size=8).hexdigest()
-    return Pattern(digest, masked[:MAX_TEXT] or type_)
+    return Pattern(digest, masked[:MAX_PATTERN] or type_)
 
 
 @lru_cache(REMEMBERED)
@@ -123,7 +124,7 @@ def mask(text: str) -> str:
 def top_frame(traceback: str) -> str:
     """The innermost frame outside of installed libraries, as `file:function`, else the innermost; "" if there is none.
     Without line numbers, which change with every edit."""
-    frames = _FRAME.findall(traceback[-MAX_TRACEBACK:])
+    frames = _FRAME.findall(traceback[-MAX_SEARCHED_TRACEBACK:])
     own = [frame for frame in frames if not any(part in frame[0] for part in _FOREIGN)] or frames
     if not own:
         return ""

@@ -1,40 +1,28 @@
-"""The way of error reports: parse, fingerprint, classify, commit. Many requests, one transaction.
+"""Turns one report into an event: parse, deduplicate, fingerprint, classify.
 
-Runs in the one thread that owns the store's writes, so that two reports of one id cannot pass each other. Whoever is
-to hear of an event gets it from what `take` returns: after the commit, in the order of the ids.
+Runs on the event loop of the HTTP process. What depends on other reports (repeats, recurrence, new patterns) is decided
+here, in the order in which the events are appended, because this process is the log's only writer.
 """
 
 import datetime as dt
 import itertools
-import logging
 import secrets
-import time
 from collections.abc import Sequence
-from typing import Any, NamedTuple
-
-import msgspec
-from msgspec import Struct
+from typing import Any, Final, NamedTuple
 
 from exporter.events.event import MAX_MESSAGE, ErrorEvent
-from exporter.events.report import (
-    MAX_EVENT_ID,
-    MAX_LABEL,
-    UNKNOWN_CATEGORY,
-    ErrorReport,
-    ReportError,
-    event_time,
-    parse_report,
-)
-from exporter.ingest.deduplication import Seen
+from exporter.events.report import MAX_EVENT_ID, MAX_LABEL, UNKNOWN_CATEGORY, ErrorReport
+from exporter.ingest.deduplication import Key, KnownIds
 from exporter.ingest.fingerprint import fingerprint
+from exporter.ingest.parse import ReportError, event_time, parse_report
+from exporter.ingest.past import Past
 from exporter.ingest.recurrence import Recurrences
 from exporter.ingest.severity import Thresholds, classify, facts
-from exporter.store import Outcome, State, Store, StoreError
 
-_PROCESS = secrets.token_hex(8)  # makes the ids given here differ from those of every other run
+INTERNAL: Final = "internal_error"
+CONDITIONS: Final = ("overheating", "memory_pressure", "throttling")
+_PROCESS: Final = secrets.token_hex(8)  # differs in every run, so that generated event ids never collide
 _numbers = itertools.count(1)
-_encode = msgspec.json.Encoder().encode
-_log = logging.getLogger(__name__)
 
 
 class Submission(NamedTuple):
@@ -46,188 +34,149 @@ class Submission(NamedTuple):
 
 
 class Refusal(NamedTuple):
-    """Why a report was not stored: as `ReportError` says it, or, with the reason `store_failed`, as the store does."""
+    """Why a report was not accepted. `reason` is the label value of the counter of rejected reports."""
 
     message: str
     field: str
     reason: str
 
+    @property
+    def retry(self) -> bool:
+        """Whether the same report may be accepted later."""
+        return self.reason in ("store_failed", "queue_full")
 
-class Taken(Struct):
-    """What became of submissions: for each, in order, the stored event's `Outcome` as JSON, or a refusal; the new
-    events, and which submission each was; how many were stored before; why the store failed, and how many seconds the
-    transaction took."""
-
-    results: list[bytes | Refusal]
-    events: list[ErrorEvent]
-    places: list[int]
-    duplicates: int
-    failure: str
-    seconds: float
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _unpack, (_pack(self),)  # between the processes: several times faster than field by field
+    @property
+    def status(self) -> int:
+        """The HTTP status of a request with this report alone."""
+        return 503 if self.retry else 500 if self.reason == INTERNAL else 400
 
 
-_pack = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(Taken).decode
+class Parsed(NamedTuple):
+    """A report that can be accepted. `key` is that of deduplication, None if the sender gave no id."""
+
+    report: ErrorReport
+    body: str
+    moment: dt.datetime
+    received_at: dt.datetime
+    key: Key | None
 
 
-def _unpack(packed: bytes) -> Taken:
-    return _decode(packed)
+class Batch:
+    """The new events of one append. `keys` maps deduplication keys to those events that have one."""
+
+    def __init__(self) -> None:
+        self.events: list[ErrorEvent] = []
+        self.keys: dict[Key, ErrorEvent] = {}
 
 
-class Ingest:
-    """Takes reports into `store`; `state` is its past."""
+# A new event or the event of the same batch that a report repeats, the position of an earlier event that it repeats, a
+# report that may repeat one whose id was evicted from memory, or a refusal.
+Prepared = ErrorEvent | int | Parsed | Refusal
 
-    def __init__(self, store: Store, state: State, *, thresholds: Thresholds, zone: dt.tzinfo | None) -> None:
-        self._store = store
+
+class Pipeline:
+    """Prepares submissions. `past` is what was accepted before this process started. `duplicates` counts repeats."""
+
+    def __init__(self, past: Past, *, thresholds: Thresholds, zone: dt.tzinfo | None) -> None:
+        self.duplicates = 0
         self._thresholds = thresholds
         self._zone = zone
-        self._recurrences = Recurrences(thresholds, state.recurrences)
-        self._seen = Seen(state.event_ids, state.event_ids_since)
-        self._failure = ""  # of the store, while a group is taken
+        self._recurrences = Recurrences(thresholds, past.recurrences)
+        self._known = KnownIds(past.known_ids, past.known_ids_since)
+        self._patterns = set(past.known_patterns)
 
-    def take(self, submissions: Sequence[Submission]) -> Taken:
-        """Takes error reports the whole way; nobody hears of one before it is stored.
-
-        A bad report is refused and the others are taken. A report whose `event_id` is known, from before or from this
-        very group, gets the outcome of the first.
-        """
-        events: list[ErrorEvent] = []
-        here: dict[str, ErrorEvent] = {}
-        places: list[int] = []
-        found: list[ErrorEvent | int | Refusal] = []
-        for place, one in enumerate(submissions):
-            found.append(self._find(one, events, here))
-            if len(places) < len(events):
-                places.append(place)
-        self._failure = ""
-        began = time.perf_counter()
-        failed = self._commit(events) if events else {}
-        seconds = time.perf_counter() - began
-        if failed:
-            kept = [(event, place) for event, place in zip(events, places, strict=True) if event.id not in failed]
-            stored, places = [event for event, _ in kept], [place for _, place in kept]
-        else:
-            stored = events
-        outcomes = self._outcomes([one for one in found if isinstance(one, int)])
-        results = [_result(one, outcomes, failed) for one in found]
-        repeats = len(found) - len(events) - sum(isinstance(one, Refusal) for one in found)
-        return Taken(results, stored, places, repeats, self._failure, seconds)
-
-    def _outcomes(self, ids: Sequence[int]) -> dict[int, Outcome]:
-        """What became of earlier reports. Empty when the store cannot tell: then their senders try again, but what was
-        just committed is told all the same."""
+    def prepare(self, submission: Submission, batch: Batch) -> Prepared:
+        """Parses a submission and adds its event to `batch` if it is new. Returns one of the kinds of `Prepared`."""
         try:
-            return {outcome.id: outcome for outcome in self._store.outcomes(ids)} if ids else {}
-        except StoreError as error:
-            self._failure = str(error)
-            return {}
-
-    def _find(
-        self, one: Submission, events: list[ErrorEvent], here: dict[str, ErrorEvent]
-    ) -> ErrorEvent | int | Refusal:
-        """The event that a submission is, new or of this group; the id it is stored under; or why it is refused."""
-        try:
-            report, body = parse_report(one.body)
-            if one.key is not None and report.event_id is None:
-                if not (0 < len(one.key) <= MAX_EVENT_ID and one.key.isprintable()):
-                    raise ReportError(f"expected 1 to {MAX_EVENT_ID} printable characters", field="Idempotency-Key")
-                report.event_id = one.key
-            received_at = dt.datetime.fromtimestamp(one.received, dt.UTC)
-            moment = event_time(report.timestamp, received_at, self._zone)
+            parsed = self._parse(submission)
         except ReportError as error:
             return Refusal(str(error), error.field, error.reason)
-        if report.event_id is not None:
-            try:
-                known = here.get(report.event_id) or self._known(report.event_id, moment)
-            except StoreError as error:
-                return Refusal(str(error), "", "store_failed")
+        return self.prepare_parsed(parsed, batch, looked_up=False)
+
+    def prepare_parsed(self, parsed: Parsed, batch: Batch, *, looked_up: bool) -> Prepared:
+        """As `prepare`; with `looked_up`, the database does not know the report's id either."""
+        if parsed.key is not None:
+            known = batch.keys.get(parsed.key) or self._known.get(parsed.key)
             if known is not None:
+                self.duplicates += 1
                 return known
-        event = self._event(report, body, moment, received_at)
-        if report.event_id is not None:
-            here[report.event_id] = event
-        events.append(event)
-        return event
+            if not looked_up and self._known.may_be_evicted(parsed.moment):
+                return parsed
+        return self._event(parsed, batch)
 
-    def _known(self, event_id: str, moment: dt.datetime) -> int | None:
-        known = self._seen.get(event_id)
-        if known is None and self._seen.may_have_forgotten(moment):
-            known = self._store.find_event(event_id, moment)
-        return known
+    def stored(self, batch: Batch) -> None:
+        """To be called when the batch is on disk and its events have their ids."""
+        for event in batch.keys.values():
+            self._known.add(event)
 
-    def _event(self, report: ErrorReport, body: str, moment: dt.datetime, received_at: dt.datetime) -> ErrorEvent:
+    def failed(self, events: Sequence[ErrorEvent]) -> None:
+        """To be called with events that could not be appended. Undoes their effect on recurrence and known patterns."""
+        for event in events:
+            self._recurrences.forget(event.fingerprint, event.timestamp)
+            if event.is_new_pattern:
+                self._patterns.discard(event.fingerprint)
+
+    def _parse(self, submission: Submission) -> Parsed:
+        report, body = parse_report(submission.body)
+        if submission.key is not None and report.event_id is None:
+            if not (0 < len(submission.key) <= MAX_EVENT_ID and submission.key.isprintable()):
+                raise ReportError(f"expected 1 to {MAX_EVENT_ID} printable characters", field="Idempotency-Key")
+            report.event_id = submission.key
+        received_at = dt.datetime.fromtimestamp(submission.received, dt.UTC)
+        moment = event_time(report.timestamp, received_at, self._zone)
+        key = None if report.event_id is None else ((report.worker_id or "")[:MAX_LABEL], report.event_id)
+        return Parsed(report, body, moment, received_at, key)
+
+    def _event(self, parsed: Parsed, batch: Batch) -> ErrorEvent:
+        """Makes the event of a new report and adds it to `batch`."""
+        report, moment = parsed.report, parsed.moment
         type_ = (report.type or "UnknownError")[:MAX_LABEL]
         message = report.message or ""
         pattern = fingerprint(type_, message, report.traceback)
         recurs = self._recurrences.recurs(pattern.fingerprint, moment)
         judged = classify(facts(report, recurring=recurs), self._thresholds)
         hardware = report.hardware_context
-        return ErrorEvent(
-            id=0,
-            event_id=report.event_id or f"{_PROCESS}-{next(_numbers):x}",
-            timestamp=moment,
-            received_at=received_at,
-            worker_id=(report.worker_id or "")[:MAX_LABEL],
-            type=type_,
-            category=(report.error_category or UNKNOWN_CATEGORY)[:MAX_LABEL],
-            message=message[:MAX_MESSAGE],
-            severity=judged.severity,
-            reasons=judged.reasons,
-            fingerprint=pattern.fingerprint,
-            pattern=pattern.text,
-            is_recurring=judged.is_recurring,
-            is_system_critical=judged.is_system_critical,
-            hardware_type=(hardware.hardware_type or "")[:MAX_LABEL] or None if hardware else None,
-            hardware_error=judged.hardware_error,
-            body=body,
-            parsed=report,
+        event = ErrorEvent(
+            0,
+            report.event_id or f"{_PROCESS}-{next(_numbers):x}",
+            moment,
+            parsed.received_at,
+            (report.worker_id or "")[:MAX_LABEL],
+            type_,
+            (report.error_category or UNKNOWN_CATEGORY)[:MAX_LABEL],
+            message[:MAX_MESSAGE],
+            judged.severity,
+            judged.reasons,
+            pattern.fingerprint,
+            pattern.text,
+            judged.is_recurring,
+            judged.is_system_critical,
+            (hardware.hardware_type or "")[:MAX_LABEL] or None if hardware else None,
+            judged.hardware_error,
+            pattern.fingerprint not in self._patterns,
+            parsed.body,
         )
-
-    def _commit(self, events: Sequence[ErrorEvent]) -> dict[int, str]:
-        """Stores the events and gives them their ids. An event that could not be stored gets an id below 0, under
-        which the answer says why; what it did to the memory of recurrences is taken back."""
-        try:
-            first = self._store.commit(events)
-        except StoreError as error:
-            self._failure = str(error)
-            return self._give_up(events, error)
-        except Exception as error:
-            if len(events) == 1:
-                _log.exception("a report cannot be stored")
-                return self._give_up(events, error)
-            # Something in one of them cannot be stored: it must not take its neighbours with it.
-            middle = len(events) // 2
-            return self._commit(events[:middle]) | self._commit(events[middle:])
-        for id_, event in enumerate(events, first):
-            event.id = id_
-            if event.report.event_id is not None:
-                self._seen.add(event.event_id, id_, event.received_at)
-        return {}
-
-    def _give_up(self, events: Sequence[ErrorEvent], error: Exception) -> dict[int, str]:
-        for event in events:
-            event.id = -next(_numbers)
-            self._recurrences.forget(event.fingerprint, event.timestamp)
-        return {event.id: str(error) for event in events}
+        if report.system_context is not None or hardware is not None:
+            _measure(event, report)
+        if event.is_new_pattern:
+            self._patterns.add(pattern.fingerprint)
+        if parsed.key is not None:
+            batch.keys[parsed.key] = event
+        batch.events.append(event)
+        return event
 
 
-def _result(one: ErrorEvent | int | Refusal, outcomes: dict[int, Outcome], failed: dict[int, str]) -> bytes | Refusal:
-    if isinstance(one, Refusal):
-        return one
-    if isinstance(one, int):
-        known = outcomes.get(one)
-        return _encode(known._asdict()) if known else Refusal("it is stored, but cannot be read", "", "store_failed")
-    if one.id in failed:
-        return Refusal(failed[one.id], "", "store_failed")
-    return _encode(
-        {
-            "id": one.id,
-            "event_id": one.event_id,
-            "severity": one.severity,
-            "reasons": one.reasons,
-            "fingerprint": one.fingerprint,
-        }
-    )
+def _measure(event: ErrorEvent, report: ErrorReport) -> None:
+    """Sets the measurements of `event`, which are columns of the database."""
+    system, hardware = report.system_context, report.hardware_context
+    metrics: Any = system.metrics if system else None
+    if metrics:
+        event.cpu_percent = metrics.cpu.percent if metrics.cpu else None
+        event.memory_percent = metrics.memory.used_percent if metrics.memory else None
+        event.disk_percent = metrics.disk.used_percent if metrics.disk else None
+    devices = system.gpu_metrics.devices if system and system.gpu_metrics else None
+    if devices:
+        event.gpu_celsius = max([d.temperature for d in devices if d.temperature is not None], default=None)
+    status = hardware.hardware_status if hardware else None
+    if status:
+        event.conditions = ",".join([name for name in CONDITIONS if getattr(status, name)]) or None

@@ -1,4 +1,4 @@
-"""What happened lately, without the store: counts over a sliding window, and how often a pattern recurs."""
+"""How often each pattern occurred lately, in memory: whether an error recurs by the service's own count."""
 
 import datetime as dt
 from collections import OrderedDict
@@ -12,40 +12,21 @@ SIX_HOURS: Final = dt.timedelta(hours=6)
 MAX_PATTERNS: Final = 50_000
 
 
-class SlidingCount:
-    """How many of something fell into the last `span` seconds, to the second."""
-
-    def __init__(self, span: int, seconds: Mapping[int, int] | None = None) -> None:
-        self._span = span
-        self._seconds: dict[int, int] = dict(seconds or {})
-
-    def add(self, moment: float, count: int = 1) -> None:
-        second = int(moment)
-        self._seconds[second] = self._seconds.get(second, 0) + count
-
-    def value(self, now: float, *, since: float = 0.0) -> int:
-        """The count of the window that ends `now`, and begins at `since` where that is later."""
-        oldest = int(now) - self._span
-        if len(self._seconds) > 2 * self._span:
-            self._seconds = {second: count for second, count in self._seconds.items() if second > oldest}
-        first = max(oldest, int(since) - 1)
-        return sum(count for second, count in list(self._seconds.items()) if second > first)
-
-
 class Recurrences:
-    """The last times of each pattern, as many as the thresholds need; the patterns unseen for longest are forgotten."""
+    """The latest times of each pattern, as many as the thresholds need. Of more than `MAX_PATTERNS` patterns, the one
+    that was not seen for longest is evicted."""
 
     def __init__(self, thresholds: Thresholds, past: Mapping[str, Sequence[dt.datetime]]) -> None:
         self._hourly = thresholds.recurring_per_hour
         self._six_hourly = thresholds.recurring_per_6_hours
-        self._keep = max(self._hourly, self._six_hourly)
+        self._keep = thresholds.times_needed
         self._times: OrderedDict[str, list[dt.datetime]] = OrderedDict()
         for fingerprint, times in past.items():
             self._times[fingerprint] = sorted(times)[-self._keep :]
 
     def recurs(self, fingerprint: str, moment: dt.datetime) -> bool:
-        """Notes one more error of the pattern, and says whether there now are more than the thresholds allow in the
-        hour or the six hours up to `moment`."""
+        """Adds an error of the pattern at `moment`, and returns whether the pattern now has more errors within an hour
+        or six hours of `moment` than the thresholds allow."""
         times = self._times.get(fingerprint)
         if times is None:
             times = self._times[fingerprint] = []
@@ -67,7 +48,7 @@ class Recurrences:
         return hour > self._hourly or six > self._six_hourly
 
     def forget(self, fingerprint: str, moment: dt.datetime) -> None:
-        """Takes one back that could not be stored."""
+        """Removes an error that could not be stored."""
         times = self._times.get(fingerprint)
         if times and moment in times:
             times.remove(moment)

@@ -1,19 +1,20 @@
-"""Where errors are kept: the seam between the service and a storage engine.
+"""The database: a DuckDB file in a process of its own, which reads the log from its own position and answers reads.
 
-A store keeps a batch of events wholly or not at all, and returns from `commit` when they are on disk. What it knows
-of the past (`State`) lets the service go on after a restart as if there had been none.
+The HTTP process uses `client.py`; everything behind `server.py` runs in the database's process, which may be slow, dead
+or restarting without any effect on what is accepted. Depends on the log, on events, and on the types of ingest.
 """
 
 import datetime as dt
-from collections.abc import Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple
 
-from exporter.events.event import ErrorEvent
-from exporter.store.filters import Filters
+from msgspec import Struct
+
+from exporter.events.outcome import UnavailableError
+from exporter.ingest.past import Past
 
 
-class StoreError(Exception):
-    """The store cannot do this now; nothing of it was kept."""
+class StoreError(UnavailableError):
+    """The database cannot answer now. What was accepted is in the log and is not affected."""
 
 
 class CounterKey(NamedTuple):
@@ -30,52 +31,23 @@ class Count(NamedTuple):
     last_seen: dt.datetime
 
 
-class Outcome(NamedTuple):
-    """What became of a report, as its sender is told."""
+class State(Struct):
+    """State that the HTTP process restores at startup, as of the log position `position`. `…_seconds` map each epoch
+    second of the last hour to its number of errors."""
 
-    id: int
-    event_id: str
-    severity: str
-    reasons: Sequence[str]
-    fingerprint: str
-
-
-class State(NamedTuple):
-    """What the past left. `…_seconds` map an epoch second to its errors."""
-
-    last_id: int
-
-    counters: dict[CounterKey, Count]
-    recurrences: dict[str, list[dt.datetime]]  # fingerprint → times of the last six hours, oldest first
-    event_ids: dict[str, tuple[int, dt.datetime]]  # the newest, oldest first: id and receipt
-    event_ids_since: dt.datetime | None  # the oldest receipt among them; None: they are all there are
-    critical_seconds: dict[int, int]
-    received_seconds: dict[int, int]
+    position: int
+    past: Past
+    counters: list[tuple[CounterKey, Count]]  # in the order in which the keys first appeared
+    critical_seconds: dict[int, int]  # by the time of the error
+    received_seconds: dict[int, int]  # by the receipt
     reset_at: dt.datetime | None
 
 
-class Store(Protocol):
-    """`open`, `commit`, `reset_counts` and `close` are called from one thread, the rest from others; all may block.
-    What reads sees everything that was committed before."""
+class DatabaseInfo(Struct):
+    """The log that a database is bound to. `complete`: it was closed by a clean stop. `last_event_id` is the event_id
+    at `position`."""
 
-    def open(self) -> State: ...
-    def commit(self, events: Sequence[ErrorEvent]) -> int:
-        """Keeps the events under consecutive ids, and returns the first; marks those that are the first of their
-        pattern. Raises `StoreError`."""
-
-    def failure(self) -> str:
-        """Why the store is in trouble although commits are kept; "" when it is not."""
-
-    def reset_counts(self, at: dt.datetime) -> None: ...
-    def overview(self, hours: int, now: dt.datetime) -> dict[str, Any]: ...
-    def errors(self, filters: Filters, now: dt.datetime) -> dict[str, Any]: ...
-    def facets(self, filters: Filters, now: dt.datetime) -> dict[str, Any]: ...
-    def error(self, id_: int) -> dict[str, Any] | None: ...
-    def recent_critical(self, since: dt.datetime) -> list[ErrorEvent]:
-        """The newest critical errors received since a moment, oldest first; without the bodies of large ones."""
-
-    def patterns(self, hours: int, now: dt.datetime, limit: int) -> list[dict[str, Any]]: ...
-    def pattern(self, fingerprint: str, hours: int, now: dt.datetime) -> dict[str, Any] | None: ...
-    def outcomes(self, ids: Sequence[int]) -> list[Outcome]: ...
-    def find_event(self, event_id: str, timestamp: dt.datetime) -> int | None: ...
-    def close(self) -> None: ...
+    identity: str
+    position: int
+    complete: bool
+    last_event_id: str | None

@@ -1,21 +1,25 @@
+-- What stands in braces is filled in by select.py. {resource}, {network}, {worker} and {test} are the conditions by which
+-- a category belongs to the group.
+
 -- name: summary
-SELECT coalesce(sum(errors), 0)::BIGINT                                              AS total_errors,
-       coalesce(sum(recurring), 0)::BIGINT                                           AS recurring_errors,
-       coalesce(sum(errors) FILTER (error_category ILIKE 'RESOURCE\_%' ESCAPE '\'), 0)::BIGINT AS resource_errors,
-       coalesce(sum(errors) FILTER (error_category ILIKE 'NETWORK\_%' ESCAPE '\'), 0)::BIGINT  AS network_errors,
-       coalesce(sum(errors) FILTER (hardware_error), 0)::BIGINT                      AS hardware_errors,
+SELECT coalesce(sum(errors), 0)::BIGINT                                                   AS total_errors,
+       coalesce(sum(recurring), 0)::BIGINT                                                AS recurring_errors,
+       coalesce(sum(errors) FILTER ({resource}), 0)::BIGINT                               AS resource_errors,
+       coalesce(sum(errors) FILTER ({network}), 0)::BIGINT                                AS network_errors,
+       coalesce(sum(errors) FILTER (hardware_error), 0)::BIGINT                           AS hardware_errors,
        coalesce(sum(errors) FILTER (hardware_error AND severity = 'critical'), 0)::BIGINT AS critical_hardware_errors,
-       coalesce(sum(errors) FILTER (severity = 'critical'), 0)::BIGINT               AS critical_errors,
-       coalesce(sum(errors) FILTER (severity = 'warning'), 0)::BIGINT                AS warning_errors,
-       coalesce(sum(errors) FILTER (severity = 'info'), 0)::BIGINT                   AS info_errors,
-       coalesce(sum(errors) FILTER (error_category ILIKE 'WORKER\_%' ESCAPE '\'), 0)::BIGINT   AS worker_errors,
-       coalesce(sum(errors) FILTER (error_category ILIKE 'TEST\_%' ESCAPE '\'), 0)::BIGINT     AS test_errors
+       coalesce(sum(errors) FILTER (severity = 'critical'), 0)::BIGINT                    AS critical_errors,
+       coalesce(sum(errors) FILTER (severity = 'warning'), 0)::BIGINT                     AS warning_errors,
+       coalesce(sum(errors) FILTER (severity = 'info'), 0)::BIGINT                        AS info_errors,
+       coalesce(sum(errors) FILTER ({worker}), 0)::BIGINT                                 AS worker_errors,
+       coalesce(sum(errors) FILTER ({test}), 0)::BIGINT                                   AS test_errors
 FROM facts($since, $whole);
 
 -- name: critical_since
 SELECT coalesce(sum(errors), 0)::BIGINT AS errors FROM facts($since, $whole) WHERE severity = 'critical';
 
--- name: lately
+-- name: critical_now
+-- Workers with critical errors, the one with most first.
 SELECT worker_id, count(*) AS errors
 FROM errors WHERE timestamp >= $since AND severity = 'critical'
 GROUP BY 1 ORDER BY 2 DESC, 1;
@@ -27,13 +31,13 @@ GROUP BY 1 ORDER BY 2 DESC, 1;
 
 -- name: time_series
 SELECT time_bucket(to_seconds($bucket), minute) AS timestamp,
-       coalesce(sum(errors) FILTER (severity = 'critical'), 0)::BIGINT AS critical,
-       coalesce(sum(errors) FILTER (severity = 'warning'), 0)::BIGINT  AS warning,
-       coalesce(sum(errors) FILTER (severity = 'info'), 0)::BIGINT     AS info,
-       coalesce(sum(errors) FILTER (error_category ILIKE 'RESOURCE\_%' ESCAPE '\'), 0)::BIGINT AS resource,
-       coalesce(sum(errors) FILTER (error_category ILIKE 'NETWORK\_%' ESCAPE '\'), 0)::BIGINT  AS network,
-       coalesce(sum(errors) FILTER (hardware_error AND severity = 'critical'), 0)::BIGINT      AS critical_hardware,
-       coalesce(sum(recurring), 0)::BIGINT                             AS recurring
+       coalesce(sum(errors) FILTER (severity = 'critical'), 0)::BIGINT                    AS critical,
+       coalesce(sum(errors) FILTER (severity = 'warning'), 0)::BIGINT                     AS warning,
+       coalesce(sum(errors) FILTER (severity = 'info'), 0)::BIGINT                        AS info,
+       coalesce(sum(errors) FILTER ({resource}), 0)::BIGINT                               AS resource,
+       coalesce(sum(errors) FILTER ({network}), 0)::BIGINT                                AS network,
+       coalesce(sum(errors) FILTER (hardware_error AND severity = 'critical'), 0)::BIGINT AS critical_hardware,
+       coalesce(sum(recurring), 0)::BIGINT                                                AS recurring
 FROM facts($since, $whole)
 GROUP BY 1 ORDER BY 1;
 
@@ -93,7 +97,7 @@ SELECT hardware_type, sum(errors)::BIGINT AS error_count, sum(critical)::BIGINT 
 FROM by_type GROUP BY hardware_type ORDER BY error_count DESC, hardware_type LIMIT $limit;
 
 -- name: hardware_metrics
--- Percent and °C, over the reports that carry them.
+-- Percent and °C, over the reports that have the measurement.
 SELECT hardware_type,
        avg(cpu_percent) AS cpu_percent, avg(memory_percent) AS memory_percent, avg(disk_percent) AS disk_percent,
        max(gpu_celsius) AS max_gpu_celsius,
@@ -104,7 +108,7 @@ FROM errors WHERE timestamp >= $since AND hardware_type IS NOT NULL
 GROUP BY 1;
 
 -- name: matching
--- What the filters of the list say; put where {matching} stands.
+-- The condition by which an error matches the filters. It is no statement of its own: others include it.
       timestamp >= $since
       AND ($severity IS NULL OR list_contains($severity, severity))
       AND ($category IS NULL OR list_contains($category, error_category))
@@ -112,13 +116,7 @@ GROUP BY 1;
       AND ($type IS NULL OR list_contains($type, type))
       AND ($fingerprint IS NULL OR fingerprint = $fingerprint)
       AND ($hardware IS NULL OR list_contains($hardware, hardware_type))
-      AND ($group IS NULL
-           OR (list_contains($group, 'resource') AND error_category ILIKE 'RESOURCE\_%' ESCAPE '\')
-           OR (list_contains($group, 'network') AND error_category ILIKE 'NETWORK\_%' ESCAPE '\')
-           OR (list_contains($group, 'worker') AND error_category ILIKE 'WORKER\_%' ESCAPE '\')
-           OR (list_contains($group, 'test') AND error_category ILIKE 'TEST\_%' ESCAPE '\')
-           OR (list_contains($group, 'hardware') AND hardware_error)
-           OR (list_contains($group, 'recurring') AND is_recurring))
+      AND ($group IS NULL OR {any_group})
       AND ($q IS NULL OR contains(lower(message), $q) OR contains(lower(type), $q)
            OR contains(lower(worker_id), $q) OR contains(lower(error_category), $q))
 
@@ -129,7 +127,7 @@ FROM errors WHERE {matching} AND {column} IS NOT NULL
 GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT $limit;
 
 -- name: errors
--- The ids are found first, on narrow columns; the wide ones are read for these alone.
+-- The inner query reads narrow columns only; the wide ones are read for the ids that it returns.
 SELECT id, event_id, timestamp, received_at, worker_id, type, error_category, message, severity, reasons, fingerprint,
        is_recurring, is_system_critical, hardware_error AS is_hardware_error, payload
 FROM errors WHERE id IN (
@@ -149,33 +147,39 @@ FROM errors WHERE id = $id;
 SELECT id, event_id, timestamp, received_at, worker_id, type, error_category AS category, message, severity, reasons,
        fingerprint, type AS pattern, is_recurring, is_system_critical, hardware_type, hardware_error,
        CASE WHEN strlen(payload) <= 65536 THEN payload ELSE '' END AS body
-FROM errors WHERE received_at >= $since AND severity = 'critical'
+FROM errors WHERE received_at >= $since AND id > $above AND severity = 'critical'
 ORDER BY id DESC LIMIT $limit;
 
--- name: outcomes
-SELECT id, event_id, severity, reasons, fingerprint FROM errors WHERE id IN (SELECT unnest($ids));
+-- name: outcome
+SELECT id, event_id, severity, reasons, fingerprint FROM errors WHERE id = $id;
 
--- name: find_event
--- A repeat carries the timestamp of the first, which leaves few row groups to look into.
-SELECT id FROM errors WHERE timestamp = $timestamp AND event_id = $event_id LIMIT 1;
+-- name: find_outcome
+-- A repeat carries the timestamp of the first, so that few row groups have to be read.
+SELECT id, event_id, severity, reasons, fingerprint FROM errors
+WHERE timestamp = $timestamp AND event_id = $event_id AND worker_id = $worker_id LIMIT 1;
 
 -- name: counters
 SELECT worker_id, type, error_category, severity, hardware_type, sum(errors)::BIGINT, min(first_seen), max(last_seen)
 FROM counters GROUP BY ALL
-ORDER BY min(rowid);  -- as they came, so that a restart keeps the same labels where there are too many
+ORDER BY min(rowid);  -- in order of arrival: after a restart, the same workers and types keep their own labels
 
 -- name: recent_event_ids
-SELECT event_id, id, received_at FROM errors WHERE id > $above ORDER BY id;
+SELECT worker_id, event_id, id, received_at FROM errors WHERE id > $above ORDER BY id;
+
+-- name: log_position
+SELECT identity, position, complete, (SELECT any_value(event_id) FROM errors WHERE id = position) AS last_event_id
+FROM log_position;
 
 -- name: recurrences
-SELECT fingerprint, list_sort(max(timestamp, 64)) FROM errors WHERE timestamp >= $since GROUP BY 1;
+SELECT fingerprint, list_sort(max(timestamp, $times)) FROM errors WHERE timestamp >= $since GROUP BY 1;
 
 -- name: seconds
--- How many errors each second brought, by a column's clock: critical ones, and all.
+-- Critical errors by the second in which they happened.
 SELECT epoch(date_trunc('second', timestamp))::BIGINT, count(*) FROM errors
 WHERE timestamp >= $since AND severity = 'critical' GROUP BY 1 ORDER BY 1;
 
 -- name: received_seconds
+-- All errors by the second in which they were received.
 SELECT epoch(date_trunc('second', received_at))::BIGINT, count(*) FROM errors
 WHERE received_at >= $since GROUP BY 1 ORDER BY 1;
 
@@ -183,4 +187,4 @@ WHERE received_at >= $since GROUP BY 1 ORDER BY 1;
 SELECT DISTINCT fingerprint FROM patterns;
 
 -- name: reset_at
-SELECT max(reset_at) FROM marks;
+SELECT max(reset_at) AS reset_at FROM marks;

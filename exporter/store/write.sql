@@ -4,6 +4,8 @@ SET threads = 1;
 SET checkpoint_threshold = '16MB';
 SET max_vacuum_tasks = 0;
 SET TimeZone = 'UTC';
+-- A start that is refused leaves the file as it was; a clean stop checkpoints by itself.
+PRAGMA disable_checkpoint_on_shutdown;
 
 -- name: roll_minutes
 INSERT INTO rollup
@@ -17,6 +19,16 @@ INSERT INTO counters
 SELECT worker_id, type, error_category, severity, hardware_type, count(*), min(timestamp), max(timestamp)
 FROM errors WHERE id > $projected
 GROUP BY ALL ORDER BY min(id);
+
+-- name: set_position
+UPDATE log_position SET position = $position;
+
+-- name: bind
+-- Ties the database to a log. Until the next clean stop the file alone is not complete.
+UPDATE log_position SET identity = $identity, complete = false;
+
+-- name: mark_complete
+UPDATE log_position SET complete = true;
 
 -- name: compact
 -- Small appends pile up rows of one key; at start they are added up once.

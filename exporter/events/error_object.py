@@ -1,0 +1,120 @@
+"""The error object: one error event as the API's lists and the live updates show it."""
+
+from typing import Annotated, Any, Final, Literal
+
+import msgspec
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from exporter.events.cursor import cursor_after
+from exporter.events.event import MAX_MESSAGE, ErrorEvent, Severity, isoformat
+from exporter.events.groups import GroupName, groups_of
+from exporter.events.lenient import lenient_json
+
+MAX_LISTED_TRACEBACK: Final = 32_768  # characters
+MAX_LISTED_CONTEXT: Final = 32_768  # bytes of JSON
+CONTEXTS: Final = ("system_context", "hardware_context", "error_frequency")
+
+Timestamp = Annotated[
+    str, Meta(description="ISO 8601 in UTC, with milliseconds", extra_json_schema={"format": "date-time"})
+]
+Truncated = Literal["message", "traceback", "system_context", "hardware_context", "error_frequency"]
+
+
+class ErrorObject(Struct, kw_only=True):
+    """One error. `timestamp` is when it happened, `received_at` when it was received. `reasons` are the texts of the
+    severity rules that matched. `groups` names the groups that count the error. `cursor` starts the page of
+    `/api/errors/list` that follows it. `traceback` and the contexts are as they were sent.
+
+    In lists and live updates a message ends after 8,192 characters, a traceback is its last 32,768 characters, and a
+    context of more than 32,768 bytes is null; `truncated` names the fields concerned."""
+
+    id: Annotated[int, Meta(ge=1)]
+    event_id: str
+    timestamp: Timestamp
+    received_at: Timestamp
+    worker_id: str
+    type: str
+    error_category: str
+    message: str
+    severity: Severity
+    reasons: list[str]
+    fingerprint: str
+    is_recurring: bool
+    is_system_critical: bool
+    is_hardware_error: bool
+    is_critical: bool
+    groups: tuple[GroupName, ...]
+    cursor: str
+    traceback: str | None
+    system_context: Any
+    hardware_context: Any
+    error_frequency: Any
+    truncated: list[Truncated] | UnsetType = UNSET
+
+
+def of_event(event: ErrorEvent) -> ErrorObject:
+    """Returns the error object of a stored event."""
+    columns = {
+        "id": event.id,
+        "event_id": event.event_id,
+        "timestamp": event.timestamp,
+        "received_at": event.received_at,
+        "worker_id": event.worker_id,
+        "type": event.type,
+        "error_category": event.category,
+        "message": event.message,
+        "severity": event.severity,
+        "reasons": list(event.reasons),
+        "fingerprint": event.fingerprint,
+        "is_recurring": event.is_recurring,
+        "is_system_critical": event.is_system_critical,
+        "is_hardware_error": event.hardware_error,
+    }
+    return error_object(columns, event.body)
+
+
+def error_object(columns: dict[str, Any], body: str) -> ErrorObject:
+    """Returns the error object of an event's `columns` (the fields of `ErrorObject` up to `is_hardware_error`, with
+    times as datetimes) and its `body`, the report as JSON. Long texts and contexts are cut."""
+    sent = payload(body)
+    contexts: dict[str, Any] = {name: sent.get(name) for name in CONTEXTS}
+    large = _too_large(contexts) if len(body) > MAX_LISTED_CONTEXT else []
+    contexts.update(dict.fromkeys(large))
+    truncated: list[Any] = [*large]
+    traceback = sent.get("traceback")
+    if traceback and len(traceback) > MAX_LISTED_TRACEBACK:
+        traceback = "…" + traceback[-MAX_LISTED_TRACEBACK:]  # the innermost frame is at the end
+        truncated.append("traceback")
+    if len(sent.get("message") or "") > MAX_MESSAGE:
+        truncated.append("message")
+    return ErrorObject(**derived(columns), **contexts, traceback=traceback, truncated=truncated or UNSET)
+
+
+def derived(columns: dict[str, Any]) -> dict[str, Any]:
+    """Returns the columns of an event as fields of `ErrorObject`, with those that follow from them."""
+    return columns | {
+        "timestamp": isoformat(columns["timestamp"]),
+        "received_at": isoformat(columns["received_at"]),
+        "is_critical": columns["severity"] == "critical",
+        "groups": groups_of(
+            columns["error_category"],
+            hardware_error=columns["is_hardware_error"],
+            recurring=columns["is_recurring"],
+        ),
+        "cursor": cursor_after(columns["timestamp"], columns["id"]),
+    }
+
+
+def payload(body: str) -> dict[str, Any]:
+    """Returns the report as it was sent. A number that a 64-bit float cannot hold is null; only fields that are not
+    checked at ingest can contain one."""
+    sent: dict[str, Any]
+    try:
+        sent = msgspec.json.decode(body)
+    except (msgspec.DecodeError, RecursionError):
+        sent = lenient_json(body)
+    return sent
+
+
+def _too_large(contexts: dict[str, Any]) -> list[str]:
+    return [name for name, value in contexts.items() if len(msgspec.json.encode(value)) > MAX_LISTED_CONTEXT]

@@ -1,0 +1,265 @@
+"""Group commit: the reports of many requests become one batch, and one append to the log.
+
+While a batch is being appended, the next one gathers; a single request is never delayed for others, unless `linger`
+says so. Reports are prepared when their batch is formed, one after the other, which costs a third less than preparing
+each when it arrives. Runs on the event loop; only the append itself blocks, in a thread of its own.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final
+
+import msgspec
+from msgspec import Struct
+
+from exporter.events.event import ErrorEvent, decode_event, encode_batch
+from exporter.events.outcome import Outcome, UnavailableError, outcome_of
+from exporter.ingest.pipeline import INTERNAL, Batch, Parsed, Pipeline, Prepared, Refusal, Submission
+from exporter.log import Log, LogError, LogFullError
+
+MAX_EVENTS: Final = 4_000  # in one batch, unless one request has more
+MAX_BYTES: Final = 2**24
+SLICE: Final = 100  # reports that are prepared before other tasks get their turn
+Result = bytes | Refusal
+Lookup = Callable[[int | tuple[str, str, Any]], Awaitable[Outcome | None]]
+_encode = msgspec.json.Encoder().encode
+_log = logging.getLogger(__name__)
+
+
+class QueueFullError(Exception):
+    """More reports wait to be appended than `capacity` or `capacity_bytes` allow."""
+
+
+class Entry(Struct, gc=False):
+    """One request in the queue: its submissions, or a report that the database was asked about. `prepared` is the
+    future of their outcomes, `since` the monotonic time of entry, `size` in bytes."""
+
+    submissions: Sequence[Submission | Parsed]
+    prepared: Any
+    since: float
+    size: int
+
+
+class Ingest:
+    """Accepts reports into `log`.
+
+    `lookup` asks the database for the outcome of an event by its id or by (worker_id, event_id, timestamp). After each
+    append `on_batch(events, seconds)` is called, before the senders are answered; `on_failure` after one that failed.
+    """
+
+    def __init__(
+        self,
+        log: Log,
+        pipeline: Pipeline,
+        lookup: Lookup,
+        *,
+        on_batch: Callable[[list[ErrorEvent], float], None],
+        on_failure: Callable[[LogError], None],
+        capacity: int,
+        capacity_bytes: int,
+        linger: float = 0.0,
+    ) -> None:
+        self.capacity = capacity
+        self.capacity_bytes = capacity_bytes
+        self.queued = 0
+        self.bytes = 0
+        self.pipeline = pipeline
+        self._log = log
+        self._lookup = lookup
+        self._on_batch = on_batch
+        self._on_failure = on_failure
+        self._linger = linger
+        self._waiting: list[Entry] = []
+        self._appending: list[Entry] = []
+        self._wake = asyncio.Event()
+        self._thread = ThreadPoolExecutor(1, "log")
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        self._task = asyncio.create_task(self._run())
+
+    async def ingest(self, submissions: Sequence[Submission]) -> list[Result]:
+        """Parse, fingerprint and classify `submissions`, append them to the log, and return one outcome per submission:
+        the `data` of the answer as JSON, or a refusal. Raises `QueueFullError` before anything is prepared."""
+        prepared, error = await self._enter(submissions)
+        return [_outcome(item, error) or await self._known_outcome(item) for item in prepared]
+
+    def oldest_seconds(self) -> float:
+        """For how long the oldest report that is not on disk has been waiting."""
+        oldest = self._appending or self._waiting
+        return time.monotonic() - oldest[0].since if oldest else 0.0
+
+    async def run_in_log_thread(self, call: Callable[[], None]) -> None:
+        """Runs `call` between two appends."""
+        await asyncio.get_running_loop().run_in_executor(self._thread, call)
+
+    async def drain(self, seconds: float) -> None:
+        """Waits until the queued reports are appended or have failed, for `seconds` at most. Then no more are
+        accepted."""
+        waiting = [entry.prepared for entry in (*self._appending, *self._waiting)]
+        if waiting:
+            await asyncio.wait(waiting, timeout=seconds)
+        if self._task:
+            self._task.cancel()
+        self._thread.shutdown(wait=False)
+
+    def _enter(
+        self, submissions: Sequence[Submission | Parsed]
+    ) -> "asyncio.Future[tuple[list[Prepared], LogError | None]]":
+        """Queues submissions. The future gives the outcome of each when its batch is on disk or has failed. Raises
+        `QueueFullError`."""
+        size = sum([len(one.body) for one in submissions])
+        if self.queued + len(submissions) > self.capacity or self.bytes + size > self.capacity_bytes:
+            raise QueueFullError
+        self.queued += len(submissions)
+        self.bytes += size
+        future: asyncio.Future[tuple[list[Prepared], LogError | None]] = asyncio.get_running_loop().create_future()
+        self._waiting.append(Entry(submissions, future, time.monotonic(), size))
+        self._wake.set()
+        return future
+
+    async def _run(self) -> None:
+        while True:
+            if not self._waiting:
+                self._wake.clear()
+                await self._wake.wait()
+            if self._linger:
+                await asyncio.sleep(self._linger)
+            await asyncio.sleep(0)
+            entries = self._appending = self._next_entries()
+            try:
+                await self._accept(entries)
+            except Exception as failure:  # a fault of our own must not be the end of all later reports
+                _log.exception("the reports of %d requests could not be handled", len(entries))
+                for entry in entries:
+                    if not entry.prepared.done():
+                        entry.prepared.set_exception(failure)
+            self._appending = []
+            self.queued -= sum([len(entry.submissions) for entry in entries])
+            self.bytes -= sum([entry.size for entry in entries])
+
+    async def _accept(self, entries: Sequence[Entry]) -> None:
+        """Makes one batch of the entries, appends it, and settles them."""
+        batch = Batch()
+        prepared = [await self._prepare(entry, batch) for entry in entries]
+        error = await self._append(batch) if batch.events else None
+        for entry, items in zip(entries, prepared, strict=True):
+            if not entry.prepared.done():
+                entry.prepared.set_result((items, error))
+
+    def _next_entries(self) -> list[Entry]:
+        """Removes entries from the queue and returns them, up to a size that keeps an append short."""
+        count = size = 0
+        for number, entry in enumerate(self._waiting):
+            count += len(entry.submissions)
+            size += entry.size
+            if number and (count > MAX_EVENTS or size > MAX_BYTES):
+                entries, self._waiting = self._waiting[:number], self._waiting[number:]
+                return entries
+        entries, self._waiting = self._waiting, []
+        return entries
+
+    async def _prepare(self, entry: Entry, batch: Batch) -> list[Prepared]:
+        pipeline = self.pipeline
+        prepared: list[Prepared] = []
+        for number, one in enumerate(entry.submissions, 1):
+            try:
+                if isinstance(one, Submission):
+                    prepared.append(pipeline.prepare(one, batch))
+                else:
+                    prepared.append(pipeline.prepare_parsed(one, batch, looked_up=True))
+            except Exception:  # a fault of our own, at the one report; the others of the batch are accepted
+                _log.exception("a report could not be prepared")
+                prepared.append(Refusal("an error of the service itself; its log has the details", "", INTERNAL))
+            if number % SLICE == 0:
+                await asyncio.sleep(0)
+        return prepared
+
+    async def _append(self, batch: Batch) -> LogError | None:
+        """Appends a batch and gives its events their ids. If it fails they keep the id 0 and the error is returned."""
+        began = time.perf_counter()
+        try:
+            payload = self._encoded(batch)
+            if not batch.events:
+                return None
+            loop = asyncio.get_running_loop()
+            first = await loop.run_in_executor(self._thread, self._log.append, payload, len(batch.events))
+        except Exception as failure:
+            if not isinstance(failure, LogError):
+                _log.exception("a batch could not be appended")
+            error = failure if isinstance(failure, LogError) else LogError(str(failure))
+            self.pipeline.failed(batch.events)
+            self._on_failure(error)
+            return error
+        for id_, event in enumerate(batch.events, first):
+            event.id = id_
+        self.pipeline.stored(batch)
+        self._on_batch(batch.events, time.perf_counter() - began)
+        return None
+
+    def _encoded(self, batch: Batch) -> bytes:
+        """Encodes a batch. An event that cannot be encoded is taken out, so that the others are stored."""
+        try:
+            return encode_batch(batch.events)
+        except Exception:
+            _log.exception("a report cannot be stored")
+            bad = [event for event in batch.events if not _can_be_encoded(event)]
+            refused = {id(event) for event in bad}
+            self.pipeline.failed(bad)
+            batch.events = [event for event in batch.events if id(event) not in refused]
+            batch.keys = {key: event for key, event in batch.keys.items() if id(event) not in refused}
+            return encode_batch(batch.events)
+
+    async def _known_outcome(self, item: Prepared) -> Result:
+        """Returns the outcome of a report that repeats an earlier one, or may repeat one. Asks the log, then the
+        database."""
+        try:
+            if isinstance(item, int):
+                outcome = self._logged(item) or await self._lookup(item)
+                return _encode(outcome) if outcome else Refusal("it was stored, and deleted since", "", "store_failed")
+            assert isinstance(item, Parsed)
+            assert item.key is not None
+            outcome = await self._lookup((*item.key, item.moment))
+        except UnavailableError as error:
+            return Refusal(f"whether it repeats an earlier report cannot be found out now: {error}", "", "store_failed")
+        if outcome:
+            self.pipeline.duplicates += 1
+            return _encode(outcome)
+        try:
+            ((again,), failure) = await self._enter([item])
+        except QueueFullError:  # the other reports of the request may be stored already
+            return Refusal("too many reports wait to be written", "", "queue_full")
+        return _outcome(again, failure) or await self._known_outcome(again)
+
+    def _logged(self, id_: int) -> Outcome | None:
+        """The outcome of an event that the log still holds."""
+        if not self._log.first <= id_ <= self._log.last:
+            return None
+        try:
+            (record, *_) = self._log.read(id_, 1)
+        except LogError as error:
+            _log.warning("the outcome of error %d is read from the database: %s", id_, error)
+            return None
+        return outcome_of(decode_event(record.payload, record.first, id_))
+
+
+def _can_be_encoded(event: ErrorEvent) -> bool:
+    try:
+        encode_batch([event])
+    except Exception:
+        return False
+    return True
+
+
+def _outcome(item: Prepared, error: LogError | None) -> Result | None:
+    """Returns the outcome if it is known already; None if it has to be looked up."""
+    if isinstance(item, ErrorEvent):
+        if item.id:
+            return _encode(outcome_of(item))
+        if error is None:
+            return Refusal("this report cannot be stored; the log of the service says why", "", "internal_error")
+        return Refusal(str(error), "", "queue_full" if isinstance(error, LogFullError) else "store_failed")
+    return item if isinstance(item, Refusal) else None

@@ -1,0 +1,68 @@
+"""The log: where accepted error events are made durable, in one order. Everything else reads it from a position.
+
+A batch is appended as one record and is on disk when `append` returns. The position of an event is its `id`: the first
+event of a new log has position `base + 1`. This module is the seam; `embedded.py` is the implementation on one machine.
+The log knows nothing of its readers, of HTTP or of DuckDB.
+"""
+
+from typing import NamedTuple, Protocol
+
+
+class LogError(Exception):
+    """The log cannot do this now. Nothing of a failed append is kept."""
+
+
+class LogFullError(LogError):
+    """The log holds as many bytes as it may; the database has to catch up first."""
+
+
+class LogDamagedError(LogError):
+    """A record cannot be read, or the file is not a log of this service."""
+
+
+class Record(NamedTuple):
+    """One appended batch: the positions of its first and last event, and its payload."""
+
+    first: int
+    last: int
+    payload: bytes
+
+
+class Log(Protocol):
+    """One writer calls `append`, `trim` and `save_position`, from one thread at a time. Any thread may call the
+    rest."""
+
+    @property
+    def identity(self) -> str:
+        """Random hex text given when the log was made. The database keeps a copy, so that a log and a database that do
+        not belong together are recognised."""
+
+    @property
+    def first(self) -> int:
+        """Position of the oldest event that is kept; `last + 1` when there is none."""
+
+    @property
+    def last(self) -> int:
+        """Position of the newest event on disk; 0 when there has never been one."""
+
+    def append(self, payload: bytes, count: int) -> int:
+        """Appends a batch of `count` events and returns the position of the first when all are on disk. Raises
+        `LogError`."""
+
+    def read(self, position: int, max_bytes: int) -> list[Record]:
+        """Returns the records from the one that contains `position`, in order, up to about `max_bytes` of payload and
+        at least one; empty at the end of the log. Raises `LogError`, also when `position` was trimmed."""
+
+    def trim(self, position: int) -> None:
+        """Allows the log to delete the events up to `position`. The newest may be kept for readers that resume."""
+
+    def position(self, reader: str) -> int | None:
+        """Returns what `save_position` saved for `reader`; None if nothing."""
+
+    def save_position(self, reader: str, position: int) -> None:
+        """Saves how far `reader` has come. It is on disk after the next append or `close`."""
+
+    def probe(self) -> None:
+        """Writes and flushes a small record, as an append would. Raises `LogError`."""
+
+    def close(self) -> None: ...

@@ -1,0 +1,284 @@
+"""The embedded log: one LMDB file, `<database>.log`, with its lock file `<database>.log-lock`.
+
+    events   key: last position of a batch, 8 bytes, big-endian
+             value: first position (8 bytes, big-endian), CRC-32 of the payload (4 bytes, big-endian), payload
+    meta     format      "1"
+             identity    32 hex digits
+             base        position before the first event, decimal; of an emptied log, that of the newest one
+             reader:NAME position that the reader NAME has finished, decimal
+             probe       time of the last probe, decimal seconds
+
+LMDB is copy-on-write: a commit writes new pages, flushes them (fdatasync), then writes the meta page through a
+descriptor opened with O_DSYNC. A torn last write leaves the commit before it. Deleted pages are used again, so trimming
+keeps the file small; the file itself never shrinks. The process that serves HTTP writes; the store's process opens the
+same file read-only and never takes LMDB's writer lock, so a stopped store cannot block an append.
+"""
+
+import contextlib
+import os
+import secrets
+import struct
+import threading
+import time
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import lmdb
+
+from exporter.log import LogDamagedError, LogError, LogFullError, Record
+from exporter.log.files import flush_folder, lock
+
+FORMAT: Final = b"1"
+SPARE_BYTES: Final = 2**30  # address space beyond `max_bytes`, for pages that a slow reader still pins
+TRIM_BATCHES: Final = 64  # deleted by one append at most, so that no append has to delete a long backlog
+KEEP_BYTES: Final = 2**26  # of events that the database has and that are kept only for readers that resume
+PAGE_BYTES: Final = 4096  # of an append's last page, on average wasted by half
+ROOM_BYTES: Final = 2**16  # room that a probe requires: an ordinary report and its pages
+_KEY: Final = struct.Struct(">Q")
+_HEAD: Final = struct.Struct(">QI")
+
+
+class EmbeddedLog:
+    """A `Log` in an LMDB file. With `readonly`, it only reads what another process writes."""
+
+    def __init__(
+        self, path: Path, *, max_bytes: int = 2**30, keep_events: int = 20_000, readonly: bool = False
+    ) -> None:
+        """Opens the file, or makes it with mode 0600. A new log has no identity until `initialise` gives it one. Raises
+        `LogError`."""
+        self.path = path
+        self._max_bytes = max_bytes
+        self._keep_events = keep_events
+        self._trimmed = 0  # the newest position that `trim` was called with
+        self._trim_due = False
+        self._unsaved: dict[str, int] = {}
+        self._writing = threading.Lock()  # an append and a probe may come from two threads
+        self._lock = -1
+        try:
+            if not readonly:
+                self._lock = lock(path)
+            self._open(readonly)
+        except lmdb.Error as error:
+            self._unlock()
+            raise LogDamagedError(f"{path} cannot be opened as a log: {error}") from error
+        except BaseException:
+            self._unlock()
+            raise
+        self._identity = self._meta(b"identity").decode()
+        self._base = int(self._meta(b"base") or 0)
+        self._last = self._read_last()
+        self._used = self.bytes_used()  # upper estimate: appends add to it, `_trim` measures it again
+
+    def _open(self, readonly: bool) -> None:
+        self._env = lmdb.open(
+            str(self.path), subdir=False, map_size=self._max_bytes + SPARE_BYTES, mode=0o600, max_dbs=2, max_readers=32,
+            readonly=readonly, create=not readonly, meminit=False,
+        )  # fmt: skip
+        try:
+            # A page beyond the end of a truncated file would end this process by SIGBUS when it is read.
+            pages = self._env.info()["last_pgno"] + 1
+            if self.path.stat().st_size < pages * self._env.stat()["psize"]:
+                raise LogDamagedError(f"{self.path} was cut: {pages} pages are expected")
+            self._env.reader_check()  # slots of processes that died would pin old pages
+            self._meta_db = self._env.open_db(b"meta", create=not readonly)
+            self._events_db = self._env.open_db(b"events", create=not readonly)
+            version = self._meta(b"format")
+            if version != FORMAT and (version or readonly):
+                raise LogDamagedError(f"{self.path} has format {version.decode() or 'none'!r}; this release reads 1")
+            if not version:
+                with self._env.begin(write=True) as txn:
+                    txn.put(b"format", FORMAT, db=self._meta_db)
+                flush_folder(self.path.parent)
+        except BaseException:
+            self._env.close()
+            raise
+
+    def initialise(self, identity: str, base: int) -> None:
+        """Gives an empty log its identity, and `base` as the position before its first event."""
+        if self.first <= self.last:
+            raise LogError(f"{self.path} holds events and cannot be initialised")
+        with self._writing, self._env.begin(write=True) as txn:
+            txn.put(b"identity", identity.encode(), db=self._meta_db)
+            txn.put(b"base", str(base).encode(), db=self._meta_db)
+        self._identity, self._base, self._last = identity, base, base
+
+    @property
+    def identity(self) -> str:
+        return self._identity
+
+    @property
+    def base(self) -> int:
+        return self._base
+
+    @property
+    def last(self) -> int:
+        return self._last
+
+    @property
+    def first(self) -> int:
+        with self._env.begin(buffers=True) as txn, txn.cursor(self._events_db) as cursor:
+            return _HEAD.unpack_from(cursor.value())[0] if cursor.first() else self._last + 1
+
+    def refresh(self) -> int:
+        """Returns `last` as another process has written it meanwhile."""
+        self._last = self._read_last()
+        return self._last
+
+    def bytes_used(self) -> int:
+        """Returns the bytes of the pages that hold events."""
+        with self._env.begin() as txn:
+            return self._bytes(txn)
+
+    def append(self, payload: bytes, count: int) -> int:
+        first = self._last + 1
+        last = self._last + count
+        if self._used + len(payload) > self._max_bytes:
+            self._make_room(len(payload))
+        try:
+            # As few calls as possible: each has to wait for the interpreter lock again.
+            with self._writing, self._env.begin(write=True) as txn:
+                head = _HEAD.pack(first, zlib.crc32(payload))
+                txn.put(_KEY.pack(last), head + payload, append=True, db=self._events_db)
+                if self._trim_due:
+                    self._trim(txn)
+                if self._unsaved:
+                    self._write_positions(txn)
+        except lmdb.MapFullError as error:
+            raise LogFullError(f"{self.path}: {error}") from error
+        except (lmdb.Error, OSError) as error:
+            raise LogError(f"{self.path}: {error}") from error
+        self._last = last
+        self._used += len(payload) + PAGE_BYTES
+        return first
+
+    def read(self, position: int, max_bytes: int) -> list[Record]:
+        records: list[Record] = []
+        size = 0
+        try:
+            with self._env.begin() as txn, txn.cursor(self._events_db) as cursor:
+                more = cursor.set_range(_KEY.pack(position))
+                while more and (size < max_bytes or not records):
+                    record = _record(cursor.key(), cursor.value(), self.path)
+                    records.append(record)
+                    size += len(record.payload)
+                    more = cursor.next()
+        except lmdb.Error as error:
+            raise LogDamagedError(f"{self.path}: {error}") from error
+        if records and records[0].first > position:
+            raise LogError(f"{self.path} begins at position {records[0].first}; position {position} was trimmed")
+        return records
+
+    def scan(self) -> Iterator[tuple[Record | None, str]]:
+        """Yields every record, or what is wrong with one that is damaged. For a log that nobody writes."""
+        try:
+            with self._env.begin() as txn, txn.cursor(self._events_db) as cursor:
+                for key, value in cursor:
+                    try:
+                        yield _record(key, value, self.path), ""
+                    except LogDamagedError as error:
+                        yield None, str(error)
+        except lmdb.Error as error:
+            yield None, f"{self.path}: {error}"
+
+    def trim(self, position: int) -> None:
+        self._trimmed = max(self._trimmed, position)
+        self._trim_due = True
+
+    def position(self, reader: str) -> int | None:
+        if reader in self._unsaved:
+            return self._unsaved[reader]
+        saved = self._meta(b"reader:" + reader.encode())
+        return int(saved) if saved else None
+
+    def save_position(self, reader: str, position: int) -> None:
+        self._unsaved[reader] = position
+
+    def probe(self) -> None:
+        if self._used + ROOM_BYTES > self._max_bytes:
+            self._make_room(ROOM_BYTES)
+        try:
+            with self._writing, self._env.begin(write=True) as txn:
+                txn.put(b"probe", str(time.time()).encode(), db=self._meta_db)
+                self._write_positions(txn)
+        except (lmdb.Error, OSError) as error:
+            raise LogError(f"{self.path}: {error}") from error
+
+    def close(self) -> None:
+        if self._unsaved:
+            with contextlib.suppress(lmdb.Error), self._writing, self._env.begin(write=True) as txn:
+                self._write_positions(txn)
+        self._env.close()
+        self._unlock()
+
+    def _make_room(self, size: int) -> None:
+        """Deletes what may be deleted, and raises `LogFullError` if there is no room for `size` bytes then."""
+        more = True
+        try:
+            while more and self._used + size > self._max_bytes:
+                with self._writing, self._env.begin(write=True) as txn:
+                    more = self._trim(txn)
+        except (lmdb.Error, OSError) as error:
+            raise LogError(f"{self.path}: {error}") from error
+        if self._used + size > self._max_bytes:
+            raise LogFullError(f"the log holds {self._max_bytes} bytes of events that the database does not have yet")
+
+    def _trim(self, txn: lmdb.Transaction) -> bool:
+        """Deletes the oldest batches that the database has and nobody resumes from. Returns whether there may be more
+        of them: one call deletes a bounded number."""
+        self._used = self._bytes(txn)
+        keep = min(KEEP_BYTES, self._max_bytes // 2)
+        kept_from = self._last - self._keep_events
+        more = deleted = False
+        with txn.cursor(self._events_db) as cursor:
+            for _ in range(TRIM_BATCHES):
+                more = cursor.first()
+                last = _KEY.unpack(cursor.key())[0] if more else 0
+                more = more and last <= self._trimmed and (last <= kept_from or self._used > keep)
+                if not more:
+                    break
+                self._used -= len(cursor.value())
+                cursor.delete()
+                deleted = True
+            if deleted and not cursor.first():  # an empty log has no last key: the next start reads `base`
+                txn.put(b"base", str(self._last).encode(), db=self._meta_db)
+                self._base = self._last
+        self._trim_due = more
+        return more
+
+    def _write_positions(self, txn: lmdb.Transaction) -> None:
+        for reader, position in list(self._unsaved.items()):
+            txn.put(b"reader:" + reader.encode(), str(position).encode(), db=self._meta_db)
+            if self._unsaved[reader] == position:
+                del self._unsaved[reader]
+
+    def _bytes(self, txn: lmdb.Transaction) -> int:
+        pages = txn.stat(self._events_db)
+        return int((pages["branch_pages"] + pages["leaf_pages"] + pages["overflow_pages"]) * pages["psize"])
+
+    def _meta(self, key: bytes) -> bytes:
+        with self._env.begin() as txn:
+            return bytes(txn.get(key, default=b"", db=self._meta_db))
+
+    def _read_last(self) -> int:
+        with self._env.begin() as txn, txn.cursor(self._events_db) as cursor:
+            return _KEY.unpack(cursor.key())[0] if cursor.last() else self._base
+
+    def _unlock(self) -> None:
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
+
+
+def new_identity() -> str:
+    return secrets.token_hex(16)
+
+
+def _record(key: bytes, value: bytes, path: Path) -> Record:
+    (last,) = _KEY.unpack(key)
+    first, checksum = _HEAD.unpack_from(value)
+    payload = bytes(value[_HEAD.size :])
+    if zlib.crc32(payload) != checksum or not first <= last:
+        raise LogDamagedError(f"{path}: the batch of positions {first} to {last} is damaged")
+    return Record(first, last, payload)

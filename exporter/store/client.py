@@ -1,0 +1,185 @@
+"""The store as the HTTP process sees it: typed reads with a timeout, and the supervision of the store's process.
+
+    start ── inspect ── open ──► up ──(ended, unreadable, silent for PING_SECONDS)──► down ──(backoff)──► open ──► up
+
+Accepting a report does not depend on this module.
+"""
+
+import asyncio
+import contextlib
+import datetime as dt
+import logging
+import time
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
+
+import msgspec
+
+from exporter.backoff import Backoff
+from exporter.log.embedded import EmbeddedLog
+from exporter.store import DatabaseInfo, State, StoreError, queries
+from exporter.store.connection import Connection
+from exporter.store.flights import Flights
+from exporter.store.wire import Pong, StoreSettings
+
+READ_SECONDS: Final = 30.0
+OPEN_SECONDS: Final = 600.0  # a long log to catch up with
+CLOSE_SECONDS: Final = 5.0
+PING_INTERVAL: Final = 1.0
+PING_SECONDS: Final = 10.0  # without an answer to a ping, the process is replaced
+_R = TypeVar("_R")
+_log = logging.getLogger(__name__)
+
+
+class StoreClient:
+    """Starts, watches and asks the store's process. `position` is the log position that the database had at the last
+    answered ping; `failure` says why it does not follow the log, "" if it does."""
+
+    def __init__(self, settings: StoreSettings, log: EmbeddedLog, *, process: bool = True) -> None:
+        self.position = 0
+        self.failure = "the database is not open yet"
+        self.restarts = 0
+        self.on_position: Callable[[int], None] = lambda _: None
+        self._settings = settings
+        self._log = log
+        self._process = process
+        self._connection: Connection | None = None
+        self._flights = Flights(self._ask)
+        self._tasks: list[asyncio.Task[None]] = []
+        self._stopping = False
+        self._answered = time.monotonic()
+
+    async def inspect(self) -> DatabaseInfo:
+        """Starts the process and opens the database file. Raises `StoreError`."""
+        self._connection = Connection(self._settings, shared_log=None if self._process else self._log)
+        await self._connection.open()
+        payload = await self._call("inspect", b"", OPEN_SECONDS)
+        return msgspec.msgpack.decode(payload, type=DatabaseInfo)
+
+    async def open(self) -> State:
+        """Lets the opened database catch up with the log, and returns what it holds. Raises `StoreError`."""
+        payload = await self._call("open", self._log.identity.encode(), OPEN_SECONDS)
+        state = msgspec.msgpack.decode(payload, type=State)
+        assert self._connection
+        self._connection.lost = self._lost
+        if self._connection.closed:
+            raise StoreError("the process of the database ended as soon as it was open")
+        self._moved(Pong(state.position, ""))
+        self._tasks = [asyncio.create_task(self._ping())]
+        return state
+
+    async def read(self, query: queries.Read[_R]) -> queries.Encoded[_R]:
+        """Returns the answer to `query` as JSON. It sees everything that was accepted before this call. Raises
+        `StoreError`, at the latest after `READ_SECONDS`."""
+        answer = await self._flights.join(queries.key(query), queries.encode(query), self._log.last)
+        return queries.Encoded(query, answer)
+
+    async def reset_counts(self, at: dt.datetime) -> None:
+        """Saves the mark from which the page counts. Raises `StoreError`."""
+        await self._call("reset_counts", msgspec.msgpack.encode(at), READ_SECONDS)
+
+    async def close(self) -> None:
+        """Closes the database and ends the process, within about `CLOSE_SECONDS`."""
+        self._stopping = True
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._connection is None:
+            return
+        try:
+            await self._call("close", b"", CLOSE_SECONDS)
+        except StoreError as error:
+            _log.error("the database was not closed; the log keeps what it does not have: %s", error)
+        self._connection.close()
+        await self._connection.end(1.0)
+
+    async def _call(self, kind: Any, payload: bytes, seconds: float) -> bytes:
+        assert self._connection
+        _, future = self._connection.request(kind, payload)
+        try:
+            return await _within(future, seconds)
+        except TimeoutError:
+            raise StoreError(f"the database did not answer within {seconds:g} s") from None
+
+    async def _ask(self, payload: bytes, at: int) -> bytes:
+        """Sends a read and waits for its answer. The read is cancelled with this call. Raises `StoreError`."""
+        connection = self._connection
+        assert connection
+        id_, future = connection.request("read", payload, at)
+        try:
+            return await _within(future, READ_SECONDS)
+        except TimeoutError:
+            connection.cancel(id_)
+            raise StoreError(f"the database did not answer within {READ_SECONDS:g} s") from None
+        except asyncio.CancelledError:
+            connection.cancel(id_)
+            raise
+
+    async def _ping(self) -> None:
+        """Pings the process once a second, and replaces it when it does not answer for `PING_SECONDS`."""
+        self._answered = time.monotonic()
+        while True:
+            connection = self._connection
+            assert connection
+            if connection.closed:
+                return
+            _, future = connection.request("ping")
+            try:
+                payload = await _within(future, PING_SECONDS)
+                self._moved(msgspec.msgpack.decode(payload, type=Pong))
+            except (TimeoutError, msgspec.MsgspecError) as error:
+                reason = str(error) or f"no answer for {PING_SECONDS:g} s"
+                _log.error("the process of the database does not answer a ping and is replaced: %s", reason)
+                connection.kill()
+                connection.close()
+                self._lost()
+                return
+            except StoreError:
+                return  # it is lost, and `_lost` was called
+            await asyncio.sleep(PING_INTERVAL)
+
+    def _moved(self, pong: Pong) -> None:
+        self._answered = time.monotonic()
+        self.failure = pong.failure
+        self.position = pong.position
+        self.on_position(pong.position)
+
+    def silent_seconds(self) -> float:
+        """For how long the process has not answered a ping."""
+        return time.monotonic() - self._answered
+
+    def _lost(self) -> None:
+        if not self._stopping:
+            self.failure = "its process ended and is started again"
+            self.restarts += 1
+            self._tasks = [task for task in self._tasks if not task.done()]
+            self._tasks.append(asyncio.create_task(self._renew()))
+
+    async def _renew(self) -> None:
+        """Starts a new process, with backoff, until one has opened the database."""
+        backoff = Backoff(0.2, 15.0)
+        while True:
+            old = self._connection
+            assert old
+            old.close()
+            await old.end(0.5)
+            try:
+                await self.inspect()
+                await self.open()
+                return
+            except (StoreError, OSError) as error:
+                self.failure = f"it does not start: {error}"
+                _log.error("the database does not start: %s", error)
+                await asyncio.sleep(backoff.next())
+            except asyncio.CancelledError:
+                with contextlib.suppress(Exception):
+                    if self._connection:
+                        self._connection.close()
+                raise
+
+
+async def _within(future: "asyncio.Future[bytes]", seconds: float) -> bytes:
+    """The result of `future`. Raises TimeoutError. Python 3.11's `asyncio.wait_for` loses the cancellation of a task
+    whose future is done at that moment; the task would then go on for good."""
+    async with asyncio.timeout(seconds):
+        return await future

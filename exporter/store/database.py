@@ -1,0 +1,157 @@
+"""The connection to the DuckDB file: opening, migrating, transactions, a cursor for each reading thread, and recovery
+from an engine that invalidated itself (a checkpoint on a full disk does that)."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import duckdb
+
+from exporter.store import StoreError
+from exporter.store.sql import migrations, named
+
+CLOSING_SECONDS: Final = 5.0
+_WRITE: Final = named("write.sql")
+_CONFIG: Final[dict[str, Any]] = {"autoinstall_known_extensions": False, "autoload_known_extensions": False}
+_log = logging.getLogger(__name__)
+_T = TypeVar("_T")
+
+
+class Database:
+    """The DuckDB file at `path`. `writing` guards the write connection; `read` may be called from any thread."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.writing = threading.RLock()
+        self.connected = False
+        self.position = 0  # of the log, as of the last commit
+        self._generation: object = None  # of the connection; the cursors of an earlier one are not used
+        self._local = threading.local()
+        self._cursors: list[duckdb.DuckDBPyConnection] = []
+
+    def connect(self) -> None:
+        """Opens the file, or makes it with mode 0600, and brings its schema up to date. Raises `StoreError`."""
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self.db = duckdb.connect(str(self.path), config=_CONFIG)
+        except (duckdb.Error, OSError) as error:
+            raise StoreError(f"{self.path}: {error}") from error
+        try:
+            migrate(self.db, migrations())
+            self.db.execute(_WRITE["settings"])
+            self.db.execute(_WRITE["facts"])
+            self.position = number(self.db, "SELECT position FROM log_position")
+            self.errors = self.db.appender("errors")
+            self.patterns = self.db.appender("patterns")
+        except (duckdb.Error, StoreError) as error:
+            # An instance that a failed statement invalidated lives as long as a connection to it: close this one, or
+            # every later attempt gets the same broken instance.
+            self.db.close()
+            raise error if isinstance(error, StoreError) else StoreError(f"{self.path}: {error}") from error
+        self._generation = object()
+        self.connected = True
+
+    def transact(self, write: Callable[[], object], *, position: int | None = None) -> None:
+        """Runs `write` in a transaction. `position` is the log position that it commits; with it, a database that broke
+        during the commit is asked after reopening whether the commit was kept. Raises `StoreError`."""
+        try:
+            self.db.execute("BEGIN")
+            write()
+            if position is not None:
+                self.db.execute(_WRITE["set_position"], {"position": position})
+            self.db.execute("COMMIT")
+        except duckdb.FatalException as error:
+            # A checkpoint that runs out of disk breaks the instance after the commit is durable.
+            _log.error("the database broke and is opened again: %s", error)
+            self.disconnect()
+            self.connect()
+            if position is None or self.position < position:
+                raise StoreError(str(error)) from error
+        except Exception as error:
+            self._roll_back()
+            raise StoreError(str(error)) from error
+        else:
+            if position is not None:
+                self.position = position
+
+    def read(self, query: Callable[[duckdb.DuckDBPyConnection], _T]) -> _T:
+        """Runs `query` in one snapshot of the database. Raises `StoreError`."""
+        try:
+            cursor = self._cursor()
+            cursor.execute("BEGIN")
+            try:
+                return query(cursor)
+            finally:
+                cursor.execute("ROLLBACK")
+        except duckdb.Error as error:
+            raise StoreError(str(error)) from error
+
+    def current_cursor(self) -> duckdb.DuckDBPyConnection:
+        """Returns the calling thread's cursor, so that another thread can interrupt it."""
+        return self._cursor()
+
+    def disconnect(self) -> None:
+        """Closes every connection. A busy one refuses to close, so its statement is interrupted. Raises `StoreError`
+        when one stays busy for five seconds."""
+        self.connected = False
+        for connection in (*self._cursors, self.db):
+            deadline = time.monotonic() + CLOSING_SECONDS
+            while True:
+                connection.interrupt()
+                try:
+                    connection.close()
+                    break
+                except duckdb.Error as error:
+                    if time.monotonic() > deadline:
+                        raise StoreError(f"{self.path}: {error}") from error
+                    time.sleep(0.001)
+        self._cursors.clear()
+
+    def _cursor(self) -> duckdb.DuckDBPyConnection:
+        local = self._local
+        if not self.connected:
+            raise StoreError("the database is not open")
+        if getattr(local, "generation", None) is not self._generation:
+            with self.writing:  # not while the connections are being replaced
+                local.cursor, local.generation = self.db.cursor(), self._generation
+                self._cursors.append(local.cursor)
+        cursor: duckdb.DuckDBPyConnection = local.cursor
+        return cursor
+
+    def _roll_back(self) -> None:
+        try:
+            # Rows buffered before a failure would otherwise become part of the next transaction.
+            self.errors.clear()
+            self.patterns.clear()
+            self.db.execute("ROLLBACK")
+        except duckdb.Error as error:
+            _log.error("rollback: %s", error)
+
+
+def migrate(db: duckdb.DuckDBPyConnection, scripts: Sequence[str]) -> None:
+    """Brings the database to the schema of `scripts`; the table `schema_version` holds the version. Raises `StoreError`
+    for a file of a newer version, or one that is not ours."""
+    tables = {name for (name,) in db.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
+    if "schema_version" not in tables:
+        if tables:
+            raise StoreError("the file is a DuckDB database of something else; choose another --db-path")
+        db.execute("CREATE TABLE schema_version AS SELECT 0 AS version")
+    version = number(db, "SELECT max(version) FROM schema_version")
+    if version > len(scripts):
+        raise StoreError(
+            f"the file has schema version {version}, this release knows up to {len(scripts)}: use a newer release"
+        )
+    for step, script in enumerate(scripts[version:], version + 1):
+        db.execute("BEGIN")
+        db.execute(script)
+        db.execute("UPDATE schema_version SET version = ?", [step])
+        db.execute("COMMIT")
+
+
+def number(db: duckdb.DuckDBPyConnection, query: str) -> int:
+    row = db.execute(query).fetchone()
+    assert row is not None
+    return int(row[0])

@@ -1,0 +1,193 @@
+"""`error-visualization check` and `repair`: the database and its log while no service runs.
+
+`check` reads every row and every batch. `repair` keeps what can be read, and never deletes: a file that it cannot use
+is renamed to `<name>.aside-<time>`.
+"""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import duckdb
+import msgspec
+
+from exporter.events.event import ErrorEvent, decode_batch
+from exporter.log import LogError
+from exporter.log.embedded import EmbeddedLog
+from exporter.log.files import log_path
+from exporter.store import StoreError
+from exporter.store.belonging import LogInfo, new_log_base
+from exporter.store.database import Database
+from exporter.store.journal_upgrade import take_over_journal
+from exporter.store.projection import Projection
+from exporter.store.sql import named
+from exporter.store.state import database_info
+
+TABLES: Final = ("errors", "rollup", "counters", "patterns", "marks")
+_WRITE: Final = named("write.sql")
+
+
+def check(path: Path) -> list[str]:
+    """Returns what is wrong with the database at `path` and its log, one sentence each; nothing if all is well."""
+    problems: list[str] = []
+    try:
+        log = _open_log(path)
+    except LogError as error:
+        return [str(error)]
+    try:
+        if log is not None:
+            problems += _check_log(log)
+        problems += _check_database(path)
+        if not problems:
+            problems += _check_belonging(path, log)
+    finally:
+        if log is not None:
+            log.close()
+    return problems
+
+
+def repair(path: Path) -> list[str]:
+    """Makes the database and its log usable, and returns what was done, one sentence each."""
+    done: list[str] = []
+    if _check_database(path):
+        done += [f"{aside(file)} was put aside" for file in (path, _wal(path)) if file.exists()]
+        done.append(f"{path} is built from the log: errors that only the damaged database had are in the file aside")
+        log = _open_log(path)
+        if log is not None:
+            _new_database(path, log)
+            log.close()
+    problems = check(path)
+    if problems:
+        kept = _salvage(path)
+        log_file = log_path(path)
+        if log_file.exists():
+            done.append(f"{aside(log_file)} was put aside ({problems[0]})")
+            log_file.with_name(log_file.name + "-lock").unlink(missing_ok=True)
+        done.append(f"{kept} errors of the log that continue the database were moved into it")
+        _mark_complete(path)
+    return done
+
+
+def aside(file: Path) -> Path:
+    """Renames a file so that it is kept and not used, and returns its new path."""
+    new = file.with_name(f"{file.name}.aside-{time.strftime('%Y%m%dT%H%M%S')}")
+    file.rename(new)
+    return new
+
+
+def _wal(path: Path) -> Path:
+    return path.with_name(path.name + ".wal")
+
+
+def _open_log(path: Path) -> EmbeddedLog | None:
+    """The log, locked against a service; None if there is none. Raises `LogError`."""
+    return EmbeddedLog(log_path(path)) if log_path(path).exists() else None
+
+
+def _check_log(log: EmbeddedLog) -> Iterator[str]:
+    position = log.first
+    for record, problem in log.scan():
+        if problem:
+            yield problem
+            continue
+        assert record is not None
+        if record.first != position:
+            yield f"{log.path}: errors {position} to {record.first - 1} are missing"
+        position = record.last + 1
+        try:
+            decode_batch(record.payload, record.first)
+        except msgspec.DecodeError as error:
+            yield f"{log.path}: errors {record.first} to {record.last} cannot be decoded: {error}"
+
+
+def _check_database(path: Path) -> list[str]:
+    """Reads every column of every row, and compares the sums."""
+    if not path.exists():
+        return [f"{path} does not exist"]
+    try:
+        with duckdb.connect(str(path), read_only=not _wal(path).exists()) as db:
+            sums = []
+            for table in TABLES:
+                db.execute(f"SELECT bit_xor(hash(COLUMNS(*))) FROM {table}").fetchall()
+            for query in ("SELECT count(*) FROM errors", "SELECT coalesce(sum(errors), 0) FROM rollup"):
+                sums.append(db.execute(query).fetchall()[0][0])
+    except duckdb.Error as error:
+        return [f"{path}: {error}"]
+    return [] if sums[0] == sums[1] else [f"{path}: {sums[0]} errors, but the rollup counts {sums[1]}"]
+
+
+def _check_belonging(path: Path, log: EmbeddedLog | None) -> list[str]:
+    database = Database(path)
+    database.connect()
+    try:
+        info = database_info(database)
+        event_id = None
+        if log is not None and log.first <= info.position <= log.last:
+            (record, *_) = log.read(info.position, 1)
+            event_id = decode_batch(record.payload, record.first)[info.position - record.first].event_id
+        known = LogInfo(log.identity, log.base, log.first, log.last, event_id) if log else LogInfo("", 0, 1, 0, None)
+        new_log_base(known, info)
+    except (StoreError, LogError) as error:
+        return [str(error)]
+    finally:
+        database.disconnect()
+    return []
+
+
+def _new_database(path: Path, log: EmbeddedLog) -> None:
+    """Makes an empty database that continues at the beginning of the log."""
+    database = Database(path)
+    database.connect()
+    try:
+        database.transact(
+            lambda: database.db.execute(_WRITE["bind"], {"identity": log.identity}), position=log.first - 1
+        )
+    finally:
+        database.disconnect()
+
+
+def _salvage(path: Path) -> int:
+    """Moves the events of the log that can be read and continue the database into it. Returns how many."""
+    database = Database(path)
+    database.connect()
+    try:
+        take_over_journal(database)
+        info = database_info(database)
+        log = _open_log(path)
+        if log is None or log.identity != info.identity:
+            if log is not None:
+                log.close()
+            return 0
+        projection = Projection(database, log)
+        try:
+            for events in _readable(log):
+                new = [event for event in events if event.id > database.position]
+                if new and new[0].id == database.position + 1:
+                    projection.insert(new)
+        finally:
+            log.close()
+        return database.position - info.position
+    except LogError:
+        return 0
+    finally:
+        database.disconnect()
+
+
+def _readable(log: EmbeddedLog) -> Iterator[list[ErrorEvent]]:
+    for record, _ in log.scan():
+        if record is not None:
+            try:
+                yield decode_batch(record.payload, record.first)
+            except msgspec.DecodeError:
+                return
+
+
+def _mark_complete(path: Path) -> None:
+    database = Database(path)
+    database.connect()
+    try:
+        database.transact(lambda: database.db.execute(_WRITE["mark_complete"]))
+        database.db.execute("CHECKPOINT")
+    finally:
+        database.disconnect()

@@ -1,0 +1,59 @@
+"""Parameters of the reads: one declaration of names, types, bounds, choices and defaults.
+
+`exporter/http/parameters.py` parses query strings by it, `exporter/http/openapi.py` describes it, and
+`exporter/store/queries.py` carries it to the database.
+"""
+
+from typing import Annotated, Final
+
+from msgspec import Meta, Struct, field
+
+from exporter.events.event import Severity
+from exporter.events.groups import GroupName
+
+MAX_TIME_RANGE: Final = 24 * 365 * 10  # hours
+MAX_LIMIT: Final = 1_000
+MAX_SEARCH_TEXT: Final = 500  # characters
+
+Hours = Annotated[int, Meta(ge=1, le=MAX_TIME_RANGE, description="hours up to now")]
+Limit = Annotated[int, Meta(ge=1, le=MAX_LIMIT, description="how many to return at most")]
+Text = Annotated[str, Meta(min_length=1)]
+SearchText = Annotated[str, Meta(min_length=1, max_length=MAX_SEARCH_TEXT)]
+
+
+class TimeRange(Struct, frozen=True, kw_only=True):
+    """The time range of a read."""
+
+    hours: Hours = field(default=24, name="time_range")
+
+
+class Filters(TimeRange, frozen=True, kw_only=True):
+    """Which errors to return. Each field restricts the errors; an empty tuple or None does not. Of several values of
+    one field, an error needs to match one."""
+
+    severity: tuple[Severity, ...] = ()
+    category: tuple[Text, ...] = ()
+    worker: tuple[Text, ...] = ()
+    type: tuple[Text, ...] = ()
+    fingerprint: str | None = None
+    hardware: Annotated[tuple[Text, ...], Meta(description="hardware types")] = ()
+    group: Annotated[tuple[GroupName, ...], Meta(description="groups, as the summary counts them")] = ()
+    q: Annotated[
+        SearchText | None, Meta(description="text in the message, type, worker or category; case does not matter")
+    ] = None
+
+
+class ErrorPaging(Struct, frozen=True, kw_only=True):
+    """Which page of a list of errors."""
+
+    cursor: Annotated[
+        Text | None,
+        Meta(description="where the page begins: `next_cursor` of the page before it, or an error's `cursor`"),
+    ] = None
+    limit: Limit = 100
+
+
+class PatternPaging(Struct, frozen=True, kw_only=True):
+    """How many patterns."""
+
+    limit: Limit = 100

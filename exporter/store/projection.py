@@ -1,0 +1,103 @@
+"""The projection: reads the log from the database's position and inserts its events, in bounded transactions.
+
+Each transaction inserts the rows, adds them to the minute rollup and the counters, and moves the position, so a crash
+between two of them neither loses nor doubles an event. It runs once a second, and before a read that must see what was
+accepted by then.
+"""
+
+import logging
+import threading
+import time
+from typing import Final
+
+import duckdb
+
+from exporter.events.event import ErrorEvent, decode_batch
+from exporter.log import LogError
+from exporter.log.embedded import EmbeddedLog
+from exporter.store import StoreError
+from exporter.store.database import Database
+from exporter.store.rows import PatternRow, Row, pattern_row, row
+from exporter.store.sql import named
+
+INTERVAL_SECONDS: Final = 1.0
+BATCH_BYTES: Final = 2**24  # of log records in one transaction
+APPENDED_AT_ONCE: Final = 100  # rows; a longer call would hold the interpreter lock for too long
+_WRITE: Final = named("write.sql")
+_log = logging.getLogger(__name__)
+
+
+class Projection:
+    """Copies the log into `database`. `failure` says why the last attempt failed, "" if it did not."""
+
+    def __init__(self, database: Database, log: EmbeddedLog) -> None:
+        self.failure = ""
+        self._database = database
+        self._log = log
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="store-projection", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ends the thread after the transaction that it is in."""
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def catch_up(self, position: int | None = None) -> None:
+        """Inserts the log's events up to `position`, or up to its end. Raises `StoreError`."""
+        if position is not None and self._database.connected and self._database.position >= position:
+            return
+        with self._database.writing:
+            if not self._database.connected:  # it broke and could not be opened again
+                self._database.connect()
+            while position is None or self._database.position < position:
+                records = self._read()
+                if not records:
+                    break
+                self.insert(records)
+
+    def _read(self) -> list[ErrorEvent]:
+        """The events after the database's position, from about `BATCH_BYTES` of the log."""
+        after = self._database.position
+        try:
+            records = self._log.read(after + 1, BATCH_BYTES)
+        except LogError as error:
+            raise StoreError(str(error)) from error
+        events = [event for record in records for event in decode_batch(record.payload, record.first)]
+        return events if not events or events[0].id > after else [event for event in events if event.id > after]
+
+    def insert(self, events: list[ErrorEvent]) -> None:
+        """Inserts events that follow the database's position, in one transaction. Raises `StoreError`."""
+        before, last = self._database.position, events[-1].id
+        rows: list[Row] = [row(event) for event in events]
+        patterns: list[PatternRow] = [pattern_row(event) for event in events if event.is_new_pattern]
+
+        def write() -> None:
+            for start in range(0, len(rows), APPENDED_AT_ONCE):
+                self._database.errors.append_rows(rows[start : start + APPENDED_AT_ONCE])
+            self._database.errors.flush()
+            if patterns:
+                self._database.patterns.append_rows(patterns)
+                self._database.patterns.flush()
+            for statement in ("roll_minutes", "roll_counters"):
+                self._database.db.execute(_WRITE[statement], {"projected": before})
+
+        self._database.transact(write, position=last)
+
+    def _run(self) -> None:
+        while not self._stop.wait(INTERVAL_SECONDS):
+            began = time.monotonic()
+            try:
+                self.catch_up()
+            except (StoreError, duckdb.Error) as error:
+                self.failure = str(error)
+                _log.error("the log could not be copied into the database; it is tried again: %s", error)
+            except Exception as error:
+                self.failure = repr(error)
+                _log.exception("the log could not be copied into the database; it is tried again")
+            else:
+                self.failure = ""
+                _log.debug("projected up to position %d in %.3f s", self._database.position, time.monotonic() - began)

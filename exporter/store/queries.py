@@ -1,0 +1,157 @@
+"""The reads that the database answers: each is a type that carries its parameters and names the type of its answer.
+
+A read crosses to the process of the database as MessagePack (`encode`, `decode`); its answer comes back as JSON
+(`Encoded`), which HTTP passes on as it is. `exporter/store/read.py` has the function that answers each read.
+"""
+
+import datetime as dt
+from collections.abc import Callable
+from typing import Annotated, Any, Generic, Self, TypeVar, get_args
+
+import msgspec
+from msgspec import Meta, Struct
+
+from exporter.events.cursor import MAX_ID, Position
+from exporter.events.event import ErrorEvent
+from exporter.events.outcome import Outcome
+from exporter.ingest.severity import Thresholds
+from exporter.store.parameters import Filters, Hours, Limit
+from exporter.store.results import ErrorDetails, ErrorPage, Facets, Overview, PatternDetails, PatternList
+
+R = TypeVar("R")
+C = TypeVar("C")
+
+
+class Read(Struct, Generic[R], frozen=True, tag=True):
+    """A question to the database whose answer is an `R`. `now` is the end of its time range, aware."""
+
+    @classmethod
+    def answered_by(cls, function: Callable[[C, Self], R]) -> tuple[type[Self], Callable[[C, Self], R]]:
+        """Returns an entry of the table of `read.py`. It exists for the type checker, which holds the parameters and
+        the result of `function` against this type."""
+        return cls, function
+
+
+class GetOverview(Read[Overview], frozen=True, kw_only=True):
+    """Everything that the page shows of a time range."""
+
+    hours: Hours
+    now: dt.datetime
+
+
+class ListErrors(Read[ErrorPage], frozen=True, kw_only=True):
+    """Errors that match the filters, newest first, from the one that follows `after`."""
+
+    filters: Filters
+    now: dt.datetime
+    after: Position | None = None
+    limit: Limit = 100
+
+
+class GetFacets(Read[Facets], frozen=True, kw_only=True):
+    """The values to filter by, each with the number of errors that choosing it would return."""
+
+    filters: Filters
+    now: dt.datetime
+
+
+class GetError(Read[ErrorDetails | None], frozen=True, kw_only=True):
+    """One error; None if there is none with this id. The `thresholds` explain its reasons."""
+
+    id: Annotated[int, Meta(ge=1, le=MAX_ID)]
+    thresholds: Thresholds
+
+
+class ListPatterns(Read[PatternList], frozen=True, kw_only=True):
+    """The most frequent patterns."""
+
+    hours: Hours
+    now: dt.datetime
+    limit: Limit = 100
+
+
+class GetPattern(Read[PatternDetails | None], frozen=True, kw_only=True):
+    """One pattern; None if it has no error in the time range."""
+
+    fingerprint: str
+    hours: Hours
+    now: dt.datetime
+
+
+class GetRecentCritical(Read[list[ErrorEvent]], frozen=True, kw_only=True):
+    """The newest critical events received since a moment, oldest first. `body` is "" for reports over 64 KiB."""
+
+    since: dt.datetime
+
+
+class GetCriticalAfter(Read[list[ErrorEvent]], frozen=True, kw_only=True):
+    """The newest critical events after a log position, oldest first, likewise."""
+
+    position: int
+
+
+class GetOutcome(Read[Outcome | None], frozen=True, kw_only=True):
+    """The outcome of an accepted event; None if it was deleted."""
+
+    id: int
+
+
+class FindOutcome(Read[Outcome | None], frozen=True, kw_only=True):
+    """The outcome of the event that a worker sent under its own id; None if there is none. A repeat carries the
+    `timestamp` of the first report."""
+
+    worker_id: str
+    event_id: str
+    timestamp: dt.datetime
+
+
+AnyRead = (
+    GetOverview | ListErrors | GetFacets | GetError | ListPatterns | GetPattern | GetRecentCritical | GetCriticalAfter
+    | GetOutcome | FindOutcome
+)  # fmt: skip
+
+_NEVER = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+_decoder: msgspec.msgpack.Decoder[AnyRead] = msgspec.msgpack.Decoder(AnyRead)
+
+
+def encode(query: Read[Any]) -> bytes:
+    """Returns a read as MessagePack."""
+    return msgspec.msgpack.encode(query)
+
+
+def key(query: Read[Any]) -> bytes:
+    """Returns what equal reads have in common: all parameters but the present time."""
+    return encode(msgspec.structs.replace(query, now=_NEVER) if hasattr(query, "now") else query)
+
+
+def decode(data: bytes) -> AnyRead:
+    """Returns the read that `encode` packed. Raises msgspec.DecodeError, or msgspec.ValidationError if a parameter has
+    the wrong type or is out of bounds."""
+    return _decoder.decode(data)
+
+
+def result_type(query: type[Read[Any]]) -> Any:
+    """Returns the type of the answer to a read: `Overview` for `GetOverview`."""
+    (base,) = query.__orig_bases__  # type: ignore[attr-defined]
+    (result,) = get_args(base)
+    return result
+
+
+class Encoded(Generic[R]):
+    """The answer to a read as JSON, not decoded."""
+
+    __slots__ = ("_query", "json")
+
+    def __init__(self, query: Read[R], json: bytes) -> None:
+        self._query = query
+        self.json = json
+
+    @property
+    def is_null(self) -> bool:
+        """Whether the answer is None, without decoding it."""
+        return self.json == b"null"
+
+    def decode(self) -> R:
+        """Returns the answer. Raises msgspec.ValidationError if it is not of the type that the read declares."""
+        answer: R = msgspec.json.decode(self.json, type=result_type(type(self._query)))
+        return answer

@@ -1,0 +1,140 @@
+"""Answers the reads about single errors."""
+
+import datetime as dt
+from typing import Any, Final
+
+import msgspec
+
+from exporter.events.cursor import Position
+from exporter.events.error_object import CONTEXTS, ErrorObject, derived, error_object, payload
+from exporter.events.event import ErrorEvent
+from exporter.events.outcome import Outcome
+from exporter.events.report import ErrorReport
+from exporter.ingest.severity import Reason, Thresholds, explain
+from exporter.store.parameters import Filters
+from exporter.store.queries import (
+    FindOutcome,
+    GetCriticalAfter,
+    GetError,
+    GetFacets,
+    GetOutcome,
+    GetRecentCritical,
+    ListErrors,
+)
+from exporter.store.results import ErrorDetails, ErrorPage, Facets, FacetValue
+from exporter.store.select import Cursor, Row, facet_statement, naive, rows, run
+
+FACET_VALUES: Final = 100
+RECENT_CRITICAL: Final = 2_000
+FACETS: Final = {
+    "severity": "severity", "category": "error_category", "worker": "worker_id", "type": "type",
+    "hardware": "hardware_type",
+}  # fmt: skip
+
+
+def error_page(cursor: Cursor, query: ListErrors) -> ErrorPage:
+    """Returns a page of errors, newest first."""
+    found = newest(cursor, query.filters, query.now, query.limit + 1, query.after)
+    page = found[: query.limit]
+    return ErrorPage(page, page[-1].cursor if len(found) > len(page) else None)
+
+
+def newest(
+    cursor: Cursor, filters: Filters, now: dt.datetime, limit: int, after: Position | None = None
+) -> list[ErrorObject]:
+    """Returns the newest errors that match the filters, from the one that follows `after`."""
+    before, before_id = after or (None, None)
+    values = _values(filters, now) | {"before": before, "before_id": before_id, "limit": limit}
+    return [error_object(columns, body) for columns, body in map(_columns, rows(cursor, "errors", values))]
+
+
+def facets(cursor: Cursor, query: GetFacets) -> Facets:
+    """Returns the values to filter by."""
+    values = _values(query.filters, query.now)
+    found: dict[str, list[FacetValue]] = {}
+    for name, column in FACETS.items():
+        counted = run(cursor, facet_statement(column), values | {name: None, "limit": FACET_VALUES})
+        found[name] = [FacetValue(**row) for row in counted]
+    return Facets(**found)
+
+
+def error(cursor: Cursor, query: GetError) -> ErrorDetails | None:
+    """Returns one error with its whole texts; None if there is none with this id."""
+    found = rows(cursor, "error", {"id": query.id})
+    if not found:
+        return None
+    columns, body = _columns(found[0])
+    sent = payload(body)
+    columns["message"] = sent.get("message") or columns["message"]
+    contexts: dict[str, Any] = {name: sent.get(name) for name in CONTEXTS}
+    return ErrorDetails(
+        **derived(columns),
+        **contexts,
+        traceback=sent.get("traceback"),
+        report=sent,
+        reason_details=_details(columns["reasons"], sent, query.thresholds),
+    )
+
+
+def recent_critical(cursor: Cursor, query: GetRecentCritical) -> list[ErrorEvent]:
+    """Returns the newest critical events received since a moment, oldest first."""
+    return _critical(cursor, naive(query.since), 0)
+
+
+def critical_after(cursor: Cursor, query: GetCriticalAfter) -> list[ErrorEvent]:
+    """Returns the newest critical events after a log position, oldest first."""
+    return _critical(cursor, dt.datetime.min, query.position)
+
+
+def outcome(cursor: Cursor, query: GetOutcome) -> Outcome | None:
+    """Returns the outcome of an event; None if it was deleted."""
+    return _outcome(rows(cursor, "outcome", {"id": query.id}))
+
+
+def find_outcome(cursor: Cursor, query: FindOutcome) -> Outcome | None:
+    """Returns the outcome of the event that a worker sent under its own id; None if there is none."""
+    values = {"worker_id": query.worker_id, "event_id": query.event_id, "timestamp": naive(query.timestamp)}
+    return _outcome(rows(cursor, "find_outcome", values))
+
+
+def _outcome(found: list[Row]) -> Outcome | None:
+    return Outcome(**found[0] | {"reasons": tuple(msgspec.json.decode(found[0]["reasons"]))}) if found else None
+
+
+def _critical(cursor: Cursor, since: dt.datetime, above: int) -> list[ErrorEvent]:
+    found = rows(cursor, "recent_critical", {"since": since, "above": above, "limit": RECENT_CRITICAL})
+    for row in found:
+        row["reasons"] = tuple(msgspec.json.decode(row["reasons"]))
+        for name in ("timestamp", "received_at"):
+            row[name] = row[name].replace(tzinfo=dt.UTC)
+    return [ErrorEvent(**row) for row in reversed(found)]
+
+
+def _values(filters: Filters, now: dt.datetime) -> Row:
+    """Returns the parameters of the condition `matching`."""
+    return {
+        "since": naive(now) - dt.timedelta(hours=filters.hours),
+        "severity": list(filters.severity) or None,
+        "category": list(filters.category) or None,
+        "worker": list(filters.worker) or None,
+        "type": list(filters.type) or None,
+        "fingerprint": filters.fingerprint,
+        "hardware": list(filters.hardware) or None,
+        "group": list(filters.group) or None,
+        "q": filters.q.lower() if filters.q else None,
+    }
+
+
+def _columns(row: Row) -> tuple[dict[str, Any], str]:
+    """Splits a row of the statements `errors` and `error` into the columns of `error_object` and the report."""
+    body: str = row.pop("payload")
+    row["reasons"] = msgspec.json.decode(row["reasons"])
+    return row, body
+
+
+def _details(reasons: list[str], sent: dict[str, Any], thresholds: Thresholds) -> list[Reason]:
+    try:
+        report = msgspec.convert(sent, ErrorReport)
+    except msgspec.ValidationError:  # stored by a release that read reports differently
+        report = ErrorReport()
+    return explain(reasons, report, thresholds)

@@ -1,0 +1,257 @@
+"""The answers to the reads, as the API returns them. `docs/api-reference.md` and the OpenAPI document are made of them.
+
+Counts are of errors in the time range of the read, unless their description says otherwise.
+"""
+
+from typing import Annotated, Any, Literal
+
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from exporter.events.error_object import ErrorObject, Timestamp
+from exporter.events.event import Severity
+from exporter.ingest.severity import Reason
+
+Count = Annotated[int, Meta(ge=0)]
+Seconds = Annotated[int, Meta(ge=0, description="seconds")]
+Percent = Annotated[float, Meta(description="percent, 0 to 100")]
+Celsius = Annotated[float, Meta(description="°C")]
+Status = Annotated[
+    Literal["critical", "warning", "stable"],
+    Meta(description="`critical` with a critical error, else `warning` with a warning, else `stable`"),
+]
+Maybe = UnsetType  # a field of this type is left out where it has no value
+
+
+class ErrorPage(Struct):
+    """A page of errors, newest first. `next_cursor` starts the next page; null on the last one."""
+
+    errors: list[ErrorObject]
+    next_cursor: str | None
+
+
+class ErrorDetails(ErrorObject, kw_only=True):
+    """One error with its whole texts and contexts. `report` is the report as it was sent. `reason_details` has an
+    entry for each of `reasons`, in the same order."""
+
+    report: dict[str, Any]
+    reason_details: list[Reason]
+
+
+class FacetValue(Struct):
+    """A value to filter by, and the number of errors that choosing it would return."""
+
+    value: str
+    count: Count
+
+
+class Facets(Struct):
+    """The 100 most frequent values of each field to filter by, most frequent first. For each field the filters on the
+    other fields are in force, its own filter is not."""
+
+    severity: list[FacetValue]
+    category: list[FacetValue]
+    worker: list[FacetValue]
+    type: list[FacetValue]
+    hardware: list[FacetValue]
+
+
+class Pattern(Struct, kw_only=True):
+    """Errors with one fingerprint. `pattern` is the masked message, or the type where there is no message. `workers`
+    counts distinct workers. `trend` has a count for each bucket of the time range, oldest first, as wide as those of
+    `time_series`. `ever_first_seen` does not depend on the time range."""
+
+    pattern: str
+    occurrences: Count
+    category: str
+    first_seen: Timestamp
+    last_seen: Timestamp
+    fingerprint: str
+    workers: Count
+    type: str
+    critical: Count
+    ever_first_seen: Timestamp | None
+    trend: list[Count]
+
+
+class PatternWorker(Struct):
+    """A worker that reported a pattern."""
+
+    worker_id: str
+    errors: Count
+    last_seen: Timestamp
+
+
+class PatternDetails(Pattern, kw_only=True):
+    """One pattern with the 100 workers that reported it most often, and its 20 newest errors."""
+
+    worker_stats: list[PatternWorker]
+    recent_errors: list[ErrorObject]
+
+
+class PatternList(Struct):
+    """Patterns, most frequent first."""
+
+    patterns: list[Pattern]
+
+
+class Summary(Struct, kw_only=True):
+    """Counts of errors. `resource_errors`, `network_errors`, `worker_errors` and `test_errors` count categories that
+    begin with that word; so does `hardware_errors`, which also counts reports of overheating, memory pressure or
+    throttling. `reset_at` is when somebody last reset the counts; null if nobody did."""
+
+    total_errors: Count
+    recurring_errors: Count
+    resource_errors: Count
+    network_errors: Count
+    hardware_errors: Count
+    critical_hardware_errors: Count
+    critical_errors: Count
+    warning_errors: Count
+    info_errors: Count
+    worker_errors: Count
+    test_errors: Count
+    time_range_hours: Annotated[int, Meta(ge=1, description="hours")]
+    reset_at: Timestamp | None
+
+
+class CriticalNow(Struct, kw_only=True):
+    """Critical errors of the last `window_seconds`, whatever the time range: their number, the number of workers that
+    reported them, and the worker that reported most. `critical_errors_since_reset` is null if the counts were never
+    reset."""
+
+    window_seconds: Seconds
+    critical_errors: Count
+    workers: Count
+    top_worker: str | None
+    top_worker_errors: Count
+    critical_errors_since_reset: Count | None
+
+
+class CategoryCount(Struct):
+    """A category and its errors."""
+
+    category: str
+    count: Count
+
+
+class OtherCategories(Struct):
+    """The number of categories beyond the listed ones, and their errors."""
+
+    categories: Count
+    count: Count
+
+
+class SeverityCount(Struct):
+    """A severity and its errors."""
+
+    severity: Severity
+    count: Count
+
+
+class TimePoint(Struct, kw_only=True):
+    """One bucket of a time series: it begins at `timestamp`."""
+
+    timestamp: Timestamp
+    critical: Count
+    warning: Count
+    info: Count
+    resource: Count
+    network: Count
+    critical_hardware: Count
+    recurring: Count
+
+
+class TimeSeries(Struct):
+    """Counts over the time range, oldest first, without gaps. The buckets are as wide as it takes to have at most 97 of
+    them; they are never wider than a week."""
+
+    bucket_seconds: Seconds
+    points: list[TimePoint]
+
+
+class ErrorDistribution(Struct):
+    """Errors by category (the 100 most frequent), by severity and over time."""
+
+    categories: list[CategoryCount]
+    other_categories: OtherCategories
+    severities: list[SeverityCount]
+    time_series: TimeSeries
+
+
+class PatternCategory(Struct):
+    """A category: its patterns, how many of them recur, and their errors."""
+
+    category: str
+    patterns: Count
+    recurring_patterns: Count
+    occurrences: Count
+
+
+class ErrorPatterns(Struct):
+    """The 10 most frequent patterns, and the 100 categories with most patterns."""
+
+    top_patterns: list[Pattern]
+    categories: list[PatternCategory]
+
+
+class WorkerStats(Struct):
+    """A worker's errors. `most_common_error` is an error type."""
+
+    worker_id: str
+    error_count: Count
+    critical_errors: Count
+    most_common_error: str
+    last_error_time: Timestamp
+    status: Status
+
+
+class WorkerErrors(Struct):
+    """The 1,000 workers with most errors."""
+
+    worker_stats: list[WorkerStats]
+
+
+class HardwareMetrics(Struct, kw_only=True):
+    """Measurements in the reports of a hardware type: averages, the highest GPU temperature, and the number of reports
+    of each condition. Null: no report has the measurement. Without reports, all fields are left out."""
+
+    cpu_percent: Percent | Maybe | None = UNSET
+    memory_percent: Percent | Maybe | None = UNSET
+    disk_percent: Percent | Maybe | None = UNSET
+    max_gpu_celsius: Celsius | Maybe | None = UNSET
+    overheating: Count | Maybe = UNSET
+    memory_pressure: Count | Maybe = UNSET
+    throttling: Count | Maybe = UNSET
+
+
+class HardwareTypeStatus(Struct, kw_only=True):
+    """The errors of a hardware type. `most_common_error` is an error type."""
+
+    error_count: Count
+    critical_errors: Count
+    most_common_error: str
+    status: Status
+    error_rate: Annotated[float, Meta(ge=0, description="errors an hour")]
+    metrics: HardwareMetrics
+
+
+class HardwareErrors(Struct):
+    """The 100 hardware types with most errors, by name, and the 50 newest errors of the group `hardware`."""
+
+    hardware_status: dict[str, HardwareTypeStatus]
+    recent_errors: list[ErrorObject]
+
+
+class Overview(Struct, kw_only=True):
+    """Everything that the page shows of a time range. `timestamp` is when it was read. `recent_errors` are the 100
+    newest. `seq` numbers the last live update that it contains."""
+
+    summary: Summary
+    timestamp: Timestamp
+    now: CriticalNow
+    recent_errors: list[ErrorObject]
+    error_distribution: ErrorDistribution
+    error_patterns: ErrorPatterns
+    worker_errors: WorkerErrors
+    hardware_errors: HardwareErrors
+    seq: Count

@@ -1,0 +1,219 @@
+"""The store's process: opens the database, keeps the projection running, and answers requests until its parent is gone.
+
+Threads: the main one reads the socket and answers pings, `READERS` threads answer reads, one runs the projection. The
+process never writes the log and holds no lock that an append needs.
+"""
+
+import contextlib
+import ctypes
+import datetime as dt
+import gc
+import logging
+import os
+import queue
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import duckdb
+import msgspec
+
+from exporter import logs
+from exporter.log import LogError
+from exporter.log.embedded import EmbeddedLog
+from exporter.store import StoreError, queries, read, state
+from exporter.store.database import Database
+from exporter.store.journal_upgrade import take_over_journal
+from exporter.store.projection import Projection
+from exporter.store.sql import named
+from exporter.store.wire import LENGTH, MAX_MESSAGE, Pong, Request, Response, StoreSettings, frame
+
+READERS: Final = 2
+SWITCH_SECONDS: Final = (
+    0.0005  # GIL switch interval; the default of 5 ms adds up to 5 ms to a read while the projection holds the GIL
+)
+PR_SET_PDEATHSIG: Final = 1
+_WRITE: Final = named("write.sql")
+_decode_request = msgspec.msgpack.Decoder(Request).decode
+_json = msgspec.json.Encoder().encode
+_log = logging.getLogger(__name__)
+
+
+class Server:
+    """Answers the requests that come over `channel`. `log` is given where both ends are in one process (tests)."""
+
+    def __init__(self, settings: StoreSettings, channel: socket.socket, log: EmbeddedLog | None = None) -> None:
+        self._settings = settings
+        self._channel = channel
+        self._own_log = log is None
+        self._database = Database(Path(settings.db_path))
+        self._log = log
+        self._projection: Projection | None = None
+        self._sending = threading.Lock()
+        self._requests: queue.SimpleQueue[Request | None] = queue.SimpleQueue()
+        self._running: dict[int, duckdb.DuckDBPyConnection] = {}  # reads by id: what to interrupt
+        self._cancelled: set[int] = set()
+        self._threads = [
+            threading.Thread(target=self._work, name=f"store-reader-{number}", daemon=True) for number in range(READERS)
+        ]
+
+    def run(self) -> None:
+        """Returns when the other end of the channel is closed."""
+        for thread in self._threads:
+            thread.start()
+        with contextlib.suppress(OSError), self._channel.makefile("rb") as stream:
+            while (request := _next_request(stream)) is not None:
+                if request.kind == "ping":
+                    failure = self._projection.failure if self._projection else ""
+                    self._send(
+                        Response(request.id, "ok", msgspec.msgpack.encode(Pong(self._database.position, failure)))
+                    )
+                elif request.kind == "cancel":
+                    self._cancel(request.id)
+                else:
+                    self._requests.put(request)
+        for _ in self._threads:
+            self._requests.put(None)
+
+    def _work(self) -> None:
+        while (request := self._requests.get()) is not None:
+            try:
+                payload = b"" if request.id in self._cancelled else self._answer(request)
+                response = Response(request.id, "ok", payload)
+            except Exception as error:
+                if not isinstance(error, StoreError | LogError):
+                    _log.exception("a %s request failed", request.kind)
+                response = Response(request.id, "error", str(error).encode("utf-8", "replace"))
+            self._cancelled.discard(request.id)
+            with contextlib.suppress(OSError):  # the parent is gone
+                self._send(response)
+
+    def _answer(self, request: Request) -> bytes:
+        match request.kind:
+            case "read":
+                return self._read(request)
+            case "inspect":
+                return self._inspect()
+            case "open":
+                return self._open(request.payload.decode())
+            case "reset_counts":
+                at = msgspec.msgpack.decode(request.payload, type=dt.datetime)
+                self._write("INSERT INTO marks VALUES (?)", [at.replace(tzinfo=None)])
+                return b""
+            case "close":
+                self._close()
+                return b""
+            case _:
+                raise StoreError(f"no such request: {request.kind}")
+
+    def _read(self, request: Request) -> bytes:
+        query = queries.decode(request.payload)
+        if self._projection is None:
+            raise StoreError("the database is being opened")
+        self._projection.catch_up(request.at)
+        self._running[request.id] = self._database.current_cursor()
+        try:
+            answer: object = self._database.read(lambda cursor: read.answer(cursor, query))  # type: ignore[misc]
+        finally:
+            self._running.pop(request.id, None)
+        return _json(answer)
+
+    def _cancel(self, id_: int) -> None:
+        self._cancelled.add(id_)
+        if cursor := self._running.get(id_):
+            cursor.interrupt()
+        if len(self._cancelled) > 10_000:  # of reads that had been answered already
+            self._cancelled.clear()
+
+    def _inspect(self) -> bytes:
+        """Opens the database without touching the log, and returns its `DatabaseInfo`."""
+        with self._database.writing:
+            self._database.connect()
+            take_over_journal(self._database)
+        return msgspec.msgpack.encode(state.database_info(self._database))
+
+    def _open(self, identity: str) -> bytes:
+        """Binds the database to the log with `identity`, catches up with it, and returns the `State`."""
+        if self._log is None:
+            self._log = EmbeddedLog(
+                Path(self._settings.log_path), max_bytes=self._settings.log_max_bytes, readonly=True
+            )
+        self._projection = Projection(self._database, self._log)
+        self._write(_WRITE["bind"], {"identity": identity})
+        self._projection.catch_up()
+        self._write(_WRITE["compact"])
+        self._projection.start()
+        return msgspec.msgpack.encode(state.load_state(self._database, self._settings.recurrence_times))
+
+    def _close(self) -> None:
+        """Catches up, marks the file complete, and checkpoints, so that the file alone holds everything."""
+        if self._projection:
+            self._projection.stop()
+            self._projection.catch_up()
+            self._write(_WRITE["mark_complete"])
+        with self._database.writing:
+            if self._database.connected:
+                if self._projection:
+                    with contextlib.suppress(duckdb.Error):  # then the next start replays DuckDB's own log
+                        self._database.db.execute("CHECKPOINT")
+                self._database.disconnect()
+        if self._log is not None and self._own_log:
+            self._log.close()
+
+    def _write(self, sql: str, values: object = None) -> None:
+        with self._database.writing:
+            self._database.transact(lambda: self._database.db.execute(sql, values))
+
+    def _send(self, response: Response) -> None:
+        with self._sending:
+            self._channel.sendall(frame(response))
+
+
+def _next_request(stream: object) -> Request | None:
+    header = _exactly(stream.read, LENGTH.size)  # type: ignore[attr-defined]
+    if not header:
+        return None
+    body = _exactly(stream.read, min(MAX_MESSAGE, *LENGTH.unpack(header)))  # type: ignore[attr-defined]
+    return _decode_request(body) if body else None
+
+
+def _exactly(read_bytes: Callable[[int], bytes], size: int) -> bytes:
+    """`size` bytes, or b"" if the stream ends before."""
+    content = read_bytes(size)
+    return content if len(content) == size else b""
+
+
+def main(descriptor: int) -> None:
+    """Runs as a process of its own, whose end of the socket pair is `descriptor`."""
+    if sys.platform == "linux":  # however the parent ends, this process ends with it, even while it is stopped
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    for number in (signal.SIGTERM, signal.SIGINT):  # sent to the whole group; the parent ends this process in order
+        signal.signal(number, signal.SIG_IGN)
+    os.umask(0o077)
+    sys.setswitchinterval(SWITCH_SECONDS)
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
+    channel = socket.socket(fileno=descriptor)
+    (length,) = LENGTH.unpack(_received(channel, LENGTH.size))
+    settings = msgspec.msgpack.decode(_received(channel, length), type=StoreSettings)
+    logs.configure(settings)
+    Server(settings, channel).run()
+    os._exit(0)
+
+
+def _received(channel: socket.socket, size: int) -> bytes:
+    content = b""
+    while len(content) < size:
+        part = channel.recv(size - len(content))
+        if not part:
+            sys.exit(0)
+        content += part
+    return content
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))

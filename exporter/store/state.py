@@ -1,0 +1,66 @@
+"""Reads from the database what the HTTP process needs at startup."""
+
+import datetime as dt
+from typing import Final
+
+import duckdb
+
+from exporter.ingest.past import KnownId, Past
+from exporter.store import Count, CounterKey, DatabaseInfo, State
+from exporter.store.database import Database
+from exporter.store.sql import named
+
+KNOWN_IDS: Final = 100_000  # event ids that the HTTP process keeps in memory
+_READ: Final = named("read.sql")
+
+
+def database_info(database: Database) -> DatabaseInfo:
+    """Returns what the database says of its log. Raises `StoreError`."""
+
+    def query(cursor: duckdb.DuckDBPyConnection) -> DatabaseInfo:
+        row = cursor.execute(_READ["log_position"]).fetchone()
+        assert row is not None
+        return DatabaseInfo(*row)
+
+    return database.read(query)
+
+
+def load_state(database: Database, recurrence_times: int) -> State:
+    """Reads the `State` as of the database's position, with so many times of each pattern. Raises `StoreError`."""
+    return database.read(lambda cursor: _state(cursor, recurrence_times))
+
+
+def _state(cursor: duckdb.DuckDBPyConnection, recurrence_times: int) -> State:
+    now = dt.datetime.now(dt.UTC).replace(tzinfo=None)
+    hour, six = now - dt.timedelta(hours=1), now - dt.timedelta(hours=6)
+    position = cursor.execute(_READ["log_position"]).fetchall()[0][1]
+    above = max(0, position - KNOWN_IDS)
+    known = cursor.execute(_READ["recent_event_ids"], {"above": above}).fetchall()
+    (reset_at,) = cursor.execute(_READ["reset_at"]).fetchall()[0]
+    return State(
+        position=position,
+        counters=[
+            (CounterKey(*key), Count(errors, _utc(first), _utc(last)))
+            for *key, errors, first, last in cursor.execute(_READ["counters"]).fetchall()
+        ],
+        past=Past(
+            recurrences={
+                fingerprint: [_utc(time) for time in times]
+                for fingerprint, times in cursor.execute(
+                    _READ["recurrences"], {"since": six, "times": recurrence_times}
+                ).fetchall()
+            },
+            known_ids=[KnownId(worker_id, event_id, id_, _utc(at)) for worker_id, event_id, id_, at in known],
+            known_ids_since=_utc(known[0][3]) if above and known else None,
+            known_patterns=[fingerprint for (fingerprint,) in cursor.execute(_READ["known_patterns"]).fetchall()],
+        ),
+        critical_seconds=dict(
+            cursor.execute(_READ["seconds"], {"since": max(hour, reset_at) if reset_at else hour}).fetchall()
+        ),
+        received_seconds=dict(cursor.execute(_READ["received_seconds"], {"since": hour}).fetchall()),
+        reset_at=_utc(reset_at) if reset_at else None,
+    )
+
+
+def _utc(moment: dt.datetime) -> dt.datetime:
+    return moment.replace(tzinfo=dt.UTC)

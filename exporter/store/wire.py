@@ -1,0 +1,68 @@
+"""The messages between the HTTP process and the store's process, over one socket pair.
+
+    frame = length of the message (4 bytes, big-endian), message (msgpack)
+
+    HTTP process                          store's process
+    StoreSettings                    →                      first message
+    Request(id, kind, payload, at)   →
+                                     ←    Response(id, status, payload)
+    Request(id, "cancel", …)         →                      of the read with that id; no response
+
+Responses come in any order. `ping` is answered at once, by the thread that reads the socket; everything else is done by
+the worker threads. A message that cannot be decoded is a fault of this program: the HTTP process then ends the store's
+process and starts another.
+"""
+
+import struct
+from typing import Final, Literal
+
+import msgspec
+from msgspec import Struct
+
+LENGTH: Final = struct.Struct("!I")
+MAX_MESSAGE: Final = 2**30
+Kind = Literal["inspect", "open", "read", "reset_counts", "close", "ping", "cancel"]
+Status = Literal["ok", "error"]
+
+
+class StoreSettings(Struct):
+    """What the store's process needs of the settings."""
+
+    db_path: str
+    log_path: str
+    log_max_bytes: int
+    log_level: str
+    log_format: str
+    recurrence_times: int  # of each pattern, that `State` holds
+
+
+class Request(Struct, array_like=True):
+    """`payload` depends on `kind`. A read sees everything up to the log position `at`."""
+
+    id: int
+    kind: Kind
+    payload: bytes = b""
+    at: int = 0
+
+
+class Response(Struct, array_like=True):
+    """`payload` is the answer, or the text of the error."""
+
+    id: int
+    status: Status
+    payload: bytes = b""
+
+
+class Pong(Struct, array_like=True):
+    """State of the store's process: the log position of the database; why the projection fails, "" if it does not."""
+
+    position: int
+    failure: str
+
+
+_encode = msgspec.msgpack.Encoder().encode
+
+
+def frame(message: Struct) -> bytes:
+    body = _encode(message)
+    return LENGTH.pack(len(body)) + body
