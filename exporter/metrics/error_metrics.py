@@ -1,27 +1,25 @@
-"""What the errors add up to, for Prometheus. Everything is kept in memory: a scrape reads nothing else."""
+"""The counts of errors that /metrics shows, in memory: a scrape reads neither the log nor the database.
+
+`ErrorMetrics` belongs to the event loop. A scrape takes an `ErrorSnapshot` there and formats it in another thread, so
+the two threads share nothing that changes.
+"""
 
 import datetime as dt
-import threading
 import time
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final, NamedTuple
-
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
-from prometheus_client.metrics_core import Metric
-from prometheus_client.registry import Collector
-from prometheus_client.samples import Exemplar
+from collections.abc import Sequence
+from typing import Final, NamedTuple
 
 from exporter.events.event import SEVERITIES, ErrorEvent
-from exporter.ingest.recurrence import SlidingCount
-from exporter.metrics.hardware_metrics import HardwareGauges
+from exporter.metrics.counters import CounterFamily
+from exporter.metrics.error_snapshot import ErrorSnapshot
+from exporter.metrics.hardware_metrics import HardwareReports
 from exporter.metrics.labels import OTHER, LabelLimit
+from exporter.metrics.sliding import SlidingCount
+from exporter.metrics.zero_phase import Scraper, ZeroPhase
 from exporter.store import State
 
-PREFIX: Final = "distributed_testing_"
 HOUR: Final = 3600
 MINUTE: Final = 60
-SCRAPES_AT_ZERO: Final = 2
 MAX_CATEGORY_LABELS: Final = 200
 MAX_HARDWARE_LABELS: Final = 50
 MAX_TYPE_SERIES: Final = 1_000  # of the worker `other`, beyond the limit; then type and category are folded, too
@@ -30,28 +28,12 @@ FOLDED: Final = ("worker", "type", "category", "hardware_type")
 MAX_ROUTES: Final = 50_000
 
 
-class Labels(NamedTuple):
+class SeriesLabels(NamedTuple):
+    """The labels of a series of `distributed_testing_errors_total`."""
+
     category: str
     worker: str
     type: str
-
-
-class Series:
-    """One counter. It is published at 0 for two scrapes first: increase() never sees a series that begins at 1."""
-
-    __slots__ = ("created", "exemplar", "scrapes", "value")
-
-    def __init__(self, created: float, *, scrapes: int = 0) -> None:
-        self.value = 0
-        self.scrapes = scrapes
-        self.created = created
-        self.exemplar = 0  # the id of the newest error
-
-    def published(self) -> int:
-        if self.scrapes < SCRAPES_AT_ZERO:
-            self.scrapes += 1
-            return 0
-        return self.value
 
 
 class WorkerState:
@@ -74,174 +56,134 @@ class WorkerState:
         return 2 if self.critical > now - HOUR else 1 if self.warning > now - HOUR else 0
 
 
-class Route(NamedTuple):
-    """Where the errors of one worker, type and category are counted, and which of the three were folded for it."""
+class Route:
+    """Where the errors of one worker, type and category are counted. `row` is the row in the family of errors, `folded`
+    names those of the three labels whose value became `other`."""
 
-    labels: Labels
-    series: Series
-    worker: WorkerState
-    folded: tuple[str, ...]
+    __slots__ = ("folded", "labels", "row", "worker")
 
-
-def counter(name: str, help_: str, labels: Sequence[str], series: Mapping[Any, Series]) -> Metric:
-    """A counter family of what `series` publish; the exemplar is the newest error's id."""
-    family = CounterMetricFamily(PREFIX + name, help_, labels=labels)
-    for key, one in list(series.items()):
-        value = one.published()
-        exemplar = Exemplar({"error_id": str(one.exemplar)}, 1) if one.exemplar and value else None
-        family.add_metric([key] if isinstance(key, str) else key, value, created=one.created, exemplar=exemplar)
-    return family
+    def __init__(self, labels: SeriesLabels, row: int, worker: WorkerState, folded: tuple[str, ...]) -> None:
+        self.labels = labels
+        self.row = row
+        self.worker = worker
+        self.folded = folded
 
 
-def gauge(name: str, help_: str, value: float) -> Metric:
-    return GaugeMetricFamily(PREFIX + name, help_, value=value)
+class ErrorMetrics:
+    """Counts stored errors. Every method must be called on the event loop; none blocks.
 
+    `longest_scrape_interval` is in seconds: see `zero_phase`.
+    """
 
-class ErrorMetrics(Collector):
-    """A listener that counts, and a collector that tells. Counters go on from what the store holds."""
-
-    def __init__(self, *, max_workers: int, max_types: int, max_series: int) -> None:
-        self.folded = dict.fromkeys(FOLDED, 0)
+    def __init__(self, *, max_workers: int, max_types: int, max_series: int, longest_scrape_interval: float) -> None:
         self._workers_limit = LabelLimit(max_workers)
         self._types_limit = LabelLimit(max_types)
         self._categories_limit = LabelLimit(MAX_CATEGORY_LABELS)
         self._hardware_limit = LabelLimit(MAX_HARDWARE_LABELS)
         self._max_series = max_series
-        self._scrape = threading.Lock()
-        self._errors: dict[Labels, Series] = {}
-        self._routes: dict[tuple[str, str, str], Route] = {}
-        self._severities: dict[str, Series] = {
-            severity: Series(time.time(), scrapes=SCRAPES_AT_ZERO) for severity in SEVERITIES
+        self._errors = CounterFamily("errors", "Errors", SeriesLabels._fields)
+        self._severities = CounterFamily("errors_by_severity", "Errors by severity", ("severity",))
+        self._hardware = CounterFamily("hardware_errors", "Errors by the hardware they name", ("hardware_type",))
+        self._zero_phase = ZeroPhase(longest_scrape_interval)
+        now = time.time()
+        self._severity_rows: dict[str, int] = {
+            severity: self._severities.add_row((severity,), now) for severity in SEVERITIES
         }
-        self._hardware: dict[str, Series] = {}
+        self._hardware_rows: dict[str, int] = {}
+        self._folded = dict.fromkeys(FOLDED, 0)
+        self._routes: dict[tuple[str, str, str], Route] = {}
         self._workers: dict[str, WorkerState] = {}
         self._first_seen: dict[str, float] = {}
         self._recurring: dict[str, tuple[str, float]] = {}
         self._critical = SlidingCount(HOUR)
         self._received = SlidingCount(MINUTE)
-        self._gauges = HardwareGauges()
+        self._hardware_reports = HardwareReports()
+        self.position = 0
         self.reset_at = 0.0
 
     def resume(self, state: State) -> None:
-        """Takes over what the store counted."""
-        with self._scrape:
-            self.folded = dict.fromkeys(FOLDED, 0)
-            for series in (*self._errors.values(), *self._severities.values(), *self._hardware.values()):
-                series.value = 0
-            for key, (errors, first_seen, last_seen) in state.counters.items():
-                first = first_seen.timestamp()
-                route = self._route((key.worker_id, key.type, key.category), first, scrapes=SCRAPES_AT_ZERO)
-                route.series.value += errors
-                for label in route.folded:
-                    self.folded[label] += errors
-                self._severities[key.severity].value += errors
-                if key.hardware_type:
-                    self._count_hardware(key.hardware_type, first, errors, scrapes=SCRAPES_AT_ZERO)
-                route.worker.note(key.severity, last_seen.timestamp())
-                self._first_seen[route.labels.type] = min(first, self._first_seen[route.labels.type])
-            self._critical = SlidingCount(HOUR, state.critical_seconds)
-            self._received = SlidingCount(MINUTE, state.received_seconds)
-            self.reset_at = state.reset_at.timestamp() if state.reset_at else 0.0
+        """Starts from the counts of the database. Its series are not held at 0: Prometheus knows them from before."""
+        self.position = state.position
+        if state.counters:
+            self._zero_phase.expect_unseen(time.monotonic())
+        for key, (errors, first_seen, last_seen) in state.counters:
+            first = first_seen.timestamp()
+            route = self._route((key.worker_id, key.type, key.category), first, hold=False)
+            self._errors.values[route.row] += errors
+            for label in route.folded:
+                self._folded[label] += errors
+            self._severities.values[self._severity_rows[key.severity]] += errors
+            if key.hardware_type:
+                self._count_hardware(key.hardware_type, first, errors, hold=False)
+            route.worker.note(key.severity, last_seen.timestamp())
+            self._first_seen[route.labels.type] = min(first, self._first_seen[route.labels.type])
+        self._critical = SlidingCount(HOUR, state.critical_seconds)
+        self._received = SlidingCount(MINUTE, state.received_seconds)
+        self.reset_at = state.reset_at.timestamp() if state.reset_at else 0.0
 
-    def hear(self, events: Sequence[ErrorEvent]) -> None:
+    def on_events(self, events: Sequence[ErrorEvent]) -> None:
+        error_counts, error_ids = self._errors.values, self._errors.error_ids
+        severity_counts, severity_ids = self._severities.values, self._severities.error_ids
         for event in events:
             moment = event.timestamp.timestamp()
             key = (event.worker_id, event.type, event.category)
-            route = self._routes.get(key) or self._route(key, moment)
-            severity = self._severities[event.severity]
-            route.series.value += 1
-            severity.value += 1
-            route.series.exemplar = severity.exemplar = event.id
+            route = self._routes.get(key) or self._route(key, moment, hold=True)
+            row = route.row
+            error_counts[row] += 1
+            error_ids[row] = event.id
+            row = self._severity_rows[event.severity]
+            severity_counts[row] += 1
+            severity_ids[row] = event.id
             for label in route.folded:
-                self.folded[label] += 1
+                self._folded[label] += 1
             route.worker.note(event.severity, moment)
             self._received.add(event.received_at.timestamp())
             if event.hardware_type:
-                self._count_hardware(event.hardware_type, moment, 1)
+                self._count_hardware(event.hardware_type, moment, 1, hold=True)
             if event.severity == "critical":
                 self._critical.add(moment)
             if event.is_recurring:
                 self._note_recurring(event.fingerprint, route.labels.category, moment)
             if '_context"' in event.body:
-                self._gauges.note(route.labels.worker, moment, event.body)
-
-    def critical_errors(self, now: float) -> int:
-        return self._critical.value(now, since=self.reset_at)
+                self._hardware_reports.note(route.labels.worker, moment, event.body)
+            self.position = event.id
 
     def reset(self, at: dt.datetime) -> None:
+        """Moves the moment since which `distributed_testing_critical_errors` counts. Counters stay as they are."""
         self.reset_at = at.timestamp()
         self._critical = SlidingCount(HOUR)
 
-    def describe(self) -> list[Metric]:
-        return []
-
-    def collect(self) -> Iterator[Metric]:
-        now = time.time()
-        with self._scrape:
-            yield counter("errors", "Errors", Labels._fields, self._errors)
-            yield counter("errors_by_severity", "Errors by severity", ("severity",), self._severities)
-            yield counter("hardware_errors", "Errors by the hardware they name", ("hardware_type",), self._hardware)
-            critical = "Critical errors of the last hour, or since the counts were reset"
-            yield gauge("critical_errors", critical, self.critical_errors(now))
-            yield gauge("error_rate", "Errors a minute", self._received.value(now))
-            yield from self._worker_gauges(now)
-            yield from self._pattern_gauges(now)
-            yield from self._gauges.collect(now)
-            folded = CounterMetricFamily(
-                PREFIX + "label_values_folded", "Errors whose label value was folded into other", labels=["label"]
-            )
-            for label, count in self.folded.items():
-                folded.add_metric([label], count)
-            yield folded
-
-    def _worker_gauges(self, now: float) -> Iterator[Metric]:
-        workers = list(self._workers.items())
-        status = GaugeMetricFamily(
-            PREFIX + "worker_status", "Worker by its last hour: 0 stable, 1 warning, 2 critical", labels=["worker"]
-        )
-        last = GaugeMetricFamily(
-            PREFIX + "worker_last_error_timestamp_seconds", "When the worker last had an error", labels=["worker"]
-        )
-        for worker, state in workers:
-            status.add_metric([worker], state.status(now))
-            last.add_metric([worker], state.last)
-        yield status
-        yield last
-        yield gauge(
-            "last_critical_error_timestamp_seconds",
-            "When the last critical error happened, 0 for never",
-            max((state.critical for _, state in workers), default=0.0),
+    def snapshot(self, scraper: Scraper, now: float | None = None) -> ErrorSnapshot:
+        """What `scraper` is answered. `now` is in monotonic seconds. Takes about 1 ms for 10,000 series."""
+        self._zero_phase.on_scrape(scraper, time.monotonic() if now is None else now)
+        clock = time.time()
+        return ErrorSnapshot(
+            now=clock,
+            counters=(self._errors.snapshot(), self._severities.snapshot(), self._hardware.snapshot()),
+            critical_errors=self._critical.value(clock, since=self.reset_at),
+            error_rate=self._received.value(clock),
+            workers=[(worker, state.status(clock), state.last) for worker, state in self._workers.items()],
+            last_critical_error=max((state.critical for state in self._workers.values()), default=0.0),
+            type_first_seen=self._first_seen.copy(),
+            categories=[labels[0] for labels in self._errors.rows],
+            recurring_categories=[category for category, at in self._recurring.values() if at > clock - HOUR],
+            latest_reports=self._hardware_reports.snapshot(),
+            folded=self._folded.copy(),
         )
 
-    def _pattern_gauges(self, now: float) -> Iterator[Metric]:
-        first_seen = GaugeMetricFamily(
-            PREFIX + "type_first_seen_timestamp_seconds", "When the error type was first seen", labels=["type"]
-        )
-        for type_, moment in list(self._first_seen.items()):
-            first_seen.add_metric([type_], moment)
-        yield first_seen
-        current = [(f, category) for f, (category, moment) in list(self._recurring.items()) if moment > now - HOUR]
-        recurring = GaugeMetricFamily(
-            PREFIX + "recurring_patterns", "Patterns that recurred in the last hour", labels=["category"]
-        )
-        categories = Counter(category for _, category in current)
-        for category in {labels.category for labels in list(self._errors)}:
-            recurring.add_metric([category], categories[category])
-        yield recurring
-
-    def _route(self, key: tuple[str, str, str], created: float, *, scrapes: int = 0) -> Route:
-        """Where the errors of a worker, type and category are counted; remembered, for it is asked for each."""
+    def _route(self, key: tuple[str, str, str], created: float, *, hold: bool) -> Route:
+        """Where the errors of a worker, type and category are counted. Adds the series if it is new, and with `hold`
+        holds it at 0. `created` is in epoch seconds."""
         worker, type_, category = key
-        labels = Labels(
+        labels = SeriesLabels(
             self._categories_limit.fold(category), self._workers_limit.fold(worker), self._types_limit.fold(type_)
         )
-        if labels not in self._errors and len(self._errors) >= self._max_series:
+        rows = self._errors.rows
+        if labels not in rows and len(rows) >= self._max_series:
             labels = labels._replace(worker=OTHER)
-        if labels not in self._errors and len(self._errors) >= self._max_series + MAX_TYPE_SERIES:
-            labels = Labels(OTHER, OTHER, OTHER)
-        series = self._errors.get(labels)
-        if series is None:
-            series = self._errors[labels] = Series(created, scrapes=scrapes)
+        if labels not in rows and len(rows) >= self._max_series + MAX_TYPE_SERIES:
+            labels = SeriesLabels(OTHER, OTHER, OTHER)
+        row = self._row(self._errors, labels, created, hold=hold)
         state = self._workers.get(labels.worker)
         if state is None:
             state = self._workers[labels.worker] = WorkerState()
@@ -251,10 +193,19 @@ class ErrorMetrics(Collector):
             ("worker", worker, labels.worker),
             ("type", type_, labels.type),
         )
-        route = Route(labels, series, state, tuple(label for label, value, kept in pairs if value != kept))
+        route = Route(labels, row, state, tuple(label for label, value, kept in pairs if value != kept))
         if len(self._routes) < MAX_ROUTES:
             self._routes[key] = route
         return route
+
+    def _row(self, family: CounterFamily, labels: Sequence[str], created: float, *, hold: bool) -> int:
+        """The row of a series; it is added where it is new."""
+        row = family.rows.get(labels)
+        if row is None:
+            row = family.add_row(labels, created)
+            if hold:
+                self._zero_phase.hold(family, row)
+        return row
 
     def _note_recurring(self, fingerprint: str, category: str, moment: float) -> None:
         self._recurring.pop(fingerprint, None)
@@ -262,11 +213,13 @@ class ErrorMetrics(Collector):
         if len(self._recurring) > MAX_RECURRING:
             del self._recurring[next(iter(self._recurring))]
 
-    def _count_hardware(self, hardware_type: str, created: float, errors: int, *, scrapes: int = 0) -> None:
-        name = self._hardware_limit.fold(hardware_type)
-        if name != hardware_type:
-            self.folded["hardware_type"] += errors
-        series = self._hardware.get(name)
-        if series is None:
-            series = self._hardware[name] = Series(created, scrapes=scrapes)
-        series.value += errors
+    def _count_hardware(self, hardware_type: str, created: float, errors: int, *, hold: bool) -> None:
+        row = self._hardware_rows.get(hardware_type)
+        if row is None:
+            name = self._hardware_limit.fold(hardware_type)
+            row = self._row(self._hardware, (name,), created, hold=hold)
+            if name == hardware_type:
+                self._hardware_rows[name] = row
+            else:
+                self._folded["hardware_type"] += errors
+        self._hardware.values[row] += errors

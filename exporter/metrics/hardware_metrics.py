@@ -1,6 +1,6 @@
 """Gauges of each worker's hardware as its latest report told of it, in Prometheus' base units."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import msgspec
@@ -41,36 +41,42 @@ class Contexts(msgspec.Struct):
     hardware_context: HardwareContext | None = None
 
 
+LatestReport = tuple[float, str]  # epoch seconds, and the report's JSON
 _decode: Final = msgspec.json.Decoder(Contexts).decode
 
 
-class HardwareGauges:
-    """The latest report of each worker that tells of its hardware. What a worker leaves out it does not show."""
+class HardwareReports:
+    """The latest report of each worker that describes its hardware. Only the event loop may use it."""
 
     def __init__(self) -> None:
-        self._latest: dict[str, tuple[float, str]] = {}  # when, and the report's JSON: it is read when it is scraped
+        self._latest: dict[str, LatestReport] = {}
 
     def note(self, worker: str, moment: float, body: str) -> None:
-        """Takes a report's JSON; one so large that a thousand of them would fill the memory is passed over."""
+        """Keeps a report's JSON unless it is older than the one known, or so large that a thousand would fill the
+        memory. `moment` is in epoch seconds."""
         known = self._latest.get(worker)
         if len(body) <= MAX_BODY and (known is None or known[0] <= moment):
             self._latest[worker] = (moment, body)
 
-    def collect(self, now: float) -> Iterator[Metric]:
-        """The gauges of workers that reported within the last hour."""
-        since = now - STALE_SECONDS
-        latest = list(self._latest.items())
-        current = [(worker, _decode(body)) for worker, (moment, body) in latest if moment > since]
-        for name, help_, part, field, factor in _METRICS:
-            family = GaugeMetricFamily(PREFIX + name, f"{help_}, by the worker's latest report", labels=["worker"])
-            for worker, report in current:
-                metrics = report.system_context.metrics if report.system_context else None
-                value = getattr(getattr(metrics, part, None), field, None)
-                if value is not None:
-                    family.add_metric([worker], value * factor)
-            yield family
-        yield from _gpus(current)
-        yield _conditions(current)
+    def snapshot(self) -> list[tuple[str, LatestReport]]:
+        """The latest report by worker; their JSON is decoded later, in the thread that answers the scrape."""
+        return list(self._latest.items())
+
+
+def hardware_families(latest: Sequence[tuple[str, LatestReport]], now: float) -> Iterator[Metric]:
+    """The gauges of the workers that reported within the hour before `now` (epoch seconds). Any thread may call it."""
+    since = now - STALE_SECONDS
+    current = [(worker, _decode(body)) for worker, (moment, body) in latest if moment > since]
+    for name, help_, part, field, factor in _METRICS:
+        family = GaugeMetricFamily(PREFIX + name, f"{help_}, by the worker's latest report", labels=["worker"])
+        for worker, report in current:
+            metrics = report.system_context.metrics if report.system_context else None
+            value = getattr(getattr(metrics, part, None), field, None)
+            if value is not None:
+                family.add_metric([worker], value * factor)
+        yield family
+    yield from _gpus(current)
+    yield _conditions(current)
 
 
 def _gpus(current: list[tuple[str, Contexts]]) -> Iterator[Metric]:

@@ -3,9 +3,11 @@
 import os
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
+from aiohttp import web
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.exposition import choose_encoder
@@ -14,15 +16,20 @@ from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
 from exporter import __version__
-from exporter.alerting.alertmanager import Queue
-from exporter.ingest.batching import Intake
-from exporter.ingest.pipeline import Taken
+from exporter.alerting.alertmanager import Notifier, Queue
+from exporter.ingest.ingest import Ingest
 from exporter.live.hub import Live
-from exporter.metrics.error_metrics import PREFIX, ErrorMetrics, gauge
+from exporter.log.embedded import EmbeddedLog
+from exporter.log.readers import Readers
+from exporter.metrics.counters import PREFIX
+from exporter.metrics.error_metrics import ErrorMetrics
+from exporter.metrics.error_snapshot import ErrorSnapshot, Exposition, gauge
+from exporter.metrics.zero_phase import scraper_of
+from exporter.store.client import StoreClient
 
 REJECTED: Final = (
     "malformed", "invalid_field", "too_large", "unsupported_type", "unsupported_encoding", "forbidden_origin",
-    "queue_full", "store_failed", "internal_error",
+    "forbidden_host", "queue_full", "store_failed", "internal_error",
 )  # fmt: skip
 _SECONDS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _BATCH: Final = (1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000)
@@ -32,12 +39,10 @@ class ServiceMetrics:
     """The registry with all metrics of one service, and what the service moves itself."""
 
     def __init__(self, errors: ErrorMetrics) -> None:
+        self._errors = errors
         self.registry = CollectorRegistry()
         self.received = Counter(PREFIX + "reports_received", "Reports that came", ["protocol"], registry=self.registry)
         self.rejected = Counter(PREFIX + "reports_rejected", "Reports refused", ["reason"], registry=self.registry)
-        self.duplicates = Counter(
-            PREFIX + "reports_duplicate", "Reports whose event_id was stored already", registry=self.registry
-        )
         self.ingest_seconds = Histogram(
             PREFIX + "ingest_duration_seconds",
             "From a request's body to its commit",
@@ -57,54 +62,91 @@ class ServiceMetrics:
         self.received_batch = self.received.labels("json_batch")
         for reason in REJECTED:
             self.rejected.labels(reason)
-        self.registry.register(errors)
         ProcessCollector(registry=self.registry)
 
-    def watch(
-        self, intake: Intake, live: Live, queues: Sequence[Queue], size: Callable[[], int], healthy: Callable[[], bool]
-    ) -> None:
-        """Adds what is read from the service's parts when it is scraped."""
-        self.registry.register(_Parts(intake, live, size, healthy))
-        self.registry.register(_Notifications(queues))
+    def watch(self, service: "Watched") -> None:
+        """Adds what is read from the service's parts at each scrape."""
+        self.registry.register(_Parts(service))
+        self.registry.register(_Notifications(service.notifier.queues))
 
-    def taken(self, taken: Taken) -> None:
-        if taken.failure:
-            self.database_errors.inc()
-        if taken.events:
-            self.commit_seconds.observe(taken.seconds)
-            self.batch_size.observe(len(taken.events))
-        if taken.duplicates:
-            self.duplicates.inc(taken.duplicates)
+    def appended(self, events: int, seconds: float) -> None:
+        self.commit_seconds.observe(seconds)
+        self.batch_size.observe(events)
 
-    def page(self, accept: str) -> tuple[bytes, str]:
-        """The exposition in the format that `accept` asks for, and its content type. Takes a while: not for the
-        event loop."""
+    def begin_scrape(self, request: web.BaseRequest) -> Callable[[str], tuple[bytes, str]]:
+        """Copies the state on the event loop, and returns the function that formats it: that one takes the `Accept`
+        header and returns the exposition and its content type; it takes long, so call it in a thread."""
+        return partial(self._format, self._errors.snapshot(scraper_of(request)))
+
+    def _format(self, errors: ErrorSnapshot, accept: str) -> tuple[bytes, str]:
         encode, content_type = choose_encoder(accept)
-        return encode(self.registry), content_type
+        return encode(Exposition(errors, self.registry)), content_type
+
+
+class Watched(Protocol):
+    """The parts of the service that a scrape looks at."""
+
+    @property
+    def live(self) -> Live: ...
+    @property
+    def notifier(self) -> Notifier: ...
+    @property
+    def readers(self) -> Readers: ...
+    @property
+    def store(self) -> StoreClient: ...
+    @property
+    def log(self) -> EmbeddedLog: ...
+    @property
+    def ingest(self) -> Ingest: ...
+    @property
+    def append_failure(self) -> str: ...
+    def size(self) -> int: ...
 
 
 class _Parts(Collector):
-    def __init__(self, intake: Intake, live: Live, size: Callable[[], int], healthy: Callable[[], bool]) -> None:
-        self._intake = intake
-        self._live = live
-        self._size = size
-        self._healthy = healthy
+    def __init__(self, service: Watched) -> None:
+        self._service = service
 
     def describe(self) -> list[Metric]:
         return []
 
     def collect(self) -> Iterator[Metric]:
-        yield gauge("ingest_queue_length", "Reports that wait to be written", self._intake.queued)
-        yield gauge("ingest_queue_capacity", "Reports that may wait to be written", self._intake.capacity)
-        yield gauge("database_up", "Whether the last transaction was kept", int(self._healthy()))
-        yield gauge("database_size_bytes", "The database and its log on disk", self._size())
-        yield gauge("websocket_clients", "Connected WebSocket clients", len(self._live.clients))
-        sent = CounterMetricFamily(PREFIX + "websocket_messages_sent", "Updates sent to WebSocket clients")
-        sent.add_metric([], self._live.sent)
-        yield sent
-        dropped = CounterMetricFamily(PREFIX + "websocket_messages_dropped", "Updates a slow client did not get")
-        dropped.add_metric([], self._live.dropped)
-        yield dropped
+        service = self._service
+        yield gauge("ingest_queue_length", "Reports that wait to be appended to the log", service.ingest.queued)
+        yield gauge("ingest_queue_capacity", "Reports that may wait to be appended", service.ingest.capacity)
+        up = not service.append_failure and not service.store.failure
+        yield gauge("database_up", "Whether the last append was kept and the database follows the log", int(up))
+        yield gauge("database_size_bytes", "The database and the log on disk", service.size())
+        yield gauge("websocket_clients", "Connected WebSocket clients", len(service.live.clients))
+        yield _counter("websocket_messages_sent", "Updates sent to WebSocket clients", service.live.sent)
+        yield _counter("websocket_messages_dropped", "Updates that a slow client did not get", service.live.dropped)
+        yield _counter(
+            "reports_duplicate",
+            "Reports that were accepted before under the same id",
+            service.ingest.pipeline.duplicates,
+        )
+        yield _counter(
+            "database_restarts", "Times that the database's process was started again", service.store.restarts
+        )
+        yield gauge("log_position", "Position of the newest event in the log", service.log.last)
+        yield gauge("log_events_bytes", "Bytes of the events in the log", service.log.bytes_used())
+        lag = GaugeMetricFamily(PREFIX + "reader_lag_events", "Events that a reader has not read", labels=["reader"])
+        restarts = CounterMetricFamily(PREFIX + "reader_restarts", "Failures of a reader", labels=["reader"])
+        skipped = CounterMetricFamily(
+            PREFIX + "reader_skipped_events", "Events that a reader skipped", labels=["reader"]
+        )
+        for follower in service.readers.followers:
+            lag.add_metric([follower.name], follower.lag)
+            restarts.add_metric([follower.name], follower.restarts)
+            skipped.add_metric([follower.name], follower.skipped)
+        lag.add_metric(["database"], max(0, service.log.last - service.store.position))
+        yield from (lag, restarts, skipped)
+
+
+def _counter(name: str, help_: str, value: float) -> Metric:
+    family = CounterMetricFamily(PREFIX + name, help_)
+    family.add_metric([], value)
+    return family
 
 
 class _Notifications(Collector):
@@ -136,14 +178,15 @@ class _Notifications(Collector):
 
 
 def revision() -> str:
-    """The commit this runs from: as the image's builder set it, or the checkout's."""
+    """The commit of this package: the variable SOURCE_REVISION, or that of the checkout which tracks this very file;
+    "unknown" for an installed package, also if it lies within the checkout of something else."""
     if given := os.environ.get("SOURCE_REVISION"):
         return given
     try:
-        asked = subprocess.run(
-            ["git", "rev-parse", "--short", "HEAD"],
-            cwd=Path(__file__).parent, capture_output=True, text=True, timeout=2, check=True,
-        )  # fmt: skip
+        for command in (["ls-files", "--error-unmatch", Path(__file__).name], ["rev-parse", "--short", "HEAD"]):
+            asked = subprocess.run(
+                ["git", *command], cwd=Path(__file__).parent, capture_output=True, text=True, timeout=2, check=True
+            )
     except (OSError, subprocess.SubprocessError):
         return "unknown"
     return asked.stdout.strip()

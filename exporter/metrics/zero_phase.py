@@ -1,0 +1,128 @@
+"""When a new counter series stops being published as 0.
+
+Prometheus' `increase()` compares samples, so it cannot see the errors that are already in the first sample of a series.
+A new series is therefore held at 0 until every scraper that is still expected was answered with this 0 twice:
+
+    created ──► first scrape that shows it: 0 ──► every expected scraper has scraped twice since ──► its value
+                            └───────────────── after 3 * the longest interval at the latest ────────────────┘
+
+All scrapers get the same value at the same time. So a counter never goes down, even when two scrapers are mistaken for
+one or one for two. A request of a person (curl) cannot use up the zeros that Prometheus needs.
+
+Prometheus does not send its scrape interval. A request with the header `X-Prometheus-Scrape-Timeout-Seconds` comes from
+a scraper that will return within the longest interval (a setting). Any other client is expected to return only once it
+has made two requests, and then for three times the time between its last two.
+"""
+
+from collections import deque
+from typing import Final, NamedTuple
+
+from aiohttp import web
+
+from exporter.metrics.counters import CounterFamily
+
+SCRAPE_HEADER: Final = "X-Prometheus-Scrape-Timeout-Seconds"
+NEVER: Final = float("-inf")
+PATIENCE: Final = 1.5  # times the longest interval: a scraper that was silent for so long is gone
+MAX_HOLD: Final = 3.0  # times the longest interval, from the first scrape that shows a series
+MISSED_INTERVALS: Final = 3  # after which a client without the header is gone
+MIN_PATIENCE: Final = 10.0  # seconds for which a client without the header is expected at least
+MAX_SCRAPERS: Final = 100
+MAX_IDENTITY: Final = 200  # characters of each part
+
+
+class Scraper(NamedTuple):
+    """Identity of a client of /metrics. `connection` is the client's port where it keeps its connection open as
+    Prometheus does, which tells servers behind one address apart; else 0."""
+
+    forwarded_for: str
+    address: str
+    connection: int
+    user_agent: str
+    is_prometheus: bool
+
+
+class Scrapes(NamedTuple):
+    """The last two scrapes of one scraper, and until when its next one is expected (all in monotonic seconds)."""
+
+    previous: float
+    last: float
+    expected_until: float
+
+
+def scraper_of(request: web.BaseRequest) -> Scraper:
+    """The identity of the client that sent `request`."""
+    headers = request.headers
+    peer = request.transport.get_extra_info("peername") if request.transport else None
+    address, port = (str(peer[0]), int(peer[1])) if isinstance(peer, tuple) else ("", 0)
+    is_prometheus = SCRAPE_HEADER in headers
+    return Scraper(
+        headers.get("X-Forwarded-For", "")[:MAX_IDENTITY],
+        address,
+        port if is_prometheus and request.keep_alive else 0,
+        headers.get("User-Agent", "")[:MAX_IDENTITY],
+        is_prometheus,
+    )
+
+
+class ZeroPhase:
+    """Holds new series at 0 and releases them. Only the event loop may use it; `now` is in monotonic seconds.
+
+    `longest_interval` is the longest scrape interval, in seconds, of any scraper that has to see the zeros; 0 holds
+    nothing.
+    """
+
+    def __init__(self, longest_interval: float) -> None:
+        self._longest_interval = longest_interval
+        self._scrapes: dict[Scraper, Scrapes] = {}  # the one that scraped last comes last
+        self._expect_unseen_until = NEVER
+        self._unshown: list[tuple[CounterFamily, int]] = []
+        self._shown: deque[tuple[float, list[tuple[CounterFamily, int]]]] = (
+            deque()
+        )  # by the first scrape that showed it
+
+    def expect_unseen(self, now: float) -> None:
+        """Releases nothing for the longest interval: a scraper that knows this service from before its restart may not
+        have been back yet."""
+        self._expect_unseen_until = now + self._longest_interval
+
+    def hold(self, family: CounterFamily, row: int) -> None:
+        """Publishes a new series as 0 from now on."""
+        family.held.add(row)
+        self._unshown.append((family, row))
+
+    def on_scrape(self, scraper: Scraper, now: float) -> None:
+        """Releases the series that may show their value to this scrape and all later ones, and records the scrape.
+        Must be called before the snapshot that answers the scrape."""
+        if self._unshown:
+            self._shown.append((now, self._unshown))
+            self._unshown = []
+        seen_twice = self._seen_twice(now)
+        expired = now - MAX_HOLD * self._longest_interval
+        while self._shown and self._shown[0][0] <= max(seen_twice, expired):
+            for family, row in self._shown.popleft()[1]:
+                family.held.discard(row)
+        self._record(scraper, now)
+
+    def _seen_twice(self, now: float) -> float:
+        """Series that were first shown at this moment or before were answered twice to every expected scraper."""
+        if now < self._expect_unseen_until:
+            return NEVER
+        expected = [scrapes.previous for scrapes in self._scrapes.values() if scrapes.expected_until >= now]
+        return min(expected, default=NEVER)
+
+    def _record(self, scraper: Scraper, now: float) -> None:
+        patience = PATIENCE * self._longest_interval
+        known = self._scrapes.pop(scraper, None)
+        if known and now - known.last > patience:
+            known = None
+        previous = known.last if known else NEVER
+        if scraper.is_prometheus:
+            expected_until = now + patience
+        elif known:
+            expected_until = now + min(max(MISSED_INTERVALS * (now - previous), MIN_PATIENCE), patience)
+        else:
+            expected_until = NEVER
+        self._scrapes[scraper] = Scrapes(previous, now, expected_until)
+        if len(self._scrapes) > MAX_SCRAPERS:
+            del self._scrapes[next(iter(self._scrapes))]
