@@ -9,14 +9,16 @@ import msgspec
 from aiohttp import web
 
 from exporter.events.event import isoformat
-from exporter.events.report import split_reports
-from exporter.http.responses import SERVICE, ApiError, check_origin, json_answer, success
+from exporter.http.inflate import InflateError, TooLargeError, inflate
+from exporter.http.responses import SERVICE, ApiError, RetryLaterError, check_origin, json_answer, success
+from exporter.ingest.parse import split_reports
 from exporter.ingest.pipeline import Refusal, Submission
-from exporter.store import StoreError
 
 JSON: Final = "application/json"
+MAX_BATCH_KEY: Final = 200  # characters; the id of each report is the key, "#" and its index
 NDJSON: Final = ("application/x-ndjson", "application/jsonl", "application/ndjson")
-ENCODINGS: Final = ("", "identity", "gzip", "deflate", "br", "zstd")
+PLAIN: Final = ("", "identity")
+ENCODINGS: Final = (*PLAIN, "gzip", "deflate", "br", "zstd")
 
 
 async def report_error(request: web.Request) -> web.Response:
@@ -24,30 +26,38 @@ async def report_error(request: web.Request) -> web.Response:
     service = request.app[SERVICE]
     service.metrics.received_json.inc()
     body = await _body(request, (JSON,))
-    received = time.time()
-    submission = Submission(body, received, request.headers.get("Idempotency-Key"))
-    result = (await service.intake.submit((submission,)))[0]
-    service.metrics.ingest_seconds.observe(time.time() - received)
+    began = time.perf_counter()
+    submission = Submission(body, time.time(), request.headers.get("Idempotency-Key"))
+    (result,) = await service.ingest.ingest((submission,))
+    service.metrics.ingest_seconds.observe(time.perf_counter() - began)
     if isinstance(result, bytes):
         return success(result, "Error reported successfully")
-    if result.reason == "store_failed":
-        raise StoreError(result.message)
-    raise ApiError(400, result.message, field=result.field, reason=result.reason)
+    if result.retry:
+        raise RetryLaterError(result.message, result.reason)
+    raise ApiError(result.status, result.message, field=result.field, reason=result.reason)
 
 
 async def report_errors(request: web.Request) -> web.Response:
     """POST /api/report-errors: many reports; each has an outcome of its own, and success means all were stored."""
     service = request.app[SERVICE]
     body = await _body(request, (JSON, *NDJSON))
-    received = time.time()
-    items = await asyncio.to_thread(split_reports, body, ndjson=request.content_type in NDJSON)
-    if len(items) > service.intake.capacity:
-        raise ApiError(413, f"more than {service.intake.capacity} reports at once", reason="too_large")
-    if sum(map(len, items)) > service.intake.capacity_bytes:
-        raise ApiError(413, f"more than {service.intake.capacity_bytes} bytes at once", reason="too_large")
+    began, received = time.perf_counter(), time.time()
+    items = split_reports(body, ndjson=request.content_type in NDJSON)
+    ingest = service.ingest
+    if len(items) > ingest.capacity:
+        raise ApiError(413, f"more than {ingest.capacity} reports at once", reason="too_large")
+    if sum(map(len, items)) > ingest.capacity_bytes:
+        raise ApiError(413, f"more than {ingest.capacity_bytes} bytes at once", reason="too_large")
     service.metrics.received_batch.inc(len(items))
-    results = await service.intake.submit([Submission(item, received, None) for item in items]) if items else []
-    service.metrics.ingest_seconds.observe(time.time() - received)
+    key = request.headers.get("Idempotency-Key")
+    if key is not None and not (0 < len(key) <= MAX_BATCH_KEY and key.isprintable()):
+        expected = f"expected 1 to {MAX_BATCH_KEY} printable characters"
+        raise ApiError(400, f"Idempotency-Key: {expected}", field="Idempotency-Key", reason="invalid_field")
+    submissions = [
+        Submission(item, received, None if key is None else f"{key}#{index}") for index, item in enumerate(items)
+    ]
+    results = await ingest.ingest(submissions) if items else []
+    service.metrics.ingest_seconds.observe(time.perf_counter() - began)
     return _batch_answer(request, results)
 
 
@@ -58,7 +68,7 @@ async def reset_counts(request: web.Request) -> web.Response:
 
 
 def _batch_answer(request: web.Request, results: Sequence[bytes | Refusal]) -> web.Response:
-    """200 when all were stored, 207 when some were; else 503 when any is worth sending again, or 400."""
+    """200 when all were stored, 207 when some were; else 503 when any is worth sending again, 500, or 400."""
     outcomes: list[dict[str, Any]] = []
     for number, result in enumerate(results):
         if isinstance(result, bytes):
@@ -66,13 +76,13 @@ def _batch_answer(request: web.Request, results: Sequence[bytes | Refusal]) -> w
             continue
         request.app[SERVICE].metrics.rejected.labels(result.reason).inc()
         outcomes.append({"index": number, "status": "error", "message": result.message, "field": result.field,
-                         "code": 503 if result.reason == "store_failed" else 400})  # fmt: skip
+                         "code": result.status})  # fmt: skip
     codes = {outcome.get("code", 200) for outcome in outcomes}
     stored = sum(outcome["status"] == "success" for outcome in outcomes)
     data = {"stored": stored, "failed": len(outcomes) - stored, "results": outcomes}
     if codes <= {200}:
         return success(data, f"{stored} errors reported successfully")
-    status = 207 if stored else 503 if 503 in codes else 400
+    status = 207 if stored else max(codes)
     message = f"{len(outcomes) - stored} of {len(outcomes)} reports were not stored"
     return json_answer(
         {"status": "partial" if stored else "error", "message": message, "field": "", "data": data},
@@ -93,6 +103,15 @@ async def _body(request: web.Request, types: tuple[str, ...]) -> bytes:
         words = "expected gzip, deflate, br or zstd"
         raise ApiError(415, words, field="Content-Encoding", reason="unsupported_encoding")
     try:
-        return await request.read()
+        body = await request.read()
     except web.RequestPayloadError:
-        raise ApiError(400, "the body does not decompress", reason="malformed", close=True) from None
+        raise ApiError(400, "the body cannot be read", reason="malformed", close=True) from None
+    if encoding.lower() in PLAIN:
+        return body
+    limit = request.app[SERVICE].settings.max_body_bytes
+    try:
+        return await asyncio.to_thread(inflate, body, encoding.lower(), limit)
+    except TooLargeError:
+        raise web.HTTPRequestEntityTooLarge(limit) from None
+    except InflateError:
+        raise ApiError(400, "the body does not decompress", reason="malformed") from None

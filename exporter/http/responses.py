@@ -6,19 +6,30 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 import msgspec
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 
-from exporter.events.report import ReportError
-from exporter.ingest.batching import QueueFullError
+from exporter.http.hosts import KnownHosts
+from exporter.ingest.ingest import QueueFullError
+from exporter.ingest.parse import ReportError
 from exporter.service import Service
 from exporter.store import StoreError
 
 SERVICE: Final = web.AppKey("service", Service)
+HOSTS: Final = web.AppKey("hosts", KnownHosts)
+PROBES: Final = ("/-/healthy", "/-/ready")
 COMPRESSED_FROM: Final = 4_096  # bytes of what was read
 _JSON: Final = {"Content-Type": "application/json"}
 _encode = msgspec.json.Encoder().encode
 _log = logging.getLogger(__name__)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class RetryLaterError(Exception):
+    """A report could not be accepted now. `reason` is the label value of the counter of rejected reports."""
+
+    def __init__(self, message: str, reason: str) -> None:
+        super().__init__(message)
+        self.reason = reason
 
 
 class ApiError(Exception):
@@ -58,6 +69,7 @@ async def answer_errors(request: web.Request, handler: Handler) -> web.StreamRes
     """Gives every error its shape and counts what was refused."""
     rejected = request.app[SERVICE].metrics.rejected
     try:
+        check_host(request)
         return await handler(request)
     except ReportError as error:
         rejected.labels(error.reason).inc()
@@ -72,10 +84,11 @@ async def answer_errors(request: web.Request, handler: Handler) -> web.StreamRes
     except QueueFullError:
         rejected.labels("queue_full").inc()
         return failure(503, "too many reports wait to be written; send it again", retry_after=1)
+    except RetryLaterError as error:
+        rejected.labels(error.reason).inc()
+        return failure(503, f"the report could not be stored; send it again ({error})", retry_after=5)
     except StoreError as error:
-        if request.method == "POST":
-            rejected.labels("store_failed").inc()
-        return failure(503, f"the store fails; send it again ({error})", retry_after=5)
+        return failure(503, f"the database cannot answer now; ask again ({error})", retry_after=5)
     except web.HTTPRequestEntityTooLarge:
         rejected.labels("too_large").inc()
         return failure(413, f"the body is larger than {request.app[SERVICE].settings.max_body_bytes} bytes")
@@ -94,10 +107,24 @@ async def answer_errors(request: web.Request, handler: Handler) -> web.StreamRes
         return failure(500, "an error of the service itself; its log has the details")
 
 
+def check_host(request: web.Request) -> None:
+    """Refuses a request whose `Host` is not this service's: DNS rebinding (hosts.py). Raises `ApiError`.
+
+    Every browser sends `Host`, so a request of HTTP/1.0 without it is answered; HTTP/1.1 requires the header."""
+    values = request.headers.getall("Host", ())
+    if len(values) != 1:
+        if not values and request.version < HttpVersion11:
+            return
+        raise ApiError(400, "expected the header Host once", field="Host", reason="malformed")
+    if not request.app[HOSTS].accepts(values[0], probe=request.path in PROBES):
+        words = f"the host {values[0]} is not allowed (setting allowed_hosts)"
+        raise ApiError(403, words, field="Host", reason="forbidden_host")
+
+
 def check_origin(request: web.Request) -> None:
     """Refuses what another site's page makes a browser send. Raises `ApiError`."""
     origin = request.headers.get("Origin")
-    if origin is None or _host(origin) == request.host:
+    if origin is None or _host(origin) == request.host or origin == request.app[HOSTS].origin:
         return
     if origin not in request.app[SERVICE].settings.allowed_origins:
         raise ApiError(403, f"the origin {origin} is not allowed", field="Origin", reason="forbidden_origin")

@@ -5,9 +5,8 @@ import { sparkline } from "./charts.js";
 import { copy } from "./copy.js";
 import { ago, element, severity, time } from "./dom.js";
 
-// Which of the service's reasons speaks of which measurement: the thresholds are settings, and the service knows them.
-const REASONS = { "cpu.percent": /^CPU .+ > /, "memory.used_percent": /^memory .+ > /, "disk.used_percent": /^disk .+ > /, "disk.free_gb": /^free disk .+ < / };
-const HOT = /^GPU temperature .+ > ([\d.]+) /;
+// Where a report has the measurements that `reason_details` names.
+const MEASUREMENTS = { "cpu.percent": "cpu_percent", "memory.used_percent": "memory_percent", "disk.used_percent": "disk_percent", "disk.free_gb": "disk_free_percent" };
 const WEEK = 168, NEIGHBOURS = 6;
 
 let asked = 0, again = null;
@@ -58,8 +57,8 @@ function content(error, filter) {
       ...fact("pattern", link("fingerprint", error.fingerprint, `all errors of this pattern (${error.fingerprint})`)),
       ...fact("frequency", element("span", { id: "frequency" }, "…"))),
     ...section("Traceback", error.traceback && traceback(error.traceback)),
-    ...section("Machine", table(error.system_context?.metrics, error.reasons)),
-    ...section("GPUs", devices(error.system_context?.gpu_metrics?.devices, error.reasons)),
+    ...section("Machine", table(error.system_context?.metrics, error.reason_details)),
+    ...section("GPUs", devices(error.system_context?.gpu_metrics?.devices, error.reason_details)),
     ...section("Hardware", error.hardware_context && code(error.hardware_context)),
     ...section("Frequency, as the sender counted", error.error_frequency && code(error.error_frequency)),
     element("div", { id: "neighbours" }),
@@ -108,16 +107,15 @@ function traceback(text) {
   return element("div", { class: "copied" }, copy("Copy", () => text), body);
 }
 
-// What was measured; a value that a reason speaks of is marked with it.
+// The measurements; one that is beyond a threshold is marked with the reason.
 function table(metrics, reasons) {
   const rows = [];
   for (const [part, values] of Object.entries(metrics ?? {})) {
     for (const [name, value] of Object.entries(values ?? {})) {
-      const says = REASONS[`${part}.${name}`];
-      const reason = says && reasons.find((one) => says.test(one));
+      const reason = reasons.find(({ measurement }) => measurement === MEASUREMENTS[`${part}.${name}`]);
       rows.push(element("tr", { class: reason ? "over" : null },
         element("th", { scope: "row" }, `${part} ${name.replaceAll("_", " ")}`),
-        element("td", {}, value ?? "", reason ? ` ▲ ${part === "disk" && name === "free_gb" ? "below" : "over"} the threshold: ${reason}` : "")));
+        element("td", {}, value ?? "", reason ? ` ▲ ${reason.value < reason.limit ? "below" : "over"} the threshold: ${reason.text}` : "")));
     }
   }
   return rows.length ? element("table", {}, element("tbody", {}, ...rows)) : null;
@@ -125,7 +123,7 @@ function table(metrics, reasons) {
 
 function devices(list, reasons) {
   if (!list?.length) return null;
-  const limit = Number(reasons.map((one) => HOT.exec(one)?.[1]).find(Boolean) ?? Infinity);
+  const limit = reasons.find(({ measurement }) => measurement === "gpu_celsius")?.limit ?? Infinity;
   const head = ["index", "name", "memory_utilization", "temperature"];
   return element("table", {},
     element("thead", {}, element("tr", {}, ...head.map((name) => element("th", { scope: "col" }, name.replaceAll("_", " "))))),

@@ -119,9 +119,15 @@ export class List {
     if (this.behind) Object.assign(this, { errors: [], cursor: this.behind.cursor, behind: null });
     const merged = [...this.waiting, ...this.errors].sort((a, b) => Date.parse(b.timestamp) - Date.parse(a.timestamp) || b.id - a.id);
     this.errors = merged.slice(0, MOST);
-    if (merged.length > MOST) this.cursor = cursorAfter(this.errors.at(-1)); // what fell out is asked for again
+    if (merged.length > MOST) this.cursor = this.cursorBefore(merged[MOST]);
     this.waiting = [];
     this.draw();
+  }
+
+  // Returns a cursor whose page has `error` and all older ones. The service sorts by microseconds, which a timestamp does
+  // not show, so the page may begin with errors of the same millisecond that are listed already.
+  cursorBefore(error) {
+    return this.errors.findLast((listed) => listed.timestamp !== error.timestamp)?.cursor ?? "";
   }
 
   drawNews() {
@@ -167,9 +173,4 @@ export class List {
     const same = rows.find((made) => made.dataset.key === key) ?? rows.at(-1);
     (same?.querySelector(`a.${focused.className}`) ?? same?.querySelector("a.message"))?.focus({ preventScroll: true });
   }
-}
-
-// A place in the list, as the service writes it: not after the error's own millisecond, which others may share.
-function cursorAfter(error) {
-  return `${(Date.parse(error.timestamp) + 1) * 1000}.${error.id}`;
 }

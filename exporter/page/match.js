@@ -1,26 +1,17 @@
-// What the service's own filters would say of an error that just came, and which errors are one row.
+// Whether a live update matches the filters, and which errors share a row of the list.
 
-const GROUPS = {
-  resource: (e) => e.error_category.toUpperCase().startsWith("RESOURCE_"),
-  network: (e) => e.error_category.toUpperCase().startsWith("NETWORK_"),
-  worker: (e) => e.error_category.toUpperCase().startsWith("WORKER_"),
-  test: (e) => e.error_category.toUpperCase().startsWith("TEST_"),
-  hardware: (e) => e.is_hardware_error,
-  recurring: (e) => e.is_recurring,
-};
-
+// Filters an error as GET /api/errors/list would.
 export function matches(error, filters) {
   const any = (name, value) => !filters[name] || filters[name].includes(value);
   const text = [error.message, error.type, error.worker_id, error.error_category].join("\n").toLowerCase();
   return any("severity", error.severity) && any("category", error.error_category) && any("worker", error.worker_id)
     && any("type", error.type) && any("fingerprint", error.fingerprint)
     && any("hardware", error.hardware_context?.hardware_type ?? null)
-    && (!filters.group || filters.group.some((name) => GROUPS[name]?.(error)))
+    && (!filters.group || filters.group.some((name) => error.groups.includes(name)))
     && (!filters.q || text.includes(filters.q[0].toLowerCase()));
 }
 
-// Rows of the list: the newest error of each pattern on each worker (a critical one is never hidden under a warning), and
-// how many the list has of it.
+// Returns the rows of the list: the newest error of each pattern, severity and worker, and how many errors it stands for.
 export function fold(errors) {
   const rows = new Map();
   for (const error of errors) {

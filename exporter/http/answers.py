@@ -1,0 +1,69 @@
+"""The answers of the requests that do not read errors, and what every answer is wrapped in."""
+
+from typing import Generic, Literal, TypeVar
+
+from msgspec import UNSET, Struct, UnsetType
+
+from exporter.events.error_object import Timestamp
+from exporter.events.outcome import Outcome
+from exporter.store.results import Count
+
+D = TypeVar("D")
+
+
+class Success(Struct, Generic[D], kw_only=True):
+    """The answer to a request that succeeded."""
+
+    status: Literal["success"]
+    message: str | UnsetType = UNSET
+    data: D
+
+
+class ItemResult(Struct, kw_only=True):
+    """The result of one report of a batch. `index` is its position. A success has `data`; a failure has `message`,
+    `field` and `code`, the HTTP status that the report alone would have had."""
+
+    index: Count
+    status: Literal["success", "error"]
+    data: Outcome | UnsetType = UNSET
+    message: str | UnsetType = UNSET
+    field: str | UnsetType = UNSET
+    code: int | UnsetType = UNSET
+
+
+class BatchResult(Struct):
+    """The number of stored reports, of others, and the result of each in the order of the batch."""
+
+    stored: Count
+    failed: Count
+    results: list[ItemResult]
+
+
+class Failure(Struct, kw_only=True):
+    """The answer to a request that failed. `message` says why. `field` names the parameter, field or header concerned;
+    it is empty if there is none. `data` is present if reports of a batch were not stored. `partial`: others were."""
+
+    status: Literal["error", "partial"]
+    message: str
+    field: str
+    data: BatchResult | UnsetType = UNSET
+
+
+class Reset(Struct):
+    """The moment from which critical errors are counted."""
+
+    reset_at: Timestamp
+
+
+class Healthy(Struct):
+    """The process answers."""
+
+    healthy: bool
+
+
+class Ready(Struct):
+    """A report could be accepted now. `behind` names the readers of the log that have not followed it for some time:
+    reports are accepted, but what that reader does with them is late."""
+
+    ready: bool
+    behind: list[str]

@@ -1,0 +1,111 @@
+"""Parses query strings by the declarations of `exporter/store/parameters.py`."""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any, Final, Literal, NamedTuple, TypeVar, get_args, get_origin, get_type_hints, overload
+
+from aiohttp import web
+from msgspec import Struct, inspect
+
+from exporter.http.responses import ApiError
+
+MAX_DIGITS: Final = 9
+A = TypeVar("A", bound=Struct)
+B = TypeVar("B", bound=Struct)
+
+
+class Parameter(NamedTuple):
+    """A declared query parameter: its `name`, the `field` of the struct, the type of one value, and whether it may have
+    several. `choices` are the values it may have, in the order of the declaration; empty for any."""
+
+    name: str
+    field: str
+    kind: inspect.Type
+    many: bool
+    choices: tuple[str, ...]
+
+
+@overload
+def parse(request: web.Request, declared: type[A], /) -> A: ...
+@overload
+def parse(request: web.Request, declared: type[A], more: type[B], /) -> tuple[A, B]: ...
+def parse(request: web.Request, *declared: type[Struct]) -> Any:
+    """Returns the query parameters of a request as each of the declared types. Raises `ApiError` for a value that its
+    declaration does not allow, and for a parameter that is not declared: a misspelt filter must not return everything.
+
+    A parameter with a tuple type may be given more than once; of the others the first value counts. An empty value
+    counts as not given where the declaration requires at least one character, or one of some choices."""
+    refuse_unknown(request, *(parameter.name for kind in declared for parameter in _parameters(kind)))
+    parsed = [kind(**_values(request, _parameters(kind))) for kind in declared]
+    return parsed[0] if len(parsed) == 1 else tuple(parsed)
+
+
+def refuse_unknown(request: web.Request, *names: str) -> None:
+    """Raises `ApiError` if the query has another parameter than these."""
+    for name in request.query:
+        if name not in names:
+            known = f" (there are {', '.join(names)})" if names else ""
+            raise ApiError(400, f"{name}: there is no such parameter{known}", field=name)
+
+
+@lru_cache
+def _parameters(kind: type[Struct]) -> tuple[Parameter, ...]:
+    """Returns the parameters that a struct declares."""
+    info = inspect.type_info(kind)
+    assert isinstance(info, inspect.StructType)
+    hints = get_type_hints(kind)
+    return tuple(_parameter(field, _choices(hints[field.name])) for field in info.fields)
+
+
+def _parameter(field: inspect.Field, choices: tuple[str, ...]) -> Parameter:
+    kind = _plain(field.type)
+    many = isinstance(kind, inspect.VarTupleType)
+    return Parameter(field.encode_name, field.name, _plain(kind.item_type) if many else kind, many, choices)
+
+
+def _choices(hint: Any) -> tuple[str, ...]:
+    """Returns the values of the Literal in a type. msgspec's own information about a type has them sorted."""
+    if get_origin(hint) is Literal:
+        return get_args(hint)
+    return next((found for part in get_args(hint) if (found := _choices(part))), ())
+
+
+def _plain(kind: inspect.Type) -> Any:
+    """Returns a declared type without its description, and without None."""
+    if isinstance(kind, inspect.Metadata):
+        return _plain(kind.type)
+    if isinstance(kind, inspect.UnionType):
+        return _plain(next(one for one in kind.types if not isinstance(one, inspect.NoneType)))
+    return kind
+
+
+def _values(request: web.Request, parameters: Sequence[Parameter]) -> dict[str, Any]:
+    """Returns the values that the request gives, by the name of the field."""
+    values: dict[str, Any] = {}
+    for parameter in parameters:
+        texts = request.query.getall(parameter.name, [])[: None if parameter.many else 1]
+        given = [_value(parameter, text) for text in texts if text or _may_be_empty(parameter)]
+        if given:
+            values[parameter.field] = tuple(given) if parameter.many else given[0]
+    return values
+
+
+def _may_be_empty(parameter: Parameter) -> bool:
+    """Returns whether an empty value is a value, or is to be refused; else it counts as not given."""
+    kind = parameter.kind
+    return isinstance(kind, inspect.IntType) or (isinstance(kind, inspect.StrType) and not kind.min_length)
+
+
+def _value(parameter: Parameter, text: str) -> Any:
+    """Returns the value that a text stands for. Raises `ApiError`, which says what is expected."""
+    name, kind = parameter.name, parameter.kind
+    if isinstance(kind, inspect.IntType):
+        number = int(text) if text.isascii() and text.isdigit() and len(text) <= MAX_DIGITS else None
+        if number is None or not (kind.ge or 0) <= number <= (kind.le or number):
+            raise ApiError(400, f"{name}: expected a whole number from {kind.ge} to {kind.le}", field=name)
+        return number
+    if parameter.choices and text not in parameter.choices:
+        raise ApiError(400, f"{name}: expected {', '.join(parameter.choices)}", field=name)
+    if isinstance(kind, inspect.StrType) and kind.max_length is not None and len(text) > kind.max_length:
+        raise ApiError(400, f"{name}: expected at most {kind.max_length} characters", field=name)
+    return text
