@@ -13,10 +13,11 @@ import sys
 import threading
 import time
 import urllib.request
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
@@ -74,14 +75,16 @@ def samples(text: str) -> dict[str, float]:
 
 @pytest.fixture
 async def serve(tmp_path: Path) -> AsyncIterator[Callable[..., Any]]:
-    """Starts a service with settings of one's own; a second one of the same file goes on where the first stopped."""
+    """Starts a service with settings of one's own; a second one of the same file goes on where the first stopped. With
+    `process=True` its store has a process of its own."""
     clients: list[TestClient[Any, Any]] = []
 
-    async def start(**settings: Any) -> InProcess:
+    async def start(*, process: bool = False, **settings: Any) -> InProcess:
         given = Settings(**{"db_path": str(tmp_path / "errors.duckdb"), "min_free_bytes": 0} | settings)
-        service = Service(given, process=False)
-        client: TestClient[Any, Any] = TestClient(TestServer(make_app(service), port=free_port()))
-        await client.start_server()
+        service = Service(given, process=process)
+        server = TestServer(make_app(service), port=free_port())
+        await server.start_server(auto_decompress=False)  # as `exporter.app.serve` does; see exporter/inflate.py
+        client: TestClient[Any, Any] = TestClient(server)
         clients.append(client)
         return InProcess(client, service)
 
@@ -96,11 +99,11 @@ async def service(serve: Callable[..., Any]) -> InProcess:
 
 
 class Served:
-    """The command as people run it, on a port of its own."""
+    """The command as people run it, on a port of its own; `prefix` is a command that runs it."""
 
-    def __init__(self, db: Path, *flags: str, port: int = 0) -> None:
+    def __init__(self, db: Path, *flags: str, port: int = 0, prefix: Sequence[str] = ()) -> None:
         self.db = db
-        command = [sys.executable, "-m", "exporter", "serve", "--port", str(port), "--db-path", str(db)]
+        command = [*prefix, sys.executable, "-m", "exporter", "serve", "--port", str(port), "--db-path", str(db)]
         self.process = subprocess.Popen(
             [*command, "--min-free-bytes", "0", *flags], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
             cwd=ROOT, start_new_session=True,
@@ -155,6 +158,27 @@ class Served:
         """As a power cut would: the service and the process of its store at once."""
         os.killpg(self.process.pid, signal.SIGKILL)
         self.stop()
+
+
+def store_processes(served: Served) -> list[psutil.Process]:
+    """The processes of a service's database: one, or none for a moment after one ended."""
+    found = []
+    for child in psutil.Process(served.process.pid).children():
+        with contextlib.suppress(psutil.Error):
+            if "exporter.store.server" in child.cmdline() and child.status() != psutil.STATUS_ZOMBIE:
+                found.append(child)
+    return found
+
+
+def stored(served: Served) -> list[str]:
+    """Every stored event_id, page by page, newest first."""
+    found: list[str] = []
+    cursor = ""
+    while cursor is not None:
+        page = served.get("/api/errors/list?time_range=24&limit=1000" + (f"&cursor={cursor}" if cursor else ""))
+        found += [error["event_id"] for error in page["errors"]]
+        cursor = page["next_cursor"]
+    return found
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import sys
 PARTS = {
     "chromium": "chromium", "prometheus": "prometheus", "promtool": "prometheus", "curl": "curl",
     "prometheus-alertmanager": "prometheus-alertmanager", "amtool": "prometheus-alertmanager",
-    "docker-compose": "docker-compose",
+    "docker-compose": "docker-compose", "strace": "strace",
 }  # fmt: skip
 
 

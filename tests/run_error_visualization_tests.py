@@ -6,7 +6,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import pytest
+try:
+    import pytest
+except ImportError:
+    sys.exit("pytest is not installed here: `make test-report` installs it and runs this, `make test` runs all tests")
 
 TYPES = ("sound", "severity", "websocket", "dashboard", "html")
 HERE = Path(__file__).parent

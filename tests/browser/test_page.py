@@ -11,7 +11,7 @@ from conftest import REPORT, ROOT, InProcess, free_port
 from playwright.async_api import Browser, expect
 
 from exporter.app import make_app
-from exporter.events.report import parse_report
+from exporter.ingest.parse import parse_report
 from exporter.service import Service
 
 pytestmark = [pytest.mark.html, needs_chromium]

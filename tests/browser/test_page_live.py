@@ -16,6 +16,7 @@ from playwright.async_api import Browser, Page, Route, expect
 
 from exporter.app import make_app
 from exporter.http import reads as reading
+from exporter.live import hub
 from exporter.service import Service
 
 pytestmark = [pytest.mark.html, needs_chromium]
@@ -269,8 +270,11 @@ async def test_what_is_chosen_while_the_service_is_down_comes_with_it(browser: B
     assert uncaught == []
 
 
-async def test_only_the_newest_of_a_flood_that_was_missed(browser: Browser, serve: Any) -> None:
-    """More than the page fetches was missed: it shows the newest, and what follows them, without a hole."""
+async def test_only_the_newest_of_a_flood_that_was_missed(
+    browser: Browser, serve: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More was missed than a client may resume: the page shows the newest, and what follows them, without a hole."""
+    monkeypatch.setattr(hub, "MAX_QUEUE", 200)
     service = await serve()
     await post_all(service, [INFO | {"worker_id": f"before-{number}"} for number in range(5)])
     page, _ = await open_page(browser, service)

@@ -143,3 +143,39 @@ async def test_the_bar_of_a_category_that_turns_text_around(browser: Browser, se
     await page.mouse.click(box["x"] + 220, box["y"] + 50)
     await expect(page.locator("#chips")).to_have_text(f"category: {category} ×")
     await listed(page, 1)
+
+
+async def test_what_fell_out_of_a_full_list_comes_back(browser: Browser, service: InProcess) -> None:
+    """All of one millisecond, in another order than their ids: the service sorts by microseconds, the page cannot."""
+    moment = dt.datetime.now(dt.UTC).replace(microsecond=500_000) - dt.timedelta(minutes=1)
+    flood = [
+        REPORT | {"timestamp": (moment + dt.timedelta(microseconds=999 - number)).isoformat()} for number in range(1000)
+    ]
+    async with service.client.post("/api/report-errors", json=flood) as response:
+        assert response.status == 200
+    page, complaints = await open_page(browser, service)
+    await listed(page, 1000)
+    for _ in range(40):
+        await service.post()
+    await expect(page.locator("#errors .count")).to_have_text("×1000+")
+    await expect(page.locator("[data-card=total_errors] .count")).to_have_text("1,040")
+    older = page.locator("#older")
+    while await older.is_visible():
+        async with page.expect_response("**/api/errors/list?**"):
+            await older.click()
+        await page.wait_for_timeout(50)
+    await expect(page.locator("#errors .count")).to_have_text("×1040")
+    assert complaints == []
+
+
+async def test_a_live_update_is_filtered_by_its_groups(browser: Browser, service: InProcess) -> None:
+    await service.post({"worker_id": "old"})
+    page, complaints = await open_page(browser, service, "?group=resource&group=hardware")
+    await listed(page, 1)
+    await service.post({"worker_id": "no", "error_category": "NETWORK_X"})
+    await service.post({"worker_id": "by-category", "error_category": "resource_leak"})
+    hot = {"hardware_context": {"hardware_status": {"overheating": True}}}
+    await service.post({"worker_id": "by-status", "error_category": "TEST_X"} | hot)
+    await listed(page, 3)
+    assert await page.locator("#errors .worker").all_text_contents() == ["by-status", "by-category", "old"]
+    assert complaints == []

@@ -1,23 +1,20 @@
-"""What a crash, a stop and a lost store process leave behind."""
+"""What a crash and a stop leave behind."""
 
 import asyncio
-import contextlib
 import random
 import signal
 import socket
+import stat
 import subprocess
 import sys
 import threading
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
 import aiohttp
-import psutil
 import pytest
-from conftest import REPORT, ROOT, Served, eventually
+from conftest import REPORT, ROOT, Served, eventually, store_processes, stored
 
 pytestmark = pytest.mark.dashboard
 KILLS = 20
@@ -44,17 +41,6 @@ async def storm(url: str, ids: list[str], stop: asyncio.Event, acknowledged: set
 
     async with aiohttp.ClientSession() as session:
         await asyncio.gather(*(client(session) for _ in range(CLIENTS)))
-
-
-def stored(served: Served) -> list[str]:
-    """Every stored event_id, page by page."""
-    found: list[str] = []
-    cursor = ""
-    while cursor is not None:
-        page = served.get(f"/api/errors/list?time_range=24&limit=1000&cursor={cursor}")
-        found += [error["event_id"] for error in page["errors"]]
-        cursor = page["next_cursor"]
-    return found
 
 
 def errors_total(metrics: dict[str, float]) -> dict[str, float]:
@@ -93,6 +79,21 @@ async def test_sigkill_loses_and_doubles_nothing(served: Callable[..., Served]) 
     assert service.get("/api/errors")["summary"]["total_errors"] == len(found)
     total = sum(value for name, value in service.metrics().items() if "errors_by_severity_total{" in name)
     assert total == len(found)
+
+
+async def test_nothing_that_was_accepted_is_lost_while_the_database_is_behind(served: Callable[..., Served]) -> None:
+    """The store's process is stopped, so that all of it is in the log only; then everything is killed."""
+    service = served()
+    (process,) = store_processes(service)
+    process.suspend()
+    answers = [service.post({"event_id": f"e{number}", "worker_id": "w"}) for number in range(100)]
+    assert [answer["id"] for answer in answers] == list(range(1, 101))
+    service.stop(signal.SIGKILL)
+    await eventually(lambda: not process.is_running())  # a stopped process ends with its parent, too
+    service = served()
+    assert stored(service) == [f"e{number}" for number in reversed(range(100))]
+    assert service.post({"event_id": "e7", "worker_id": "w"}) == answers[7]
+    assert service.post({})["id"] == 101
 
 
 async def test_a_repeat_after_a_crash_is_stored_once(served: Callable[..., Served]) -> None:
@@ -144,66 +145,19 @@ def test_a_service_that_is_still_starting_stops_with_0(tmp_path: Path, number: i
     assert "Traceback" not in log
 
 
-async def test_a_lost_store_process_is_started_again(served: Callable[..., Served]) -> None:
-    service = served()
-    service.post({"event_id": "e1"})
-    (child,) = store_processes(service.process.pid)
-    child.kill()
-
-    def taken() -> bool:
-        try:
-            return bool(service.post({"event_id": "e2"}))
-        except urllib.error.HTTPError as error:
-            with error:
-                assert (error.code, error.headers["Retry-After"]) == (503, "5")
-            return False
-
-    await eventually(lambda: asyncio.to_thread(taken), 15)
-    assert service.get("/-/ready")
-    assert stored(service) == ["e2", "e1"]
-    metrics = service.metrics()
-    assert metrics['distributed_testing_errors_by_severity_total{severity="critical"}'] == 2
-
-
-async def test_a_store_process_that_dies_again_and_again_is_started_in_the_end(served: Callable[..., Served]) -> None:
-    service = served()
-    service.post({"event_id": "e1"})
-    killed: set[int] = set()
-
-    def enough() -> bool:
-        for child in store_processes(service.process.pid):
-            with contextlib.suppress(psutil.Error):
-                child.kill()
-                killed.add(child.pid)
-        return len(killed) > 3
-
-    await eventually(enough, 30)
-
-    def taken() -> bool:
-        with contextlib.suppress(urllib.error.HTTPError):
-            return bool(service.post({"event_id": "e2"}))
-        return False
-
-    await eventually(lambda: asyncio.to_thread(taken), 30)
-    assert service.get("/-/ready")
-    assert len(store_processes(service.process.pid)) == 1
-    assert stored(service) == ["e2", "e1"]
-    assert service.stop() == 0
-
-
-def store_processes(pid: int) -> list[psutil.Process]:
-    found = []
-    for child in psutil.Process(pid).children():
-        with contextlib.suppress(psutil.Error):
-            if any("spawn_main" in word for word in child.cmdline()):
-                found.append(child)
-    return found
-
-
 def test_a_second_service_on_one_file_says_so(served: Callable[..., Served]) -> None:
     served()
-    with pytest.raises(AssertionError, match="Could not set lock"):
+    with pytest.raises(AssertionError, match="another service is running on this database"):
         served()
+
+
+def test_only_the_owner_may_read_the_files(served: Callable[..., Served]) -> None:
+    service = served()
+    service.post({})
+    assert len(stored(service)) == 1
+    files = list(service.db.parent.glob("errors.duckdb*"))
+    assert {file.name for file in files} >= {"errors.duckdb", "errors.duckdb.log", "errors.duckdb.log-lock"}
+    assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
 
 
 def test_a_port_in_use_is_told(served: Callable[..., Served]) -> None:
@@ -215,7 +169,7 @@ def test_a_slow_sender_does_not_hold_others(served: Callable[..., Served]) -> No
     service = served()
     host, port = service.url.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port))) as half:
-        half.sendall(b"POST /api/report-error HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n{")
+        half.sendall(b"POST /api/report-error HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n{")
         assert service.post({})["id"] == 1
 
 
@@ -251,7 +205,7 @@ async def test_a_stop_waits_for_nobody_who_is_stuck(served: Callable[..., Served
             for number in range(300):
                 await asyncio.to_thread(service.post, {"worker_id": f"w{number}", "traceback": "x" * 32_000})
             with socket.create_connection((host, int(port))) as half:
-                half.sendall(b"POST /api/report-error HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n{")
+                half.sendall(b"POST /api/report-error HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n{")
                 began = time.monotonic()
                 assert await asyncio.to_thread(service.stop) == 0
                 assert time.monotonic() - began < 10

@@ -7,7 +7,9 @@ import aiohttp
 import pytest
 from conftest import REPORT, InProcess, eventually
 
+from exporter.live import client as client_module
 from exporter.live import hub as live_module
+from exporter.live.client import MAX_QUEUE
 
 pytestmark = pytest.mark.websocket
 INIT = {"type": "error_visualization_init", "time_range": 24}
@@ -109,18 +111,58 @@ async def test_who_comes_back_gets_what_it_missed(service: InProcess) -> None:
     assert [u["data"]["error"]["worker_id"] for u in await heard(socket, 2)] == ["w2", "w3"]
 
 
-async def test_who_missed_too_much_is_told_to_fetch_afresh(serve: Any) -> None:
+async def test_a_restart_is_no_reason_to_miss_anything(serve: Any) -> None:
     service = await serve()
     for number in range(3):
         await service.post({"worker_id": f"w{number}"})
     await service.client.close()
-    service = await serve()  # what was heard before a restart is not remembered
+    service = await serve()
     socket = await connect(service)
-    assert (await ask(socket, INIT | {"since": 1}))["resync"] is True
-    assert (await ask(socket, INIT | {"since": 3}))["resync"] is False
-    assert (await ask(socket, INIT | {"since": 99}))["resync"] is True
+    assert (await ask(socket, INIT | {"since": 1}))["resync"] is False
+    assert [u["seq"] for u in await heard(socket, 2)] == [2, 3]
     await service.post()
-    assert (await heard(socket, 1))[0]["seq"] == 4  # the count goes on over a restart
+    assert (await heard(socket, 1))[0]["seq"] == 4
+    socket = await connect(service)
+    assert (await ask(socket, INIT | {"since": 99}))["resync"] is True  # of another database
+
+
+async def test_what_arrives_while_a_client_resumes_comes_after_what_it_missed(
+    service: InProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(3):
+        await service.post({"worker_id": f"w{number}"})
+    reading, go_on = asyncio.Event(), asyncio.Event()
+    read = live_module.Live._missed
+
+    async def slowly(hub: Any, since: int, until: int) -> Any:
+        reading.set()
+        await go_on.wait()
+        return await read(hub, since, until)
+
+    monkeypatch.setattr(live_module.Live, "_missed", slowly)
+    socket = await connect(service)
+    await socket.send_json(INIT | {"since": 1})
+    await reading.wait()
+    await service.post({"worker_id": "meanwhile"})
+    go_on.set()
+    assert (await socket.receive_json(timeout=15))["resync"] is False
+    assert [u["seq"] for u in await heard(socket, 3)] == [2, 3, 4]
+
+
+async def test_many_clients_resume_at_once(service: InProcess) -> None:
+    """As after a restart of the service: each gets what it missed, and what comes meanwhile, once and in order."""
+    items = [REPORT | {"worker_id": f"w{n}"} for n in range(300)]
+    async with service.client.post("/api/report-errors", json=items) as response:
+        assert response.status == 200
+    sockets = [await connect(service) for _ in range(12)]
+    for number, socket in enumerate(sockets):
+        await socket.send_json(INIT | {"since": 20 * number})
+    for _ in range(30):
+        await service.post()
+    for number, socket in enumerate(sockets):
+        assert (await socket.receive_json(timeout=15))["resync"] is False
+        updates = await heard(socket, 330 - 20 * number)
+        assert [update["seq"] for update in updates] == list(range(20 * number + 1, 331))
 
 
 async def test_an_init_with_since_repeats_nothing_that_was_heard(service: InProcess) -> None:
@@ -133,18 +175,31 @@ async def test_an_init_with_since_repeats_nothing_that_was_heard(service: InProc
     assert await ask(socket, {"type": "ping"}) == {"type": "pong"}
 
 
-async def test_a_thousand_are_remembered_but_not_however_large(
-    service: InProcess, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    items = [REPORT | {"worker_id": f"w{n}"} for n in range(1_001)]
+async def test_who_missed_too_much_is_told_to_fetch_afresh(service: InProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+    items = [REPORT | {"worker_id": f"w{n}"} for n in range(MAX_QUEUE + 1)]
     async with service.client.post("/api/report-errors", json=items) as response:
         assert response.status == 200
-    assert (await ask(await connect(service), INIT | {"since": 0}))["resync"] is True
-    assert (await ask(await connect(service), INIT | {"since": 1}))["resync"] is False
-    monkeypatch.setattr(live_module, "MAX_BYTES", 100_000)
+    assert (await ask(await connect(service), INIT | {"since": 1}))["resync"] is True
+    assert (await ask(await connect(service), INIT | {"since": 2}))["resync"] is False
+    monkeypatch.setattr(live_module, "MAX_BYTES", 40_000)
     await service.post({"system_context": {"log": "x" * 90_000}})
-    assert (await ask(await connect(service), INIT | {"since": 1_000}))["resync"] is False
-    assert (await ask(await connect(service), INIT | {"since": 800}))["resync"] is True
+    assert (await ask(await connect(service), INIT | {"since": MAX_QUEUE}))["resync"] is True
+
+
+async def test_what_the_log_no_longer_has_is_fetched_afresh(serve: Any) -> None:
+    service = await serve(log_keep_events=0)
+    for number in range(5):
+        await service.post({"worker_id": f"w{number}"})
+    await service.get("/api/errors")  # the database has them
+    log = service.service.log
+
+    async def trimmed() -> bool:
+        log.trim(4)
+        await service.post()
+        return bool(log.first > 2)
+
+    await eventually(trimmed)
+    assert (await ask(await connect(service), INIT | {"since": 0}))["resync"] is True
 
 
 async def test_an_update_that_cannot_be_made_ends_the_connection(
@@ -180,7 +235,7 @@ async def test_updates_come_as_lists_to_who_asks(service: InProcess) -> None:
 async def test_a_client_that_stops_reading_is_dropped_and_delays_no_post(
     service: InProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(live_module, "MAX_QUEUE", 50)
+    monkeypatch.setattr(client_module, "MAX_QUEUE", 50)
     good = await connect(service, INIT)
     stuck = await connect(service, INIT)
     stuck._conn.protocol.pause_reading()  # type: ignore[union-attr]

@@ -10,7 +10,8 @@ import pytest
 from conftest import InProcess, eventually
 
 from exporter.demo.fleet import story
-from exporter.store.read import bucket_seconds
+from exporter.events.groups import GROUPS, PREFIXES, GroupName
+from exporter.store.select import bucket_seconds
 
 pytestmark = pytest.mark.dashboard
 
@@ -44,9 +45,22 @@ def within(
 
 
 def is_hardware(report: dict[str, Any]) -> bool:
-    return report["error_category"].startswith("HARDWARE_") or any(
+    return report["error_category"].startswith(PREFIXES["hardware"]) or any(
         report["hardware_context"]["hardware_status"].values()
     )
+
+
+def groups(report: dict[str, Any], outcome: dict[str, Any]) -> list[str]:
+    """The groups that count an error, in the order in which the API names them."""
+    belongs = {
+        "resource": report["error_category"].startswith("RESOURCE_"),
+        "network": report["error_category"].startswith("NETWORK_"),
+        "hardware": is_hardware(report),
+        "worker": report["error_category"].startswith("WORKER_"),
+        "test": report["error_category"].startswith("TEST_"),
+        "recurring": "recurring" in outcome["reasons"],
+    }
+    return [name for name, belonging in belongs.items() if belonging]
 
 
 @pytest.mark.parametrize("rolled", [False, True], ids=["unrolled", "rolled-up"])
@@ -68,17 +82,17 @@ async def test_the_numbers_are_those_of_the_reports(serve: Any, hours: int, roll
     categories = Counter(s["error_category"] for s, _ in counted)
     severities = Counter(t["severity"] for _, t in counted)
 
-    def prefix(start: str) -> int:
-        return sum(count for category, count in categories.items() if category.startswith(start))
+    def of_group(name: GroupName) -> int:
+        return sum(count for category, count in categories.items() if category.startswith(PREFIXES[name]))
 
     hardware = [(s, t) for s, t in counted if is_hardware(s)]
     assert data["summary"] == {
         "total_errors": len(counted),
         "recurring_errors": sum("recurring" in t["reasons"] for _, t in counted),
-        "resource_errors": prefix("RESOURCE_"),
-        "network_errors": prefix("NETWORK_"),
-        "worker_errors": prefix("WORKER_"),
-        "test_errors": prefix("TEST_"),
+        "resource_errors": of_group("resource"),
+        "network_errors": of_group("network"),
+        "worker_errors": of_group("worker"),
+        "test_errors": of_group("test"),
         "hardware_errors": len(hardware),
         "critical_hardware_errors": sum(t["severity"] == "critical" for _, t in hardware),
         "critical_errors": severities["critical"],
@@ -157,10 +171,13 @@ async def test_the_numbers_are_those_of_the_reports(serve: Any, hours: int, roll
         "is_critical": outcome["severity"] == "critical", "is_recurring": "recurring" in outcome["reasons"],
         "is_system_critical": report["error_category"] == "COORDINATOR_FAILURE",
         "is_hardware_error": is_hardware(report),
+        "groups": groups(report, outcome), "cursor": first["cursor"],
         "timestamp": first["timestamp"], "received_at": first["received_at"],
         **{name: report[name] for name in ("worker_id", "type", "error_category", "message", "traceback",
                                            "system_context", "hardware_context", "error_frequency")},
     }  # fmt: skip
+    following = await service.get("/api/errors/list", time_range=hours, limit=5, cursor=first["cursor"])
+    assert [e["id"] for e in following["errors"]] == [t["id"] for _, t in newest[1:6]]
 
 
 @pytest.mark.parametrize("rolled", [False, True], ids=["unrolled", "rolled-up"])
@@ -198,12 +215,14 @@ async def test_critical_errors_are_counted_from_a_reset_on(service: InProcess) -
     assert data["now"]["critical_errors"] == 2
 
 
-@pytest.mark.parametrize("group", ["resource", "network", "hardware", "worker", "test", "recurring"])
+@pytest.mark.parametrize("group", GROUPS)
 async def test_the_list_of_a_group_has_what_the_summary_counts(service: InProcess, group: str) -> None:
     await load(service, reports(400, 20))
     listed = await service.get("/api/errors/list", group=group, limit=1000)
     count = (await service.get("/api/errors"))["summary"][f"{group}_errors"]
     assert len(listed["errors"]) == count > 0
+    everything = (await service.get("/api/errors/list", limit=1000))["errors"]
+    assert [error for error in everything if group in error["groups"]] == listed["errors"]
 
 
 async def test_facets_tell_how_many_errors_each_value_would_give(service: InProcess) -> None:

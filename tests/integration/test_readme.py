@@ -104,5 +104,5 @@ def test_links_lead_somewhere() -> None:
 
 def test_no_make_verb_is_missing() -> None:
     makefile = (ROOT / "Makefile").read_text()
-    for verb in ("run", "test", "lint", "bench", "docs", "dashboards"):
+    for verb in ("run", "test", "lint", "bench", "docs", "dashboards", "sounds", "test-report"):
         assert re.search(rf"^{verb}:", makefile, flags=re.MULTILINE)

@@ -1,5 +1,6 @@
 """What is shipped to run the stack: the compose file, the Dockerfile, Alertmanager's configuration and its texts."""
 
+import argparse
 import json
 import re
 import shutil
@@ -13,6 +14,7 @@ from conftest import ROOT
 from stack import slack_faults
 
 from exporter import config
+from exporter.http.hosts import KnownHosts
 
 pytestmark = pytest.mark.dashboard
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text("utf-8"))
@@ -61,7 +63,25 @@ def test_the_exporters_options_are_options() -> None:
     command = COMPOSE["services"]["exporter"]["command"]
     assert command[0] == "serve"
     for option in command[1:]:
+        assert option.startswith("--")
         assert option.removeprefix("--").partition("=")[0].replace("-", "_") in config.names()
+
+
+def test_prometheus_may_scrape_by_the_name_it_uses() -> None:
+    """In the compose network the service has a name that it cannot know: it must be allowed, or scrapes get 403."""
+    flags = argparse.ArgumentParser()
+    config.add_arguments(flags)
+    command = [flag for flag in COMPOSE["services"]["exporter"]["command"][1:] if "${" not in flag]
+    known = KnownHosts(config.load(vars(flags.parse_args(command)), {}))
+    jobs = yaml.safe_load((ROOT / "prometheus/prometheus.yml").read_text("utf-8"))["scrape_configs"]
+    (targets,) = (job["static_configs"][0]["targets"] for job in jobs if job["job_name"] == "error-visualization")
+    assert all(known.accepts(target) for target in targets)
+    assert not known.accepts("evil.example")
+
+
+def test_git_ignores_what_the_service_writes() -> None:
+    for end in ("", ".wal", ".journal.0", ".journal.1", ".log/00000001", ".tmp/x"):
+        assert run("git", "check-ignore", "--no-index", f"errors.duckdb{end}")
 
 
 def test_the_image_has_what_the_wheel_is_built_from_and_runs_as_nobody_special() -> None:

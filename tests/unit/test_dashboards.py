@@ -17,8 +17,8 @@ from grafana_foundation_sdk.models.dashboard import Dashboard
 from grafanalib import _gen
 
 from exporter.events.event import SEVERITIES
+from exporter.events.groups import GROUPS
 from exporter.ingest.severity import Thresholds
-from exporter.store.filters import GROUPS
 from grafana import panels as drawn
 from grafana.links import RUNBOOKS
 

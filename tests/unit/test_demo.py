@@ -10,7 +10,7 @@ from conftest import InProcess
 from exporter import cli
 from exporter.demo import command as demo
 from exporter.demo.fleet import story
-from exporter.events.report import parse_report
+from exporter.ingest.parse import parse_report
 from exporter.ingest.severity import Thresholds, classify, facts
 
 pytestmark = pytest.mark.dashboard

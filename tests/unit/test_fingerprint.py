@@ -2,10 +2,11 @@
 
 import random
 import re
+import time
 
 import pytest
 
-from exporter.ingest.fingerprint import MAX_TEXT, _pattern, fingerprint, mask, top_frame
+from exporter.ingest.fingerprint import MAX_PATTERN, _pattern, fingerprint, mask, top_frame
 
 pytestmark = pytest.mark.dashboard
 
@@ -106,8 +107,34 @@ def test_no_digit_but_of_a_kept_token_is_left() -> None:
 def test_hostile_text_is_bounded(text: str) -> None:
     pattern = fingerprint(text[:50], text, text)
     assert re.fullmatch("[0-9a-f]{16}", pattern.fingerprint)
-    assert len(pattern.text) <= MAX_TEXT
+    assert len(pattern.text) <= MAX_PATTERN
     assert fingerprint(text[:50], text + "1", text) == pattern or len(text) < 4_000
+
+
+LONGER = 8  # times; a cost that grows with the square of the length grows by 64
+HOSTILE = ["\n", "\r\n", " \n", " ", "\t", "a", "0", "a1", ":", "0:", "-", "a-", "/", "[", "]", "'", '"', '\\"', '"\\', "\\",
+           "a.", "a.b.c.", "1,", "1,1,1,", "1.", "a@", "a@b.", "ab:", "<", "<a", "<num>", "<num>, ", "0x", "deadbeef-", "é",
+           "xid ", "xid: ", "Xid (PCI:", "CUDA error: ", "CUDA_ERROR", "cudaError", "ncclA", "_ncclA", "code ", "errno[",
+           "status=", "http ", "2024-01-01T00:00:00.", "00:00:00,", 'File "', '\n  File "a", line 1', "\n\n  File"]  # fmt: skip
+
+
+@pytest.mark.parametrize("piece", HOSTILE)
+def test_the_cost_of_a_text_grows_with_its_length_alone(monkeypatch: pytest.MonkeyPatch, piece: str) -> None:
+    """The bounds of a text are lifted, so that a pattern which goes back over what it read is far outside the limit.
+    The least processor time of several runs is taken, so that other processes hardly count."""
+    for bound in ("MAX_MASKED_MESSAGE", "MAX_SEARCHED_TRACEBACK", "MAX_REMEMBERED"):
+        monkeypatch.setattr(f"exporter.ingest.fingerprint.{bound}", 1_000_000)
+
+    def seconds(length: int, runs: int) -> float:
+        found = []
+        for run in range(runs):
+            text = (piece * length)[:length] + "z" * run  # no run is answered from what an earlier one left in memory
+            began = time.thread_time()
+            fingerprint("T", text, text)
+            found.append(time.thread_time() - began)
+        return min(found)
+
+    assert seconds(4_000 * LONGER, 5) < 3 * LONGER * seconds(4_000, 7)
 
 
 WORDS = ("xid", "Xid ", "(PCI:0000:3b:00): ", "CUDA error", "CUDA error: ", "CUDA_ERROR_", "cudaError", "ncclA", "NCCL",

@@ -7,7 +7,7 @@ import pynvml
 import pytest
 
 from exporter import hardware
-from exporter.events.report import parse_report
+from exporter.ingest.parse import parse_report
 
 pytestmark = pytest.mark.dashboard
 

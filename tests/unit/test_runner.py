@@ -28,7 +28,10 @@ def test_each_type_finds_tests_of_its_own(kind: str) -> None:
 
 
 def test_every_test_file_has_a_type() -> None:
-    for file in (ROOT / "tests").glob("test_*.py"):
+    files = list((ROOT / "tests").rglob("test_*.py"))
+    assert len(files) > 50
+    assert len({file.name for file in files}) == len(files)  # pytest imports each by its name alone
+    for file in files:
         if file.name not in ("test_runner.py", "test_readme.py"):
             assert "pytestmark = " in file.read_text(), file.name
 
@@ -45,6 +48,21 @@ def test_a_report_is_written(tmp_path: Path, form: str) -> None:
         assert suite.attrib["failures"] == suite.attrib["errors"] == "0"
     else:
         assert "test_severity.py" in report
+
+
+@pytest.mark.parametrize(
+    ("script", "verb"), [(RUNNER, "make test-report"), (ROOT / "sounds/generate_sound_files.py", "make sounds")]
+)
+def test_a_missing_package_is_named_with_what_installs_it(script: Path, verb: str, tmp_path: Path) -> None:
+    """-S: without site-packages, as after `make run` alone."""
+    done = subprocess.run(
+        [sys.executable, "-S", script, *(["--out", str(tmp_path)] if "sounds" in verb else [])],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert len(done.stderr.splitlines()) == 1
+    assert f"`{verb}` installs it and runs this" in done.stderr
+    assert verb in (ROOT / "README.md").read_text()
 
 
 def test_a_wrong_type_is_refused() -> None:

@@ -15,7 +15,7 @@ from exporter.events.report import (
     Metrics,
     SystemContext,
 )  # fmt: skip
-from exporter.ingest.severity import RULES, Classification, Thresholds, classify, facts
+from exporter.ingest.severity import RULES, Classification, Reason, Thresholds, classify, explain, facts
 
 pytestmark = pytest.mark.severity
 
@@ -107,7 +107,7 @@ def test_no_rule_can_be_taken_out() -> None:
             given = dict(fields)
             recurring = given.pop("recurring", False)
             seen = facts(ErrorReport(worker_id="w", message="m", **given), recurring=recurring)
-            found = [rule.holds(seen, Thresholds()) for rule in others]
+            found = [matched.text for rule in others if (matched := rule.matches(seen, Thresholds()))]
             if "nothing above" not in reason and reason not in found:
                 missing.append(reason)
         assert missing, f"no row of the table needs rule {RULES.index(left_out)}"
@@ -149,3 +149,43 @@ def test_flags() -> None:
 def test_thresholds_are_settings(setting: str, value: float, fields: dict[str, object], severity: str) -> None:
     assert judge(**fields).severity == "info"
     assert judge(thresholds=Thresholds(**{setting: value}), **fields).severity == severity
+
+
+MEASURED = [
+    (Reason("CPU 91 % > 90 %", "cpu_percent", 91, 90), {"cpu": Cpu(percent=91)}),
+    (Reason("CPU 80.1235 % > 75 %", "cpu_percent", 80.12345678, 75), {"cpu": Cpu(percent=80.12345678)}),
+    (Reason("memory 96 % > 95 %", "memory_percent", 96, 95), {"memory": Memory(used_percent=96)}),
+    (Reason("memory 81 % > 80 %", "memory_percent", 81, 80), {"memory": Memory(used_percent=81)}),
+    (Reason("disk 96 % > 95 %", "disk_percent", 96, 95), {"disk": Disk(used_percent=96)}),
+    (Reason("disk 86 % > 85 %", "disk_percent", 86, 85), {"disk": Disk(used_percent=86)}),
+    (Reason("free disk 4 % < 5 %", "disk_free_percent", 4, 5), {"disk": Disk(free_gb=40, total_gb=1000)}),
+    (Reason("GPU temperature 90 °C > 85 °C", "gpu_celsius", 90, 85), {"devices": [Device(temperature=90), Device()]}),
+]
+
+
+@pytest.mark.parametrize(("reason", "parts"), MEASURED, ids=[reason.text for reason, _ in MEASURED])
+def test_a_reason_about_a_measurement_has_its_value_and_limit(reason: Reason, parts: dict[str, object]) -> None:
+    judged = judge(system_context=system(**parts))
+    assert judged.details[0] == reason
+    assert judged.reasons == tuple(detail.text for detail in judged.details)
+
+
+@pytest.mark.parametrize(
+    ("fields", "text"),
+    [({"error_category": "WORKER_CRASHED"}, "category WORKER_CRASHED"),
+     ({"hardware_context": status(throttling=True)}, "hardware is throttling"), ({"recurring": True}, "recurring"),
+     ({}, "category UNKNOWN_ERROR, nothing above a threshold")],
+)  # fmt: skip
+def test_other_reasons_have_no_measurement(fields: dict[str, object], text: str) -> None:
+    assert judge(**fields).details == (Reason(text, None, None, None),)
+
+
+def test_stored_reasons_are_explained_by_the_report() -> None:
+    report = ErrorReport(worker_id="w", message="m", system_context=system(cpu=Cpu(percent=99)))
+    reasons = (*classify(facts(report, recurring=True), Thresholds()).reasons, "CPU 99 % > 98 %")
+    assert explain(reasons, report, Thresholds()) == [
+        Reason("CPU 99 % > 90 %", "cpu_percent", 99, 90),
+        Reason("CPU 99 % > 75 %", "cpu_percent", 99, 75),
+        Reason("recurring", None, None, None),
+        Reason("CPU 99 % > 98 %", None, None, None),  # of other thresholds
+    ]

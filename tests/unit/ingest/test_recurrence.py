@@ -1,10 +1,10 @@
-"""Recurrence, counted by us, and the counts of a sliding window."""
+"""Whether an error recurs by the service's own count of its pattern."""
 
 import datetime as dt
 
 import pytest
 
-from exporter.ingest.recurrence import MAX_PATTERNS, Recurrences, SlidingCount
+from exporter.ingest.recurrence import MAX_PATTERNS, Recurrences
 from exporter.ingest.severity import Thresholds
 
 pytestmark = pytest.mark.severity
@@ -42,9 +42,12 @@ def test_a_backlog_in_order_of_time_does_not_recur_by_its_arrival() -> None:
     assert after(0, 100, 200, 300) == [False] * 4
 
 
-def test_the_past_counts() -> None:
+def test_the_past_counts_in_any_order() -> None:
     past = {"p": [T0 - dt.timedelta(minutes=5), T0 - dt.timedelta(minutes=9)]}
     assert Recurrences(Thresholds(), past).recurs("p", T0)
+    past = {"p": [T0 - dt.timedelta(minutes=5), T0 - dt.timedelta(hours=7), *[T0 - dt.timedelta(hours=9)] * 64]}
+    counted = Recurrences(Thresholds(), past)
+    assert [counted.recurs("p", T0) for _ in range(2)] == [False, True]
 
 
 def test_what_was_not_stored_does_not_count() -> None:
@@ -52,25 +55,20 @@ def test_what_was_not_stored_does_not_count() -> None:
     counted.recurs("p", T0)
     counted.recurs("p", T0)
     counted.forget("p", T0)
+    counted.forget("p", T0 + dt.timedelta(seconds=1))  # never counted
+    counted.forget("q", T0)
     assert not counted.recurs("p", T0)
 
 
-def test_memory_is_bounded() -> None:
-    counted = Recurrences(Thresholds(), {})
-    for n in range(MAX_PATTERNS + 10):
+def test_memory_is_bounded_and_the_pattern_that_was_silent_for_longest_goes() -> None:
+    counted = Recurrences(Thresholds(recurring_per_hour=1), {})
+    for n in range(MAX_PATTERNS):
         counted.recurs(str(n), T0)
+    counted.recurs("0", T0)
+    counted.recurs("new", T0)
     assert len(counted._times) == MAX_PATTERNS
-
-
-def test_a_sliding_count() -> None:
-    counted = SlidingCount(60, {100: 2})
-    counted.add(130.7)
-    counted.add(130.9, 3)
-    assert counted.value(159.9) == 6
-    assert counted.value(160) == 4
-    assert counted.value(190) == 0
-    assert counted.value(140, since=130.0) == 4
-    for second in range(1000, 2000):
-        counted.add(second)
-    assert counted.value(1999) == 60
-    assert len(counted._seconds) <= 121
+    assert counted.recurs("0", T0)
+    assert not counted.recurs("1", T0)  # it was evicted
+    for _ in range(100):
+        counted.recurs("0", T0)
+    assert len(counted._times["0"]) <= 5

@@ -1,12 +1,22 @@
-"""Reports as they come: what is taken, and what is refused with which words."""
+"""Parsing: what is accepted, and what is refused with which message."""
 
 import datetime as dt
 import json
+import time
 import zoneinfo
 
 import pytest
 
-from exporter.events.report import MAX_DEPTH, ReportError, event_time, parse_report, split_reports
+from exporter.ingest.parse import (
+    MAX_DEPTH,
+    MAX_LENIENT,
+    MAX_NESTED,
+    ReportError,
+    _check_depth,
+    event_time,
+    parse_report,
+    split_reports,
+)
 
 pytestmark = pytest.mark.dashboard
 NOW = dt.datetime(2026, 3, 15, 12, tzinfo=dt.UTC)
@@ -89,6 +99,8 @@ def test_a_wrong_field_is_named(sent: bytes, field: str, words: str) -> None:
         (raw(b'"else":' + b"[" * 100_000 + b"]" * 100_000), "nested"),
         (raw(b'"else":' + b"[" * MAX_DEPTH + b"]" * MAX_DEPTH), "nested more than 64 levels deep"),
         (raw(b'"else":' + b'{"a":' * 500 + b"1" + b"}" * 500), "nested more than 64 levels deep"),
+        (raw(b'"else":[' + b"{}," * MAX_NESTED + b"1]"), "more than 20000 objects and arrays"),
+        (raw(b'"else":[' + b"NaN," * MAX_LENIENT + b"1]"), "not JSON"),  # Python's `json` would block the event loop
     ],
 )
 def test_what_is_no_json_is_refused(sent: bytes, words: str) -> None:
@@ -145,6 +157,20 @@ def test_a_long_text_is_taken() -> None:
 )
 def test_when_it_happened(value: object, zone: dt.tzinfo | None, expected: dt.datetime) -> None:
     assert event_time(value, NOW, zone) == expected
+
+
+def test_the_cost_of_counting_depth_grows_with_the_length_alone() -> None:
+    """Also where quotes do not pair. The square of 8 times the length would take 64 times as long."""
+
+    def seconds(length: int) -> float:
+        found = []
+        for _ in range(5):
+            began = time.thread_time()
+            _check_depth('"\\' * length, 1)
+            found.append(time.thread_time() - began)
+        return min(found)
+
+    assert seconds(16_000) < 3 * 8 * seconds(2_000)
 
 
 def test_a_naive_time_is_the_machines() -> None:

@@ -2,15 +2,11 @@
 
 import datetime as dt
 import json
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from aiohttp import web
-from aiohttp.test_utils import TestServer
-from conftest import eventually
+from events import event as made
 
-from exporter.alerting.alertmanager import Notifier
 from exporter.alerting.alerts import MAX_ALERTS, MAX_WORKERS, OTHER, Alert, Alerts, Push
 from exporter.events.event import ErrorEvent
 
@@ -19,15 +15,8 @@ NOW = dt.datetime(2026, 11, 24, 12, tzinfo=dt.UTC)
 PUSH = Push(resend_seconds=60, hold_seconds=600, page_url="http://here:8080", runbook_url="http://docs")
 
 
-def event(number: int = 1, **more: Any) -> ErrorEvent:
-    sent = {"worker_id": "w", "message": "m", "traceback": more.pop("traceback", None)}
-    given = {
-        "id": number, "event_id": f"e{number}", "timestamp": NOW, "received_at": NOW, "worker_id": "w", "type": "T",
-        "category": "C", "message": "m", "severity": "critical", "reasons": ("because",), "fingerprint": "f",
-        "pattern": "m", "is_recurring": False, "is_system_critical": False, "hardware_type": None,
-        "hardware_error": False, "body": json.dumps(sent),
-    }  # fmt: skip
-    return ErrorEvent(**(given | more))
+def event(number: int = 1, **fields: Any) -> ErrorEvent:
+    return made(number, **({"timestamp": NOW, "received_at": NOW, "fingerprint": "f"} | fields))
 
 
 def labels(alert: Alert) -> dict[str, str]:
@@ -53,12 +42,12 @@ def annotations(alert: Alert) -> dict[str, str]:
     ],
 )
 def test_what_is_pushed(push: Push, error: dict[str, Any], name: str | None) -> None:
-    new = Alerts(push).hear([event(**error)], 0.0)
+    new = Alerts(push).on_events([event(**error)], 0.0)
     assert [labels(alert)["alertname"] for alert in new] == ([name] if name else [])
 
 
 def test_an_alert_as_alertmanager_takes_it() -> None:
-    (alert,) = Alerts(PUSH).hear([event(17, traceback="in f\nError: m", is_system_critical=True)], 0.0)
+    (alert,) = Alerts(PUSH).on_events([event(17, traceback="in f\nError: m", is_system_critical=True)], 0.0)
     assert alert.as_json(NOW + dt.timedelta(minutes=4)) == {
         "labels": {"alertname": "CriticalError", "severity": "critical", "source": "push", "category": "C", "type": "T",
                    "worker": "w", "fingerprint": "f", "system_critical": "true"},
@@ -73,10 +62,10 @@ def test_an_alert_as_alertmanager_takes_it() -> None:
 
 def test_repeats_on_a_worker_are_one_alert_with_a_count_that_is_told_when_it_doubles() -> None:
     alerts = Alerts(PUSH)
-    (alert,) = alerts.hear([event(1)], 0.0)
+    (alert,) = alerts.on_events([event(1)], 0.0)
     told = []
     for number in range(2, 1001):
-        assert alerts.hear([event(number)], 0.001 * number) == []
+        assert alerts.on_events([event(number)], 0.001 * number) == []
         due = alerts.due(0.001 * number * 2_000)  # a clock that leaves time for each update
         if due:
             told.append(int(annotations(due[0])["count"]))
@@ -88,46 +77,46 @@ def test_repeats_on_a_worker_are_one_alert_with_a_count_that_is_told_when_it_dou
 
 def test_it_is_sent_again_while_it_holds_and_ends_after() -> None:
     alerts = Alerts(PUSH)
-    alerts.hear([event()], 0.0)
+    alerts.on_events([event()], 0.0)
     assert alerts.due(59.0) == []
     assert len(alerts.due(60.0)) == 1
     assert alerts.due(61.0) == []
-    alerts.hear([event()], 100.0)
+    alerts.on_events([event()], 100.0)
     assert alerts.end(699.0) == []
     (ended,) = alerts.end(700.0)
     assert labels(ended)["worker"] == "w"
     assert len(alerts) == 0
-    assert len(alerts.hear([event()], 701.0)) == 1  # a new one
+    assert len(alerts.on_events([event()], 701.0)) == 1  # a new one
 
 
 def test_other_workers_and_patterns_are_other_alerts() -> None:
     events = [event(), event(worker_id="x"), event(fingerprint="g"), event(type="U"), event()]
-    assert len(Alerts(PUSH).hear(events, 0.0)) == 4
+    assert len(Alerts(PUSH).on_events(events, 0.0)) == 4
 
 
 def test_a_pattern_on_many_workers_is_folded() -> None:
     alerts = Alerts(PUSH)
-    new = alerts.hear([event(worker_id=f"w{n}") for n in range(500)], 0.0)
+    new = alerts.on_events([event(worker_id=f"w{n}") for n in range(500)], 0.0)
     assert len(new) == MAX_WORKERS + 1
     folded = new[-1]
     assert (labels(folded)["worker"], annotations(folded)["count"]) == (OTHER, str(500 - MAX_WORKERS))
     for alert in alerts.end(1000.0):
         assert alert.last == 0.0
-    assert len(alerts.hear([event(worker_id="w499")], 1001.0)) == 1
+    assert len(alerts.on_events([event(worker_id="w499")], 1001.0)) == 1
     assert labels(alerts.due(2000.0)[0])["worker"] == "w499"  # there is room again
 
 
 def test_alerts_are_bounded_whatever_comes() -> None:
     alerts = Alerts(PUSH)
     for n in range(3 * MAX_ALERTS):
-        alerts.hear([event(worker_id=f"w{n}", fingerprint=f"f{n}", type=f"t{n}", category=f"c{n}")], 0.0)
+        alerts.on_events([event(worker_id=f"w{n}", fingerprint=f"f{n}", type=f"t{n}", category=f"c{n}")], 0.0)
     assert len(alerts) == MAX_ALERTS + 1
     assert len(alerts.end(601.0)) == MAX_ALERTS + 1
 
 
 def test_texts_are_bounded_and_without_control_characters() -> None:
     bad = "a\r\nb\x00\x1b[31m" + "x" * 100_000
-    (alert,) = Alerts(PUSH).hear(
+    (alert,) = Alerts(PUSH).on_events(
         [event(message=bad, worker_id=bad, type=bad, category=bad, traceback="T" * 50_000 + "the end", reasons=(bad,))],
         0.0,
     )
@@ -138,72 +127,3 @@ def test_texts_are_bounded_and_without_control_characters() -> None:
         assert text.isprintable()
     assert sent["annotations"]["message"].startswith("a\nb\ufffd\ufffd[31mx")
     assert sent["annotations"]["traceback"].endswith("the end")
-
-
-class Fake:
-    """An Alertmanager that answers as it is told, and notes what it took."""
-
-    def __init__(self) -> None:
-        self.answer: tuple[int, bytes] = (200, b"{}")
-        self.first: list[tuple[int, bytes]] = []
-        self.taken: list[dict[str, Any]] = []
-        self.asked = 0
-
-    async def take(self, request: web.Request) -> web.Response:
-        self.asked += 1
-        status, body = self.first.pop(0) if self.first else self.answer
-        if status == 200:
-            self.taken += await request.json()
-        return web.Response(status=status, body=body)
-
-
-@pytest.fixture
-async def fake() -> AsyncIterator[tuple[Fake, str]]:
-    one = Fake()
-    app = web.Application()
-    app.router.add_post("/api/v2/alerts", one.take)
-    async with TestServer(app) as server:
-        yield one, str(server.make_url("/")).rstrip("/")
-
-
-async def test_an_odd_answer_does_not_end_the_sending(fake: tuple[Fake, str]) -> None:
-    one, url = fake
-    one.first = [(502, b"\xe9\xff")]
-    notifier = Notifier([url], PUSH, 100)
-    notifier.start()
-    notifier.hear([event(received_at=dt.datetime.now(dt.UTC))])
-    await eventually(lambda: one.taken)
-    assert notifier.queues[0].errors == 1
-    await notifier.stop()
-
-
-async def test_what_ended_while_an_alertmanager_was_away_is_told_it_all_the_same(
-    fake: tuple[Fake, str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    one, url = fake
-    one.answer = (503, b"")
-    push = Push(resend_seconds=60, hold_seconds=0.01)
-    notifier = Notifier([url], push, 100)
-    notifier.start()
-    notifier.hear([event(received_at=dt.datetime.now(dt.UTC))])
-    await eventually(lambda: one.asked and not len(notifier._alerts))  # it is over
-    one.answer = (200, b"{}")
-    await eventually(lambda: one.taken)
-    (sent,) = one.taken
-    assert dt.datetime.fromisoformat(sent["endsAt"]) > dt.datetime.now(dt.UTC)  # or nobody would be told
-    await notifier.stop()
-
-
-async def test_a_stop_sends_what_waits(fake: tuple[Fake, str]) -> None:
-    one, url = fake
-    notifier = Notifier([url], PUSH, 100)
-    notifier.start()
-    notifier.hear([event(number) for number in range(70)])
-    notifier.hear([event(worker_id=f"w{number}") for number in range(15)])
-    await notifier.stop()
-    assert len(one.taken) == 16
-
-
-def test_alertmanagers_behind_one_address_have_names_of_their_own() -> None:
-    queues = Notifier(["http://me:secret@proxy/a/", "http://me:secret@proxy/b", "http://proxy/b"], PUSH, 100).queues
-    assert [queue.name for queue in queues] == ["proxy/a", "proxy/b"]

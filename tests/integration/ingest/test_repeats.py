@@ -1,0 +1,227 @@
+"""The same report twice is stored once and answered alike, whenever and however it comes again."""
+
+import asyncio
+import datetime as dt
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import REPORT, InProcess
+from ingesting import RECEIVED, Ingesting, submission
+
+from exporter.events.outcome import Outcome
+from exporter.ingest import deduplication
+from exporter.ingest.past import KnownId, Past
+from exporter.ingest.pipeline import Refusal
+from exporter.store import StoreError
+
+pytestmark = pytest.mark.dashboard
+AT = dt.datetime.fromtimestamp(RECEIVED, dt.UTC)
+FOUND = Outcome(7, "k", "info", ("r",), "f" * 16)
+
+
+async def total(service: InProcess) -> int:
+    return int((await service.get("/api/errors"))["summary"]["total_errors"])
+
+
+async def post_batch(service: InProcess, items: list[Any], **headers: str) -> tuple[int, Any]:
+    async with service.client.post("/api/report-errors", json=items, headers=headers) as response:
+        return response.status, await response.json()
+
+
+async def test_one_id_is_stored_once_and_answered_alike(service: InProcess) -> None:
+    first = await service.post({"event_id": "e1"})
+    assert await service.post({"event_id": "e1", "message": "another", "error_category": "TEST_X"}) == first
+    assert await total(service) == 1
+    metrics = await service.metrics()
+    assert metrics["distributed_testing_reports_duplicate_total"] == 1
+    assert metrics['distributed_testing_errors_by_severity_total{severity="critical"}'] == 1
+
+
+async def test_the_same_id_from_two_workers_are_two_errors(serve: Any) -> None:
+    """Workers number their own errors."""
+    service = await serve()
+    answers = {}
+    for worker in ("w1", "w2"):
+        answers[worker] = await service.post({"event_id": "e1", "worker_id": worker})
+    assert [answer["id"] for answer in answers.values()] == [1, 2]
+    status, answer = await post_batch(service, [REPORT | {"event_id": "e1", "worker_id": w} for w in ("w3", "w4")])
+    assert (status, [result["data"]["id"] for result in answer["data"]["results"]]) == (200, [3, 4])
+    await service.client.close()
+    again = await serve()
+    for worker, first in answers.items():
+        assert await again.post({"event_id": "e1", "worker_id": worker}) == first
+    assert await total(again) == 4
+    assert {error["worker_id"] for error in (await again.get("/api/errors/list"))["errors"]} == {"w1", "w2", "w3", "w4"}
+
+
+async def test_many_at_once_with_one_id_are_stored_once(service: InProcess) -> None:
+    answers = await asyncio.gather(*(service.post({"event_id": "e1"}) for _ in range(30)))
+    assert len({json.dumps(answer) for answer in answers}) == 1
+    assert await total(service) == 1
+
+
+async def test_a_repeat_of_one_that_is_being_appended_waits_for_it(
+    service: InProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    released = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    append = service.service.log.append
+
+    def slow(payload: bytes, count: int) -> int:
+        asyncio.run_coroutine_threadsafe(released.wait(), loop).result(10)
+        return append(payload, count)
+
+    monkeypatch.setattr(service.service.log, "append", slow)
+    requests = [asyncio.create_task(service.post({"event_id": "e1"}))]
+    await asyncio.sleep(0.05)  # it is being appended
+    requests += [asyncio.create_task(service.post({"event_id": "e1"})) for _ in range(3)]
+    await asyncio.sleep(0.05)
+    assert not any(request.done() for request in requests)
+    released.set()
+    answers = await asyncio.gather(*requests)
+    assert answers == [answers[0]] * 4
+    assert service.service.log.last == 1
+
+
+async def test_the_idempotency_key_is_an_id(service: InProcess) -> None:
+    first = await service.post(headers={"Idempotency-Key": "k"})
+    assert first["event_id"] == "k"
+    assert await service.post(headers={"Idempotency-Key": "k"}) == first
+    own = await service.post({"event_id": "mine"}, headers={"Idempotency-Key": "k"})
+    assert (own["event_id"], own["id"]) == ("mine", 2)
+    for wrong in ("k" * 257, "k\u0085"):
+        async with service.client.post(
+            "/api/report-error", json=REPORT, headers={"Idempotency-Key": wrong}
+        ) as response:
+            assert (response.status, (await response.json())["field"]) == (400, "Idempotency-Key")
+
+
+async def test_a_batch_with_an_idempotency_key_is_stored_once(serve: Any) -> None:
+    service = await serve()
+    items: list[Any] = [REPORT | {"message": f"m{n}"} for n in range(5)] + [REPORT | {"event_id": "own"}, {"bad": 1}]
+    status, first = await post_batch(service, items, **{"Idempotency-Key": "k"})
+    assert status == 207
+    assert [r["data"]["event_id"] for r in first["data"]["results"][:6]] == [f"k#{n}" for n in range(5)] + ["own"]
+    assert await post_batch(service, items, **{"Idempotency-Key": "k"}) == (status, first)
+    _, other = await post_batch(service, items, **{"Idempotency-Key": "other"})
+    assert [r["data"]["id"] for r in other["data"]["results"][:6]] == [7, 8, 9, 10, 11, 6]
+    assert await total(service) == 11
+    await service.client.close()
+    again = await serve()
+    assert await post_batch(again, items, **{"Idempotency-Key": "k"}) == (status, first)
+    assert await total(again) == 11
+    for wrong in ("k" * 201, "k\u0085"):
+        status, answer = await post_batch(again, items, **{"Idempotency-Key": wrong})
+        assert (status, answer["field"]) == (400, "Idempotency-Key")
+
+
+async def test_an_id_is_known_after_a_restart(serve: Any) -> None:
+    service = await serve()
+    first = await service.post({"event_id": "e1"})
+    await service.client.close()
+    again = await serve()
+    assert await again.post({"event_id": "e1"}) == first
+    assert await total(again) == 1
+
+
+@pytest.mark.parametrize("restart", [False, True])
+async def test_an_evicted_id_is_found_in_the_database(
+    serve: Any, monkeypatch: pytest.MonkeyPatch, restart: bool
+) -> None:
+    monkeypatch.setattr(deduplication, "MAX_KNOWN", 5)
+    monkeypatch.setattr("exporter.store.state.KNOWN_IDS", 5)
+    service = await serve()
+    past = (dt.datetime.now(dt.UTC) - dt.timedelta(minutes=10)).isoformat()
+    first = await service.post({"event_id": "old", "timestamp": past})
+    for number in range(20):
+        await service.post({"event_id": f"new{number}"})
+    if restart:
+        await service.client.close()
+        service = await serve()
+    assert await service.post({"event_id": "old", "timestamp": past}) == first
+    other = await service.post({"event_id": "old", "timestamp": past, "worker_id": "another"})
+    assert other["id"] == 22
+    assert await service.post({"event_id": "old", "timestamp": past, "worker_id": "another"}) == other
+    assert await total(service) == 22
+
+
+async def test_ids_made_here_are_unique(service: InProcess) -> None:
+    answers = await asyncio.gather(*(service.post() for _ in range(50)))
+    assert len({answer["event_id"] for answer in answers}) == len({answer["id"] for answer in answers}) == 50
+
+
+@pytest.fixture
+async def ingesting(tmp_path: Path) -> AsyncIterator[Ingesting]:
+    """An ingest whose memory begins with the position 8; older ids may be in the database."""
+    known = [KnownId("worker-1", "eight", 8, AT)]
+    ingesting = Ingesting(tmp_path / "log", past=Past({}, known, AT, []))
+    yield ingesting
+    await ingesting.close()
+
+
+async def test_repeats_within_one_batch(ingesting: Ingesting) -> None:
+    one, two, again, other = await ingesting.accept(
+        submission("a", key="k#0"), submission("b", key="k#1"), submission("c", key="k#0"),
+        submission("d", key="k#0", worker_id="another"),
+    )  # fmt: skip
+    assert again == one
+    assert [result["id"] for result in (one, two, other)] == [1, 2, 3]
+    assert [event.message for event in ingesting.events] == ["a", "b", "d"]
+    assert ingesting.pipeline.duplicates == 1
+
+
+async def test_only_an_old_report_with_an_id_is_looked_up(ingesting: Ingesting) -> None:
+    later = RECEIVED + 3600
+    await ingesting.accept(submission(received=later), submission(key="new", received=later), submission("no id"))
+    assert ingesting.lookups == []
+    ingesting.outcomes["worker-1", "k", AT] = FOUND
+    (result,) = await ingesting.accept(submission(key="k"))
+    assert (result["id"], result["event_id"]) == (7, "k")
+    assert ingesting.pipeline.duplicates == 1
+    assert len(ingesting.events) == 3
+
+
+async def test_old_reports_that_are_looked_up_and_are_new(ingesting: Ingesting) -> None:
+    results = await asyncio.gather(*(ingesting.accept(submission(key="k"), submission(key="j")) for _ in range(5)))
+    assert results == [results[0]] * 5
+    assert len(ingesting.events) == 2
+    assert ingesting.pipeline.duplicates == 8
+
+
+async def test_a_repeat_is_answered_from_the_log_else_from_the_database(ingesting: Ingesting) -> None:
+    (first,) = await ingesting.accept(submission(key="k"))
+    ingesting.lookups.clear()
+    assert await ingesting.accept(submission(key="k")) == [first]
+    assert ingesting.lookups == []
+    ingesting.outcomes[8] = FOUND
+    (result,) = await ingesting.accept(submission(key="eight"))
+    assert (result["id"], ingesting.lookups) == (7, [8])
+
+
+async def test_a_report_that_cannot_be_looked_up_is_refused_alone(ingesting: Ingesting) -> None:
+    ingesting.outcomes["worker-1", "k", AT] = StoreError("the database broke")
+    ingesting.outcomes[8] = StoreError("the database broke")
+    results = await ingesting.accept(submission(key="k"), submission("b"), submission(key="eight"))
+    for refusal in (results[0], results[2]):
+        assert isinstance(refusal, Refusal)
+        assert (refusal.reason, refusal.status, refusal.retry) == ("store_failed", 503, True)
+        assert "the database broke" in refusal.message
+    assert results[1]["id"] == 1
+    assert [event.message for event in ingesting.events] == ["b"]
+
+
+async def test_a_full_queue_after_a_lookup_refuses_that_report_alone(ingesting: Ingesting) -> None:
+    """The others of its request are stored already."""
+    lookup = ingesting.ingest._lookup
+
+    async def fills(event: Any) -> Outcome | None:
+        ingesting.ingest.queued = ingesting.ingest.capacity
+        return await lookup(event)
+
+    ingesting.ingest._lookup = fills
+    refusal, stored = await ingesting.accept(submission(key="k"), submission("b"))
+    assert (refusal.reason, refusal.status) == ("queue_full", 503)
+    assert stored["id"] == 1

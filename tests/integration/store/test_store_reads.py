@@ -1,0 +1,65 @@
+"""Reads in the store's process: one that fails or is given up disturbs no other."""
+
+import asyncio
+import datetime as dt
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import duckdb
+import pytest
+from conftest import eventually
+from store_process import Started
+
+from exporter.store import StoreError
+from exporter.store import server as module
+from exporter.store.parameters import Filters
+from exporter.store.queries import ListErrors
+
+pytestmark = pytest.mark.dashboard
+
+
+@pytest.fixture
+async def threaded(tmp_path: Path) -> AsyncIterator[Started]:
+    """With the store in a thread of this process, so that a test can change it."""
+    store = Started(tmp_path / "errors.duckdb", process=False)
+    await store.start()
+    yield store
+    await store.client.close()
+    store.log.close()
+
+
+async def test_a_read_that_nobody_waits_for_is_interrupted(threaded: Started, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun = 0
+
+    def endless(cursor: duckdb.DuckDBPyConnection, query: object) -> object:
+        nonlocal begun
+        begun += 1
+        return cursor.execute("SELECT count(*) FROM range(100000000000)").fetchall()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module.read, "answer", endless)
+        queries = [
+            ListErrors(filters=Filters(), now=dt.datetime.now(dt.UTC), limit=limit)
+            for limit in range(1, module.READERS + 1)
+        ]
+        reads = [asyncio.create_task(threaded.client.read(query)) for query in queries]
+        await eventually(lambda: begun == module.READERS)
+        await asyncio.sleep(0.2)  # now the queries run
+    for read in reads:
+        read.cancel()
+    assert await asyncio.wait_for(threaded.count(), 5) == 0
+
+
+async def test_a_read_that_fails_is_an_error_of_its_own(
+    threaded: Started, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fails(*_: object) -> object:
+        raise ZeroDivisionError("a fault of our own")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module.read, "answer", fails)
+        with pytest.raises(StoreError, match="a fault of our own"):
+            await threaded.count()
+    assert await threaded.count() == 0
+    assert threaded.client.restarts == 0
+    assert "a read request failed" in caplog.text

@@ -1,0 +1,177 @@
+"""`check` and `repair`, and starts on files that are damaged or do not belong together, through the command line."""
+
+import hashlib
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from conftest import ROOT, Served
+
+pytestmark = pytest.mark.dashboard
+Start = Callable[..., Served]
+
+
+def run(command: str, db: Path) -> tuple[int, str]:
+    done = subprocess.run(
+        [sys.executable, "-m", "exporter", command, "--db-path", str(db)],
+        cwd=ROOT, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    return done.returncode, done.stdout + done.stderr
+
+
+def hashes(db: Path) -> dict[str, str]:
+    names = (db.name, db.name + ".log")
+    return {name: hashlib.sha256((db.parent / name).read_bytes()).hexdigest() for name in names}
+
+
+def fill(served: Start, count: int, *, kill: bool = False, start: int = 0) -> Path:
+    service = served()
+    for number in range(start, start + count):
+        service.post({"event_id": f"e{number}", "message": f"m {'x' * 500}"})
+    if kill:
+        service.get("/api/errors")  # the database has them all
+        service.kill()
+    else:
+        service.stop()
+    return service.db
+
+
+def ids(service: Served) -> list[str]:
+    return sorted(error["event_id"] for error in service.get("/api/errors/list?limit=1000")["errors"])
+
+
+def refused(served: Start, words: str, db: Path) -> None:
+    """The start stops with one sentence, and touches neither file."""
+    before = hashes(db)
+    with pytest.raises(AssertionError, match=words) as stopped:
+        served()
+    assert str(stopped.value).count("level=error") == 1
+    assert "Traceback" not in str(stopped.value)
+    assert hashes(db) == before
+
+
+def test_what_is_whole_is_called_whole(served: Start) -> None:
+    db = fill(served, 5)
+    status, said = run("check", db)
+    assert (status, "whole" in said) == (0, True), said
+    status, said = run("repair", db)
+    assert (status, "aside" in said) == (0, False), said
+    assert ids(served()) == [f"e{number}" for number in range(5)]
+
+
+def test_a_running_service_is_not_touched(served: Start) -> None:
+    service = served()
+    for command in ("check", "repair"):
+        status, said = run(command, service.db)
+        assert status == 1
+        assert "another service is running" in said
+    service.post({})
+
+
+def test_after_a_clean_stop_the_database_alone_is_complete(served: Start) -> None:
+    db = fill(served, 5)
+    (db.parent / "errors.duckdb.log").unlink()
+    service = served()
+    assert ids(service) == [f"e{number}" for number in range(5)]
+    assert service.post({})["id"] == 6
+
+
+def test_a_log_that_is_missing_after_a_kill_stops_the_start(served: Start) -> None:
+    db = fill(served, 5, kill=True)
+    log = db.parent / "errors.duckdb.log"
+    kept = log.read_bytes()
+    log.unlink()
+    with pytest.raises(AssertionError, match="log beside the database is missing or empty"):
+        served()
+    log.write_bytes(kept)
+    assert ids(served()) == [f"e{number}" for number in range(5)]
+
+
+def test_a_log_of_another_service_stops_the_start(served: Start) -> None:
+    db = fill(served, 3)
+    log = db.parent / "errors.duckdb.log"
+    foreign = log.read_bytes()
+    for file in db.parent.iterdir():
+        file.unlink()
+    fill(served, 4, kill=True)
+    log.write_bytes(foreign)
+    refused(served, "are of two different services", db)
+    status, said = run("check", db)
+    assert (status, "two different services" in said) == (1, True)
+    status, said = run("repair", db)
+    assert status == 0, said
+    assert re.search(r"errors\.duckdb\.log\.aside-\w+ was put aside", said)
+    assert len(ids(served())) == 4
+
+
+def test_an_older_copy_of_the_log_stops_the_start(served: Start) -> None:
+    db = fill(served, 3)
+    log = db.parent / "errors.duckdb.log"
+    older = log.read_bytes()
+    fill(served, 3, start=3)
+    log.write_bytes(older)
+    refused(served, "the log ends at error 3, but the database already holds error 6", db)
+
+
+def test_an_older_copy_of_the_database_catches_up_or_stops_the_start(served: Start) -> None:
+    db = fill(served, 3)
+    older = db.read_bytes()
+    fill(served, 3, start=3)
+    db.write_bytes(older)
+    assert ids(served()) == [f"e{number}" for number in range(6)]  # the log still has what lies between
+
+
+def test_a_log_cut_in_half_stops_the_start_and_can_be_repaired(served: Start) -> None:
+    db = fill(served, 200)
+    log = db.parent / "errors.duckdb.log"
+    log.write_bytes(log.read_bytes()[: log.stat().st_size // 2])
+    refused(served, "was cut", db)
+    status, said = run("repair", db)
+    assert status == 0, said
+    assert len(ids(served())) == 200
+
+
+def test_a_damaged_batch_in_the_log_is_found_and_repaired(served: Start) -> None:
+    db = fill(served, 20)
+    log = db.parent / "errors.duckdb.log"
+    content = log.read_bytes()
+    log.write_bytes(content.replace(b"x" * 200, b"x" * 199 + b"y"))  # pages that are no longer used have copies
+    status, said = run("check", db)
+    assert status == 1
+    assert "damaged" in said
+    assert run("repair", db)[0] == 0
+    assert len(ids(served())) == 20
+
+
+def test_a_damaged_database_is_built_anew_from_the_log(served: Start) -> None:
+    db = fill(served, 20)
+    content = bytearray(db.read_bytes())
+    content[4096:12_288] = b"\xff" * 8_192
+    db.write_bytes(content)
+    status, said = run("check", db)
+    assert status == 1, said
+    status, said = run("repair", db)
+    assert status == 0, said
+    assert "put aside" in said
+    assert len(ids(served())) == 20
+
+
+def test_sums_that_disagree_are_found(served: Start) -> None:
+    db = fill(served, 3)
+    with duckdb.connect(str(db)) as connection:
+        connection.execute("DELETE FROM rollup")
+    status, said = run("check", db)
+    assert (status, "3 errors, but the rollup counts 0" in said) == (1, True), said
+
+
+def test_files_are_for_the_owner_alone(served: Start) -> None:
+    service = served()
+    service.post({})
+    service.get("/api/errors")
+    modes: dict[str, Any] = {file.name: oct(file.stat().st_mode & 0o777) for file in service.db.parent.iterdir()}
+    assert set(modes.values()) == {"0o600"}, modes

@@ -1,0 +1,61 @@
+"""Ingest and a log, without the service around them."""
+
+import datetime as dt
+import json
+from pathlib import Path
+from typing import Any
+
+from conftest import REPORT
+
+from exporter.events.event import ErrorEvent
+from exporter.events.outcome import Outcome
+from exporter.ingest.ingest import Ingest, Result
+from exporter.ingest.past import Past
+from exporter.ingest.pipeline import Pipeline, Submission
+from exporter.ingest.severity import Thresholds
+from exporter.log import LogError
+from exporter.log.embedded import EmbeddedLog, new_identity
+
+RECEIVED = 1_700_000_000.0
+
+
+def submission(message: str = "m", *, key: str | None = None, received: float = RECEIVED, **fields: Any) -> Submission:
+    return Submission(json.dumps(REPORT | {"message": message} | fields).encode(), received, key)
+
+
+class Ingesting:
+    """`events` were appended, `failures` are what the log said. `outcomes` is the database: what a lookup finds, by
+    position or by (worker_id, event_id, timestamp); `lookups` are the ones that were made."""
+
+    def __init__(self, path: Path, *, past: Past | None = None, **log: Any) -> None:
+        self.events: list[ErrorEvent] = []
+        self.failures: list[LogError] = []
+        self.outcomes: dict[Any, Outcome | Exception] = {}
+        self.lookups: list[Any] = []
+        self.log = EmbeddedLog(path, **log)
+        self.log.initialise(new_identity(), 0)
+        self.pipeline = Pipeline(past or Past({}, [], None, []), thresholds=Thresholds(), zone=dt.UTC)
+        self.ingest = Ingest(
+            self.log, self.pipeline, self._lookup, on_batch=lambda events, _: self.events.extend(events),
+            on_failure=self.failures.append, capacity=20_000, capacity_bytes=2**28,
+        )  # fmt: skip
+        self.ingest.start()
+
+    async def accept(self, *submissions: Submission) -> list[Any]:
+        """The result of each submission: the decoded `data`, or the refusal."""
+        return [decoded(result) for result in await self.ingest.ingest(submissions)]
+
+    async def close(self) -> None:
+        await self.ingest.drain(1)
+        self.log.close()
+
+    async def _lookup(self, event: Any) -> Outcome | None:
+        self.lookups.append(event)
+        found = self.outcomes.get(event)
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+
+def decoded(result: Result) -> Any:
+    return json.loads(result) if isinstance(result, bytes) else result

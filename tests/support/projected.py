@@ -1,0 +1,70 @@
+"""A database and the log that it is a projection of, without the process around them."""
+
+import datetime as dt
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from events import append
+
+from exporter.events.event import ErrorEvent
+from exporter.log.embedded import EmbeddedLog
+from exporter.log.files import log_path
+from exporter.store import State
+from exporter.store.database import Database
+from exporter.store.parameters import Filters
+from exporter.store.projection import Projection
+from exporter.store.queries import GetOverview, ListErrors, ListPatterns, Read
+from exporter.store.read import answer
+from exporter.store.results import ErrorPage, Overview, PatternList
+from exporter.store.state import load_state
+
+
+class Projected:
+    """What the store's process has at `path`. Nothing is projected until `catch_up`, or `projection.start`."""
+
+    def __init__(self, path: Path, log: EmbeddedLog | None = None) -> None:
+        self.log = log or EmbeddedLog(log_path(path))
+        self.database = Database(path)
+        self.database.connect()
+        self.projection = Projection(self.database, self.log)
+
+    def append(self, *batches: Sequence[ErrorEvent]) -> list[ErrorEvent]:
+        return append(self.log, *batches)
+
+    def catch_up(self, position: int | None = None) -> None:
+        self.projection.catch_up(position)
+
+    def read(self, query: Read[Any]) -> Any:
+        """The answer as the reads give it, of everything that is in the log."""
+        self.projection.catch_up(self.log.last)
+        return self.database.read(lambda cursor: answer(cursor, query))
+
+    def overview(self) -> Overview:
+        overview: Overview = self.read(GetOverview(hours=24, now=dt.datetime.now(dt.UTC)))
+        return overview
+
+    def count(self) -> int:
+        return self.overview().summary.total_errors
+
+    def errors(self) -> ErrorPage:
+        page: ErrorPage = self.read(ListErrors(filters=Filters(), now=dt.datetime.now(dt.UTC), limit=1_000))
+        return page
+
+    def patterns(self) -> PatternList:
+        patterns: PatternList = self.read(ListPatterns(hours=24, now=dt.datetime.now(dt.UTC)))
+        return patterns
+
+    def state(self) -> State:
+        return load_state(self.database, 5)
+
+    def values(self, sql: str) -> list[Any]:
+        return self.database.read(
+            lambda cursor: [row[0] if len(row) == 1 else row for row in cursor.execute(sql).fetchall()]
+        )
+
+    def close(self) -> None:
+        """Closes the files as a crash does: without a last projection or checkpoint."""
+        self.projection.stop()
+        self.database.disconnect()
+        self.log.close()

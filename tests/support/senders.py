@@ -1,0 +1,119 @@
+"""The load of the crash tests: clients that send reports until they are acknowledged, and the ledger of both."""
+
+import asyncio
+import contextlib
+import itertools
+import random
+import time
+from collections import Counter
+from typing import Any
+
+import aiohttp
+
+CLIENTS = 6
+CRITICAL_SHARE = 0.1
+TYPES = 150  # of critical errors: fewer than the metrics have labels for, so that no counter is folded
+ATTEMPT_SECONDS = 5.0
+DELIVERY_SECONDS = 45.0  # bounds the retries of one request
+RETRY_SECONDS = 0.05
+
+
+class Ledger:
+    """What was sent and what was acknowledged, by event_id. Makes the reports."""
+
+    def __init__(self, rng: random.Random) -> None:
+        self.sent: dict[str, dict[str, Any]] = {}
+        self.acknowledged: dict[str, dict[str, Any]] = {}
+        self.contradictions: list[str] = []  # repeats that were answered otherwise than before
+        self._rng = rng
+        self._numbers = itertools.count()
+        self._critical = itertools.count()
+
+    def report(self) -> dict[str, Any]:
+        """A new report. Each critical one has a pair of type and worker of its own, so it is an alert of its own: no type
+        has more than 20 workers, and all together are fewer than the 2,000 alerts from which on they are folded."""
+        number = next(self._numbers)
+        report = {
+            "event_id": f"e{number}",
+            "worker_id": f"w{number % 7}",
+            "type": self._rng.choice(("AssertionError", "TimeoutError", "KeyError")),
+            "error_category": self._rng.choice(("TEST_FAILURE", "NETWORK_TIMEOUT", "UNKNOWN_ERROR")),
+            "message": f"message {number}",
+            "traceback": "x" * self._rng.randrange(2_000),
+        }
+        if self._rng.random() < CRITICAL_SHARE:
+            critical = next(self._critical)
+            report |= {
+                "type": f"Critical{critical % TYPES}",
+                "worker_id": f"c{critical // TYPES}",
+                "error_category": "RESOURCE_EXHAUSTED",
+            }
+        self.sent[report["event_id"]] = report
+        return report
+
+    def acknowledge(self, event_id: str, answer: dict[str, Any]) -> None:
+        known = self.acknowledged.setdefault(event_id, answer)
+        if answer["event_id"] != event_id or known != answer:
+            self.contradictions.append(f"{event_id} was answered {known}, then {answer}")
+
+
+class Load:
+    """Clients that send reports one by one and in small batches, each again until it is acknowledged. `pause` is the time
+    between two requests of a client. `failures` counts the attempts that did not succeed, by what was answered.
+
+    They run inside of `async with`; it ends when everything that was sent is acknowledged."""
+
+    def __init__(self, url: str, ledger: Ledger, rng: random.Random) -> None:
+        self.pause = 0.1
+        self.failures: Counter[str] = Counter()
+        self._url = url
+        self._ledger = ledger
+        self._rng = rng
+        self._stopped = asyncio.Event()
+
+    async def __aenter__(self) -> "Load":
+        self._clients = asyncio.gather(*(self._client() for _ in range(CLIENTS)))
+        return self
+
+    async def __aexit__(self, kind: object, *error: object) -> None:
+        self._stopped.set()
+        if kind is None:
+            await self._clients
+            return
+        self._clients.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._clients
+
+    def problems(self) -> list[str]:
+        return [f"{count} times a POST failed: {failure}" for failure, count in self.failures.items()]
+
+    async def _client(self) -> None:
+        timeout = aiohttp.ClientTimeout(total=ATTEMPT_SECONDS)
+        async with aiohttp.ClientSession(self._url, timeout=timeout) as session:
+            while not self._stopped.is_set():
+                await self._deliver(session, [self._ledger.report() for _ in range(self._rng.choice((1, 1, 1, 4)))])
+                await asyncio.sleep(self.pause)
+
+    async def _deliver(self, session: aiohttp.ClientSession, reports: list[dict[str, Any]]) -> None:
+        deadline = time.monotonic() + DELIVERY_SECONDS
+        while True:
+            try:
+                failure = await self._attempt(session, reports)
+            except (aiohttp.ClientError, OSError) as error:  # TimeoutError is an OSError
+                failure = repr(error)
+            if not failure:
+                return
+            self.failures[failure] += 1
+            assert time.monotonic() < deadline, f"{reports[0]['event_id']} was never acknowledged: {failure}"
+            await asyncio.sleep(RETRY_SECONDS)
+
+    async def _attempt(self, session: aiohttp.ClientSession, reports: list[dict[str, Any]]) -> str:
+        """Notes what was acknowledged; returns why not everything was, or ""."""
+        path, body = ("/api/report-error", reports[0]) if len(reports) == 1 else ("/api/report-errors", reports)
+        async with session.post(path, json=body) as response:
+            answer = await response.json()
+            outcomes = [answer] if len(reports) == 1 else answer.get("data", {}).get("results", [])
+            for report, outcome in zip(reports, outcomes, strict=bool(outcomes)):
+                if outcome["status"] == "success":
+                    self._ledger.acknowledge(report["event_id"], outcome["data"])
+            return "" if response.status == 200 else f"{response.status} {answer['message']}"

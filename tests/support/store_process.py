@@ -1,0 +1,40 @@
+"""A log, and the client of a store's process that reads it, without a service around them."""
+
+import datetime as dt
+from pathlib import Path
+
+import psutil
+from conftest import eventually
+
+from exporter.log.embedded import EmbeddedLog, new_identity
+from exporter.log.files import log_path
+from exporter.store.client import StoreClient
+from exporter.store.queries import GetOverview
+from exporter.store.wire import StoreSettings
+
+
+class Started:
+    """A log, and the client of a store's process that reads it."""
+
+    def __init__(self, path: Path, *, process: bool = True) -> None:
+        self.log = EmbeddedLog(log_path(path))
+        self.log.initialise(new_identity(), 0)
+        settings = StoreSettings(str(path), str(self.log.path), 2**30, "error", "logfmt", 5)
+        self.client = StoreClient(settings, self.log, process=process)
+
+    async def start(self) -> None:
+        await self.client.inspect()
+        await self.client.open()
+
+    def process(self) -> psutil.Process:
+        connection = self.client._connection
+        assert connection
+        assert connection._process
+        return psutil.Process(connection._process.pid)
+
+    async def count(self) -> int:
+        answer = await self.client.read(GetOverview(hours=24, now=dt.datetime.now(dt.UTC)))
+        return answer.decode().summary.total_errors
+
+    async def replaced(self, restarts: int = 1) -> None:
+        await eventually(lambda: self.client.restarts >= restarts and not self.client.failure)

@@ -1,0 +1,27 @@
+"""The cursor of a page comes back as the position that it was made from."""
+
+import datetime as dt
+
+import pytest
+
+from exporter.events.cursor import cursor_after, parse_cursor
+
+pytestmark = pytest.mark.dashboard
+
+
+@pytest.mark.parametrize("year", [1066, 1969, 1970, 2026, 9999])
+@pytest.mark.parametrize("micros", [0, 1, 456_789, 999_999])
+def test_a_cursor_comes_back(year: int, micros: int) -> None:
+    moment = dt.datetime(year, 10, 14, 1, 2, 3, micros)
+    assert parse_cursor(cursor_after(moment, 7)) == (moment, 7)
+
+
+def test_a_time_with_an_offset_is_meant_as_it_says() -> None:
+    moment = dt.datetime(2026, 1, 1, 1, tzinfo=dt.timezone(dt.timedelta(hours=2)))
+    assert parse_cursor(cursor_after(moment, 1)).timestamp == dt.datetime(2025, 12, 31, 23)
+
+
+@pytest.mark.parametrize("text", ["", "x", "1", "1.", ".1", "1.x", "1.0", "1.-1", f"1.{2**63}", f"{10**30}.1", "1.1.1"])
+def test_what_is_no_cursor_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="not a cursor of this service"):
+        parse_cursor(text)

@@ -1,0 +1,229 @@
+"""Equal reads are computed once, and no answer is older than its request."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from exporter.store import StoreError
+from exporter.store import flights as module
+from exporter.store.flights import Flights
+
+pytestmark = pytest.mark.dashboard
+
+
+class Asked:
+    """A database whose answers the test gives. `asked` are the reads that were sent: (payload, at, future answer)."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[bytes, int, asyncio.Future[bytes]]] = []
+        self.cancelled = 0
+
+    async def __call__(self, payload: bytes, at: int) -> bytes:
+        future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        self.asked.append((payload, at, future))
+        try:
+            return await future
+        except asyncio.CancelledError:
+            self.cancelled += 1
+            raise
+
+    def sent(self) -> list[tuple[bytes, int]]:
+        return [(payload, at) for payload, at, _ in self.asked]
+
+    def answer(self, number: int, result: bytes | Exception) -> None:
+        future = self.asked[number][2]
+        future.set_exception(result) if isinstance(result, Exception) else future.set_result(result)
+
+
+async def settle() -> None:
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
+@pytest.fixture
+def database() -> Asked:
+    return Asked()
+
+
+@pytest.fixture
+def join(database: Asked) -> Callable[..., "asyncio.Task[bytes]"]:
+    flights = Flights(database)
+
+    def start(at: int, payload: bytes = b"now", key: bytes = b"k") -> "asyncio.Task[bytes]":
+        return asyncio.ensure_future(flights.join(key, payload, at))
+
+    start.flights = flights  # type: ignore[attr-defined]
+    return start
+
+
+def empty(join: Any) -> bool:
+    return not join.flights._running and not join.flights._next
+
+
+async def test_equal_reads_are_computed_once(database: Asked, join: Any) -> None:
+    requests = [join(5, b"first"), join(5, b"second"), join(3, b"third")]
+    await settle()
+    assert database.sent() == [(b"first", 5)]
+    database.answer(0, b"result")
+    assert await asyncio.gather(*requests) == [b"result"] * 3
+    assert empty(join)
+
+
+async def test_other_reads_are_computed_beside(database: Asked, join: Any) -> None:
+    requests = [join(5, key=b"a"), join(5, key=b"b")]
+    await settle()
+    assert len(database.asked) == 2
+    database.answer(1, b"of b")
+    database.answer(0, b"of a")
+    assert await asyncio.gather(*requests) == [b"of a", b"of b"]
+
+
+async def test_too_many_different_reads_are_refused(
+    database: Asked, join: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MAX_READS", 3)
+    requests = [join(5, key=b"%d" % number) for number in range(3)]
+    await settle()
+    with pytest.raises(StoreError, match="3 other reads wait for the database"):
+        await join(5, key=b"another")
+    joined, next_one = join(5, key=b"0"), join(6, key=b"0")
+    await settle()
+    assert len(database.asked) == 3
+    for number in range(3):
+        database.answer(number, b"result")
+    assert await asyncio.gather(*requests, joined) == [b"result"] * 4
+    await settle()
+    database.answer(3, b"next")
+    assert await next_one == b"next"
+    another = join(5, key=b"another")
+    await settle()
+    database.answer(4, b"another")
+    assert await another == b"another"
+    assert empty(join)
+
+
+async def test_an_answer_is_not_kept(database: Asked, join: Any) -> None:
+    """A range up to now is another one a moment later."""
+    for number in range(2):
+        request = join(5)
+        await settle()
+        database.answer(number, b"%d" % number)
+        assert await request == b"%d" % number
+
+
+async def test_a_request_never_gets_an_answer_older_than_its_position(database: Asked, join: Any) -> None:
+    early = join(5, b"a")
+    await settle()
+    late = [join(6, b"b"), join(9, b"c"), join(7, b"d")]
+    another_early = join(4, b"e")
+    await settle()
+    assert database.sent() == [(b"a", 5)]  # one is running, and one waits for all who came later
+    database.answer(0, b"at 5")
+    assert await early == await another_early == b"at 5"
+    await settle()
+    assert database.sent()[1:] == [(b"d", 9)]  # the newest parameters, the highest position
+    assert not any(request.done() for request in late)
+    later = join(10)
+    await settle()
+    assert len(database.asked) == 2
+    database.answer(1, b"at 9")
+    assert await asyncio.gather(*late) == [b"at 9"] * 3
+    await settle()
+    database.answer(2, b"at 10")
+    assert await later == b"at 10"
+    assert empty(join)
+
+
+async def test_a_failure_is_raised_for_all_and_the_next_read_is_tried(database: Asked, join: Any) -> None:
+    requests = [join(5), join(5)]
+    await settle()
+    late = join(6)
+    await settle()
+    database.answer(0, StoreError("the database is gone"))
+    for request in requests:
+        with pytest.raises(StoreError, match="is gone"):
+            await request
+    await settle()
+    database.answer(1, b"back")
+    assert await late == b"back"
+    assert empty(join)
+
+
+async def test_a_read_goes_on_as_long_as_one_request_waits(database: Asked, join: Any) -> None:
+    first, second = join(5), join(5)
+    await settle()
+    first.cancel()
+    await settle()
+    assert database.cancelled == 0
+    database.answer(0, b"result")
+    assert await second == b"result"
+
+
+async def test_a_read_that_nobody_waits_for_is_cancelled(database: Asked, join: Any) -> None:
+    requests = [join(5), join(5)]
+    await settle()
+    for request in requests:
+        request.cancel()
+    await settle()
+    assert database.cancelled == 1
+    assert empty(join)
+
+
+async def test_a_new_request_does_not_join_a_cancelled_read(database: Asked, join: Any) -> None:
+    """Also at the very moment of the cancellation, while the read has not ended yet."""
+    first = join(5)
+    await settle()
+    first.cancel()
+    await asyncio.sleep(0)  # the request is gone, its read is about to be cancelled
+    new = join(5, b"new")
+    await settle()
+    assert database.sent() == [(b"now", 5), (b"new", 5)]
+    database.answer(1, b"result")
+    assert await new == b"result"
+    assert empty(join)
+
+
+@pytest.mark.parametrize("turns", range(6))
+async def test_a_request_is_answered_whenever_the_other_leaves(database: Asked, join: Any, turns: int) -> None:
+    first = join(5)
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    first.cancel()
+    second, third = join(5), join(6)
+    for _ in range(20):
+        await settle()
+        for _, _, future in database.asked:
+            if not future.done():
+                future.set_result(b"result")
+    assert await asyncio.wait_for(asyncio.gather(second, third), 1) == [b"result"] * 2
+    assert empty(join)
+
+
+async def test_those_who_wait_for_the_next_read_get_it_when_the_running_one_is_cancelled(
+    database: Asked, join: Any
+) -> None:
+    first = join(5)
+    await settle()
+    second = join(6, b"second")
+    await settle()
+    first.cancel()
+    await settle()
+    assert database.sent() == [(b"now", 5), (b"second", 6)]
+    database.answer(1, b"result")
+    assert await second == b"result"
+
+
+async def test_a_next_read_that_nobody_waits_for_is_not_sent(database: Asked, join: Any) -> None:
+    first = join(5)
+    await settle()
+    second = join(6)
+    await settle()
+    second.cancel()
+    await settle()
+    database.answer(0, b"result")
+    assert await first == b"result"
+    await settle()
+    assert len(database.asked) == 1
+    assert empty(join)

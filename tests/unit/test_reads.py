@@ -1,0 +1,98 @@
+"""The declared reads: how they cross to the database's process, and what their answers decode to."""
+
+import datetime as dt
+from typing import get_args
+
+import msgspec
+import pytest
+
+from exporter.events.cursor import Position
+from exporter.events.event import ErrorEvent
+from exporter.ingest.severity import Thresholds
+from exporter.store.parameters import MAX_LIMIT, Filters
+from exporter.store.queries import (
+    AnyRead,
+    Encoded,
+    FindOutcome,
+    GetCriticalAfter,
+    GetError,
+    GetFacets,
+    GetOutcome,
+    GetOverview,
+    GetPattern,
+    GetRecentCritical,
+    ListErrors,
+    ListPatterns,
+    Read,
+    decode,
+    encode,
+    result_type,
+)
+from exporter.store.read import ANSWERS
+from exporter.store.results import ErrorDetails, ErrorPage, Facets, FacetValue, Overview, PatternDetails, PatternList
+
+pytestmark = pytest.mark.dashboard
+NOW = dt.datetime(2026, 11, 20, 12, 0, 30, 123456, tzinfo=dt.UTC)
+FILTERS = Filters(hours=6, severity=("critical", "info"), group=("hardware",), worker=("w",), q="x", fingerprint="f")
+READS: list[Read] = [
+    GetOverview(hours=1, now=NOW),
+    ListErrors(filters=FILTERS, now=NOW, after=Position(dt.datetime(2026, 1, 1, 0, 0, 0, 5), 3), limit=10),
+    ListErrors(filters=Filters(), now=NOW),
+    GetFacets(filters=FILTERS, now=NOW),
+    GetError(id=2**63 - 1, thresholds=Thresholds(critical_cpu_percent=50)),
+    ListPatterns(hours=24, now=NOW, limit=3),
+    GetPattern(fingerprint="f" * 16, hours=168, now=NOW),
+    GetRecentCritical(since=NOW),
+    GetCriticalAfter(position=7),
+    GetOutcome(id=7),
+    FindOutcome(worker_id="w", event_id="e", timestamp=NOW),
+]
+
+
+@pytest.mark.parametrize("query", READS, ids=lambda query: type(query).__name__)
+def test_a_read_comes_back_as_it_was_sent(query: Read) -> None:
+    again = decode(encode(query))
+    assert again == query
+    assert type(again) is type(query)
+
+
+def test_every_read_is_answered_and_tested_here() -> None:
+    assert set(ANSWERS) == set(get_args(AnyRead)) == {type(query) for query in READS}
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        GetOverview(hours=0, now=NOW),
+        ListErrors(filters=Filters(hours=10**6), now=NOW),
+        ListErrors(filters=Filters(severity=("bad",)), now=NOW),
+        ListPatterns(hours=1, now=NOW, limit=MAX_LIMIT + 1),
+        GetError(id=0, thresholds=Thresholds()),
+    ],
+    ids=repr,
+)
+def test_a_parameter_out_of_bounds_is_refused(query: Read) -> None:
+    with pytest.raises(msgspec.ValidationError):
+        decode(encode(query))
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [(GetOverview, Overview), (ListErrors, ErrorPage), (GetFacets, Facets), (GetError, ErrorDetails | None),
+     (ListPatterns, PatternList), (GetPattern, PatternDetails | None), (GetRecentCritical, list[ErrorEvent])],
+)  # fmt: skip
+def test_a_read_names_the_type_of_its_answer(query: type[Read], expected: object) -> None:
+    assert result_type(query) == expected
+
+
+def test_an_answer_is_decoded_to_its_type() -> None:
+    facets = Facets([FacetValue("critical", 3)], [], [], [], [])
+    query = GetFacets(filters=Filters(), now=NOW)
+    answer = Encoded(query, msgspec.json.encode(facets))
+    assert answer.decode() == facets
+    assert not answer.is_null
+    missing = Encoded(GetError(id=1, thresholds=Thresholds()), b"null")
+    assert missing.is_null
+    assert missing.decode() is None
+    with pytest.raises(msgspec.ValidationError, match="Object missing required field"):
+        Encoded(query, b"{}").decode()
