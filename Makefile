@@ -1,4 +1,5 @@
-# The verbs: run test lint bench docs dashboards. Each sets up what it needs in .venv; only Python and make are needed.
+# The verbs: run test test-report lint bench docs dashboards sounds. Each sets up what it needs in .venv;
+# only Python and make are needed.
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --editable
@@ -7,19 +8,21 @@ COMPILE := $(BIN)/python -m compileall -q -j 0 -x '/tests?/|/mypy/|/pip/' .venv/
 SOURCES := pyproject.toml hatch_build.py charts/build.py charts/package-lock.json charts/echarts.js
 DEMO_URL ?= http://127.0.0.1:8080
 
-.PHONY: run test lint bench docs dashboards clean
+.PHONY: run test test-report lint bench docs dashboards sounds clean
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
 
 .venv/installed: $(SOURCES) | .venv/bin/python
-	$(INSTALL) .
-	$(COMPILE)
+	@echo "installing the service and its libraries into .venv; this takes about half a minute the first time"
+	@$(INSTALL) .
+	@$(COMPILE)
 	touch $@
 
 .venv/installed-test: $(SOURCES) | .venv/bin/python
-	$(INSTALL) '.[test]'
-	$(COMPILE)
+	@echo "installing the service with what its tests and tools need into .venv; this takes about a minute"
+	@$(INSTALL) '.[test]'
+	@$(COMPILE)
 	touch .venv/installed $@
 
 # The real parts that tests run. As root on Debian they are installed; elsewhere their tests say that they are left out.
@@ -45,21 +48,29 @@ test:  ## all tests
 	$(BIN)/python tests/real_parts.py missing
 	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal $(ARGS)
 
+test-report: .venv/installed-test  ## the guide's runner: a report in reports/; ARGS="--type severity" for some tests
+	$(BIN)/python tests/run_error_visualization_tests.py --report $(ARGS)
+
 lint: .venv/installed-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 
 bench: .venv/installed-test .venv/real-parts
 	$(BIN)/python benchmarks/ingest.py $(ARGS)
 	$(BIN)/python benchmarks/page.py
 
-docs: .venv/installed-test .venv/real-parts  ## the screenshots in docs/
+docs: .venv/installed-test .venv/real-parts  ## the screenshots and the API reference in docs/
 	$(BIN)/python docs/screenshots.py
+	$(BIN)/python docs/api_reference.py
 
 dashboards: .venv/installed-test  ## the JSON of the dashboards from their sources, and the sketches in docs/
 	$(BIN)/generate-dashboards grafana/dashboards/*.dashboard.py
 	$(BIN)/python docs/dashboards/sketch.py
+
+sounds: .venv/installed-test  ## the sound files, anew; ARGS="--help" lists what can be changed
+	$(BIN)/python sounds/generate_sound_files.py $(ARGS)
 
 clean:
 	rm -rf .venv build dist reports .pytest_cache .mypy_cache .ruff_cache

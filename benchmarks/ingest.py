@@ -1,8 +1,11 @@
-"""Single durable reports against a bare aiohttp handler that parses the same body and stores nothing.
+"""Durable reports against a bare aiohttp handler that parses the same body and stores nothing.
 
-    python benchmarks/ingest.py [--seconds 4] [--rounds 9] [--connections 64]
+    python benchmarks/ingest.py [--seconds 4] [--rounds 9] [--connections 64] [--batch 100] [--against FOLDER]
 
-Both sides run in turns on this machine, in a process of their own, on the same event loop (uvloop), and get the same
+`--batch` sends so many reports in one request; rates are then still reports a second. `--against` is the checkout of
+another commit, which runs in turns with this one: its ratio to this one is printed too.
+
+All sides run in turns on this machine, in a process of their own, on the same event loop (uvloop), and get the same
 bodies (the demo's errors) over as many connections; medians are printed. The load comes from wrk (Debian's package)
 where there is one, else from an aiohttp client, which takes more of the machine itself. The bare handler decodes with
 msgspec, the fastest there is; `--json` decodes with the standard library instead.
@@ -28,6 +31,7 @@ import psutil
 
 from exporter.demo.fleet import story
 
+HERE = Path(__file__).parent.parent
 BODIES = 20_000  # enough that what is remembered of some does not do the work of the next
 JSON = {"Content-Type": "application/json"}
 BARE = """
@@ -40,6 +44,7 @@ async def report(request):
 async def main():
     app = web.Application(client_max_size=1 << 22)
     app.router.add_post("/api/report-error", report)
+    app.router.add_post("/api/report-errors", report)
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0, backlog=1024)
@@ -69,10 +74,14 @@ class Round(NamedTuple):
 class Side:
     """A server process."""
 
-    def __init__(self, *command: str) -> None:
-        self.process = subprocess.Popen([sys.executable, *command], stdout=subprocess.PIPE, text=True)
+    def __init__(self, *command: str, folder: Path = HERE, batch: int = 1) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, *command], stdout=subprocess.PIPE, text=True, cwd=folder,
+            env=os.environ | {"PYTHONPATH": str(folder)},
+        )  # fmt: skip
         assert self.process.stdout
         self.url = next(line for line in self.process.stdout if line.startswith("reports")).split()[1]
+        self.url += "s" if batch > 1 else ""
         self.peak = 0.0
 
     def memory(self) -> float:
@@ -131,15 +140,24 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--connections", type=int, default=64)
     parser.add_argument("--least", type=float, default=0.4, help="a median ratio below it is a failure (default: 0.4)")
+    parser.add_argument("--batch", type=int, default=1, help="reports in one request (default: 1)")
+    parser.add_argument("--against", type=Path, help="a checkout of another commit to run beside this one")
     parser.add_argument("--json", action="store_true", help="the bare handler decodes with the standard library")
     given = parser.parse_args()
     bodies = [json.dumps(moment.report).encode() for moment in itertools.islice(story(1), BODIES)]
+    if given.batch > 1:
+        parts = [bodies[start : start + given.batch] for start in range(0, len(bodies), given.batch)]
+        bodies = [b"[" + b",".join(part) + b"]" for part in parts if len(part) == given.batch]
     with tempfile.TemporaryDirectory() as folder:
         lines, script = Path(folder, "bodies"), Path(folder, "post.lua")
         lines.write_bytes(b"\n".join(bodies) + b"\n")
         script.write_text(LUA % lines)
-        serve = ("-m", "exporter", "serve", "--port", "0", "--db-path", str(Path(folder, "errors.duckdb")))
-        sides = {"bare": Side("-c", BARE, "json" if given.json else "msgspec"), "service": Side(*serve)}
+        serve = ("-m", "exporter", "serve", "--port", "0", "--db-path")
+        bare = Side("-c", BARE, "json" if given.json else "msgspec", batch=given.batch)
+        sides = {"bare": bare, "service": Side(*serve, str(Path(folder, "errors.duckdb")), batch=given.batch)}
+        if given.against:
+            other = (*serve, str(Path(folder, "against.duckdb")))
+            sides["against"] = Side(*other, folder=given.against.resolve(), batch=given.batch)
         found: dict[str, list[Round]] = {name: [] for name in sides}
         try:
             for number in range(given.rounds):
@@ -148,6 +166,7 @@ def main() -> int:
                         one = wrk(sides[name], script, given.seconds, given.connections)
                     else:
                         one = asyncio.run(aiohttp_load(sides[name], bodies, given.seconds, given.connections))
+                    one = one._replace(rate=one.rate * given.batch)
                     found[name].append(one)
                     print(f"{name:8} {one.rate:8.0f}/s  p50 {one.p50:6.2f} ms  p99 {one.p99:6.2f} ms", flush=True)
         finally:
@@ -164,10 +183,18 @@ def report(found: dict[str, list[Round]], connections: int, bodies: int, size: f
     for name, rounds in found.items():
         rate, p50, p99, memory, _ = (statistics.median(column) for column in zip(*rounds, strict=True))
         print(f"{name:8} {rate:8.0f}/s  p50 {p50:6.2f} ms  p99 {p99:6.2f} ms  peak memory {memory:5.0f} MiB")
-    ratios = [s.rate / b.rate for s, b in zip(found["service"], found["bare"], strict=True)]
     failed = sum(r.failed for rounds in found.values() for r in rounds)
-    told = ", ".join(f"{ratio:.2f}" for ratio in ratios)
-    print(f"ratio    {statistics.median(ratios):.2f} (rounds: {told}); failed requests: {failed}")
+    ratio = ratio_to(found, "bare")
+    if "against" in found:
+        ratio_to(found, "against")
+    print(f"failed requests: {failed}")
+    return ratio
+
+
+def ratio_to(found: dict[str, list[Round]], other: str) -> float:
+    """Prints and returns the median of the rounds' ratios of the service's rate to that of another side."""
+    ratios = [service.rate / o.rate for service, o in zip(found["service"], found[other], strict=True)]
+    print(f"ratio to {other}: {statistics.median(ratios):.2f} (rounds: {', '.join(f'{r:.2f}' for r in ratios)})")
     return statistics.median(ratios)
 
 

@@ -2,6 +2,8 @@
 
 from typing import Final
 
+from exporter.events.groups import PREFIXES, GroupName
+
 SELECTED: Final = ('job=~"$job"', 'instance=~"$instance"')
 SERVICE: Final = "distributed_testing_build_info"  # there while the service is
 # All workers beyond the limits of the labels are together in `other`, which is no machine. The rules leave it out, too.
@@ -12,6 +14,11 @@ WATCHDOG: Final = 'ALERTS{alertname="Watchdog", alertstate="firing"}'
 
 def select(metric: str, *matchers: str) -> str:
     return f"{metric}{{{', '.join((*SELECTED, *matchers))}}}"
+
+
+def in_group(name: GroupName) -> str:
+    """Returns the matcher of the categories of a group."""
+    return f'category=~"(?i:{PREFIXES[name].lower()}.*)"'
 
 
 def ours(expression: str) -> str:

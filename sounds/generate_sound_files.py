@@ -56,7 +56,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         import numpy  # noqa: F401
         import scipy.signal  # noqa: F401
     except ImportError as error:
-        print(f"{error.name} is missing: pip install 'error-visualization[sounds]'", file=sys.stderr)
+        how = "`make sounds` installs it and runs this; without make: pip install 'error-visualization[sounds]'"
+        print(f"{error.name} is missing: {how}", file=sys.stderr)
         return 1
     given.out.mkdir(parents=True, exist_ok=True)
     kept = 0

@@ -31,7 +31,7 @@ def quantiles(title: str, description: str, histogram: str) -> core.Panel:
 up = tiles.service()
 database_up = panels.stat(
     "Database",
-    "Down: the last transaction was not kept, and reports are answered with 503. The rule StorageFailing.",
+    "Down: the latest append to the log failed, or the database does not follow the log. The rule StorageFailing.",
     moment(f"min({select('distributed_testing_database_up')})"),
     limits=tiles.DOWN,
     mappings=[tiles.UP],
@@ -108,7 +108,7 @@ size = panels.timeseries(
 )
 failures = panels.timeseries(
     "Failed transactions",
-    "A minute. Their reports were answered with 503, and the workers send them again.",
+    "Appends to the log that failed, a minute. Their reports were answered with 503; workers send them again.",
     query(a_minute("distributed_testing_database_errors_total"), "failed"),
     axis="transactions a minute",
     colours=FAILURES,

@@ -6,7 +6,7 @@ from grafana import frame, panels
 from grafana.layout import shelf
 from grafana.links import cell, label, page, worker_dashboard
 from grafana.panels import MEMORY, Column, background, colour, moment, now, override, query, words
-from grafana.queries import MACHINE, a_minute, at_end, grown, otherwise, select, top, worst
+from grafana.queries import MACHINE, a_minute, at_end, grown, in_group, otherwise, select, top, worst
 
 BY_TYPE = "distributed_testing_hardware_errors_total"
 ERRORS = "distributed_testing_errors_total"
@@ -14,7 +14,7 @@ CONDITION = "distributed_testing_worker_hardware_condition"
 TEMPERATURE = "distributed_testing_worker_gpu_temperature_celsius"
 GPU_MEMORY = "distributed_testing_worker_gpu_memory_utilization_ratio"
 HEAT = select(TEMPERATURE, MACHINE)
-OF_HARDWARE = 'category=~"(?i:hardware_.*)"'
+OF_HARDWARE = in_group("hardware")
 HOT = (("green", None), ("orange", 80), ("red", 85))  # 85 °C: the rule GPUOverheating
 ANY = (("green", None), ("orange", 1))
 OF_WORKER = [page("Errors of this worker", worker=label("worker")), worker_dashboard(label("worker"))]
