@@ -10,7 +10,7 @@ import contextlib
 import datetime as dt
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -65,7 +65,7 @@ class StoreClient:
         if self._connection.closed:
             raise StoreError("the process of the database ended as soon as it was open")
         self._moved(Pong(state.position, ""))
-        self._tasks = [asyncio.create_task(self._ping())]
+        self._start(self._ping(self._connection))
         return state
 
     async def read(self, query: queries.Read[_R]) -> queries.Encoded[_R]:
@@ -115,17 +115,16 @@ class StoreClient:
             connection.cancel(id_)
             raise
 
-    async def _ping(self) -> None:
-        """Pings the process once a second, and replaces it when it does not answer for `PING_SECONDS`."""
+    async def _ping(self, connection: Connection) -> None:
+        """Pings the process once a second until it ends, and replaces it when it does not answer for
+        `PING_SECONDS`."""
         self._answered = time.monotonic()
-        while True:
-            connection = self._connection
-            assert connection
-            if connection.closed:
-                return
+        while not connection.closed:
             _, future = connection.request("ping")
             try:
                 payload = await _within(future, PING_SECONDS)
+                if connection.closed:  # it ended just after its answer
+                    return
                 self._moved(msgspec.msgpack.decode(payload, type=Pong))
             except (TimeoutError, msgspec.MsgspecError) as error:
                 reason = str(error) or f"no answer for {PING_SECONDS:g} s"
@@ -152,8 +151,12 @@ class StoreClient:
         if not self._stopping:
             self.failure = "its process ended and is started again"
             self.restarts += 1
-            self._tasks = [task for task in self._tasks if not task.done()]
-            self._tasks.append(asyncio.create_task(self._renew()))
+            self._start(self._renew())
+
+    def _start(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        """Runs a coroutine until it ends or the client is closed."""
+        self._tasks = [task for task in self._tasks if not task.done()]
+        self._tasks.append(asyncio.create_task(coroutine))
 
     async def _renew(self) -> None:
         """Starts a new process, with backoff, until one has opened the database."""

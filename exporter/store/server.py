@@ -93,6 +93,8 @@ class Server:
                 self._send(response)
 
     def _answer(self, request: Request) -> bytes:
+        if request.kind in ("read", "reset_counts") and self._projection is None:
+            raise StoreError("the database is being opened")  # it may not have everything that the log has
         match request.kind:
             case "read":
                 return self._read(request)
@@ -112,8 +114,7 @@ class Server:
 
     def _read(self, request: Request) -> bytes:
         query = queries.decode(request.payload)
-        if self._projection is None:
-            raise StoreError("the database is being opened")
+        assert self._projection
         self._projection.catch_up(request.at)
         self._running[request.id] = self._database.current_cursor()
         try:

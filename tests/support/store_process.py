@@ -8,6 +8,7 @@ from conftest import eventually
 
 from exporter.log.embedded import EmbeddedLog, new_identity
 from exporter.log.files import log_path
+from exporter.store import StoreError
 from exporter.store.client import StoreClient
 from exporter.store.queries import GetOverview
 from exporter.store.wire import StoreSettings
@@ -35,6 +36,14 @@ class Started:
     async def count(self) -> int:
         answer = await self.client.read(GetOverview(hours=24, now=dt.datetime.now(dt.UTC)))
         return answer.decode().summary.total_errors
+
+    async def answered(self) -> bool:
+        """Whether a read is answered now."""
+        try:
+            await self.count()
+        except StoreError:
+            return False
+        return True
 
     async def replaced(self, restarts: int = 1) -> None:
         await eventually(lambda: self.client.restarts >= restarts and not self.client.failure)

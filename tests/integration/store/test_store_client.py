@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import datetime as dt
 import signal
 import time
 from collections.abc import AsyncIterator
@@ -20,7 +21,7 @@ from store_process import Started
 from exporter.store import StoreError
 from exporter.store import client as module
 from exporter.store.client import StoreClient
-from exporter.store.wire import LENGTH, Pong
+from exporter.store.wire import LENGTH, Pong, Response, frame
 
 pytestmark = pytest.mark.dashboard
 
@@ -74,9 +75,32 @@ async def test_a_process_that_dies_again_and_again_is_replaced_in_the_end(store:
                 process.kill()
                 killed.add(process.pid)
         await asyncio.sleep(0.01)
-    await eventually(lambda: not store.client.failure, 30)
-    await store.replaced()
+    await eventually(lambda: store.answered(), 30)
     assert await store.count() == 1
+    await eventually(lambda: len(store.client._tasks) - sum(task.done() for task in store.client._tasks) == 1)
+
+
+async def test_pings_of_the_old_process_do_not_go_to_the_new_one(
+    store: Started, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The new one is not open yet: its answer would hide that, and its position would be 0."""
+    monkeypatch.setattr(module, "PING_INTERVAL", 0.05)
+    inspect, states = StoreClient.inspect, []
+
+    async def slowly(self: StoreClient) -> Any:
+        info = await inspect(self)
+        await asyncio.sleep(0.3)
+        states.append((self.position, self.failure))
+        return info
+
+    append(store.log, [event(1)])
+    assert await store.count() == 1
+    await eventually(lambda: store.client.position == 1)
+    monkeypatch.setattr(StoreClient, "inspect", slowly)
+    store.process().kill()
+    await eventually(lambda: states)
+    assert states == [(1, "its process ended and is started again")]
+    await store.replaced()
 
 
 async def test_a_process_that_ends_as_soon_as_it_is_open_is_replaced(
@@ -102,6 +126,46 @@ async def test_a_process_that_ends_as_soon_as_it_is_open_is_replaced(
     await eventually(lambda: opened == 2)
     await store.replaced()
     assert await store.count() == 0
+
+
+async def test_the_last_answer_of_a_process_does_not_hide_its_end(store: Started) -> None:
+    """A pong and the end of the process arrive at once."""
+    connection = store.client._connection
+    assert connection
+    _, future = connection.request("ping")
+    await future
+    store.client._tasks[0].cancel()
+    pings = asyncio.create_task(store.client._ping(connection))
+    await asyncio.sleep(0)
+    number = max(connection._pending)
+    connection._reader.feed_data(frame(Response(number, "ok", msgspec.msgpack.encode(Pong(0, "")))))
+    connection._reader.feed_eof()
+    await pings
+    assert store.client.failure == "its process ended and is started again"
+    await store.replaced()
+
+
+async def test_a_database_that_is_being_opened_answers_no_read(store: Started, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has not read the whole log yet, so its answer would be too old."""
+    append(store.log, [event(1)])
+    inspect = StoreClient.inspect
+    failures = []
+
+    async def read_before_open(self: StoreClient) -> Any:
+        info = await inspect(self)
+        with pytest.raises(StoreError, match="is being opened") as error:
+            await store.count()
+        failures.append(error)
+        with pytest.raises(StoreError, match="is being opened"):
+            await self.reset_counts(dt.datetime.now(dt.UTC))
+        return info
+
+    monkeypatch.setattr(StoreClient, "inspect", read_before_open)
+    store.process().kill()
+    await eventually(lambda: store.client.restarts)
+    await store.replaced()
+    assert failures
+    assert await store.count() == 1
 
 
 async def test_a_stopped_process_is_replaced(store: Started, monkeypatch: pytest.MonkeyPatch) -> None:
