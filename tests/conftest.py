@@ -192,8 +192,10 @@ def served(tmp_path: Path) -> Iterator[Callable[..., Served]]:
 
     yield start
     for one in running:
-        if one.process.poll() is None:
+        status = one.process.poll()
+        if status is None:
             one.stop()
+        print(f"status {status}, log:", *one.log, sep="\n")  # shown if the test failed
 
 
 @pytest.fixture(scope="session")

@@ -74,7 +74,7 @@ class EmbeddedLog:
     def _open(self, readonly: bool) -> None:
         self._env = lmdb.open(
             str(self.path), subdir=False, map_size=self._max_bytes + SPARE_BYTES, mode=0o600, max_dbs=2, max_readers=32,
-            readonly=readonly, create=not readonly, meminit=False,
+            readonly=readonly, create=not readonly,
         )  # fmt: skip
         try:
             # A page beyond the end of a truncated file would end this process by SIGBUS when it is read.

@@ -29,12 +29,14 @@ pytestmark = pytest.mark.dashboard
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[Started]:
     store = Started(tmp_path / "errors.duckdb")
-    await store.start()
-    yield store
-    with contextlib.suppress(psutil.Error):
-        store.process().resume()
-    await store.client.close()
-    store.log.close()
+    try:
+        await store.start()
+        yield store
+    finally:
+        with contextlib.suppress(psutil.Error):
+            store.process().resume()
+        await store.client.close()
+        store.log.close()
 
 
 async def test_a_read_sees_everything_that_was_appended_before_it(store: Started) -> None:
