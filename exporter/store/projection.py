@@ -47,17 +47,26 @@ class Projection:
             self._thread.join()
 
     def catch_up(self, position: int | None = None) -> None:
-        """Inserts the log's events up to `position`, or up to its end. Raises `StoreError`."""
-        if position is not None and self._database.connected and self._database.position >= position:
+        """Inserts the log's events up to `position`, or up to what is its end now: while reports keep coming, to follow
+        a moving end would mean many small transactions, each with its fixed cost. Raises `StoreError`."""
+        if position is None:
+            position = self._last()
+        if self._database.connected and self._database.position >= position:
             return
         with self._database.writing:
             if not self._database.connected:  # it broke and could not be opened again
                 self._database.connect()
-            while position is None or self._database.position < position:
+            while self._database.position < position:
                 records = self._read()
                 if not records:
                     break
                 self.insert(records)
+
+    def _last(self) -> int:
+        try:
+            return self._log.refresh()
+        except LogError as error:
+            raise StoreError(str(error)) from error
 
     def _read(self) -> list[ErrorEvent]:
         """The events after the database's position, from about `BATCH_BYTES` of the log."""
