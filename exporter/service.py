@@ -99,6 +99,7 @@ class Service:
             self._lookup,
             on_batch=self._appended,
             on_failure=self._not_appended,
+            observe=self.metrics.ingest_seconds.observe,
             capacity=settings.queue_capacity,
             capacity_bytes=settings.queue_bytes,
             linger=settings.linger_ms / 1000,

@@ -49,10 +49,12 @@ class Notifier:
         self._tasks: list[asyncio.Task[None]] = []
 
     def on_events(self, events: Sequence[ErrorEvent]) -> None:
+        if not self.queues:
+            self.position = events[-1].id
+            return
         now = time.monotonic()
         for event in events:
-            if self.queues:
-                self._send(self._alerts.on_events((event,), now))
+            self._send(self._alerts.on_events((event,), now))
             self.position = event.id
 
     def accepted(self) -> int:

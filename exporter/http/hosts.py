@@ -43,9 +43,8 @@ class KnownHosts:
         if self._own_names:
             self._names |= {socket.gethostname().lower(), socket.getfqdn().lower()}
 
-    def accepts(self, header: str, *, probe: bool = False) -> bool:
-        """Whether a request with this value of `Host` is answered. `probe`: for a health check, which may use any
-        address of the machine."""
+    def accepts(self, header: str) -> bool:
+        """Whether a request with this value of `Host` is answered."""
         if header in self._accepted:
             return True
         name = host_name(header)
@@ -57,7 +56,11 @@ class KnownHosts:
             accepted = accepted or str(address) in self._names
         if accepted and len(self._accepted) < 1_000:
             self._accepted.add(header)
-        return accepted or (probe and address is not None)
+        return accepted
+
+    def accepts_probe(self, header: str) -> bool:
+        """Whether a health check is: it may use any address of the machine."""
+        return self.accepts(header) or _address(host_name(header)) is not None
 
 
 def host_name(header: str) -> str:

@@ -6,7 +6,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 import msgspec
-from aiohttp import HttpVersion11, web
+from aiohttp import HttpVersion11, hdrs, web
 
 from exporter.http.hosts import KnownHosts
 from exporter.ingest.ingest import QueueFullError
@@ -67,63 +67,71 @@ def failure(status: int, message: str, field: str = "", *, retry_after: int = 0)
 @web.middleware
 async def answer_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Gives every error its shape and counts what was refused."""
-    rejected = request.app[SERVICE].metrics.rejected
     try:
         check_host(request)
         return await handler(request)
-    except ReportError as error:
-        rejected.labels(error.reason).inc()
-        return failure(400, str(error), error.field)
-    except ApiError as error:
-        if error.reason:
+    except Exception as error:
+        return error_answer(request, error)
+
+
+def error_answer(request: web.Request, error: Exception) -> web.StreamResponse:
+    """Returns the answer to a request that raised `error`; raises a redirect again."""
+    rejected = request.app[SERVICE].metrics.rejected
+    match error:
+        case ReportError():
             rejected.labels(error.reason).inc()
-        answer = failure(error.status, str(error), error.field)
-        if error.close:  # what is left of the body cannot be read past
-            answer.force_close()
-        return answer
-    except QueueFullError:
-        rejected.labels("queue_full").inc()
-        return failure(503, "too many reports wait to be written; send it again", retry_after=1)
-    except RetryLaterError as error:
-        rejected.labels(error.reason).inc()
-        return failure(503, f"the report could not be stored; send it again ({error})", retry_after=5)
-    except StoreError as error:
-        return failure(503, f"the database cannot answer now; ask again ({error})", retry_after=5)
-    except web.HTTPRequestEntityTooLarge:
-        rejected.labels("too_large").inc()
-        return failure(413, f"the body is larger than {request.app[SERVICE].settings.max_body_bytes} bytes")
-    except web.HTTPException as error:
-        if error.status < 400:
-            raise
-        answer = failure(error.status, error.reason)
-        if "Allow" in error.headers:
-            answer.headers["Allow"] = error.headers["Allow"]
-        return answer
-    except ConnectionError:  # the sender is gone, and nobody will read this
-        return failure(400, "the request ended before its body did")
-    except Exception:
-        rejected.labels("internal_error").inc()
-        _log.exception("%s %s", request.method, request.path)
-        return failure(500, "an error of the service itself; its log has the details")
+            return failure(400, str(error), error.field)
+        case ApiError():
+            if error.reason:
+                rejected.labels(error.reason).inc()
+            answer = failure(error.status, str(error), error.field)
+            if error.close:  # what is left of the body cannot be read past
+                answer.force_close()
+            return answer
+        case QueueFullError():
+            rejected.labels("queue_full").inc()
+            return failure(503, "too many reports wait to be written; send it again", retry_after=1)
+        case RetryLaterError():
+            rejected.labels(error.reason).inc()
+            return failure(503, f"the report could not be stored; send it again ({error})", retry_after=5)
+        case StoreError():
+            return failure(503, f"the database cannot answer now; ask again ({error})", retry_after=5)
+        case web.HTTPRequestEntityTooLarge():
+            rejected.labels("too_large").inc()
+            return failure(413, f"the body is larger than {request.app[SERVICE].settings.max_body_bytes} bytes")
+        case web.HTTPException():
+            if error.status < 400:
+                raise error
+            answer = failure(error.status, error.reason)
+            if "Allow" in error.headers:
+                answer.headers["Allow"] = error.headers["Allow"]
+            return answer
+        case ConnectionError():  # the sender is gone, and nobody will read this
+            return failure(400, "the request ended before its body did")
+        case _:
+            rejected.labels("internal_error").inc()
+            _log.error("%s %s", request.method, request.path, exc_info=error)
+            return failure(500, "an error of the service itself; its log has the details")
 
 
 def check_host(request: web.Request) -> None:
     """Refuses a request whose `Host` is not this service's: DNS rebinding (hosts.py). Raises `ApiError`.
 
     Every browser sends `Host`, so a request of HTTP/1.0 without it is answered; HTTP/1.1 requires the header."""
-    values = request.headers.getall("Host", ())
+    values = request.headers.getall(hdrs.HOST, ())
     if len(values) != 1:
         if not values and request.version < HttpVersion11:
             return
         raise ApiError(400, "expected the header Host once", field="Host", reason="malformed")
-    if not request.app[HOSTS].accepts(values[0], probe=request.path in PROBES):
+    hosts = request.app[HOSTS]
+    if not (hosts.accepts(values[0]) or (request.path in PROBES and hosts.accepts_probe(values[0]))):
         words = f"the host {values[0]} is not allowed (setting allowed_hosts)"
         raise ApiError(403, words, field="Host", reason="forbidden_host")
 
 
 def check_origin(request: web.Request) -> None:
     """Refuses what another site's page makes a browser send. Raises `ApiError`."""
-    origin = request.headers.get("Origin")
+    origin = request.headers.get(hdrs.ORIGIN)
     if origin is None or _host(origin) == request.host or origin == request.app[HOSTS].origin:
         return
     if origin not in request.app[SERVICE].settings.allowed_origins:
@@ -139,7 +147,7 @@ def _host(origin: str) -> str:
 
 async def allow_origin(request: web.Request, response: web.StreamResponse) -> None:
     """Lets the pages of allowed origins read what they are answered."""
-    origin = request.headers.get("Origin")
+    origin = request.headers.get(hdrs.ORIGIN)
     if origin is not None and origin in request.app[SERVICE].settings.allowed_origins:
         response.headers["Access-Control-Allow-Origin"] = origin
         response.headers["Vary"] = "Origin"

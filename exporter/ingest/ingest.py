@@ -48,6 +48,7 @@ class Ingest:
 
     `lookup` asks the database for the outcome of an event by its id or by (worker_id, event_id, timestamp). After each
     append `on_batch(events, seconds)` is called, before the senders are answered; `on_failure` after one that failed.
+    `observe` gets the seconds from the entry of each request to its outcome.
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class Ingest:
         *,
         on_batch: Callable[[list[ErrorEvent], float], None],
         on_failure: Callable[[LogError], None],
+        observe: Callable[[float], None],
         capacity: int,
         capacity_bytes: int,
         linger: float = 0.0,
@@ -71,6 +73,7 @@ class Ingest:
         self._lookup = lookup
         self._on_batch = on_batch
         self._on_failure = on_failure
+        self._observe = observe
         self._linger = linger
         self._waiting: list[Entry] = []
         self._appending: list[Entry] = []
@@ -146,7 +149,9 @@ class Ingest:
         batch = Batch()
         prepared = [await self._prepare(entry, batch) for entry in entries]
         error = await self._append(batch) if batch.events else None
+        now = time.monotonic()
         for entry, items in zip(entries, prepared, strict=True):
+            self._observe(now - entry.since)
             if not entry.prepared.done():
                 entry.prepared.set_result((items, error))
 

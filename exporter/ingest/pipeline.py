@@ -8,7 +8,8 @@ import datetime as dt
 import itertools
 import secrets
 from collections.abc import Sequence
-from typing import Any, Final, NamedTuple
+from functools import lru_cache
+from typing import Final, NamedTuple
 
 from exporter.events.event import MAX_MESSAGE, ErrorEvent
 from exporter.events.report import MAX_EVENT_ID, MAX_LABEL, UNKNOWN_CATEGORY, ErrorReport
@@ -17,7 +18,7 @@ from exporter.ingest.fingerprint import fingerprint
 from exporter.ingest.parse import ReportError, event_time, parse_report
 from exporter.ingest.past import Past
 from exporter.ingest.recurrence import Recurrences
-from exporter.ingest.severity import Thresholds, classify, facts
+from exporter.ingest.severity import Classifier, Thresholds, conditions, is_hardware_error, measurements
 
 INTERNAL: Final = "internal_error"
 CONDITIONS: Final = ("overheating", "memory_pressure", "throttling")
@@ -79,7 +80,7 @@ class Pipeline:
 
     def __init__(self, past: Past, *, thresholds: Thresholds, zone: dt.tzinfo | None) -> None:
         self.duplicates = 0
-        self._thresholds = thresholds
+        self._classifier = Classifier(thresholds)
         self._zone = zone
         self._recurrences = Recurrences(thresholds, past.recurrences)
         self._known = KnownIds(past.known_ids, past.known_ids_since)
@@ -134,7 +135,8 @@ class Pipeline:
         message = report.message or ""
         pattern = fingerprint(type_, message, report.traceback)
         recurs = self._recurrences.recurs(pattern.fingerprint, moment)
-        judged = classify(facts(report, recurring=recurs), self._thresholds)
+        seen, measured = conditions(report, recurring=recurs), measurements(report)
+        judged = self._classifier.classify(seen, measured)
         hardware = report.hardware_context
         event = ErrorEvent(
             0,
@@ -149,15 +151,18 @@ class Pipeline:
             judged.reasons,
             pattern.fingerprint,
             pattern.text,
-            judged.is_recurring,
-            judged.is_system_critical,
+            seen.recurring,
+            seen.system_critical,
             (hardware.hardware_type or "")[:MAX_LABEL] or None if hardware else None,
-            judged.hardware_error,
+            is_hardware_error(seen),
             pattern.fingerprint not in self._patterns,
             parsed.body,
+            measured.cpu_percent,
+            measured.memory_percent,
+            measured.disk_percent,
+            measured.gpu_celsius,
+            _reported(seen.overheating, seen.memory_pressure, seen.throttling),
         )
-        if report.system_context is not None or hardware is not None:
-            _measure(event, report)
         if event.is_new_pattern:
             self._patterns.add(pattern.fingerprint)
         if parsed.key is not None:
@@ -166,17 +171,8 @@ class Pipeline:
         return event
 
 
-def _measure(event: ErrorEvent, report: ErrorReport) -> None:
-    """Sets the measurements of `event`, which are columns of the database."""
-    system, hardware = report.system_context, report.hardware_context
-    metrics: Any = system.metrics if system else None
-    if metrics:
-        event.cpu_percent = metrics.cpu.percent if metrics.cpu else None
-        event.memory_percent = metrics.memory.used_percent if metrics.memory else None
-        event.disk_percent = metrics.disk.used_percent if metrics.disk else None
-    devices = system.gpu_metrics.devices if system and system.gpu_metrics else None
-    if devices:
-        event.gpu_celsius = max([d.temperature for d in devices if d.temperature is not None], default=None)
-    status = hardware.hardware_status if hardware else None
-    if status:
-        event.conditions = ",".join([name for name in CONDITIONS if getattr(status, name)]) or None
+@lru_cache
+def _reported(overheating: bool, memory_pressure: bool, throttling: bool) -> str | None:
+    """Those of `CONDITIONS` that were reported, joined by commas."""
+    reported = (overheating, memory_pressure, throttling)
+    return ",".join([name for name, is_so in zip(CONDITIONS, reported, strict=True) if is_so]) or None

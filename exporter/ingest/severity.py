@@ -1,4 +1,4 @@
-"""Classifies a report as critical, warning or info, and says why. Pure; the rules are in one table, `RULES`.
+"""Classifies a report as critical, warning or info, and says why. Pure; the rules are in one table, `rules`.
 
 Rules are tried in the order of the table. The first that matches gives the severity; the reasons of all that match are
 returned, so that a person sees everything that is wrong.
@@ -6,20 +6,14 @@ returned, so that a person sees everything that is wrong.
 
 from collections.abc import Callable, Sequence
 from functools import lru_cache
+from operator import itemgetter
 from typing import Annotated, Final, Literal, NamedTuple
 
 from msgspec import Meta, Struct
 
 from exporter.events.event import Severity
 from exporter.events.groups import PREFIXES
-from exporter.events.report import (
-    UNKNOWN_CATEGORY,
-    ErrorReport,
-    HardwareContext,
-    HardwareStatus,
-    Metrics,
-    SystemContext,
-)
+from exporter.events.report import UNKNOWN_CATEGORY, Disk, ErrorReport, HardwareStatus
 
 
 class Thresholds(Struct, frozen=True):
@@ -42,20 +36,25 @@ class Thresholds(Struct, frozen=True):
         return max(self.recurring_per_hour, self.recurring_per_6_hours)
 
 
-class Facts(NamedTuple):
-    """What the rules look at. Missing measurements default to 0, free disk to 100: values that match no rule."""
+class Conditions(NamedTuple):
+    """What is true of an error, besides its measurements. `category` is in upper case."""
 
     category: str
     overheating: bool
     memory_pressure: bool
     throttling: bool
-    cpu_percent: float
-    memory_percent: float
-    disk_percent: float
-    disk_free_percent: float
-    gpu_celsius: float
     system_critical: bool
     recurring: bool
+
+
+class Measurements(NamedTuple):
+    """None where nothing was reported."""
+
+    cpu_percent: float | None
+    memory_percent: float | None
+    disk_percent: float | None
+    disk_free_percent: float | None
+    gpu_celsius: float | None  # of the hottest GPU
 
 
 Measurement = Literal["cpu_percent", "memory_percent", "disk_percent", "disk_free_percent", "gpu_celsius"]
@@ -73,25 +72,35 @@ class Reason(Struct, frozen=True):
 
 
 class Classification(NamedTuple):
-    """The severity of a report. `details` has a reason for each rule that matched, at least one in all."""
+    """The severity of a report. `details` has a reason for each rule that matched, at least one in all; `reasons` are
+    their texts."""
 
     severity: Severity
     details: tuple[Reason, ...]
-    is_system_critical: bool
-    is_recurring: bool
-    hardware_error: bool
-
-    @property
-    def reasons(self) -> tuple[str, ...]:
-        """The texts of the reasons."""
-        return tuple([reason.text for reason in self.details])
+    reasons: tuple[str, ...]
 
 
 class Rule(NamedTuple):
-    """`matches` returns the reason, or None if the rule does not match."""
+    """A rule about conditions. `matches` returns the text of the reason, or None if the rule does not match."""
 
     severity: Severity
-    matches: Callable[[Facts, Thresholds], Reason | None]
+    matches: Callable[[Conditions], str | None]
+
+
+class Limit(NamedTuple):
+    """A rule about a measurement. It matches a value above `limit`, or below it if `below` is true."""
+
+    severity: Severity
+    measurement: Measurement
+    name: str
+    limit: float
+    unit: str = "%"
+    below: bool = False
+
+    def reason(self, value: float) -> Reason:
+        """Returns the reason for a value beyond the limit."""
+        shown = f"{value:.3g} {self.unit} <" if self.below else f"{value:g} {self.unit} >"
+        return Reason(f"{self.name} {shown} {self.limit:g} {self.unit}", self.measurement, value, self.limit)
 
 
 CRITICAL_CATEGORIES: Final = frozenset(
@@ -101,79 +110,72 @@ SYSTEM_CRITICAL: Final = ("COORDINATOR_FAILURE", "DATABASE_CORRUPTION", "SECURIT
 WARNING_PREFIXES: Final = (PREFIXES["network"], PREFIXES["resource"], PREFIXES["worker"], PREFIXES["hardware"])
 
 
-def _because(text: str) -> Reason:
-    return Reason(text, None, None, None)
-
-
-def _over(measurement: Measurement, name: str, value: float, limit: float, unit: str = "%") -> Reason | None:
-    if not value > limit:
-        return None
-    return Reason(f"{name} {value:g} {unit} > {limit:g} {unit}", measurement, value, limit)
-
-
-def _free_disk(f: Facts, t: Thresholds) -> Reason | None:
-    value, limit = f.disk_free_percent, t.critical_disk_free_percent
-    if not value < limit:
-        return None
-    return Reason(f"free disk {value:.3g} % < {limit:g} %", "disk_free_percent", value, limit)
-
-
-def _warning_category(f: Facts, _: Thresholds) -> Reason | None:
-    if f.category in CRITICAL_CATEGORIES or not f.category.startswith(WARNING_PREFIXES):
-        return None
-    return _because(f"category {f.category}")
-
-
-RULES: Final[tuple[Rule, ...]] = (
-    Rule("critical", lambda f, t: _because(f"category {f.category}") if f.category in CRITICAL_CATEGORIES else None),
-    Rule("critical", lambda f, t: _because("hardware is overheating") if f.overheating else None),
-    Rule("critical", lambda f, t: _because("hardware is under memory pressure") if f.memory_pressure else None),
-    Rule("critical", lambda f, t: _over("cpu_percent", "CPU", f.cpu_percent, t.critical_cpu_percent)),
-    Rule("critical", lambda f, t: _over("memory_percent", "memory", f.memory_percent, t.critical_memory_percent)),
-    Rule("critical", lambda f, t: _over("disk_percent", "disk", f.disk_percent, t.critical_disk_percent)),
-    Rule("critical", _free_disk),
-    Rule("critical", lambda f, t: _because("system-critical") if f.system_critical else None),
-    Rule("warning", _warning_category),
-    Rule("warning", lambda f, t: _because("hardware is throttling") if f.throttling else None),
-    Rule("warning", lambda f, t: _over("cpu_percent", "CPU", f.cpu_percent, t.warning_cpu_percent)),
-    Rule("warning", lambda f, t: _over("memory_percent", "memory", f.memory_percent, t.warning_memory_percent)),
-    Rule("warning", lambda f, t: _over("disk_percent", "disk", f.disk_percent, t.warning_disk_percent)),
-    Rule("warning", lambda f, t: _over("gpu_celsius", "GPU temperature", f.gpu_celsius, t.warning_gpu_celsius, "°C")),
-    Rule("warning", lambda f, t: _because("recurring") if f.recurring else None),
-)
-
-_NO_METRICS: Final = Metrics()
-_NO_STATUS: Final = HardwareStatus()
-_NO_SYSTEM: Final = SystemContext()
-_NO_HARDWARE: Final = HardwareContext()
-
-
-def facts(report: ErrorReport, *, recurring: bool) -> Facts:
-    """Returns what the rules look at in `report`. `recurring` is the service's own count; an error that its sender
-    calls recurring is recurring, too."""
-    category = (report.error_category or UNKNOWN_CATEGORY).upper()
-    system = report.system_context or _NO_SYSTEM
-    metrics = system.metrics or _NO_METRICS
-    cpu, memory, disk = metrics.cpu, metrics.memory, metrics.disk
-    status = (report.hardware_context or _NO_HARDWARE).hardware_status or _NO_STATUS
-    devices = (system.gpu_metrics.devices if system.gpu_metrics else None) or ()
-    free = 100.0
-    if disk and disk.free_gb is not None and disk.total_gb:
-        free = 100 * disk.free_gb / disk.total_gb
-    frequency = report.error_frequency
-    return Facts(
-        category=category,
-        overheating=bool(status.overheating),
-        memory_pressure=bool(status.memory_pressure),
-        throttling=bool(status.throttling),
-        cpu_percent=(cpu and cpu.percent) or 0,
-        memory_percent=(memory and memory.used_percent) or 0,
-        disk_percent=(disk and disk.used_percent) or 0,
-        disk_free_percent=free,
-        gpu_celsius=max([device.temperature or 0 for device in devices]) if devices else 0,
-        system_critical=bool(report.is_system_critical) or _system_critical(category),
-        recurring=recurring or bool(frequency and frequency.recurring),
+def rules(t: Thresholds) -> tuple[Rule | Limit, ...]:
+    """Returns the table of the rules, with the limits `t`."""
+    return (
+        Rule("critical", lambda c: f"category {c.category}" if c.category in CRITICAL_CATEGORIES else None),
+        Rule("critical", lambda c: "hardware is overheating" if c.overheating else None),
+        Rule("critical", lambda c: "hardware is under memory pressure" if c.memory_pressure else None),
+        Limit("critical", "cpu_percent", "CPU", t.critical_cpu_percent),
+        Limit("critical", "memory_percent", "memory", t.critical_memory_percent),
+        Limit("critical", "disk_percent", "disk", t.critical_disk_percent),
+        Limit("critical", "disk_free_percent", "free disk", t.critical_disk_free_percent, below=True),
+        Rule("critical", lambda c: "system-critical" if c.system_critical else None),
+        Rule("warning", _warning_category),
+        Rule("warning", lambda c: "hardware is throttling" if c.throttling else None),
+        Limit("warning", "cpu_percent", "CPU", t.warning_cpu_percent),
+        Limit("warning", "memory_percent", "memory", t.warning_memory_percent),
+        Limit("warning", "disk_percent", "disk", t.warning_disk_percent),
+        Limit("warning", "gpu_celsius", "GPU temperature", t.warning_gpu_celsius, "°C"),
+        Rule("warning", lambda c: "recurring" if c.recurring else None),
     )
+
+
+def _warning_category(c: Conditions) -> str | None:
+    warns = c.category not in CRITICAL_CATEGORIES and c.category.startswith(WARNING_PREFIXES)
+    return f"category {c.category}" if warns else None
+
+
+MAX_REMEMBERED: Final = 4_096  # sets of conditions
+_NO_STATUS: Final = HardwareStatus()
+_NOTHING_MEASURED: Final = Measurements(None, None, None, None, None)
+Match = tuple[int, Severity, Reason]  # the place of a rule in the table, and what it says
+
+
+def conditions(report: ErrorReport, *, recurring: bool) -> Conditions:
+    """Returns what is true of `report`. `recurring` is the service's own count; an error that its sender calls
+    recurring is recurring, too."""
+    category = (report.error_category or UNKNOWN_CATEGORY).upper()
+    hardware, frequency = report.hardware_context, report.error_frequency
+    status = (hardware.hardware_status if hardware else None) or _NO_STATUS
+    return Conditions(
+        category,
+        bool(status.overheating),
+        bool(status.memory_pressure),
+        bool(status.throttling),
+        bool(report.is_system_critical) or _system_critical(category),
+        recurring or (frequency is not None and bool(frequency.recurring)),
+    )
+
+
+def measurements(report: ErrorReport) -> Measurements:
+    """Returns what was measured when the error happened."""
+    cpu = memory = disk = free = celsius = None
+    system = report.system_context
+    if system is None:
+        return _NOTHING_MEASURED
+    if (metrics := system.metrics) is not None:
+        cpu = metrics.cpu.percent if metrics.cpu else None
+        memory = metrics.memory.used_percent if metrics.memory else None
+        if metrics.disk is not None:
+            disk, free = metrics.disk.used_percent, _free_percent(metrics.disk)
+    if system.gpu_metrics is not None and system.gpu_metrics.devices:
+        celsius = max([d.temperature for d in system.gpu_metrics.devices if d.temperature is not None], default=None)
+    return Measurements(cpu, memory, disk, free, celsius)
+
+
+def _free_percent(disk: Disk) -> float | None:
+    return 100 * disk.free_gb / disk.total_gb if disk.free_gb is not None and disk.total_gb else None
 
 
 @lru_cache(1024)
@@ -181,29 +183,56 @@ def _system_critical(category: str) -> bool:
     return any(word in category for word in SYSTEM_CRITICAL)
 
 
-def classify(f: Facts, thresholds: Thresholds) -> Classification:
-    """Returns the severity of the first rule that matches, and the reasons of all that do."""
-    severity: Severity = "info"
-    details: list[Reason] = []
-    for rule in RULES:
-        reason = rule.matches(f, thresholds)
-        if reason is not None:
-            if not details:
-                severity = rule.severity
-            details.append(reason)
-    if not details:
-        details.append(_because(f"category {f.category}, nothing above a threshold"))
-    return Classification(
-        severity,
-        tuple(details),
-        f.system_critical,
-        f.recurring,
-        f.category.startswith(PREFIXES["hardware"]) or f.overheating or f.memory_pressure or f.throttling,
-    )
+class Classifier:
+    """The rules with one set of limits. What the conditions of an error say is remembered: most errors differ from an
+    earlier one only in measurements."""
+
+    def __init__(self, thresholds: Thresholds) -> None:
+        table = list(enumerate(rules(thresholds)))
+        self._rules = [(place, rule) for place, rule in table if isinstance(rule, Rule)]
+        self._limits = [
+            (place, Measurements._fields.index(rule.measurement), rule.limit, rule.below, rule)
+            for place, rule in table if isinstance(rule, Limit)
+        ]  # fmt: skip
+        self._by_conditions = lru_cache(MAX_REMEMBERED)(self._match)
+
+    def classify(self, c: Conditions, m: Measurements) -> Classification:
+        """Returns the severity of the first rule that matches, and the reasons of all that do."""
+        matched, classification = self._by_conditions(c)
+        if m is _NOTHING_MEASURED:
+            return classification
+        beyond = [
+            (place, limit.severity, limit.reason(value)) for place, index, bound, below, limit in self._limits
+            if (value := m[index]) is not None and (value < bound if below else value > bound)
+        ]  # fmt: skip
+        return _classification([*matched, *beyond], c) if beyond else classification
+
+    def _match(self, c: Conditions) -> tuple[list[Match], Classification]:
+        """Returns the rules about conditions that match, and the classification by them alone."""
+        matched = [
+            (place, rule.severity, Reason(text, None, None, None)) for place, rule in self._rules
+            if (text := rule.matches(c)) is not None
+        ]  # fmt: skip
+        return matched, _classification(matched, c)
+
+
+def _classification(matched: list[Match], c: Conditions) -> Classification:
+    if not matched:
+        text = f"category {c.category}, nothing above a threshold"
+        return Classification("info", (Reason(text, None, None, None),), (text,))
+    matched = sorted(matched, key=itemgetter(0))
+    details = tuple([reason for _, _, reason in matched])
+    return Classification(matched[0][1], details, tuple([reason.text for reason in details]))
+
+
+def is_hardware_error(c: Conditions) -> bool:
+    """Returns whether an error belongs to the group `hardware`."""
+    return c.category.startswith(PREFIXES["hardware"]) or c.overheating or c.memory_pressure or c.throttling
 
 
 def explain(reasons: Sequence[str], report: ErrorReport, thresholds: Thresholds) -> list[Reason]:
     """Returns the stored texts of a report's reasons with their measurements. A text that was made with other
     thresholds than these has no measurement."""
-    known = {reason.text: reason for reason in classify(facts(report, recurring=False), thresholds).details}
-    return [known.get(text) or _because(text) for text in reasons]
+    judged = Classifier(thresholds).classify(conditions(report, recurring=False), measurements(report))
+    known = {reason.text: reason for reason in judged.details}
+    return [known.get(text) or Reason(text, None, None, None) for text in reasons]

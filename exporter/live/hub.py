@@ -38,12 +38,14 @@ class Live:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def on_events(self, events: Sequence[ErrorEvent]) -> None:
+        if not self.clients:
+            self.position = events[-1].id
+            return
         for event in events:
             self.position = event.id
-            if self.clients:
-                update = Update(event)
-                for client in [c for c in self.clients if c.listens and not c.put(update)]:
-                    self._drop(client)
+            update = Update(event)
+            for client in [c for c in self.clients if c.listens and not c.put(update)]:
+                self._drop(client)
 
     async def serve(self, socket: web.WebSocketResponse, transport: asyncio.Transport | None) -> None:
         """Serves one client until it leaves, is too slow, or the service stops."""

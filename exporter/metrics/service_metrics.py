@@ -45,7 +45,7 @@ class ServiceMetrics:
         self.rejected = Counter(PREFIX + "reports_rejected", "Reports refused", ["reason"], registry=self.registry)
         self.ingest_seconds = Histogram(
             PREFIX + "ingest_duration_seconds",
-            "From a request's body to its commit",
+            "From the arrival of a request's body to the commit of its reports",
             buckets=_SECONDS,
             registry=self.registry,
         )

@@ -37,7 +37,7 @@ class Ingesting:
         self.pipeline = Pipeline(past or Past({}, [], None, []), thresholds=Thresholds(), zone=dt.UTC)
         self.ingest = Ingest(
             self.log, self.pipeline, self._lookup, on_batch=lambda events, _: self.events.extend(events),
-            on_failure=self.failures.append, capacity=20_000, capacity_bytes=2**28,
+            on_failure=self.failures.append, observe=lambda _: None, capacity=20_000, capacity_bytes=2**28,
         )  # fmt: skip
         self.ingest.start()
 

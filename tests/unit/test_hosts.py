@@ -51,9 +51,9 @@ def test_what_is_no_host_is_none(header: str) -> None:
 
 def test_a_probe_may_use_any_address_but_no_name() -> None:
     known = KnownHosts(Settings())
-    assert known.accepts("10.0.0.5:8080", probe=True)
+    assert known.accepts_probe("10.0.0.5:8080")
     assert not known.accepts("10.0.0.5:8080")
-    assert not known.accepts("evil.example", probe=True)
+    assert not known.accepts_probe("evil.example")
 
 
 @pytest.mark.parametrize(
