@@ -7,7 +7,7 @@ GroupName = Literal["resource", "network", "hardware", "worker", "test", "recurr
 GROUPS: Final[tuple[GroupName, ...]] = get_args(GroupName)
 
 # Categories of a group begin with its prefix, in upper or lower case. An error of the group `hardware` may also have
-# another category: `severity.classify` decides, and the event's `hardware_error` keeps the result.
+# another category: `severity.Conditions` decides, and the event's `hardware_error` keeps the result.
 PREFIXES: Final[dict[GroupName, str]] = {
     "resource": "RESOURCE_",
     "network": "NETWORK_",

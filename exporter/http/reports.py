@@ -27,7 +27,10 @@ async def report_error(request: web.Request) -> web.Response:
     """POST /api/report-error: one report; success means that it is on disk."""
     service = request.app[SERVICE]
     service.metrics.received_json.inc()
-    body = await _body(request, (JSON,))
+    encoding = _check_headers(request, (JSON,))
+    body = await _body(request)
+    if encoding not in PLAIN:
+        body = await _inflated(request, body, encoding)
     submission = Submission(body, time.time(), request.headers.get(IDEMPOTENCY_KEY))
     (result,) = await service.ingest.ingest((submission,))
     if isinstance(result, bytes):
@@ -40,7 +43,10 @@ async def report_error(request: web.Request) -> web.Response:
 async def report_errors(request: web.Request) -> web.Response:
     """POST /api/report-errors: many reports; each has an outcome of its own, and success means all were stored."""
     service = request.app[SERVICE]
-    body = await _body(request, (JSON, *NDJSON))
+    encoding = _check_headers(request, (JSON, *NDJSON))
+    body = await _body(request)
+    if encoding not in PLAIN:
+        body = await _inflated(request, body, encoding)
     received = time.time()
     items = split_reports(body, ndjson=request.content_type in NDJSON)
     ingest = service.ingest
@@ -90,8 +96,8 @@ def _batch_answer(request: web.Request, results: Sequence[bytes | Refusal]) -> w
     )
 
 
-async def _body(request: web.Request, types: tuple[str, ...]) -> bytes:
-    """The body, decompressed. Raises `ApiError` for what this service does not read."""
+def _check_headers(request: web.Request, types: tuple[str, ...]) -> str:
+    """Returns the encoding of the body, in lower case. Raises `ApiError` for what this service does not read."""
     check_origin(request)
     headers = request.headers
     if headers.get(hdrs.CONTENT_TYPE, JSON) != JSON and request.content_type not in types:
@@ -101,12 +107,23 @@ async def _body(request: web.Request, types: tuple[str, ...]) -> bytes:
     if encoding not in ENCODINGS:
         words = "expected gzip, deflate, br or zstd"
         raise ApiError(415, words, field="Content-Encoding", reason="unsupported_encoding")
-    try:
-        body = await request.read()
-    except web.RequestPayloadError:
-        raise ApiError(400, "the body cannot be read", reason="malformed", close=True) from None
-    if encoding in PLAIN:
-        return body
+    return encoding
+
+
+async def _body(request: web.Request) -> bytes:
+    """Returns the body as it was sent. One that came together with the headers, as most reports do, is taken as it is;
+    `request.read` would copy it twice."""
+    content = request.content
+    if not content.is_eof():
+        return await request.read()
+    body = content.read_nowait()
+    if len(body) > request.client_max_size:
+        raise web.HTTPRequestEntityTooLarge(request.client_max_size)
+    return body
+
+
+async def _inflated(request: web.Request, body: bytes, encoding: str) -> bytes:
+    """Returns the decompressed body. Raises `ApiError` and `HTTPRequestEntityTooLarge`."""
     limit = request.app[SERVICE].settings.max_body_bytes
     try:
         return await asyncio.to_thread(inflate, body, encoding, limit)

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 from aiohttp import HttpVersion11, hdrs, web
+from multidict import CIMultiDict
 
 from exporter.http.hosts import KnownHosts
 from exporter.ingest.ingest import QueueFullError
@@ -18,7 +19,7 @@ SERVICE: Final = web.AppKey("service", Service)
 HOSTS: Final = web.AppKey("hosts", KnownHosts)
 PROBES: Final = ("/-/healthy", "/-/ready")
 COMPRESSED_FROM: Final = 4_096  # bytes of what was read
-_JSON: Final = {"Content-Type": "application/json"}
+_JSON: Final = CIMultiDict({hdrs.CONTENT_TYPE: "application/json"})
 _encode = msgspec.json.Encoder().encode
 _log = logging.getLogger(__name__)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -33,26 +34,24 @@ class RetryLaterError(Exception):
 
 
 class ApiError(Exception):
-    """An answer other than success; `field` names the parameter that is wrong, `reason` how it is counted, and after
-    `close` the connection is not used again."""
+    """An answer other than success; `field` names the parameter that is wrong, `reason` how it is counted."""
 
-    def __init__(self, status: int, message: str, *, field: str = "", reason: str = "", close: bool = False) -> None:
+    def __init__(self, status: int, message: str, *, field: str = "", reason: str = "") -> None:
         super().__init__(message)
         self.status = status
         self.field = field
         self.reason = reason
-        self.close = close
 
 
 def json_answer(content: Any, *, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
-    return web.Response(body=_encode(content), status=status, headers={**_JSON, **(headers or {})})
+    return web.Response(body=_encode(content), status=status, headers=CIMultiDict(_JSON, **(headers or {})))
 
 
 def success(data: Any, message: str = "") -> web.Response:
     """`data` is an object, or is JSON already."""
     words = b',"message":' + _encode(message) if message else b""
     content = data if isinstance(data, bytes) else _encode(data)
-    response = web.Response(body=b'{"status":"success"%s,"data":%s}' % (words, content), headers=_JSON)
+    response = web.Response(body=b'{"status":"success"%s,"data":%s}' % (words, content), headers=_JSON.copy())
     if isinstance(data, bytes) and len(data) > COMPRESSED_FROM:
         response.enable_compression()
     return response
@@ -84,10 +83,7 @@ def error_answer(request: web.Request, error: Exception) -> web.StreamResponse:
         case ApiError():
             if error.reason:
                 rejected.labels(error.reason).inc()
-            answer = failure(error.status, str(error), error.field)
-            if error.close:  # what is left of the body cannot be read past
-                answer.force_close()
-            return answer
+            return failure(error.status, str(error), error.field)
         case QueueFullError():
             rejected.labels("queue_full").inc()
             return failure(503, "too many reports wait to be written; send it again", retry_after=1)
@@ -105,6 +101,11 @@ def error_answer(request: web.Request, error: Exception) -> web.StreamResponse:
             answer = failure(error.status, error.reason)
             if "Allow" in error.headers:
                 answer.headers["Allow"] = error.headers["Allow"]
+            return answer
+        case web.RequestPayloadError():  # what is left of the body cannot be read past
+            rejected.labels("malformed").inc()
+            answer = failure(400, "the body cannot be read")
+            answer.force_close()
             return answer
         case ConnectionError():  # the sender is gone, and nobody will read this
             return failure(400, "the request ended before its body did")

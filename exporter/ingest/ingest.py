@@ -88,7 +88,11 @@ class Ingest:
         """Parse, fingerprint and classify `submissions`, append them to the log, and return one outcome per submission:
         the `data` of the answer as JSON, or a refusal. Raises `QueueFullError` before anything is prepared."""
         prepared, error = await self._enter(submissions)
-        return [_outcome(item, error) or await self._known_outcome(item) for item in prepared]
+        results: list[Result] = []
+        for item in prepared:  # a comprehension with `await` would cost a coroutine of its own
+            result = _outcome(item, error)
+            results.append(await self._known_outcome(item) if result is None else result)
+        return results
 
     def oldest_seconds(self) -> float:
         """For how long the oldest report that is not on disk has been waiting."""

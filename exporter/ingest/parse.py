@@ -6,7 +6,7 @@ written again as valid JSON.
 
 import datetime as dt
 import re
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import msgspec
 
@@ -28,13 +28,6 @@ class ReportError(ValueError):
         self.reason = reason
 
 
-class Parsed(NamedTuple):
-    """A checked report and its JSON text, which is what gets stored."""
-
-    report: ErrorReport
-    body: str
-
-
 _decode = msgspec.json.Decoder(ErrorReport).decode
 _decode_items = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _PATH: Final = re.compile(r" - at `\$\.?(.*)`$")
@@ -45,8 +38,9 @@ _NAMES: Final = {
 }  # fmt: skip
 
 
-def parse_report(body: bytes) -> Parsed:
-    """Parses the JSON object of one report. Raises `ReportError`."""
+def parse_report(body: bytes) -> tuple[ErrorReport, str]:
+    """Parses the JSON object of one report. Returns the checked report, and its JSON text, which is what is stored.
+    Raises `ReportError`."""
     try:
         report = _decode(body)
         text = body.decode()
@@ -61,7 +55,7 @@ def parse_report(body: bytes) -> Parsed:
     nested = text.count("{") + text.count("[")
     if nested > MAX_DEPTH:
         _check_depth(text, nested)
-    return Parsed(report, text)
+    return report, text
 
 
 def split_reports(body: bytes, *, ndjson: bool) -> list[bytes]:

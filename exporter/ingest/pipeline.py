@@ -18,7 +18,7 @@ from exporter.ingest.fingerprint import fingerprint
 from exporter.ingest.parse import ReportError, event_time, parse_report
 from exporter.ingest.past import Past
 from exporter.ingest.recurrence import Recurrences
-from exporter.ingest.severity import Classifier, Thresholds, conditions, is_hardware_error, measurements
+from exporter.ingest.severity import Classifier, Thresholds, conditions, measurements
 
 INTERNAL: Final = "internal_error"
 CONDITIONS: Final = ("overheating", "memory_pressure", "throttling")
@@ -154,7 +154,7 @@ class Pipeline:
             seen.recurring,
             seen.system_critical,
             (hardware.hardware_type or "")[:MAX_LABEL] or None if hardware else None,
-            is_hardware_error(seen),
+            seen.hardware_error,
             pattern.fingerprint not in self._patterns,
             parsed.body,
             measured.cpu_percent,

@@ -7,8 +7,8 @@ from typing import Final
 
 from exporter.ingest.severity import Thresholds
 
-HOUR: Final = dt.timedelta(hours=1)
-SIX_HOURS: Final = dt.timedelta(hours=6)
+HOUR: Final = 3_600.0
+SIX_HOURS: Final = 6 * HOUR
 MAX_PATTERNS: Final = 50_000
 
 
@@ -20,13 +20,14 @@ class Recurrences:
         self._hourly = thresholds.recurring_per_hour
         self._six_hourly = thresholds.recurring_per_6_hours
         self._keep = thresholds.times_needed
-        self._times: OrderedDict[str, list[dt.datetime]] = OrderedDict()
+        self._times: OrderedDict[str, list[float]] = OrderedDict()  # epoch seconds, sorted
         for fingerprint, times in past.items():
-            self._times[fingerprint] = sorted(times)[-self._keep :]
+            self._times[fingerprint] = sorted([time.timestamp() for time in times])[-self._keep :]
 
     def recurs(self, fingerprint: str, moment: dt.datetime) -> bool:
         """Adds an error of the pattern at `moment`, and returns whether the pattern now has more errors within an hour
         or six hours of `moment` than the thresholds allow."""
+        second = moment.timestamp()
         times = self._times.get(fingerprint)
         if times is None:
             times = self._times[fingerprint] = []
@@ -36,12 +37,12 @@ class Recurrences:
             self._times.move_to_end(fingerprint)
         hour = six = 1
         for time_ in times:
-            age = moment - time_
+            age = second - time_
             if -HOUR < age < HOUR:
                 hour += 1
             if -SIX_HOURS < age < SIX_HOURS:
                 six += 1
-        times.append(moment)
+        times.append(second)
         if len(times) > self._keep:
             times.sort()
             del times[0]
@@ -50,5 +51,5 @@ class Recurrences:
     def forget(self, fingerprint: str, moment: dt.datetime) -> None:
         """Removes an error that could not be stored."""
         times = self._times.get(fingerprint)
-        if times and moment in times:
-            times.remove(moment)
+        if times and (second := moment.timestamp()) in times:
+            times.remove(second)

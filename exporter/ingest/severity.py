@@ -46,6 +46,12 @@ class Conditions(NamedTuple):
     system_critical: bool
     recurring: bool
 
+    @property
+    def hardware_error(self) -> bool:
+        """Whether the error belongs to the group `hardware`."""
+        by_category = self.category.startswith(PREFIXES["hardware"])
+        return by_category or self.overheating or self.memory_pressure or self.throttling
+
 
 class Measurements(NamedTuple):
     """None where nothing was reported."""
@@ -223,11 +229,6 @@ def _classification(matched: list[Match], c: Conditions) -> Classification:
     matched = sorted(matched, key=itemgetter(0))
     details = tuple([reason for _, _, reason in matched])
     return Classification(matched[0][1], details, tuple([reason.text for reason in details]))
-
-
-def is_hardware_error(c: Conditions) -> bool:
-    """Returns whether an error belongs to the group `hardware`."""
-    return c.category.startswith(PREFIXES["hardware"]) or c.overheating or c.memory_pressure or c.throttling
 
 
 def explain(reasons: Sequence[str], report: ErrorReport, thresholds: Thresholds) -> list[Reason]:

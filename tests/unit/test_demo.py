@@ -11,7 +11,7 @@ from exporter import cli
 from exporter.demo import command as demo
 from exporter.demo.fleet import story
 from exporter.ingest.parse import parse_report
-from exporter.ingest.severity import Thresholds, classify, facts
+from exporter.ingest.severity import Classifier, Thresholds, conditions, measurements
 
 pytestmark = pytest.mark.dashboard
 
@@ -37,10 +37,12 @@ def test_every_report_is_in_the_guides_schema_and_in_order() -> None:
 
 
 def test_it_has_something_of_everything() -> None:
-    reports = [parse_report(json.dumps(m.report).encode()).report for m in first(1000)]
-    judged = [classify(facts(report, recurring=False), Thresholds()) for report in reports]
+    reports = [parse_report(json.dumps(m.report).encode())[0] for m in first(1000)]
+    seen = [conditions(report, recurring=False) for report in reports]
+    classify = Classifier(Thresholds()).classify
+    judged = [classify(c, measurements(report)) for c, report in zip(seen, reports, strict=True)]
     assert {j.severity for j in judged} == {"critical", "warning", "info"}
-    assert any(j.is_system_critical for j in judged)
+    assert any(c.system_critical for c in seen)
     groups = {(r.error_category or "").partition("_")[0] for r in reports}
     assert groups >= {"RESOURCE", "NETWORK", "HARDWARE", "WORKER", "TEST", "UNKNOWN", "COORDINATOR"}
     assert {r.hardware_context.hardware_type for r in reports} == {"cuda", "rocm", "mps", "cpu", "webgpu"}

@@ -12,6 +12,7 @@ from conftest import eventually
 from events import event
 from projected import Projected
 
+from exporter.events.event import ErrorEvent
 from exporter.log.embedded import EmbeddedLog
 from exporter.log.files import log_path
 from exporter.store import StoreError
@@ -65,6 +66,23 @@ def test_it_goes_on_after_a_crash_wherever_that_was(path: Path) -> None:
         store = Projected(path)
         assert_exact_after(store, 6)
         store.close()
+
+
+def test_a_run_ends_where_the_log_ended_when_it_began(store: Projected, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Under load the log grows during each transaction. To follow that end would be many small transactions."""
+    store.append([event(1), event(2)])
+    real = store.projection.insert
+
+    def insert(events: list[ErrorEvent]) -> None:
+        assert store.database.position < 2, "a second transaction in one run"
+        store.append([event(events[-1].id + 1)])
+        real(events)
+
+    monkeypatch.setattr(store.projection, "insert", insert)
+    store.catch_up()
+    assert store.database.position == 2
+    monkeypatch.undo()
+    assert_exact_after(store, 3)
 
 
 @pytest.mark.parametrize("position", range(1, 7))

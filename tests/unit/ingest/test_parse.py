@@ -111,7 +111,7 @@ def test_what_is_no_json_is_refused(sent: bytes, words: str) -> None:
 
 def test_brackets_in_text_are_no_nesting() -> None:
     text = "[{" * 500 + '\\"'
-    assert parse_report(body(message=text)).report.message == text
+    assert parse_report(body(message=text))[0].message == text
 
 
 def test_what_pythons_json_writes_is_taken() -> None:
@@ -126,16 +126,16 @@ def test_what_pythons_json_writes_is_taken() -> None:
 
 
 def test_of_a_repeated_key_the_last_counts() -> None:
-    assert parse_report(raw(b'"message":"first","message":"last"')).report.message == "last"
+    assert parse_report(raw(b'"message":"first","message":"last"'))[0].message == "last"
 
 
 def test_unknown_fields_are_kept_in_the_text() -> None:
     sent = body(labels={"team": "x"}, n=10**30)
-    assert parse_report(sent).body == sent.decode()
+    assert parse_report(sent)[1] == sent.decode()
 
 
 def test_a_long_text_is_taken() -> None:
-    assert len(parse_report(body(message="x" * 10_000_000)).report.message) == 10_000_000
+    assert len(parse_report(body(message="x" * 10_000_000))[0].message) == 10_000_000
 
 
 @pytest.mark.parametrize(
