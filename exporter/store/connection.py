@@ -15,7 +15,7 @@ import msgspec
 
 from exporter.log.embedded import EmbeddedLog
 from exporter.store import StoreError
-from exporter.store.wire import LENGTH, MAX_MESSAGE, Kind, Request, Response, StoreSettings, frame
+from exporter.store.wire import LENGTH, MAX_FRAME, Kind, Request, Response, StoreSettings, frame
 
 GONE: Final = "the process of the database ended and is being started again"
 _decode = msgspec.msgpack.Decoder(Response).decode
@@ -45,7 +45,10 @@ class Connection:
             return
         command = [sys.executable, "-m", "exporter.store.server", str(far.fileno())]
         with far:
-            self._process = subprocess.Popen(command, pass_fds=[far.fileno()], stdin=subprocess.DEVNULL)
+            # In a process group of its own: Ctrl-C in a terminal is for the parent, which ends this process in order.
+            self._process = subprocess.Popen(
+                command, pass_fds=[far.fileno()], stdin=subprocess.DEVNULL, process_group=0
+            )
         self._near.sendall(frame(settings))
 
     async def open(self) -> None:
@@ -105,7 +108,7 @@ class Connection:
         try:
             while True:
                 (length,) = LENGTH.unpack(await self._reader.readexactly(LENGTH.size))
-                if length > MAX_MESSAGE:
+                if length > MAX_FRAME:
                     raise ValueError(f"a response of {length} bytes")
                 response = _decode(await self._reader.readexactly(length))
                 future = self._pending.pop(response.id, None)

@@ -30,7 +30,7 @@ from exporter.store.database import Database
 from exporter.store.journal_upgrade import take_over_journal
 from exporter.store.projection import Projection
 from exporter.store.sql import named
-from exporter.store.wire import LENGTH, MAX_MESSAGE, Pong, Request, Response, StoreSettings, frame
+from exporter.store.wire import LENGTH, MAX_FRAME, Pong, Request, Response, StoreSettings, frame
 
 READERS: Final = 2
 SWITCH_SECONDS: Final = (
@@ -55,6 +55,7 @@ class Server:
         self._projection: Projection | None = None
         self._sending = threading.Lock()
         self._requests: queue.SimpleQueue[Request | None] = queue.SimpleQueue()
+        self._interrupting = threading.Lock()
         self._running: dict[int, duckdb.DuckDBPyConnection] = {}  # reads by id: what to interrupt
         self._cancelled: set[int] = set()
         self._threads = [
@@ -116,17 +117,20 @@ class Server:
         query = queries.decode(request.payload)
         assert self._projection
         self._projection.catch_up(request.at)
-        self._running[request.id] = self._database.current_cursor()
+        with self._interrupting:
+            self._running[request.id] = self._database.current_cursor()
         try:
             answer: object = self._database.read(lambda cursor: read.answer(cursor, query))  # type: ignore[misc]
         finally:
-            self._running.pop(request.id, None)
+            with self._interrupting:
+                self._running.pop(request.id, None)
         return _json(answer)
 
     def _cancel(self, id_: int) -> None:
         self._cancelled.add(id_)
-        if cursor := self._running.get(id_):
-            cursor.interrupt()
+        with self._interrupting:  # so that the thread cannot begin its next read, which would be interrupted instead
+            if cursor := self._running.get(id_):
+                cursor.interrupt()
         if len(self._cancelled) > 10_000:  # of reads that had been answered already
             self._cancelled.clear()
 
@@ -178,7 +182,7 @@ def _next_request(stream: object) -> Request | None:
     header = _exactly(stream.read, LENGTH.size)  # type: ignore[attr-defined]
     if not header:
         return None
-    body = _exactly(stream.read, min(MAX_MESSAGE, *LENGTH.unpack(header)))  # type: ignore[attr-defined]
+    body = _exactly(stream.read, min(MAX_FRAME, *LENGTH.unpack(header)))  # type: ignore[attr-defined]
     return _decode_request(body) if body else None
 
 

@@ -20,7 +20,7 @@ import msgspec
 from msgspec import Struct
 
 LENGTH: Final = struct.Struct("!I")
-MAX_MESSAGE: Final = 2**30
+MAX_FRAME: Final = 2**30
 Kind = Literal["inspect", "open", "read", "reset_counts", "close", "ping", "cancel"]
 Status = Literal["ok", "error"]
 

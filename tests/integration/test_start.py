@@ -1,10 +1,14 @@
 """What the command says when it starts and stops."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import psutil
 import pytest
 from conftest import ROOT, Served
 
@@ -39,3 +43,20 @@ def test_a_folder_that_cannot_be_created_ends_the_service(tmp_path: Path) -> Non
     assert done.returncode == 1
     assert "Not a directory" in done.stderr.splitlines()[-1]
     assert "Traceback" not in done.stderr
+
+
+def test_ctrl_c_while_the_process_of_the_database_starts_is_a_clean_stop(tmp_path: Path) -> None:
+    """A terminal sends SIGINT to the whole process group; a process that is still loading Python would die of it."""
+    command = [sys.executable, "-m", "exporter", "serve", "--port", "0", "--db-path", str(tmp_path / "errors.duckdb")]
+    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True, process_group=0) as process:
+        deadline = time.monotonic() + 30
+        while not psutil.Process(process.pid).children() and time.monotonic() < deadline:
+            time.sleep(0.001)
+        time.sleep(0.05)  # it runs, and has not yet begun to ignore signals
+        os.killpg(process.pid, signal.SIGINT)
+        try:
+            _, said = process.communicate(timeout=30)
+        finally:
+            process.kill()
+    assert process.returncode == 0, said
+    assert "Traceback" not in said
