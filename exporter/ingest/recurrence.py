@@ -1,6 +1,7 @@
 """How often each pattern occurred lately, in memory: whether an error recurs by the service's own count."""
 
 import datetime as dt
+from bisect import bisect_left, bisect_right, insort
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -35,16 +36,9 @@ class Recurrences:
                 self._times.popitem(last=False)
         else:
             self._times.move_to_end(fingerprint)
-        hour = six = 1
-        for time_ in times:
-            age = second - time_
-            if -HOUR < age < HOUR:
-                hour += 1
-            if -SIX_HOURS < age < SIX_HOURS:
-                six += 1
-        times.append(second)
+        hour, six = 1 + _within(times, second, HOUR), 1 + _within(times, second, SIX_HOURS)
+        insort(times, second)
         if len(times) > self._keep:
-            times.sort()
             del times[0]
         return hour > self._hourly or six > self._six_hourly
 
@@ -53,3 +47,8 @@ class Recurrences:
         times = self._times.get(fingerprint)
         if times and (second := moment.timestamp()) in times:
             times.remove(second)
+
+
+def _within(times: list[float], second: float, span: float) -> int:
+    """Returns how many of the sorted `times` are less than `span` seconds before or after `second`."""
+    return bisect_left(times, second + span) - bisect_right(times, second - span)
