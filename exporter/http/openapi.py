@@ -32,6 +32,7 @@ NDJSON: Final = "application/x-ndjson"
 KEY: Final[Schema] = {
     "name": "Idempotency-Key", "in": "header", "schema": {"type": "string"}, "description": "like `event_id`",
 }  # fmt: skip
+BATCH_KEY: Final[Schema] = KEY | {"description": "report number N, from 0, gets the `event_id` KEY#N if it has none"}
 
 
 class Operation(NamedTuple):
@@ -60,7 +61,7 @@ OPERATIONS: Final = (
     Operation("post", "/api/report-error", "Report an error", Outcome, (400, 403, 413, 415, 503),
               body={JSON: ErrorReport}, headers=(KEY,)),
     Operation("post", "/api/report-errors", "Report several errors", BatchResult, (207, 400, 403, 413, 415, 503),
-              body={JSON: list[ErrorReport], NDJSON: str}),
+              body={JSON: list[ErrorReport], NDJSON: str}, headers=(BATCH_KEY,)),
     Operation("post", "/api/reset-counts", "Count critical errors from now on", Reset, (403, 503)),
     Operation("get", "/api/errors", "Everything that the page shows", GetOverview, (400, 503), (TimeRange,)),
     Operation("get", "/api/errors/list", "Errors, newest first", ListErrors, (400, 503), (Filters, ErrorPaging)),
