@@ -77,10 +77,12 @@ async def _close_sockets(app: web.Application) -> None:
     await app[SERVICE].live.close()
 
 
-async def serve(settings: Settings) -> None:
-    """Serves until SIGTERM or SIGINT; then takes no more, answers what it took, and closes."""
+async def serve(settings: Settings) -> bool:
+    """Serves until SIGTERM or SIGINT; then takes no more, answers what it took, and closes. Returns False if a thread
+    hangs, so that only `os._exit` ends the process."""
     stopped = _stop_signal()  # first of all: whoever sees the port open may stop the service
-    app = make_app(Service(settings))
+    service = Service(settings)
+    app = make_app(service)
     runner = web.AppRunner(app, access_log=None, auto_decompress=False, shutdown_timeout=SHUTDOWN_SECONDS)
     await runner.setup()
     sys.setswitchinterval(SWITCH_SECONDS)
@@ -94,6 +96,7 @@ async def serve(settings: Settings) -> None:
         _log.info("stopping")
     finally:
         await runner.cleanup()
+    return not service.hangs
 
 
 def _stop_signal() -> asyncio.Event:

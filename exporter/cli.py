@@ -62,7 +62,9 @@ def _serve(given: argparse.Namespace) -> int:
 
     try:
         _make_folder(Path(settings.db_path).absolute().parent)
-        uvloop.run(serve(settings))
+        if not uvloop.run(serve(settings)):
+            logging.shutdown()
+            os._exit(1)
     except (LogError, StoreError, OSError) as error:
         _log.error("%s", error)
         return 1

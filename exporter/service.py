@@ -68,6 +68,7 @@ class Service:
             longest_scrape_interval=settings.longest_scrape_interval,
         )
         self.metrics = ServiceMetrics(self.errors)
+        self.hangs = False  # after `stop`: a thread hangs in an append, and would keep the process from ending
         self.append_failure = ""  # of the latest append; for metrics, never for readiness
         self._process = process
         self._probe: asyncio.Task[str] | None = None
@@ -121,11 +122,15 @@ class Service:
 
     async def stop(self) -> None:
         """Takes a few seconds at most in every state; what is not written by then is in the log."""
-        await self.ingest.drain(DRAIN_SECONDS)
+        at_rest = await self.ingest.drain(DRAIN_SECONDS)
         await self.readers.stop()
         await self.notifier.stop()
         await self.store.close()
-        self.log.close()
+        if at_rest:
+            self.log.close()
+        else:
+            self.hangs = True
+            _log.error("an append to the log hangs; its reports were not accepted")
 
     async def read(self, query: Read[R]) -> Encoded[R]:
         """As `StoreClient.read`."""

@@ -80,6 +80,7 @@ class Ingest:
         self._wake = asyncio.Event()
         self._thread = ThreadPoolExecutor(1, "log")
         self._task: asyncio.Task[None] | None = None
+        self._last_call: asyncio.Future[int] | None = None  # of the log's thread
 
     def start(self) -> None:
         self._task = asyncio.create_task(self._run())
@@ -103,15 +104,19 @@ class Ingest:
         """Runs `call` between two appends."""
         await asyncio.get_running_loop().run_in_executor(self._thread, call)
 
-    async def drain(self, seconds: float) -> None:
-        """Waits until the queued reports are appended or have failed, for `seconds` at most. Then no more are
-        accepted."""
+    async def drain(self, seconds: float) -> bool:
+        """Waits until the queued reports are appended or have failed, for `seconds` at most, and ends. Returns whether
+        the log is at rest; if not, an append hangs, and the log must not be closed."""
         waiting = [entry.prepared for entry in (*self._appending, *self._waiting)]
         if waiting:
             await asyncio.wait(waiting, timeout=seconds)
         if self._task:
             self._task.cancel()
-        self._thread.shutdown(wait=False)
+        if self._last_call is None:
+            self._last_call = asyncio.get_running_loop().run_in_executor(self._thread, int)
+            self._thread.shutdown(wait=False)
+        await asyncio.wait([self._last_call], timeout=seconds)
+        return self._last_call.done()
 
     def _enter(
         self, submissions: Sequence[Submission | Parsed]
