@@ -4,6 +4,7 @@
 is renamed to `<name>.aside-<time>`.
 """
 
+import contextlib
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -59,12 +60,14 @@ def repair(path: Path) -> list[str]:
             log.close()
     problems = check(path)
     if problems:
-        kept = _salvage(path)
+        kept, missing = _salvage(path)
         log_file = log_path(path)
         if log_file.exists():
             done.append(f"{aside(log_file)} was put aside ({problems[0]})")
             log_file.with_name(log_file.name + "-lock").unlink(missing_ok=True)
-        done.append(f"{kept} errors of the log that continue the database were moved into it")
+        done.append(f"{kept} errors of the log were moved into the database")
+        if missing:
+            done.append(f"{missing} of the errors up to the last of them could not be read")
         _mark_complete(path)
     return done
 
@@ -147,40 +150,41 @@ def _new_database(path: Path, log: EmbeddedLog) -> None:
         database.disconnect()
 
 
-def _salvage(path: Path) -> int:
-    """Moves the events of the log that can be read and continue the database into it. Returns how many."""
+def _salvage(path: Path) -> tuple[int, int]:
+    """Moves the events of the log that can be read and that the database does not have into it. Returns how many, and
+    how many are missing between them."""
     database = Database(path)
     database.connect()
     try:
         take_over_journal(database)
         info = database_info(database)
         log = _open_log(path)
-        if log is None or log.identity != info.identity:
-            if log is not None:
-                log.close()
-            return 0
-        projection = Projection(database, log)
+        if log is None:
+            return 0, 0
+        kept = 0
         try:
-            for events in _readable(log):
-                new = [event for event in events if event.id > database.position]
-                if new and new[0].id == database.position + 1:
-                    projection.insert(new)
+            if log.identity == info.identity:
+                projection = Projection(database, log)
+                for events in _readable(log):
+                    new = [event for event in events if event.id > database.position]
+                    if new:
+                        projection.insert(new)
+                    kept += len(new)
         finally:
             log.close()
-        return database.position - info.position
+        return kept, database.position - info.position - kept
     except LogError:
-        return 0
+        return 0, 0
     finally:
         database.disconnect()
 
 
 def _readable(log: EmbeddedLog) -> Iterator[list[ErrorEvent]]:
+    """Yields the batches that can be read."""
     for record, _ in log.scan():
         if record is not None:
-            try:
+            with contextlib.suppress(msgspec.DecodeError):
                 yield decode_batch(record.payload, record.first)
-            except msgspec.DecodeError:
-                return
 
 
 def _mark_complete(path: Path) -> None:

@@ -11,6 +11,10 @@ from typing import Any
 import duckdb
 import pytest
 from conftest import ROOT, Served
+from events import event
+from projected import Projected
+
+from exporter.log.embedded import new_identity
 
 pytestmark = pytest.mark.dashboard
 Start = Callable[..., Served]
@@ -146,6 +150,29 @@ def test_a_damaged_batch_in_the_log_is_found_and_repaired(served: Start) -> None
     assert "damaged" in said
     assert run("repair", db)[0] == 0
     assert len(ids(served())) == 20
+
+
+def test_batches_after_a_damaged_one_are_kept(served: Start, tmp_path: Path) -> None:
+    """The database has none of them yet; only the damaged batch is lost."""
+    db = tmp_path / "errors.duckdb"
+    store = Projected(db)
+    store.log.initialise(new_identity(), 0)
+    store.database.transact(
+        lambda: store.database.db.execute("UPDATE log_position SET identity = ?", [store.log.identity])
+    )
+    store.append(*[[event(number, message=f"number-{number}-")] for number in range(1, 9)])
+    store.close()
+    log = tmp_path / "errors.duckdb.log"
+    log.write_bytes(log.read_bytes().replace(b"number-4-", b"number-X-"))
+    status, said = run("repair", db)
+    assert status == 0, said
+    assert (
+        "7 errors of the log were moved into the database\n1 of the errors up to the last of them could not be read"
+        in said
+    )
+    service = served()
+    assert ids(service) == ["e1", "e2", "e3", "e5", "e6", "e7", "e8"]
+    assert service.post({})["id"] == 9
 
 
 def test_a_damaged_database_is_built_anew_from_the_log(served: Start) -> None:
