@@ -66,10 +66,6 @@ class EmbeddedLog:
         except BaseException:
             self._unlock()
             raise
-        self._identity = self._meta(b"identity").decode()
-        self._base = int(self._meta(b"base") or 0)
-        self._last = self._read_last()
-        self._used = self.bytes_used()  # upper estimate: appends add to it, `_trim` measures it again
 
     def _open(self, readonly: bool) -> None:
         self._env = lmdb.open(
@@ -91,6 +87,10 @@ class EmbeddedLog:
                 with self._env.begin(write=True) as txn:
                     txn.put(b"format", FORMAT, db=self._meta_db)
                 flush_folder(self.path.parent)
+            self._identity = self._meta(b"identity").decode()
+            self._base = int(self._meta(b"base") or 0)
+            self._last = self._read_last()
+            self._used = self.bytes_used()  # upper estimate: appends add to it, `_trim` measures it again
         except BaseException:
             self._env.close()
             raise
@@ -118,7 +118,7 @@ class EmbeddedLog:
 
     @property
     def first(self) -> int:
-        with self._env.begin(buffers=True) as txn, txn.cursor(self._events_db) as cursor:
+        with self._cursor() as cursor:
             return _HEAD.unpack_from(cursor.value())[0] if cursor.first() else self._last + 1
 
     def refresh(self) -> int:
@@ -156,16 +156,13 @@ class EmbeddedLog:
     def read(self, position: int, max_bytes: int) -> list[Record]:
         records: list[Record] = []
         size = 0
-        try:
-            with self._env.begin() as txn, txn.cursor(self._events_db) as cursor:
-                more = cursor.set_range(_KEY.pack(position))
-                while more and (size < max_bytes or not records):
-                    record = _record(cursor.key(), cursor.value(), self.path)
-                    records.append(record)
-                    size += len(record.payload)
-                    more = cursor.next()
-        except lmdb.Error as error:
-            raise LogDamagedError(f"{self.path}: {error}") from error
+        with self._cursor() as cursor:
+            more = cursor.set_range(_KEY.pack(position))
+            while more and (size < max_bytes or not records):
+                record = _record(cursor.key(), cursor.value(), self.path)
+                records.append(record)
+                size += len(record.payload)
+                more = cursor.next()
         if records and records[0].first > position:
             raise LogError(f"{self.path} begins at position {records[0].first}; position {position} was trimmed")
         return records
@@ -173,14 +170,14 @@ class EmbeddedLog:
     def scan(self) -> Iterator[tuple[Record | None, str]]:
         """Yields every record, or what is wrong with one that is damaged. For a log that nobody writes."""
         try:
-            with self._env.begin() as txn, txn.cursor(self._events_db) as cursor:
+            with self._cursor() as cursor:
                 for key, value in cursor:
                     try:
                         yield _record(key, value, self.path), ""
                     except LogDamagedError as error:
                         yield None, str(error)
-        except lmdb.Error as error:
-            yield None, f"{self.path}: {error}"
+        except LogDamagedError as error:
+            yield None, str(error)
 
     def trim(self, position: int) -> None:
         self._trimmed = max(self._trimmed, position)
@@ -253,6 +250,16 @@ class EmbeddedLog:
             if self._unsaved[reader] == position:
                 del self._unsaved[reader]
 
+    @contextlib.contextmanager
+    def _cursor(self) -> Iterator[lmdb.Cursor]:
+        """A cursor over the batches, in a transaction that only reads. Raises `LogDamagedError` for what LMDB cannot
+        read."""
+        try:
+            with self._env.begin(buffers=True) as txn, txn.cursor(self._events_db) as cursor:
+                yield cursor
+        except lmdb.Error as error:
+            raise LogDamagedError(f"{self.path}: {error}") from error
+
     def _bytes(self, txn: lmdb.Transaction) -> int:
         pages = txn.stat(self._events_db)
         return int((pages["branch_pages"] + pages["leaf_pages"] + pages["overflow_pages"]) * pages["psize"])
@@ -262,7 +269,7 @@ class EmbeddedLog:
             return bytes(txn.get(key, default=b"", db=self._meta_db))
 
     def _read_last(self) -> int:
-        with self._env.begin() as txn, txn.cursor(self._events_db) as cursor:
+        with self._cursor() as cursor:
             return _KEY.unpack(cursor.key())[0] if cursor.last() else self._base
 
     def _unlock(self) -> None:
@@ -275,9 +282,12 @@ def new_identity() -> str:
     return secrets.token_hex(16)
 
 
-def _record(key: bytes, value: bytes, path: Path) -> Record:
-    (last,) = _KEY.unpack(key)
-    first, checksum = _HEAD.unpack_from(value)
+def _record(key: bytes | memoryview, value: bytes | memoryview, path: Path) -> Record:
+    try:
+        (last,) = _KEY.unpack(key)
+        first, checksum = _HEAD.unpack_from(value)
+    except struct.error as error:
+        raise LogDamagedError(f"{path}: a batch is damaged: {error}") from error
     payload = bytes(value[_HEAD.size :])
     if zlib.crc32(payload) != checksum or not first <= last:
         raise LogDamagedError(f"{path}: the batch of positions {first} to {last} is damaged")

@@ -1,14 +1,17 @@
 """`error-visualization check` and `repair`: the database and its log while no service runs.
 
 `check` reads every row and every batch. `repair` keeps what can be read, and never deletes: a file that it cannot use
-is renamed to `<name>.aside-<time>`.
+is renamed to `<name>.aside-<time>`. What reads a log runs in a process of its own, because LMDB ends the process that
+comes upon a badly damaged page.
 """
 
 import contextlib
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import duckdb
 import msgspec
@@ -19,7 +22,7 @@ from exporter.log.embedded import EmbeddedLog
 from exporter.log.files import log_path
 from exporter.store import StoreError
 from exporter.store.belonging import LogInfo, new_log_base
-from exporter.store.database import Database
+from exporter.store.database import Database, number
 from exporter.store.journal_upgrade import take_over_journal
 from exporter.store.projection import Projection
 from exporter.store.sql import named
@@ -30,7 +33,19 @@ _WRITE: Final = named("write.sql")
 
 
 def check(path: Path) -> list[str]:
-    """Returns what is wrong with the database at `path` and its log, one sentence each; nothing if all is well."""
+    """Returns what is wrong with the database at `path` and its log, one sentence each; nothing if all is well. Raises
+    `LogError` and `StoreError`."""
+    done = _in_a_process("check", path)
+    if done.returncode < 0:
+        number = -done.returncode
+        return [f"{log_path(path)}: a page is so damaged that LMDB ends the process that reads it (signal {number})"]
+    if done.returncode:
+        raise StoreError(done.stderr.strip().rpartition("\n")[2])
+    problems: list[str] = msgspec.json.decode(done.stdout)
+    return problems
+
+
+def _check(path: Path) -> list[str]:
     problems: list[str] = []
     try:
         log = _open_log(path)
@@ -60,7 +75,11 @@ def repair(path: Path) -> list[str]:
             log.close()
     problems = check(path)
     if problems:
-        kept, missing = _salvage(path)
+        before = _extent(path)
+        _in_a_process("salvage", path)  # also if it ends early: what was moved by then is in the database
+        after = _extent(path)
+        kept = after.errors - before.errors
+        missing = after.position - before.position - kept
         log_file = log_path(path)
         if log_file.exists():
             done.append(f"{aside(log_file)} was put aside ({problems[0]})")
@@ -150,33 +169,40 @@ def _new_database(path: Path, log: EmbeddedLog) -> None:
         database.disconnect()
 
 
-def _salvage(path: Path) -> tuple[int, int]:
-    """Moves the events of the log that can be read and that the database does not have into it. Returns how many, and
-    how many are missing between them."""
+class Extent(NamedTuple):
+    """The log position of a database, and how many errors it holds."""
+
+    position: int
+    errors: int
+
+
+def _extent(path: Path) -> Extent:
     database = Database(path)
     database.connect()
     try:
         take_over_journal(database)
-        info = database_info(database)
-        log = _open_log(path)
-        if log is None:
-            return 0, 0
-        kept = 0
-        try:
-            if log.identity == info.identity:
-                projection = Projection(database, log)
-                for events in _readable(log):
-                    new = [event for event in events if event.id > database.position]
-                    if new:
-                        projection.insert(new)
-                    kept += len(new)
-        finally:
-            log.close()
-        return kept, database.position - info.position - kept
-    except LogError:
-        return 0, 0
+        return Extent(database.position, number(database.db, "SELECT count(*) FROM errors"))
     finally:
         database.disconnect()
+
+
+def _salvage(path: Path) -> None:
+    """Moves the events of the log that can be read and that the database does not have into it."""
+    log = _open_log(path)
+    if log is None:
+        return
+    database = Database(path)
+    database.connect()
+    try:
+        if log.identity == database_info(database).identity:
+            projection = Projection(database, log)
+            for events in _readable(log):
+                new = [event for event in events if event.id > database.position]
+                if new:
+                    projection.insert(new)
+    finally:
+        database.disconnect()
+        log.close()
 
 
 def _readable(log: EmbeddedLog) -> Iterator[list[ErrorEvent]]:
@@ -195,3 +221,25 @@ def _mark_complete(path: Path) -> None:
         database.db.execute("CHECKPOINT")
     finally:
         database.disconnect()
+
+
+def _in_a_process(action: str, path: Path) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-m", "exporter.store.offline", action, str(path)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+
+
+def main(action: str, path: Path) -> int:
+    """What `_in_a_process` runs. `check` prints the problems as a JSON array."""
+    try:
+        if action == "check":
+            print(msgspec.json.encode(_check(path)).decode())
+        else:
+            _salvage(path)
+    except (LogError, StoreError, OSError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1], Path(sys.argv[2])))
