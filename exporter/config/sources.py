@@ -53,7 +53,8 @@ class Flags(Source):
 
 
 class Variables(Source):
-    """Environment variables. An empty one counts as not set, because `${PORT:-}` in a compose file is empty then."""
+    """Environment variables. An empty variable counts as not set: a compose file with `${PORT:-}` passes an empty
+    variable if PORT is not set."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         ours = {key: value for key, value in environ.items() if key.startswith(ENV_PREFIX) and value}
