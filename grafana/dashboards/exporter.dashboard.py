@@ -74,7 +74,7 @@ received = panels.timeseries(
 )
 latency_map = panels.heatmap(
     "Ingest latency, all requests",
-    "Time from a request's body to its commit. The colour shows the requests per second for each duration.",
+    "Time from a request's body to its commit. The colour shows how many requests a second had a duration.",
     query(a_second(f"{INGEST}_bucket", by="le"), "{{le}}", form="heatmap"),
     unit="s",
 )
