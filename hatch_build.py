@@ -1,4 +1,4 @@
-"""Puts the charting library into the wheel, and into a checkout that is installed in place."""
+"""Build hook: bundles the charting library into the wheel, or into the checkout for an editable install."""
 
 import importlib.util
 import sys

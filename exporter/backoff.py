@@ -1,10 +1,10 @@
-"""Exponential backoff with jitter, for everything that is tried again."""
+"""Exponential backoff with jitter, for retries."""
 
 import random
 
 
 class Backoff:
-    """Pauses in seconds: `first`, doubled each time up to `longest`, each varied by a quarter in both directions."""
+    """Pauses between retries, in seconds: `first`, then doubled each time up to `longest`, with a jitter of ±25 %."""
 
     def __init__(self, first: float, longest: float) -> None:
         self._first = first

@@ -1,7 +1,8 @@
-"""Reporting errors from code: raises nothing into the caller, and light to import.
+"""Functions that report errors to the service. They log failures instead of raising, and are cheap to import.
 
-`report_error` is the guide's, for code with an event loop; `report_error_sync` for code without one. Both try again
-when the service is away or busy; the `event_id` that they add makes sure that a repeat is stored once.
+`report_error` has the signature of the guide and needs an event loop; `report_error_sync` needs none. Both retry while
+the service is unreachable or busy. They add an `event_id`, so that the service stores a report once, however often it
+is sent.
 """
 
 import asyncio
@@ -19,16 +20,16 @@ import uuid
 from collections.abc import Mapping
 from typing import Any, Final
 
-TRIES: Final = 5  # three seconds in all where nobody answers: a restart of the service takes less
-TIMEOUT: Final = 10.0  # seconds for one try
-MAX_PAUSE: Final = 5.0  # seconds between two tries, whatever `Retry-After` says
+TRIES: Final = 5  # about 3 s if connections are refused: longer than a restart of the service
+TIMEOUT: Final = 10.0  # seconds per attempt
+MAX_PAUSE: Final = 5.0  # seconds between two attempts, even if `Retry-After` is longer
 AGAIN: Final = (429, 502, 503, 504)
 PATH: Final = "/api/report-error"
 _log = logging.getLogger(__name__)
 
 
 async def report_error(dashboard_url: str, error_data: Mapping[str, Any]) -> bool:
-    """Reports an error to the service at `dashboard_url` ("http://localhost:8080"): whether it is stored there."""
+    """Sends an error to the service at `dashboard_url` ("http://localhost:8080"). Returns whether it was stored."""
     import aiohttp
 
     try:
@@ -50,7 +51,7 @@ async def report_error(dashboard_url: str, error_data: Mapping[str, Any]) -> boo
 
 
 def report_error_sync(dashboard_url: str, error_data: Mapping[str, Any]) -> bool:
-    """`report_error` for code without an event loop; waits for the answer."""
+    """`report_error` for code without an event loop; blocks until the last attempt is over."""
     try:
         request = urllib.request.Request(_url(dashboard_url), _body(error_data), _HEADERS, method="POST")
         for attempt in range(TRIES):
@@ -74,7 +75,7 @@ def report_error_sync(dashboard_url: str, error_data: Mapping[str, Any]) -> bool
 def error_report(
     error: BaseException, *, worker_id: str, error_category: str | None = None, **fields: Any
 ) -> dict[str, Any]:
-    """The report of an exception in the guide's schema, with the state of this machine; `fields` are added to it."""
+    """Returns a report of `error` in the guide's schema, with the state of this machine. `fields` override its keys."""
     from exporter.hardware import hardware_context, system_context
 
     return {
@@ -98,14 +99,14 @@ def _url(dashboard_url: str) -> str:
 
 
 def _body(error_data: Mapping[str, Any]) -> bytes:
-    """The report as JSON, whatever is in it."""
+    """Returns the report as JSON, with an `event_id` if it has none. Values that JSON lacks are converted."""
     report = {"event_id": str(uuid.uuid4()), **error_data}
     report["event_id"] = report["event_id"] or str(uuid.uuid4())
     return json.dumps(_plain(report, 0), allow_nan=False).encode()
 
 
 def _plain(value: Any, depth: int) -> Any:
-    """`value` as JSON can hold it; what it cannot is told in words."""
+    """Returns `value` converted to JSON types: NaN and infinity become None, other objects their `str()`."""
     if value is None or isinstance(value, bool | int):
         return value
     if isinstance(value, float):
@@ -126,7 +127,7 @@ def _plain(value: Any, depth: int) -> Any:
 
 
 def _judge(status: int, text: str, retry_after: str | None, attempt: int) -> tuple[bool, float | None]:
-    """Whether the error is stored, and how long to wait before another try; None where that is settled."""
+    """Returns whether the error is stored, and the seconds until the next attempt (None: no further attempt)."""
     try:
         stored = status == 200 and json.loads(text).get("status") == "success"
     except (ValueError, AttributeError):

@@ -1,6 +1,6 @@
-"""The state of this machine in the guide's schema: psutil, and NVML where there is an NVIDIA GPU.
+"""Reads the state of this machine in the guide's schema, with psutil and, for NVIDIA GPUs, NVML.
 
-Nothing here raises for a machine that lacks something: what cannot be read is left out.
+Values that a machine does not provide are left out; no function raises because of them.
 """
 
 import contextlib
@@ -15,8 +15,8 @@ import psutil
 import pynvml
 
 GIGABYTE: Final = 2**30
-PRESSURE: Final = 95.0  # percent of memory, the host's or a GPU's, from which on it is under pressure
-MARGIN: Final = 2  # °C below the temperature at which a GPU slows down that count as overheating
+PRESSURE: Final = 95.0  # percent of used memory, of the host or a GPU, above which memory pressure is reported
+MARGIN: Final = 2  # °C: a GPU counts as overheating from this far below its slowdown temperature
 _SLOWED: Final = (
     pynvml.nvmlClocksEventReasonSwThermalSlowdown
     | pynvml.nvmlClocksThrottleReasonHwSlowdown
@@ -24,12 +24,13 @@ _SLOWED: Final = (
     | pynvml.nvmlClocksThrottleReasonHwPowerBrakeSlowdown
 )
 _lock = threading.Lock()
-_initialised_in = 0  # the process that NVML was initialised in: a fork has to do it again
-psutil.cpu_percent(None)  # measures from here to the first report, for which nobody has to wait
+_initialised_in = 0  # id of the process that initialised NVML; a forked process has to do so again
+psutil.cpu_percent(None)  # starts the measurement, so that the first report need not wait for a value
 
 
 def system_context() -> dict[str, Any]:
-    """`system_context` of a report: percent, GB (2^30 bytes), MHz and °C. CPU load is since the last call."""
+    """Returns the `system_context` of a report, in percent, GB (2^30 bytes), MHz and °C. The CPU load is the average
+    since the previous call."""
     context: dict[str, Any] = {
         "hostname": socket.gethostname(),
         "platform": platform.system().lower(),
@@ -44,7 +45,8 @@ def system_context() -> dict[str, Any]:
 
 
 def hardware_context() -> dict[str, Any]:
-    """`hardware_context` of a report: what this machine computes with, and whether that is in trouble."""
+    """Returns the `hardware_context` of a report: hardware types, and whether the machine overheats, throttles or is
+    under memory pressure."""
     handles = list(_handles())
     pressed = [_device(index, handle).get("memory_utilization", 0.0) > PRESSURE for index, handle in handles]
     return {
@@ -90,7 +92,7 @@ def _disk() -> dict[str, Any]:
 
 
 def _handles() -> Iterator[tuple[int, Any]]:
-    """The NVIDIA GPUs that can be asked."""
+    """Yields the index and the NVML handle of each NVIDIA GPU that NVML can access."""
     global _initialised_in
     try:
         with _lock:

@@ -1,4 +1,4 @@
-"""What all dashboards have in common: variables, annotations, links, and the way they begin."""
+"""The common parts of all dashboards: variables, annotations, links and defaults."""
 
 from collections.abc import Sequence
 from typing import Any, Final
@@ -12,14 +12,14 @@ from grafana.queries import SERVICE, alerts, select
 
 SOURCE: Final = {"type": "prometheus", "uid": "${datasource}"}
 INFINITY: Final = {"type": "yesoreyeram-infinity-datasource", "uid": "${infinity}"}
-PAGE_ADDRESS: Final = "http://localhost:8080"  # docker-compose.yml's EXTERNAL_URL
+PAGE_ADDRESS: Final = "http://localhost:8080"  # EXTERNAL_URL in docker-compose.yml
 
 
 def dashboard(
     name: str, title: str, description: str, *parts: Shelf | Row, variables: Sequence[core.Template] = (),
     refresh: str = "5m",
 ) -> Dashboard:  # fmt: skip
-    """What counts a time range by worker and type reads every sample of it: five minutes are often enough."""
+    """Returns a dashboard. `refresh` is long by default, because queries by worker and type read every sample."""
     return Dashboard(
         title=f"Errors / {title}",
         uid=f"errors-{name}",
@@ -42,7 +42,7 @@ def source() -> core.Template:
 
 
 def chosen(label: str, matchers: str = "", metric: str = SERVICE) -> core.Template:
-    """The values of a label, of which some or all can be chosen."""
+    """Returns a variable with the values of a label; some or all of them can be selected."""
     selector = f"{metric}{{{matchers}}}" if matchers else metric
     return core.Template(
         label, f"label_values({selector}, {label})", label=label.capitalize(), dataSource=SOURCE, multi=True,
@@ -51,8 +51,8 @@ def chosen(label: str, matchers: str = "", metric: str = SERVICE) -> core.Templa
 
 
 def each(name: str, label: str, expression: str) -> core.Template:
-    """Hidden: the label's values in an answer, all chosen, to repeat a row by. Without a value for "all", or that would
-    be the only one."""
+    """Returns a hidden variable with the label's values in the result of a query, all selected, to repeat a row by. It
+    has no value for "all": with such a value, Grafana would make a single row."""
     return core.Template(
         name, f"query_result({expression})", regex=f'/{label}="([^"]+)"/', dataSource=SOURCE, multi=True,
         includeAll=True, hide=core.HIDE_VARIABLE, sort=core.SORT_DISABLED, refresh=core.REFRESH_ON_TIME_RANGE_CHANGE,
@@ -60,18 +60,19 @@ def each(name: str, label: str, expression: str) -> core.Template:
 
 
 def page() -> core.Template:
-    """Where links to the page lead."""
+    """Returns the variable with the address of the page, for links."""
     return core.Template("page", PAGE_ADDRESS, default=PAGE_ADDRESS, label="Page", type="textbox")
 
 
 def infinity() -> core.Template:
-    """There is nothing to choose from unless the plugin is installed."""
+    """Returns the variable for the Infinity data source. It is empty unless the plugin is installed."""
     return core.Template("infinity", INFINITY["type"], label="Single errors", type="datasource")
 
 
 def annotations() -> list[dict[str, Any]]:
-    """What is drawn into all graphs. Grafana writes a label's name where a series lacks it, so each has all that are
-    named. Of a type the value is the moment, in milliseconds; old ones would be asked for at each step in vain."""
+    """Returns the annotations of all graphs. The queries keep every label that the texts use, because Grafana prints
+    the name of a label that a series lacks. The value of a new error type is the time when it was first seen, in
+    milliseconds; types from before the time range are left out."""
     first_seen = f"min by (type) ({select('distributed_testing_type_first_seen_timestamp_seconds')})"
     firing, new = f"sum by (alertname, severity) ({alerts()})", f"1000 * ({first_seen} > ${{__from}} / 1000)"
     return [
@@ -81,7 +82,7 @@ def annotations() -> list[dict[str, Any]]:
 
 
 def annotation(name: str, expr: str, colour: str, title: str, text: str, **more: Any) -> dict[str, Any]:
-    """With the query in both places: newer Grafanas read the target's."""
+    """Returns an annotation. The query is in two places: newer Grafana versions read the one in `target`."""
     return {
         "name": name, "datasource": SOURCE, "enable": True, "hide": False, "iconColor": colour, "expr": expr,
         "target": {"expr": expr, "refId": "Anno"}, "titleFormat": title, "textFormat": text, **more,

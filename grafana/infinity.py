@@ -1,4 +1,4 @@
-"""Opt-in: what the API lists, by the Infinity data source, a plugin. Prometheus knows numbers, but no messages."""
+"""Opt-in tables of errors and patterns from the API, read by the Infinity plugin. Prometheus stores no messages."""
 
 from collections.abc import Sequence
 from typing import Any, Final
@@ -20,13 +20,13 @@ ID: Final = {"unit": "none", "decimals": 0, **NARROW}
 
 @attr.s
 class Asked:
-    """A request to the API: its path and parameters, where the list is in the answer, and the columns' fields."""
+    """A request to the API. `root` is the path of the list in the response; `columns` name the fields."""
 
     path = attr.ib(type=str)
     root = attr.ib(type=str)
     columns = attr.ib(type=Sequence[Column])
     parameters = attr.ib(type=dict)
-    refId = attr.ib(default="")  # noqa: N815  # as Grafana calls it
+    refId = attr.ib(default="")  # noqa: N815  # Grafana's name
 
     def to_json_data(self) -> Json:
         return {
@@ -42,13 +42,13 @@ class Asked:
 
 
 def kind(column: Column) -> str:
-    """What the data source makes of a field."""
+    """Returns the type of a column for the Infinity data source."""
     unit = column.show.get("unit", "")
     return "timestamp" if unit.startswith("dateTime") else "number" if unit in (COUNT, ID["unit"]) else "string"
 
 
 def listed(title: str, description: str, asked: Asked) -> core.Panel:
-    """A table of the answer."""
+    """Returns a table of the response."""
     defaults = {
         "unit": "string", "color": {"mode": "thresholds"}, "mappings": [], "custom": {"align": "auto", "inspect": True},
     }  # fmt: skip
@@ -63,7 +63,7 @@ def listed(title: str, description: str, asked: Asked) -> core.Panel:
 
 
 def single_errors(title: str, description: str, **filters: str) -> core.Panel:
-    """Errors of the last day, newest first; a click on a message opens it on the page."""
+    """Returns a table of the errors of the last 24 hours, newest first. A message links to the error on the page."""
     columns = [
         Column("timestamp", "Time", TIME),
         Column("severity", "Severity", NARROW),
@@ -78,7 +78,7 @@ def single_errors(title: str, description: str, **filters: str) -> core.Panel:
 
 
 def top_patterns(title: str, description: str) -> core.Panel:
-    """Patterns of the last day, the most frequent first; a click shows the pattern's errors on the page."""
+    """Returns a table of the patterns of the last 24 hours, the most frequent first. A pattern links to its errors."""
     number = {"unit": COUNT, **NARROW}
     columns = [
         Column("pattern", "Pattern", {"links": [page("Errors of this pattern", fingerprint=cell("Fingerprint"))]}),
@@ -95,5 +95,5 @@ def top_patterns(title: str, description: str) -> core.Panel:
 
 
 def row(title: str, *tables: core.Panel) -> Row:
-    """Closed, so that nothing is asked, and nothing fails, where the plugin is not installed."""
+    """Returns a collapsed row, so that no query runs, and none fails, where the plugin is not installed."""
     return Row(TITLE.format(title), tuple(shelf(10, (24, table)) for table in tables))

@@ -1,4 +1,4 @@
-"""Where panels stand: shelves of panels, 24 columns wide, one under the other."""
+"""Positions panels. A shelf is a line of panels, 24 columns wide; shelves are stacked."""
 
 from collections.abc import Sequence
 from typing import Final, NamedTuple
@@ -15,7 +15,7 @@ class Shelf(NamedTuple):
 
 
 class Row(NamedTuple):
-    """A heading. What stands on the shelves of a closed one is asked for when it is opened."""
+    """A heading. A row with shelves is collapsed: Grafana queries its panels when it is opened."""
 
     title: str
     shelves: tuple[Shelf, ...] = ()
@@ -23,14 +23,14 @@ class Row(NamedTuple):
 
 
 def shelf(height: int, *panels: tuple[int, core.Panel]) -> Shelf:
-    """Panels side by side, each with its width."""
+    """Returns a shelf of panels, each with its width. Raises `ValueError` unless the widths add up to 24."""
     if (width := sum(wide for wide, _ in panels)) != COLUMNS:
         raise ValueError(f"{[panel.title for _, panel in panels]} are {width} columns wide, not {COLUMNS}")
     return Shelf(height, panels)
 
 
 def stacked(parts: Sequence[Shelf | Row], top: int = 0) -> list[core.Panel]:
-    """The panels of shelves and rows in their places."""
+    """Returns the panels of shelves and rows with their positions, beginning at the line `top`."""
     placed: list[core.Panel] = []
     for part in parts:
         if isinstance(part, Row):

@@ -1,4 +1,4 @@
-"""Links from what is shown to the page, and from dashboard to dashboard."""
+"""Links from panels to the page, and between dashboards."""
 
 from typing import Any, Final
 
@@ -7,12 +7,12 @@ RUNBOOKS: Final = "https://github.com/error-visualization/error-visualization/bl
 TAG: Final = "error-visualization"
 CHOSEN: Final = ("datasource", "job", "instance", "page")
 SAME: Final = "&".join(("${__url_time_range}", *(f"${{{variable}:queryparam}}" for variable in CHOSEN)))
-# The page knows four ranges; a day is what it begins with.
+# The page has four time ranges; its default is 24 hours.
 HOURS: Final = 24
 
 
 def link(title: str, url: str, *, kind: str = "link", here: bool = False, **more: Any) -> dict[str, Any]:
-    """Grafana's own schema wants all of a dashboard link's fields of a data link, too."""
+    """Returns a link. A data link has all fields of a dashboard link, too, because Grafana's schema requires them."""
     return {
         "title": title, "type": kind, "url": url, "icon": "external link", "tooltip": "", "tags": [],
         "asDropdown": False, "includeVars": False, "keepTime": False, "targetBlank": not here, **more,
@@ -20,22 +20,22 @@ def link(title: str, url: str, *, kind: str = "link", here: bool = False, **more
 
 
 def label(name: str) -> str:
-    """The value of a series' label."""
+    """Returns the Grafana variable for a label value of the series."""
     return f"${{__field.labels.{name}:percentencode}}"
 
 
 def cell(name: str) -> str:
-    """What stands in the same row, in the column of that name."""
+    """Returns the Grafana variable for the text of a column in the same row."""
     return f"${{__data.fields.{name}:percentencode}}"
 
 
 def number(name: str) -> str:
-    """The number in that column, without what makes it readable."""
+    """Returns the Grafana variable for the unformatted number of a column in the same row."""
     return f"${{__data.fields.{name}.numeric}}"
 
 
 def page(title: str, **filters: str) -> dict[str, Any]:
-    """To the page, with its filters filled in."""
+    """Returns a link to the page with filters set."""
     query = "".join(f"&{name}={value}" for name, value in filters.items())
     return link(title, f"{PAGE}?range={HOURS}{query}")
 
@@ -53,7 +53,7 @@ def runbook(alert: str) -> dict[str, Any]:
 
 
 def of_dashboard() -> list[dict[str, Any]]:
-    """Above each dashboard: all of them, and the page."""
+    """Returns the links above each dashboard: to all dashboards and to the page."""
     return [
         link("Dashboards", "", kind="dashboards", here=True, tags=[TAG], includeVars=True, keepTime=True),
         link("Page", f"{PAGE}?range={HOURS}"),

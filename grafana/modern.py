@@ -1,4 +1,4 @@
-"""What grafanalib 0.7.1 writes, in the shape that Grafana 11 to 13 read. Each correction is a function, with a test."""
+"""Converts the output of grafanalib 0.7.1 to the JSON that Grafana 11 to 13 read. Each correction is a function."""
 
 import json
 from typing import Any, Final
@@ -8,8 +8,8 @@ from grafanalib import core
 from grafanalib._gen import DashboardEncoder
 
 Json = dict[str, Any]
-SCHEMA_VERSION: Final = 39  # Grafana 11.0's; later ones migrate from it. grafanalib's own 12 is Grafana 3's.
-# What Grafana no longer reads.
+SCHEMA_VERSION: Final = 39  # of Grafana 11.0; newer versions migrate it. grafanalib writes 12, of Grafana 3.
+# Fields that Grafana no longer reads.
 OLD_DASHBOARD: Final = ("__inputs", "gnetId", "hideControls", "id", "rows", "sharedCrosshair", "style")
 OLD_PANEL: Final = ("cacheTimeout", "editable", "error", "height", "hideTimeOverride", "minSpan", "span")
 OLD_TARGET: Final = ("intervalFactor", "metric", "query", "step", "target")
@@ -19,14 +19,14 @@ ROW: Final = ("collapsed", "gridPos", "id", "panels", "repeat", "title", "type")
 
 @attr.s
 class Dashboard(core.Dashboard):
-    """grafanalib's dashboard, corrected. Its commands write it, too."""
+    """A dashboard of grafanalib whose JSON is corrected, also when grafanalib's commands write it."""
 
     def to_json_data(self) -> Json:
         return modern(json.loads(json.dumps(super().to_json_data(), cls=DashboardEncoder)))
 
 
 def modern(dashboard: Json) -> Json:
-    """The dashboard with all corrections."""
+    """Returns the dashboard with all corrections."""
     corrected = without(dashboard, *OLD_DASHBOARD) | {"schemaVersion": SCHEMA_VERSION}
     corrected["panels"] = [panel(one) for one in dashboard["panels"]]
     corrected["templating"] = {"list": [variable(one) for one in dashboard["templating"]["list"]]}
@@ -44,31 +44,31 @@ def panel(given: Json) -> Json:
 
 
 def row(given: Json) -> Json:
-    """A row has nothing to draw. Those that it holds are corrected as any other."""
+    """Removes the drawing options of a row, and corrects the panels in it."""
     kept = {key: value for key, value in given.items() if key in ROW}
     return kept | {"panels": [panel(one) for one in given["panels"]]}
 
 
 def overrides(given: Json) -> Json:
-    """They may be none, but not missing."""
+    """Adds an empty list of overrides if it is missing, because Grafana requires the list."""
     return given | {"fieldConfig": {"overrides": []} | given["fieldConfig"]}
 
 
 def points(given: Json) -> Json:
-    """grafanalib asks for 100 points unless told; Grafana fits them to the width."""
+    """Removes grafanalib's default of 100 points, so that Grafana fits the points to the width."""
     return without(given, "maxDataPoints") if given.get("maxDataPoints") == 100 else given
 
 
 def target(given: Json) -> Json:
-    """A query is either instant or over the range; without `range` Grafana runs both."""
+    """Adds `range`: without it, Grafana runs a query both as instant query and over the range."""
     if "expr" not in given:
         return given
     return without(given, *OLD_TARGET) | {"range": not given["instant"]}
 
 
 def variable(given: Json) -> Json:
-    """Tags are gone; a variable that may be "all" begins as that; a data source begins as the default one, which
-    Grafana offers only where it is written so."""
+    """Removes tags and sets the initial value: "All" for variables that have it, the default data source for data
+    sources. Grafana offers the default data source only if it is written explicitly."""
     corrected = without(given, *OLD_VARIABLE, "current")
     if given["type"] == "datasource":
         return corrected | {"current": {"text": "default", "value": "default"}}
@@ -78,7 +78,7 @@ def variable(given: Json) -> Json:
 
 
 def legend(given: Json) -> Json:
-    """`showLegend` and `calcs` are no longer optional."""
+    """Adds `showLegend` and `calcs`, which are no longer optional."""
     options = given.get("options", {})
     if "legend" not in options or given["type"] == "heatmap":
         return given
@@ -86,7 +86,7 @@ def legend(given: Json) -> Json:
 
 
 def bar_chart(given: Json) -> Json:
-    """Names a colour beside a palette, which is no colour; and lacks two options."""
+    """Removes the fixed colour where a palette is used, and adds two missing options."""
     if given["type"] != "barchart":
         return given
     config = given["fieldConfig"]
@@ -98,7 +98,7 @@ def bar_chart(given: Json) -> Json:
 
 
 def gauge(given: Json) -> Json:
-    """Has its options among the fields'."""
+    """Moves the options of a gauge from the field configuration to `options`."""
     if given["type"] != "gauge":
         return given
     config, old = given["fieldConfig"], ("showThresholdLabels", "showThresholdMarkers")
@@ -112,8 +112,8 @@ def gauge(given: Json) -> Json:
 
 
 def status_history(given: Json) -> Json:
-    """grafanalib's only status map is a plugin that Grafana 12 no longer loads. A state timeline, with samples instead
-    of stretches, is what Grafana has now."""
+    """Converts a state timeline to Grafana's status history. grafanalib's own status map is a plugin that Grafana 12 no
+    longer loads."""
     if given["type"] != "status-history":
         return given
     options = without(given["options"], "alignValue", "mergeValues") | {"colWidth": 0.95}
@@ -125,7 +125,7 @@ def without(given: Json, *keys: str) -> Json:
 
 
 def without_nulls(given: Any) -> Any:
-    """Grafana's schemas allow null nowhere but as the value of a threshold's base."""
+    """Removes nulls: Grafana's schemas allow null only as the value of the first threshold."""
     if isinstance(given, list):
         return [without_nulls(one) for one in given]
     if not isinstance(given, dict):

@@ -1,4 +1,4 @@
-"""The panels of the dashboards, with what is the same in all of them: a few words in, a panel of grafanalib out."""
+"""Functions that return the panels of the dashboards, with common defaults."""
 
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
@@ -10,20 +10,20 @@ from grafana.frame import SOURCE
 
 Json = dict[str, Any]
 Steps = Sequence[tuple[str, float | None]]
-# As exporter/severity.py judges them.
+# The thresholds of exporter/ingest/severity.py.
 CPU: Final[Steps] = (("green", None), ("orange", 0.75), ("red", 0.9))
 MEMORY: Final[Steps] = (("green", None), ("orange", 0.8), ("red", 0.95))
 DISK: Final[Steps] = (("green", None), ("orange", 0.85), ("red", 0.95))
 SEVERITIES: Final = {"critical": "red", "warning": "orange", "info": "blue"}
 PLAIN: Final[Steps] = (("text", None),)
 STATUS: Final[Steps] = (("green", None), ("orange", 1), ("red", 2))
-# Purple: neither good nor bad. Without it what is missing has the colour of the lowest threshold, green.
+# Purple is neither good nor bad. Without this mapping, a missing value has the colour of the lowest threshold, green.
 NO_DATA: Final = {"type": "special", "options": {
     "match": "null+nan", "result": {"text": "no data", "color": "purple", "index": 9}}}  # fmt: skip
 UNTOLD: Final = {"type": "special", "options": {
     "match": "null+nan", "result": {"text": "-", "color": "transparent", "index": 9}}}  # fmt: skip
 EMPTY: Final = "no data"
-COUNT: Final = "locale"  # 12,345, where "short" says 12 K
+COUNT: Final = "locale"  # shows 12,345; "short" would show 12 K
 
 
 def query(expr: str, legend: str = "", *, instant: bool = False, form: str = "time_series") -> core.Target:
@@ -31,22 +31,22 @@ def query(expr: str, legend: str = "", *, instant: bool = False, form: str = "ti
 
 
 def moment(expr: str, legend: str = "") -> core.Target:
-    """What is so now: over the time range, what was last known would be shown, hours after the service is gone."""
+    """Returns an instant query. A range query would show the last known value long after the service stopped."""
     return query(expr, legend, instant=True)
 
 
 def now(expr: str) -> core.Target:
-    """One moment's values as a table: what a bar chart or a table shows."""
+    """Returns an instant query with a table as result, for bar charts and tables."""
     return query(expr, instant=True, form="table")
 
 
 def steps(given: Steps) -> list[Json]:
-    """Thresholds; grafanalib's Threshold() writes the base as the string "null"."""
+    """Returns thresholds. grafanalib's Threshold() would write the base as the string "null"."""
     return [{"color": colour, "value": value} for colour, value in given]
 
 
 def override(name: str, **properties: Any) -> Json:
-    """Properties of one series or column; `custom_width` is custom.width."""
+    """Returns properties of one series or column; `custom_width` becomes custom.width."""
     listed = [{"id": key.replace("custom_", "custom."), "value": value} for key, value in properties.items()]
     return {"matcher": {"id": "byName", "options": name}, "properties": listed}
 
@@ -59,7 +59,7 @@ DASHED: Final[Json] = {"color": colour("text"), "custom_lineStyle": {"fill": "da
 
 
 def words(given: dict[int, tuple[str, str]]) -> Json:
-    """Numbers that are shown as a word, in a colour."""
+    """Returns a mapping from numbers to coloured words."""
     shown = {str(value): {"text": word, "color": shade, "index": place}
              for place, (value, (word, shade)) in enumerate(given.items())}  # fmt: skip
     return {"type": "value", "options": shown}
@@ -73,7 +73,7 @@ def thresholds(limits: Steps) -> Json:
 
 
 def background(limits: Steps, *mappings: Json) -> Json:
-    """A cell whose background is coloured by thresholds."""
+    """Returns properties of a cell whose background is coloured by thresholds."""
     return {
         "custom_cellOptions": {"type": "color-background", "mode": "basic"},
         "mappings": [*mappings, UNTOLD],
@@ -95,7 +95,7 @@ def timeseries(
     high: float | None = None,
     links: Sequence[Json] = (),
 ) -> core.Panel:
-    """Lines, or stacked bars, so few that each can be seen; thresholds are dashed lines."""
+    """Returns a graph of lines, or of at most 120 stacked bars, which keeps them wide. Thresholds are dashed lines."""
     fixed = [override(name, color=colour(shade)) for name, shade in (colours or {}).items()]
     defaults = {"min": bottom, "max": high, "links": [*links], "custom": {"thresholdsStyle": {
         "mode": "dashed" if len(limits) > 1 else "off"}}}  # fmt: skip
@@ -120,7 +120,7 @@ def stat(
     text: str = "auto",
     links: Sequence[Json] = (),
 ) -> core.Panel:
-    """A number of now or of the whole time range, seldom two, coloured by its thresholds."""
+    """Returns a tile with a number, rarely two numbers, for now or the whole time range, coloured by thresholds."""
     options = {"wideLayout": True, "showPercentChange": False, "percentChangeColorMode": "standard"}
     return core.Stat(
         **common(title, description, queries, limits, {"links": [*links]}, options), format=unit, decimals=decimals,
@@ -143,8 +143,8 @@ def bars(
     title: str, description: str, expr: str, by: str, *, unit: str = COUNT, decimals: int = 0, shade: str = "blue",
     links: Sequence[Json] = (), part: int | None = None, least: str | None = None,
 ) -> core.Panel:  # fmt: skip
-    """One bar for each value of a label, the longest first. With `part`, $__interval is a `part`th of the time range,
-    and at least `least`."""
+    """Returns a chart with one bar per value of a label, the longest first. With `part`, $__interval is the time range
+    divided by `part`, and at least `least`."""
     defaults = {"unit": unit, "decimals": decimals, "links": [*links], "min": 0}
     return core.BarChart(
         **common(title, description, (now(expr),), PLAIN, defaults, {"xField": by}), thresholdSteps=steps(PLAIN),
@@ -158,7 +158,7 @@ def status_history(
     title: str, description: str, *queries: core.Target, mappings: Sequence[Json] = (STATUS_WORDS,),
     limits: Steps = STATUS, links: Sequence[Json] = (),
 ) -> core.Panel:  # fmt: skip
-    """A map of states: a line for each series, a cell for each moment."""
+    """Returns a map of states, with a line per series and a cell per point in time."""
     return core.StateTimeline(
         **common(title, description, queries, limits, {"unit": "none", "links": [*links]}, kind="status-history"),
         mappings=[*mappings], showValue="never", rowHeight=0.9, maxDataPoints=60, lineWidth=0,
@@ -176,9 +176,9 @@ class Column(NamedTuple):
 def table(
     title: str, description: str, *queries: core.Target, columns: Sequence[Column], sort: str, empty: str = EMPTY
 ) -> core.Panel:
-    """Rows of the labels that the queries have in common, in the order of the columns; sorted by the column `sort`, the
-    highest first, or by `-sort`, the lowest first. `empty` is what a table without rows says; Grafana says it in a cell
-    without a value, too, unless that has its own word."""
+    """Returns a table that joins the queries by their common labels, with columns in the given order. It is sorted by
+    the column `sort` in descending order, with `-` before the name in ascending order. A table without rows shows
+    `empty`, as does a cell without a value unless its column sets `noValue`."""
     order = {
         "excludeByName": {"Time": True} | ({} if any("Value" in c.source for c in columns) else {"Value": True}),
         "indexByName": {column.source: place for place, column in enumerate(columns)},
@@ -199,7 +199,7 @@ def table(
 
 
 def heatmap(title: str, description: str, histogram: core.Target, *, unit: str) -> core.Panel:
-    """Of a histogram's buckets: how many fell into each a second, over time."""
+    """Returns a heatmap of a histogram: observations per second in each bucket, over time."""
     return Modern(
         **common(title, description, (histogram,), PLAIN, {"custom": {
             "hideFrom": {"legend": False, "tooltip": False, "viz": False}, "scaleDistribution": {"type": "linear"},
@@ -225,7 +225,7 @@ def common(
     options: Json | None = None, *, overrides: Sequence[Json] | None = None, kind: str | None = None,
     source: Json = SOURCE,
 ) -> Json:  # fmt: skip
-    """What every panel is given; `kind` replaces grafanalib's type."""
+    """Returns the arguments that all panels share; `kind` replaces grafanalib's type."""
     fields: Json = {"defaults": defaults or {}}
     if overrides is not None:
         fields["overrides"] = [*overrides]
@@ -239,7 +239,7 @@ def common(
 
 @attr.s
 class Modern(core.Panel):
-    """A panel for which grafanalib writes a shape of long ago: it is all in `extraJson`."""
+    """A panel for which grafanalib writes an outdated format. `extraJson` has its whole configuration."""
 
     kind = attr.ib(default="")
 

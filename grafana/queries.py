@@ -1,12 +1,12 @@
-"""PromQL of the dashboards. Every selector is limited to the jobs and instances that are chosen."""
+"""PromQL of the dashboards. Every selector is limited to the selected jobs and instances."""
 
 from typing import Final
 
 from exporter.events.groups import PREFIXES, GroupName
 
 SELECTED: Final = ('job=~"$job"', 'instance=~"$instance"')
-SERVICE: Final = "distributed_testing_build_info"  # there while the service is
-# All workers beyond the limits of the labels are together in `other`, which is no machine. The rules leave it out, too.
+SERVICE: Final = "distributed_testing_build_info"  # exists while the service runs
+# Excludes `other`, which is no machine: it counts all workers beyond the label limits. The rules exclude it, too.
 MACHINE: Final = 'worker!="other"'
 # Always fires where the rules are loaded.
 WATCHDOG: Final = 'ALERTS{alertname="Watchdog", alertstate="firing"}'
@@ -22,20 +22,20 @@ def in_group(name: GroupName) -> str:
 
 
 def ours(expression: str) -> str:
-    """Of what Prometheus knows of any target: that of the service, while it is down, too."""
+    """Returns the expression limited to targets of the service, also while the service is down."""
     return f"{expression} and on (job, instance) last_over_time({select(SERVICE)}[$__range])"
 
 
 def alerts(*matchers: str) -> str:
-    """Of the service's rules, those that fire; some are about Prometheus and Alertmanager, some about a job that is
-    missing."""
+    """Returns a selector of firing alerts of the service's rules. Some of these alerts have the job of Prometheus or
+    Alertmanager; alerts about a missing job have none."""
     about = 'alertstate="firing", severity!="none", source="rule", job=~"$job|prometheus|alertmanager|"'
     return f"ALERTS{{{', '.join((about, *matchers))}}}"
 
 
 def otherwise(expression: str, value: int = 0) -> str:
-    """A number, or where the service runs and knows of none, a value; without the service there is none. So "no data"
-    is a service that is not there, and no fleet that is well."""
+    """Returns the expression, with `value` as its result if it has no series while the service runs. So "no data" means
+    that the service is down, not that there are no errors."""
     return f"{expression} or {value} * max({select(SERVICE)})"
 
 
@@ -52,9 +52,9 @@ def a_second(metric: str, *matchers: str, by: str = "") -> str:
 
 
 def grown(metric: str, *matchers: str, by: str = "") -> str:
-    """By how much a counter grew in the time range. increase() extrapolates: it makes 3 errors 3.4. Ours begin at 0 and
-    never go down, so the difference is exact, and walks the range twice only. Where one did go down, which takes a new
-    database, it is what was counted since then."""
+    """Returns the increase of a counter in the time range. increase() extrapolates, for example from 3 errors to 3.4.
+    The service's counters begin at 0 and never go down, so last minus minimum is exact, and it reads the range only
+    twice. If a new database resets a counter, the result is the count since the reset."""
     counter = f"{select(metric, *matchers)}[$__range]"
     return total(f"last_over_time({counter}) - min_over_time({counter})", by)
 
@@ -64,15 +64,16 @@ def quantile(share: float, histogram: str) -> str:
 
 
 def top(count: int, expression: str, above: float = 0) -> str:
-    """The most, in order, without those that are 0; for instant queries."""
+    """Returns the `count` largest series greater than `above`, in descending order. For instant queries only."""
     return f"sort_desc(topk({count}, {expression} > {above}))"
 
 
 def worst(count: int, expression: str, by: str, judged: str) -> str:
-    """The same few of a graph's series from its beginning to its end: those of which `judged` is highest at the end."""
+    """Returns the `count` series of a graph for which `judged` is highest. `judged` is taken at the end of the time
+    range, so that the graph shows the same series throughout."""
     return f"{expression} and on ({by}) topk({count}, {judged})"
 
 
 def at_end(metric: str, *matchers: str, over: str = "avg_over_time", by: str = "worker") -> str:
-    """A gauge over the whole time range, as seen at its end."""
+    """Returns a gauge aggregated over the whole time range, evaluated at its end."""
     return f"max by ({by}) ({over}({select(metric, *matchers)}[$__range] @ end()))"

@@ -1,4 +1,4 @@
-"""Tiles that stand on more than one dashboard."""
+"""Tiles used on more than one dashboard."""
 
 from collections.abc import Sequence
 from typing import Any, Final
@@ -15,7 +15,7 @@ DOWN: Final[Steps] = (("red", None), ("green", 1))
 def service(links: Sequence[dict[str, Any]] = ()) -> core.Panel:
     return stat(
         "Service",
-        'Whether Prometheus could scrape it. While it is down, nothing is known of now: the tiles say "no data".',
+        'Whether the last scrape by Prometheus succeeded. While the service is down, tiles show "no data".',
         moment(f"min({ours(select('up'))})"),
         limits=DOWN,
         mappings=[UP],

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Makes the sound files: synthesised with numpy and scipy, encoded with lameenc.
 
-Each severity has its own pitch, rhythm and length, and is louder than the next lower one by the same step. A file that
-somebody replaced by their own is left alone unless --force is given: the files made here say so in their last bytes.
+Each severity has its own pitch, rhythm and length, and is `STEP_DB` louder than the next lower severity. The script
+marks its files in their last bytes. Files without the mark are a user's own: only --force overwrites them.
 """
 
 import argparse
@@ -12,16 +12,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 RATE = 44_100  # samples a second
-FADE = 0.012  # seconds in which a tone begins and ends: shorter ones click
-SILENCE = 0.02  # seconds at both ends
-STEP_DB = 4.0  # loudness between one severity and the next
+FADE = 0.012  # seconds of fade in and fade out of a tone; shorter fades click
+SILENCE = 0.02  # seconds of silence at both ends
+STEP_DB = 4.0  # difference in loudness between two severities
 LOUDEST_DB = -14.0  # RMS of the loudest tone, dB under full scale; leaves room for its peaks
 MARK = b"TAGmade by generate_sound_files.py".ljust(128, b"\0")  # an ID3v1 tag: players show or skip it
 
 
 @dataclass(frozen=True)
 class Sound:
-    """Tones one after the other, each for an equal share of `seconds`, swelling `pulses` times in all."""
+    """A sequence of tones of equal length, `seconds` in total, whose loudness pulses `pulses` times in total."""
 
     tones: tuple[tuple[float, ...], ...]  # Hz: the notes of each tone
     seconds: float
@@ -39,14 +39,14 @@ SOUNDS = {
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Writes the files; returns 0, or 1 when some were left alone or could not be made."""
+    """Writes the files. Returns 0, or 1 if a file was not overwritten or a library is missing."""
     parser = argparse.ArgumentParser(prog="generate_sound_files.py", description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, default=Path(__file__).parent, help="folder (default: beside this script)")
-    parser.add_argument("--force", action="store_true", help="overwrite files that were not made here, too")
-    parser.add_argument("--only", choices=sorted(SOUNDS), action="append", help="make this one only; repeatable")
+    parser.add_argument("--force", action="store_true", help="also overwrite files that this script did not make")
+    parser.add_argument("--only", choices=sorted(SOUNDS), action="append", help="make only this sound; repeatable")
     parser.add_argument("--pitch", type=float, default=1.0, help="multiplies every frequency (default: 1)")
     parser.add_argument("--tempo", type=float, default=1.0, help="divides every length (default: 1)")
-    parser.add_argument("--volume", type=float, default=0.0, help="added to every loudness, dB, at most 6 (default: 0)")
+    parser.add_argument("--volume", type=float, default=0.0, help="dB added to the loudness, at most 6 (default: 0)")
     given = parser.parse_args(argv)
     for name, least, most in (("pitch", 0.25, 4.0), ("tempo", 0.25, 4.0), ("volume", -40.0, 6.0)):
         if not least <= getattr(given, name) <= most:
@@ -73,7 +73,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def synthesise(sound: Sound, pitch: float = 1.0, tempo: float = 1.0, volume: float = 0.0):  # type: ignore[no-untyped-def]
-    """The sound as floats from -1 to 1, one channel, `RATE` a second."""
+    """Returns the sound as an array of floats from -1 to 1: one channel, `RATE` samples per second."""
     import numpy as np
     from scipy import signal
 
@@ -90,7 +90,7 @@ def synthesise(sound: Sound, pitch: float = 1.0, tempo: float = 1.0, volume: flo
         edge = np.minimum(1, np.minimum(t, t[::-1]) / FADE)
         parts.append(tone * np.exp(-1.2 * t / length) * rhythm * np.sin(edge * np.pi / 2) ** 2)
     wave = np.concatenate(parts)
-    high = signal.butter(2, 60, "highpass", fs=RATE, output="sos")  # no direct current
+    high = signal.butter(2, 60, "highpass", fs=RATE, output="sos")  # removes the DC offset
     wave = signal.sosfiltfilt(high, wave)
     ramp = np.minimum(1, np.minimum(np.arange(len(wave)), np.arange(len(wave))[::-1]) / (FADE * RATE))
     wave *= ramp * 10 ** ((LOUDEST_DB - STEP_DB * sound.level + volume) / 20) / np.sqrt(np.mean(wave**2))
@@ -99,7 +99,7 @@ def synthesise(sound: Sound, pitch: float = 1.0, tempo: float = 1.0, volume: flo
 
 
 def encode(sound: Sound, pitch: float = 1.0, tempo: float = 1.0, volume: float = 0.0) -> bytes:
-    """The sound as MP3."""
+    """Returns the sound as MP3, with `MARK` at the end."""
     import lameenc
     import numpy as np
 

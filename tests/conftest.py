@@ -1,4 +1,4 @@
-"""A service for tests: in this process (`service`, fast) or in its own (`Served`, as people run it)."""
+"""Fixtures with a running service: in the test's process (`service`, fast), or as the real command (`served`)."""
 
 import asyncio
 import contextlib
@@ -35,7 +35,7 @@ REPORT = {
 
 
 def free_port() -> int:
-    """For who takes it later, or once more after a stop: none of those that the system hands out meanwhile."""
+    """Returns a free port below the ephemeral range, so that the system does not assign it before a test uses it."""
     while True:
         with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", random.randrange(10_000, 32_000))) as one:
             port: int = one.getsockname()[1]
@@ -44,13 +44,13 @@ def free_port() -> int:
 
 @dataclasses.dataclass
 class InProcess:
-    """The service as an application of this process, its store in a thread."""
+    """The service as an aiohttp application in this process. Its store is a thread unless `process=True`."""
 
     client: TestClient[Any, Any]
     service: Service
 
     async def post(self, report: Any = None, **more: Any) -> dict[str, Any]:
-        """Reports an error and returns the answer's `data`."""
+        """Reports an error, asserts success, and returns the `data` of the response."""
         async with self.client.post("/api/report-error", json=REPORT | (report or {}), **more) as response:
             answer = await response.json()
             assert response.status == 200, answer
@@ -63,7 +63,7 @@ class InProcess:
             return answer["data"] if status == 200 else answer
 
     async def metrics(self) -> dict[str, float]:
-        """Samples by their text in the exposition."""
+        """Returns the samples of /metrics: values by name with labels, as in the exposition."""
         async with self.client.get("/metrics") as response:
             return samples(await response.text())
 
@@ -75,15 +75,15 @@ def samples(text: str) -> dict[str, float]:
 
 @pytest.fixture
 async def serve(tmp_path: Path) -> AsyncIterator[Callable[..., Any]]:
-    """Starts a service with settings of one's own; a second one of the same file goes on where the first stopped. With
-    `process=True` its store has a process of its own."""
+    """Returns a function that starts a service with the given settings. All services of a test use one database file,
+    so a second service continues with the data of the first. With `process=True` the store runs in its own process."""
     clients: list[TestClient[Any, Any]] = []
 
     async def start(*, process: bool = False, **settings: Any) -> InProcess:
         given = Settings(**{"db_path": str(tmp_path / "errors.duckdb"), "min_free_bytes": 0} | settings)
         service = Service(given, process=process)
         server = TestServer(make_app(service), port=free_port())
-        await server.start_server(auto_decompress=False)  # as `exporter.app.serve` does; see exporter/inflate.py
+        await server.start_server(auto_decompress=False)  # as in `exporter.app.serve`; see exporter/http/inflate.py
         client: TestClient[Any, Any] = TestClient(server)
         clients.append(client)
         return InProcess(client, service)
@@ -99,7 +99,7 @@ async def service(serve: Callable[..., Any]) -> InProcess:
 
 
 class Served:
-    """The command as people run it, on a port of its own; `prefix` is a command that runs it."""
+    """The real command `serve` in its own process. `prefix` is a wrapper command such as strace."""
 
     def __init__(self, db: Path, *flags: str, port: int = 0, prefix: Sequence[str] = ()) -> None:
         self.db = db
@@ -155,13 +155,13 @@ class Served:
         return status
 
     def kill(self) -> None:
-        """As a power cut would: the service and the process of its store at once."""
+        """Kills the service and its store process with SIGKILL at the same time, as a power cut would."""
         os.killpg(self.process.pid, signal.SIGKILL)
         self.stop()
 
 
 def store_processes(served: Served) -> list[psutil.Process]:
-    """The processes of a service's database: one, or none for a moment after one ended."""
+    """Returns the store processes of a service: one, or none just after the process ended."""
     found = []
     for child in psutil.Process(served.process.pid).children():
         with contextlib.suppress(psutil.Error):
@@ -171,7 +171,7 @@ def store_processes(served: Served) -> list[psutil.Process]:
 
 
 def stored(served: Served) -> list[str]:
-    """Every stored event_id, page by page, newest first."""
+    """Returns every stored event_id, newest first; reads all pages."""
     found: list[str] = []
     cursor = ""
     while cursor is not None:
@@ -183,7 +183,7 @@ def stored(served: Served) -> list[str]:
 
 @pytest.fixture
 def served(tmp_path: Path) -> Iterator[Callable[..., Served]]:
-    """Starts the command; stops what is still running at the end."""
+    """Returns a function that starts the command. The fixture stops running services at the end."""
     running: list[Served] = []
 
     def start(*flags: str, **more: Any) -> Served:
@@ -200,7 +200,7 @@ def served(tmp_path: Path) -> Iterator[Callable[..., Served]]:
 
 @pytest.fixture(scope="session")
 async def chromium() -> AsyncIterator[Any]:
-    """A real Chromium, started once."""
+    """A real Chromium, started once per session."""
     from chromium import CHROMIUM, FLAGS
     from playwright.async_api import async_playwright
 
@@ -212,14 +212,14 @@ async def chromium() -> AsyncIterator[Any]:
 
 @pytest.fixture
 async def browser(chromium: Any) -> AsyncIterator[Any]:
-    """The real Chromium; nothing of a test stays in it."""
+    """The real Chromium. Its contexts are closed after each test."""
     yield chromium
     for context in chromium.contexts:
         await context.close()
 
 
 async def eventually(check: Callable[[], Any], seconds: float = 15.0) -> Any:
-    """What `check` returns as soon as that is true; fails when it does not become so."""
+    """Calls `check` until its result is true, and returns the result. Fails after `seconds`."""
     deadline = time.monotonic() + seconds
     while True:
         result = check()

@@ -1,11 +1,11 @@
-"""The programs that tests run for real: installs them where it may, and says what is missing where it may not."""
+"""Installs the external programs that tests run, if it may, and prints which programs are missing."""
 
 import os
 import shutil
 import subprocess
 import sys
 
-# What a test runs → the Debian package it comes from.
+# Program → the Debian package that contains it.
 PARTS = {
     "chromium": "chromium", "prometheus": "prometheus", "promtool": "prometheus", "curl": "curl",
     "prometheus-alertmanager": "prometheus-alertmanager", "amtool": "prometheus-alertmanager",
@@ -18,7 +18,7 @@ def missing() -> list[str]:
 
 
 def install() -> None:
-    """Installs what is missing from Debian's packages, as root; elsewhere does nothing."""
+    """Installs the missing programs from Debian packages. Does nothing without root or apt-get."""
     packages = sorted({PARTS[program] for program in missing()})
     if not packages or not shutil.which("apt-get") or os.geteuid() != 0:
         return
@@ -32,7 +32,7 @@ def main(verb: str) -> int:
     if verb == "install":
         install()
     for program in missing():
-        print(f"{program} is not installed (Debian: {PARTS[program]}): the tests that run it are left out")
+        print(f"{program} is not installed (Debian: {PARTS[program]}): the tests that need it are skipped")
     return 1 if verb == "require" and missing() else 0
 
 

@@ -1,8 +1,8 @@
-"""Pushes alerts to every Alertmanager's API v2, each at its own pace.
+"""Pushes alerts to the API v2 of each Alertmanager. Each Alertmanager has its own queue and its own retries.
 
-An alert that waits is replaced by its newer state, so an Alertmanager that was away gets each once, also one that
-ended meanwhile. What is sent over and over is what Alertmanager expects of its clients: an alert that is not heard of
-any more ends by itself.
+Queued alerts are coalesced by label set: a newer state replaces the queued state. After an outage, an Alertmanager
+therefore receives only the latest state of each alert, including resolutions. Firing alerts are resent regularly, as
+Alertmanager expects of its clients: it resolves an alert that is not resent before its `endsAt`.
 """
 
 import asyncio
@@ -24,22 +24,22 @@ from exporter.log import Log
 BATCH: Final = 64
 TICK_SECONDS: Final = 0.5
 TIMEOUT_SECONDS: Final = 10.0
-RESENDS_UNTIL_END: Final = 4  # unheard, an alert ends after so many resends: as with Prometheus' own
-STOP_SECONDS: Final = 1.0  # what waits at the end may still be sent
+RESENDS_UNTIL_END: Final = 4  # `endsAt` is this many resend intervals ahead, as in Prometheus' alerts
+STOP_SECONDS: Final = 1.0  # a shutdown waits this long for queued alerts to be sent
 FIRST_PAUSE: Final = 0.5
 LONGEST_PAUSE: Final = 15.0
-READER: Final = "alertmanager:"  # and the queue's name: the name under which the log keeps a position
-REFUSED: Final = (400, 413, 422)  # because of the alerts themselves: they would be refused again
-MAX_ANSWER: Final = 4_096  # bytes of an answer that are read
-MAX_SHOWN: Final = 300  # and of what is logged of it
+READER: Final = "alertmanager:"  # + name of the queue: the key of its position in the log
+REFUSED: Final = (400, 413, 422)  # statuses that refuse the alerts themselves; a retry would be refused, too
+MAX_ANSWER: Final = 4_096  # bytes of a response that are read
+MAX_SHOWN: Final = 300  # bytes of a response that are logged
 _JSON: Final = {"Content-Type": "application/json"}
 _encode = msgspec.json.Encoder().encode
 _log = logging.getLogger(__name__)
 
 
 class Notifier:
-    """A reader of the log that keeps the alerts which its events are, and sends them. For each Alertmanager the log
-    keeps the position up to which it has accepted everything, so that a restart sends what it has not."""
+    """A reader of the log that turns events into alerts and sends the alerts. The log stores, per Alertmanager, the
+    position up to which it has accepted all alerts, so that a restart sends the others."""
 
     def __init__(self, log: Log, urls: Sequence[str], push: Push, capacity: int) -> None:
         self.position = log.last
@@ -58,13 +58,15 @@ class Notifier:
             self.position = event.id
 
     def accepted(self) -> int:
-        """The position up to which every Alertmanager has accepted everything; the end of the log for a new one."""
+        """Returns the position up to which every Alertmanager has accepted all alerts. Ignores Alertmanagers without a
+        stored position; if none has a stored position, returns the end of the log."""
         saved = [self._log.position(READER + queue.name) for queue in self.queues]
         return min([position for position in saved if position is not None], default=self._log.last)
 
     def resume(self, events: Sequence[ErrorEvent]) -> None:
-        """Restores the alerts after a restart, from the events that may still hold and those that were not accepted
-        everywhere, oldest first. The latter hold from now on, however long the service was away."""
+        """Restores the alerts after a restart. `events`, oldest first, are those whose alerts may still be firing and
+        those that an Alertmanager has not accepted. The hold time of the latter begins now, however long the service
+        was down."""
         now, clock, accepted = dt.datetime.now(dt.UTC), time.monotonic(), self.accepted()
         for event in events:
             age = (now - event.received_at).total_seconds() if event.id <= accepted else 0.0
@@ -76,7 +78,8 @@ class Notifier:
             self._tasks.append(asyncio.create_task(self._keep()))
 
     async def stop(self) -> None:
-        """Sends what can be sent at once. Alerts that hold end by themselves, unless the service is back before."""
+        """Gives the queues `STOP_SECONDS` to send their alerts, and saves the positions. Alertmanager resolves firing
+        alerts at their `endsAt`, unless the service restarts before."""
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(asyncio.gather(*(queue.idle.wait() for queue in self.queues)), STOP_SECONDS)
         for task in self._tasks:
@@ -103,7 +106,7 @@ class Notifier:
 
 
 class Queue:
-    """What waits for one Alertmanager. `name` tells it from others in metrics: its address without a password."""
+    """The alerts queued for one Alertmanager. `name` identifies it in metrics: its address without credentials."""
 
     def __init__(self, url: str, push: Push, capacity: int) -> None:
         parts = urlsplit(url)
@@ -134,7 +137,7 @@ class Queue:
             self._more.set()
 
     async def run(self) -> None:
-        """Sends what waits, and again what could not be sent, until it is cancelled."""
+        """Sends queued alerts in batches, and retries failed batches with backoff, until it is cancelled."""
         timeout = aiohttp.ClientTimeout(total=TIMEOUT_SECONDS)
         pause = FIRST_PAUSE
         async with aiohttp.ClientSession(timeout=timeout) as session:
@@ -144,7 +147,7 @@ class Queue:
                 try:
                     failure = await self._post(session, batch)
                 except Exception as error:
-                    _log.exception("alerts for %s", self.name)
+                    _log.exception("sending alerts to %s failed", self.name)
                     failure = repr(error)
                 if failure:
                     self.errors += len(batch)
@@ -162,11 +165,12 @@ class Queue:
                     self.idle.set()
 
     async def _post(self, session: aiohttp.ClientSession, batch: dict[Labels, tuple[Alert, dt.datetime | None]]) -> str:
-        """Sends a batch; returns why it must be sent again, or "". What was refused is not: Alertmanager has stored the
-        good ones of the batch, and would refuse the rest again.
+        """Sends a batch. Returns why it must be retried, or "" if it must not.
 
-        What else is no answer of API v2 comes from something before Alertmanager or at a wrong address: a redirect,
-        which would turn the POST into a GET, or the page of a proxy that wants a password.
+        A refused batch is not retried: Alertmanager has stored its valid alerts and would refuse the others again.
+
+        A response that is not from API v2 is retried. It comes from a proxy or a wrong address: for example a redirect,
+        which would turn the POST into a GET, or a login page.
         """
         lasting = dt.datetime.now(dt.UTC) + self._lasting
         body: list[dict[str, Any]] = [alert.as_json(ended or lasting) for alert, ended in batch.values()]
@@ -191,7 +195,7 @@ class Queue:
 
 
 async def _read(content: aiohttp.StreamReader) -> bytes:
-    """The beginning of an answer, as much as any of Alertmanager has."""
+    """Returns the first `MAX_ANSWER` bytes of a response; Alertmanager's responses are shorter."""
     try:
         return await content.readexactly(MAX_ANSWER)
     except asyncio.IncompleteReadError as error:

@@ -1,6 +1,6 @@
-"""What errors are to Alertmanager: one alert for each pattern on each worker, for as long as it goes on.
+"""Turns errors into alerts: one alert per pattern and worker, which fires until the errors stop.
 
-Pure: `now` is given in seconds of a clock that never goes back, and nothing is sent from here.
+Pure: `now` is in monotonic seconds, and this module sends nothing.
 """
 
 import datetime as dt
@@ -19,19 +19,19 @@ MAX_ALERT_LABEL: Final = 200  # characters of a label of an alert
 MAX_ALERT_MESSAGE: Final = 4_000  # characters of the annotation `message`
 MAX_ALERT_TRACEBACK: Final = 4_000  # characters of the annotation `traceback`
 MAX_SUMMARY: Final = 200  # characters of the annotation `summary`
-MAX_ALERTS: Final = 2_000  # that hold at one time; more are folded into one
-MAX_WORKERS: Final = 20  # with alerts of their own for one pattern; more are folded into the worker `other`
-UPDATE_SECONDS: Final = 1.0
+MAX_ALERTS: Final = 2_000  # firing at one time; labels of further alerts are folded into `other`
+MAX_WORKERS: Final = 20  # with their own alert for one pattern; further workers are folded into `other`
+UPDATE_SECONDS: Final = 1.0  # least time between two sends of an alert whose count grows
 
-# Control characters mean nothing in a message, and much to some of what it passes on its way.
+# Control characters mean nothing in a message, but terminals and chat or mail programs may interpret them.
 _VISIBLE: Final = dict.fromkeys((*range(32), *range(127, 160)), "�") | {9: "\t", 10: "\n"}
 _ONE_LINE: Final = _VISIBLE | {9: " ", 10: " "}
 
 
 class Push(msgspec.Struct, frozen=True):
-    """What is pushed, and for how long. An alert holds until its pattern was silent on its worker for `hold_seconds`;
-    while it does it is sent again every `resend_seconds`. The two addresses are those of the page and of the runbooks,
-    without a slash at the end."""
+    """Which errors become alerts, and for how long. An alert fires until its pattern had no error on its worker for
+    `hold_seconds`; meanwhile it is resent every `resend_seconds`. `page_url` and `runbook_url` are the addresses of the
+    page and of the runbooks, without a trailing slash."""
 
     critical: bool = True
     system_critical: bool = True
@@ -42,14 +42,14 @@ class Push(msgspec.Struct, frozen=True):
     runbook_url: str = ""
 
     def alertname(self, event: ErrorEvent) -> str:
-        """The alert that an error is; "" for none."""
+        """Returns the name of the alert for an error; "" if the error is not pushed."""
         if event.severity == "critical" and (self.critical or (self.system_critical and event.is_system_critical)):
             return CRITICAL
         return NEW_PATTERN if self.new_patterns and event.is_new_pattern else ""
 
 
 class Labels(NamedTuple):
-    """What tells an alert from others. They stay the same while its errors go on; `source` is added to them all."""
+    """The labels that identify an alert. They do not change while it fires. `as_json` adds the label `source`."""
 
     alertname: str
     severity: str
@@ -61,7 +61,7 @@ class Labels(NamedTuple):
 
 
 class Alert:
-    """An alert that holds: how many errors it stands for, and what is told of one of the latest."""
+    """A firing alert: the number of its errors, and annotations about one of the latest errors."""
 
     __slots__ = ("annotations", "changed", "count", "labels", "last", "sent", "shown", "starts_at", "told")
 
@@ -70,14 +70,14 @@ class Alert:
         self.starts_at = starts_at
         self.annotations: dict[str, str] = {}
         self.count = 0
-        self.shown = 0  # the count when `annotations` were taken
+        self.shown = 0  # `count` when `annotations` were set
         self.last = 0.0
         self.sent = float("-inf")
         self.changed = False
-        self.told: set[str] = set()  # the names of those who know that it holds
+        self.told: set[str] = set()  # names of the Alertmanagers that accepted it while it fired
 
     def as_json(self, ends_at: dt.datetime) -> dict[str, Any]:
-        """As Alertmanager's API v2 takes it."""
+        """Returns the alert in the format of Alertmanager's API v2."""
         labels = {name: value for name, value in self.labels._asdict().items() if value}
         return {
             "labels": labels | {"source": "push"},
@@ -89,7 +89,7 @@ class Alert:
 
 
 class Alerts:
-    """The alerts that hold. A repeat is told when the count has doubled, so a flood of them costs a few updates."""
+    """The firing alerts. An alert is updated when its count has doubled, so a flood of errors causes few updates."""
 
     def __init__(self, push: Push) -> None:
         self._push = push
@@ -100,7 +100,7 @@ class Alerts:
         return len(self._alerts)
 
     def on_events(self, events: Sequence[ErrorEvent], now: float) -> list[Alert]:
-        """Takes errors in, and returns the alerts that did not hold before."""
+        """Counts errors, and returns the alerts that start to fire."""
         new = []
         for event in events:
             alertname = self._push.alertname(event)
@@ -125,7 +125,7 @@ class Alerts:
         return new
 
     def due(self, now: float) -> list[Alert]:
-        """The alerts to send again: because they changed, or were not sent for `resend_seconds`."""
+        """Returns the alerts to send now, because they changed or their last send was `resend_seconds` ago."""
         due = []
         for alert in self._alerts.values():
             silent = now - alert.sent
@@ -136,7 +136,7 @@ class Alerts:
         return due
 
     def end(self, now: float) -> list[Alert]:
-        """The alerts that no longer hold; they are forgotten here."""
+        """Removes and returns the alerts that had no error for `hold_seconds`."""
         ended = [alert for alert in self._alerts.values() if now - alert.last >= self._push.hold_seconds]
         for alert in ended:
             del self._alerts[alert.labels]
@@ -147,7 +147,7 @@ class Alerts:
         return ended
 
     def _fold(self, labels: Labels) -> Labels:
-        """The labels under which a new alert is told: its own while there are few enough."""
+        """Returns the labels of a new alert: `labels`, with values folded into `other` where a limit is reached."""
         if self._workers[labels._replace(worker="")] >= MAX_WORKERS:
             labels = labels._replace(worker=OTHER)
         if len(self._alerts) >= MAX_ALERTS and labels not in self._alerts:
@@ -168,7 +168,7 @@ def labels_of(event: ErrorEvent, alertname: str) -> Labels:
 
 
 def annotations_of(event: ErrorEvent, push: Push) -> dict[str, str]:
-    """What is told of an error, each text bounded and without control characters; a traceback keeps its end."""
+    """Returns annotations about an error. Texts are cut (tracebacks at the start); control characters are replaced."""
     traceback = _traceback(event)
     message = event.message or event.pattern
     worker = one_line(event.worker_id, MAX_ALERT_LABEL)
@@ -188,12 +188,12 @@ def annotations_of(event: ErrorEvent, push: Push) -> dict[str, str]:
 
 
 def one_line(text: str, most: int) -> str:
-    """`text` without line breaks and control characters, cut to `most` characters."""
+    """Returns `text` in one line, with control characters replaced, cut to `most` characters."""
     return cut(text.translate(_ONE_LINE), most).strip()
 
 
 def cut(text: str, most: int, *, end: bool = False) -> str:
-    """At most `most` characters of `text`: its beginning, or its `end`; an ellipsis where something is left out."""
+    """Returns at most `most` characters from the beginning of `text`, or from its `end`, and an ellipsis at the cut."""
     if len(text) > most:
         text = "…" + text[len(text) - most + 1 :] if end else text[: most - 1] + "…"
     return text.replace("\r\n", "\n").replace("\r", "\n").translate(_VISIBLE)

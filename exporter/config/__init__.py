@@ -1,6 +1,6 @@
-"""Settings: flags, then `ERROR_VISUALIZATION_*` variables, then a YAML file, then the defaults.
+"""Settings. Order of precedence: flags, `ERROR_VISUALIZATION_*` variables, a YAML file, defaults.
 
-`settings.py` is the one list of settings; flags, variables, YAML keys, the sample file and docs/settings.md follow it.
+`settings.py` defines all settings; the flags, variables, YAML keys and the sample file are derived from it.
 """
 
 from exporter.config.flags import ArgumentParser, add_arguments

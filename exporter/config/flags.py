@@ -1,4 +1,4 @@
-"""The flags of `serve`: one for each setting, and a hint at the right spelling of one that is mistyped."""
+"""The flags of `serve`: one per setting. An error message suggests the right spelling of a mistyped flag."""
 
 import argparse
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ METAVARS: Final = {str: "TEXT", int: "N", float: "N", tuple: "TEXT"}
 
 
 class ArgumentParser(argparse.ArgumentParser):
-    """Refuses an unknown option with the usage of the command that it was given to; argparse shows that of the top."""
+    """Reports an unknown option with the usage of its subcommand; argparse would show that of the main command."""
 
     def parse_known_args(  # type: ignore[override]  # argparse declares overloads for namespaces of other types
         self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
@@ -35,8 +35,8 @@ class ArgumentParser(argparse.ArgumentParser):
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """A flag for each setting. What is not given stays out of the namespace; values are checked by `load`, so that all
-    wrong ones are reported together."""
+    """Adds a flag for each setting. The namespace has only flags that are on the command line. `load` checks the
+    values later, so that it can report all invalid values together."""
     parser.add_argument("--config.file", dest="config_file", metavar="FILE", help="YAML file with settings")
     for name, setting in names().items():
         flags = ("--" + name.replace("_", "-"), *MORE_FLAGS.get(name, ()))

@@ -1,4 +1,4 @@
-"""The commented sample file: `error-visualization settings` prints it, docs/error-visualization.example.yml is it."""
+"""The commented sample file: `error-visualization settings` prints it; docs/error-visualization.example.yml has it."""
 
 from typing import Final
 
@@ -14,7 +14,7 @@ HEAD: Final = """\
 
 
 def sample() -> str:
-    """A YAML file with each setting as a comment: its help, its bounds, its default."""
+    """Returns a YAML file in which each default is commented out and follows the help and the bounds of its setting."""
     return HEAD + "".join(map(_entry, names().values()))
 
 

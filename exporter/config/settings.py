@@ -17,7 +17,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from exporter.ingest.severity import Thresholds
 
 RUNBOOK_URL: Final = "https://github.com/error-visualization/error-visualization/blob/main/docs/runbooks"
-MAX_RECURRING: Final = 1_000  # so many times of each pattern are kept in memory
+MAX_RECURRING: Final = 1_000  # limits the error times per pattern that are kept in memory
 _SEVERITY: Final = Thresholds()
 _EXPECTED: Final = {
     int: "a whole number", float: "a number", bool: "true or false", tuple: "a list of texts", str: "a text",
@@ -39,26 +39,26 @@ def _recurrences(default: int, span: str) -> Any:
 
 
 class Settings(BaseSettings):
-    """How to serve. The name of a field is its key in YAML, its flag (`--db-path`) and its variable
-    (`ERROR_VISUALIZATION_DB_PATH`). Immutable, and can be pickled.
+    """Settings of the service. The name of a field is its key in YAML (`db_path`), its flag (`--db-path`) and its
+    variable (`ERROR_VISUALIZATION_DB_PATH`). Immutable and picklable.
 
-    `Settings(port=1)` takes the other values from the defaults alone; `load` reads flags, variables and a file. Raises
-    pydantic's `ValidationError` for a value that is out of bounds."""
+    `Settings(port=1)` uses the defaults for all other fields; `load` reads flags, variables and a file. Raises
+    pydantic's `ValidationError` for an invalid value."""
 
     model_config = SettingsConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True)
 
-    host: str = _setting("127.0.0.1", "address to listen on; any but loopback can be reached from other machines")
+    host: str = _setting("127.0.0.1", "address to listen on; other machines can connect to any but a loopback address")
     port: int = _setting(8080, "port to listen on; 0: any free one", least=0, most=65_535)
     db_path: str = _setting("./errors.duckdb", "DuckDB file with the stored errors; created when it is missing")
     theme: Literal["light", "dark", "system"] = _setting("system", "theme of the page until a visitor chooses one")
-    error_visualization: bool = _setting(True, "serve the page and the WebSocket beside the API and the metrics")
+    error_visualization: bool = _setting(True, "serve the page and the WebSocket besides the API and the metrics")
     sounds_dir: str = _setting("", "folder with MP3 files that replace the sounds of the page")
     timezone: str = _setting("", "time zone of timestamps without offset (Europe/Berlin); empty: zone of this machine")
     max_body_bytes: int = _setting(
         4_194_304, "largest request body in bytes, before and after decompression", least=1024
     )
     queue_capacity: int = _setting(
-        20_000, "reports that may wait to be written; further ones are answered with 503", least=1
+        20_000, "reports that may wait to be written; further reports are answered with 503", least=1
     )
     queue_bytes: int = _setting(
         268_435_456,
@@ -78,13 +78,17 @@ class Settings(BaseSettings):
     )
     min_free_bytes: int = _setting(268_435_456, "free disk in bytes below which the service is not ready", least=0)
     allowed_hosts: tuple[str, ...] = _setting(
-        (), "host names that requests may name in the header Host, beside the service's own; *: any"
+        (), "host names accepted in the Host header in addition to the service's own; *: any"
     )
     allowed_origins: tuple[str, ...] = _setting(
-        (), "origins (https://ops.example.com) of other web pages that may send reports and listen"
+        (), "origins (https://ops.example.com) of other web pages that may send reports and open WebSockets"
     )
-    max_worker_labels: int = _setting(1_000, "workers with their own metric series; all others: `other`", least=1)
-    max_type_labels: int = _setting(200, "error types with their own metric series; all others: `other`", least=1)
+    max_worker_labels: int = _setting(
+        1_000, "workers with their own metric series; further workers are counted as `other`", least=1
+    )
+    max_type_labels: int = _setting(
+        200, "error types with their own metric series; further types are counted as `other`", least=1
+    )
     max_series: int = _setting(
         10_000, "series of distributed_testing_errors_total; beyond that, workers are counted as `other`", least=10
     )
@@ -94,21 +98,27 @@ class Settings(BaseSettings):
         least=0,
         most=600,
     )
-    alertmanager_url: tuple[str, ...] = _setting((), "Alertmanagers (http://host:9093) that errors are pushed to")
+    alertmanager_url: tuple[str, ...] = _setting(
+        (), "addresses of Alertmanagers (http://host:9093) that alerts are pushed to"
+    )
     push_critical: bool = _setting(True, "push critical errors")
     push_system_critical: bool = _setting(True, "push system-critical errors, even when push_critical is off")
     push_new_patterns: bool = _setting(False, "push the first error of each new pattern")
     alert_resend_seconds: float = _setting(60.0, "seconds after which a firing alert is sent again", least=1, most=3600)
     alert_hold_seconds: float = _setting(
-        600.0, "seconds from its last error until an alert is resolved", least=1, most=86_400
+        600.0, "seconds without a new error after which an alert is resolved", least=1, most=86_400
     )
     alert_queue_capacity: int = _setting(
         10_000, "alerts that may wait for an Alertmanager; beyond that the oldest are dropped", least=1
     )
-    external_url: str = _setting("", "address of this service in links and in browsers; empty: http://host:port")
-    runbook_url: str = _setting(RUNBOOK_URL, "folder of the runbooks in links; each page is named as its alert")
+    external_url: str = _setting(
+        "", "public address of this service, for links, and accepted in Host and Origin; empty: http://host:port"
+    )
+    runbook_url: str = _setting(
+        RUNBOOK_URL, "folder of the runbooks that alerts link to; a runbook is named after its alert"
+    )
     log_level: Literal["debug", "info", "warning", "error"] = _setting("info", "least severe level that is logged")
-    log_format: Literal["logfmt", "json"] = _setting("logfmt", "format of the log on stderr, one line an event")
+    log_format: Literal["logfmt", "json"] = _setting("logfmt", "format of the log on stderr, one line per entry")
     critical_cpu_percent: float = _percent(
         _SEVERITY.critical_cpu_percent, "CPU usage in percent above which an error is critical"
     )
@@ -138,20 +148,20 @@ class Settings(BaseSettings):
 
     @functools.cached_property
     def thresholds(self) -> Thresholds:
-        """The severity thresholds as the struct that the rules read: one per process, as it is read for each report."""
+        """The severity thresholds as the struct that the rules read. Cached: they read it for each report."""
         return Thresholds(**{name: getattr(self, name) for name in Thresholds.__struct_fields__})
 
     @classmethod
     def settings_customise_sources(
         cls, settings_cls: type[BaseSettings], init_settings: PydanticBaseSettingsSource, *_: Any, **__: Any
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Nothing but keywords: a test that constructs `Settings` must not depend on the environment."""
+        """Reads keyword arguments only, so that tests that construct `Settings` do not depend on the environment."""
         return (init_settings,)
 
     @model_validator(mode="before")
     @classmethod
     def _spread_thresholds(cls, values: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Takes `thresholds=Thresholds(…)` in place of the single thresholds."""
+        """Accepts `thresholds=Thresholds(…)` instead of one keyword per threshold."""
         if isinstance(values.get("thresholds"), Thresholds):
             return msgspec.structs.asdict(values["thresholds"]) | {k: v for k, v in values.items() if k != "thresholds"}
         return values
@@ -195,7 +205,7 @@ class Settings(BaseSettings):
     @field_validator("allowed_hosts")
     @classmethod
     def _hosts(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        """Lower case, without the brackets of an IPv6 address and the dot at the end."""
+        """Returns the names in lower case, without a trailing dot and the brackets of an IPv6 address."""
         hosts = tuple(host.lower().rstrip(".").removeprefix("[").removesuffix("]") for host in value)
         for host in hosts:
             if host != "*" and not _HOST_NAME.fullmatch(host) and not _is_ip_address(host):
@@ -205,7 +215,7 @@ class Settings(BaseSettings):
 
 @dataclasses.dataclass(frozen=True)
 class Setting:
-    """One setting, as flags, messages, the sample file and the documentation show it."""
+    """Description of one setting, for flags, messages, the sample file and the documentation."""
 
     name: str
     kind: type  # str, int, float, bool or tuple (of texts)
@@ -224,7 +234,7 @@ class Setting:
 
     @property
     def bounds(self) -> str:
-        """The values it can have, or "" where any of its type will do."""
+        """The allowed values, or "" if any value of the type is allowed."""
         if self.choices:
             return " or ".join(self.choices)
         if self.least is None:
@@ -233,13 +243,13 @@ class Setting:
 
     @property
     def expected(self) -> str:
-        """What to give, for a value that is not of its type."""
+        """The expected kind of value, for the message about a value of the wrong type."""
         return " or ".join(self.choices) or _EXPECTED[self.kind]
 
 
 @functools.cache
 def names() -> Mapping[str, Setting]:
-    """Every setting by its name, in the order of the documentation."""
+    """Returns every setting by its name, in the order of the documentation."""
     return {name: _described(name, field) for name, field in Settings.model_fields.items()}
 
 

@@ -1,4 +1,4 @@
-"""Reads settings from their sources, and says what is wrong with each: source, setting, what was expected."""
+"""Reads settings from their sources. A message about a fault names the source, the setting and the expected value."""
 
 import difflib
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -15,22 +15,22 @@ ENV_PREFIX: Final = "ERROR_VISUALIZATION_"
 
 
 class ConfigError(Exception):
-    """One or more settings cannot be used; the message has a line for each."""
+    """One or more settings are invalid; the message has a line for each."""
 
 
 class Source(InitSettingsSource):
-    """Values of one source, and `spell`: how this source writes the name of a setting."""
+    """The values of one source. `spell` returns the name of a setting as this source writes it."""
 
     def __init__(self, values: Mapping[str, Any], prefix: str = "") -> None:
         super().__init__(Settings, {name: value for name, value in values.items() if name in names()})
         self.unknown = [name for name in values if name not in names()]
-        self.prefix = prefix  # how messages name the source, where the spelling of the setting does not
+        self.prefix = prefix  # names the source in messages, if `spell` does not identify it
 
     def spell(self, name: str) -> str:
         return name
 
     def faults(self) -> Iterator[str]:
-        """A line for each setting of this source that cannot be used."""
+        """Yields a line for each invalid setting of this source."""
         for name in self.unknown:
             hint = did_you_mean(name, names(), self.spell)
             yield f"{self.prefix}{self.spell(name)}: there is no such setting{hint}"
@@ -43,7 +43,7 @@ class Source(InitSettingsSource):
 
 
 class Flags(Source):
-    """Options of the command line; those that are not settings are left out."""
+    """Options of the command line; options that are not settings are ignored."""
 
     def __init__(self, given: Mapping[str, Any]) -> None:
         super().__init__({name: value for name, value in given.items() if name in names()})
@@ -53,7 +53,8 @@ class Flags(Source):
 
 
 class Variables(Source):
-    """Environment variables. An empty one counts as not set: a compose file writes `${PORT:-}` for one that is not."""
+    """Environment variables. An empty variable counts as not set: a compose file with `${PORT:-}` passes an empty
+    variable if PORT is not set."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         ours = {key: value for key, value in environ.items() if key.startswith(ENV_PREFIX) and value}
@@ -88,8 +89,9 @@ class YamlFile(Source):
 
 
 def load(given: Mapping[str, Any], environ: Mapping[str, str]) -> Settings:
-    """The settings from all sources: flags before variables before the file before the defaults. `given` holds the
-    flags, and `config_file`. Raises `ConfigError`, which names every wrong setting of every source."""
+    """Returns the settings from all sources: flags override variables, which override the file, which overrides the
+    defaults. `given` holds the parsed flags, including `config_file`. Raises `ConfigError`, which names every invalid
+    setting of every source."""
     file = given.get("config_file") or environ.get(ENV_PREFIX + "CONFIG_FILE")
     sources = (Flags(given), Variables(environ), *([YamlFile(str(file))] if file else []))
     wrong = [line for source in reversed(sources) for line in source.faults()]
@@ -99,8 +101,8 @@ def load(given: Mapping[str, Any], environ: Mapping[str, str]) -> Settings:
 
 
 def did_you_mean(word: str, known: Iterable[str], spell: Callable[[str], str] = str) -> str:
-    """ " (did you mean …?)" with the known word that is most like `word`; "" when none is. Dashes, dots, underscores
-    and case make no difference."""
+    """Returns " (did you mean …?)" with the known word most similar to `word`; "" if none is similar. Case and the
+    difference between dashes, dots and underscores are ignored."""
     plain = {_plain(one): one for one in known}
     closest = difflib.get_close_matches(_plain(word), plain, n=1)
     return f" (did you mean {spell(plain[closest[0]])}?)" if closest else ""
@@ -111,7 +113,7 @@ def _plain(word: str) -> str:
 
 
 def _words(fault: Any) -> str:
-    """What pydantic found, in the words of this service."""
+    """Returns the message about a fault that pydantic found."""
     setting, kind = names()[str(fault["loc"][0])], fault["type"]
     if kind == "value_error":
         return str(fault["ctx"]["error"])

@@ -1,1 +1,1 @@
-"""`error-visualization demo`: the reports of an imagined fleet, for a first look and for tests."""
+"""`error-visualization demo`: reports of a simulated fleet, to try out the service and for tests."""

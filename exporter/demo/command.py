@@ -1,4 +1,4 @@
-"""`error-visualization demo`: sends the errors of an imagined fleet to a service, for a first look at the page."""
+"""`error-visualization demo`: sends the errors of a simulated fleet to a service, to try out the page."""
 
 import argparse
 import asyncio
@@ -20,19 +20,19 @@ _log = logging.getLogger(__name__)
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--url", default="http://127.0.0.1:8080", help="the service (default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=1, help="which story (default: %(default)s)")
-    parser.add_argument("--workers", type=int, default=24, help="size of the fleet (default: %(default)s)")
-    parser.add_argument("--rate", type=float, default=1.0, help="errors a second, about (default: %(default)s)")
-    parser.add_argument("--duration", type=float, help="seconds until it ends (default: until interrupted)")
+    parser.add_argument("--seed", type=int, default=1, help="seed of the simulation (default: %(default)s)")
+    parser.add_argument("--workers", type=int, default=24, help="number of workers (default: %(default)s)")
+    parser.add_argument("--rate", type=float, default=1.0, help="errors per second, on average (default: %(default)s)")
+    parser.add_argument("--duration", type=float, help="seconds to run (default: until interrupted)")
     parser.add_argument(
-        "--backlog", type=int, default=600, help="errors of the past 24 hours to begin with (default: %(default)s)"
+        "--backlog", type=int, default=600, help="errors of the past 24 hours, sent first (default: %(default)s)"
     )
 
 
 def main(given: argparse.Namespace) -> int:
     """Runs until it is interrupted or the duration is over; returns the exit status."""
     if given.rate <= 0 or given.workers < 1 or given.backlog < 0:
-        print("--rate and --workers must be above 0, --backlog not below")
+        print("--rate must be greater than 0, --workers at least 1, --backlog at least 0")
         return 2
     logging.basicConfig(level="INFO", format="%(message)s")
     with contextlib.suppress(KeyboardInterrupt):
@@ -45,10 +45,10 @@ def main(given: argparse.Namespace) -> int:
 async def run(
     url: str, *, seed: int = 1, workers: int = 24, rate: float = 1.0, duration: float | None = None, backlog: int = 600
 ) -> int:
-    """Sends `backlog` errors of the past 24 hours, then live ones for `duration` seconds; returns how many were
-    accepted. Waits for a service that is not there; a report that is refused is logged."""
+    """Sends `backlog` errors dated in the past 24 hours, then current errors for `duration` seconds (None: until
+    cancelled). Returns how many were accepted. Retries while the service is unreachable; logs refused reports."""
     moments = story(seed, workers)
-    name = secrets.token_hex(4)  # another run is another story of the same plot, not a repeat
+    name = secrets.token_hex(4)  # makes event ids unique to this run: the next run's errors are no duplicates
     numbers = itertools.count()
     sent = 0
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30)) as session:
@@ -69,7 +69,7 @@ async def run(
 
 
 def _past(moment: Moment, past: list[Moment]) -> dt.datetime:
-    """The backlog's story, stretched over 24 hours, thicker towards now."""
+    """Returns the timestamp of a backlog error: the backlog spans the past 24 hours and is denser towards now."""
     share = moment.seconds / past[-1].seconds if past[-1].seconds else 1.0
     return dt.datetime.now(dt.UTC) - dt.timedelta(hours=24 * (1 - share) ** 1.5, seconds=1)
 
@@ -79,7 +79,7 @@ def _stamped(moment: Moment, at: dt.datetime, event_id: str) -> dict[str, Any]:
 
 
 async def _post(session: aiohttp.ClientSession, url: str, content: Any) -> dict[str, Any]:
-    """The answer, once there is one: a service that starts, stops or is busy is asked again."""
+    """Posts `content` and returns the JSON of the response. Retries with backoff on connection errors and 5xx."""
     for attempt in itertools.count():
         with contextlib.suppress(aiohttp.ClientError, TimeoutError):
             async with session.post(url, json=content) as response:
@@ -89,6 +89,6 @@ async def _post(session: aiohttp.ClientSession, url: str, content: Any) -> dict[
                         _log.warning("refused: %s", answer.get("message"))
                     return answer
         if attempt == 2:
-            _log.info("%s does not answer; trying on", url)
+            _log.info("%s does not answer; retrying", url)
         await asyncio.sleep(min(0.2 * 2**attempt, MAX_WAIT))
     raise AssertionError

@@ -1,4 +1,4 @@
-"""An imagined fleet of test workers and the errors it throws. Pure: the same seed tells the same story."""
+"""A simulated fleet of test workers and its errors. Deterministic: the same seed gives the same errors."""
 
 import math
 import random
@@ -9,7 +9,7 @@ Report = dict[str, Any]
 
 
 class Moment(NamedTuple):
-    """A report and when it is sent, in seconds since the story began. The report has no `timestamp` yet."""
+    """A report and its time in seconds since the simulation began. The report has no `timestamp` yet."""
 
     seconds: float
     report: Report
@@ -43,7 +43,7 @@ AssertionError"""
 
 
 def workers(count: int) -> list[Worker]:
-    """The fleet: kinds in turn, numbered within their kind."""
+    """Returns `count` workers that cycle through the kinds of `HARDWARE`, numbered within each kind."""
     return [
         Worker(f"{kind}-{number // len(HARDWARE) + 1:02d}", hardware, gpu, memory)
         for number in range(count)
@@ -52,8 +52,8 @@ def workers(count: int) -> list[Worker]:
 
 
 def story(seed: int, count: int = 24) -> Iterator[Moment]:
-    """Endless errors of a fleet of `count` workers, in order of time: single ones, bursts and cascades, about one a
-    second."""
+    """Yields the errors of a fleet of `count` workers without end, ordered by time: single errors, bursts and cascades,
+    on average about one per second."""
     rng = random.Random(seed)
     fleet = workers(count)
     seconds = 0.0
@@ -187,7 +187,7 @@ def _report(
     disk: float = 0.0,
     **more: Any,
 ) -> Report:
-    """A report in the guide's schema. Load drifts slowly, each worker's by a rhythm of its own."""
+    """Returns a report in the guide's schema. The load is a slow sine wave; its phase depends on the worker's name."""
     drift = math.sin(now / 600 + len(worker.name) + ord(worker.name[-1]))
     cpu, memory = 45 + 25 * drift + rng.uniform(-4, 4), (97 if pressure else 55 + 15 * drift) + rng.uniform(-2, 2)
     used = disk or 60 + 10 * drift

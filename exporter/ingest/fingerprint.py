@@ -1,8 +1,9 @@
-"""Fingerprint: which pattern an error belongs to. Pure; `VERSION` changes whenever an answer does.
+"""Computes the fingerprint of an error, which identifies its pattern. Pure functions.
 
-The key is the type, the message with everything masked that differs from one occurrence to the next, and the innermost
-frame of the traceback that is the project's own. What tells faults apart in this field (an XID, a CUDA error, a signal,
-an errno, an HTTP status) is kept.
+The fingerprint is a hash of the error type, the masked message and the innermost traceback frame in the project's own
+code. Masking replaces the parts of a message that differ between occurrences. It keeps codes that identify a fault
+(XID, CUDA error, signal, errno, HTTP status). Increase `VERSION` with every change that alters a fingerprint or a
+pattern.
 """
 
 import re
@@ -14,12 +15,12 @@ VERSION: Final = 1
 MAX_MASKED_MESSAGE: Final = 4_000  # leading characters of a message that the fingerprint depends on
 MAX_SEARCHED_TRACEBACK: Final = 8_192  # last characters of a traceback that are searched for a frame
 MAX_PATTERN: Final = 500  # characters of a pattern
-MAX_REMEMBERED: Final = 1_000  # characters of a text whose pattern is remembered
-REMEMBERED: Final = 4_096
+MAX_REMEMBERED: Final = 1_000  # characters; patterns of longer texts are not cached
+REMEMBERED: Final = 4_096  # entries in each cache
 
 
 class Pattern(NamedTuple):
-    """`fingerprint` is 16 hex digits; `text` is the masked message, or the type where there is none."""
+    """`fingerprint` is 16 hex digits; `text` is the masked message, or the error type if the message is empty."""
 
     fingerprint: str
     text: str
@@ -29,9 +30,9 @@ _UNIT: Final = r"""
           (?:\ ?(?:[KMGTP]i?B|[kmgtp]?[Bb]ytes?|[nmµu]?s|secs?|seconds?|min(?:ute)?s?|hours?|[MGk]?Hz|°?C|%)
              (?![A-Za-z0-9]))?
 """
-# One alternation, tried from left to right at each place where something to mask can begin. What is kept comes first;
-# `plain`, `quantity` and `rest` only save trying the others. Quantifiers are possessive: no input makes the engine go
-# back.
+# One alternation, tried from left to right at each position where a token can begin. `xid` and `keep` come before the
+# alternatives that mask. `plain`, `quantity` and `rest` are shortcuts that save trying the others. Quantifiers are
+# possessive, so that no input causes backtracking.
 _TOKEN: Final = re.compile(
     r"""
       (?P<plain>(?:\b(?!(?i:xid|cu(?:da|blas|dnn)|nccl|sig|exit|errno|returncode|http|status))
@@ -62,12 +63,13 @@ _TOKEN: Final = re.compile(
           (?<![A-Za-z0-9_.])[-+]?\d++(?:[.,]\d++)*+(?:[eE][-+]?\d++)?UNIT
       )
     | (?P<digits>(?:(?<=_)-)?\d++)
-    | (?P<rest>[^\W\d]++[^\w\[+\-~/.]*+ | [^\w\[+\-~/.]++)  # nothing can begin in there: passed over at once
+    | (?P<rest>[^\W\d]++[^\w\[+\-~/.]*+ | [^\w\[+\-~/.]++)  # no token begins inside: skipped in one step
     """.replace("UNIT", _UNIT),
     re.VERBOSE,
 )
-# Where a digit decides what is masked, or is kept. Elsewhere one digit is as good as another: with all digits the same,
-# the texts of a pattern are few, and what was found out of one serves for the next (four of five lines of real logs).
+# Matches texts in which the value of a digit matters, because it is kept or decides what is masked. Other texts are
+# cached with every digit replaced by 1, so that texts which differ only in digits share one cache entry. In real logs,
+# four of five lines then hit the cache.
 _DIGITS_MATTER: Final = re.compile(
     r"""
       (?i:xid) | \d[xX]
@@ -78,7 +80,7 @@ _DIGITS_MATTER: Final = re.compile(
 )
 _ALIKE: Final = bytes.maketrans(b"023456789", b"111111111")
 _LIST: Final = re.compile(r"(<\w+>)(?:(?:[,;] ?\1)++|(?:[ :/x=-]\1){2,}+)")
-# The indentation is of one line: with \s, each of many empty lines would be tried up to the end of them all.
+# The indentation excludes line breaks: with \s, a run of empty lines would be scanned again from each of its lines.
 _FRAME: Final = re.compile(r'^[^\S\n]*+File "([^"\n]++)", line \d++, in (\S++)', re.MULTILINE)
 _FOREIGN: Final = ("site-packages", "dist-packages", "/lib/python", "<frozen", "\\lib\\")
 _EMBEDDED: Final = "Traceback (most recent call last)"
@@ -89,7 +91,11 @@ _WORDS: Final = {
 
 
 def fingerprint(type_: str, message: str, traceback: str | None) -> Pattern:
-    """The pattern of an error. Never raises; looks at a bounded part of each text."""
+    """Returns the pattern of an error. Never raises.
+
+    Reads at most `MAX_MASKED_MESSAGE` characters of the message and `MAX_SEARCHED_TRACEBACK` of the traceback. A
+    traceback inside the message is split off, and used if `traceback` is missing.
+    """
     text = message[:MAX_MASKED_MESSAGE]
     if _EMBEDDED in text:
         head, _, tail = text.partition(_EMBEDDED)
@@ -116,14 +122,14 @@ def _digits_matter(alike: str) -> bool:
 
 
 def mask(text: str) -> str:
-    """`text` with a placeholder for everything that differs from one occurrence of an error to the next."""
+    """Returns `text` with placeholders such as `<num>` for the parts that differ between occurrences of an error."""
     masked = " ".join(_TOKEN.sub(_replace, text).split())
     return _LIST.sub(r"\1…", masked) if masked.count("<") > 2 else masked
 
 
 def top_frame(traceback: str) -> str:
-    """The innermost frame outside of installed libraries, as `file:function`, else the innermost; "" if there is none.
-    Without line numbers, which change with every edit."""
+    """Returns the innermost frame outside of installed libraries, else the innermost frame, as `file:function`; "" if
+    there is no frame. Line numbers are left out because they change with every edit."""
     frames = _FRAME.findall(traceback[-MAX_SEARCHED_TRACEBACK:])
     own = [frame for frame in frames if not any(part in frame[0] for part in _FOREIGN)] or frames
     if not own:

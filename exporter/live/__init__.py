@@ -1,1 +1,1 @@
-"""Live updates over the WebSocket: which client gets which event, in order and once."""
+"""Live updates over the WebSocket: each client receives each event once, in order."""

@@ -12,15 +12,15 @@ from aiohttp import web
 from exporter.events.error_object import of_event
 from exporter.events.event import ErrorEvent
 
-MAX_QUEUE: Final = 2_000  # updates in the queue of a client, including those that it gets when it resumes
-MAX_BYTES: Final = 2**25  # of the reports in its queue
+MAX_QUEUE: Final = 2_000  # updates in the queue of a client, including missed updates when it resumes
+MAX_BYTES: Final = 2**25  # of the reports in the queue of a client
 GOODBYE_SECONDS: Final = 2.0  # for a client to confirm the close; after that the connection is aborted
-MAX_BATCH: Final = 500
+MAX_BATCH: Final = 500  # updates in one message
 Message = dict[str, Any]
 
 
 class Update:
-    """One event, encoded as JSON once for all clients, and only if there is a client."""
+    """One event. Its JSON is encoded when the first client needs it, and shared by all clients."""
 
     __slots__ = ("_event", "_json", "seq", "size")
 
@@ -38,7 +38,7 @@ class Update:
 
 
 class Client:
-    """One connection. `time_range` is in hours; `since` is the `seq` from which on it gets updates."""
+    """One connection. `time_range` is in hours; `since` is the `seq` after which it receives updates."""
 
     def __init__(self, socket: web.WebSocketResponse, transport: asyncio.Transport | None = None) -> None:
         self.socket = socket
@@ -48,7 +48,7 @@ class Client:
         self.initialised = False
         self.subscribed = False
         self.batch = False
-        self.resuming = False  # True while the updates that it missed are read from the log; nothing is sent then
+        self.resuming = False  # True while missed updates are read from the log; nothing is sent meanwhile
         self.queue: deque[Update | Message] = deque()
         self._bytes = 0
         self.wake = asyncio.Event()
@@ -58,7 +58,7 @@ class Client:
         return self.initialised or self.subscribed
 
     def put(self, item: Update | Message) -> bool:
-        """Queues an update or an answer; False if the client is too far behind."""
+        """Queues an update or an answer. Returns False if the queue is full."""
         if len(self.queue) >= MAX_QUEUE or self._bytes > MAX_BYTES:
             return False
         self.queue.append(item)
@@ -73,8 +73,8 @@ class Client:
         self.wake.set()
 
     def next(self) -> tuple[Update | Message, bytes]:
-        """Removes the next item from the queue, for a batch client as many updates as fit into one message. Returns the
-        last item and the encoded message."""
+        """Removes the next item from the queue, for a batch client up to `MAX_BATCH` updates. Returns the last item and
+        the encoded message."""
         item = self._pop()
         if not isinstance(item, Update):
             return item, msgspec.json.encode(item)

@@ -1,8 +1,8 @@
-"""Live updates: every client of /ws/error-visualization gets each event once, in order.
+"""Live updates: every client of /ws/error-visualization receives each event once, in order.
 
-The `seq` of an update is the id of its event, which is its position in the log. A client that reconnects names the last
-`seq` it saw and gets what it missed from the log, also across a restart of the service. A client that reads too slowly
-is dropped; nothing waits for it.
+The `seq` of an update is the id of its event, which is its position in the log. A client that reconnects sends the last
+`seq` it received, and the service reads the missed updates from the log, also after a restart. The service disconnects
+a client that reads too slowly; it never waits for a client.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ from exporter.store.parameters import MAX_TIME_RANGE
 TOPIC: Final = "error_visualization"
 BATCH_SECONDS: Final = 0.1
 READ_BYTES: Final = 2**20
-RESUMING_AT_ONCE: Final = 4  # clients for which the log is read at the same time
+RESUMING_AT_ONCE: Final = 4  # clients whose missed updates are read at the same time
 _log = logging.getLogger(__name__)
 
 
@@ -48,7 +48,7 @@ class Live:
                 self._drop(client)
 
     async def serve(self, socket: web.WebSocketResponse, transport: asyncio.Transport | None) -> None:
-        """Serves one client until it leaves, is too slow, or the service stops."""
+        """Serves one client until it disconnects or is too slow, or the service stops."""
         client = Client(socket, transport)
         self.clients.add(client)
         sender = asyncio.create_task(self._send(client))
@@ -97,7 +97,7 @@ class Live:
         confirmed = {"type": "error_visualization_init_confirmed", "time_range": time_range, "seq": self.position}
         if since is None:
             return confirmed
-        client.resuming = True  # new updates are queued and sent after those that it missed
+        client.resuming = True  # new updates are queued, and sent after the missed ones
         try:
             missed = await self._missed(since, client.since)
         finally:
@@ -109,8 +109,8 @@ class Live:
         return None
 
     async def _missed(self, since: int, until: int) -> list[Update] | None:
-        """Returns the updates after `since` up to `until` from the log; None if they are too many, or the log no longer
-        holds them."""
+        """Returns the updates after `since` up to `until` from the log; None if they are too many, or the log cannot
+        be read or no longer has them."""
         if since == until:
             return []
         if since > until or until - since >= MAX_QUEUE:
@@ -131,7 +131,7 @@ class Live:
                 events = decode_batch(record.payload, record.first)
                 updates += [Update(event) for event in events if since < event.id <= until]
             since = records[-1].last
-            if sum(update.size for update in updates) > MAX_BYTES:  # more than its queue may hold
+            if sum(update.size for update in updates) > MAX_BYTES:  # more than a client's queue may hold
                 return None
         return updates
 

@@ -1,2 +1,2 @@
-"""What /metrics shows: counters and gauges of errors, workers and hardware, and of the service itself. Everything is
-kept in memory; a scrape asks neither the log nor the database."""
+"""The metrics of /metrics: counters and gauges of errors, workers, hardware and the service itself. They are kept in
+memory; a scrape reads neither the log nor the database."""

@@ -1,4 +1,4 @@
-"""Counter families whose label sets appear while the service runs, laid out so that a snapshot of them is cheap."""
+"""Counter families that get new series while the service runs. Their layout makes snapshots cheap."""
 
 from collections.abc import Sequence
 from typing import Final, NamedTuple
@@ -11,7 +11,7 @@ PREFIX: Final = "distributed_testing_"
 
 
 class CounterSnapshot(NamedTuple):
-    """The state of one `CounterFamily` at one moment. Immutable in use, so any thread may call `family`."""
+    """A copy of one `CounterFamily`. Nothing changes it, so any thread may call `family`."""
 
     name: str
     help: str
@@ -23,7 +23,7 @@ class CounterSnapshot(NamedTuple):
     held: frozenset[int]
 
     def family(self) -> Metric:
-        """The family for the exposition. A held series has the value 0; the exemplar is the newest error's id."""
+        """Returns the family for the exposition. A held series has the value 0; the exemplar is the newest error id."""
         family = CounterMetricFamily(PREFIX + self.name, self.help, labels=self.label_names)
         for row, (labels, created) in enumerate(zip(self.labels, self.created, strict=True)):
             value = 0 if row in self.held else self.values[row]
@@ -67,7 +67,7 @@ class CounterFamily:
         return row
 
     def snapshot(self) -> CounterSnapshot:
-        """A copy that later changes do not reach."""
+        """Returns a copy that later changes do not affect."""
         return CounterSnapshot(
             self._name,
             self._help,

@@ -1,7 +1,7 @@
-"""The counts of errors that /metrics shows, in memory: a scrape reads neither the log nor the database.
+"""The counts of errors for /metrics, in memory: a scrape reads neither the log nor the database.
 
-`ErrorMetrics` belongs to the event loop. A scrape takes an `ErrorSnapshot` there and formats it in another thread, so
-the two threads share nothing that changes.
+Only the event loop may use `ErrorMetrics`. A scrape makes an `ErrorSnapshot` on the event loop and formats it in
+another thread, so the two threads share no mutable state.
 """
 
 import datetime as dt
@@ -22,10 +22,10 @@ HOUR: Final = 3600
 MINUTE: Final = 60
 MAX_CATEGORY_LABELS: Final = 200
 MAX_HARDWARE_LABELS: Final = 50
-MAX_TYPE_SERIES: Final = 1_000  # of the worker `other`, beyond the limit; then type and category are folded, too
-MAX_RECURRING: Final = 10_000
+MAX_TYPE_SERIES: Final = 1_000  # series beyond the limit, of the worker `other`; then all labels are folded
+MAX_RECURRING: Final = 10_000  # recurring patterns in memory
 FOLDED: Final = ("worker", "type", "category", "hardware_type")
-MAX_ROUTES: Final = 50_000
+MAX_ROUTES: Final = 50_000  # cached routes
 
 
 class SeriesLabels(NamedTuple):
@@ -37,7 +37,7 @@ class SeriesLabels(NamedTuple):
 
 
 class WorkerState:
-    """When a worker last had an error, a critical one and a warning; epoch seconds, 0 for never."""
+    """When a worker last had an error, a critical error and a warning; epoch seconds, 0 for never."""
 
     __slots__ = ("critical", "last", "warning")
 
@@ -53,13 +53,13 @@ class WorkerState:
             self.warning = max(self.warning, moment)
 
     def status(self, now: float) -> int:
-        """2 critical, 1 warning, 0 stable: by the last hour."""
+        """Returns the status by the errors of the last hour: 2 critical, 1 warning, 0 stable."""
         return 2 if self.critical > now - HOUR else 1 if self.warning > now - HOUR else 0
 
 
 class Route:
-    """Where the errors of one worker, type and category are counted. `row` is the row in the family of errors, `folded`
-    names those of the three labels whose value became `other`."""
+    """The series and state that count the errors of one worker, type and category. `row` is the row in the family of
+    errors; `folded` names the labels whose value became `other`."""
 
     __slots__ = ("folded", "labels", "row", "worker")
 
@@ -103,7 +103,7 @@ class ErrorMetrics:
         self.reset_at = 0.0
 
     def resume(self, state: State) -> None:
-        """Starts from the counts of the database. Its series are not held at 0: Prometheus knows them from before."""
+        """Restores the counts from the database. Their series are not held at 0: Prometheus knows them already."""
         self.position = state.position
         if state.counters:
             self._zero_phase.expect_unseen(time.monotonic())
@@ -152,12 +152,12 @@ class ErrorMetrics:
             self.position = event.id
 
     def reset(self, at: dt.datetime) -> None:
-        """Moves the moment since which `distributed_testing_critical_errors` counts. Counters stay as they are."""
+        """Restarts `distributed_testing_critical_errors` at 0 from the time `at`. Does not change counters."""
         self.reset_at = at.timestamp()
         self._critical = SlidingCount(HOUR)
 
     def snapshot(self, scraper: Scraper, now: float | None = None) -> ErrorSnapshot:
-        """What `scraper` is answered. `now` is in monotonic seconds. Takes about 1 ms for 10,000 series."""
+        """Returns the snapshot for `scraper`. `now` is in monotonic seconds. Takes about 1 ms for 10,000 series."""
         self._zero_phase.on_scrape(scraper, time.monotonic() if now is None else now)
         clock = time.time()
         return ErrorSnapshot(
@@ -175,8 +175,8 @@ class ErrorMetrics:
         )
 
     def _route(self, key: tuple[str, str, str], created: float, *, hold: bool) -> Route:
-        """Where the errors of a worker, type and category are counted. Adds the series if it is new, and with `hold`
-        holds it at 0. `created` is in epoch seconds."""
+        """Returns the route of a worker, type and category. Adds the series if it is new, and holds it at 0 if `hold`.
+        `created` is in epoch seconds."""
         worker, type_, category = key
         labels = SeriesLabels(
             self._categories_limit.fold(category), self._workers_limit.fold(worker), self._types_limit.fold(type_)
@@ -202,7 +202,7 @@ class ErrorMetrics:
         return route
 
     def _row(self, family: CounterFamily, labels: Sequence[str], created: float, *, hold: bool) -> int:
-        """The row of a series; it is added where it is new."""
+        """Returns the row of a series. Adds the series if it is new."""
         row = family.rows.get(labels)
         if row is None:
             row = family.add_row(labels, created)

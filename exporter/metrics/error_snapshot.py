@@ -13,8 +13,8 @@ from exporter.metrics.hardware_metrics import LatestReport, hardware_families
 
 
 class ErrorSnapshot(NamedTuple):
-    """A copy of all that `ErrorMetrics` holds, made by the event loop. It never changes, so `collect` may run in
-    any thread."""
+    """A copy of the state of `ErrorMetrics`, made on the event loop. It never changes, so `collect` may run in any
+    thread."""
 
     now: float
     counters: Sequence[CounterSnapshot]
@@ -29,12 +29,12 @@ class ErrorSnapshot(NamedTuple):
     folded: Mapping[str, int]
 
     def collect(self) -> Iterator[Metric]:
-        """The metric families in the order of the exposition."""
+        """Yields the metric families in the order of the exposition."""
         for counter in self.counters:
             yield counter.family()
         critical = "Critical errors of the last hour, or since the counts were reset"
         yield gauge("critical_errors", critical, self.critical_errors)
-        yield gauge("error_rate", "Errors a minute", self.error_rate)
+        yield gauge("error_rate", "Errors received in the last minute", self.error_rate)
         yield from self._worker_gauges()
         yield from self._pattern_gauges()
         yield from hardware_families(self.latest_reports, self.now)
@@ -47,7 +47,9 @@ class ErrorSnapshot(NamedTuple):
 
     def _worker_gauges(self) -> Iterator[Metric]:
         status = GaugeMetricFamily(
-            PREFIX + "worker_status", "Worker by its last hour: 0 stable, 1 warning, 2 critical", labels=["worker"]
+            PREFIX + "worker_status",
+            "Status by errors of the last hour: 0 stable, 1 warning, 2 critical",
+            labels=["worker"],
         )
         last = GaugeMetricFamily(
             PREFIX + "worker_last_error_timestamp_seconds", "When the worker last had an error", labels=["worker"]
@@ -80,7 +82,7 @@ class ErrorSnapshot(NamedTuple):
 
 
 class Exposition(Collector):
-    """What one scrape is answered: a snapshot of the errors, then what other collectors measure of the service."""
+    """The response to one scrape: the metrics of a snapshot of errors, then those of the service."""
 
     def __init__(self, errors: ErrorSnapshot, service: Collector) -> None:
         self._errors = errors
@@ -92,5 +94,5 @@ class Exposition(Collector):
 
 
 def gauge(name: str, help_: str, value: float) -> Metric:
-    """A gauge without labels; `name` is without the prefix."""
+    """Returns a gauge without labels; `name` is without the prefix."""
     return GaugeMetricFamily(PREFIX + name, help_, value=value)

@@ -1,4 +1,4 @@
-"""Gauges of each worker's hardware as its latest report told of it, in Prometheus' base units."""
+"""Gauges of each worker's hardware, from its latest report, in Prometheus' base units."""
 
 from collections.abc import Iterator, Sequence
 from typing import Final
@@ -10,23 +10,23 @@ from prometheus_client.metrics_core import Metric
 from exporter.events.report import HardwareContext, SystemContext
 
 PREFIX: Final = "distributed_testing_worker_"
-STALE_SECONDS: Final = 3600  # a report older than this says nothing about now
+STALE_SECONDS: Final = 3600  # older reports are not exposed
 GIGABYTE: Final = 2**30  # psutil's and the guide's GB
 MEGAHERTZ: Final = 1e6
 PERCENT: Final = 0.01
-MAX_DEVICES: Final = 64
-MAX_BODY: Final = 65_536  # characters
+MAX_DEVICES: Final = 64  # GPUs per worker
+MAX_BODY: Final = 65_536  # characters; longer reports are ignored
 CONDITIONS: Final = ("overheating", "memory_pressure", "throttling")
 
 _METRICS: Final = (
     ("cpu_utilization_ratio", "CPU in use", "cpu", "percent", PERCENT),
     ("cpu_frequency_hertz", "CPU frequency", "cpu", "frequency_mhz", MEGAHERTZ),
     ("memory_utilization_ratio", "Memory in use", "memory", "used_percent", PERCENT),
-    ("memory_total_bytes", "Memory", "memory", "total_gb", GIGABYTE),
-    ("memory_available_bytes", "Memory that can be had", "memory", "available_gb", GIGABYTE),
+    ("memory_total_bytes", "Total memory", "memory", "total_gb", GIGABYTE),
+    ("memory_available_bytes", "Available memory", "memory", "available_gb", GIGABYTE),
     ("disk_utilization_ratio", "Disk in use", "disk", "used_percent", PERCENT),
-    ("disk_total_bytes", "Disk", "disk", "total_gb", GIGABYTE),
-    ("disk_free_bytes", "Free disk", "disk", "free_gb", GIGABYTE),
+    ("disk_total_bytes", "Total disk space", "disk", "total_gb", GIGABYTE),
+    ("disk_free_bytes", "Free disk space", "disk", "free_gb", GIGABYTE),
 )
 _GPU_METRICS: Final = (
     ("gpu_memory_utilization_ratio", "GPU memory in use", "memory_utilization", PERCENT),
@@ -35,7 +35,7 @@ _GPU_METRICS: Final = (
 
 
 class Contexts(msgspec.Struct):
-    """The part of a report that is looked at here."""
+    """The fields of a report that the gauges are made from."""
 
     system_context: SystemContext | None = None
     hardware_context: HardwareContext | None = None
@@ -52,19 +52,19 @@ class HardwareReports:
         self._latest: dict[str, LatestReport] = {}
 
     def note(self, worker: str, moment: float, body: str) -> None:
-        """Keeps a report's JSON unless it is older than the one known, or so large that a thousand would fill the
-        memory. `moment` is in epoch seconds."""
+        """Keeps a report's JSON, unless the worker has a newer report or the JSON is longer than `MAX_BODY`, which
+        bounds the memory use. `moment` is in epoch seconds."""
         known = self._latest.get(worker)
         if len(body) <= MAX_BODY and (known is None or known[0] <= moment):
             self._latest[worker] = (moment, body)
 
     def snapshot(self) -> list[tuple[str, LatestReport]]:
-        """The latest report by worker; their JSON is decoded later, in the thread that answers the scrape."""
+        """Returns the latest report of each worker. The thread that formats the scrape decodes their JSON."""
         return list(self._latest.items())
 
 
 def hardware_families(latest: Sequence[tuple[str, LatestReport]], now: float) -> Iterator[Metric]:
-    """The gauges of the workers that reported within the hour before `now` (epoch seconds). Any thread may call it."""
+    """Yields the gauges of workers that reported in the hour before `now` (epoch seconds). Any thread may call it."""
     since = now - STALE_SECONDS
     current = [(worker, _decode(body)) for worker, (moment, body) in latest if moment > since]
     for name, help_, part, field, factor in _METRICS:
@@ -98,7 +98,7 @@ def _gpus(current: list[tuple[str, Contexts]]) -> Iterator[Metric]:
 def _conditions(current: list[tuple[str, Contexts]]) -> Metric:
     family = GaugeMetricFamily(
         PREFIX + "hardware_condition",
-        "Whether the worker's latest report names the condition: 1 yes, 0 no",
+        "Whether the worker's latest report has the condition: 1 yes, 0 no",
         labels=["worker", "condition"],
     )
     for worker, report in current:

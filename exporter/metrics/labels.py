@@ -1,4 +1,4 @@
-"""Label values with a limit: a sender must not be able to fill Prometheus."""
+"""Limits the number of values per label, so that senders cannot create unlimited series in Prometheus."""
 
 from typing import Final
 
@@ -6,7 +6,7 @@ OTHER: Final = "other"
 
 
 class LabelLimit:
-    """Keeps the first `limit` values of a label; any later one is `other`."""
+    """Keeps the first `limit` values of a label; `fold` returns `other` for any further value."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit

@@ -1,4 +1,4 @@
-"""What the service tells of itself, and the /metrics page as a whole."""
+"""The metrics of the service itself, and the complete response of /metrics."""
 
 import os
 import subprocess
@@ -36,26 +36,29 @@ _BATCH: Final = (1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000)
 
 
 class ServiceMetrics:
-    """The registry with all metrics of one service, and what the service moves itself."""
+    """The registry of the service's own metrics, and the metrics that the service updates itself."""
 
     def __init__(self, errors: ErrorMetrics) -> None:
         self._errors = errors
         self.registry = CollectorRegistry()
-        self.received = Counter(PREFIX + "reports_received", "Reports that came", ["protocol"], registry=self.registry)
-        self.rejected = Counter(PREFIX + "reports_rejected", "Reports refused", ["reason"], registry=self.registry)
+        self.received = Counter(PREFIX + "reports_received", "Reports received", ["protocol"], registry=self.registry)
+        self.rejected = Counter(PREFIX + "reports_rejected", "Reports rejected", ["reason"], registry=self.registry)
         self.ingest_seconds = Histogram(
             PREFIX + "ingest_duration_seconds",
-            "From the arrival of a request's body to the commit of its reports",
+            "Time from the arrival of a request's body to the commit of its reports",
             buckets=_SECONDS,
             registry=self.registry,
         )
         self.commit_seconds = Histogram(
-            PREFIX + "commit_duration_seconds", "One transaction", buckets=_SECONDS, registry=self.registry
+            PREFIX + "commit_duration_seconds",
+            "Duration of one commit to the log",
+            buckets=_SECONDS,
+            registry=self.registry,
         )
         self.batch_size = Histogram(
-            PREFIX + "commit_batch_size", "Errors in one transaction", buckets=_BATCH, registry=self.registry
+            PREFIX + "commit_batch_size", "Errors in one commit", buckets=_BATCH, registry=self.registry
         )
-        self.database_errors = Counter(PREFIX + "database_errors", "Transactions that failed", registry=self.registry)
+        self.database_errors = Counter(PREFIX + "database_errors", "Commits that failed", registry=self.registry)
         build = Gauge(PREFIX + "build_info", "Always 1", ["version", "revision"], registry=self.registry)
         build.labels(__version__, revision()).set(1)
         self.received_json = self.received.labels("json")
@@ -65,7 +68,7 @@ class ServiceMetrics:
         ProcessCollector(registry=self.registry)
 
     def watch(self, service: "Watched") -> None:
-        """Adds what is read from the service's parts at each scrape."""
+        """Registers the metrics that each scrape reads from the parts of the service."""
         self.registry.register(_Parts(service))
         self.registry.register(_Notifications(service.notifier.queues))
 
@@ -74,8 +77,8 @@ class ServiceMetrics:
         self.batch_size.observe(events)
 
     def begin_scrape(self, request: web.BaseRequest) -> Callable[[str], tuple[bytes, str]]:
-        """Copies the state on the event loop, and returns the function that formats it: that one takes the `Accept`
-        header and returns the exposition and its content type; it takes long, so call it in a thread."""
+        """Copies the state on the event loop. Returns a function that takes the value of the `Accept` header and
+        returns the exposition and its content type. Call that function in a thread: formatting is slow."""
         return partial(self._format, self._errors.snapshot(scraper_of(request)))
 
     def _format(self, errors: ErrorSnapshot, accept: str) -> tuple[bytes, str]:
@@ -84,7 +87,7 @@ class ServiceMetrics:
 
 
 class Watched(Protocol):
-    """The parts of the service that a scrape looks at."""
+    """The parts of the service that a scrape reads."""
 
     @property
     def live(self) -> Live: ...
@@ -112,24 +115,24 @@ class _Parts(Collector):
 
     def collect(self) -> Iterator[Metric]:
         service = self._service
-        yield gauge("ingest_queue_length", "Reports that wait to be appended to the log", service.ingest.queued)
-        yield gauge("ingest_queue_capacity", "Reports that may wait to be appended", service.ingest.capacity)
+        yield gauge("ingest_queue_length", "Reports waiting to be appended to the log", service.ingest.queued)
+        yield gauge("ingest_queue_capacity", "Most reports that may wait to be appended", service.ingest.capacity)
         up = not service.append_failure and not service.store.failure
-        yield gauge("database_up", "Whether the last append was kept and the database follows the log", int(up))
-        yield gauge("database_size_bytes", "The database and the log on disk", service.size())
+        yield gauge("database_up", "Whether the last commit succeeded and the database follows the log", int(up))
+        yield gauge("database_size_bytes", "Size of the database and the log on disk", service.size())
         yield gauge("websocket_clients", "Connected WebSocket clients", len(service.live.clients))
         yield _counter("websocket_messages_sent", "Updates sent to WebSocket clients", service.live.sent)
-        yield _counter("websocket_messages_dropped", "Updates that a slow client did not get", service.live.dropped)
+        yield _counter(
+            "websocket_messages_dropped", "Updates not sent because a client was too slow", service.live.dropped
+        )
         yield _counter(
             "reports_duplicate",
-            "Reports that were accepted before under the same id",
+            "Reports whose id was accepted before",
             service.ingest.pipeline.duplicates,
         )
-        yield _counter(
-            "database_restarts", "Times that the database's process was started again", service.store.restarts
-        )
+        yield _counter("database_restarts", "Restarts of the database process", service.store.restarts)
         yield gauge("log_position", "Position of the newest event in the log", service.log.last)
-        yield gauge("log_events_bytes", "Bytes of the events in the log", service.log.bytes_used())
+        yield gauge("log_events_bytes", "Size of the events in the log", service.log.bytes_used())
         lag = GaugeMetricFamily(PREFIX + "reader_lag_events", "Events that a reader has not read", labels=["reader"])
         restarts = CounterMetricFamily(PREFIX + "reader_restarts", "Failures of a reader", labels=["reader"])
         skipped = CounterMetricFamily(
@@ -159,16 +162,18 @@ class _Notifications(Collector):
     def collect(self) -> Iterator[Metric]:
         for name, help_ in (
             ("sent", "Alerts sent to an Alertmanager"),
-            ("errors", "Alerts that an Alertmanager did not take when they were sent"),
-            ("dropped", "Alerts dropped because too many waited"),
+            ("errors", "Alerts that an Alertmanager did not accept when they were sent"),
+            ("dropped", "Alerts dropped because the queue was full"),
         ):
             family = CounterMetricFamily(f"{PREFIX}notifications_{name}", help_, labels=["alertmanager"])
             for queue in self._queues:
                 family.add_metric([queue.name], getattr(queue, name))
             yield family
-        length = GaugeMetricFamily(PREFIX + "notifications_queue_length", "Alerts that wait", labels=["alertmanager"])
+        length = GaugeMetricFamily(
+            PREFIX + "notifications_queue_length", "Alerts waiting to be sent", labels=["alertmanager"]
+        )
         capacity = GaugeMetricFamily(
-            PREFIX + "notifications_queue_capacity", "Alerts that may wait", labels=["alertmanager"]
+            PREFIX + "notifications_queue_capacity", "Most alerts that may wait to be sent", labels=["alertmanager"]
         )
         for queue in self._queues:
             length.add_metric([queue.name], len(queue))
@@ -178,8 +183,8 @@ class _Notifications(Collector):
 
 
 def revision() -> str:
-    """The commit of this package: the variable SOURCE_REVISION, or that of the checkout which tracks this very file;
-    "unknown" for an installed package, also if it lies within the checkout of something else."""
+    """Returns the commit of this package: the variable SOURCE_REVISION, else the commit of the git checkout that tracks
+    this file. Returns "unknown" for an installed package, even if its folder is inside another project's checkout."""
     if given := os.environ.get("SOURCE_REVISION"):
         return given
     try:

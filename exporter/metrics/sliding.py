@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 
 class SlidingCount:
-    """How many errors fell into the last `span` seconds, with a resolution of one second."""
+    """The number of errors in the last `span` seconds, with a resolution of one second."""
 
     def __init__(self, span: int, seconds: Mapping[int, int] | None = None) -> None:
         self._span = span

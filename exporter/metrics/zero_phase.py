@@ -1,4 +1,4 @@
-"""When a new counter series stops being published as 0.
+"""Decides how long a new counter series is published as 0.
 
 Prometheus' `increase()` compares samples, so it cannot see the errors that are already in the first sample of a series.
 A new series is therefore held at 0 until every scraper that is still expected was answered with this 0 twice:
@@ -6,8 +6,8 @@ A new series is therefore held at 0 until every scraper that is still expected w
     created ──► first scrape that shows it: 0 ──► every expected scraper has scraped twice since ──► its value
                             └───────────────── after 3 * the longest interval at the latest ────────────────┘
 
-All scrapers get the same value at the same time. So a counter never goes down, even when two scrapers are mistaken for
-one or one for two. A request of a person (curl) cannot use up the zeros that Prometheus needs.
+All scrapers get the same value at the same time. So a counter never goes down, even if two scrapers are mistaken for
+one scraper or one scraper for two. A manual request (curl) does not use up the zeros that Prometheus needs.
 
 Prometheus does not send its scrape interval. A request with the header `X-Prometheus-Scrape-Timeout-Seconds` comes from
 a scraper that will return within the longest interval (a setting). Any other client is expected to return only once it
@@ -23,9 +23,9 @@ from exporter.metrics.counters import CounterFamily
 
 SCRAPE_HEADER: Final = "X-Prometheus-Scrape-Timeout-Seconds"
 NEVER: Final = float("-inf")
-PATIENCE: Final = 1.5  # times the longest interval: a scraper that was silent for so long is gone
+PATIENCE: Final = 1.5  # times the longest interval: after this time without a scrape, a scraper is gone
 MAX_HOLD: Final = 3.0  # times the longest interval, from the first scrape that shows a series
-MISSED_INTERVALS: Final = 3  # after which a client without the header is gone
+MISSED_INTERVALS: Final = 3  # after so many, a client without the header is gone
 MIN_PATIENCE: Final = 10.0  # seconds for which a client without the header is expected at least
 MAX_SCRAPERS: Final = 100
 MAX_IDENTITY: Final = 200  # characters of each part
@@ -74,7 +74,7 @@ class ZeroPhase:
 
     def __init__(self, longest_interval: float) -> None:
         self._longest_interval = longest_interval
-        self._scrapes: dict[Scraper, Scrapes] = {}  # the one that scraped last comes last
+        self._scrapes: dict[Scraper, Scrapes] = {}  # ordered by last scrape, the latest at the end
         self._expect_unseen_until = NEVER
         self._unshown: list[tuple[CounterFamily, int]] = []
         self._shown: deque[tuple[float, list[tuple[CounterFamily, int]]]] = (
@@ -82,8 +82,7 @@ class ZeroPhase:
         )  # by the first scrape that showed it
 
     def expect_unseen(self, now: float) -> None:
-        """Releases nothing for the longest interval: a scraper that knows this service from before its restart may not
-        have been back yet."""
+        """Releases nothing for the longest interval: scrapers from before a restart may not have come back yet."""
         self._expect_unseen_until = now + self._longest_interval
 
     def hold(self, family: CounterFamily, row: int) -> None:
@@ -105,7 +104,7 @@ class ZeroPhase:
         self._record(scraper, now)
 
     def _seen_twice(self, now: float) -> float:
-        """Series that were first shown at this moment or before were answered twice to every expected scraper."""
+        """Returns a time: every expected scraper has received the series first shown at or before it twice."""
         if now < self._expect_unseen_until:
             return NEVER
         expected = [scrapes.previous for scrapes in self._scrapes.values() if scrapes.expected_until >= now]

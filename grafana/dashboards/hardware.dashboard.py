@@ -1,4 +1,4 @@
-"""Which hardware fails, which is hot or full, and whether heat and errors go together."""
+"""Dashboard of the hardware: which hardware fails, is hot or full, and whether heat correlates with errors."""
 
 from grafanalib import core
 
@@ -21,7 +21,7 @@ OF_WORKER = [page("Errors of this worker", worker=label("worker")), worker_dashb
 OF_TYPE = [page("Errors with this hardware", hardware=label("hardware_type"))]
 ON = words({0: ("no", "green"), 1: ("yes", "red")})
 NONE = words({-1: ("none", "transparent")})
-UNTIL = "By the latest report of each worker, for an hour after it."
+UNTIL = "From the latest report of each worker, for one hour after the report."
 
 
 def condition(name: str, *matchers: str) -> str:
@@ -31,7 +31,7 @@ def condition(name: str, *matchers: str) -> str:
 def count(title: str, name: str) -> core.Panel:
     return panels.stat(
         title,
-        f"Workers that report {name.replace('_', ' ')}; `other`, the workers beyond the limits, counts as one. {UNTIL}",
+        f"Workers that report {name.replace('_', ' ')}. `other`, all workers beyond the limits, counts as one. {UNTIL}",
         moment(otherwise(f"sum(max by (worker) ({condition(name)}))")),
         limits=ANY,
         links=[page("Hardware errors", group="hardware")],
@@ -42,8 +42,8 @@ def history(title: str, name: str) -> core.Panel:
     shown, judged = condition(name, MACHINE), at_end(CONDITION, f'condition="{name}"', MACHINE)
     return panels.status_history(
         title,
-        f"Which workers report {name.replace('_', ' ')}, and since when: the 20 that did it longest, without "
-        f"`other`. {UNTIL}",
+        f"When each worker reported {name.replace('_', ' ')}: the 20 workers that reported it for the longest time, "
+        f"without `other`. {UNTIL}",
         query(worst(20, f"max by (worker) ({shown})", "worker", judged), "{{worker}}"),
         mappings=[ON],
         limits=(("green", None), ("red", 1)),
@@ -53,7 +53,7 @@ def history(title: str, name: str) -> core.Panel:
 
 hottest = panels.stat(
     "Hottest GPU",
-    f"Orange from 80 °C, red from 85 °C, as the rule GPUOverheating judges. {UNTIL} None: no report tells of a GPU.",
+    f"Orange from 80 °C, red from 85 °C, the threshold of the rule GPUOverheating. {UNTIL} None: no report has a GPU.",
     moment(otherwise(f"max({select(TEMPERATURE)})", -1)),
     unit="celsius",
     limits=HOT,
@@ -62,7 +62,7 @@ hottest = panels.stat(
 )
 fullest = panels.stat(
     "Fullest GPU memory",
-    f"Red from 95 %, as the rule GPUMemoryPressure judges. {UNTIL} None: no report tells of a GPU.",
+    f"Red from 95 %, the threshold of the rule GPUMemoryPressure. {UNTIL} None: no report has a GPU.",
     moment(otherwise(f"max({select(GPU_MEMORY)})", -1)),
     unit="percentunit",
     limits=MEMORY,
@@ -77,14 +77,14 @@ in_range = panels.stat(
 )
 by_type = panels.bars(
     "Errors by hardware type",
-    "Errors of all categories in the time range, by the hardware that the worker's report names.",
+    "Errors of all categories in the time range, by the hardware type in the report.",
     top(10, grown(BY_TYPE, by="hardware_type")),
     "hardware_type",
     links=[page("Errors with this hardware", hardware=cell("hardware_type"))],
 )
 over_time = panels.timeseries(
     "Errors by hardware type over time",
-    "Errors a minute, by the hardware that the worker's report names.",
+    "Errors per minute, by the hardware type in the report.",
     query(a_minute(BY_TYPE, by="hardware_type"), "{{hardware_type}}"),
     axis="errors a minute",
     stack=True,
@@ -92,7 +92,7 @@ over_time = panels.timeseries(
 )
 temperature = panels.timeseries(
     "GPU temperature",
-    f"The 12 hottest devices of the time range, without those of `other`. {UNTIL} Dashed: 80 and 85 °C.",
+    f"The 12 hottest GPUs of the time range, without those of `other`. {UNTIL} Dashed: 80 and 85 °C.",
     query(
         worst(12, f"max by (worker, gpu) ({select(TEMPERATURE, MACHINE)})", "worker, gpu",
               at_end(TEMPERATURE, MACHINE, over="max_over_time", by="worker, gpu")), "{{worker}} GPU {{gpu}}"),
@@ -103,7 +103,7 @@ temperature = panels.timeseries(
 )  # fmt: skip
 gpu_memory = panels.timeseries(
     "GPU memory",
-    f"The 12 fullest devices of the time range, without those of `other`. {UNTIL} Dashed: 80 and 95 %.",
+    f"The 12 GPUs with the fullest memory in the time range, without those of `other`. {UNTIL} Dashed: 80 and 95 %.",
     query(
         worst(12, f"max by (worker, gpu) ({select(GPU_MEMORY, MACHINE)})", "worker, gpu",
               at_end(GPU_MEMORY, MACHINE, over="max_over_time", by="worker, gpu")), "{{worker}} GPU {{gpu}}"),
@@ -114,8 +114,8 @@ gpu_memory = panels.timeseries(
 )  # fmt: skip
 together = panels.timeseries(
     "Errors and temperature",
-    "Errors of the categories HARDWARE_… a minute (left) beside the hottest GPU and the average of all (right): do "
-    "they rise together.",
+    "Errors per minute of the categories HARDWARE_… (left), and the temperature of the hottest GPU and the average of "
+    "all GPUs (right). If they rise together, heat may cause the errors.",
     query(a_minute(ERRORS, OF_HARDWARE), "hardware errors"),
     query(f"max({select(TEMPERATURE)})", "hottest GPU"),
     query(f"avg({select(TEMPERATURE)})", "GPUs on average"),
@@ -130,8 +130,8 @@ together = panels.timeseries(
 )  # fmt: skip
 hot_workers = panels.table(
     "Hot workers",
-    "Each worker's hottest GPU beside its errors in the time range: hot and with many errors is a machine to look at. "
-    "Hot and without is none. `other` is left out: it is many machines.",
+    "Each worker's hottest GPU and its hardware errors in the time range. A hot worker with many errors needs a check; "
+    "a hot worker without errors does not. Without `other`, which is many machines.",
     now(f"max by (worker) ({HEAT})"),
     now(f"max by (worker) ({select(GPU_MEMORY, MACHINE)})"),
     now(f"max by (worker) ({condition('throttling', MACHINE)} and on (worker) {HEAT})"),
@@ -150,7 +150,7 @@ hot_workers = panels.table(
 dashboard = frame.dashboard(
     "hardware",
     "Hardware",
-    "Which hardware fails, which is hot or full, and whether heat and errors go together.",
+    "Which hardware fails, is hot or full, and whether heat and errors rise together.",
     shelf(4, (4, in_range), (4, hottest), (4, fullest), (4, count("Overheating", "overheating")),
           (4, count("Throttling", "throttling")), (4, count("Memory pressure", "memory_pressure"))),
     shelf(9, (8, by_type), (16, over_time)),

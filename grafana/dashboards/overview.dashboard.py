@@ -1,4 +1,4 @@
-"""Is it bad now, since when, where?"""
+"""Dashboard with an overview: how many errors there are now, since when, and where."""
 
 from grafana import frame, infinity, panels, tiles
 from grafana.layout import shelf
@@ -14,21 +14,21 @@ OF_WORKER = [page("Errors of this worker", worker=cell("worker")), worker_dashbo
 
 
 def firing_count(matcher: str) -> str:
-    """0 where the rules are loaded and none fires; nothing where they are not."""
+    """Returns a count of firing alerts: 0 if the rules are loaded and none fires, no series if they are not loaded."""
     return f"count({alerts(matcher)}) or 0 * count({WATCHDOG})"
 
 
 up = tiles.service([service_dashboard()])
 critical_now = panels.stat(
     "Critical errors",
-    "Critical errors of the last hour, or since the counts were reset. One is enough to look at the page.",
+    "Critical errors of the last hour, or since the counts were reset. Red from one.",
     moment(total(select("distributed_testing_critical_errors"))),
     limits=(("green", None), ("red", 1)),
     links=[page("Critical errors", severity="critical")],
 )
 error_rate = panels.gauge(
     "Error rate",
-    "Errors that were received in the last minute. Orange: 6, where a surge is worth an alert; red: 60, one a second.",
+    "Errors received in the last minute. Orange from 6, the threshold of the rule ErrorSurge; red from 60.",
     moment(total(select("distributed_testing_error_rate")), "errors a minute"),
     limits=(("green", None), ("orange", 6), ("red", 60)),
     high=120,
@@ -42,15 +42,15 @@ errors = panels.stat(
 )
 critical_workers = panels.stat(
     "Critical workers",
-    "Workers that had a critical error within the last hour; `other`, the workers beyond the limits, counts as one. "
-    "Red from ten, as the rule ManyWorkersCritical.",
+    "Workers with a critical error in the last hour. `other`, all workers beyond the limits, counts as one worker. Red "
+    "from ten, the threshold of the rule ManyWorkersCritical.",
     moment(otherwise(f"sum(max by (worker) ({select(STATUS)}) == bool 2)")),
     limits=(("green", None), ("orange", 1), ("red", 10)),
     links=[page("Critical errors", severity="critical")],
 )
 last_critical = panels.stat(
     "Last critical error",
-    "How long ago the last critical error happened.",
+    "Time since the last critical error.",
     moment(f"1000 * max({select('distributed_testing_last_critical_error_timestamp_seconds')})"),
     unit="dateTimeFromNow",
     decimals=None,
@@ -59,8 +59,8 @@ last_critical = panels.stat(
 )
 firing = panels.stat(
     "Firing alerts",
-    "Alerts of the rules that fire now: critical ones, and all others but the watchdog. No data: Prometheus has not "
-    "loaded the rules.",
+    "Alerts of the Prometheus rules that fire now: critical alerts, and others except the watchdog. No data: "
+    "Prometheus has not loaded the rules.",
     moment(firing_count('severity="critical"'), "critical"),
     moment(firing_count('severity!="critical"'), "others"),
     limits=(("green", None), ("orange", 1)),
@@ -68,7 +68,7 @@ firing = panels.stat(
 )
 by_severity = panels.timeseries(
     "Errors by severity",
-    "Errors a minute, by severity.",
+    "Errors per minute, by severity.",
     query(a_minute(BY_SEVERITY, by="severity"), "{{severity}}"),
     axis="errors a minute",
     colours=SEVERITIES,
@@ -77,7 +77,7 @@ by_severity = panels.timeseries(
 )
 critical_over_time = panels.timeseries(
     "Critical errors over time",
-    "Critical errors of the hour before each moment, or since the counts were reset: since when is it bad.",
+    "Critical errors in the hour before each point, or since the counts were reset.",
     query(total(select("distributed_testing_critical_errors")), "critical"),
     colours=SEVERITIES,
     limits=(("green", None), ("red", 1)),
@@ -85,8 +85,8 @@ critical_over_time = panels.timeseries(
 )
 usual = panels.timeseries(
     "Errors and what is usual",
-    "Errors a minute of the last five minutes beside the average of the day before: is it more than usual. The rule "
-    "ErrorSurge compares the same two.",
+    "Errors per minute in the last five minutes (now), and their average over the 24 hours that ended one hour ago "
+    "(usual). The rule ErrorSurge compares the same two values.",
     query('60 * job:distributed_testing_errors:rate5m{job=~"$job"}', "now"),
     query('60 * job:distributed_testing_errors:rate5m_avg1d{job=~"$job"}', "usual"),
     axis="errors a minute",
@@ -95,15 +95,15 @@ usual = panels.timeseries(
 )
 by_category = panels.bars(
     "Errors by category",
-    "Errors in the time range, by category: what goes wrong.",
+    "Errors in the time range: the ten most frequent categories.",
     top(FIRST_FEW, grown(ERRORS, by="category")),
     "category",
     links=[page("Errors of this category", category=cell("category"))],
 )
 by_worker = panels.bars(
     "Errors by worker",
-    "The ten workers with most errors in the time range: one bar far above the others is a machine, not the code. "
-    "`other`, all workers beyond the limits, is left out.",
+    "The ten workers with the most errors in the time range. One bar far above the others suggests a fault of that "
+    "machine, not of the code. Without `other`, all workers beyond the limits.",
     top(FIRST_FEW, grown(ERRORS, MACHINE, by="worker")),
     "worker",
     links=OF_WORKER,
@@ -117,18 +117,18 @@ by_type = panels.bars(
 )
 status = panels.status_history(
     "Worker status",
-    "By the hour before each moment: critical, warning or stable. The 30 workers that were worst over the time range, "
-    "without `other`.",
+    "Status by the errors in the hour before each point: critical, warning or stable. Shows the 30 workers with the "
+    "worst status over the time range, without `other`.",
     query(worst(30, f"max by (worker) ({select(STATUS, MACHINE)})", "worker", at_end(STATUS, MACHINE)), "{{worker}}"),
     links=[page("Errors of this worker", worker=label("worker")), worker_dashboard(label("worker"))],
 )
-# Words would be sorted critical, info, warning.
+# Ranks, because Grafana would sort the words alphabetically: critical, info, warning.
 RANKS = {3: "critical", 2: "warning", 1: "info"}
 RANKED = f"""3 * {alerts('severity="critical"')} or 2 * {alerts('severity="warning"')} or {alerts()}"""
 firing_alerts = panels.table(
     "Alerts",
-    "What fires now, by the rules of Prometheus, critical ones first. A click on its name leads to what to do. Alerts "
-    "that the service pushed itself are in Alertmanager.",
+    "Alerts of the Prometheus rules that fire now, critical alerts first. The name of an alert links to its runbook. "
+    "Alerts pushed by the service itself are in Alertmanager only.",
     now(f"max by (alertname, worker, type) ({RANKED})"),
     columns=[
         Column("alertname", "Alert", {"links": [runbook(cell("Alert"))]}),
@@ -144,14 +144,14 @@ firing_alerts = panels.table(
 )  # fmt: skip
 single = infinity.single_errors(
     "Newest critical errors",
-    "The last hundred critical errors of 24 hours, from the service itself. Needs the Infinity data source.",
+    "The newest 100 critical errors of the last 24 hours, from the service's API. Needs the Infinity data source.",
     severity="critical",
 )
 
 dashboard = frame.dashboard(
     "overview",
     "Overview",
-    "Is it bad now, since when, where: the errors that the fleet of test workers reports.",
+    "How many errors the test workers report now, since when, and where.",
     shelf(4, (3, up), (4, critical_now), (3, error_rate), (3, errors), (3, critical_workers), (4, last_critical),
           (4, firing)),
     shelf(9, (8, by_severity), (8, critical_over_time), (8, usual)),

@@ -1,4 +1,4 @@
-"""Which errors come again, which are new, and what to look at first."""
+"""Dashboard for triage: which errors recur, which are new, and what to look at first."""
 
 from grafana import frame, infinity, panels
 from grafana.layout import shelf
@@ -7,19 +7,19 @@ from grafana.panels import Column, moment, now, query
 from grafana.queries import grown, otherwise, select, top, total
 
 ERRORS = "distributed_testing_errors_total"
-ALL = grown("distributed_testing_errors_by_severity_total")  # as many errors, in three series
+ALL = grown("distributed_testing_errors_by_severity_total")  # the same number of errors, but in three series
 RECURRING = "distributed_testing_recurring_patterns"
 FIRST_SEEN = "distributed_testing_type_first_seen_timestamp_seconds"
 KIND = "category, type"
 
 order = panels.text(
-    "In which order",
-    "How to go through this dashboard.",
-    "1. **New** types that came after a change: look at the change.\n"
-    "2. Types **above their average**: something began.\n"
-    "3. Types on **many workers**: the code or the network. On one: the machine.\n"
-    "4. **Recurring** patterns: known trouble; repair or silence it.\n\n"
-    "A click on a row or a bar shows the single errors.",
+    "How to use this dashboard",
+    "The order in which to read the panels.",
+    "1. **New** types after a change: check the change.\n"
+    "2. Types **above their average**: a fault has just begun.\n"
+    "3. Types on **many workers**: check the code or the network. On one worker: check the machine.\n"
+    "4. **Recurring** patterns: known faults; fix or silence them.\n\n"
+    "Click a row or a bar to see its errors.",
 )
 recurring_now = panels.stat(
     "Recurring patterns",
@@ -30,29 +30,29 @@ recurring_now = panels.stat(
 )
 new_types = panels.stat(
     "New error types",
-    "Error types that were seen for the first time ever within the time range.",
+    "Error types whose first error ever is in the time range.",
     moment(otherwise(f"sum(min by (type) ({select(FIRST_SEEN)}) > bool time() - $__range_s)")),
     limits=(("green", None), ("purple", 1)),
     links=[page("Errors")],
 )
 known_types = panels.stat(
     "Known error types",
-    "Error types that were ever seen.",
+    "All error types seen so far.",
     moment(otherwise(f"count(min by (type) ({select(FIRST_SEEN)}))")),
     links=[page("Errors")],
 )
 concentration = panels.stat(
     "Share of the most frequent",
-    "Of all errors in the time range, how many are of the most frequent category and type. When it is much, one repair "
-    "helps much.",
+    "Share of the most frequent category and type in all errors of the time range. If it is high, one fix removes many "
+    "errors.",
     moment(otherwise(f"max({grown(ERRORS, by=KIND)}) / ({ALL} > 0)")),
     unit="percentunit",
     links=[page("Errors")],
 )
 first = panels.table(
     "What to look at first",
-    "Every category and type of the time range: how many errors, on how many workers, and what they are of all. "
-    "`other`, the workers beyond the limits, counts as one. Click on a type for its errors.",
+    "Each category and type in the time range: number of errors, number of workers, and share of all errors. `other`, "
+    "all workers beyond the limits, counts as one worker. Click a type to see its errors.",
     now(f"{grown(ERRORS, by=KIND)} > 0"),
     now(f"count by ({KIND}) ({grown(ERRORS, by=f'{KIND}, worker')} > 0)"),
     now(f"({grown(ERRORS, by=KIND)} > 0) / scalar({ALL})"),
@@ -70,7 +70,7 @@ first = panels.table(
 )  # fmt: skip
 newest = panels.table(
     "Newest error types",
-    "The 20 types that appeared last.",
+    "The 20 error types that were first seen most recently.",
     now(f"1000 * topk(20, min by (type) ({select(FIRST_SEEN)}))"),
     columns=[
         Column("type", "Type", {"links": [page("Errors of this type", type=cell("Type"))]}),
@@ -80,8 +80,8 @@ newest = panels.table(
 )
 rising = panels.bars(
     "Types above their average",
-    "By how many errors a minute a type is now above its average of the time range: what has just begun. Now: the last "
-    "twelfth of the time range, at least five minutes; one stray error is no beginning.",
+    "Errors per minute now, minus the average of the time range, by type: shows what has just begun. Now is the last "
+    "twelfth of the time range, at least five minutes. Differences up to 0.05 are left out.",
     top(10, f"60000 * sum by (type) (increase({select(ERRORS)}[$__interval])) / $__interval_ms - "
             f"60 * sum by (type) (increase({select(ERRORS)}[$__range])) / $__range_s", above=0.05),
     "type",
@@ -94,27 +94,27 @@ rising = panels.bars(
 )  # fmt: skip
 spread = panels.bars(
     "Types on most workers",
-    "On how many workers a type was seen in the time range: many mean the code or the network, one means the machine. "
-    "`other`, the workers beyond the limits, counts as one.",
+    "Number of workers on which a type occurred in the time range. Many workers suggest the code or the network, one "
+    "worker suggests its machine. `other`, all workers beyond the limits, counts as one worker.",
     top(10, f"count by (type) ({grown(ERRORS, by='type, worker')} > 0)"),
     "type",
     links=[page("Errors of this type", type=cell("type"))],
 )
 by_category = panels.timeseries(
     "Recurring patterns by category",
-    "Patterns that recurred in the hour before each moment.",
+    "Patterns that recurred in the hour before each point.",
     query(f"sum by (category) ({select(RECURRING)}) > 0", "{{category}}"),
     stack=True,
     links=[page("Recurring errors", group="recurring", category=label("category"))],
 )
 patterns = infinity.top_patterns(
     "Top patterns",
-    "The fifty most frequent patterns of 24 hours, from the service itself. A click on one shows its errors. Needs the "
-    "Infinity data source.",
+    "The 50 most frequent patterns of the last 24 hours, from the service's API. Click a pattern to see its errors. "
+    "Needs the Infinity data source.",
 )
 single = infinity.single_errors(
     "Newest recurring errors",
-    "The last hundred errors of recurring patterns, of 24 hours, from the service itself. Needs the Infinity data "
+    "The newest 100 errors of recurring patterns in the last 24 hours, from the service's API. Needs the Infinity data "
     "source.",
     group="recurring",
 )
@@ -122,7 +122,7 @@ single = infinity.single_errors(
 dashboard = frame.dashboard(
     "patterns",
     "Patterns and triage",
-    "Which errors come again, which are new, and what to look at first.",
+    "Which errors recur, which are new, and what to look at first.",
     shelf(7, (8, order), (4, recurring_now), (4, new_types), (4, known_types), (4, concentration)),
     shelf(12, (14, first), (10, newest)),
     shelf(9, (8, rising), (8, spread), (8, by_category)),

@@ -1,4 +1,4 @@
-"""One worker or all of them: what state they are in, which errors they have, how they differ from the fleet."""
+"""Dashboard of one worker or all workers: their status, their errors, and how they differ from the fleet."""
 
 from collections.abc import Callable
 
@@ -29,12 +29,12 @@ LAST_ERROR = "distributed_testing_worker_last_error_timestamp_seconds"
 CHOSEN = 'worker=~"$worker"'
 MACHINES = f"{CHOSEN}, {MACHINE}"
 ONE = 'worker=~"$machine"'
-MANY = 12  # lines in a graph that can still be told apart; and rows, each with eight panels
+MANY = 12  # lines in a graph that are distinguishable; also the number of rows, each with eight panels
 OF_WORKER = [page("Errors of this worker", worker=label("worker")), worker_dashboard(label("worker"))]
 LIMITS = {"cpu": CPU, "memory": MEMORY, "disk": DISK}
 MEDIAN = "median of the fleet"
 AVERAGE = "average of the fleet"
-FLEET = DASHED | {"links": []}  # it is no worker that a link could lead to
+FLEET = DASHED | {"links": []}  # without links, because it is no worker
 
 
 def usage(part: str) -> str:
@@ -42,14 +42,14 @@ def usage(part: str) -> str:
 
 
 def of_workers(title: str, part: str, of: str = MACHINES) -> core.Panel:
-    """What workers use of something, beside the fleet's median; of many only the highest are drawn."""
+    """Returns a graph of the usage of CPU, memory or disk by worker, with the fleet's median."""
     mine, few = f"max by (worker) ({select(usage(part), of)})", of == ONE
-    highest = "" if few else f"; the {MANY} highest, without `other`"
+    highest = "" if few else f" The {MANY} highest workers, without `other`."
     drawn = mine if few else worst(MANY, mine, "worker", at_end(usage(part), of, over="max_over_time"))
     return panels.timeseries(
         title,
-        f"By the latest report of each worker, for an hour after it{highest}. Dashed: the median of the fleet, and "
-        "from where the service judges an error of the worker a warning, or critical.",
+        f"From the latest report of each worker, for one hour after the report.{highest} Dashed: the median of the "
+        "fleet, and the thresholds from which the service classifies the worker's errors as warning or critical.",
         query(drawn, "{{worker}}"),
         query(f"quantile(0.5, max by (worker) ({select(usage(part), MACHINE)}))", MEDIAN),
         unit="percentunit",
@@ -61,7 +61,7 @@ def of_workers(title: str, part: str, of: str = MACHINES) -> core.Panel:
 
 
 def each(expression: Callable[[str], str]) -> list[core.Target]:
-    """A column for CPU, memory and disk."""
+    """Returns a query for each of CPU, memory and disk."""
     return [now(expression(usage(part))) for part in ("cpu", "memory", "disk")]
 
 
@@ -71,8 +71,8 @@ def share(part: str) -> dict[str, object]:
 
 workers = panels.table(
     "Workers",
-    "Each chosen worker: its state, its errors in the time range, and its machine by its latest report. A click on its "
-    "name leads to its errors. `other`, all workers beyond the limits, is left out.",
+    "Each selected worker: status, errors in the time range, and usage from its latest report. Its name links to its "
+    "errors. Without `other`, all workers beyond the limits.",
     now(f"max by (worker) ({select(STATE, MACHINES)})"),
     now(grown(ERRORS, MACHINES, by="worker")),
     now(f"1000 * max by (worker) ({select(LAST_ERROR, MACHINES)})"),
@@ -91,14 +91,14 @@ workers = panels.table(
 )  # fmt: skip
 status = panels.status_history(
     "Status of the workers",
-    "By the hour before each moment: critical, warning or stable. Of the chosen workers the 30 that were worst, "
-    "without `other`.",
+    "Status by the errors in the hour before each point: critical, warning or stable. Shows the 30 selected workers "
+    "with the worst status, without `other`.",
     query(worst(30, f"max by (worker) ({select(STATE, MACHINES)})", "worker", at_end(STATE, MACHINES)), "{{worker}}"),
     links=OF_WORKER,
 )
 by_category = panels.timeseries(
     "Errors of the workers by category",
-    "Errors a minute of the chosen workers: what goes wrong on them. With all chosen, of `other`, too.",
+    "Errors per minute of the selected workers, by category. If all workers are selected, `other` is included.",
     query(a_minute(ERRORS, CHOSEN, by="category"), "{{category}}"),
     axis="errors a minute",
     stack=True,
@@ -106,8 +106,8 @@ by_category = panels.timeseries(
 )
 compared = panels.timeseries(
     "Errors compared with the fleet",
-    f"Errors a minute: the {MANY} chosen workers with most in the time range. Dashed: the average of all workers. "
-    "Both without `other`, which is many.",
+    f"Errors per minute of the {MANY} selected workers with the most errors in the time range. Dashed: the average of "
+    "all workers. Both without `other`, which is many workers.",
     query(
         worst(MANY, a_minute(ERRORS, MACHINES, by="worker"), "worker",
               f"sum by (worker) (increase({select(ERRORS, MACHINES)}[$__range] @ end()))"), "{{worker}}"),
@@ -119,8 +119,8 @@ compared = panels.timeseries(
 # A row for each of a thousand workers would be eight thousand panels.
 WORST = f"topk({MANY}, max by (worker) (max_over_time({select(STATE, MACHINES)}[$__range])))"
 one_state = panels.stat(
-    "State of $machine",
-    "By the last hour.",
+    "Status of $machine",
+    "Status by the errors of the last hour.",
     moment(f"max({select(STATE, ONE)})"),
     limits=STATUS,
     mappings=[STATUS_WORDS],
@@ -128,7 +128,7 @@ one_state = panels.stat(
 )
 one_last = panels.stat(
     "Last error of $machine",
-    "How long ago it had an error.",
+    "Time since its last error.",
     moment(f"1000 * max({select(LAST_ERROR, ONE)})"),
     unit="dateTimeFromNow",
     decimals=None,
@@ -136,8 +136,7 @@ one_last = panels.stat(
 )
 one_share = panels.stat(
     "$machine vs. average",
-    "Its errors in the time range, divided by those of a worker on average, without `other`. Orange: twice as many; "
-    "red: five times.",
+    "Its errors in the time range, divided by the average of all workers without `other`. Orange from 2, red from 5.",
     moment(otherwise(f"{grown(ERRORS, ONE)} / (avg({grown(ERRORS, MACHINE, by='worker')}) > 0)")),
     decimals=1,
     limits=(("green", None), ("orange", 2), ("red", 5)),
@@ -145,13 +144,13 @@ one_share = panels.stat(
 )
 one_history = panels.status_history(
     "Status history of $machine",
-    "By the hour before each moment.",
+    "Status by the errors in the hour before each point.",
     query(f"max by (worker) ({select(STATE, ONE)})", "{{worker}}"),
     links=OF_WORKER,
 )
 one_categories = panels.timeseries(
     "Errors of $machine by category",
-    "Errors a minute: what goes wrong on it.",
+    "Errors per minute, by category.",
     query(a_minute(ERRORS, ONE, by="category"), "{{category}}"),
     axis="errors a minute",
     stack=True,
@@ -161,7 +160,7 @@ one_categories = panels.timeseries(
 dashboard = frame.dashboard(
     "workers",
     "Workers",
-    "One worker or all: what state they are in, which errors they have, and how they differ from the fleet.",
+    "One worker or all workers: their status, their errors, and how they differ from the fleet.",
     shelf(12, (12, workers), (12, status)),
     shelf(9, (12, by_category), (12, compared)),
     shelf(9, (8, of_workers("CPU", "cpu")), (8, of_workers("Memory", "memory")), (8, of_workers("Disk", "disk"))),

@@ -13,19 +13,19 @@ needs_chromium = pytest.mark.skipif(not CHROMIUM, reason="chromium (Debian's pac
 FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync", "--autoplay-policy=document-user-activation-required",
-    # The last list of features counts, so it has of Playwright's what matters here; new in it is that no renderer is
-    # started for a page that may come next, a sixth of what a page costs.
+    # Chromium uses the last list of features only, so this list repeats the relevant features of Playwright's list. It
+    # adds SpareRendererForSitePerProcess: not starting a spare renderer saves a sixth of the time per page.
     "--disable-features=SpareRendererForSitePerProcess,HttpsUpgrades,HttpsFirstBalancedModeAutoEnable,PaintHolding,"
     "OptimizationHints,MediaRouter,NetworkTimeServiceQuerying,ThirdPartyStoragePartitioning,DestroyProfileOnBrowserClose",
 ]  # fmt: skip
-LONGEST = 45_000  # ms until the page has come back by itself: it tries at least every 30 s
-# For a machine that is slow or busy; but not 20 s, after which the page looks again by itself whatever it missed.
+LONGEST = 45_000  # ms until the page has reconnected: it retries at least every 30 s
+# Long enough for a slow machine, but shorter than 20 s, after which the page polls and thereby hides a missed update.
 PATIENCE = 10_000
 expect.set_options(timeout=PATIENCE)
 
 
 async def listed(page: Page, errors: int, *, rows: int | None = None) -> None:
-    """Waits until the list stands for so many errors, in so many rows where repeats are folded."""
+    """Waits until the list represents `errors` errors. With `rows`, also checks the number of rows."""
     await page.wait_for_function(
         "n => [...document.querySelectorAll('#errors li')].reduce((sum, row) => sum + Number(row.dataset.count), 0) === n",
         arg=errors, timeout=PATIENCE,
@@ -35,7 +35,7 @@ async def listed(page: Page, errors: int, *, rows: int | None = None) -> None:
 
 
 async def current(page: Page) -> None:
-    """Waits until the rows are those of the range and the filters in the address: until then the ones before stay."""
+    """Waits until the rows match the range and filters in the address. Until then the page shows the previous rows."""
     await page.wait_for_function("""() => {
         const place = (query) => {
             const found = new URLSearchParams(query);
@@ -50,7 +50,7 @@ async def current(page: Page) -> None:
 
 
 async def all_listed(page: Page, errors: int) -> None:
-    """Has older errors shown until there are no more; then the list stands for so many."""
+    """Loads older errors until there are no more, and waits until the list represents `errors` errors."""
     await current(page)
     while await page.locator("#older").is_visible():
         before = await page.locator("#errors li").count()
@@ -60,14 +60,14 @@ async def all_listed(page: Page, errors: int) -> None:
 
 
 async def leave_details(page: Page) -> None:
-    """The dialog closes at once; the browser goes back in its history a moment later."""
+    """Closes the dialog, and waits for the change of the address, which follows a moment later."""
     await page.keyboard.press("Escape")
     await expect(page.locator("#details")).to_be_hidden()
     await expect(page).not_to_have_url(re.compile("error="))
 
 
 async def open_page(browser: Browser, service: InProcess, query: str = "", **more: Any) -> tuple[Page, list[str]]:
-    """The page once it is live, and a list of what it complains of."""
+    """Opens the page and waits until it is live. Returns it, and a list to which its errors are added."""
     page = await browser.new_page(**more)
     complaints: list[str] = []
     page.on("pageerror", lambda error: complaints.append(str(error)))

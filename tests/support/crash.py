@@ -1,8 +1,8 @@
-"""Faults, and the comparison of everything after them, for the crash tests. `senders.py` has the load, `watchers.py` what
-watches the service.
+"""The crash tests' faults, and the comparison of all outputs after them. `senders.py` has the load, `watchers.py` the
+clients that observe the service.
 
-The service is used from outside only: its command, HTTP, WebSocket, files and signals. Two processes are known: the HTTP
-process, which `Served` started, and its child, the store process, which has the DuckDB file open.
+The tests use the service only from outside: its command, HTTP, WebSocket, files and signals. They know two processes:
+the HTTP process, which `Served` starts, and its child, the store process, which has the DuckDB file open.
 """
 
 import asyncio
@@ -31,8 +31,8 @@ PAGE_SIZE = 1_000
 
 
 def store_process(pid: int) -> psutil.Process | None:
-    """The store process of the service `pid`. multiprocessing starts it with `exporter.store.server`, and beside it a process that
-    tracks resources. Of several children, the one that has the database open; None while there is none."""
+    """Returns the store process of the service `pid`, None while there is none. If several children have
+    `exporter.store.server` in their command line, returns the child that has the database open."""
     found = []
     with contextlib.suppress(psutil.Error):
         for child in psutil.Process(pid).children(recursive=True):
@@ -52,7 +52,7 @@ def _has_database(process: psutil.Process) -> bool:
 
 
 def listed(service: Served) -> list[dict[str, Any]]:
-    """Every stored error, newest first, page by page."""
+    """Returns every stored error, newest first; reads all pages."""
     errors: list[dict[str, Any]] = []
     cursor = ""
     while cursor is not None:
@@ -64,7 +64,7 @@ def listed(service: Served) -> list[dict[str, Any]]:
 
 @dataclasses.dataclass
 class Site:
-    """A service with everything that watches it."""
+    """A service with its load, its faults and the clients that observe it."""
 
     start: Callable[[], Served]
     service: Served
@@ -82,7 +82,7 @@ class Site:
         return store_process(self.service.process.pid)
 
     async def kill_http(self) -> None:
-        """The HTTP process is killed and started again at once, beside a store process that may still be there."""
+        """Kills the HTTP process and restarts it at once, while the old store process may still run."""
         killed = self.service
         killed.process.kill()
         self.service, _ = await asyncio.gather(asyncio.to_thread(self.start), asyncio.to_thread(killed.stop))
@@ -97,8 +97,8 @@ class Site:
         await eventually(lambda: (now := self.store()) and now.pid != store.pid, 30)
 
     async def stop_store(self, seconds: float) -> None:
-        """Stopped for so many seconds; what was acknowledged is counted from `SETTLE_SECONDS` on, when nothing is answered
-        any more that the store process had done before."""
+        """Stops the store process for `seconds`, and counts the reports acknowledged meanwhile. Counting begins after
+        `SETTLE_SECONDS`, when responses based on earlier work of the store process are over."""
         store = await eventually(self.store)
         store.send_signal(signal.SIGSTOP)
         try:
@@ -111,7 +111,7 @@ class Site:
                 store.send_signal(signal.SIGCONT)
 
     async def reads(self) -> None:
-        """Returns when the service answers reads."""
+        """Waits until the service answers reads."""
 
         def answered() -> bool:
             with contextlib.suppress(urllib.error.HTTPError, OSError):
@@ -121,7 +121,7 @@ class Site:
         await eventually(lambda: asyncio.to_thread(answered), 30)
 
     async def problems(self) -> list[str]:
-        """Compares what was acknowledged, stored, counted, pushed and delivered; returns a line for each difference."""
+        """Compares acknowledged, stored, counted, pushed and delivered errors. Returns a line for each difference."""
         acknowledged = self.ledger.acknowledged
         found = list(self.ledger.contradictions)
         errors = await self._settled()
@@ -148,7 +148,7 @@ class Site:
         return found + await asyncio.to_thread(self._metrics_problems, by_severity)
 
     async def _settled(self) -> list[dict[str, Any]]:
-        """Every stored error, as soon as the store has as many as are counted and acknowledged, or after 15 seconds."""
+        """Returns every stored error once the store has all counted and acknowledged errors, or after 15 seconds."""
         deadline = time.monotonic() + 15
         while True:
             await self.reads()
@@ -208,8 +208,8 @@ def _few(values: Any) -> str:
 
 @contextlib.asynccontextmanager
 async def site(start: Callable[..., Served], folder: Path, seed: int) -> AsyncIterator[Site]:
-    """A service on a port that stays, with a WebSocket client, a Prometheus and a stub of Alertmanager that watch it.
-    `start` is the fixture `served`."""
+    """A service that keeps its port across restarts, observed by a WebSocket client, a Prometheus and a stub of
+    Alertmanager. `start` is the fixture `served`."""
     print(f"seed {seed}")
     alertmanager = AlertmanagerStub()
     await alertmanager.start()
@@ -231,5 +231,5 @@ async def site(start: Callable[..., Served], folder: Path, seed: int) -> AsyncIt
 
 
 def seed_of_run() -> int:
-    """A new seed each run, or the one given in CRASH_SEED, to repeat a run."""
+    """Returns a random seed, or the seed in CRASH_SEED, to repeat a run."""
     return int(os.environ.get("CRASH_SEED") or random.randrange(1_000_000))

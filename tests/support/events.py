@@ -1,4 +1,4 @@
-"""Error events for tests, and the log that holds them."""
+"""Makes error events for tests and appends them to a log."""
 
 import datetime as dt
 import json
@@ -10,8 +10,7 @@ from exporter.log.embedded import EmbeddedLog, new_identity
 
 
 def event(number: int = 1, **fields: Any) -> ErrorEvent:
-    """A critical event of the worker `w`, received now; `number` makes its `event_id`. `traceback` goes into its
-    report."""
+    """Returns a critical event of the worker `w`, received now, with the id `number`. Its report has `traceback`."""
     now = dt.datetime.now(dt.UTC)
     sent = {"worker_id": "w", "message": "m", "traceback": fields.pop("traceback", None)}
     values = {

@@ -1,4 +1,4 @@
-"""Ingest and a log, without the service around them."""
+"""Ingest with a log, but without the rest of the service."""
 
 import datetime as dt
 import json
@@ -24,8 +24,9 @@ def submission(message: str = "m", *, key: str | None = None, received: float = 
 
 
 class Ingesting:
-    """`events` were appended, `failures` are what the log said. `outcomes` is the database: what a lookup finds, by
-    position or by (worker_id, event_id, timestamp); `lookups` are the ones that were made."""
+    """Ingest with a log and a fake database. `events` are the appended events, `failures` the errors of the log.
+    `outcomes` are the results of database lookups, by position or by (worker_id, event_id, timestamp); `lookups`
+    records the lookups."""
 
     def __init__(self, path: Path, *, past: Past | None = None, **log: Any) -> None:
         self.events: list[ErrorEvent] = []
@@ -42,7 +43,7 @@ class Ingesting:
         self.ingest.start()
 
     async def accept(self, *submissions: Submission) -> list[Any]:
-        """The result of each submission: the decoded `data`, or the refusal."""
+        """Returns the result of each submission: the decoded `data`, or the refusal."""
         return [decoded(result) for result in await self.ingest.ingest(submissions)]
 
     async def close(self) -> None:

@@ -1,4 +1,4 @@
-"""A database and the log that it is a projection of, without the process around them."""
+"""A database and the log that is projected into it, in the test's process instead of a store process."""
 
 import datetime as dt
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ from exporter.store.state import load_state
 
 
 class Projected:
-    """What the store's process has at `path`. Nothing is projected until `catch_up`, or `projection.start`."""
+    """Log, database and projection, as in the store process. Projects only on `catch_up` or `projection.start`."""
 
     def __init__(self, path: Path, log: EmbeddedLog | None = None) -> None:
         self.log = log or EmbeddedLog(log_path(path))
@@ -36,7 +36,7 @@ class Projected:
         self.projection.catch_up(position)
 
     def read(self, query: Read[Any]) -> Any:
-        """The answer as the reads give it, of everything that is in the log."""
+        """Projects the whole log, and returns the result of `query`."""
         self.projection.catch_up(self.log.last)
         return self.database.read(lambda cursor: answer(cursor, query))
 

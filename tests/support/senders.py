@@ -1,4 +1,4 @@
-"""The load of the crash tests: clients that send reports until they are acknowledged, and the ledger of both."""
+"""The load of the crash tests: clients that retry reports until they are acknowledged, and a ledger of both."""
 
 import asyncio
 import contextlib
@@ -12,26 +12,26 @@ import aiohttp
 
 CLIENTS = 6
 CRITICAL_SHARE = 0.1
-TYPES = 150  # of critical errors: fewer than the metrics have labels for, so that no counter is folded
+TYPES = 150  # of critical errors; fewer than `max_type_labels`, so that no label is folded
 ATTEMPT_SECONDS = 5.0
 DELIVERY_SECONDS = 45.0  # bounds the retries of one request
 RETRY_SECONDS = 0.05
 
 
 class Ledger:
-    """What was sent and what was acknowledged, by event_id. Makes the reports."""
+    """Makes reports, and records sent and acknowledged reports by event_id."""
 
     def __init__(self, rng: random.Random) -> None:
         self.sent: dict[str, dict[str, Any]] = {}
         self.acknowledged: dict[str, dict[str, Any]] = {}
-        self.contradictions: list[str] = []  # repeats that were answered otherwise than before
+        self.contradictions: list[str] = []  # retries with a different response than before
         self._rng = rng
         self._numbers = itertools.count()
         self._critical = itertools.count()
 
     def report(self) -> dict[str, Any]:
-        """A new report. Each critical one has a pair of type and worker of its own, so it is an alert of its own: no type
-        has more than 20 workers, and all together are fewer than the 2,000 alerts from which on they are folded."""
+        """Returns a new report. Each critical report has its own pair of type and worker, so it causes its own alert:
+        no type has more than 20 workers, and there are fewer than 2,000 pairs, so no alert is folded."""
         number = next(self._numbers)
         report = {
             "event_id": f"e{number}",
@@ -58,10 +58,10 @@ class Ledger:
 
 
 class Load:
-    """Clients that send reports one by one and in small batches, each again until it is acknowledged. `pause` is the time
-    between two requests of a client. `failures` counts the attempts that did not succeed, by what was answered.
+    """Clients that send single reports and small batches, and retry each request until it is acknowledged. `pause` is
+    the time in seconds between two requests of a client. `failures` counts failed attempts by their response.
 
-    They run inside of `async with`; it ends when everything that was sent is acknowledged."""
+    The clients run inside `async with`, whose end waits until all sent reports are acknowledged."""
 
     def __init__(self, url: str, ledger: Ledger, rng: random.Random) -> None:
         self.pause = 0.1
@@ -108,7 +108,7 @@ class Load:
             await asyncio.sleep(RETRY_SECONDS)
 
     async def _attempt(self, session: aiohttp.ClientSession, reports: list[dict[str, Any]]) -> str:
-        """Notes what was acknowledged; returns why not everything was, or ""."""
+        """Sends `reports` once and records the acknowledged ones. Returns the reason of a failure, or ""."""
         path, body = ("/api/report-error", reports[0]) if len(reports) == 1 else ("/api/report-errors", reports)
         async with session.post(path, json=body) as response:
             answer = await response.json()

@@ -1,5 +1,5 @@
-"""The real Prometheus and Alertmanager with the shipped files, and the two ends that cannot be had here: Slack's webhook,
-which refuses what the real one refuses, and a mail server with STARTTLS and AUTH (aiosmtpd)."""
+"""The real Prometheus and Alertmanager with the shipped configuration, and two fake receivers: Slack's webhook, which
+refuses the same messages as the real webhook, and a mail server with STARTTLS and AUTH (aiosmtpd)."""
 
 import asyncio
 import contextlib
@@ -40,18 +40,18 @@ def get(url: str) -> Any:
 
 
 def wait(check: Callable[[], Any], seconds: float = 20.0) -> Any:
-    """What `check` returns as soon as that is true; while it raises OSError it is asked again."""
+    """Calls `check` until its result is true, and returns the result. Ignores OSError. Fails after `seconds`."""
     deadline = time.monotonic() + seconds
     while True:
         with contextlib.suppress(OSError):
             if result := check():
                 return result
-        assert time.monotonic() < deadline, "it did not happen in time"
+        assert time.monotonic() < deadline, "the check did not become true in time"
         time.sleep(0.05)
 
 
 class Program:
-    """A program of its own process; its output is in a file."""
+    """A running program whose output goes to the file `log`."""
 
     def __init__(self, command: list[str], log: Path, **environment: str) -> None:
         self._log = log.open("ab")
@@ -65,7 +65,7 @@ class Program:
 
 
 class Slack:
-    """Slack's incoming webhook, as far as Alertmanager uses it: what it was sent, after it was checked."""
+    """A fake of Slack's incoming webhook. `messages` are the valid messages, `refused` the reasons of refusals."""
 
     def __init__(self) -> None:
         self.messages: list[dict[str, Any]] = []
@@ -101,7 +101,7 @@ class Slack:
 
 
 def slack_faults(message: Any) -> list[tuple[str, bool]]:
-    """The reasons for which Slack refuses a message, by its documentation, and whether they hold."""
+    """Returns each documented reason for which Slack refuses a message, and whether it applies."""
     if not isinstance(message, dict):
         return [("invalid_payload", True)]
     attachments = message.get("attachments") or []
@@ -125,7 +125,7 @@ def slack_faults(message: Any) -> list[tuple[str, bool]]:
 
 
 class Mail:
-    """A mail server that takes mail only over TLS and from who knows the password."""
+    """A mail server that accepts mail only over TLS and with the password."""
 
     def __init__(self, folder: Path) -> None:
         authority = trustme.CA()
@@ -156,7 +156,7 @@ class Mail:
 
 
 class Hung:
-    """A server that accepts connections and says nothing."""
+    """A server that accepts connections and never answers."""
 
     def __init__(self) -> None:
         self._socket = socket.create_server(("127.0.0.1", 0))
@@ -167,7 +167,7 @@ class Hung:
 
 
 class Stack:
-    """Prometheus and Alertmanagers with the shipped configuration: nothing but addresses, secrets, and the interval of
+    """Prometheus and Alertmanagers with the shipped configuration. Only addresses, secrets, and the intervals of
     scrapes and evaluations differ."""
 
     def __init__(self, folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""A log, and the client of a store's process that reads it, without a service around them."""
+"""A log and the client of a store process that reads the log, without the rest of the service."""
 
 import datetime as dt
 from pathlib import Path
@@ -15,7 +15,7 @@ from exporter.store.wire import StoreSettings
 
 
 class Started:
-    """A log, and the client of a store's process that reads it."""
+    """A log and the client of a store process that reads the log. With `process=False` the store is a thread."""
 
     def __init__(self, path: Path, *, process: bool = True) -> None:
         self.log = EmbeddedLog(log_path(path))
@@ -38,7 +38,7 @@ class Started:
         return answer.decode().summary.total_errors
 
     async def answered(self) -> bool:
-        """Whether a read is answered now."""
+        """Returns whether the store answers a read now."""
         try:
             await self.count()
         except StoreError:

@@ -1,13 +1,13 @@
-"""Reads what `strace -f -y -o FILE` wrote, and judges by it whether an answer was sent only after its log entry was on disk.
+"""Parses the output of `strace -f -y -o FILE`, and checks that each response is sent after its log entry is on disk.
 
-A call is one line, or two when other threads came between:
+A call is one line, or two lines if other threads ran in between:
 
     4775  pwrite64(7</db.log>, "…", 673, 12) = 673
     4775  fdatasync(7</db.log> <unfinished ...>
     4771  write(26<socket:[9236]>, "HTTP/1.1 200 OK…", 327) = 327
     4775  <... fdatasync resumed>) = 0
 
-strace stops a thread where a call begins and where it ends, so the order of the lines is the order in which it happened.
+strace stops a thread at the beginning and the end of each call, so the lines are in the order of the events.
 """
 
 import re
@@ -20,7 +20,7 @@ CALLS = ("openat", "fdatasync", "fsync", "pwrite64", "pwritev", "pwritev2", "wri
 WRITES = ("pwrite64", "pwritev", "pwritev2", "write", "writev")
 ANSWERS = ("write", "writev", "sendto", "sendmsg")
 FLUSHES = ("fdatasync", "fsync")
-LMDB_META_BYTES = 8_192  # LMDB's two meta pages begin the file; a commit counts when the one it writes is on disk
+LMDB_META_BYTES = 8_192  # LMDB's file begins with two meta pages; a commit ends with a flushed write to one of them
 
 _WHOLE = re.compile(r"(\d+) +(\w+)\((.*)\) += (-?\d+|\?)(.*)")
 _UNFINISHED = re.compile(r"(\d+) +(\w+)\((.*) <unfinished \.\.\.>")
@@ -42,7 +42,7 @@ class Call(NamedTuple):
 
     @property
     def descriptor(self) -> str:
-        """The first argument, as `7</path>` or `12<socket:[9236]>`; "" if it is none."""
+        """The first argument, as `7</path>` or `12<socket:[9236]>`; "" if it is not a descriptor."""
         found = _DESCRIPTOR.match(self.arguments)
         return found.group() if found else ""
 
@@ -53,15 +53,15 @@ class Call(NamedTuple):
 
     @property
     def offset(self) -> float:
-        """Where a positioned write begins; infinite for other calls."""
+        """The file offset of a positioned write; infinite for other calls."""
         last = self.arguments.rpartition(", ")[2]
         return int(last) if self.name.startswith("pwrite") and last.isdigit() else inf
 
 
 def parse(lines: Iterable[str]) -> list[Call]:
-    """The calls in the order in which they began. Lines about signals and exits are left out."""
+    """Returns the calls in the order in which they began. Ignores lines about signals and exits."""
     calls: list[Call] = []
-    unfinished: dict[tuple[str, str], int] = {}  # by thread and name: where in `calls`
+    unfinished: dict[tuple[str, str], int] = {}  # index in `calls`, by thread and name
     for number, line in enumerate(lines):
         text = line.rstrip("\n")
         if found := _RESUMED.fullmatch(text):
@@ -82,19 +82,19 @@ def _result(text: str) -> int:
 
 
 def unflushed(calls: Sequence[Call], log: str, event_ids: Iterable[str], *, meta_bytes: int) -> dict[str, str]:
-    """The event_ids that were answered with success before they were on disk, and why.
+    """Returns the reason for each of `event_ids` that was acknowledged before it was on disk, or not at all.
 
-    `log` is a regular expression that the path of the log matches as a whole. An event is on disk when the first write to
-    the log that carries its event_id is flushed: by an `fdatasync` or `fsync` that began after the write had ended and has
-    ended itself, or because the descriptor was opened with O_DSYNC or O_SYNC. Where the log has `meta_bytes` of meta
-    pages, the first write to them after that must be flushed, too. The answer begins with the write of its status line.
+    `log` is a regular expression for the complete path of the log. An event is on disk when the first write to the log
+    with its event_id is flushed: by an `fdatasync` or `fsync` that began after the end of the write and has ended, or
+    because the descriptor was opened with O_DSYNC or O_SYNC. If the log begins with `meta_bytes` of meta pages, the
+    next write to them must be flushed, too. A response begins with the write of its status line.
     """
     synchronous: dict[
         str, bool
-    ] = {}  # whether a descriptor flushes each write; one process alone opens the log to write
+    ] = {}  # whether a descriptor flushes each write; only one process opens the log for writing
     writes: list[tuple[Call, bool]] = []
     flushes: list[Call] = []
-    answer_began: dict[str, float] = {}  # by socket: where the newest answer began
+    answer_began: dict[str, float] = {}  # beginning of the newest response, by socket
     answers: list[tuple[float, str]] = []
     for call in calls:
         if call.name == "openat" and "O_RDONLY" not in call.arguments and (opened := _OPENED.match(call.tail)):
@@ -134,8 +134,8 @@ def unflushed(calls: Sequence[Call], log: str, event_ids: Iterable[str], *, meta
 
 
 def folder_flushed(calls: Sequence[Call], log: str) -> bool:
-    """Whether the folder of the log was flushed between the making of the file and the first answer of success: else a
-    power cut can take the file itself away."""
+    """Returns whether the folder of the log was flushed after the file was created and before the first response with
+    status 200. Otherwise a power cut could remove the file."""
     answered = min(
         (call.began for call in calls if call.name in ANSWERS and '"HTTP/1.1 200 ' in call.arguments), default=inf
     )

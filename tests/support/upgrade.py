@@ -1,5 +1,5 @@
-"""Unpacks the database and the journal that commit 8633bc7 wrote (`fixtures/upgrade`), with all times moved to the last hour:
-an error older than the retention would rightly be gone."""
+"""Unpacks the database and the journal that commit 8633bc7 wrote (`fixtures/upgrade`). All times are moved into the
+last hour, because the service would delete errors older than the retention."""
 
 import datetime as dt
 import json
@@ -15,22 +15,22 @@ from conftest import ROOT
 
 FIXTURE = ROOT / "tests/fixtures/upgrade"
 AGE = dt.timedelta(minutes=30)  # of the newest error
-# The layout of that commit's journal: a mark and its checksum; frames of the mark, the length and checksum of the payload,
-# and the payload, which has times as texts of 26 characters.
+# Layout of that commit's journal file: a mark and its checksum, then frames. A frame has the mark, the length and the
+# checksum of the payload, and the payload. The payload has times as texts of 26 characters.
 _MARK = struct.Struct("!8sI")
 _FRAME = struct.Struct("!8sII")
 _TIME = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}")
 
 
 def unpack(folder: Path) -> list[dict[str, Any]]:
-    """Returns what was acknowledged, in the order of the ids: each `report` and the `answer`'s data."""
+    """Returns the acknowledged reports ordered by id: each `report`, and the data of its `answer`."""
     with tarfile.open(FIXTURE / "8633bc7.tar.xz") as archive:
         archive.extractall(folder, filter="data")
     journals = sorted(folder.glob("errors.duckdb.journal.*"))
     times = [time for journal in journals for time in _TIME.findall(journal.read_bytes())]
     newest = dt.datetime.fromisoformat(max(times).decode())
     now = dt.datetime.now(dt.UTC).replace(tzinfo=None)
-    delta = dt.timedelta(minutes=(now - AGE - newest) // dt.timedelta(minutes=1))  # whole ones: the rollup is by minute
+    delta = dt.timedelta(minutes=(now - AGE - newest) // dt.timedelta(minutes=1))  # whole: the rollup is by minute
     for journal in journals:
         journal.write_bytes(_moved(journal.read_bytes(), delta))
     _move_database(folder / "errors.duckdb", delta)
@@ -39,7 +39,7 @@ def unpack(folder: Path) -> list[dict[str, Any]]:
 
 
 def _moved(content: bytes, delta: dt.timedelta) -> bytes:
-    """A journal file with other times; what is behind its last whole frame stays as it is."""
+    """Returns a journal file with shifted times. Bytes after the last complete frame do not change."""
 
     def later(found: re.Match[bytes]) -> bytes:
         return (dt.datetime.fromisoformat(found.group().decode()) + delta).isoformat(timespec="microseconds").encode()
@@ -59,7 +59,7 @@ def _moved(content: bytes, delta: dt.timedelta) -> bytes:
 
 
 def _move_database(path: Path, delta: dt.timedelta) -> None:
-    """Moves every time of every table; the changes stay in the write-ahead log, as the newest errors did."""
+    """Shifts every time of every table. The changes stay in the write-ahead log, where the newest errors were."""
     with duckdb.connect(str(path)) as db:
         db.execute("PRAGMA disable_checkpoint_on_shutdown")
         columns = db.execute(

@@ -1,4 +1,4 @@
-"""What watches a service in the crash tests: a WebSocket client that resumes, a stub of Alertmanager, a real Prometheus."""
+"""Observers of the service in the crash tests: a resuming WebSocket client, a stub Alertmanager, a real Prometheus."""
 
 import asyncio
 import contextlib
@@ -18,8 +18,8 @@ SCRAPE_INTERVAL = "250ms"
 
 
 class Follower:
-    """A WebSocket client that reconnects, and resumes after the last seq that it received. `faults` has a line for each
-    error that was missed, repeated or out of order."""
+    """A WebSocket client that reconnects and resumes after the last seq that it received. `faults` has a line for each
+    missed, repeated or misordered error."""
 
     def __init__(self, url: str) -> None:
         self.seq = 0
@@ -70,7 +70,7 @@ class Follower:
 
 
 class AlertmanagerStub:
-    """Takes what is pushed to Alertmanager's API v2; `alerts` counts how often each pair of type and worker came."""
+    """Accepts alerts as Alertmanager's API v2 does. `alerts` counts them by type and worker."""
 
     def __init__(self) -> None:
         self.alerts: Counter[tuple[str, str]] = Counter()
@@ -93,7 +93,7 @@ class AlertmanagerStub:
 
 
 class Prometheus:
-    """The real one; it scrapes one service, often."""
+    """A real Prometheus that scrapes one service every 250 ms."""
 
     def __init__(self, folder: Path, target: str) -> None:
         assert PROMETHEUS
@@ -111,7 +111,7 @@ class Prometheus:
         wait(lambda: get(f"{self._url}/status/runtimeinfo"))
 
     def ask(self, query: str) -> list[tuple[dict[str, str], float]]:
-        """The labels and the value of each series that answers an instant query."""
+        """Runs an instant query. Returns the labels and the value of each series in the result."""
         answer = get(f"{self._url}/query?{urllib.parse.urlencode({'query': query})}")
         return [(series["metric"], float(series["value"][1])) for series in answer["data"]["result"]]
 
