@@ -1,4 +1,4 @@
-# The verbs: run test test-report lint bench docs dashboards sounds. Each sets up what it needs in .venv;
+# The verbs: run test test-report lint bench reference docs dashboards sounds. Each sets up what it needs in .venv;
 # only Python and make are needed.
 PYTHON ?= python3
 BIN := .venv/bin
@@ -8,7 +8,7 @@ COMPILE := $(BIN)/python -m compileall -q -j 0 -x '/tests?/|/mypy/|/pip/' .venv/
 SOURCES := pyproject.toml hatch_build.py charts/build.py charts/package-lock.json charts/echarts.js
 DEMO_URL ?= http://127.0.0.1:8080
 
-.PHONY: run test test-report lint bench docs dashboards sounds clean
+.PHONY: run test test-report lint bench reference docs dashboards sounds clean
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
@@ -61,9 +61,13 @@ bench: .venv/installed-test .venv/real-parts
 	$(BIN)/python benchmarks/ingest.py $(ARGS)
 	$(BIN)/python benchmarks/page.py
 
-docs: .venv/installed-test .venv/real-parts  ## the screenshots and the API reference in docs/
-	$(BIN)/python docs/screenshots.py
+reference: .venv/installed-test  ## what is made from the code: the API reference and the sample of the settings file
 	$(BIN)/python docs/api_reference.py
+	$(BIN)/error-visualization settings > .venv/settings.yml
+	cp .venv/settings.yml docs/error-visualization.example.yml
+
+docs: .venv/installed-test .venv/real-parts  ## the screenshots in docs/
+	$(BIN)/python docs/screenshots.py
 
 dashboards: .venv/installed-test  ## the JSON of the dashboards from their sources, and the sketches in docs/
 	$(BIN)/generate-dashboards grafana/dashboards/*.dashboard.py

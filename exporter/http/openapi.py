@@ -109,10 +109,11 @@ def _described(operation: Operation, known: dict[str, Schema]) -> Schema:
     responses = {"200": _response("success", known[str(operation.success)])}
     for status in sorted({403, *operation.failures}):  # 403: of any request whose header Host is not allowed
         responses[str(status)] = _response("see `message` and `field`", known[str(Failure)])
-    in_path = [
-        {"name": name, "in": "path", "required": True, "schema": _properties(operation.read)[name]}
-        for name in re.findall(r"{(\w+)}", operation.path)
-    ]
+    names = re.findall(r"{(\w+)}", operation.path)
+    fields = _properties(operation.read) if names else {}
+    if missing := set(names) - set(fields):
+        raise TypeError(f"{operation.path}: {operation.read.__name__} has no field for {', '.join(missing)}")
+    in_path = [{"name": name, "in": "path", "required": True, "schema": fields[name]} for name in names]
     described: Schema = {
         "summary": operation.summary,
         "parameters": [*operation.headers, *in_path, *query_parameters(operation.parameters)],

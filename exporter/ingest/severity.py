@@ -56,11 +56,11 @@ class Conditions(NamedTuple):
 class Measurements(NamedTuple):
     """None where nothing was reported."""
 
-    cpu_percent: float | None
-    memory_percent: float | None
-    disk_percent: float | None
-    disk_free_percent: float | None
-    gpu_celsius: float | None  # of the hottest GPU
+    cpu_percent: float | None = None
+    memory_percent: float | None = None
+    disk_percent: float | None = None
+    disk_free_percent: float | None = None
+    gpu_celsius: float | None = None  # of the hottest GPU
 
 
 Measurement = Literal["cpu_percent", "memory_percent", "disk_percent", "disk_free_percent", "gpu_celsius"]
@@ -144,7 +144,7 @@ def _warning_category(c: Conditions) -> str | None:
 
 MAX_REMEMBERED: Final = 4_096  # sets of conditions
 _NO_STATUS: Final = HardwareStatus()
-_NOTHING_MEASURED: Final = Measurements(None, None, None, None, None)
+_NOTHING_MEASURED: Final = Measurements()
 Match = tuple[int, Severity, Reason]  # the place of a rule in the table, and what it says
 
 

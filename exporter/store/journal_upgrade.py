@@ -8,6 +8,7 @@ Integers are big-endian. Files were written over, so what follows the last frame
 ignored. A file of zero bytes, or one whose mark is zero, holds nothing.
 """
 
+import datetime as dt
 import logging
 import zlib
 from collections.abc import Iterator
@@ -24,7 +25,12 @@ from exporter.store.sql import named
 
 _MARK: Final = Struct("!8sI")
 _FRAME: Final = Struct("!8sII")
-_decode = msgspec.msgpack.Decoder(tuple[list[Row], list[PatternRow]]).decode
+OldRow = tuple[
+    int, str, dt.datetime, dt.datetime, str, str, str, str, str, str, str, bool, bool, bool, str | None, float | None,
+    float | None, float | None, float | None, str | None, str,
+]  # fmt: skip
+OldPatternRow = tuple[str, str, str, dt.datetime]
+_decode = msgspec.msgpack.Decoder(tuple[list[OldRow], list[OldPatternRow]]).decode
 _WRITE: Final = named("write.sql")
 _READ: Final = named("read.sql")
 _log = logging.getLogger(__name__)
@@ -42,7 +48,7 @@ def take_over_journal(database: Database) -> None:
     for file in files:
         for payload in frames(file):
             batch_rows, batch_patterns = _decode(payload)
-            rows += batch_rows
+            rows += batch_rows  # a later column is added to each row here
             patterns += batch_patterns
     rows.sort()
     before = database.position

@@ -1,6 +1,9 @@
 """Every rule and both sides of every threshold. A rule that is taken out fails its own test."""
 
+from typing import get_args
+
 import pytest
+from conftest import ROOT
 
 from exporter.events.report import (
     Cpu,
@@ -20,6 +23,8 @@ from exporter.ingest.severity import (
     Classification,
     Classifier,
     Conditions,
+    Measurement,
+    Measurements,
     Reason,
     Thresholds,
     conditions,
@@ -201,3 +206,12 @@ def test_stored_reasons_are_explained_by_the_report() -> None:
         Reason("recurring", None, None, None),
         Reason("CPU 99 % > 98 %", None, None, None),  # of other thresholds
     ]
+
+
+def test_every_measurement_is_known_to_the_page() -> None:
+    """The page marks the measured value that a reason is about."""
+    assert get_args(Measurement) == Measurements._fields
+    script = (ROOT / "exporter/page/details.js").read_text("utf-8")
+    for name in set(Measurements._fields) - {"gpu_celsius"}:  # GPUs have a table of their own
+        assert f'"{name}"' in script
+    assert "gpu_celsius" in script

@@ -129,7 +129,7 @@ def test_the_reference_is_current() -> None:
     assert spec.loader
     script = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(script)
-    assert script.reference() == script.PAGE.read_text("utf-8"), "run make docs"
+    assert script.reference() == script.PAGE.read_text("utf-8"), "run make reference"
 
 
 def test_the_search_field_of_the_page_takes_as_much_as_the_api() -> None:

@@ -20,6 +20,7 @@ from exporter.store.rows import pattern_row, row
 from exporter.store.sql import migrations, named
 
 pytestmark = pytest.mark.dashboard
+COLUMNS = 21  # of `errors` in that release
 MARK = b"turnmark"
 
 
@@ -33,7 +34,7 @@ def old_database(path: Path, *events: ErrorEvent) -> None:
     with duckdb.connect(str(path)) as db:
         migrate(db, migrations()[:1])
         for one in events:
-            db.execute(f"INSERT INTO errors VALUES ({', '.join('?' * 21)})", row(one))
+            db.execute(f"INSERT INTO errors VALUES ({', '.join('?' * COLUMNS)})", row(one)[:COLUMNS])
         write = named("write.sql")
         for statement in ("roll_minutes", "roll_counters"):
             db.execute(write[statement], {"projected": 0})
@@ -45,7 +46,7 @@ def old_journal(path: Path, number: int, *batches: list[ErrorEvent]) -> Path:
     content = MARK + pack("!I", zlib.crc32(MARK))
     for batch in batches:
         patterns = [pattern_row(one) for one in batch if one.is_new_pattern]
-        payload = msgspec.msgpack.encode(([row(one) for one in batch], patterns))
+        payload = msgspec.msgpack.encode(([row(one)[:COLUMNS] for one in batch], patterns))
         content += MARK + pack("!II", len(payload), zlib.crc32(payload)) + payload
     file.write_bytes(content)
     return file
