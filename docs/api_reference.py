@@ -1,4 +1,4 @@
-"""Writes `api-reference.md` beside this file from the OpenAPI document, and so from the declarations: `make docs`."""
+"""Writes `api-reference.md` beside this file from the OpenAPI document, and so from the declarations: `make reference`."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +10,7 @@ Schema = dict[str, Any]
 PAGE: Final = Path(__file__).parent / "api-reference.md"
 HEAD: Final = """# API reference
 
-Made from the declarations in the code by `make docs`; do not edit. [Reading](api.md) explains the requests, and
+Made from the declarations in the code by `make reference`; do not edit. [Reading](api.md) explains the requests, and
 [reporting](reporting.md) the reports. Times are ISO 8601 in UTC with milliseconds. An *optional* field is left out
 where it has no value.
 """
