@@ -4,7 +4,7 @@
 import pytest
 
 from exporter.metrics.counters import CounterFamily
-from exporter.metrics.zero_phase import MAX_HOLD, PATIENCE, Scraper, ZeroPhase
+from exporter.metrics.zero_phase import MAX_HOLD, MAX_SCRAPERS, PATIENCE, Scraper, ZeroPhase
 
 pytestmark = pytest.mark.dashboard
 LONGEST = 60.0
@@ -105,3 +105,13 @@ def test_without_a_longest_interval_nothing_is_held() -> None:
     zero_phase.hold(family, family.add_row(("w",), 0.0))
     zero_phase.on_scrape(CURL, 1.0)
     assert family.held == set()
+
+
+def test_many_clients_do_not_displace_a_prometheus() -> None:
+    """Clients choose their names, so there can be more of them than are remembered."""
+    series = Series((FIRST, 0))
+    for number in range(2 * MAX_SCRAPERS):
+        client = CURL._replace(forwarded_for=f"10.1.0.{number}")
+        assert series.scrapes(client, 1 + number / 100, 1.001 + number / 100) == [0, 0]
+    assert series.scrapes(FIRST, 15, 30, 45) == [0, 0, 1]
+    assert len(series.zero_phase._scrapes) <= MAX_SCRAPERS
