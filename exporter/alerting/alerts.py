@@ -77,13 +77,14 @@ class Alert:
         self.told: set[str] = set()  # the names of those who know that it holds
 
     def as_json(self, ends_at: dt.datetime) -> dict[str, Any]:
-        """As Alertmanager's API v2 takes it."""
+        """As Alertmanager's API v2 takes it. The clock may have been set back since the start of an alert: Alertmanager
+        refuses one that ends before its start, and one that ends in the future still holds for it."""
         labels = {name: value for name, value in self.labels._asdict().items() if value}
         return {
             "labels": labels | {"source": "push"},
             "annotations": self.annotations | {"count": str(self.count)},
-            "startsAt": isoformat(self.starts_at),
-            "endsAt": isoformat(max(ends_at, self.starts_at)),
+            "startsAt": isoformat(min(self.starts_at, ends_at)),
+            "endsAt": isoformat(ends_at),
             "generatorURL": self.annotations["permalink"],
         }
 
