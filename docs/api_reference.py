@@ -1,4 +1,4 @@
-"""Writes `api-reference.md` beside this file from the OpenAPI document, and so from the declarations: `make reference`."""
+"""Writes `api-reference.md` beside this file from the OpenAPI document: `make reference`."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -168,7 +168,7 @@ class Service:
     def size(self) -> int:
         """Returns the bytes of the database, its write-ahead log and the log on disk."""
         files = [self.path, self.path.with_name(self.path.name + ".wal"), self.log.path]
-        return sum(file.stat().st_size for file in files if file.exists())
+        return sum(_file_size(file) for file in files)
 
     def _match(self, database: DatabaseInfo) -> None:
         """Makes a new log if the database needs one. Raises `StoreError` if the two do not belong together."""
@@ -227,6 +227,14 @@ class Service:
                 if event.id > (missed[-1].id if missed else accepted)
             ]  # fmt: skip
         return held + missed
+
+
+def _file_size(file: Path) -> int:
+    """Returns its bytes; 0 if it is missing, as the write-ahead log is after each checkpoint."""
+    try:
+        return file.stat().st_size
+    except FileNotFoundError:
+        return 0
 
 
 def _store_settings(settings: Settings, database: Path, log: Path) -> StoreSettings:

@@ -70,7 +70,7 @@ class Notifier:
         now, clock, accepted = dt.datetime.now(dt.UTC), time.monotonic(), self.accepted()
         for event in events:
             age = (now - event.received_at).total_seconds() if event.id <= accepted else 0.0
-            self._send(self._alerts.on_events([event], clock - age))
+            self._send(self._alerts.on_events([event], clock - max(age, 0.0)))  # the clock may have been set back
 
     def start(self) -> None:
         if self.queues:

@@ -77,13 +77,17 @@ class Alert:
         self.told: set[str] = set()  # names of the Alertmanagers that accepted it while it fired
 
     def as_json(self, ends_at: dt.datetime) -> dict[str, Any]:
-        """Returns the alert in the format of Alertmanager's API v2."""
+        """Returns the alert in the format of Alertmanager's API v2.
+
+        If the clock was set back since the alert began, `startsAt` is `ends_at`: Alertmanager refuses one that ends
+        before its start, and one that ends in the future keeps firing there.
+        """
         labels = {name: value for name, value in self.labels._asdict().items() if value}
         return {
             "labels": labels | {"source": "push"},
             "annotations": self.annotations | {"count": str(self.count)},
-            "startsAt": isoformat(self.starts_at),
-            "endsAt": isoformat(max(ends_at, self.starts_at)),
+            "startsAt": isoformat(min(self.starts_at, ends_at)),
+            "endsAt": isoformat(ends_at),
             "generatorURL": self.annotations["permalink"],
         }
 

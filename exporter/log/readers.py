@@ -52,8 +52,9 @@ class Follower:
 
     @property
     def lag(self) -> int:
-        """How many events the reader has not finished."""
-        return self._published - self.reader.position
+        """How many events the reader has not finished. Any thread may ask; to one that is not the event loop the reader
+        may seem ahead of `_published`, which is read first."""
+        return max(0, self._published - self.reader.position)
 
     def behind_seconds(self) -> float:
         """For how long the reader has not been at the end of the log."""

@@ -164,7 +164,7 @@ class ErrorMetrics:
             now=clock,
             counters=(self._errors.snapshot(), self._severities.snapshot(), self._hardware.snapshot()),
             critical_errors=self._critical.value(clock, since=self.reset_at),
-            error_rate=self._received.value(clock),
+            error_rate=self._received.value(clock, until=clock),  # the clock may have been set back
             workers=[(worker, state.status(clock), state.last) for worker, state in self._workers.items()],
             last_critical_error=max((state.critical for state in self._workers.values()), default=0.0),
             type_first_seen=self._first_seen.copy(),

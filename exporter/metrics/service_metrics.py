@@ -187,11 +187,14 @@ def revision() -> str:
     this file. Returns "unknown" for an installed package, even if its folder is inside another project's checkout."""
     if given := os.environ.get("SOURCE_REVISION"):
         return given
+    # A git hook sets GIT_DIR and others of git's variables: they name the hook's repository.
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     try:
         for command in (["ls-files", "--error-unmatch", Path(__file__).name], ["rev-parse", "--short", "HEAD"]):
             asked = subprocess.run(
-                ["git", *command], cwd=Path(__file__).parent, capture_output=True, text=True, timeout=2, check=True
-            )
+                ["git", *command], cwd=Path(__file__).parent, env=environment,
+                capture_output=True, text=True, timeout=2, check=True,
+            )  # fmt: skip
     except (OSError, subprocess.SubprocessError):
         return "unknown"
     return asked.stdout.strip()

@@ -1,6 +1,7 @@
 """Counts over a sliding window, in memory."""
 
 from collections.abc import Mapping
+from math import inf
 
 
 class SlidingCount:
@@ -14,10 +15,11 @@ class SlidingCount:
         second = int(moment)
         self._seconds[second] = self._seconds.get(second, 0) + count
 
-    def value(self, now: float, *, since: float = 0.0) -> int:
-        """Returns the count from `now - span`, or from `since` if that is later, up to `now`. Epoch seconds."""
+    def value(self, now: float, *, since: float = 0.0, until: float = inf) -> int:
+        """Returns the count from `now - span`, or from `since` if that is later, up to the second of `until`. Epoch
+        seconds; without `until` errors whose time is ahead of `now` count, too."""
         oldest = int(now) - self._span
         if len(self._seconds) > 2 * self._span:
             self._seconds = {second: count for second, count in self._seconds.items() if second > oldest}
         first = max(oldest, int(since) - 1)
-        return sum(count for second, count in list(self._seconds.items()) if second > first)
+        return sum(count for second, count in list(self._seconds.items()) if first < second <= until)

@@ -27,7 +27,7 @@ PATIENCE: Final = 1.5  # times the longest interval: after this time without a s
 MAX_HOLD: Final = 3.0  # times the longest interval, from the first scrape that shows a series
 MISSED_INTERVALS: Final = 3  # after so many, a client without the header is gone
 MIN_PATIENCE: Final = 10.0  # seconds for which a client without the header is expected at least
-MAX_SCRAPERS: Final = 100
+MAX_SCRAPERS: Final = 100  # beyond that, clients without the header are forgotten first
 MAX_IDENTITY: Final = 200  # characters of each part
 
 
@@ -124,4 +124,5 @@ class ZeroPhase:
             expected_until = NEVER
         self._scrapes[scraper] = Scrapes(previous, now, expected_until)
         if len(self._scrapes) > MAX_SCRAPERS:
-            del self._scrapes[next(iter(self._scrapes))]
+            others = (one for one in self._scrapes if not one.is_prometheus)
+            del self._scrapes[next(others, None) or next(iter(self._scrapes))]

@@ -157,6 +157,18 @@ async def test_a_restart_goes_on_where_the_service_stopped(fake: tuple[Fake, str
     assert list(log.saved.values()) == [3]
 
 
+async def test_alerts_from_before_the_clock_was_set_back_hold_as_long_as_others() -> None:
+    """Over a restart only the wall clock tells how old an error is; one of the future is new."""
+    log = FakeLog()
+    log.save_position("alertmanager:127.0.0.1:9", 1)
+    ahead = dt.datetime.now(dt.UTC) + dt.timedelta(hours=1)
+    notifier = Notifier(log, ["http://127.0.0.1:9"], PUSH, 100)  # type: ignore[arg-type]
+    notifier.resume([event(1, timestamp=ahead, received_at=ahead)])
+    clock = module.time.monotonic()
+    assert len(notifier._alerts.due(clock + PUSH.resend_seconds)) == 1  # else it would end at Alertmanager
+    assert len(notifier._alerts.end(clock + PUSH.hold_seconds)) == 1
+
+
 async def test_what_a_full_queue_drops_is_counted() -> None:
     notifier = Notifier(FakeLog(), ["http://127.0.0.1:9"], PUSH, 3)  # type: ignore[arg-type]
     notifier.on_events([event(number, worker_id=f"w{number}") for number in range(1, 6)])

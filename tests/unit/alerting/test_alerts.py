@@ -58,6 +58,8 @@ def test_an_alert_as_alertmanager_takes_it() -> None:
         "startsAt": "2026-11-24T12:00:00.000Z", "endsAt": "2026-11-24T12:04:00.000Z",
         "generatorURL": "http://here:8080/error-visualization?error=17",
     }  # fmt: skip
+    ended = alert.as_json(NOW - dt.timedelta(hours=1))  # the clock was set back since it started
+    assert ended["startsAt"] == ended["endsAt"] == "2026-11-24T11:00:00.000Z"
 
 
 def test_repeats_on_a_worker_are_one_alert_with_a_count_that_is_told_when_it_doubles() -> None:
