@@ -1,4 +1,4 @@
-# The service: a wheel built in one stage, installed without build tools in another.
+# The service. The first stage builds a wheel; the second installs it, without build tools.
 FROM python:3.13-slim AS build
 WORKDIR /src
 COPY pyproject.toml hatch_build.py README.md LICENSE ./
@@ -18,7 +18,7 @@ USER errors
 WORKDIR /data
 VOLUME /data
 EXPOSE 8080
-# Ready means: a report could be committed now.
+# Ready means that a report could be committed now.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=20s \
     CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8080/-/ready', timeout=4)"]
 ENTRYPOINT ["error-visualization"]

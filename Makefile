@@ -1,9 +1,9 @@
-# The verbs: run test test-report lint bench reference docs dashboards sounds. Each sets up what it needs in .venv;
-# only Python and make are needed.
+# The verbs: run test test-report lint bench reference docs dashboards sounds. Each installs what it needs into .venv;
+# only Python and make must be there.
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --editable
-# By all cores, where pip takes one; not compiled at all, every process would begin by it where Python may not write.
+# Compiles on all cores; pip would use one. Without it, each process that may not write bytecode compiles again at start.
 COMPILE := $(BIN)/python -m compileall -q -j 0 -x '/tests?/|/mypy/|/pip/' .venv/lib || true
 SOURCES := pyproject.toml hatch_build.py charts/build.py charts/package-lock.json charts/echarts.js
 DEMO_URL ?= http://127.0.0.1:8080
@@ -25,17 +25,17 @@ DEMO_URL ?= http://127.0.0.1:8080
 	@$(COMPILE)
 	touch .venv/installed $@
 
-# The real parts that tests run. As root on Debian they are installed; elsewhere their tests say that they are left out.
+# The real programs that tests run. As root on Debian they are installed; elsewhere their tests are skipped with a message.
 .venv/real-parts: tests/real_parts.py | .venv/bin/python
 	$(BIN)/python tests/real_parts.py install
 	touch $@
 
-# From npm, for tests: axe-core.
+# axe-core, from npm, for tests.
 .venv/node_modules: charts/package-lock.json charts/build.py | .venv/installed-test
 	$(BIN)/python charts/build.py .venv
 	touch $@
 
-run: .venv/installed  ## serve on 127.0.0.1:8080 with ./errors.duckdb; DEMO=1 sends errors, ARGS="..." options of serve
+run: .venv/installed  ## serve on 127.0.0.1:8080 with ./errors.duckdb; DEMO=1 sends errors, ARGS="..." adds options of serve
 ifdef DEMO
 	@$(BIN)/error-visualization demo --url $(DEMO_URL) & trap "kill $$!" EXIT INT TERM; \
 	$(BIN)/error-visualization serve $(ARGS)
@@ -43,12 +43,12 @@ else
 	@exec $(BIN)/error-visualization serve $(ARGS)
 endif
 
-test:  ## all tests
+test:  ## run all tests
 	$(MAKE) --no-print-directory --jobs=2 .venv/real-parts .venv/node_modules
 	$(BIN)/python tests/real_parts.py missing
 	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal $(ARGS)
 
-test-report: .venv/installed-test  ## the guide's runner: a report in reports/; ARGS="--type severity" for some tests
+test-report: .venv/installed-test  ## run the guide's test runner, with a report in reports/; ARGS="--type severity" for some tests
 	$(BIN)/python tests/run_error_visualization_tests.py --report $(ARGS)
 
 lint: .venv/installed-test
@@ -61,7 +61,7 @@ bench: .venv/installed-test .venv/real-parts
 	$(BIN)/python benchmarks/ingest.py $(ARGS)
 	$(BIN)/python benchmarks/page.py
 
-reference: .venv/installed-test  ## what is made from the code: the API reference and the sample of the settings file
+reference: .venv/installed-test  ## generate the API reference and the sample settings file
 	$(BIN)/python docs/api_reference.py
 	$(BIN)/error-visualization settings > .venv/settings.yml
 	cp .venv/settings.yml docs/error-visualization.example.yml
@@ -69,11 +69,11 @@ reference: .venv/installed-test  ## what is made from the code: the API referenc
 docs: .venv/installed-test .venv/real-parts  ## the screenshots in docs/
 	$(BIN)/python docs/screenshots.py
 
-dashboards: .venv/installed-test  ## the JSON of the dashboards from their sources, and the sketches in docs/
+dashboards: .venv/installed-test  ## generate the JSON of the dashboards from their sources, and the sketches in docs/
 	$(BIN)/generate-dashboards grafana/dashboards/*.dashboard.py
 	$(BIN)/python docs/dashboards/sketch.py
 
-sounds: .venv/installed-test  ## the sound files, anew; ARGS="--help" lists what can be changed
+sounds: .venv/installed-test  ## generate the sound files; ARGS="--help" lists the parameters
 	$(BIN)/python sounds/generate_sound_files.py $(ARGS)
 
 clean:

@@ -1,5 +1,5 @@
-// What is said aloud to who reads with the ears: one polite region for all, at most every ten seconds, and one that
-// interrupts, for the first critical error after a quiet time and for a lost connection.
+// Announcements for screen readers. The polite live region reports new errors, at most every ten seconds. The assertive
+// one interrupts, for the first critical error after a quiet time and for a lost connection.
 
 const POLITE_MS = 10_000, QUIET_MS = 300_000;
 

@@ -1,4 +1,4 @@
-// Asking the service. What it refuses says why; who does not answer in time is not waited for.
+// Requests to the service. `Refusal` is an error answer with its reason; `NoAnswer` is no answer, or none in time.
 
 const PATIENCE_MS = 15_000;
 
@@ -26,7 +26,7 @@ async function fetched(path, more) {
   }
 }
 
-// A range and filters as the API takes them.
+// The range and the filters as query parameters of the API.
 export function query({ range, filters }, more = {}) {
   const text = new URLSearchParams({ time_range: range, ...more });
   for (const [name, values] of Object.entries(filters)) for (const value of values) text.append(name, value);

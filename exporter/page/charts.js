@@ -1,12 +1,12 @@
-// The charts. The library that draws them is fetched when the numbers are on screen already; without it the tables stay.
-// Each chart is also a table, for who reads better than looks.
+// The charts. The library that draws them is loaded after the numbers are on screen; without it tables are shown. The reader
+// can switch each chart to a table.
 
 import { element, replaceQuietly } from "./dom.js";
 import { preference, prefer } from "./state.js";
 
-const UNSEEN = /[\u0000-\u001f\u200b-\u200f\u202a-\u202e\u2066-\u2069]/g; // would turn a label around, or hide it
+const UNSEEN = /[\u0000-\u001f\u200b-\u200f\u202a-\u202e\u2066-\u2069]/g; // would reverse or hide a label
 const ROW = 16, LEAST_ROWS = 5, EDGE = 22, LEGEND = 20, HEIGHT = 182;
-// Severities are told apart by pattern, too: lines, dots, plain.
+// Severities also differ by pattern: lines, dots, plain.
 const DECALS = {
   critical: { symbol: "rect", dashArrayX: [1, 0], dashArrayY: [2, 4], rotation: -Math.PI / 4 },
   warning: { symbol: "circle", dashArrayX: [[6, 6], [0, 6, 6, 0]], dashArrayY: [5, 0], symbolSize: 0.7 },
@@ -15,8 +15,8 @@ const DECALS = {
 const charts = new Map();
 let library = null, failed = false;
 
-// `data` is {labels, series: [{name, values, ink}], links?, across?}: bars for each label, stacked by series; `ink` is one
-// of the colours of page.css; `across` lays them on their side, with room for long labels.
+// Draws bars for each label, stacked by series. `data` is {labels, series: [{name, values, ink}], links?, across?}. `ink` is
+// a colour of page.css; `across` draws horizontal bars, with room for long labels. A click calls `go` with the bar's link.
 export function draw(id, title, data, go) {
   let chart = charts.get(id);
   if (!chart) charts.set(id, chart = new Chart(id, title));
@@ -32,8 +32,8 @@ export function redraw() {
   for (const chart of charts.values()) chart.draw();
 }
 
-// The library writes style attributes into its drawings, which the page's Content-Security-Policy forbids. What is set
-// through the style object is allowed, and is the same. Nothing else on the page draws with it.
+// The library writes style attributes into its SVG elements, which the page's Content-Security-Policy forbids. Setting the
+// same style through the style object is allowed. No other code of the page creates SVG styles.
 function allowStyles() {
   SVGElement.prototype.setAttribute = function setAttribute(name, value) {
     if (name === "style") this.style.cssText = value; else Element.prototype.setAttribute.call(this, name, value);
@@ -59,10 +59,10 @@ class Chart {
     if (text === this.text) return;
     Object.assign(this, { data, go, text });
     this.late = Boolean(this.drawn) && this.host.matches(":hover") && matchMedia("(hover: hover)").matches;
-    if (!this.late) this.draw(); // who points at a bar gets the new numbers when they have left
+    if (!this.late) this.draw(); // while the pointer is on the chart, new numbers wait until it leaves
   }
 
-  // Until the library is there, its place is kept free.
+  // Until the library is loaded, the picture's place stays empty.
   draw() {
     if (!this.data) return;
     this.late = false;
@@ -96,7 +96,7 @@ function table({ head, labels, series, links }) {
     element("tbody", {}, ...rows.map((cells) => element("tr", {}, ...cells.map((cell) => element("td", {}, cell))))));
 }
 
-// What a chart says, for who does not see it.
+// A text alternative for the chart.
 function summary(title, { labels, series }) {
   const totals = labels.map((_, i) => series.reduce((sum, one) => sum + one.values[i], 0));
   const most = totals.indexOf(Math.max(...totals));
@@ -131,7 +131,7 @@ function option({ labels, series, across, links }, ink) {
   };
 }
 
-// The colours as the theme has them now, in a form that the library understands.
+// The colours of the current theme, in a format that the library understands.
 function inks(host) {
   const probe = element("i", { hidden: "" });
   host.append(probe);
@@ -144,7 +144,7 @@ function inks(host) {
   return found;
 }
 
-// A line as small as a word.
+// A small trend line without axes, as an SVG element.
 export function sparkline(values, label) {
   const most = Math.max(1, ...values), step = 80 / Math.max(1, values.length - 1);
   const line = document.createElementNS("http://www.w3.org/2000/svg", "polyline");

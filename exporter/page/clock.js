@@ -1,9 +1,9 @@
-// The service's clock. Times of errors are its own, and the reader's clock may be wrong: what is recent and what is old is
-// told by this one.
+// The service's clock. The page uses it to decide what is recent, because error times come from the service and the reader's
+// clock may be wrong.
 
 let ahead = 0;
 
-// Takes the time that an answer was made at.
+// Sets the clock by `iso`, the time at which the service made an answer.
 export function set(iso) {
   ahead = Date.parse(iso) - Date.now();
 }

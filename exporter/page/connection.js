@@ -1,5 +1,5 @@
-// Whether the API answers and whether the live updates come: each for itself, so that one does not hide the other. What is
-// on screen is marked as of the last good answer.
+// Shows whether the API answers and whether live updates arrive. The two states are kept apart, so that one does not hide the
+// other. When either is lost, the page shows the time of the last good answer.
 
 import * as announce from "./announce.js";
 import { element } from "./dom.js";
@@ -7,7 +7,7 @@ import { element } from "./dom.js";
 const known = { api: true, socket: "connecting", paused: false };
 let good = null, shown = "";
 
-// Something good was heard of the service.
+// Notes the time of a sign of life of the service.
 export function heard() {
   good = new Date();
 }

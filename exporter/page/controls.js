@@ -1,10 +1,10 @@
-// What a reader can set: range, filters, pause, sound, theme, reset; and the keys for them.
+// The controls: range, filters, sound, theme, reset; and the keyboard shortcuts.
 
 import { ask } from "./api.js";
 import { element, replace } from "./dom.js";
 import { RANGES, address, preference, prefer } from "./state.js";
 
-const TYPED = "input:not([type=checkbox], [type=range]), select, textarea"; // where a letter is text, or a choice
+const TYPED = "input:not([type=checkbox], [type=range]), select, textarea"; // elements that use letter keys themselves
 
 const by = (id) => document.getElementById(id);
 
@@ -13,20 +13,20 @@ export function drawRange(state) {
     href: address({ ...state, error: null, range: value }), "aria-current": Number(value) === state.range ? "true" : null }, label)));
 }
 
-// The values that each filter offers, with the number of errors that each would give.
+// Draws the values of each filter, with the number of errors that each would select.
 export function drawFacets(facets, filters) {
   for (const [name, values] of Object.entries(facets)) {
     const select = document.querySelector(`select[data-filter=${name}]`);
     const chosen = filters[name]?.[0] ?? "";
     const offered = values.some(({ value }) => value === chosen) || !chosen ? values : [{ value: chosen, count: 0 }, ...values];
-    if (select === document.activeElement && select.value === chosen) continue; // it may be open
+    if (select === document.activeElement && select.value === chosen) continue; // the list of the select may be open
     select.replaceChildren(element("option", { value: "" }, "any"), ...offered.map(({ value, count }) =>
       element("option", { value }, `${value.slice(0, 60)} (${count.toLocaleString()})`)));
     select.value = chosen;
   }
 }
 
-// Who removes one by keyboard goes on at the next, or at the list.
+// Draws a button for each active filter. If the focused button was removed, the focus moves to the next one, or to the list.
 export function drawChips(filters, remove) {
   const place = [...by("chips").children].indexOf(document.activeElement);
   by("chips").replaceChildren(...Object.entries(filters).flatMap(([name, values]) => values.map((value) => {
@@ -37,7 +37,7 @@ export function drawChips(filters, remove) {
   if (place >= 0) (by("chips").children[place] ?? by("chips").lastElementChild ?? by("errors-title")).focus({ preventScroll: true });
 }
 
-// Going through the values of one select by keyboard is one step, not one for each value.
+// Calls `choose(name, values, how)` for each change. Several values of one select in a row make one history entry.
 export function bindFilters(choose) {
   let going = null;
   for (const select of document.querySelectorAll("select[data-filter]")) {

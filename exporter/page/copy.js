@@ -1,4 +1,4 @@
-// A button that copies a text. Where the page came over plain http, browsers have no clipboard for it; the old way still works.
+// A button that copies the text that `text()` returns. On plain http, browsers have no clipboard API; execCommand still works.
 
 import { element } from "./dom.js";
 
@@ -17,7 +17,7 @@ async function copied(text, button) {
   } catch {
     const area = element("textarea", { class: "hidden", readonly: "", "aria-hidden": "true", tabindex: "-1" });
     area.value = text;
-    button.after(area); // in the dialog, where the rest of the page cannot be selected
+    button.after(area); // next to the button: in an open dialog, the rest of the page cannot be selected
     area.select();
     const done = document.execCommand("copy");
     area.remove();

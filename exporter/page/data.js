@@ -1,5 +1,4 @@
-// What the page shows of the service, kept true: fetched when something comes, aged while nothing does, asked for again when
-// it could not be had.
+// Keeps the page's data current: fetches it when errors arrive, refreshes it periodically, and retries failed requests.
 
 import { NoAnswer, Refusal, ask, query } from "./api.js";
 import * as clock from "./clock.js";
@@ -8,17 +7,18 @@ import * as connection from "./connection.js";
 const REFRESH_MS = 1000, AGE_MS = 20_000, FACETS_MS = 5000, FIRST_RETRY_MS = 1000, LONGEST_RETRY_MS = 30_000;
 
 export class Data {
-  // `draw(data)` and `drawFacets(facets)` get what came; `news(errors)` the newest errors of each whole snapshot; `refused`
-  // is told of what the service does not take; `failed()` that it does not answer; `paused()` says whether to hold still.
+  // Callbacks: `draw(data)` and `drawFacets(facets)` get fetched data; `news(data)` gets each complete snapshot;
+  // `refused(failure)` is called if the service refuses a filter, and returns whether it has handled that; `failed()` if the
+  // service does not answer; `done()` after a success. `paused()` returns whether updates are paused.
   constructor({ state, list, draw, drawFacets, news, refused, failed, done, paused }) {
     Object.assign(this, { state, list, draw, drawFacets, news, refused, failed, done, paused });
     Object.assign(this, { owed: null, drawn: "", offered: "", offeredAt: 0, timer: 0, busy: false, wanted: false, pause: FIRST_RETRY_MS });
     setInterval(() => { if (!document.hidden && !paused()) this.soon(0); }, AGE_MS);
   }
 
-  // All anew: the numbers and the list. Returns whether it was there.
+  // Fetches the numbers and the list. Returns whether that succeeded.
   load() {
-    const owed = this.owed = {}; // until it is paid, and nobody has asked anew
+    const owed = this.owed = {}; // a full load is needed; cleared when this one succeeds, unless a later one has begun
     return this.attempt(async () => {
       const range = this.state.range;
       const [data] = await Promise.all([this.overview(), this.list.fetch()]);
@@ -28,12 +28,12 @@ export class Data {
     });
   }
 
-  // At most once a second, however much comes: the numbers are the service's own.
+  // Refreshes the numbers, at most once a second however many errors arrive.
   soon(after = REFRESH_MS) {
     if (this.busy) this.wanted = true; else this.timer ||= setTimeout(() => this.run(), after);
   }
 
-  // Without waiting.
+  // Loads all data without delay.
   now() {
     this.owed = {};
     clearTimeout(this.timer);
@@ -71,7 +71,7 @@ export class Data {
     }
   }
 
-  // While the updates are paused, nothing but another range or filter draws.
+  // Fetches the numbers. While updates are paused, draws them only after a change of range or filters.
   async overview() {
     const range = this.state.range, place = String(query(this.state));
     const data = await ask(`/api/errors?time_range=${range}`);
@@ -82,7 +82,7 @@ export class Data {
     return data;
   }
 
-  // What the filters would give: not needed as often as the numbers.
+  // Fetches the counts of the filters' values, less often than the numbers.
   async facets() {
     const place = String(query(this.state));
     if (place === this.offered && (this.paused() || performance.now() - this.offeredAt < FACETS_MS)) return;

@@ -1,18 +1,18 @@
-// One error, whole, in a dialog over the page; it has an address of its own.
+// The details of one error, in a dialog over the page. The URL holds the error's id.
 
 import { ask } from "./api.js";
 import { sparkline } from "./charts.js";
 import { copy } from "./copy.js";
 import { ago, element, severity, time } from "./dom.js";
 
-// Where a report has the measurements that `reason_details` names.
+// From the path of a value in `system_context.metrics` to the measurement's name in `reason_details`.
 const MEASUREMENTS = { "cpu.percent": "cpu_percent", "memory.used_percent": "memory_percent", "disk.used_percent": "disk_percent", "disk.free_gb": "disk_free_percent" };
 const WEEK = 168, NEIGHBOURS = 6;
 
 let asked = 0, again = null;
 
-// `filter(name, value)` is the address of the page with that filter; `close()` is called when the reader is done. The dialog
-// is there at once; what was asked for before and comes late is not shown.
+// Opens the dialog at once and fills it when the answer arrives. `filter(name, value)` returns the URL of the page with that
+// filter; `close()` is called when the dialog closes. An answer that arrives after a later call is dropped.
 export async function show(dialog, id, { filter, close }) {
   const mine = ++asked;
   const moved = dialog.open;
@@ -24,7 +24,7 @@ export async function show(dialog, id, { filter, close }) {
   dialog.onclose = () => { asked += 1; again = null; close(); };
   if (!dialog.open) dialog.showModal();
   dialog.scrollTop = 0;
-  if (moved) body.focus(); // what had the focus is gone
+  if (moved) body.focus(); // the element that had the focus was replaced
   try {
     const error = await ask(`/api/errors/${encodeURIComponent(id)}`);
     if (mine !== asked) return;
@@ -33,13 +33,13 @@ export async function show(dialog, id, { filter, close }) {
   } catch (failure) {
     if (mine !== asked) return;
     if (failure.status !== 404) again = () => show(dialog, id, { filter, close });
-    body.replaceChildren(element("p", {}, failure.status === 404 ? failure.message : "The service does not answer. It is asked again when it is back."));
+    body.replaceChildren(element("p", {}, failure.status === 404 ? failure.message : "The service does not answer. The page tries again when it is back."));
   } finally {
     body.removeAttribute("aria-busy");
   }
 }
 
-// Asks again for what could not be shown.
+// Repeats the last request if it failed.
 export function retry() {
   again?.();
 }
@@ -66,10 +66,10 @@ function content(error, filter) {
   ];
 }
 
-// How often, since when and on which workers: as we counted. And what else happened on the worker.
+// Adds how often, since when and on which workers the service saw the pattern, and the latest errors of the same worker.
 async function drawRelated(body, error, filter, wanted) {
   const near = new URLSearchParams({ worker: error.worker_id, time_range: WEEK, limit: NEIGHBOURS });
-  const none = () => null; // the error itself is worth showing without
+  const none = () => null; // if a request fails, the error is shown without this part
   const [pattern, neighbours] = await Promise.all([
     ask(`/api/patterns/${encodeURIComponent(error.fingerprint)}?time_range=${WEEK}`).catch(none), ask(`/api/errors/list?${near}`).catch(none)]);
   if (!wanted()) return;
@@ -107,7 +107,7 @@ function traceback(text) {
   return element("div", { class: "copied" }, copy("Copy", () => text), body);
 }
 
-// The measurements; one that is beyond a threshold is marked with the reason.
+// A table of the measurements; those beyond a threshold are marked with the reason.
 function table(metrics, reasons) {
   const rows = [];
   for (const [part, values] of Object.entries(metrics ?? {})) {

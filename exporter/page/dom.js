@@ -1,4 +1,4 @@
-// Building the page. Text goes in as text, always: what a report says is never markup.
+// Helpers that build elements. They insert all text as text, so that a report's content is never markup.
 
 import { now } from "./clock.js";
 
@@ -14,14 +14,14 @@ export function element(name, attributes = {}, ...children) {
   return made;
 }
 
-// New content for a part of the page; who is in it with the keyboard stays where they were.
+// Replaces the content of `host`. A focused link keeps the focus if the new content has a link with the same href.
 export function replace(host, ...children) {
   const inside = host.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
   host.replaceChildren(...children);
   if (inside) [...host.querySelectorAll("a")].find((link) => link.getAttribute("href") === inside)?.focus();
 }
 
-// The same for what changes by itself: who points at it gets the new when they have left.
+// The same for automatic updates: while the pointer is on `host`, the new content waits until it leaves.
 export function replaceQuietly(host, ...children) {
   const pointed = host.children.length > 0 && host.matches(":hover") && matchMedia("(hover: hover)").matches;
   host.onpointerleave = pointed ? () => { host.onpointerleave = null; replace(host, ...children); } : null;
@@ -32,7 +32,7 @@ export function severity(word) {
   return element("span", { class: `severity ${word}` }, `${ICONS[word]} ${word}`);
 }
 
-// The time of day in the reader's zone, the date where it is not today's; the whole in the title.
+// The time of day in the reader's zone, with the date if it is not today; the title has the full time.
 export function time(iso) {
   const date = new Date(iso);
   const today = date.toDateString() === new Date(now()).toDateString();
@@ -40,7 +40,7 @@ export function time(iso) {
   return element("time", { datetime: iso, title: `${date.toLocaleString()} (${iso})` }, text);
 }
 
-// How long ago, kept true while it is shown.
+// How long ago; the text is updated while it is on the page.
 export function ago(iso) {
   return element("time", { datetime: iso, title: `${new Date(iso).toLocaleString()} (${iso})`, "data-ago": "" }, since(iso));
 }

@@ -1,5 +1,5 @@
-// On a small screen the errors come before the charts, and the filters are folded. The nodes are moved, not painted
-// elsewhere: who goes through the page by keyboard or by ear finds the same order.
+// On a small screen the errors come before the charts, and the filters are collapsed. The nodes themselves are moved, so that
+// keyboard and screen reader have the same order as the screen.
 
 const small = matchMedia("(max-width: 640px)");
 const by = (id) => document.getElementById(id);
@@ -9,10 +9,10 @@ function place() {
   by("filters").open = !small.matches;
 }
 
-// What sticks below the header, and what is scrolled to, keeps clear of it.
+// Measures the sticky header, so that elements which stick or are scrolled to stay below it.
 function measure() {
   const header = document.querySelector("header");
-  const above = parseFloat(getComputedStyle(header).top) || 0; // on a small screen its first line scrolls away
+  const above = parseFloat(getComputedStyle(header).top) || 0; // negative on a small screen, where the header's first line scrolls away
   document.documentElement.style.setProperty("--header", `${header.offsetHeight + above}px`);
 }
 

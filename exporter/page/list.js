@@ -1,6 +1,6 @@
-// The list of errors: newest first, filtered, a page at a time; repeats of one pattern on one worker are one row. Nothing
-// moves while somebody reads it: new errors wait behind a button that counts them, also those that were missed while the
-// connection was lost.
+// The list of errors: newest first, filtered, loaded page by page. Repeats of one pattern on one worker are one row. The list
+// does not move while somebody reads it: new errors, and those that were missed while the connection was lost, wait behind a
+// button that counts them.
 
 import { ask, query } from "./api.js";
 import { now } from "./clock.js";
@@ -10,7 +10,7 @@ import { address, identity, row } from "./row.js";
 const PAGE = 200, MOST = 1000, ROWS = 25, PAGES_AT_ONCE = 5, DRAW_MS = 100, STORM = 20, STORM_DRAW_MS = 1000, HOUR_MS = 3_600_000;
 
 export class List {
-  // `open(id)` shows an error's details; `filter(name, value)` is the address of the page with that filter; `still()` says
+  // `open(id)` shows an error's details; `filter(name, value)` returns the URL of the page with that filter; `still()` returns
   // whether the list must not move now.
   constructor({ state, open, filter, still }) {
     Object.assign(this, { state, open, filter, still, errors: [], waiting: [], cursor: null, behind: null, shown: ROWS });
@@ -20,23 +20,24 @@ export class List {
     this.olderPlace.onclick = () => this.fetchOlder().catch(() => this.say("Older errors could not be fetched."));
   }
 
-  // Whether what is listed is what was asked for last; else it is still on its way.
+  // Whether the listed errors match the current range and filters; if not, they are still being fetched.
   get current() { return this.has === String(query(this.state)); }
 
   wants(error) {
     return Date.parse(error.timestamp) > now() - this.state.range * HOUR_MS && matches(error, this.state.filters);
   }
 
-  // Fetches the newest. Of what is listed already only the difference is taken, and nothing that was heard meanwhile is lost.
+  // Fetches the newest errors. For the same range and filters only the missing ones are added. Live updates that arrive during
+  // the request are kept.
   async fetch() {
     const asked = ++this.asked, wanted = String(query(this.state));
     if (wanted !== this.has) this.waiting = [];
     const { errors, cursor } = await this.firstPages(() => asked === this.asked);
-    if (asked !== this.asked) return; // something else was asked for meanwhile
+    if (asked !== this.asked) return; // a later request has begun
     if (wanted === this.has) this.join(errors, cursor); else this.begin(errors, cursor, wanted);
   }
 
-  // Asks until there are some rows to see: a flood of one pattern may fill pages with a single one.
+  // Fetches pages until they fill enough rows: many errors of one pattern fold into a single row.
   async firstPages(wanted) {
     const errors = [];
     let cursor = "";
@@ -59,13 +60,13 @@ export class List {
   join(errors, cursor) {
     const known = this.known();
     const fresh = errors.filter((error) => !known.has(error.id));
-    if (cursor !== null && errors.length && fresh.length === errors.length) this.behind = { cursor }; // more was missed than was fetched
+    if (cursor !== null && errors.length && fresh.length === errors.length) this.behind = { cursor }; // more errors were missed than were fetched
     this.waiting.push(...fresh);
     this.settle();
   }
 
   async fetchOlder() {
-    if (!this.current) return; // its place is in another list
+    if (!this.current) return; // the cursor belongs to the previous range or filters
     this.shown += ROWS;
     if (this.cursor === null || fold(this.errors).length >= this.shown) {
       this.draw();
@@ -87,7 +88,7 @@ export class List {
     return new Set([...this.errors, ...this.waiting].map((error) => error.id));
   }
 
-  // Takes what just came.
+  // Adds live updates.
   hear(errors) {
     const known = this.known();
     const fresh = errors.filter((error) => !known.has(error.id) && this.wants(error));
@@ -96,19 +97,19 @@ export class List {
     if (fresh.length) this.drawSoon();
   }
 
-  // At once when it was quiet; in a storm once a second.
+  // Draws soon after the last drawing; in a storm once a second.
   drawSoon() {
     const pause = this.waiting.length > STORM ? STORM_DRAW_MS : DRAW_MS;
     this.timer ||= setTimeout(() => { this.timer = 0; this.settle(); }, Math.max(0, this.drawnAt + pause - performance.now()));
   }
 
-  // Shows what waits, unless somebody reads.
+  // Shows the waiting errors, unless somebody reads.
   settle() {
-    if (!this.current) return; // what waits belongs to what is on its way
+    if (!this.current) return; // the waiting errors belong to the list that is being fetched
     if (this.still()) this.drawNews(); else if (this.waiting.length || this.age()) this.takeWaiting();
   }
 
-  // Forgets what is older than the time range; true when there was any.
+  // Removes errors that are older than the time range. Returns whether there were any.
   age() {
     const before = this.errors.length, since = now() - this.state.range * HOUR_MS;
     this.errors = this.errors.filter((error) => Date.parse(error.timestamp) > since);
@@ -124,8 +125,8 @@ export class List {
     this.draw();
   }
 
-  // Returns a cursor whose page has `error` and all older ones. The service sorts by microseconds, which a timestamp does
-  // not show, so the page may begin with errors of the same millisecond that are listed already.
+  // Returns a cursor whose page has `error` and all older ones. The service sorts by microseconds, but timestamps show only
+  // milliseconds, so the page may begin with errors of the same millisecond that are listed already.
   cursorBefore(error) {
     return this.errors.findLast((listed) => listed.timestamp !== error.timestamp)?.cursor ?? "";
   }
@@ -136,9 +137,9 @@ export class List {
     this.newsPlace.textContent = `${count}${count >= MOST || this.behind ? " or more" : ""} new ${count === 1 ? "error" : "errors"}`;
   }
 
-  // Marks the list when it is not what the filters say, since the service did not answer.
+  // Marks the list if it does not match the filters, because the service did not answer.
   mark() {
-    this.say(this.current ? "" : "Not yet what was chosen: the service does not answer.");
+    this.say(this.current ? "" : "These errors do not match the filters yet: the service does not answer.");
   }
 
   say(text) {
@@ -164,7 +165,7 @@ export class List {
     this.emptyPlace.hidden = this.errors.length > 0 || filtered;
   }
 
-  // Who is in a row with the keyboard stays in it, or in the one that has taken its place.
+  // Replaces the rows. A focused row keeps the focus; if it is gone, the last row gets it.
   put(rows) {
     const focused = this.errorsPlace.contains(document.activeElement) ? document.activeElement : null;
     const key = focused?.closest("li").dataset.key;

@@ -1,12 +1,12 @@
-// The WebSocket: says what comes, knows what was missed, and comes back when it is lost. A connection that is silent is lost,
-// too: it is asked for a sign of life, and left when none comes.
+// The WebSocket: delivers live updates, detects missed ones, and reconnects. It pings the service, and treats a connection
+// without an answer as lost.
 
 const FIRST_PAUSE = 500, LONGEST_PAUSE = 30_000, PING_MS = 10_000, WAKE_MS = 4000;
 
 export class Live {
-  // `hear(errors)` gets each new error once; `back({missed, anew})` is called on each connection after the first, and when
-  // some were missed (`anew`: the service counts from the beginning again); `state(word)` tells "live" or "lost";
-  // `alive()` is called on each sign of life.
+  // `hear(errors)` gets each new error once. `back({missed, anew})` is called after each reconnect and when updates were missed
+  // (`anew`: the service has a new log and counts from 1 again). `state(word)` gets "live" or "lost". `alive()` is called for
+  // each message.
   constructor({ hours, seq, hear, back, state, alive }) {
     Object.assign(this, { hours, seq, hear, back, state, alive, pause: FIRST_PAUSE, retry: 0, unanswered: false, before: false });
     this.open();
@@ -25,7 +25,7 @@ export class Live {
   take(message) {
     if (message.type === "error_visualization_init_confirmed") {
       const anew = message.seq < this.seq;
-      if (message.resync) this.seq = message.seq; // what comes next is counted from here; what lies between is fetched
+      if (message.resync) this.seq = message.seq; // updates continue from here; the missed errors are fetched from the API
       this.pause = FIRST_PAUSE;
       this.state("live");
       if (this.before || message.resync) this.back({ missed: message.resync, anew });
@@ -39,7 +39,7 @@ export class Live {
     }
   }
 
-  // Twice in a row without a sign of life: it is lost, though nobody said so.
+  // Called every PING_MS. A ping without an answer until the next call means that the connection is lost.
   check() {
     if (this.retry) return;
     if (this.unanswered) this.lose(); else this.ping();
@@ -50,7 +50,7 @@ export class Live {
     if (this.socket.readyState === WebSocket.OPEN) this.socket.send('{"type":"ping"}');
   }
 
-  // The network or the reader is back: no waiting, and no trust in a connection from before.
+  // Called when the network or the tab is back: reconnects without delay, or tests the old connection with a ping.
   wake() {
     if (this.retry) {
       clearTimeout(this.retry);
@@ -64,7 +64,7 @@ export class Live {
   }
 
   lose() {
-    Object.assign(this.socket, { onopen: null, onmessage: null, onclose: null }); // its close may take long to be told
+    Object.assign(this.socket, { onopen: null, onmessage: null, onclose: null }); // the close event may come late
     this.socket.close();
     this.state("lost");
     this.retry = setTimeout(() => this.open(), this.pause * (0.5 + Math.random() / 2));

@@ -11,7 +11,7 @@ export function matches(error, filters) {
     && (!filters.q || text.includes(filters.q[0].toLowerCase()));
 }
 
-// Returns the rows of the list: the newest error of each pattern, severity and worker, and how many errors it stands for.
+// Returns the rows of the list: for each pattern, severity and worker the newest error and the number of errors.
 export function fold(errors) {
   const rows = new Map();
   for (const error of errors) {

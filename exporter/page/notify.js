@@ -1,4 +1,4 @@
-// What reaches somebody who looks elsewhere: the tab's title and icon, and, on request, desktop notifications.
+// Notifications while the tab is hidden: its title and icon and, if turned on, desktop notifications.
 
 import { preference, prefer } from "./state.js";
 
@@ -21,7 +21,7 @@ function show(error) {
   try {
     const note = new Notification(`Critical: ${error.type} on ${error.worker_id}`, { body: error.message.slice(0, 200), tag: error.fingerprint, silent: true });
     note.onclick = () => { window.focus(); note.close(); };
-  } catch { /* some browsers have them for service workers only */ }
+  } catch { /* some browsers allow notifications only from service workers */ }
 }
 
 function draw() {

@@ -1,4 +1,4 @@
-// The page: a snapshot of a time range from the API, then live updates. What is shown is in the address.
+// The page: a snapshot of a time range from the API, then live updates. The URL holds range, filters and the open error.
 
 import * as announce from "./announce.js";
 import * as charts from "./charts.js";
@@ -33,18 +33,18 @@ const list = new List({ state, filter: addressWith, open: (id) => visit.go({ err
 const data = new Data({ state, list, paused, draw, drawFacets: (found) => drawFacets(found, state.filters), news, refused, failed, done });
 let live = null, told = null, noticeTimer = 0;
 
-// The address of the page with that filter alone, as the cards do it, or of an error.
+// The URL of the page with only that filter, or of an error's details.
 function addressWith(name, value) {
   if (name === "error") return address({ ...state, error: String(value) });
   return address({ ...state, error: null, filters: { [name]: [String(value)] } });
 }
 
-// Draws what is different from the state `before`.
+// Draws the differences from the state `before`.
 async function show(before) {
   drawRange(state);
   markCards(state.filters);
   drawChips(state.filters, (name, value) => setFilter(name, state.filters[name].filter((one) => one !== value)));
-  if (String(before?.filters.q) !== String(state.filters.q)) by("q").value = state.filters.q?.[0] ?? ""; // not what is being typed
+  if (String(before?.filters.q) !== String(state.filters.q)) by("q").value = state.filters.q?.[0] ?? ""; // does not overwrite what is being typed
   if (state.error !== before?.error) showDetails();
   const place = (of) => address({ ...of, error: null });
   if (before && place(before) === place(state)) return;
@@ -64,7 +64,7 @@ function draw(overview) {
   if (main.dataset.loading) main.dataset.loading = "list";
   drawPanels(overview, addressWith, (to) => lead(to));
   main.toggleAttribute("data-nothing", overview.summary.total_errors === 0);
-  by("none").textContent = overview.seq ? `No errors in the last ${RANGES[state.range]}.` : "No errors yet. This is how one is reported:";
+  by("none").textContent = overview.seq ? `No errors in the last ${RANGES[state.range]}.` : "No errors yet. Report one like this:";
   by("wider").hidden = !overview.seq || state.range === 168;
   by("how").hidden = overview.seq > 0;
 }
@@ -75,16 +75,16 @@ function hear(errors) {
   if (!paused()) data.soon();
 }
 
-// The newest of a snapshot: nothing is told of the first, then of what the live updates missed.
+// Announces errors of a snapshot that the live updates missed. Errors of the first snapshot are not announced.
 function news({ seq, recent_errors: recent }) {
   if (told === null) told = recent.reduce((most, error) => Math.max(most, error.id), 0); else tell(recent);
   if (live) return;
   main.removeAttribute("data-loading");
   live = new Live({ hours: state.range, seq, hear, back, state: connection.socket, alive: connection.heard });
-  charts.load().catch(() => announce.say("The charts could not be loaded; their tables are shown")); // when the numbers are there
+  charts.load().catch(() => announce.say("The charts could not be loaded; their tables are shown")); // after the numbers are on screen
 }
 
-// By sound, on the desktop and aloud: each error once. What the filters leave out is heard only.
+// Announces each error once: by sound, on the desktop and for screen readers. Errors outside the filters get only a sound.
 function tell(errors) {
   const fresh = errors.filter((error) => error.id > told);
   if (!fresh.length) return;
@@ -100,7 +100,7 @@ function back({ anew }) {
   data.now();
 }
 
-// A filter that the service does not know is dropped, and said.
+// Removes a filter that the service does not know, with a notice.
 function refused({ field, message }) {
   if (!Object.keys(state.filters).length) return false;
   const { [field]: wrong, ...others } = state.filters;
@@ -111,7 +111,7 @@ function refused({ field, message }) {
 
 function failed() {
   list.mark();
-  by("loading").textContent = "The service does not answer. It is asked again.";
+  by("loading").textContent = "The service does not answer. The page tries again.";
 }
 
 function done() {
@@ -131,7 +131,7 @@ function setFilter(name, values, how) {
   return visit.go({ filters }, how);
 }
 
-// To the list, for who chose what it shows elsewhere on the page.
+// Scrolls to the list, after a click elsewhere on the page that changes it.
 function toList() {
   by("errors-title").focus({ preventScroll: true });
   by("list").scrollIntoView({ block: "start" });
@@ -145,7 +145,7 @@ function lead(to) {
   });
 }
 
-// A link to another state of this page is followed in place: live updates and sound go on.
+// Follows a link to another state of this page without loading it again, so that live updates and sound continue.
 function followHere(event) {
   const link = event.target.closest?.('a[href^="?"]');
   if (!link || event.defaultPrevented || event.button || event.ctrlKey || event.metaKey || event.shiftKey) return;

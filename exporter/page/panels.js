@@ -1,5 +1,4 @@
-// The panels around the list: over time, by category, patterns, workers, hardware. What they show is in the tables; the
-// charts draw the same.
+// The panels around the list: over time, by category, patterns, workers, hardware. Each chart has the same data as its table.
 
 import { draw as chart, sparkline } from "./charts.js";
 import { ago, element, replaceQuietly, severity, time } from "./dom.js";
@@ -9,7 +8,7 @@ const SHOWN = 10, RECENT = 6;
 
 let allWorkers = false;
 
-// `filter(name, value)` is the address of the page with that filter; `go(address)` leads there.
+// `filter(name, value)` returns the URL of the page with that filter; `go(url)` opens it.
 export function draw(data, filter, go) {
   const bars = (id, title, what) => chart(id, title, what, go);
   bars("over-time", "errors over time", overTime(data.error_distribution.time_series));
@@ -50,12 +49,12 @@ function drawPatterns({ error_patterns: { top_patterns: top, categories } }, fil
   });
   replaceQuietly(document.getElementById("patterns"), ...top.map((row) => element("li", {},
     link(filter, "fingerprint", row.fingerprint, row.pattern),
-    element("strong", {}, `${row.occurrences.toLocaleString()}×`), sparkline(row.trend, `${row.occurrences} over the time range`),
+    element("strong", {}, `${row.occurrences.toLocaleString()}×`), sparkline(row.trend, `${row.occurrences} errors over the time range`),
     element("span", { class: "quiet" }, `${many(row.workers, "worker", "workers")} · ${row.category} · first `,
       ago(row.first_seen), ", last ", ago(row.last_seen)))));
 }
 
-// The chart has those with most errors, the table the worst first, and all of them on request.
+// The chart shows the workers with most errors; the table sorts by status and shows all workers after a click.
 function drawWorkers({ worker_errors: { worker_stats: workers } }, filter, bars) {
   const shown = workers.slice(0, SHOWN);
   bars("by-worker", "errors by worker", {
@@ -89,7 +88,7 @@ function drawHardware({ hardware_errors: { hardware_status: all, recent_errors: 
   });
   replaceQuietly(document.getElementById("hardware"), ...shown.map(([name, row]) => element("li", { class: "machine" },
     element("h3", {}, link(filter, "hardware", name)), status(row.status),
-    element("p", {}, `${many(row.error_count, "error", "errors")}, most ${row.most_common_error}`),
+    element("p", {}, `${many(row.error_count, "error", "errors")}, most common ${row.most_common_error}`),
     element("dl", { class: "facts" }, ...[
       ["CPU", row.metrics.cpu_percent, "% avg"], ["memory", row.metrics.memory_percent, "% avg"],
       ["disk", row.metrics.disk_percent, "% avg"], ["GPU", row.metrics.max_gpu_celsius, "°C max"],
@@ -114,7 +113,7 @@ function link(filter, name, value, text = value) {
   return element("a", { href: filter(name, value), title: text, class: "text" }, text);
 }
 
-// A name that may go on in the next line where its next word begins.
+// A name in camel case that may break between words.
 function breakable(name) {
   const words = name.split(/(?<=[a-z])(?=[A-Z])/);
   return element("span", {}, ...words.flatMap((word, i) => (i ? [element("wbr"), word] : [word])));

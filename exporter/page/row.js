@@ -3,8 +3,8 @@
 import { element, severity, time } from "./dom.js";
 import { key } from "./match.js";
 
-// `filter(name, value)` is the address of the page with that filter; `open(id)` shows an error's details. `more` says that
-// the service may have further errors of the row, which the list has not asked for.
+// `filter(name, value)` returns the URL of the page with that filter; `open(id)` shows an error's details. `more` says that
+// the service may have further errors for this row that are not loaded yet.
 export function row({ error, count }, more, { filter, open }) {
   const link = element("a", { class: "message" }, error.message || error.type);
   link.onclick = (event) => {
@@ -12,7 +12,7 @@ export function row({ error, count }, more, { filter, open }) {
     event.preventDefault();
     open(error.id);
   };
-  const repeats = element("a", { class: "count", title: more ? "so many are loaded; all errors of this pattern" : "all errors of this pattern" },
+  const repeats = element("a", { class: "count", title: `show all errors of this pattern${more ? "; the number counts only loaded errors" : ""}` },
     `×${count}${more ? "+" : ""}`);
   const made = element("li", { "data-id": error.id, "data-count": count, "data-key": key(error), "data-as": identity({ error, count }, more) },
     time(error.timestamp), severity(error.severity),
@@ -24,12 +24,12 @@ export function row({ error, count }, more, { filter, open }) {
   return address(made, error, filter);
 }
 
-// Rows that say the same are not made again.
+// Rows with the same identity are reused, not built again.
 export function identity({ error, count }, more) {
   return `${error.id}×${count}${more ? "+" : ""}`;
 }
 
-// Where a row leads: it changes with the range and the filters, though the row stays.
+// Sets the links of a row, which change with the range and the filters.
 export function address(made, error, filter) {
   made.querySelector("a.message").setAttribute("href", filter("error", error.id));
   made.querySelector("a.count")?.setAttribute("href", filter("fingerprint", error.fingerprint));

@@ -6,12 +6,12 @@ const PAUSE_MS = 2000;
 const ORDER = ["system-critical", "critical", "warning", "info"];
 
 export class Sound {
-  // `blocked(yes)` is told whether the browser waits for a click before it lets the page be heard.
+  // `blocked(yes)` is called with whether the browser blocks sound until a click.
   constructor(blocked) {
     Object.assign(this, { blocked, buffers: new Map(), wanted: null, timer: 0, last: -PAUSE_MS });
     this.muted = new Set(preference("muted", []));
     this.level = Math.min(1, Math.max(0, preference("volume", 0.6)));
-    try { this.open(); } catch { this.context = null; } // a browser without sound is still good for reading
+    try { this.open(); } catch { this.context = null; } // without sound the page still works
   }
 
   open() {
@@ -37,7 +37,7 @@ export class Sound {
 
   turnOn() { return this.context?.resume(); }
 
-  // Notes that errors came. What cannot be heard now is not made up for later: only the highest of a pause is played.
+  // Plays a sound for new errors. During the pause after a sound, only the highest severity is kept for the next one.
   hear(errors) {
     for (const error of errors) {
       const name = error.is_system_critical ? "system-critical" : error.severity;

@@ -1,9 +1,9 @@
-// What the page shows is in its address (range, filters, the open error), what its reader likes in localStorage.
+// The URL holds what the page shows (range, filters, the open error); localStorage holds the reader's preferences.
 
 export const RANGES = { 1: "1 h", 6: "6 h", 24: "24 h", 168: "7 d" };
 export const FILTERS = ["severity", "category", "worker", "type", "hardware", "group", "fingerprint", "q"];
-const SINGLE = ["fingerprint", "q"]; // the service takes one of these
-const PREFIX = "error-visualization."; // others may keep something at the same place
+const SINGLE = ["fingerprint", "q"]; // the service accepts only one value of these
+const PREFIX = "error-visualization."; // other pages of the same origin share localStorage
 
 export function read() {
   const query = new URLSearchParams(location.search);
@@ -23,8 +23,8 @@ export function address({ range, filters, error }) {
   return `?${query}`;
 }
 
-// localStorage may be missing or forbidden; then a choice lasts as long as the page. What is not of the kind of `otherwise`
-// was not written here.
+// localStorage may be missing or forbidden; then a preference lasts as long as the page. A stored value of another type than
+// `otherwise`, the default, is ignored.
 const kept = new Map();
 
 export function preference(name, otherwise) {
@@ -32,11 +32,11 @@ export function preference(name, otherwise) {
   try {
     const value = JSON.parse(localStorage.getItem(PREFIX + name));
     if (alike(value)) return value;
-  } catch { /* as if there were nothing */ }
+  } catch { /* the default is used */ }
   return kept.get(name) ?? otherwise;
 }
 
 export function prefer(name, value) {
   kept.set(name, value);
-  try { localStorage.setItem(PREFIX + name, JSON.stringify(value)); } catch { /* it lasts as long as the page */ }
+  try { localStorage.setItem(PREFIX + name, JSON.stringify(value)); } catch { /* the preference lasts as long as the page */ }
 }

@@ -1,6 +1,6 @@
-// Whether somebody reads the list, so that it must not move: updates are paused, the pointer is on it, a row has the
-// keyboard's focus, its top is scrolled out of sight, details of it are open. Fingers do not hover: with them it is enough
-// to have scrolled.
+// Whether somebody reads the list, so that it must not move: updates are paused, the pointer is on the list, a row has the
+// keyboard focus, the top of the list is scrolled out of sight, or details are open. On touch screens, which have no hover,
+// any scrolling counts.
 
 const SCROLLED = 8;
 const by = (id) => document.getElementById(id);
@@ -23,7 +23,7 @@ function scrolled() {
   return by("errors").getBoundingClientRect().top < by("bar").getBoundingClientRect().bottom - 1;
 }
 
-// Tells when reading may have ended.
+// Calls `look` when reading may have ended.
 export function onRest(look) {
   by("list").addEventListener("pointerleave", look);
   by("list").addEventListener("focusout", () => setTimeout(look));

@@ -1,10 +1,10 @@
-// The answer to the first question: is it bad? One sentence, and a card for each thing that is counted.
+// The answer to "is it bad?": one sentence, and a card for each count.
 
 import { sparkline } from "./charts.js";
 import { element, time } from "./dom.js";
 import { RANGES, address } from "./state.js";
 
-const MOST = 0.5; // a worker that has more than this part of the critical errors is named
+const MOST = 0.5; // a worker with more than this share of the critical errors is named
 const only = (name) => (point) => point[name];
 const CARDS = [
   ["total_errors", "all", {}, (point) => point.critical + point.warning + point.info],
@@ -30,7 +30,7 @@ export function drawCards({ summary, error_distribution: { time_series: series }
     }
     cards.get(key).replaceChildren(element("span", { class: "label" }, label),
       element("span", { class: `count ${summary[key] && ink ? ink : ""}` }, summary[key].toLocaleString()),
-      sparkline(series.points.map(of), "over the time range"));
+      sparkline(series.points.map(of), "trend over the time range"));
   }
 }
 
@@ -43,7 +43,7 @@ function same(a, b) {
   return text(a) === text(b);
 }
 
-// By the service's own count and clock: the page has only some of the errors, and the reader's clock may be wrong.
+// Uses the service's counts and clock, because the page has only some of the errors, and the reader's clock may be wrong.
 export function drawVerdict({ now, summary }, range) {
   const inAll = summary.critical_errors;
   const verdict = by("verdict");
@@ -70,7 +70,7 @@ function named(now) {
   return now.top_worker_errors / now.critical_errors > MOST;
 }
 
-// Leads to the critical errors, of the worker that is named if one is.
+// Links to the critical errors; if the sentence names a worker, to those of this worker.
 function drawWhy(now, inAll, range) {
   const filters = { severity: ["critical"], ...(now.critical_errors && named(now) ? { worker: [now.top_worker] } : {}) };
   by("why").hidden = !inAll;

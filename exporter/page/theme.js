@@ -1,5 +1,5 @@
-// Runs before the first paint: the theme that the reader chose, else the one that the service was told.
+// Runs before the first paint: sets the theme that the reader chose. Without one, that of the service's settings stays.
 try {
   const theme = JSON.parse(localStorage.getItem("error-visualization.theme"));
   if (["light", "dark", "system"].includes(theme)) document.documentElement.dataset.theme = theme;
-} catch { /* no localStorage, no choice */ }
+} catch { /* without localStorage there is no choice */ }

@@ -1,12 +1,12 @@
-// Where the reader is. Each step changes the address, so that back, forward and a shared link lead there; closing the details
-// is going back, so that looking at ten errors does not leave twenty steps.
+// Navigation. Each step changes the URL, so that back, forward and shared links work. Closing the details goes back in the
+// browser's history, so that looking at ten errors does not leave twenty entries in it.
 
 import { address, read } from "./state.js";
 
-const BACK_MS = 2000; // a browser may refuse to go back
+const BACK_MS = 2000; // to wait until the browser has gone back, which it may refuse
 
 export class Visit {
-  // `show(before)` draws what is different from the state `before`.
+  // `show(before)` draws the differences from the state `before`.
   constructor(state, show) {
     Object.assign(this, { state, show, leaving: null, arrived: () => {} });
     addEventListener("popstate", () => {
@@ -15,7 +15,7 @@ export class Visit {
     });
   }
 
-  // Shows another part of the data. `replace` makes it no step of its own.
+  // Changes the state. `replace` replaces the history entry instead of adding one.
   go(change, { replace = false } = {}) {
     return this.there(() => this.step((before) => {
       Object.assign(this.state, change);
@@ -32,12 +32,12 @@ export class Visit {
     }));
   }
 
-  // Takes a step at once, or when the browser is back: a step before would be undone by that.
+  // Calls `take` at once or, while the browser goes back, after that: the browser would undo an earlier step.
   there(take) {
     return this.leaving ? this.leaving.then(take) : take();
   }
 
-  // The details were closed. Where this page opened them, that is going back to where they were opened from.
+  // Called when the details are closed. If this page opened them, goes back to the entry from which they were opened.
   leave() {
     if (!this.state.error) return;
     const deep = history.state?.deep;
@@ -67,7 +67,8 @@ export class Visit {
     else history.pushState(this.depth(before, history.state), "", to);
   }
 
-  // How many steps lie between an open error and the page without one; unknown where the page began with the error.
+  // The history state of an open error: `deep` is the number of steps since the page without one; null if that is unknown,
+  // because the page was opened with the error.
   depth(before, here) {
     if (!this.state.error) return null;
     if (!before.error) return { deep: 1 };

@@ -176,7 +176,7 @@ async def test_the_root_leads_to_the_page(service: InProcess) -> None:
 
 
 def test_json_is_what_the_example_sends() -> None:
-    """The curl that an empty page shows is a report that the service takes."""
+    """The curl command that an empty page shows sends a valid report."""
     text = (ROOT / "exporter/page/page.js").read_text()
     body = text.partition("-d '")[2].partition("'")[0]
     parse_report(json.dumps(json.loads(body)).encode())

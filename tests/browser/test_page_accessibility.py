@@ -1,4 +1,4 @@
-"""axe-core finds nothing on the page; what it cannot see is tested beside it."""
+"""axe-core finds no violations on the page; further tests cover what axe-core cannot check."""
 
 import itertools
 import re
@@ -34,7 +34,7 @@ async def seeded(service: InProcess) -> None:
         assert response.status == 200
 
 
-# The other two of these four are looked at below, with chips and news.
+# The other two combinations are tested below, with chips and news.
 @pytest.mark.parametrize(("theme", "width"), [("light", 1280), ("dark", 360)])
 async def test_no_violation(browser: Browser, service: InProcess, theme: str, width: int) -> None:
     await seeded(service)
@@ -118,7 +118,7 @@ async def test_all_can_be_reached_by_tab_and_focus_is_seen(browser: Browser, ser
     await service.post()
     page, _ = await open_page(browser, service)
     await expect(page.locator("#by-category svg")).to_be_visible()
-    await expect(page.locator("[data-filter=worker] option")).to_have_count(2)  # the last of what comes
+    await expect(page.locator("[data-filter=worker] option")).to_have_count(2)  # drawn last
     wanted = await page.evaluate(
         "[...document.querySelectorAll('a[href], button, input, select, summary')].filter(e => e.checkVisibility()).length"
     )

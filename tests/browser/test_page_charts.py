@@ -1,4 +1,4 @@
-"""The page's charts: drawn by the library in the wheel, and readable without them."""
+"""The page's charts: drawn by the bundled library, and readable as tables without it."""
 
 from typing import Any
 
@@ -23,7 +23,7 @@ async def drawn(page: Page, chart: str) -> None:
 
 
 async def rows(page: Page, chart: str) -> dict[str, list[str]]:
-    """A chart's table: its numbers by label."""
+    """The numbers of a chart's table, by label."""
     table = await page.locator(f"#{chart} tbody tr").evaluate_all(
         "rows => rows.map(r => [...r.cells].map(c => c.textContent))"
     )

@@ -39,7 +39,7 @@ async def test_the_severity_filter_and_its_chip(browser: Browser, service: InPro
     assert await workers(page) == ["w2"]
     await page.wait_for_url("**&severity=warning")
     await service.post(INFO | {"worker_id": "w8"})
-    await service.post(WARNING | {"worker_id": "w9"})  # it comes after the one that is not wanted
+    await service.post(WARNING | {"worker_id": "w9"})  # the filter leaves the error before out
     await listed(page, 2)
     assert await workers(page) == ["w9", "w2"]
     await page.get_by_role("button", name="Remove the filter severity warning").click()
@@ -121,7 +121,7 @@ async def test_a_panel_shows_and_filters(browser: Browser, service: InProcess) -
         await expect(page).to_have_url(re.compile(query))
         await page.locator("[data-card=total_errors]").click()
         await listed(page, 3)
-    assert await page.evaluate("window.same")  # the page was not loaded again: sound and connection went on
+    assert await page.evaluate("window.same")  # the page was not loaded again, so sound and connection continue
 
 
 async def test_the_panels_have_the_numbers_of_the_api(browser: Browser, service: InProcess) -> None:
@@ -150,7 +150,9 @@ async def test_the_panels_have_the_numbers_of_the_api(browser: Browser, service:
         await expect(row.locator("time").last).to_have_attribute("datetime", pattern["last_seen"])
     for name, hardware in data["hardware_errors"]["hardware_status"].items():
         card = page.locator("#hardware li", has=page.get_by_role("link", name=name, exact=True))
-        await expect(card).to_contain_text(f"{hardware['error_count']} errors, most {hardware['most_common_error']}")
+        await expect(card).to_contain_text(
+            f"{hardware['error_count']} errors, most common {hardware['most_common_error']}"
+        )
         await expect(card).to_contain_text(hardware["status"])
     await expect(page.locator("#hardware-errors li")).to_have_count(6)
     await all_listed(page, 300)
@@ -220,7 +222,7 @@ async def test_details_have_an_address_and_all_that_is_known(browser: Browser, s
     await page.wait_for_url(f"**&error={id_}")
     address = page.url
     await leave_details(page)
-    await page.go_back()  # to what was before the look at the details, not to the details
+    await page.go_back()  # to the state before the details were opened
     await expect(page.locator("#chips")).to_be_empty()
     await expect(dialog).to_be_hidden()
     await page.go_forward()
@@ -313,7 +315,7 @@ async def test_unseen_errors_are_in_the_icon_and_on_request_on_the_desktop(
     await page.evaluate("Object.defineProperty(document, 'hidden', {value: true, configurable: true})")
     await service.post()
     await expect(page.locator("link[rel=icon]")).to_have_attribute("href", "/static/icon-unseen.svg")
-    assert await page.evaluate("window.told") == []  # it was not asked for
+    assert await page.evaluate("window.told") == []  # notifications are not turned on yet
     await page.evaluate("document.querySelector('#notifications').click()")
     await service.post(INFO)
     await service.post({"worker_id": "w7"})
@@ -352,7 +354,7 @@ async def test_keys(browser: Browser, service: InProcess) -> None:
 
 
 async def sounds_of(page: Page) -> list[str]:
-    """The names of the sounds that the page asks for from now on."""
+    """Returns a list that collects the names of the sounds that the page requests from now on."""
     asked: list[str] = []
     page.on("request", lambda r: asked.append(r.url.rpartition("/")[2]) if "/sounds/" in r.url else None)
     return asked
@@ -365,7 +367,7 @@ async def test_a_sound_for_the_highest_severity_and_none_for_the_past(browser: B
     await expect(page.locator("#sound-on")).to_be_visible()
     await service.post()
     await listed(page, 4)
-    assert asked == []  # the browser does not let it be heard yet, and it is not made up for
+    assert asked == []  # the browser still blocks sound, and the sound is not played later
     await page.locator("#sound-on").click()
     await expect(page.locator("#sound-on")).to_be_hidden()
     await page.wait_for_timeout(2100)
@@ -377,7 +379,7 @@ async def test_a_sound_for_the_highest_severity_and_none_for_the_past(browser: B
         assert response.status == 200
     async with page.expect_request("**/sounds/error-info.mp3"):
         for word in ("one", "two", "three"):
-            await service.post(INFO | {"message": word})  # of one pattern they would recur, and be warnings
+            await service.post(INFO | {"message": word})  # errors of one pattern would recur and be warnings
     assert asked == ["error-critical.mp3", "error-info.mp3"]
     async with page.expect_request("**/sounds/error-system-critical.mp3"):
         await service.post({"is_system_critical": True})
@@ -388,7 +390,7 @@ async def test_muted_severities_are_not_heard(browser: Browser, service: InProce
     page, _ = await open_page(browser, service)
     asked = await sounds_of(page)
     await page.locator("#sound-on").click()
-    await expect(page.locator("#sound-on")).to_be_hidden()  # until then nothing is heard
+    await expect(page.locator("#sound-on")).to_be_hidden()  # until then sound is blocked
     await page.get_by_text("Settings").click()
     await page.locator("[data-mute=critical]").check()
     await service.post()

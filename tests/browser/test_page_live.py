@@ -1,4 +1,4 @@
-"""What the page shows stays true: by the service's clock, over lost connections, failing requests and races."""
+"""The page stays correct: by the service's clock, over lost connections, failing requests and races."""
 
 import asyncio
 import datetime as dt
@@ -41,7 +41,7 @@ async def state(page: Page, word: str) -> None:
 
 
 async def open_url(browser: Browser, url: str, **more: Any) -> tuple[Page, list[str]]:
-    """The page of a service in a process of its own, and the exceptions that nobody caught."""
+    """The page of a service in its own process, and a list of uncaught exceptions."""
     page = await browser.new_page(**more)
     uncaught: list[str] = []
     page.on("pageerror", lambda error: uncaught.append(str(error)))
@@ -51,8 +51,8 @@ async def open_url(browser: Browser, url: str, **more: Any) -> tuple[Page, list[
 
 
 def away(first: Served, served: Any, reports: list[dict[str, Any]]) -> Served:
-    """What came while the page was away, to a service that no longer remembers it: the one which the page finds again
-    has it only in its store."""
+    """Sends `reports` to a service that the page does not reach, then returns a new service on the same data, at the port of
+    `first`. The new service has the reports only in its store."""
     other = served()
     body = json.dumps([REPORT | report for report in reports]).encode()
     request = urllib.request.Request(f"{other.url}/api/report-errors", body, {"Content-Type": "application/json"})
@@ -63,7 +63,7 @@ def away(first: Served, served: Any, reports: list[dict[str, Any]]) -> Served:
 
 
 async def back_with(page: Page, serve: Any, service: InProcess, reports: list[dict[str, Any]]) -> TestServer:
-    """The same within this process."""
+    """The same with a service in this process."""
     port = service.client.port
     await service.client.close()
     await state(page, "lost")
@@ -92,7 +92,7 @@ async def test_the_headline_counts_all_by_the_clock_of_the_service(browser: Brow
     await expect(page.locator("#errors .worker").first).to_have_text("w1")
     await expect(page.locator("#assertive")).to_contain_text("Critical error on w1")
     assert re.fullmatch(r"\d+s ago", await page.locator("#workers time").first.text_content() or "")
-    await page.get_by_role("link", name="see why").click()
+    await page.get_by_role("link", name="show errors").click()
     await expect(page.locator("#chips")).to_contain_text("severity: critical")
     await expect(page.locator("#chips")).to_contain_text("worker: w1")
     await listed(page, 6)
@@ -125,7 +125,7 @@ async def test_an_error_that_comes_during_a_request_is_listed(browser: Browser, 
     known, answered = asyncio.Event(), asyncio.Event()
 
     async def slow(route: Route) -> None:
-        answer = await route.fetch()  # what the service knew before the error came
+        answer = await route.fetch()  # the answer from before the error came
         known.set()
         await answered.wait()
         await route.fulfill(response=answer)
@@ -134,7 +134,7 @@ async def test_an_error_that_comes_during_a_request_is_listed(browser: Browser, 
     await page.get_by_role("link", name="7 d").click()
     await known.wait()
     await service.post({"worker_id": "meanwhile"})
-    await expect(page.locator("#assertive")).to_contain_text("Critical error on meanwhile")  # the page has heard of it
+    await expect(page.locator("#assertive")).to_contain_text("Critical error on meanwhile")  # the page has received it
     answered.set()
     await listed(page, 2, rows=2)
     await service.post({"worker_id": "later"})
@@ -148,7 +148,7 @@ async def test_one_failing_request_does_not_stick(browser: Browser, service: InP
     await service.post()
     await state(page, "lost")
     await page.unroute("**/api/errors?*")
-    await state(page, "live")  # though nothing more came
+    await state(page, "live")  # although no further error came
     await expect(page.locator("[data-card=total_errors] .count")).to_have_text("1")
     await expect(page.locator("#polite")).to_contain_text("The connection is back")
 
@@ -199,7 +199,7 @@ async def test_what_was_missed_is_heard_and_told_and_the_next_too(browser: Brows
     sounds: list[str] = []
     page.on("request", lambda r: sounds.append(r.url.rpartition("/")[2]) if "/sounds/" in r.url else None)
     await page.locator("#sound-on").click()
-    await expect(page.locator("#sound-on")).to_be_hidden()  # until then nothing is heard
+    await expect(page.locator("#sound-on")).to_be_hidden()  # until then sound is blocked
     first.post(INFO | {"worker_id": "before"})
     await expect(page.locator("#errors .worker")).to_have_text("before")
     first.kill()
@@ -216,7 +216,7 @@ async def test_what_was_missed_is_heard_and_told_and_the_next_too(browser: Brows
     async with page.expect_request("**/sounds/error-system-critical.mp3"):
         second.post({"worker_id": "next", "is_system_critical": True})
     await listed(page, 17, rows=17)
-    assert lists == []  # it was no gap any more
+    assert lists == []  # there was no gap, so the list was not fetched
     assert uncaught == []
 
 
@@ -273,7 +273,7 @@ async def test_what_is_chosen_while_the_service_is_down_comes_with_it(browser: B
 async def test_only_the_newest_of_a_flood_that_was_missed(
     browser: Browser, serve: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """More was missed than a client may resume: the page shows the newest, and what follows them, without a hole."""
+    """More updates were missed than a client may resume: the page shows the newest errors, and older ones without a gap."""
     monkeypatch.setattr(hub, "MAX_QUEUE", 200)
     service = await serve()
     await post_all(service, [INFO | {"worker_id": f"before-{number}"} for number in range(5)])

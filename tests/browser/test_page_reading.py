@@ -1,5 +1,5 @@
-"""Who reads the page is not disturbed: nothing moves under the pointer, the finger or the keyboard's focus, the focus is
-never lost, and back leads back."""
+"""Reading is not disturbed: nothing moves under the pointer, the finger or the keyboard focus, the focus is never lost, and
+the back button works."""
 
 import asyncio
 import re
@@ -20,7 +20,7 @@ new PerformanceObserver((list) => { for (const one of list.getEntries()) window.
 
 
 async def several(service: InProcess, count: int, **more: Any) -> None:
-    """Errors on workers w00, w01, …, each of a pattern of its own: those of one would recur, and be warnings."""
+    """Sends errors on workers w00, w01, …, each with its own pattern: errors of one pattern would recur and be warnings."""
     letters = "abcdefghijklmnopqrstuvwxyz"
     reports = [
         REPORT | INFO | {"worker_id": f"w{n:02}", "message": f"{letters[n // 26]}-{letters[n % 26]} fails"} | more
@@ -105,7 +105,7 @@ async def test_a_chart_does_not_change_under_the_pointer(browser: Browser, servi
     await expect(picture).not_to_have_attribute("aria-label", before or "")
     box = await page.locator("#over-time .picture").bounding_box()
     assert box
-    await page.mouse.move(box["x"] + box["width"] - 17, box["y"] + box["height"] - 30)  # a bar that leads nowhere
+    await page.mouse.move(box["x"] + box["width"] - 17, box["y"] + box["height"] - 30)  # a bar without a link
     assert await page.locator("#over-time .picture div").first.evaluate("e => getComputedStyle(e).cursor") != "pointer"
 
 
@@ -174,7 +174,7 @@ async def test_looking_at_errors_leaves_no_steps_and_back_does_not_reopen(browse
         await expect(page.locator("#details h2")).to_be_visible()
         await leave_details(page)
         await page.wait_for_url("**?range=6")
-    assert await page.evaluate("history.length") == before + 1  # the one that forward leads to
+    assert await page.evaluate("history.length") == before + 1  # the entry for the forward button
     await page.go_back()
     await expect(page.locator("#range [aria-current]")).to_have_text("24 h")
     await expect(page.locator("#details")).to_be_hidden()
@@ -183,7 +183,7 @@ async def test_looking_at_errors_leaves_no_steps_and_back_does_not_reopen(browse
 async def test_what_is_chosen_while_the_browser_goes_back_is_not_undone_by_it(
     browser: Browser, service: InProcess
 ) -> None:
-    """The browser goes back in its history when it likes to; here late, and then not at all."""
+    """A browser goes back in its history asynchronously; here it does so late, and then not at all."""
     await several(service, 2)
     page, complaints = await open_page(browser, service)
     messages, details = page.locator("#errors a.message"), page.locator("#details")
@@ -196,7 +196,7 @@ async def test_what_is_chosen_while_the_browser_goes_back_is_not_undone_by_it(
         await messages.nth(1).click()
         await expect(details.locator("h2")).to_have_text(re.compile("[A-Za-z]"))
         await expect(page).to_have_url(re.compile("error=1$"))
-        await page.wait_for_timeout(400)  # nothing comes after it
+        await page.wait_for_timeout(400)  # the late step back does not undo it
         await expect(page).to_have_url(re.compile("error=1$"))
         await expect(details).to_be_visible()
         await expect(page.locator("#q")).to_have_value("half a wo")

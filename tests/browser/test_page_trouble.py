@@ -1,4 +1,4 @@
-"""What the page does with what it cannot have, and what it offers beyond the list."""
+"""The page without sound, notifications, clipboard or storage; and marks, counts, notices and empty states."""
 
 import datetime as dt
 import re
@@ -54,7 +54,7 @@ async def test_mute_is_seen_and_said_and_keys_work_after_a_click(browser: Browse
     mute = page.locator("#mute")
     await expect(mute).to_have_attribute("aria-pressed", "false")
     await page.locator("#pause").click()
-    await page.keyboard.press("m")  # the focus is on a checkbox, which takes no letters
+    await page.keyboard.press("m")  # the focus is on a checkbox, which does not use letter keys
     await expect(mute).to_have_attribute("aria-pressed", "true")
     await expect(mute).to_have_text("Muted")
     await expect(page.locator("#polite")).to_have_text("Sound is muted")
@@ -116,7 +116,7 @@ async def test_a_reset_is_seen_and_its_notice_goes(browser: Browser, service: In
 
 async def test_where_there_is_nothing_it_is_calm_and_offers_more(browser: Browser, service: InProcess) -> None:
     page, _ = await open_page(browser, service, "?range=1")
-    await expect(page.locator("#empty")).to_contain_text("This is how one is reported")
+    await expect(page.locator("#empty")).to_contain_text("Report one like this")
     for panel in ("#over-time", "#by-category", "#patterns", "#workers", "#hardware", "#filters"):
         await expect(page.locator(panel)).to_be_hidden()
     past = dt.datetime.now(dt.UTC) - dt.timedelta(hours=3)
@@ -146,7 +146,7 @@ async def test_the_bar_of_a_category_that_turns_text_around(browser: Browser, se
 
 
 async def test_what_fell_out_of_a_full_list_comes_back(browser: Browser, service: InProcess) -> None:
-    """All of one millisecond, in another order than their ids: the service sorts by microseconds, the page cannot."""
+    """All errors have the same millisecond, in another order than their ids: only the service can sort by microseconds."""
     moment = dt.datetime.now(dt.UTC).replace(microsecond=500_000) - dt.timedelta(minutes=1)
     flood = [
         REPORT | {"timestamp": (moment + dt.timedelta(microseconds=999 - number)).isoformat()} for number in range(1000)

@@ -1,5 +1,5 @@
-"""The answers of every read, against those recorded in `answers.json` by an earlier release: fields may be added, but
-none may change, move or disappear.
+"""Compares the answers of every read with those that an earlier release recorded in `answers.json`. Fields may be added,
+but none may change, move or disappear.
 
 `answers.json` holds the reports that were sent and, for each address, the status and the body that came back."""
 
@@ -22,7 +22,7 @@ JSON = {"Content-Type": "application/json"}
 
 
 def difference(recorded: Any, answer: Any, place: str = "$") -> str:
-    """The first place where `answer` lacks or changes what was `recorded`; "" if there is none."""
+    """Describes the first place where `answer` differs from `recorded`, apart from added fields; "" if there is none."""
     if isinstance(recorded, dict) and isinstance(answer, dict):
         for name, value in recorded.items():
             if name not in answer:

@@ -1,4 +1,4 @@
-"""The API: what is answered to whom."""
+"""The API: requests and their answers."""
 
 import asyncio
 import gzip
@@ -181,7 +181,7 @@ async def test_unknown_things(service: InProcess, method: str, path: str, status
 async def test_reset_deletes_nothing(service: InProcess, serve: Any) -> None:
     await service.post()
     assert (await service.metrics())["distributed_testing_critical_errors"] == 1
-    await asyncio.sleep(1.05)  # the gauge counts by the second
+    await asyncio.sleep(1.05)  # the gauge has a resolution of one second
     async with service.client.post("/api/reset-counts") as response:
         reset_at = (await response.json())["data"]["reset_at"]
     assert (await service.metrics())["distributed_testing_critical_errors"] == 0

@@ -1,4 +1,4 @@
-"""Reporting from code, against a service that behaves and one that does not."""
+"""The Python client, against a real service and against one with scripted failures."""
 
 import asyncio
 import datetime as dt
@@ -31,7 +31,7 @@ def report(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> R
 
 
 class Scripted:
-    """A service that answers as it is told, once each, then well."""
+    """A service that gives each of `answers` once, then success."""
 
     def __init__(self) -> None:
         self.answers: list[Any] = []
@@ -63,7 +63,7 @@ async def scripted() -> AsyncIterator[tuple[Scripted, str]]:
 async def test_a_report_is_stored(service: InProcess, report: Reporter) -> None:
     sent = dict(REPORT)
     assert await report(str(service.client.make_url("/")), sent) is True
-    assert sent == REPORT  # the caller's own object is left as it was
+    assert sent == REPORT  # the caller's object is not changed
     assert (await service.get("/api/errors"))["summary"]["total_errors"] == 1
 
 

@@ -1,4 +1,4 @@
-"""Compressed bodies: what is read of them, and that a small body that inflates to gigabytes holds up nobody."""
+"""Compressed bodies: encodings and limits, and that a small body which inflates to gigabytes blocks no other request."""
 
 import gzip
 import json
@@ -24,7 +24,7 @@ ZEROS = bytes(2**24)
 
 
 def bomb(encoding: str) -> bytes:
-    """4 GB (gzip, deflate) or 16 GB of zeros in 26 kB (br) to 4 MB (gzip): one compressed block, repeated."""
+    """A repeated compressed block: 26 kB (br) to 4 MB (gzip) that inflate to 4 GB (gzip, deflate) or 16 GB of zeros."""
     if encoding == "zstd":
         return zstd.compress(ZEROS) * 1000
     if encoding == "br":
@@ -38,8 +38,8 @@ def bomb(encoding: str) -> bytes:
 
 @pytest.mark.parametrize("encoding", PACKERS)
 def test_a_body_that_inflates_to_gigabytes_holds_up_nobody(served: Callable[..., Served], encoding: str) -> None:
-    """On every URL. The bound of 1 s leaves room for a busy machine: an unread body used to be inflated on the event
-    loop after the answer, for up to 10 s in which nothing else was served."""
+    """Tests every URL. An unread body used to be inflated on the event loop after the answer, which blocked all requests for
+    up to 10 s. The bound of 1 s leaves room for a busy machine."""
     service = served()
     host, port = service.url.removeprefix("http://").split(":")
     body = bomb(encoding)
@@ -68,7 +68,7 @@ async def refused(service: InProcess, body: bytes, encoding: str) -> tuple[int, 
 
 @pytest.mark.parametrize("encoding", PACKERS)
 async def test_the_limit_is_that_of_the_inflated_body(serve: Any, encoding: str) -> None:
-    """One byte more is too much. The connection is used again after each answer."""
+    """One byte more is refused. The same connection is used for each request."""
     service = await serve(max_body_bytes=100_000)
     body = json.dumps(REPORT).encode().ljust(100_000)
     headers = {"Content-Type": "application/json", "Content-Encoding": encoding}
@@ -87,7 +87,7 @@ async def test_a_damaged_or_cut_off_body_is_refused(service: InProcess, encoding
 
 @pytest.mark.parametrize("encoding", ["gzip", "zstd"])
 async def test_a_body_in_several_parts_is_one(service: InProcess, encoding: str) -> None:
-    """gzip members and zstd frames may follow each other; so many that it takes long to read them may not."""
+    """A body may consist of several gzip members or zstd frames, but not of so many that reading them takes long."""
     body = json.dumps(REPORT).encode()
     parts = b"".join(PACKERS[encoding](body[start : start + 20]) for start in range(0, len(body), 20))
     headers = {"Content-Type": "application/json", "Content-Encoding": encoding}

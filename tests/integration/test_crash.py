@@ -1,4 +1,4 @@
-"""What a crash and a stop leave behind."""
+"""Crashes and stops: what is stored after the next start."""
 
 import asyncio
 import random
@@ -23,7 +23,7 @@ CLIENTS = 16
 
 
 async def storm(url: str, ids: list[str], stop: asyncio.Event, acknowledged: set[str]) -> None:
-    """Posts each id once from several clients, until all are sent or `stop`; notes what was acknowledged."""
+    """Posts each id once from several clients, until all are sent or `stop` is set; adds acknowledged ids to `acknowledged`."""
     waiting = list(reversed(ids))
 
     async def client(session: aiohttp.ClientSession) -> None:
@@ -48,7 +48,7 @@ def errors_total(metrics: dict[str, float]) -> dict[str, float]:
 
 
 async def test_sigkill_loses_and_doubles_nothing(served: Callable[..., Served]) -> None:
-    """1,000 reports, killed at a random moment, 20 times: by turns the service alone and all its processes."""
+    """Sends 1,000 reports and kills at a random moment, 20 times; alternately the HTTP process and all processes."""
     rng = random.Random(11)
     acknowledged: set[str] = set()
     sent: list[str] = []
@@ -82,14 +82,14 @@ async def test_sigkill_loses_and_doubles_nothing(served: Callable[..., Served]) 
 
 
 async def test_nothing_that_was_accepted_is_lost_while_the_database_is_behind(served: Callable[..., Served]) -> None:
-    """The store's process is stopped, so that all of it is in the log only; then everything is killed."""
+    """Suspends the store process, so that all reports are only in the log; then kills everything."""
     service = served()
     (process,) = store_processes(service)
     process.suspend()
     answers = [service.post({"event_id": f"e{number}", "worker_id": "w"}) for number in range(100)]
     assert [answer["id"] for answer in answers] == list(range(1, 101))
     service.stop(signal.SIGKILL)
-    await eventually(lambda: not process.is_running())  # a stopped process ends with its parent, too
+    await eventually(lambda: not process.is_running())  # a suspended process also ends with its parent
     service = served()
     assert stored(service) == [f"e{number}" for number in reversed(range(100))]
     assert service.post({"event_id": "e7", "worker_id": "w"}) == answers[7]
@@ -193,7 +193,7 @@ def test_reads_go_on_beside_writes(served: Callable[..., Served]) -> None:
 
 
 async def test_a_stop_waits_for_nobody_who_is_stuck(served: Callable[..., Served]) -> None:
-    """Clients that do not read, requests that were half sent, an Alertmanager that says nothing: within 10 s."""
+    """With clients that do not read, half-sent requests and a silent Alertmanager, a stop takes at most 10 s."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
         service = await asyncio.to_thread(served, "--alertmanager-url", f"http://127.0.0.1:{silent.getsockname()[1]}")
         host, port = service.url.removeprefix("http://").split(":")

@@ -1,4 +1,4 @@
-"""The guide's own examples, run as they stand against the service as people start it."""
+"""The guide's own examples, run unchanged against a service started by its command."""
 
 import ast
 import asyncio
@@ -30,7 +30,7 @@ def free(port: int) -> bool:
 
 @contextlib.contextmanager
 def guides_port() -> Iterator[int]:
-    """8080, as the examples have it, unless it is taken, be it by a test that runs beside this one; else another."""
+    """Port 8080, which the examples use, or another one if 8080 is in use, for example by a parallel test."""
     with (Path(tempfile.gettempdir()) / f"error-visualization-{os.getuid()}.lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -72,7 +72,7 @@ def test_curl_reports_and_reads(service: Served) -> None:
 
 
 async def test_report_error_reports(service: Served) -> None:
-    """The snippet ends in a bare `await`, which is run as top-level code as in a notebook."""
+    """The snippet ends in a bare `await`, so it runs as top-level code, as in a notebook."""
     code = compile(example("report_error.py", service), "report_error.py", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
     names: dict[str, object] = {}
     coroutine = eval(code, names)
@@ -96,7 +96,7 @@ async def test_the_websocket_client_hears_each_error_once(service: Served) -> No
         first = asyncio.create_task(client.stdout.readline())
         sent = 0
 
-        async def heard() -> bool:  # only what comes after the client's first message
+        async def heard() -> bool:  # the client gets only errors after its first message
             nonlocal sent
             await asyncio.to_thread(service.post, {"type": f"T{sent}", "message": "m"})
             sent += 1

@@ -17,7 +17,7 @@ SUBSCRIBE = {"type": "subscribe", "topic": "error_visualization"}
 
 
 async def connect(service: InProcess, *messages: dict[str, Any]) -> aiohttp.ClientWebSocketResponse:
-    """A client that has sent `messages` and read the answers."""
+    """Returns a client that has sent `messages` and read the answers."""
     socket = await service.client.ws_connect("/ws/error-visualization")
     for message in messages:
         await socket.send_json(message)
@@ -44,7 +44,7 @@ async def test_a_client_that_sends_both_messages_hears_each_error_once(service: 
     assert [u["data"]["error"]["worker_id"] for u in updates] == [f"w{n}" for n in range(20)]
     assert [u["seq"] for u in updates] == list(range(1, 21))
     assert {u["data"]["time_range"] for u in updates} == {24}
-    assert await ask(socket, {"type": "ping"}) == {"type": "pong"}  # nothing more was on its way
+    assert await ask(socket, {"type": "ping"}) == {"type": "pong"}  # no further update was sent
 
 
 async def test_an_update_is_the_error_as_the_api_gives_it(service: InProcess) -> None:
@@ -63,7 +63,7 @@ async def test_what_is_answered(service: InProcess) -> None:
     unsubscribe = {"type": "unsubscribe", "topic": "error_visualization"}
     assert await ask(socket, unsubscribe) == {"type": "unsubscription_confirmed", "topic": "error_visualization"}
     await service.post()
-    assert await ask(socket, {"type": "ping"}) == {"type": "pong"}  # and not the update
+    assert await ask(socket, {"type": "ping"}) == {"type": "pong"}  # no update was sent
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ async def test_a_restart_is_no_reason_to_miss_anything(serve: Any) -> None:
     await service.post()
     assert (await heard(socket, 1))[0]["seq"] == 4
     socket = await connect(service)
-    assert (await ask(socket, INIT | {"since": 99}))["resync"] is True  # of another database
+    assert (await ask(socket, INIT | {"since": 99}))["resync"] is True  # a position of another database
 
 
 async def test_what_arrives_while_a_client_resumes_comes_after_what_it_missed(
@@ -150,7 +150,7 @@ async def test_what_arrives_while_a_client_resumes_comes_after_what_it_missed(
 
 
 async def test_many_clients_resume_at_once(service: InProcess) -> None:
-    """As after a restart of the service: each gets what it missed, and what comes meanwhile, once and in order."""
+    """As after a restart of the service: each client gets missed and new updates once and in order."""
     items = [REPORT | {"worker_id": f"w{n}"} for n in range(300)]
     async with service.client.post("/api/report-errors", json=items) as response:
         assert response.status == 200
@@ -190,7 +190,7 @@ async def test_what_the_log_no_longer_has_is_fetched_afresh(serve: Any) -> None:
     service = await serve(log_keep_events=0)
     for number in range(5):
         await service.post({"worker_id": f"w{number}"})
-    await service.get("/api/errors")  # the database has them
+    await service.get("/api/errors")  # now the database has them
     log = service.service.log
 
     async def trimmed() -> bool:

@@ -1,4 +1,4 @@
-"""The exposition: true numbers, no series that a sender can multiply, and what promtool says."""
+"""The exposition: exact numbers, a limited number of series whatever a sender does, and promtool's lint."""
 
 import asyncio
 import shutil
@@ -79,7 +79,7 @@ async def test_hardware_in_base_units(service: InProcess) -> None:
     assert metrics[f"{DT}worker_gpu_memory_utilization_ratio" + labels(worker="worker-1", gpu="0")] == 0.85
     assert metrics[f"{DT}worker_hardware_condition" + labels(worker="worker-1", condition="memory_pressure")] == 1
     assert metrics[f"{DT}worker_hardware_condition" + labels(worker="worker-1", condition="throttling")] == 0
-    await service.post()  # a report that does not tell of the hardware changes nothing
+    await service.post()  # a report without hardware measurements changes nothing
     assert f"{DT}worker_cpu_utilization_ratio" + labels(worker="worker-1") in await service.metrics()
 
 
@@ -144,7 +144,7 @@ async def test_series_are_bounded_in_types_and_categories_too(serve: Any, monkey
 
 
 async def test_a_restart_keeps_the_labels_that_came_first(serve: Any) -> None:
-    """Also where their errors say that they happened the other way round: no counter goes down."""
+    """Even if the timestamps of the errors have another order. So no counter goes down."""
     limits = {"max_worker_labels": 5, "max_type_labels": 4}
     service = await serve(**limits)
     now = time.time()

@@ -50,7 +50,7 @@ def ids(service: Served) -> list[str]:
 
 
 def refused(served: Start, words: str, db: Path) -> None:
-    """The start stops with one sentence, and touches neither file."""
+    """The start fails with one sentence and changes no file."""
     before = hashes(db)
     with pytest.raises(AssertionError, match=words) as stopped:
         served()
@@ -127,7 +127,7 @@ def test_an_older_copy_of_the_database_catches_up_or_stops_the_start(served: Sta
     older = db.read_bytes()
     fill(served, 3, start=3)
     db.write_bytes(older)
-    assert ids(served()) == [f"e{number}" for number in range(6)]  # the log still has what lies between
+    assert ids(served()) == [f"e{number}" for number in range(6)]  # the log still has the events between
 
 
 def test_a_log_cut_in_half_stops_the_start_and_can_be_repaired(served: Start) -> None:
@@ -144,7 +144,7 @@ def test_a_damaged_batch_in_the_log_is_found_and_repaired(served: Start) -> None
     db = fill(served, 20)
     log = db.parent / "errors.duckdb.log"
     content = log.read_bytes()
-    log.write_bytes(content.replace(b"x" * 200, b"x" * 199 + b"y"))  # pages that are no longer used have copies
+    log.write_bytes(content.replace(b"x" * 200, b"x" * 199 + b"y"))  # free pages hold copies, too
     status, said = run("check", db)
     assert status == 1
     assert "damaged" in said

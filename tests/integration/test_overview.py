@@ -1,4 +1,4 @@
-"""GET /api/errors: every key of the contract, and numbers that are counted again here from what was posted."""
+"""GET /api/errors: every key of the contract; its numbers are compared with counts of the posted reports."""
 
 import datetime as dt
 import itertools
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.dashboard
 
 
 def reports(count: int, hours: float) -> list[dict[str, Any]]:
-    """The demo's errors, spread at random over `hours`, a third of them too old for 24."""
+    """The demo's errors, spread at random over `hours`; a third are older than 24 hours."""
     rng = random.Random(5)
     now = dt.datetime.now(dt.UTC)
     made = []
@@ -28,7 +28,7 @@ def reports(count: int, hours: float) -> list[dict[str, Any]]:
 
 
 async def load(service: InProcess, sent: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Posts reports; returns what the service said of each."""
+    """Posts reports; returns the service's result for each."""
     told = []
     for start in range(0, len(sent), 70):
         async with service.client.post("/api/report-errors", json=sent[start : start + 70]) as response:
@@ -51,7 +51,7 @@ def is_hardware(report: dict[str, Any]) -> bool:
 
 
 def groups(report: dict[str, Any], outcome: dict[str, Any]) -> list[str]:
-    """The groups that count an error, in the order in which the API names them."""
+    """The groups that an error belongs to, in the API's order."""
     belongs = {
         "resource": report["error_category"].startswith("RESOURCE_"),
         "network": report["error_category"].startswith("NETWORK_"),
@@ -73,7 +73,7 @@ async def test_the_numbers_are_those_of_the_reports(serve: Any, hours: int, roll
         await service.client.close()  # a clean stop rolls everything up
         service = await serve()
     data = await service.get("/api/errors", time_range=hours)
-    # Reports at the very edge of the range would be on one side here and on the other there.
+    # `within` uses the service's time, so that both sides agree about reports at the edge of the range.
     counted = within(sent, told, hours, dt.datetime.fromisoformat(data["timestamp"]))
     assert set(data) == {
         "summary", "timestamp", "now", "recent_errors", "error_distribution", "error_patterns", "worker_errors",
@@ -182,7 +182,7 @@ async def test_the_numbers_are_those_of_the_reports(serve: Any, hours: int, roll
 
 @pytest.mark.parametrize("rolled", [False, True], ids=["unrolled", "rolled-up"])
 async def test_how_bad_it_is_now_is_counted_whatever_else_came(serve: Any, rolled: bool) -> None:
-    """Critical errors of the last 5 minutes, and their workers; neither older ones nor a flood of warnings change it."""
+    """`now` counts critical errors of the last 5 minutes and their workers. Older errors and warnings do not change it."""
     service = await serve()
     now = dt.datetime.now(dt.UTC)
     critical = {"worker_id": "w1", "type": "E", "error_category": "WORKER_CRASHED", "message": "m"}
@@ -253,7 +253,7 @@ async def test_an_empty_store_has_the_same_shape(service: InProcess) -> None:
 
 
 async def test_the_numbers_are_exact_while_the_rollup_goes_on(serve: Any) -> None:
-    """Read between and after the rollups of a second: never more, never fewer than what was acknowledged."""
+    """Each read, before and after rollups, counts exactly the acknowledged errors."""
     service = await serve()
     for acknowledged in range(1, 62):
         await service.post({"worker_id": f"w{acknowledged % 7}"})

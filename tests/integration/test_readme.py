@@ -1,4 +1,4 @@
-"""The README's commands, run as they stand (but for the port, when 8080 is taken)."""
+"""The README's commands, run unchanged, except for the port if 8080 is in use."""
 
 import json
 import os
@@ -29,7 +29,7 @@ def port() -> Iterator[int]:
 
 
 def test_make_run_serves_what_the_readme_says(tmp_path: Path, port: int) -> None:
-    """`make run DEMO=1` in the checkout, with the environment that is there already."""
+    """Runs `make run DEMO=1` in the checkout, with its existing environment."""
     db = tmp_path / "errors.duckdb"
     url = f"http://127.0.0.1:{port}"
     arguments = f"--db-path {db} --min-free-bytes 0" + ("" if port == 8080 else f" --port {port}")

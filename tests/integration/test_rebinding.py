@@ -1,4 +1,4 @@
-"""A request that names a host which is not this service's is refused, whatever it asks for."""
+"""Every request that names another host than this service is refused."""
 
 import asyncio
 from collections.abc import Callable
@@ -22,7 +22,7 @@ REFUSED = 'distributed_testing_reports_rejected_total{reason="forbidden_host"}'
     ],
 )  # fmt: skip
 async def test_a_page_that_rebinds_its_name_reads_nothing(service: InProcess, method: str, path: str) -> None:
-    """Its requests are same-origin by their own header `Host`, so `Origin` says nothing."""
+    """After the rebinding `Origin` matches `Host`, so a check of `Origin` would not stop the request."""
     headers = EVIL | {"Origin": "http://evil.example:8080"}
     async with service.client.request(method, path, headers=headers, allow_redirects=False) as response:
         answer = await response.json()
@@ -58,7 +58,7 @@ async def test_a_host_can_be_allowed(serve: Callable[..., Any]) -> None:
 
 
 async def test_the_external_url_is_same_origin(serve: Callable[..., Any]) -> None:
-    """Behind a proxy that keeps `Host`, and behind one that replaces it by the address of the service."""
+    """Both behind a proxy that keeps `Host`, and behind one that replaces it by the address of the service."""
     service = await serve(external_url="https://errors.example.com/")
     own = {"Origin": "https://errors.example.com"}
     for headers, status in (
@@ -85,7 +85,7 @@ async def test_the_external_url_is_same_origin(serve: Callable[..., Any]) -> Non
     ],
 )
 async def test_without_the_header(service: InProcess, request_: bytes, status: bytes) -> None:
-    """HTTP/1.0 knows no `Host`, and no browser leaves it out; HTTP/1.1 requires it, once."""
+    """HTTP/1.0 allows requests without `Host`, which no browser sends; HTTP/1.1 requires exactly one."""
     reader, writer = await asyncio.open_connection("127.0.0.1", service.client.port)
     writer.write(request_)
     assert (await reader.readline()).split()[1] == status

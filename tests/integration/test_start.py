@@ -1,4 +1,4 @@
-"""What the command says when it starts and stops."""
+"""Log lines and errors of the command at start and stop."""
 
 import json
 import os
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.dashboard
 
 
 def test_a_missing_folder_is_named_and_created(tmp_path: Path) -> None:
-    """The path may be mistyped; nobody is asked, as a service has no terminal."""
+    """The path may be mistyped, but a service has no terminal to ask, so it logs a warning."""
     service = Served(tmp_path / "eror" / "data" / "errors.duckdb", "--log.format", "json")
     try:
         assert service.post({})["id"] == 1

@@ -1,4 +1,4 @@
-"""What the service reads is what the reads declare: the JSON of every answer decodes to its type."""
+"""The JSON of every read's answer decodes to the type that the read declares."""
 
 import datetime as dt
 

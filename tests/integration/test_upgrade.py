@@ -1,5 +1,5 @@
-"""A database and a journal of the version before the log (commit 8633bc7), after both of its processes were killed: what it
-had acknowledged, the next version has, once, under the same ids."""
+"""Upgrade from the release before the log (commit 8633bc7), after both of its processes were killed: the new version has
+every acknowledged error once, under the same id."""
 
 import os
 import random
@@ -25,7 +25,7 @@ SETTLE_SECONDS = 15.0
 
 
 def as_stored(one: dict[str, Any]) -> tuple[Any, ...]:
-    """What an acknowledged report must be in the list."""
+    """The fields that the list must show for an acknowledged report."""
     report, answer = one["report"], one["answer"]
     return (
         *(answer[key] for key in ("id", "event_id", "severity", "fingerprint")), report["message"], report["worker_id"],
@@ -34,7 +34,7 @@ def as_stored(one: dict[str, Any]) -> tuple[Any, ...]:
 
 
 def is_whole(service: Served, acknowledged: list[dict[str, Any]]) -> None:
-    """Everything that was acknowledged is listed and counted, and nothing else; soon after the start, if not at once."""
+    """Asserts that exactly the acknowledged errors are listed and counted, within SETTLE_SECONDS after the start."""
     expected = [as_stored(one) for one in acknowledged]
     keys = ("id", "event_id", "severity", "fingerprint", "message", "worker_id", "type", "error_category")
     deadline = time.monotonic() + SETTLE_SECONDS
@@ -53,7 +53,7 @@ def is_whole(service: Served, acknowledged: list[dict[str, Any]]) -> None:
 
 
 def counters(service: Served, name: str, *labels: str) -> Counter[tuple[str, ...]]:
-    """The values of a counter by the values of its labels."""
+    """The values of a counter, by its labels' values."""
     with urllib.request.urlopen(f"{service.url}/metrics", timeout=10) as response:
         families = text_string_to_metric_families(response.read().decode())
     return Counter({

@@ -1,4 +1,4 @@
-"""The built wheel holds what the service needs, and a build says why it fails."""
+"""The built wheel contains all that the service needs; a failing build says why."""
 
 import os
 import shutil
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.dashboard
 
 @pytest.fixture
 def source(tmp_path: Path) -> Path:
-    """The sources as a clone has them: nothing built."""
+    """The sources as in a fresh clone, without build results."""
     ignored = shutil.ignore_patterns(".git", ".venv", "vendor", "node_modules", "*.duckdb*", "__pycache__", ".*_cache")
     return shutil.copytree(ROOT, tmp_path / "source", ignore=ignored)
 

@@ -69,7 +69,7 @@ async def test_both_processes_are_killed_at_once(watched: Site) -> None:
 
 
 async def test_the_store_process_is_killed_and_no_report_fails(watched: Site) -> None:
-    """Every third time the next kill comes as soon as there is a new process, else when it answers reads."""
+    """Waits for reads to succeed before the next kill; every third time only for the new process."""
     async with watched.load() as load:
         for kill in range(STORE_KILLS):
             await strike(watched, load, watched.kill_store)
@@ -93,8 +93,8 @@ async def test_the_store_process_is_stopped_and_no_report_fails(watched: Site) -
 
 
 async def test_what_was_stored_but_never_answered_reaches_every_reader(watched: Site) -> None:
-    """The HTTP process (every third time both) is killed right after requests were sent: nobody waits for an answer, and
-    nothing is sent again. What the log has then is listed, counted, pushed and delivered like everything else."""
+    """Kills the HTTP process (every third time both processes) right after requests were sent. Nobody waits for an answer,
+    and nothing is sent again. The events that reached the log are listed, counted, pushed and delivered like all others."""
     unanswered: set[str] = set()
     for kill in range(UNANSWERED_KILLS):
         await eventually(lambda kill=kill: watched.follower.connections > kill)
@@ -136,7 +136,7 @@ def request_of(report: dict[str, Any], host: str) -> bytes:
 
 
 def answer_in(connection: socket.socket) -> dict[str, Any] | None:
-    """The `data` of the answer that came before the connection ended; None without a whole answer of success."""
+    """The `data` of the answer that came before the connection ended; None if there is no complete success answer."""
     received = b""
     with contextlib.suppress(ConnectionError):
         while chunk := connection.recv(65_536):

@@ -37,15 +37,15 @@ from stack import Stack, free_port, get, needs_stack, wait
 from exporter.demo.fleet import story
 
 pytestmark = [pytest.mark.dashboard, needs_stack]
-# What shows nothing by nature under a minute of load, and why.
+# Queries that return nothing under a minute of load, and why.
 EMPTY = {
-    ("overview", "Errors and what is usual", "B"): "What is usual is the day before the last hour: it needs an hour.",
+    ("overview", "Errors and what is usual", "B"): "The usual rate leaves the last hour out, so it needs an hour.",
 }
 
 
 @pytest.fixture(scope="module")
 def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
-    """Under the demo's load."""
+    """A service under the demo's load, and its Prometheus."""
     folder = tmp_path_factory.mktemp("dashboards")
     nobody = free_port()
     service = Served(folder / "errors.duckdb", "--alertmanager-url", f"http://127.0.0.1:{nobody}")
@@ -116,7 +116,7 @@ def test_links_and_columns_name_what_their_panel_shows(fleet: Fleet) -> None:
 
 
 def labels_of(fleet: Fleet, query: Query) -> set[str]:
-    """The labels that an answer has; of alerts, which differ, those that the query keeps."""
+    """The labels of a query's answer. Alerts have different labels, so for them only those that the query keeps."""
     if query.place in EMPTY:
         return set()
     if query.expr.startswith("max by (alertname"):
@@ -138,7 +138,7 @@ def test_variables_have_values(fleet: Fleet, name: str) -> None:
 def test_annotations_have_moments(fleet: Fleet) -> None:
     for one in DASHBOARDS["overview"]["annotations"]["list"]:
         found = moments(fleet, one)
-        # Grafana writes the label's name where a series lacks it.
+        # If a series lacks a label, Grafana shows the label's name.
         named_labels = set(re.findall(r"{{(\w+)}}", one["titleFormat"] + one["textFormat"])) | {*tags(one)}
         assert all(set(series["metric"]) == named_labels for series in found)
         if one.get("useValueForTime"):
@@ -164,7 +164,7 @@ INFINITY = [
 
 @pytest.mark.parametrize(("panel", "target"), INFINITY, ids=[panel["title"] for panel, _ in INFINITY])
 def test_the_api_answers_what_an_infinity_panel_asks(fleet: Fleet, panel: Json, target: Json) -> None:
-    """As the data source does: the parameters, then the list below `root_selector`, then a field a column."""
+    """Does what the data source does: sends the parameters, takes the list at `root_selector`, and one field per column."""
     parameters = urllib.parse.urlencode([(one["key"], one["value"]) for one in target["url_options"]["params"]])
     url = f"{fleet.service.url}{target['url']}?{parameters}"
 
@@ -210,7 +210,7 @@ OF_PROMETHEUS: dict[str, set[str]] = {
 
 
 def scraped(service: Served) -> dict[str, set[str]]:
-    """The labels of each metric, as the service tells them."""
+    """The labels of each metric that the service exposes."""
     with urllib.request.urlopen(f"{service.url}/metrics", timeout=10) as response:
         families = text_string_to_metric_families(response.read().decode())
         labels: dict[str, set[str]] = {}
@@ -220,7 +220,7 @@ def scraped(service: Served) -> dict[str, set[str]]:
 
 
 def recorded() -> dict[str, set[str]]:
-    """The labels of each recording rule: what its expression sums by, which its name says, too."""
+    """The labels of each recording rule. Its name begins with the labels that its expression sums by."""
     groups = yaml.safe_load((ROOT / "prometheus/rules/recording.yml").read_text("utf-8"))["groups"]
     return {rule["record"]: set(rule["record"].split(":")[0].split("_")) for group in groups for rule in group["rules"]}
 
@@ -248,7 +248,7 @@ def test_the_guides_four_panels_show_the_true_numbers(known: Fleet) -> None:
     bars = shown(known, "overview", "Errors by category")
     assert bars.items() <= by_category.items()
     assert sorted(bars.values(), reverse=True) == [count for _, count in by_category.most_common(10)]
-    # 2. Critical errors over time; 3. error rate, a gauge: all came within the minute.
+    # 2. Critical errors over time; 3. error rate, a gauge: all errors came within the minute.
     assert list(shown(known, "overview", "Critical errors over time").values()) == [
         overview["summary"]["critical_errors"]
     ]
@@ -258,7 +258,7 @@ def test_the_guides_four_panels_show_the_true_numbers(known: Fleet) -> None:
     said = {one["worker_id"]: words[one["status"]] for one in overview["worker_errors"]["worker_stats"]}
     assert shown(known, "overview", "Worker status") == said
     assert set(said.values()) == {0, 1, 2}
-    # And the other counts of the range, which Prometheus' increase() would extrapolate.
+    # The other counts over the range, which Prometheus' increase() would extrapolate.
     assert list(shown(known, "overview", "Errors").values()) == [500]
     by_worker = Counter(report["worker_id"] for report in reports)
     assert shown(known, "overview", "Errors by worker").items() <= by_worker.items()

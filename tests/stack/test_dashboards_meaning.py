@@ -1,5 +1,5 @@
-"""What the panels say, and what they must not: missing data is no good news, `other` is no machine, an alert that fires is
-red, and a count is the true one."""
+"""What panels show: missing data is not shown as good, `other` is not shown as a machine, a firing alert is red, and counts
+are exact."""
 
 import json
 import re
@@ -28,8 +28,8 @@ TILES = [(name, panel) for name, panel in named() if panel["type"] in ("stat", "
 
 @pytest.mark.parametrize(("name", "panel"), TILES, ids=[f"{name}-{panel['title']}" for name, panel in TILES])
 def test_a_tile_asks_for_now_and_says_when_nothing_is_known(name: str, panel: Json) -> None:
-    """Over a time range it would show the last values of a service that is gone; and Grafana colours what is missing as
-    the lowest threshold, which is green."""
+    """A range query would show the last values of a service that is down. And Grafana gives missing values the colour of the
+    lowest threshold, which is green."""
     assert all(target["instant"] and not target["range"] for target in panel["targets"])
     assert panel["fieldConfig"]["defaults"]["mappings"][-1] == NO_DATA
     assert panel["fieldConfig"]["defaults"].get("noValue", "no data") == "no data"
@@ -64,7 +64,7 @@ def test_the_overview_begins_with_whether_the_service_is_there() -> None:
 
 
 def test_no_query_walks_the_range_of_all_errors_more_than_twice() -> None:
-    """10,000 series of six hours are 14 million samples."""
+    """With 10,000 series, six hours are 14 million samples."""
     for one in queries():
         walks = re.findall(r"distributed_testing_errors_total{([^}]*)}\[\$__range\]", one.target["expr"])
         assert len([chosen for chosen in walks if '"$machine"' not in chosen]) <= 2, one.place
@@ -80,7 +80,7 @@ def test_dashboards_that_cost_more_are_asked_less_often() -> None:
 
 
 def test_other_is_not_shown_as_a_worker() -> None:
-    """Neither as one, nor in what one is compared with. The rules leave it out, too."""
+    """It is neither a worker, nor part of the average that workers are compared with. The rules leave it out, too."""
     shown = 0
     for _, panel in named():
         text = json.dumps(panel)
@@ -159,7 +159,7 @@ def test_the_worst_alerts_are_the_first(tmp_path: Path) -> None:
 
 @needs_promtool
 def test_annotations(tmp_path: Path) -> None:
-    """One region for all workers of an alert, and of types only those that are new in the time range."""
+    """All workers of an alert share one region. Only types that are new in the time range are marked."""
     firing, new = frame.annotations()
     assert [one["target"] for one in (firing, new)] == [{"expr": one["expr"], "refId": "Anno"} for one in (firing, new)]
     series = {CRITICAL.replace("}", f', worker="{worker}", reason="r"}}'): "1 1 1" for worker in "ab"}
@@ -183,8 +183,8 @@ def test_annotations(tmp_path: Path) -> None:
         ("_ _ 0 0 3", 3, 4),
         ("7 7 7 7 7", 0, 0),
         ("7 7 9 9 12", 5, 6.67),
-        ("7 7 9 0 2", 2, 5.33),  # a new database: what was counted since then
-        ("7 7 9 0 0", 0, 2.67),  # and never less than nothing
+        ("7 7 9 0 2", 2, 5.33),  # a new database: only errors since then
+        ("7 7 9 0 0", 0, 2.67),  # never negative
     ],
 )
 def test_what_was_counted_is_exact(tmp_path: Path, values: str, grown: float, increase: float) -> None:
@@ -198,7 +198,7 @@ def test_what_was_counted_is_exact(tmp_path: Path, values: str, grown: float, in
 
 @needs_promtool
 def test_types_above_their_average(tmp_path: Path) -> None:
-    """Six hours, of which the last half hour is now: one stray error is no beginning, and what goes on is not above itself."""
+    """Over six hours, "now" is the last half hour. A single error is not shown, nor is a type with a constant rate."""
     panel = panel_of("patterns", "Types above their average")
     assert (panel["fieldConfig"]["defaults"]["unit"], panel["fieldConfig"]["defaults"]["decimals"]) == ("short", 1)
     expr = panel["targets"][0]["expr"]
@@ -216,7 +216,7 @@ def test_types_above_their_average(tmp_path: Path) -> None:
 
 
 def test_the_heatmap_counts_no_request_twice() -> None:
-    """Points are nearer to one another than $__rate_interval is long: increase() would count a request for each."""
+    """$__rate_interval is longer than the distance of two points, so increase() would count a request at several points."""
     panel = panel_of("exporter", "Ingest latency, all requests")
     (target,) = panel["targets"]
     assert target["expr"].startswith("sum by (le) (rate(")
@@ -228,7 +228,7 @@ def test_the_heatmap_counts_no_request_twice() -> None:
 
 
 def test_an_id_is_a_whole_number() -> None:
-    """As a word Grafana would write 1234567 as 1.234567e+06."""
+    """As a string, Grafana would show 1234567 as 1.234567e+06."""
     lists = [
         (panel, target)
         for _, panel in named()
@@ -250,7 +250,7 @@ def of_column(panel: Json, name: str) -> dict[str, Any]:
 
 
 def test_the_docs_name_what_installs_a_plugin_in_the_grafana_that_is_shipped() -> None:
-    """From 11.5 on; what did it before is deprecated."""
+    """The variable exists since Grafana 11.5; the one before is deprecated."""
     compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text("utf-8"))
     version = compose["services"]["grafana"]["image"].rpartition(":")[2]
     assert tuple(int(part) for part in version.split(".")) >= (11, 5)

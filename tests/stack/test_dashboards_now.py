@@ -1,4 +1,4 @@
-"""The tiles on a real Prometheus: a new service is no missing one, and one that is gone is not shown as it was."""
+"""The tiles on a real Prometheus: a new service has values; for a service that is down, old values are not shown."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +11,7 @@ from stack import needs_stack, wait
 
 pytestmark = [pytest.mark.dashboard, needs_stack]
 TILES = {(name, panel["title"]) for name, panel in named() if panel["type"] in ("stat", "gauge")}
-# The rows of workers are not there without workers.
+# Without workers there are no rows of workers.
 TILE_QUERIES = [
     one for one in queries() if (one.dashboard, one.panel) in TILES and "$machine" not in one.target["expr"]
 ]
@@ -31,7 +31,7 @@ def unanswered(fleet: Fleet) -> set[tuple[str, str, str]]:
 
 def test_no_data_is_a_service_that_is_not_there(served: Callable[..., Served], tmp_path: Path) -> None:
     with watched(served(), tmp_path) as fleet:
-        # 1. Before the first error each tile has its number.
+        # 1. Before the first error each tile has a value.
         wait(lambda: not unanswered(fleet))
         assert shown(fleet, "overview", "Service") == {"": 1}
         for dashboard, title, value in (
@@ -50,7 +50,7 @@ def test_no_data_is_a_service_that_is_not_there(served: Callable[..., Served], t
         post(fleet.service, [report])
         wait(lambda: shown(fleet, "patterns", "Known error types") == {"": 1})
         wait(lambda: shown(fleet, "overview", "Errors") == {"": 1})
-        # 3. Without the service only that is known, what the rules say, and what was counted until then.
+        # 3. After the service stopped, only its status, the alerts and the counts over the range are known.
         fleet.service.stop()
         wait(lambda: shown(fleet, "overview", "Service") == {"": 0})
         now = {one.place for one in TILE_QUERIES if not counts_the_range(one) and not of_alerts(one)}

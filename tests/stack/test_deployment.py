@@ -1,4 +1,4 @@
-"""What is shipped to run the stack: the compose file, the Dockerfile, Alertmanager's configuration and its texts."""
+"""The files that run the stack: the compose file, the Dockerfile, Alertmanager's configuration and its templates."""
 
 import argparse
 import json
@@ -68,7 +68,7 @@ def test_the_exporters_options_are_options() -> None:
 
 
 def test_prometheus_may_scrape_by_the_name_it_uses() -> None:
-    """In the compose network the service has a name that it cannot know: it must be allowed, or scrapes get 403."""
+    """The service cannot know its name in the compose network, so the name must be in --allowed-hosts, or scrapes get 403."""
     flags = argparse.ArgumentParser()
     config.add_arguments(flags)
     command = [flag for flag in COMPOSE["services"]["exporter"]["command"][1:] if "${" not in flag]
@@ -156,7 +156,7 @@ def filled(value: Any, tmp_path: Path, alerts: int) -> Any:
 @needs_amtool
 @pytest.mark.parametrize("alerts", [1, 12])
 def test_slack_takes_the_variant_with_blocks(tmp_path: Path, alerts: int) -> None:
-    """Alertmanager 0.25 has no payload to test it with: each text is rendered, and the whole is what Slack takes."""
+    """Alertmanager 0.25 has no `payload`, so the test renders each text itself and checks the whole by Slack's rules."""
     variant = yaml.safe_load((ROOT / "alertmanager/blockkit.yml").read_text("utf-8"))
     payload = filled(variant["receivers"][0]["webhook_configs"][0]["payload"], tmp_path, alerts)
     assert [reason for reason, wrong in slack_faults(payload) if wrong] == []

@@ -1,5 +1,5 @@
-"""An answer of success is sent only after its report is on disk. A kill cannot show this, since the page cache survives it;
-the system calls can: between the write to the log and the answer, a flush has ended."""
+"""A report is acknowledged only after it is on disk. A kill cannot show this, because the page cache survives a kill. So the
+tests check the system calls: a flush must end between the write to the log and the answer."""
 
 import asyncio
 import contextlib
@@ -24,7 +24,7 @@ COMMAND = ("strace", "-f", "--seccomp-bpf", "-y", "-s", "65536", "-e", f"trace={
 
 @contextlib.contextmanager
 def traced(served: Callable[..., Served], trace: Path) -> Iterator[Served]:
-    """A service whose system calls are written to `trace`, which is whole at the end."""
+    """A service whose system calls are written to `trace`; the file is complete when the context ends."""
     service = served(prefix=[*COMMAND, str(trace)])
     try:
         yield service

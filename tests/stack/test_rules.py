@@ -1,4 +1,4 @@
-"""The rules, by promtool; and that each alert has its page, its words and its cases."""
+"""The rules, checked by promtool; and that each alert has a runbook, annotations and test cases."""
 
 import re
 import shutil

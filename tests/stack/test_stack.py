@@ -1,4 +1,4 @@
-"""The whole way: a report, the service, the real Prometheus and Alertmanager, Slack and a mailbox."""
+"""End to end: a report, the service, the real Prometheus and Alertmanager, stand-ins for Slack and the mail server."""
 
 import asyncio
 import itertools
@@ -43,7 +43,7 @@ def stack(tmp_path: Path) -> Iterator[Stack]:
 
 
 async def started(stack: Stack, slack: Slack, mail: Mail) -> str:
-    """The address of an Alertmanager that tells both."""
+    """Starts an Alertmanager that notifies both; returns its address."""
     stack.configure_alertmanager(slack.port, mail.port)
     port = free_port()
     await in_thread(lambda: stack.start_alertmanager(port, authority=mail.authority))
@@ -120,7 +120,7 @@ async def test_without_the_push_the_rule_tells_of_a_worker_and_a_type_never_seen
 
 
 def ask(prometheus: str, query: str) -> dict[str, float]:
-    """The answer of an instant query: values by the labels' values."""
+    """The answer of an instant query: from the labels' values, joined by commas, to the value."""
     found = get(f"{prometheus}/api/v1/query?{urllib.parse.urlencode({'query': query})}")["data"]["result"]
     return {
         ",".join(v for k, v in sorted(one["metric"].items()) if k not in ("__name__", "job", "instance")): float(
@@ -152,7 +152,7 @@ def test_the_guides_queries_tell_the_truth_after_a_restart_and_a_kill(
     summary = service.get("/api/errors?time_range=1")["summary"]
     assert ask(prometheus, "distributed_testing_critical_errors") == {"": summary["critical_errors"]}
     assert ask(prometheus, "distributed_testing_error_rate") == {"": 5_000}  # all within the last minute
-    # What the counters rose by, as Prometheus saw it over the restarts, is never more than there was.
+    # No counter went down over the restarts.
     assert sum(ask(prometheus, "resets(distributed_testing_errors_total[10m])").values()) == 0
 
 
@@ -177,7 +177,7 @@ async def test_an_alertmanager_that_was_away_gets_each_alert_once(
         began = time.monotonic()
         await in_thread(service.post, {"type": f"Type{number % 3}", "message": f"message {number % 3}"})
         slowest = max(slowest, time.monotonic() - began)
-    await asyncio.sleep(3)  # resends pile up, and are one each
+    await asyncio.sleep(3)  # resends of an alert are coalesced in the queue
     name = f'{{alertmanager="127.0.0.1:{port}"}}'
     before = service.metrics()
     assert before[f"distributed_testing_notifications_queue_length{name}"] == 3
@@ -252,7 +252,7 @@ async def test_two_alertmanagers_send_one_message(
     await eventually(lambda: slack.messages and mail.messages, 30)
     for port in ports:
         assert len(await in_thread(get, f"http://127.0.0.1:{port}/api/v2/alerts")) == 1
-    await asyncio.sleep(20)  # longer than the second one waits for the first: --cluster.peer-timeout is 15 s
+    await asyncio.sleep(20)  # the second waits for the first for --cluster.peer-timeout, 15 s
     assert (len(slack.messages), len(mail.messages)) == (1, 1)
 
 
@@ -288,7 +288,7 @@ async def test_hostile_texts_arrive_inert(
         assert "<" not in text
         assert ">" not in text
         assert len(text) <= 3_000
-    assert attachment["text"].count("```") == 2  # one block, not left by what is in it
+    assert attachment["text"].count("```") == 2  # one code block, which the message cannot close
     assert "{{ .Alerts }}" in attachment["text"]
     (letter,) = mail.messages
     assert letter["Bcc"] is None
@@ -296,7 +296,7 @@ async def test_hostile_texts_arrive_inert(
     assert letter["Subject"].startswith("CRITICAL ERROR: <!channel>")
     assert len(letter["Subject"]) < 300
     text = letter.get_body(("plain",)).get_content()  # type: ignore[union-attr]
-    assert "\nBcc: all@example.com\n" in text.replace("\r\n", "\n")  # in the body, where it is a text like any other
+    assert "\nBcc: all@example.com\n" in text.replace("\r\n", "\n")  # in the body, where it is only text
     assert "{{ .Alerts }}" in text
     assert len(text) < 20_000
     html = letter.get_body(("html",)).get_content()  # type: ignore[union-attr]

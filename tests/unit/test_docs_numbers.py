@@ -38,13 +38,13 @@ class Case(NamedTuple):
 
 CASES = [
     # WebSocket
-    Case("docs/api.md", "If it missed # updates or more, or the log no longer holds them", live.MAX_QUEUE),
-    Case("docs/api.md", "A client that lags # updates behind is closed", live.MAX_QUEUE),
+    Case("docs/api.md", "If the client missed # updates or more, or the log no longer holds them", live.MAX_QUEUE),
+    Case("docs/api.md", "A client that lags # updates behind is disconnected", live.MAX_QUEUE),
     Case("docs/api.md", "updates carry `errors`, a list, at most every # ms", hub.BATCH_SECONDS * 1000),
     Case("docs/architecture.md", "`MAX_QUEUE` #, `MAX_BYTES` 32 MiB (`live/client.py`)", live.MAX_QUEUE),
     Case("docs/architecture.md", "`MAX_BYTES` # MiB (`live/client.py`)", live.MAX_BYTES / MIB),
     # reports
-    Case("docs/reporting.md", "try # times in all when the service is away", client.TRIES),
+    Case("docs/reporting.md", "try # times in all when the service is unavailable", client.TRIES),
     Case("docs/runbooks/StorageFailing.md", "A worker tries # times within seconds", client.TRIES),
     Case("docs/runbooks/ExporterDown.md", "a worker tries # times within seconds", client.TRIES),
     Case("docs/runbooks/IngestQueueFilling.md", "try again, # times in all", client.TRIES),
@@ -60,12 +60,12 @@ CASES = [
     Case("docs/architecture.md", "`MAX_EVENTS` #", ingest.MAX_EVENTS),
     Case("docs/architecture.md", "`MAX_BYTES` # MiB (`ingest.py`)", ingest.MAX_BYTES / MIB),
     # cuts
-    Case("docs/api.md", "a message ends after # characters", event.MAX_MESSAGE),
-    Case("docs/api.md", "a traceback is its last # characters", error_object.MAX_LISTED_TRACEBACK),
-    Case("docs/api.md", "a context of more than # bytes is null", error_object.MAX_LISTED_CONTEXT),
-    Case("docs/api.md", "`limit` to #", parameters.MAX_LIMIT),
-    Case("docs/fingerprint.md", "A message is looked at up to # characters", fingerprint.MAX_MASKED_MESSAGE),
-    Case("docs/fingerprint.md", "a traceback in its last #", fingerprint.MAX_SEARCHED_TRACEBACK),
+    Case("docs/api.md", "updates cut a message after # characters", event.MAX_MESSAGE),
+    Case("docs/api.md", "keep only the last # characters of a traceback", error_object.MAX_LISTED_TRACEBACK),
+    Case("docs/api.md", "replace a context of more than # bytes by null", error_object.MAX_LISTED_CONTEXT),
+    Case("docs/api.md", "`limit` can raise this to #", parameters.MAX_LIMIT),
+    Case("docs/fingerprint.md", "Only the first # characters of a message", fingerprint.MAX_MASKED_MESSAGE),
+    Case("docs/fingerprint.md", "and the last # of a traceback", fingerprint.MAX_SEARCHED_TRACEBACK),
     # log and readers
     Case("docs/operation.md", "when the log holds `log_max_bytes` (# bytes)", SETTINGS.log_max_bytes),
     Case("docs/operation.md", "the newest `log_keep_events` (#) events", SETTINGS.log_keep_events),

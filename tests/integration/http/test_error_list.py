@@ -49,7 +49,7 @@ async def test_filters(service: InProcess) -> None:
 
 
 async def test_pages_follow_each_other_without_gap_or_repeat(service: InProcess) -> None:
-    """Many errors of one moment among them: the cursor tells those apart, too."""
+    """Many of the errors have the same time; the cursor distinguishes them, too."""
     for number in range(25):
         await service.post({"timestamp": "2026-01-01T00:00:00Z" if number % 3 else None, "worker_id": f"w{number}"})
     seen: list[int] = []

@@ -1,4 +1,4 @@
-"""/-/healthy and /-/ready: whether a report could be accepted now, found out by trying."""
+"""/-/healthy, and /-/ready, which tries a write to find out whether a report could be accepted now."""
 
 import asyncio
 import threading
@@ -30,7 +30,7 @@ async def test_a_service_that_is_well(service: InProcess) -> None:
 async def test_a_disk_that_is_nearly_full(serve: Any) -> None:
     full = await serve(min_free_bytes=2**62)
     assert "nearly full" in await not_ready(full)
-    assert (await full.post())["id"] == 1  # it is a warning; what can be stored is stored
+    assert (await full.post())["id"] == 1  # "not ready" is only a warning; reports are still stored
 
 
 async def test_a_log_that_fails_and_is_well_again(service: InProcess, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -41,15 +41,15 @@ async def test_a_log_that_fails_and_is_well_again(service: InProcess, monkeypatc
         patch.setattr(EmbeddedLog, "append", fails)
         async with service.client.post("/api/report-error", json=REPORT) as response:
             assert response.status == 503
-        assert await service.get("/-/ready")  # what failed once may work now: only a trial tells
+        assert await service.get("/-/ready")  # the probe succeeds, although an append failed before
         patch.setattr(EmbeddedLog, "probe", fails)
         assert await not_ready(service) == "the log fails: Input/output error"
         assert await service.get("/-/healthy") == {"healthy": True}
-    assert await service.get("/-/ready") == {"ready": True, "behind": []}  # without a report in between
+    assert await service.get("/-/ready") == {"ready": True, "behind": []}  # no report was needed in between
 
 
 async def test_a_log_that_hangs(service: InProcess, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever asks is answered in time, and one trial waits for the disk, however many ask."""
+    """Each request is answered in time, and only one probe waits for the disk, however many requests there are."""
     monkeypatch.setattr(module, "PROBE_SECONDS", 0.1)
     released = threading.Event()
     tries = 0

@@ -1,4 +1,4 @@
-"""The OpenAPI document: against the routes, real answers, the parsing of parameters, and the reference in docs/."""
+"""The OpenAPI document matches the routes, real answers, the parsing of parameters, and the reference in docs/."""
 
 import importlib.util
 import json
@@ -22,7 +22,7 @@ def schema_of(path: str, method: str, status: int) -> Schema:
 
 
 def undeclared(answer: Any, schema: Schema, place: str = "$") -> list[str]:
-    """The places of `answer` whose fields its schema does not know."""
+    """The places in `answer` of fields that the schema does not declare."""
     if "$ref" in schema:
         return undeclared(answer, TYPES[schema["$ref"].rpartition("/")[2]], place)
     for choice in schema.get("anyOf", ()):
@@ -33,7 +33,7 @@ def undeclared(answer: Any, schema: Schema, place: str = "$") -> list[str]:
     if not isinstance(answer, dict):
         return []
     known = schema.get("properties", {})
-    free = {} if "properties" not in schema else None  # an object without declared fields may have any
+    free = {} if "properties" not in schema else None  # an object without declared fields may have any fields
     others = schema.get("additionalProperties", free)
     return [
         found
@@ -84,7 +84,7 @@ async def test_it_holds_for_real_answers(service: InProcess) -> None:
     for path, body, type_ in posts:
         async with service.client.post(path, data=body, headers={hdrs.CONTENT_TYPE: type_}) as response:
             check(path, "post", response.status, await response.json())
-    async with service.client.get("/api/errors") as response:  # now with the moment of the reset
+    async with service.client.get("/api/errors") as response:  # now with `reset_at`
         check("/api/errors", "get", response.status, await response.json())
 
 
@@ -94,7 +94,7 @@ def test_an_undeclared_field_is_found() -> None:
 
 
 def wrong_and_right(schema: Schema) -> tuple[list[Any], list[Any]]:
-    """Values that a parameter must refuse, and that it must take."""
+    """Values that a parameter must refuse, and values that it must accept."""
     if schema.get("type") == "array":
         return wrong_and_right(schema["items"])
     if "enum" in schema:

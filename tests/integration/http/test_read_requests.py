@@ -1,4 +1,4 @@
-"""Reads through HTTP: filters, pages, patterns, and what is cut of long texts."""
+"""Reads through HTTP: filters, pages, patterns, and how long texts are cut."""
 
 import io
 
@@ -44,7 +44,7 @@ async def test_large_contexts_are_left_out_of_lists(service: InProcess) -> None:
 
 
 async def test_numbers_that_no_double_holds_break_no_reader(service: InProcess) -> None:
-    """Fields that nobody checks keep their text; a reader is told null."""
+    """Unchecked fields are stored as they were sent; reads return null for such numbers."""
     for odd in ("1e999", "-" + "9" * 5_000, "[1e400]", '"\\ud800"', "NaN"):
         body = b'{"worker_id":"w","message":"m","odd":%s,"system_context":{"metrics":{"cpu":{"odd":1e999}}}}'
         sent, headers = io.BytesIO(body % odd.encode()), {"Content-Type": "application/json"}

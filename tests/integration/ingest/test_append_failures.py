@@ -1,4 +1,4 @@
-"""Appends that fail: the sender hears it, nothing is kept, and a later try is accepted."""
+"""Appends that fail: the sender gets an error, nothing is stored, and a later try is accepted."""
 
 import asyncio
 import time
@@ -43,7 +43,7 @@ async def test_a_failed_append_leaves_no_trace(ingesting: Ingesting, monkeypatch
     assert [result["id"] for result in (first, second, keyed)] == [1, 2, 3]
     assert keyed["event_id"] == "k"
     assert [event.is_new_pattern for event in ingesting.events] == [True, False, True]
-    assert not any(event.is_recurring for event in ingesting.events)  # the three that were not kept do not count
+    assert not any(event.is_recurring for event in ingesting.events)  # the failed ones do not count
 
 
 async def test_a_failure_of_any_kind_is_a_refusal(
@@ -96,7 +96,7 @@ async def test_one_report_that_cannot_be_encoded_takes_no_other_with_it(
     assert again.status == 500
     (other,) = await ingesting.accept(submission("good", key="kpoison"))
     assert other["id"] == 5
-    assert ingesting.failures == []  # the log is well
+    assert ingesting.failures == []  # the failure is not one of the log
     assert "a report cannot be stored" in caplog.text
 
 
@@ -112,7 +112,7 @@ async def test_a_fault_after_the_append_ends_nothing(
 
 
 async def test_a_sender_that_goes_away_changes_nothing(ingesting: Ingesting, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What it sent is stored once, and nobody waits for it."""
+    """Its report is stored once, and no other sender waits longer."""
     append = ingesting.log.append
 
     def slow(payload: bytes, count: int) -> int:
@@ -167,7 +167,7 @@ async def test_a_failing_log_is_answered_with_503_and_not_ready(
         assert metrics["distributed_testing_database_errors_total"] == 2
         assert metrics['distributed_testing_reports_rejected_total{reason="store_failed"}'] == 2
         assert metrics["distributed_testing_log_position"] == 0
-    assert (await service.get("/-/ready"))["ready"]  # by trying, not by what was before
+    assert (await service.get("/-/ready"))["ready"]  # readiness is probed, not remembered
     assert (await service.post())["id"] == 1
     assert (await service.metrics())["distributed_testing_database_up"] == 1
     assert (await service.get("/api/errors"))["summary"]["total_errors"] == 1
@@ -186,7 +186,7 @@ async def test_a_full_log_is_503_until_the_database_has_caught_up(serve: Any, mo
     accepted = 0
     with monkeypatch.context() as patch:
         patch.setattr(Projection, "catch_up", fails)
-        for size in (500_000, 50_000, 5_000):  # until there is no room for the smallest either
+        for size in (500_000, 50_000, 5_000):  # until even the smallest does not fit
             while (answer := await post(size))[0] == 200:
                 accepted += 1
             assert answer[:2] == (503, "5")

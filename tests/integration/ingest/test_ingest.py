@@ -117,7 +117,7 @@ async def test_recurrence_is_counted_over_a_restart(serve: Any) -> None:
 
 
 async def test_a_high_threshold_of_recurrence_is_counted_over_a_restart(serve: Any) -> None:
-    """The store hands over as many times of a pattern as the highest threshold needs."""
+    """At start the store returns as many times of each pattern as the highest threshold needs."""
     limits = Thresholds(recurring_per_hour=1000, recurring_per_6_hours=1000)
     service = await serve(thresholds=limits)
     reports = [REPORT | {"error_category": "TEST_X"}] * 1000

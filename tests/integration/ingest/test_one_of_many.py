@@ -1,4 +1,4 @@
-"""What one report, or a sender that goes away, cannot do to the others of its batch."""
+"""A bad report, or a sender that disconnects, does not affect the other reports of its batch."""
 
 import asyncio
 from typing import Any
@@ -17,7 +17,7 @@ async def total(service: InProcess) -> int:
 
 
 async def test_readiness_is_found_out_by_trying(service: InProcess, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It turns true again by itself, without a report."""
+    """/-/ready becomes true again without a report."""
 
     def refuse(*_: Any) -> Any:
         raise LogError("disk full")
@@ -26,7 +26,7 @@ async def test_readiness_is_found_out_by_trying(service: InProcess, monkeypatch:
         patch.setattr(service.service.log, "append", refuse)
         async with service.client.post("/api/report-error", json=REPORT) as response:
             assert response.status == 503
-        assert (await service.get("/-/ready"))["ready"] is True  # the fault is of appends alone: a trial tells
+        assert (await service.get("/-/ready"))["ready"] is True  # only appends fail, so the probe succeeds
         patch.setattr(service.service.log, "probe", refuse)
         assert "disk full" in (await service.get("/-/ready", 503))["message"]
     assert (await service.get("/-/ready"))["ready"] is True

@@ -1,4 +1,4 @@
-"""The same report twice is stored once and answered alike, whenever and however it comes again."""
+"""A repeated report is stored once and gets the same answer, whenever and however it is repeated."""
 
 import asyncio
 import datetime as dt
@@ -41,7 +41,7 @@ async def test_one_id_is_stored_once_and_answered_alike(service: InProcess) -> N
 
 
 async def test_the_same_id_from_two_workers_are_two_errors(serve: Any) -> None:
-    """Workers number their own errors."""
+    """Each worker numbers its own errors."""
     service = await serve()
     answers = {}
     for worker in ("w1", "w2"):
@@ -76,7 +76,7 @@ async def test_a_repeat_of_one_that_is_being_appended_waits_for_it(
 
     monkeypatch.setattr(service.service.log, "append", slow)
     requests = [asyncio.create_task(service.post({"event_id": "e1"}))]
-    await asyncio.sleep(0.05)  # it is being appended
+    await asyncio.sleep(0.05)  # now it is being appended
     requests += [asyncio.create_task(service.post({"event_id": "e1"})) for _ in range(3)]
     await asyncio.sleep(0.05)
     assert not any(request.done() for request in requests)
@@ -155,7 +155,7 @@ async def test_ids_made_here_are_unique(service: InProcess) -> None:
 
 @pytest.fixture
 async def ingesting(tmp_path: Path) -> AsyncIterator[Ingesting]:
-    """An ingest whose memory begins with the position 8; older ids may be in the database."""
+    """An ingest that knows ids from position 8 on; older ids may be in the database."""
     known = [KnownId("worker-1", "eight", 8, AT)]
     ingesting = Ingesting(tmp_path / "log", past=Past({}, known, AT, []))
     yield ingesting
@@ -214,7 +214,7 @@ async def test_a_report_that_cannot_be_looked_up_is_refused_alone(ingesting: Ing
 
 
 async def test_a_full_queue_after_a_lookup_refuses_that_report_alone(ingesting: Ingesting) -> None:
-    """The others of its request are stored already."""
+    """The other reports of the request are already stored."""
     lookup = ingesting.ingest._lookup
 
     async def fills(event: Any) -> Outcome | None:

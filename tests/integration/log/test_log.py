@@ -1,4 +1,4 @@
-"""The embedded log: what was appended is read in order, by any process, and goes only when it may."""
+"""The embedded log: any process reads the events in order, and events are deleted only when they may be."""
 
 import os
 import stat
@@ -191,7 +191,7 @@ def test_threads_read_beside_appends(log: EmbeddedLog) -> None:
     ids=["empty", "zeros", "text"],
 )
 def test_a_file_of_something_else(path: Path, content: bytes) -> None:
-    """An empty file is a new log: a crash while the file was made leaves one behind."""
+    """An empty file counts as a new log, because a crash during the creation leaves one behind."""
     path.write_bytes(content)
     if not content:
         EmbeddedLog(path).close()
@@ -206,7 +206,7 @@ def test_a_file_of_another_release_is_refused(log: EmbeddedLog, path: Path) -> N
     change(path, b"meta", b"format", b"2")
     with pytest.raises(LogDamagedError, match="has format '2'; this release reads 1"):
         EmbeddedLog(path)
-    with pytest.raises(LogDamagedError, match="has format '2'"):  # the lock was given back
+    with pytest.raises(LogDamagedError, match="has format '2'"):  # the lock was released
         EmbeddedLog(path)
 
 

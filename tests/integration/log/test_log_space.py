@@ -1,4 +1,4 @@
-"""The log on a disk: an append is flushed, old events go when they may, and a full log takes events again by itself."""
+"""The log's use of disk: appends are flushed, old events are deleted when possible, and a full log recovers by itself."""
 
 import os
 import re
@@ -62,7 +62,7 @@ def test_a_full_log_takes_events_again_when_the_database_has_some(path: Path) ->
     assert log.first <= last // 4 + 1
     assert log.append(PAYLOAD, 1) == last + 1
     further = fill(log)
-    assert log.first == last // 4 + 1  # everything that might go has gone
+    assert log.first == last // 4 + 1  # all events that may be deleted are deleted
     assert further > last
     with pytest.raises(LogError, match=f"begins at position {log.first}; position 1 was trimmed"):
         log.read(1, 1)
@@ -73,7 +73,7 @@ def test_a_full_log_takes_events_again_when_the_database_has_some(path: Path) ->
 
 @pytest.mark.parametrize("size", [500, 2_000, 4_000, 100_000])
 def test_a_probe_fails_as_soon_as_a_report_does_not_fit(path: Path, size: int) -> None:
-    """Or a service would be ready that refuses every report."""
+    """Otherwise a service that refuses every report would be ready."""
     log = opened(path)
     with pytest.raises(LogFullError):
         while True:
@@ -85,7 +85,7 @@ def test_a_probe_fails_as_soon_as_a_report_does_not_fit(path: Path, size: int) -
 
 
 def test_many_small_events_are_measured_as_they_are(path: Path) -> None:
-    """Each append is counted as a page at first; a log that seems full is measured again."""
+    """Each append first counts as a whole page; when the log seems full, it is measured."""
     log = opened(path)
     with pytest.raises(LogFullError):
         for _ in range(20_000):
@@ -100,12 +100,12 @@ def test_the_newest_events_are_kept_for_those_who_resume(path: Path) -> None:
     for _ in range(30):
         log.append(b"x", 1)
         log.trim(log.last)
-    assert (log.first, log.last) == (20, 30)  # an append trims before it is counted itself
+    assert (log.first, log.last) == (20, 30)  # an append trims before it counts itself
     log.close()
 
 
 def test_of_large_events_fewer_are_kept(path: Path) -> None:
-    """So that events which the database has never fill the log."""
+    """So events that the database already has never fill the log."""
     log = opened(path, keep_events=1_000)
     for _ in range(300):
         log.append(PAYLOAD, 1)
@@ -116,7 +116,7 @@ def test_of_large_events_fewer_are_kept(path: Path) -> None:
 
 
 def test_a_backlog_is_deleted_by_and_by(path: Path) -> None:
-    """No append has to delete all of it."""
+    """Each append deletes only a part, so that none takes long."""
     log = opened(path, keep_events=0)
     for _ in range(1_000):
         log.append(b"x", 1)
@@ -143,7 +143,7 @@ def test_the_file_does_not_grow_with_what_goes_through_it(path: Path) -> None:
 
 
 def test_an_emptied_log_goes_on_where_it_was(path: Path) -> None:
-    """Room was made for an append, and then the process was killed."""
+    """As if the process was killed after it had deleted all events to make room for an append."""
     log = opened(path, keep_events=0)
     log.append(b"x" * 600_000, 7)
     log.trim(7)
@@ -168,7 +168,7 @@ def test_an_append_larger_than_the_log_is_refused_and_the_log_stays_well(path: P
 def test_a_slow_reader_of_old_pages_does_not_stop_appends(path: Path) -> None:
     log = opened(path)
     log.append(PAYLOAD, 1)
-    with log._env.begin() as pinned:  # as a read that hangs in another process
+    with log._env.begin() as pinned:  # like a hanging read in another process
         for _ in range(1_000):
             log.append(PAYLOAD, 1)
             log.trim(log.last)
@@ -177,7 +177,7 @@ def test_a_slow_reader_of_old_pages_does_not_stop_appends(path: Path) -> None:
 
 
 def test_a_full_disk_refuses_an_append_and_keeps_the_others(path: Path) -> None:
-    """A real error of a real write: the file may not grow beyond a limit. LMDB calls a partial write an I/O error."""
+    """A resource limit on the file's size makes a real write fail. LMDB reports a partial write as an I/O error."""
     code = f"""
 import resource, signal
 from pathlib import Path
@@ -210,7 +210,7 @@ print(log.append(b"two", 1))
 @pytest.mark.skipif(not shutil.which("strace"), reason="strace is not installed")
 @pytest.mark.parametrize("call", ["append(b'payload', 1)", "probe()"])
 def test_what_was_written_is_flushed_before_the_call_returns(path: Path, call: str) -> None:
-    """By the system calls: every write to the file is followed by fdatasync, or goes through a synchronous one."""
+    """Checks the system calls: each write to the file is followed by fdatasync, or uses a synchronous file descriptor."""
     code = f"""
 import os
 from pathlib import Path
@@ -245,5 +245,5 @@ os.write(1, b"END")
         else:
             writes += 1
             unflushed |= {handle} - synchronous
-    assert writes >= 2  # the pages, and the meta page that makes them count
+    assert writes >= 2  # the pages, and the meta page that commits them
     assert unflushed == set()

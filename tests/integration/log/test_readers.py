@@ -1,4 +1,4 @@
-"""The readers in the HTTP process: each gets every event once and in order, whatever it or another reader does."""
+"""The readers in the HTTP process: each gets every event once and in order, even if it or another reader fails."""
 
 import asyncio
 import contextlib
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.dashboard
 
 
 class Collector:
-    """A reader that keeps the ids that it got. `broken` maps an id to how often it fails there, -1 for always."""
+    """A reader that collects ids. `broken` maps an id to the number of failures at it, -1 for always."""
 
     def __init__(self, position: int = 0) -> None:
         self.position = position
@@ -98,7 +98,7 @@ async def test_a_reader_that_fails_does_not_disturb_the_others_and_goes_on_from_
         publish(readers, log)
         assert good.ids == [6, 7, 8, 9]
         await eventually(lambda: not follower(readers, "bad").lag)
-        assert bad.ids == [6, 7, 8, 9]  # none lost, none twice
+        assert bad.ids == [6, 7, 8, 9]  # none lost, none repeated
         publish(readers, log)
         assert bad.ids == good.ids == [6, 7, 8, 9, 10]
         assert (follower(readers, "bad").restarts, follower(readers, "bad").skipped) == (3, 0)

@@ -88,7 +88,7 @@ def test_an_older_file_is_migrated_and_keeps_its_rows(path: Path) -> None:
         for number in (1, 2, 7):
             db.execute(f"INSERT INTO errors VALUES ({', '.join('?' * 21)})", row(event(number)))
     database = opened(path)
-    assert (database.position, ids(database)) == (7, [1, 2, 7])  # it goes on after its newest error
+    assert (database.position, ids(database)) == (7, [1, 2, 7])  # the position is that of the newest error
     database.disconnect()
     further = [*migrations(), "ALTER TABLE errors ADD COLUMN rack VARCHAR DEFAULT 'r1'"]
     with duckdb.connect(str(path)) as db:
@@ -117,7 +117,7 @@ def test_one_process_has_the_file_open(path: Path) -> None:
 
 
 def test_a_failed_opening_leaves_nothing_open(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """DuckDB shares one instance among the connections of a process: with one left open, a broken instance stays."""
+    """All connections of a process share one DuckDB instance, so a connection left open would keep a broken instance."""
     opened(path).disconnect()
     made: list[duckdb.DuckDBPyConnection] = []
     real = duckdb.connect
@@ -155,7 +155,7 @@ def test_a_failed_transaction_leaves_nothing_behind(path: Path) -> None:
         database.transact(write, position=3)
     assert (database.position, ids(database)) == (1, [1])
     insert(database, 4, position=4)
-    assert (database.position, ids(database)) == (4, [1, 4])  # not the row that was buffered before the failure
+    assert (database.position, ids(database)) == (4, [1, 4])  # without the row that was buffered before the failure
     database.disconnect()
     database = opened(path)
     assert (database.position, ids(database)) == (4, [1, 4])
@@ -164,7 +164,7 @@ def test_a_failed_transaction_leaves_nothing_behind(path: Path) -> None:
 
 @pytest.mark.parametrize("durable", [False, True])
 def test_a_broken_engine_is_opened_again_and_asked(path: Path, caplog: pytest.LogCaptureFixture, durable: bool) -> None:
-    """As when a checkpoint runs out of disk: the commit may be durable although the engine says that it broke."""
+    """As when a checkpoint runs out of disk: the commit may be durable although DuckDB reports a fatal error."""
     database = opened(path)
     insert(database, 1, position=1)
     ids(database)  # a reader's cursor is open

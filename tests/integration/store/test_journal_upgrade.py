@@ -1,4 +1,4 @@
-"""A database of the release before the log: what its journal files hold is inserted once, then they are deleted."""
+"""Upgrade from the release before the log: the events of its journal files are inserted once, then the files are deleted."""
 
 import zlib
 from collections.abc import Callable
@@ -82,7 +82,7 @@ def test_both_files_are_taken_over_in_order_and_deleted(path: Path) -> None:
 
 
 def test_what_the_database_has_is_not_inserted_again(path: Path) -> None:
-    """A crash between the insert and the deletion of the files."""
+    """As after a crash between the insert and the deletion of the files."""
     old_database(path)
     files = [old_journal(path, 0, [event(1, is_new_pattern=True), event(2)]), old_journal(path, 1)]
     kept = {file: file.read_bytes() for file in files}

@@ -1,4 +1,4 @@
-"""The projection: whatever fails, every event of the log is in the database once, and so are its counts."""
+"""The projection: whatever fails, the database has every event of the log once, and exact counts."""
 
 import threading
 import time
@@ -34,7 +34,7 @@ def store(path: Path) -> Iterator[Projected]:
 
 
 def assert_exact(store: Projected, count: int) -> None:
-    """Every event once, and every sum over the events right."""
+    """Asserts that each event is there once and that all sums over the events are right."""
     assert store.values("SELECT id FROM errors ORDER BY id") == list(range(1, count + 1))
     assert store.values("SELECT position FROM log_position") == [store.database.position] == [count]
     for table in ("rollup", "counters"):
@@ -56,7 +56,7 @@ def assert_exact_after(store: Projected, count: int) -> None:
 
 
 def test_it_goes_on_after_a_crash_wherever_that_was(path: Path) -> None:
-    """The log has more than the database; then the same process starts again."""
+    """The log has more events than the database when the process starts again."""
     store = Projected(path)
     store.append([event(1), event(2)], [event(3)])
     store.catch_up()
@@ -69,7 +69,7 @@ def test_it_goes_on_after_a_crash_wherever_that_was(path: Path) -> None:
 
 
 def test_a_run_ends_where_the_log_ended_when_it_began(store: Projected, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Under load the log grows during each transaction. To follow that end would be many small transactions."""
+    """Under load the log grows during each transaction; a run that followed it would make many small transactions."""
     store.append([event(1), event(2)])
     real = store.projection.insert
 
@@ -94,7 +94,7 @@ def test_it_catches_up_at_least_to_a_position(store: Projected, position: int) -
 
 
 def test_a_position_within_a_batch_is_continued(store: Projected) -> None:
-    """A database that was taken over from a journal may end in the middle of a batch of the log."""
+    """A database that was upgraded from a journal may end in the middle of a batch of the log."""
     store.append([event(number) for number in range(1, 6)])
     real, store.projection._read = store.projection._read, lambda: real()[:2]  # type: ignore[method-assign]
     store.catch_up(1)
@@ -123,7 +123,7 @@ STEPS = ("append_rows", "flush", "roll_minutes", "roll_counters", "set_position"
 
 
 class Failing:
-    """A connection or appender that raises `error` at the steps named in `at`; else it is the real one."""
+    """A connection or appender that raises `error` at the steps named in `at` and otherwise acts as `real`."""
 
     def __init__(self, real: Any, at: set[str], error: duckdb.Error) -> None:
         self._real, self._at, self._error = real, at, error
@@ -164,7 +164,7 @@ def test_a_transaction_that_fails_half_way_loses_and_doubles_nothing(store: Proj
 def test_an_engine_that_breaks_and_cannot_be_opened_is_opened_later(
     store: Projected, monkeypatch: pytest.MonkeyPatch, durable: bool
 ) -> None:
-    """The commit may have been durable when it broke."""
+    """The commit may have been durable when the engine broke."""
     monkeypatch.setattr(module, "INTERVAL_SECONDS", 0.02)
     store.append([event(1)])
     store.catch_up()
@@ -187,7 +187,7 @@ def test_an_engine_that_breaks_and_cannot_be_opened_is_opened_later(
                 database.db.execute("COMMIT")
             raise duckdb.FatalException("broken")
 
-        monkeypatch.setattr(database, "transact", transact)  # the next one is well
+        monkeypatch.setattr(database, "transact", transact)  # the next transaction succeeds
         transact(and_breaks, position=position)
 
     monkeypatch.setattr(duckdb, "connect", connect)
@@ -213,7 +213,7 @@ async def test_it_follows_the_log_by_itself(store: Projected, monkeypatch: pytes
     store.append([event(1)])
     await eventually(lambda: store.database.position == 1)
     with monkeypatch.context() as patch:
-        patch.setattr(module, "decode_batch", lambda *_: 1 / 0)  # a fault of our own does not end the thread
+        patch.setattr(module, "decode_batch", lambda *_: 1 / 0)  # a bug in the projection does not end its thread
         store.append([event(2)])
         await eventually(lambda: "ZeroDivisionError" in store.projection.failure)
     await eventually(lambda: store.database.position == 2)
@@ -231,7 +231,7 @@ def test_events_that_the_log_no_longer_has_are_reported(path: Path) -> None:
 
 
 def test_threads_read_beside_the_projection(store: Projected, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A read never sees fewer events than were appended before it began."""
+    """A read includes every event that was appended before it began."""
     monkeypatch.setattr(module, "INTERVAL_SECONDS", 0.001)
     store.append([event(1)])
     store.projection.start()

@@ -1,4 +1,4 @@
-"""What the HTTP process gets of the past at start, and what the rows keep of an event."""
+"""The state that the HTTP process gets from the store at start, and the texts that rows keep."""
 
 import datetime as dt
 from collections.abc import Iterator
@@ -55,7 +55,7 @@ def test_of_a_database_with_errors(store: Projected) -> None:
 
 
 def test_counters_keep_the_order_in_which_their_keys_came(store: Projected) -> None:
-    """So that after a restart the same workers and types have labels of their own."""
+    """So after a restart the same workers and types have their own labels."""
     workers = [f"w{number * 7 % 13}" for number in range(13)]
     for worker in workers:
         store.append([event(worker_id=worker)])

@@ -1,4 +1,4 @@
-"""The supervision of the store's process: whatever happens to it, it is replaced, and nothing else notices."""
+"""The supervision of the store process: whatever happens to it, it is replaced, and the rest of the service continues."""
 
 import asyncio
 import contextlib
@@ -56,7 +56,7 @@ async def test_a_killed_process_is_replaced(store: Started) -> None:
     append(store.log, [event(2)])
     began = time.monotonic()
     with pytest.raises(StoreError, match="is being started again"):
-        while True:  # until it is noticed
+        while True:  # until the client notices
             await store.count()
     assert time.monotonic() - began < 2
     await store.replaced()
@@ -65,7 +65,7 @@ async def test_a_killed_process_is_replaced(store: Started) -> None:
 
 
 async def test_a_process_that_dies_again_and_again_is_replaced_in_the_end(store: Started) -> None:
-    """At any moment of its start, also when it has just been opened."""
+    """It dies at any moment of its start, even when the database has just been opened."""
     append(store.log, [event(1)])
     killed: set[int] = set()
     deadline = time.monotonic() + 20
@@ -85,7 +85,7 @@ async def test_a_process_that_dies_again_and_again_is_replaced_in_the_end(store:
 async def test_pings_of_the_old_process_do_not_go_to_the_new_one(
     store: Started, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The new one is not open yet: its answer would hide that, and its position would be 0."""
+    """The database of the new process is not open yet: an answer would hide that, and its position would be 0."""
     monkeypatch.setattr(module, "PING_INTERVAL", 0.05)
     inspect, states = StoreClient.inspect, []
 
@@ -131,7 +131,7 @@ async def test_a_process_that_ends_as_soon_as_it_is_open_is_replaced(
 
 
 async def test_the_last_answer_of_a_process_does_not_hide_its_end(store: Started) -> None:
-    """A pong and the end of the process arrive at once."""
+    """A pong and the end of the process arrive at the same time."""
     connection = store.client._connection
     assert connection
     _, future = connection.request("ping")
@@ -148,7 +148,7 @@ async def test_the_last_answer_of_a_process_does_not_hide_its_end(store: Started
 
 
 async def test_a_database_that_is_being_opened_answers_no_read(store: Started, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It has not read the whole log yet, so its answer would be too old."""
+    """It has not read the whole log yet, so its answer would be outdated."""
     append(store.log, [event(1)])
     inspect = StoreClient.inspect
     failures = []
@@ -177,7 +177,7 @@ async def test_a_stopped_process_is_replaced(store: Started, monkeypatch: pytest
     stopped = store.process()
     stopped.suspend()
     waiting = asyncio.create_task(store.count())
-    append(store.log, [event(2)])  # LMDB's writer lock is not held by the stopped process
+    append(store.log, [event(2)])  # the suspended process does not hold LMDB's writer lock
     with pytest.raises(StoreError, match="is being started again"):
         await waiting
     await store.replaced()
@@ -290,7 +290,7 @@ async def test_a_process_that_does_not_start_says_why(tmp_path: Path) -> None:
 
 
 async def test_signals_of_a_terminal_do_not_end_it(store: Started) -> None:
-    """They are sent to the whole group; the parent closes it in order."""
+    """A terminal sends them to the whole process group; the parent closes the store process in order."""
     for number in (signal.SIGINT, signal.SIGTERM):
         store.process().send_signal(number)
     await asyncio.sleep(0.1)

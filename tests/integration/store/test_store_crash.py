@@ -1,4 +1,4 @@
-"""A service whose store's process dies, hangs or cannot start again: reports are accepted all the same."""
+"""While the store process is dead, hangs or cannot start again, reports are still accepted."""
 
 import asyncio
 import contextlib
@@ -77,9 +77,9 @@ async def test_while_it_hangs_reports_are_accepted_and_reads_are_503(
     for number in range(2, 50):
         began = time.monotonic()
         assert (await service.post({"event_id": f"e{number}"}))["id"] == number
-        assert time.monotonic() - began < 5  # it hangs for good
+        assert time.monotonic() - began < 5  # the store process hangs for good
     assert "database" in (await service.get("/api/errors", 503))["message"]
-    assert (await service.post({"event_id": "e1"}))["id"] == 1  # a repeat, out of the log
+    assert (await service.post({"event_id": "e1"}))["id"] == 1  # a repeat, answered from the log
     assert (await service.get("/-/ready"))["ready"] is True
     metrics = await service.metrics()
     assert metrics['distributed_testing_reader_lag_events{reader="database"}'] >= 48

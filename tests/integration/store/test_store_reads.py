@@ -1,4 +1,4 @@
-"""Reads in the store's process: one that fails or is given up disturbs no other."""
+"""Reads in the store process: a failed or cancelled read does not disturb others."""
 
 import asyncio
 import datetime as dt
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.dashboard
 
 @pytest.fixture
 async def threaded(tmp_path: Path) -> AsyncIterator[Started]:
-    """With the store in a thread of this process, so that a test can change it."""
+    """The store in a thread of this process, so that a test can patch it."""
     store = Started(tmp_path / "errors.duckdb", process=False)
     await store.start()
     yield store
