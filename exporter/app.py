@@ -13,44 +13,42 @@ from typing import Final
 from aiohttp import web
 
 from exporter.config import Settings
-from exporter.http import pages
-from exporter.http import reads as reading
-from exporter.http import reports as handlers
+from exporter.http import pages, reads, reports
 from exporter.http.hosts import KnownHosts
 from exporter.http.responses import HOSTS, SERVICE, allow_origin, answer_errors, preflight
 from exporter.service import Service
 
-SWITCH_SECONDS: Final = 0.0005  # the thread of the log waits this long at most for the interpreter lock
-SHUTDOWN_SECONDS: Final = 2.0  # aiohttp waits as long for requests, and once more after it cancelled them
+SWITCH_SECONDS: Final = 0.0005  # GIL switch interval; the default of 5 ms adds up to 5 ms to an append under load
+SHUTDOWN_SECONDS: Final = 2.0  # aiohttp waits this long for requests, and once more after cancelling them
 DNS_SECONDS: Final = 2.0  # to wait at start for the name of this machine
 _log = logging.getLogger(__name__)
 
 API: Final = (
-    web.post("/api/report-error", handlers.report_error),
-    web.post("/api/report-errors", handlers.report_errors),
-    web.post("/api/reset-counts", handlers.reset_counts),
-    web.get("/api/errors", reading.errors),
-    web.get("/api/errors/list", reading.error_list),
-    web.get("/api/errors/facets", reading.facets),
-    web.get("/api/errors/{id}", reading.error),
-    web.get("/api/patterns", reading.patterns),
-    web.get("/api/patterns/{fingerprint}", reading.pattern),
-    web.get("/api/openapi.json", reading.openapi),
-    web.get("/metrics", reading.metrics),
-    web.get("/-/healthy", reading.healthy),
-    web.get("/-/ready", reading.ready),
+    web.post("/api/report-error", reports.report_error),
+    web.post("/api/report-errors", reports.report_errors),
+    web.post("/api/reset-counts", reports.reset_counts),
+    web.get("/api/errors", reads.errors),
+    web.get("/api/errors/list", reads.error_list),
+    web.get("/api/errors/facets", reads.facets),
+    web.get("/api/errors/{id}", reads.error),
+    web.get("/api/patterns", reads.patterns),
+    web.get("/api/patterns/{fingerprint}", reads.pattern),
+    web.get("/api/openapi.json", reads.openapi),
+    web.get("/metrics", reads.metrics),
+    web.get("/-/healthy", reads.healthy),
+    web.get("/-/ready", reads.ready),
 )
 PAGE: Final = (
     web.get("/", pages.home),
     web.get("/error-visualization", pages.page),
-    web.get("/ws/error-visualization", reading.websocket),
+    web.get("/ws/error-visualization", reads.websocket),
     web.get("/sounds/{name}", pages.sound),
     web.get("/static/{name:.+}", pages.static),
 )
 
 
 def make_app(service: Service) -> web.Application:
-    """The service as an aiohttp application; it starts and stops with it."""
+    """Returns the aiohttp application, which starts and stops `service` when it starts and stops itself."""
     app = web.Application(middlewares=[answer_errors], client_max_size=service.settings.max_body_bytes)
     app[SERVICE] = service
     app[HOSTS] = KnownHosts(service.settings)
@@ -78,8 +76,8 @@ async def _close_sockets(app: web.Application) -> None:
 
 
 async def serve(settings: Settings) -> bool:
-    """Serves until SIGTERM or SIGINT; then takes no more, answers what it took, and closes. Returns False if a thread
-    hangs, so that only `os._exit` ends the process."""
+    """Serves until SIGTERM or SIGINT; then accepts no more requests, answers those it accepted, and closes. Returns
+    False if a thread hangs, so that only `os._exit` ends the process."""
     stopped = _stop_signal()  # first of all: whoever sees the port open may stop the service
     service = Service(settings)
     app = make_app(service)
@@ -100,7 +98,7 @@ async def serve(settings: Settings) -> bool:
 
 
 def _stop_signal() -> asyncio.Event:
-    """Set by SIGTERM and SIGINT."""
+    """Returns an event that SIGTERM and SIGINT set from now on."""
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

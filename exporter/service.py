@@ -1,7 +1,7 @@
 """The service: its parts, how they start and stop, and whether a report could be accepted now.
 
 start   lock and open the log ─► start the store's process ─► do log and database belong together? ─► the database
-        catches up ─► restore metrics, alerts and ingest from it ─► readers and batcher run ─► (HTTP listens)
+        catches up ─► restore metrics, alerts and ingest from it ─► ingest and readers run ─► (HTTP listens)
 stop    (HTTP has stopped) ─► append what waits ─► push what can be pushed at once ─► close the database, the log
 """
 
@@ -43,7 +43,7 @@ from exporter.store.wire import StoreSettings
 
 STUCK_SECONDS: Final = 10.0  # a report that waits longer for the log makes the service not ready
 PROBE_SECONDS: Final = 2.0
-BEHIND_SECONDS: Final = 10.0  # a reader that is behind for longer is named
+BEHIND_SECONDS: Final = 10.0  # `behind` names a reader that is behind for longer
 DRAIN_SECONDS: Final = 2.0  # for reports that wait, when the service stops
 MAX_READER_LAG: Final = 200_000  # events; the log does not wait for a reader further behind
 _log = logging.getLogger(__name__)
@@ -74,7 +74,7 @@ class Service:
         self._probe: asyncio.Task[str] | None = None
 
     async def start(self) -> None:
-        """Raises `LogError` and `StoreError`, each with a sentence that says what to do."""
+        """Starts the parts in the order drawn above. Raises `LogError` or `StoreError` with a message for operators."""
         settings = self.settings
         if not self.path.parent.exists():
             self.path.parent.mkdir(parents=True)
@@ -121,7 +121,7 @@ class Service:
         self.notifier.start()
 
     async def stop(self) -> None:
-        """Takes a few seconds at most in every state; what is not written by then is in the log."""
+        """Stops every part, each within a time limit. Accepted errors that the database then lacks stay in the log."""
         at_rest = await self.ingest.drain(DRAIN_SECONDS)
         await self.readers.stop()
         await self.notifier.stop()
@@ -159,7 +159,8 @@ class Service:
             return f"the log did not answer within {PROBE_SECONDS:g} s"
 
     def behind(self) -> list[str]:
-        """Returns the names of the readers of the log that have not followed it for `BEHIND_SECONDS`."""
+        """Returns the names of the readers that have been behind the log for `BEHIND_SECONDS`. Of these, `database` is
+        also named as soon as it fails."""
         names = self.readers.behind(BEHIND_SECONDS)
         if self.store.failure or self.store.silent_seconds() > BEHIND_SECONDS:
             names.append("database")
@@ -177,7 +178,7 @@ class Service:
             (record, *_) = log.read(database.position, 1)
             event_id = decode_batch(record.payload, record.first)[database.position - record.first].event_id
         try:
-            base = new_log_base(LogInfo(log.identity, log.base, log.first, log.last, event_id), database)
+            base = new_log_base(LogInfo(log.identity, log.first, log.last, event_id), database)
         except StoreError as error:
             raise StoreError(f"{self.path}: {error}") from None
         if base is not None:
@@ -201,7 +202,8 @@ class Service:
         self.metrics.database_errors.inc()
 
     def _projected(self, position: int) -> None:
-        """Lets the log delete what the database has and every reader has finished."""
+        """Lets the log delete what the database has and every reader has finished. A reader that is more than
+        `MAX_READER_LAG` behind is not waited for."""
         done = self.readers.position()
         self.log.trim(position if self.log.last - done > MAX_READER_LAG else min(position, done))
 
@@ -214,7 +216,7 @@ class Service:
         ).decode()
 
     async def _to_push(self) -> list[ErrorEvent]:
-        """Returns the events whose alerts may still hold or were not accepted by every Alertmanager, oldest first."""
+        """Returns the events whose alerts may still fire or were not accepted by every Alertmanager, oldest first."""
         accepted = self.notifier.accepted()
         since = dt.datetime.now(dt.UTC) - dt.timedelta(seconds=self.settings.alert_hold_seconds)
         held = [event for event in (await self.read(GetRecentCritical(since=since))).decode() if event.id <= accepted]

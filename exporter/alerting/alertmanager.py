@@ -127,7 +127,7 @@ class Queue:
 
     def put(self, alerts: Sequence[Alert], ended: dt.datetime | None = None) -> None:
         for alert in alerts:
-            if ended is None or self.name in alert.told:
+            if ended is None or self.name in alert.accepted_by:
                 self._waiting[alert.labels] = (alert, ended)
         while len(self._waiting) > self.capacity:
             del self._waiting[next(iter(self._waiting))]
@@ -157,7 +157,7 @@ class Queue:
                     continue
                 pause = FIRST_PAUSE
                 for labels, state in batch.items():
-                    state[0].told.add(self.name)
+                    state[0].accepted_by.add(self.name)
                     if self._waiting.get(labels) is state:  # not replaced meanwhile
                         del self._waiting[labels]
                 if not self._waiting:

@@ -61,9 +61,9 @@ class Labels(NamedTuple):
 
 
 class Alert:
-    """A firing alert: the number of its errors, and annotations about one of the latest errors."""
+    """A firing alert: the number of its errors, and annotations about the error at which that number last doubled."""
 
-    __slots__ = ("annotations", "changed", "count", "labels", "last", "sent", "shown", "starts_at", "told")
+    __slots__ = ("accepted_by", "annotations", "changed", "count", "labels", "last", "sent", "shown", "starts_at")
 
     def __init__(self, labels: Labels, starts_at: dt.datetime) -> None:
         self.labels = labels
@@ -74,7 +74,7 @@ class Alert:
         self.last = 0.0
         self.sent = float("-inf")
         self.changed = False
-        self.told: set[str] = set()  # names of the Alertmanagers that accepted it while it fired
+        self.accepted_by: set[str] = set()  # names of the Alertmanagers that accepted it while it fired
 
     def as_json(self, ends_at: dt.datetime) -> dict[str, Any]:
         """Returns the alert in the format of Alertmanager's API v2.
@@ -177,7 +177,7 @@ def annotations_of(event: ErrorEvent, push: Push) -> dict[str, str]:
     message = event.message or event.pattern
     worker = one_line(event.worker_id, MAX_ALERT_LABEL)
     alertname = push.alertname(event)
-    told = {
+    annotations = {
         "summary": one_line(f"{event.category} in {worker}: {message}", MAX_SUMMARY),
         "message": cut(message, MAX_ALERT_MESSAGE),
         "traceback": cut(traceback, MAX_ALERT_TRACEBACK, end=True),
@@ -188,7 +188,7 @@ def annotations_of(event: ErrorEvent, push: Push) -> dict[str, str]:
         "permalink": f"{push.page_url}/error-visualization?error={event.id}",
         "runbook_url": f"{push.runbook_url}/{alertname}.md" if push.runbook_url else "",
     }
-    return {name: text for name, text in told.items() if text}
+    return {name: text for name, text in annotations.items() if text}
 
 
 def one_line(text: str, most: int) -> str:
@@ -197,7 +197,8 @@ def one_line(text: str, most: int) -> str:
 
 
 def cut(text: str, most: int, *, end: bool = False) -> str:
-    """Returns at most `most` characters from the beginning of `text`, or from its `end`, and an ellipsis at the cut."""
+    """Returns the beginning of `text`, or with `end` its end: `most` characters at most, with an ellipsis at the cut.
+    Line breaks become "\\n"; other control characters except tabs are replaced."""
     if len(text) > most:
         text = "…" + text[len(text) - most + 1 :] if end else text[: most - 1] + "…"
     return text.replace("\r\n", "\n").replace("\r", "\n").translate(_VISIBLE)

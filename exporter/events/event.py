@@ -14,8 +14,8 @@ MAX_MESSAGE: Final = 8_192  # characters of a message that an event keeps; its `
 
 class ErrorEvent(Struct, array_like=True, gc=False):
     """One error event. `id` is its position in the log, 0 before it is appended. Times are aware and in UTC. `body` is
-    the report's JSON as it was sent. The field order is the format of the log: add fields only at the end, with a
-    default."""
+    the report's JSON as it was sent, or rewritten if only Python's lenient `json` could read it. The field order is the
+    format of the log: add fields only at the end, with a default."""
 
     id: int
     event_id: str
@@ -49,7 +49,7 @@ _decode_event = msgspec.msgpack.Decoder(ErrorEvent).decode
 
 
 def encode_batch(events: list[ErrorEvent]) -> bytes:
-    """Packs events for the log. Their ids are not part of it: the log gives them."""
+    """Returns the payload of a batch. The ids in it are ignored: `decode_batch` derives them from the log position."""
     return _encode_batch(events)
 
 

@@ -59,7 +59,7 @@ class KnownHosts:
         return accepted
 
     def accepts_probe(self, header: str) -> bool:
-        """Whether a health check is: it may use any address of the machine."""
+        """Whether a health check with this value of `Host` is answered: any IP address is accepted, too."""
         return self.accepts(header) or _address(host_name(header)) is not None
 
 

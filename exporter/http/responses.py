@@ -112,7 +112,7 @@ def error_answer(request: web.Request, error: Exception) -> web.StreamResponse:
         case _:
             rejected.labels("internal_error").inc()
             _log.error("%s %s", request.method, request.path, exc_info=error)
-            return failure(500, "an error of the service itself; its log has the details")
+            return failure(500, "an error of the service itself; its log on stderr has the details")
 
 
 def check_host(request: web.Request) -> None:

@@ -1,8 +1,8 @@
 """Group commit: the reports of many requests become one batch, and one append to the log.
 
-While a batch is being appended, the next one gathers; a single request is never delayed for others, unless `linger`
-says so. Reports are prepared when their batch is formed, one after the other, which costs a third less than preparing
-each when it arrives. Runs on the event loop; only the append itself blocks, in a thread of its own.
+While a batch is being appended, requests queue up for the next one. A batch does not wait for more requests, unless
+`linger` is set. Reports are prepared when their batch is formed, one after the other, which costs a third less than
+preparing each when it arrives. Runs on the event loop; only the append itself blocks, in a thread of its own.
 """
 
 import asyncio
@@ -34,11 +34,12 @@ class QueueFullError(Exception):
 
 
 class Entry(Struct, gc=False):
-    """One request in the queue: its submissions, or a report that the database was asked about. `prepared` is the
-    future of their outcomes, `since` the monotonic time of entry, `size` in bytes."""
+    """One request in the queue, or one report that is queued again after the database was asked about its id. The
+    result of the future `settled` is a pair: what became of each of the `submissions`, and the error of the append,
+    None if it succeeded. `since` is the monotonic time of entry; `size` is in bytes."""
 
     submissions: Sequence[Submission | Parsed]
-    prepared: Any
+    settled: Any
     since: float
     size: int
 
@@ -46,8 +47,8 @@ class Entry(Struct, gc=False):
 class Ingest:
     """Accepts reports into `log`.
 
-    `lookup` asks the database for the outcome of an event by its id or by (worker_id, event_id, timestamp). After each
-    append `on_batch(events, seconds)` is called, before the senders are answered; `on_failure` after one that failed.
+    `lookup` asks the database for the outcome of an event by its id or by (worker_id, event_id, timestamp). Before the
+    senders are answered, a successful append calls `on_batch(events, seconds)`, a failed one `on_failure(error)`.
     `observe` gets the seconds from the entry of each request to its outcome.
     """
 
@@ -80,7 +81,7 @@ class Ingest:
         self._wake = asyncio.Event()
         self._thread = ThreadPoolExecutor(1, "log")
         self._task: asyncio.Task[None] | None = None
-        self._last_call: asyncio.Future[int] | None = None  # of the log's thread
+        self._last_call: asyncio.Future[int] | None = None  # made by `drain`; done when the log's thread is idle
 
     def start(self) -> None:
         self._task = asyncio.create_task(self._run())
@@ -91,8 +92,8 @@ class Ingest:
         prepared, error = await self._enter(submissions)
         results: list[Result] = []
         for item in prepared:  # a comprehension with `await` would cost a coroutine of its own
-            result = _outcome(item, error)
-            results.append(await self._known_outcome(item) if result is None else result)
+            result = _outcome_if_known(item, error)
+            results.append(await self._look_up_outcome(item) if result is None else result)
         return results
 
     def oldest_seconds(self) -> float:
@@ -105,9 +106,10 @@ class Ingest:
         await asyncio.get_running_loop().run_in_executor(self._thread, call)
 
     async def drain(self, seconds: float) -> bool:
-        """Waits until the queued reports are appended or have failed, for `seconds` at most, and ends. Returns whether
-        the log is at rest; if not, an append hangs, and the log must not be closed."""
-        waiting = [entry.prepared for entry in (*self._appending, *self._waiting)]
+        """Waits up to `seconds` until the queued reports are appended or have failed, stops forming batches, and waits
+        up to `seconds` for the log's thread. Returns whether that thread is idle; if not, an append hangs, and the log
+        must not be closed."""
+        waiting = [entry.settled for entry in (*self._appending, *self._waiting)]
         if waiting:
             await asyncio.wait(waiting, timeout=seconds)
         if self._task:
@@ -144,11 +146,11 @@ class Ingest:
             entries = self._appending = self._next_entries()
             try:
                 await self._accept(entries)
-            except Exception as failure:  # a fault of our own must not be the end of all later reports
+            except Exception as failure:  # a bug must not end this task, which handles all later reports
                 _log.exception("the reports of %d requests could not be handled", len(entries))
                 for entry in entries:
-                    if not entry.prepared.done():
-                        entry.prepared.set_exception(failure)
+                    if not entry.settled.done():
+                        entry.settled.set_exception(failure)
             self._appending = []
             self.queued -= sum([len(entry.submissions) for entry in entries])
             self.bytes -= sum([entry.size for entry in entries])
@@ -161,8 +163,8 @@ class Ingest:
         now = time.monotonic()
         for entry, items in zip(entries, prepared, strict=True):
             self._observe(now - entry.since)
-            if not entry.prepared.done():
-                entry.prepared.set_result((items, error))
+            if not entry.settled.done():
+                entry.settled.set_result((items, error))
 
     def _next_entries(self) -> list[Entry]:
         """Removes entries from the queue and returns them, up to a size that keeps an append short."""
@@ -185,9 +187,10 @@ class Ingest:
                     prepared.append(pipeline.prepare(one, batch))
                 else:
                     prepared.append(pipeline.prepare_parsed(one, batch, looked_up=True))
-            except Exception:  # a fault of our own, at the one report; the others of the batch are accepted
+            except Exception:  # a bug; the other reports of the batch are accepted
                 _log.exception("a report could not be prepared")
-                prepared.append(Refusal("an error of the service itself; its log has the details", "", INTERNAL))
+                message = "an error of the service itself; its log on stderr has the details"
+                prepared.append(Refusal(message, "", INTERNAL))
             if number % SLICE == 0:
                 await asyncio.sleep(0)
         return prepared
@@ -227,18 +230,20 @@ class Ingest:
             batch.keys = {key: event for key, event in batch.keys.items() if id(event) not in refused}
             return encode_batch(batch.events)
 
-    async def _known_outcome(self, item: Prepared) -> Result:
-        """Returns the outcome of a report that repeats an earlier one, or may repeat one. Asks the log, then the
-        database."""
+    async def _look_up_outcome(self, item: Prepared) -> Result:
+        """Looks up the outcome of `item`: a position in the log, then in the database; a report that may be a repeat,
+        in the database. A report that the database does not know is queued again as a new one."""
         try:
             if isinstance(item, int):
                 outcome = self._logged(item) or await self._lookup(item)
-                return _encode(outcome) if outcome else Refusal("it was stored, and deleted since", "", "store_failed")
+                if outcome is None:
+                    return Refusal("the report repeats an error that is not found any more", "", "store_failed")
+                return _encode(outcome)
             assert isinstance(item, Parsed)
             assert item.key is not None
             outcome = await self._lookup((*item.key, item.moment))
         except UnavailableError as error:
-            return Refusal(f"whether it repeats an earlier report cannot be found out now: {error}", "", "store_failed")
+            return Refusal(f"the database cannot say now whether this report is a repeat: {error}", "", "store_failed")
         if outcome:
             self.pipeline.duplicates += 1
             return _encode(outcome)
@@ -246,7 +251,7 @@ class Ingest:
             ((again,), failure) = await self._enter([item])
         except QueueFullError:  # the other reports of the request may be stored already
             return Refusal("too many reports wait to be written", "", "queue_full")
-        return _outcome(again, failure) or await self._known_outcome(again)
+        return _outcome_if_known(again, failure) or await self._look_up_outcome(again)
 
     def _logged(self, id_: int) -> Outcome | None:
         """The outcome of an event that the log still holds."""
@@ -268,12 +273,12 @@ def _can_be_encoded(event: ErrorEvent) -> bool:
     return True
 
 
-def _outcome(item: Prepared, error: LogError | None) -> Result | None:
+def _outcome_if_known(item: Prepared, error: LogError | None) -> Result | None:
     """Returns the outcome if it is known already; None if it has to be looked up."""
     if isinstance(item, ErrorEvent):
         if item.id:
             return _encode(outcome_of(item))
         if error is None:
-            return Refusal("this report cannot be stored; the log of the service says why", "", "internal_error")
+            return Refusal("this report cannot be stored; the service's log on stderr says why", "", "internal_error")
         return Refusal(str(error), "", "queue_full" if isinstance(error, LogFullError) else "store_failed")
     return item if isinstance(item, Refusal) else None

@@ -27,7 +27,8 @@ _numbers = itertools.count(1)
 
 
 class Submission(NamedTuple):
-    """One report as it came: its JSON, the receipt in epoch seconds, and the request's `Idempotency-Key`."""
+    """One report as it came: its JSON, the time of receipt in epoch seconds, and the `Idempotency-Key` of its request,
+    None if there is none. For a report of a batch, "#" and its index are appended to the key."""
 
     body: bytes
     received: float
@@ -53,7 +54,8 @@ class Refusal(NamedTuple):
 
 
 class Parsed(NamedTuple):
-    """A report that can be accepted. `key` is that of deduplication, None if the sender gave no id."""
+    """A report that can be accepted. `moment` is the time of the error. `key` is the deduplication key, None if the
+    sender gave no id."""
 
     report: ErrorReport
     body: str
@@ -70,8 +72,11 @@ class Batch:
         self.keys: dict[Key, ErrorEvent] = {}
 
 
-# A new event or the event of the same batch that a report repeats, the position of an earlier event that it repeats, a
-# report that may repeat one whose id was evicted from memory, or a refusal.
+# What became of one report:
+#   ErrorEvent  its new event, or the event of the same batch that it repeats
+#   int         the position of the event of an earlier batch that it repeats
+#   Parsed      the report itself: it may repeat an event whose id was evicted from memory; ask the database
+#   Refusal     why it is not accepted
 Prepared = ErrorEvent | int | Parsed | Refusal
 
 
@@ -95,7 +100,7 @@ class Pipeline:
         return self.prepare_parsed(parsed, batch, looked_up=False)
 
     def prepare_parsed(self, parsed: Parsed, batch: Batch, *, looked_up: bool) -> Prepared:
-        """As `prepare`; with `looked_up`, the database does not know the report's id either."""
+        """As `prepare`, for a parsed report. `looked_up`: the database was asked, and does not know the report's id."""
         if parsed.key is not None:
             known = batch.keys.get(parsed.key) or self._known.get(parsed.key)
             if known is not None:

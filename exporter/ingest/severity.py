@@ -32,7 +32,7 @@ class Thresholds(Struct, frozen=True):
 
     @property
     def times_needed(self) -> int:
-        """How many earlier times of a pattern tell whether it recurs."""
+        """How many earlier error times of a pattern are needed to decide whether it recurs."""
         return max(self.recurring_per_hour, self.recurring_per_6_hours)
 
 
@@ -78,8 +78,8 @@ class Reason(Struct, frozen=True):
 
 
 class Classification(NamedTuple):
-    """The severity of a report. `details` has a reason for each rule that matched, at least one in all; `reasons` are
-    their texts."""
+    """The severity of a report. `details` has a reason for each rule that matched, or, if none matched, one reason that
+    says so; `reasons` has the texts of `details`."""
 
     severity: Severity
     details: tuple[Reason, ...]
@@ -145,7 +145,7 @@ def _warning_category(c: Conditions) -> str | None:
 MAX_REMEMBERED: Final = 4_096  # sets of conditions
 _NO_STATUS: Final = HardwareStatus()
 _NOTHING_MEASURED: Final = Measurements()
-Match = tuple[int, Severity, Reason]  # the place of a rule in the table, and what it says
+Match = tuple[int, Severity, Reason]  # of a rule that matched: its place in the table, its severity and its reason
 
 
 def conditions(report: ErrorReport, *, recurring: bool) -> Conditions:
@@ -190,8 +190,8 @@ def _system_critical(category: str) -> bool:
 
 
 class Classifier:
-    """The rules with one set of limits. What the conditions of an error say is remembered: most errors differ from an
-    earlier one only in measurements."""
+    """The rules with one set of limits. The results of the rules about conditions are cached, because most errors
+    differ from an earlier one only in measurements."""
 
     def __init__(self, thresholds: Thresholds) -> None:
         table = list(enumerate(rules(thresholds)))

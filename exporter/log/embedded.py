@@ -4,14 +4,15 @@
              value: first position (8 bytes, big-endian), CRC-32 of the payload (4 bytes, big-endian), payload
     meta     format      "1"
              identity    32 hex digits
-             base        position before the first event, decimal; of an emptied log, that of the newest one
+             base        position after which an empty log continues, decimal
              reader:NAME position that the reader NAME has finished, decimal
              probe       time of the last probe, decimal seconds
 
 LMDB is copy-on-write: a commit writes new pages, flushes them (fdatasync), then writes the meta page through a
-descriptor opened with O_DSYNC. A torn last write leaves the commit before it. Deleted pages are used again, so trimming
-keeps the file small; the file itself never shrinks. The process that serves HTTP writes; the store's process opens the
-same file read-only and never takes LMDB's writer lock, so a stopped store cannot block an append.
+descriptor opened with O_DSYNC. If that last write is torn, the previous commit stays valid. Deleted pages are used
+again, so trimming keeps the file small; the file itself never shrinks. The process that serves HTTP writes; the store's
+process opens the same file read-only and never takes LMDB's writer lock, so it cannot block an append, even while it
+hangs.
 """
 
 import contextlib
@@ -34,7 +35,7 @@ FORMAT: Final = b"1"
 SPARE_BYTES: Final = 2**30  # address space beyond `max_bytes`, for pages that a slow reader still pins
 TRIM_BATCHES: Final = 64  # deleted by one append at most, so that no append has to delete a long backlog
 KEEP_BYTES: Final = 2**26  # of events that the database has and that are kept only for readers that resume
-PAGE_BYTES: Final = 4096  # of an append's last page, on average wasted by half
+PAGE_BYTES: Final = 4096  # added to the size of each append: an upper estimate of the unused part of its last page
 ROOM_BYTES: Final = 2**16  # room that a probe requires: an ordinary report and its pages
 _KEY: Final = struct.Struct(">Q")
 _HEAD: Final = struct.Struct(">QI")
@@ -51,7 +52,7 @@ class EmbeddedLog:
         self.path = path
         self._max_bytes = max_bytes
         self._keep_events = keep_events
-        self._trimmed = 0  # the newest position that `trim` was called with
+        self._released = 0  # the newest position that `trim` has released; not all events up to it are deleted yet
         self._trim_due = False
         self._unsaved: dict[str, int] = {}
         self._writing = threading.Lock()  # an append and a probe may come from two threads
@@ -122,7 +123,7 @@ class EmbeddedLog:
             return _HEAD.unpack_from(cursor.value())[0] if cursor.first() else self._last + 1
 
     def refresh(self) -> int:
-        """Returns `last` as another process has written it meanwhile."""
+        """Reads `last` from the file again, since another process appends to it, and returns it."""
         self._last = self._read_last()
         return self._last
 
@@ -168,7 +169,7 @@ class EmbeddedLog:
         return records
 
     def scan(self) -> Iterator[tuple[Record | None, str]]:
-        """Yields every record, or what is wrong with one that is damaged. For a log that nobody writes."""
+        """Yields `(record, "")` for each batch, `(None, problem)` for a damaged one. For a log that nobody writes."""
         try:
             with self._cursor() as cursor:
                 for key, value in cursor:
@@ -180,7 +181,7 @@ class EmbeddedLog:
             yield None, str(error)
 
     def trim(self, position: int) -> None:
-        self._trimmed = max(self._trimmed, position)
+        self._released = max(self._released, position)
         self._trim_due = True
 
     def position(self, reader: str) -> int | None:
@@ -210,7 +211,7 @@ class EmbeddedLog:
         self._unlock()
 
     def _make_room(self, size: int) -> None:
-        """Deletes what may be deleted, and raises `LogFullError` if there is no room for `size` bytes then."""
+        """Deletes what may be deleted until there is room for `size` bytes. Raises `LogFullError` if there is not."""
         more = True
         try:
             while more and self._used + size > self._max_bytes:
@@ -222,8 +223,8 @@ class EmbeddedLog:
             raise LogFullError(f"the log holds {self._max_bytes} bytes of events that the database does not have yet")
 
     def _trim(self, txn: lmdb.Transaction) -> bool:
-        """Deletes the oldest batches that the database has and nobody resumes from. Returns whether there may be more
-        of them: one call deletes a bounded number."""
+        """Deletes the oldest batches that `trim` has released, except those kept for readers that resume. Deletes at
+        most `TRIM_BATCHES`; returns whether there may be more to delete."""
         self._used = self._bytes(txn)
         keep = min(KEEP_BYTES, self._max_bytes // 2)
         kept_from = self._last - self._keep_events
@@ -232,7 +233,7 @@ class EmbeddedLog:
             for _ in range(TRIM_BATCHES):
                 more = cursor.first()
                 last = _KEY.unpack(cursor.key())[0] if more else 0
-                more = more and last <= self._trimmed and (last <= kept_from or self._used > keep)
+                more = more and last <= self._released and (last <= kept_from or self._used > keep)
                 if not more:
                     break
                 self._used -= len(cursor.value())

@@ -4,9 +4,9 @@
                      └── the reader failed, or is behind ──► a task reads the log from its position, with backoff
 
 Readers only compute; what sends or waits (a WebSocket client, an Alertmanager) has a bounded queue and a task of its
-own. An event that fails `TRIES` times, or that is damaged in the log, is skipped, logged and counted, so that one event
-cannot stop a reader for good. While the log cannot be read at all, nothing is skipped.
-Senders and other readers are not affected by a reader that fails.
+own. A reader that has failed `TRIES` times at one event skips it; the skip is logged and counted. Reading a damaged
+event from the log counts as such a failure. So one event cannot stop a reader for good. While the log cannot be read at
+all, nothing is skipped. A reader that fails affects neither other readers nor the senders of reports.
 """
 
 import asyncio
@@ -82,7 +82,7 @@ class Follower:
                     backoff.reset()
                 except Exception as error:
                     if isinstance(error, LogError) and not isinstance(error, LogDamagedError):
-                        _log.error("reader %s cannot read the log; it is tried again: %s", self.name, error)
+                        _log.error("reader %s cannot read the log and tries again: %s", self.name, error)
                     else:
                         self._failed(error)
                     await asyncio.sleep(backoff.next())
@@ -91,7 +91,7 @@ class Follower:
             await self._wake.wait()
 
     async def _next(self) -> Sequence[ErrorEvent]:
-        """Reads the events after the reader's position."""
+        """Returns the next events after the reader's position. Skips and counts those that the log has deleted."""
         position = self.reader.position
         first = self._log.first
         if position + 1 < first:

@@ -10,8 +10,8 @@ All scrapers get the same value at the same time. So a counter never goes down, 
 one scraper or one scraper for two. A manual request (curl) does not use up the zeros that Prometheus needs.
 
 Prometheus does not send its scrape interval. A request with the header `X-Prometheus-Scrape-Timeout-Seconds` comes from
-a scraper that will return within the longest interval (a setting). Any other client is expected to return only once it
-has made two requests, and then for three times the time between its last two.
+a scraper that will return within the longest interval (a setting). Any other client is not expected to return until it
+has made two requests; after that, it is expected for three times the time between its last two requests.
 """
 
 from collections import deque
@@ -32,8 +32,8 @@ MAX_IDENTITY: Final = 200  # characters of each part
 
 
 class Scraper(NamedTuple):
-    """Identity of a client of /metrics. `connection` is the client's port where it keeps its connection open as
-    Prometheus does, which tells servers behind one address apart; else 0."""
+    """Identity of a client of /metrics. `connection` is the port of a Prometheus that keeps its connection open, and
+    tells Prometheus servers behind one address apart; 0 for any other client."""
 
     forwarded_for: str
     address: str
@@ -79,7 +79,7 @@ class ZeroPhase:
         self._unshown: list[tuple[CounterFamily, int]] = []
         self._shown: deque[tuple[float, list[tuple[CounterFamily, int]]]] = (
             deque()
-        )  # by the first scrape that showed it
+        )  # each with the time of the first scrape that showed it
 
     def expect_unseen(self, now: float) -> None:
         """Releases nothing for the longest interval: scrapers from before a restart may not have come back yet."""
@@ -104,7 +104,7 @@ class ZeroPhase:
         self._record(scraper, now)
 
     def _seen_twice(self, now: float) -> float:
-        """Returns a time: every expected scraper has received the series first shown at or before it twice."""
+        """Returns a time. Every expected scraper has received twice each series first shown at or before this time."""
         if now < self._expect_unseen_until:
             return NEVER
         expected = [scrapes.previous for scrapes in self._scrapes.values() if scrapes.expected_until >= now]

@@ -12,15 +12,14 @@ class LogInfo(NamedTuple):
     database's position, None if the log does not hold it."""
 
     identity: str
-    base: int
     first: int
     last: int
     event_id: str | None
 
 
 def new_log_base(log: LogInfo, database: DatabaseInfo) -> int | None:
-    """Returns the position at which a new log has to begin, or None to go on with the log that is there. Raises
-    `StoreError` if one of the two is missing something that was accepted, or they are not of one service."""
+    """Returns the `base` with which a new log has to be initialised, or None to go on with the log that is there.
+    Raises `StoreError` if the log or the database lacks accepted errors, or the two are not of one service."""
     empty = log.first > log.last
     if not log.identity or (empty and log.identity != database.identity):
         if database.complete:
@@ -48,7 +47,7 @@ def new_log_base(log: LogInfo, database: DatabaseInfo) -> int | None:
         )
     if log.event_id is not None and database.last_event_id is not None and log.event_id != database.last_event_id:
         raise StoreError(
-            f"error {database.position} is another one in the log than in the database: the two files were copied "
-            f"from services that went on separately; {REPAIR}"
+            f"error {database.position} of the log is not error {database.position} of the database: the two files "
+            f"were copied from services that went on separately; {REPAIR}"
         )
     return None

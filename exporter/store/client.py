@@ -1,8 +1,8 @@
 """The store as the HTTP process sees it: typed reads with a timeout, and the supervision of the store's process.
 
-    start ── inspect ── open ──► up ──(ended, unreadable, silent for PING_SECONDS)──► down ──(backoff)──► open ──► up
+    inspect ──► open ──► up ──(ended, unreadable, silent for PING_SECONDS)──► down ──(with backoff)──► inspect ──► …
 
-Accepting a report does not depend on this module.
+Accepting a report does not need this module, unless only the database can tell whether the report is a repeat.
 """
 
 import asyncio
@@ -50,27 +50,29 @@ class StoreClient:
         self._answered = time.monotonic()
 
     async def inspect(self) -> DatabaseInfo:
-        """Starts the process and opens the database file. Raises `StoreError`."""
+        """Starts the process, which opens the database file, and returns what the database says of its log. Raises
+        `StoreError`."""
         self._connection = Connection(self._settings, shared_log=None if self._process else self._log)
         await self._connection.open()
         payload = await self._call("inspect", b"", OPEN_SECONDS)
         return msgspec.msgpack.decode(payload, type=DatabaseInfo)
 
     async def open(self) -> State:
-        """Lets the opened database catch up with the log, and returns what it holds. Raises `StoreError`."""
+        """Binds the database to the log, lets it catch up, starts the pings, and returns the `State` of the database.
+        To be called after `inspect`. Raises `StoreError`."""
         payload = await self._call("open", self._log.identity.encode(), OPEN_SECONDS)
         state = msgspec.msgpack.decode(payload, type=State)
         assert self._connection
         self._connection.lost = self._lost
         if self._connection.closed:
             raise StoreError("the process of the database ended as soon as it was open")
-        self._moved(Pong(state.position, ""))
+        self._on_pong(Pong(state.position, ""))
         self._start(self._ping(self._connection))
         return state
 
     async def read(self, query: queries.Read[_R]) -> queries.Encoded[_R]:
-        """Returns the answer to `query` as JSON. It sees everything that was accepted before this call. Raises
-        `StoreError`, at the latest after `READ_SECONDS`."""
+        """Returns the answer to `query` as JSON. The answer includes all events that were accepted before this call.
+        Raises `StoreError`, at the latest after `READ_SECONDS`, or twice that if an equal read has to end first."""
         answer = await self._flights.join(queries.key(query), queries.encode(query), self._log.last)
         return queries.Encoded(query, answer)
 
@@ -89,7 +91,7 @@ class StoreClient:
         try:
             await self._call("close", b"", CLOSE_SECONDS)
         except StoreError as error:
-            _log.error("the database was not closed; the log keeps what it does not have: %s", error)
+            _log.error("the database was not closed; the log keeps what the database does not have: %s", error)
         self._connection.close()
         await self._connection.end(1.0)
 
@@ -102,7 +104,7 @@ class StoreClient:
             raise StoreError(f"the database did not answer within {seconds:g} s") from None
 
     async def _ask(self, payload: bytes, at: int) -> bytes:
-        """Sends a read and waits for its answer. The read is cancelled with this call. Raises `StoreError`."""
+        """Sends a read and waits for its answer. Cancelling this call cancels the read, too. Raises `StoreError`."""
         connection = self._connection
         assert connection
         id_, future = connection.request("read", payload, at)
@@ -125,7 +127,7 @@ class StoreClient:
                 payload = await _within(future, PING_SECONDS)
                 if connection.closed:  # it ended just after its answer
                     return
-                self._moved(msgspec.msgpack.decode(payload, type=Pong))
+                self._on_pong(msgspec.msgpack.decode(payload, type=Pong))
             except (TimeoutError, msgspec.MsgspecError) as error:
                 reason = str(error) or f"no answer for {PING_SECONDS:g} s"
                 _log.error("the process of the database does not answer a ping and is replaced: %s", reason)
@@ -134,10 +136,10 @@ class StoreClient:
                 self._lost()
                 return
             except StoreError:
-                return  # it is lost, and `_lost` was called
+                return  # the connection is closed; if the process was lost, the connection calls `_lost`
             await asyncio.sleep(PING_INTERVAL)
 
-    def _moved(self, pong: Pong) -> None:
+    def _on_pong(self, pong: Pong) -> None:
         self._answered = time.monotonic()
         self.failure = pong.failure
         self.position = pong.position

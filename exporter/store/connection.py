@@ -27,8 +27,8 @@ class Connection:
     having been closed."""
 
     def __init__(self, settings: StoreSettings, *, shared_log: EmbeddedLog | None = None) -> None:
-        """Starts the process. With `shared_log` it is a thread of this process and reads that log object, because LMDB
-        allows one open file a process."""
+        """Starts the process. With `shared_log`, starts a thread of this process instead, which reads that log object,
+        because a process may not open the same LMDB file twice."""
         self.lost: Callable[[], None] = lambda: None
         self.closed = False
         self._writer: asyncio.StreamWriter | None = None  # none before `open`
@@ -45,7 +45,7 @@ class Connection:
             return
         command = [sys.executable, "-m", "exporter.store.server", str(far.fileno())]
         with far:
-            # In a process group of its own: Ctrl-C in a terminal is for the parent, which ends this process in order.
+            # In a process group of its own: Ctrl-C in a terminal reaches only the parent, which ends the child.
             self._process = subprocess.Popen(
                 command, pass_fds=[far.fileno()], stdin=subprocess.DEVNULL, process_group=0
             )
@@ -84,11 +84,11 @@ class Connection:
         for future in self._pending.values():
             if not future.done():
                 future.set_exception(StoreError(message))
-                future.exception()  # nobody may be waiting for it
+                future.exception()  # marks it as retrieved, in case nobody awaits this future
         self._pending.clear()
 
     async def end(self, seconds: float) -> None:
-        """Waits until the process has ended, whose socket is closed; kills it after `seconds`."""
+        """Waits, after `close`, until the process has ended; kills it after `seconds`."""
         if self._process is None:
             await asyncio.to_thread(self._thread.join, seconds)
             return

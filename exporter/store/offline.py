@@ -1,8 +1,8 @@
 """`error-visualization check` and `repair`: the database and its log while no service runs.
 
-`check` reads every row and every batch. `repair` keeps what can be read, and never deletes: a file that it cannot use
-is renamed to `<name>.aside-<time>`. What reads a log runs in a process of its own, because LMDB ends the process that
-comes upon a badly damaged page.
+`check` reads every row and every batch. `repair` keeps what can be read, and deletes no data: a file that it cannot use
+is renamed to `<name>.aside-<time>`. All batches of a log are read in a process of its own, because LMDB ends the
+process that reads a badly damaged page.
 """
 
 import contextlib
@@ -33,12 +33,12 @@ _WRITE: Final = named("write.sql")
 
 
 def check(path: Path) -> list[str]:
-    """Returns what is wrong with the database at `path` and its log, one sentence each; nothing if all is well. Raises
-    `LogError` and `StoreError`."""
+    """Returns what is wrong with the database at `path` and its log, one sentence each; an empty list if all is well.
+    Raises `StoreError` if they cannot be checked."""
     done = _in_a_process("check", path)
     if done.returncode < 0:
-        number = -done.returncode
-        return [f"{log_path(path)}: a page is so damaged that LMDB ends the process that reads it (signal {number})"]
+        signum = -done.returncode
+        return [f"{log_path(path)}: a page is so damaged that LMDB ends the process that reads it (signal {signum})"]
     if done.returncode:
         raise StoreError(done.stderr.strip().rpartition("\n")[2])
     problems: list[str] = msgspec.json.decode(done.stdout)
@@ -68,7 +68,7 @@ def repair(path: Path) -> list[str]:
     done: list[str] = []
     if _check_database(path):
         done += [f"{aside(file)} was put aside" for file in (path, _wal(path)) if file.exists()]
-        done.append(f"{path} is built from the log: errors that only the damaged database had are in the file aside")
+        done.append(f"{path} was built from the log; errors that only the damaged one had are in the file put aside")
         log = _open_log(path)
         if log is not None:
             _new_database(path, log)
@@ -76,7 +76,7 @@ def repair(path: Path) -> list[str]:
     problems = check(path)
     if problems:
         before = _extent(path)
-        _in_a_process("salvage", path)  # also if it ends early: what was moved by then is in the database
+        _in_a_process("salvage", path)  # its exit status is ignored: what it inserts before an early end is kept
         after = _extent(path)
         kept = after.errors - before.errors
         missing = after.position - before.position - kept
@@ -86,7 +86,7 @@ def repair(path: Path) -> list[str]:
             log_file.with_name(log_file.name + "-lock").unlink(missing_ok=True)
         done.append(f"{kept} errors of the log were moved into the database")
         if missing:
-            done.append(f"{missing} of the errors up to the last of them could not be read")
+            done.append(f"{missing} of the errors before the last moved one could not be read")
         _mark_complete(path)
     return done
 
@@ -124,7 +124,8 @@ def _check_log(log: EmbeddedLog) -> Iterator[str]:
 
 
 def _check_database(path: Path) -> list[str]:
-    """Reads every column of every row, and compares the sums."""
+    """Reads every column of every row, and compares the number of errors with the sum of the rollup. Returns what is
+    wrong."""
     if not path.exists():
         return [f"{path} does not exist"]
     try:
@@ -148,7 +149,7 @@ def _check_belonging(path: Path, log: EmbeddedLog | None) -> list[str]:
         if log is not None and log.first <= info.position <= log.last:
             (record, *_) = log.read(info.position, 1)
             event_id = decode_batch(record.payload, record.first)[info.position - record.first].event_id
-        known = LogInfo(log.identity, log.base, log.first, log.last, event_id) if log else LogInfo("", 0, 1, 0, None)
+        known = LogInfo(log.identity, log.first, log.last, event_id) if log else LogInfo("", 1, 0, None)
         new_log_base(known, info)
     except (StoreError, LogError) as error:
         return [str(error)]
@@ -158,7 +159,7 @@ def _check_belonging(path: Path, log: EmbeddedLog | None) -> list[str]:
 
 
 def _new_database(path: Path, log: EmbeddedLog) -> None:
-    """Makes an empty database that continues at the beginning of the log."""
+    """Makes an empty database, bound to the log, whose position is just before the log's first event."""
     database = Database(path)
     database.connect()
     try:
@@ -187,7 +188,8 @@ def _extent(path: Path) -> Extent:
 
 
 def _salvage(path: Path) -> None:
-    """Moves the events of the log that can be read and that the database does not have into it."""
+    """Inserts into the database the readable events of its log that the database does not have. Does nothing if the log
+    belongs to another database."""
     log = _open_log(path)
     if log is None:
         return

@@ -1,8 +1,8 @@
 """The projection: reads the log from the database's position and inserts its events, in bounded transactions.
 
 Each transaction inserts the rows, adds them to the minute rollup and the counters, and moves the position, so a crash
-between two of them neither loses nor doubles an event. It runs once a second, and before a read that must see what was
-accepted by then.
+neither loses nor doubles an event. The projection runs once a second, and before each read, which must see all events
+that were accepted before the read was requested.
 """
 
 import logging
@@ -47,8 +47,9 @@ class Projection:
             self._thread.join()
 
     def catch_up(self, position: int | None = None) -> None:
-        """Inserts the log's events up to `position`, or up to what is its end now: while reports keep coming, to follow
-        a moving end would mean many small transactions, each with its fixed cost. Raises `StoreError`."""
+        """Inserts the log's events up to `position`, by default the log's end when the call begins. To follow an end
+        that moves while reports keep coming would mean many small transactions, each with its fixed cost. Raises
+        `StoreError`."""
         if position is None:
             position = self._last()
         if self._database.connected and self._database.position >= position:
@@ -57,10 +58,10 @@ class Projection:
             if not self._database.connected:  # it broke and could not be opened again
                 self._database.connect()
             while self._database.position < position:
-                records = self._read()
-                if not records:
+                events = self._read()
+                if not events:
                     break
-                self.insert(records)
+                self.insert(events)
 
     def _last(self) -> int:
         try:

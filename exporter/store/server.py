@@ -1,7 +1,7 @@
 """The store's process: opens the database, keeps the projection running, and answers requests until its parent is gone.
 
-Threads: the main one reads the socket and answers pings, `READERS` threads answer reads, one runs the projection. The
-process never writes the log and holds no lock that an append needs.
+Threads: the main one reads the socket, answers pings and cancels reads; `WORKERS` threads answer all other requests;
+one runs the projection. The process never writes the log and holds no lock that an append needs.
 """
 
 import contextlib
@@ -32,7 +32,7 @@ from exporter.store.projection import Projection
 from exporter.store.sql import named
 from exporter.store.wire import LENGTH, MAX_FRAME, Pong, Request, Response, StoreSettings, frame
 
-READERS: Final = 2
+WORKERS: Final = 2
 SWITCH_SECONDS: Final = (
     0.0005  # GIL switch interval; the default of 5 ms adds up to 5 ms to a read while the projection holds the GIL
 )
@@ -59,7 +59,7 @@ class Server:
         self._running: dict[int, duckdb.DuckDBPyConnection] = {}  # reads by id: what to interrupt
         self._cancelled: set[int] = set()
         self._threads = [
-            threading.Thread(target=self._work, name=f"store-reader-{number}", daemon=True) for number in range(READERS)
+            threading.Thread(target=self._work, name=f"store-worker-{number}", daemon=True) for number in range(WORKERS)
         ]
 
     def run(self) -> None:
@@ -163,7 +163,7 @@ class Server:
         with self._database.writing:
             if self._database.connected:
                 if self._projection:
-                    with contextlib.suppress(duckdb.Error):  # then the next start replays DuckDB's own log
+                    with contextlib.suppress(duckdb.Error):  # if it fails, the next start replays DuckDB's WAL
                         self._database.db.execute("CHECKPOINT")
                 self._database.disconnect()
         if self._log is not None and self._own_log:
@@ -194,9 +194,9 @@ def _exactly(read_bytes: Callable[[int], bytes], size: int) -> bytes:
 
 def main(descriptor: int) -> None:
     """Runs as a process of its own, whose end of the socket pair is `descriptor`."""
-    if sys.platform == "linux":  # however the parent ends, this process ends with it, even while it is stopped
+    if sys.platform == "linux":  # the parent's end, however it happens, kills this process, even if suspended
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    for number in (signal.SIGTERM, signal.SIGINT):  # sent to the whole group; the parent ends this process in order
+    for number in (signal.SIGTERM, signal.SIGINT):  # perhaps sent to all processes; the parent ends this one in order
         signal.signal(number, signal.SIG_IGN)
     os.umask(0o077)
     sys.setswitchinterval(SWITCH_SECONDS)

@@ -171,7 +171,7 @@ def test_batches_after_a_damaged_one_are_kept(served: Start, tmp_path: Path) -> 
     log.write_bytes(log.read_bytes().replace(b"number-4-", b"number-X-"))
     status, said = run("repair", db)
     assert status == 0, said
-    assert "7 errors of the log were moved into the database\n1 of the errors up to the last of them" in said
+    assert "7 errors of the log were moved into the database\n1 of the errors before the last moved one" in said
     service = served()
     assert ids(service) == ["e1", "e2", "e3", "e5", "e6", "e7", "e8"]
     assert service.post({})["id"] == 9

@@ -71,7 +71,7 @@ CASES = [
     Case("docs/operation.md", "the newest `log_keep_events` (#) events", SETTINGS.log_keep_events),
     Case("docs/architecture.md", "`log_keep_events` events (default #)", SETTINGS.log_keep_events),
     Case("docs/architecture.md", "`log_max_bytes`, # GiB", SETTINGS.log_max_bytes / 2**30),
-    Case("docs/architecture.md", "use more than # MiB (`KEEP_BYTES`)", embedded.KEEP_BYTES / MIB),
+    Case("docs/architecture.md", "uses more than # MiB (`KEEP_BYTES`)", embedded.KEEP_BYTES / MIB),
     Case("docs/architecture.md", "more than # events (`MAX_READER_LAG`) behind", service.MAX_READER_LAG),
     Case("docs/architecture.md", "After # failures (`TRIES`) at one event", readers.TRIES),
     Case("docs/metrics.md", "it failed at each # times", readers.TRIES),

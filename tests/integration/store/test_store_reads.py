@@ -40,10 +40,10 @@ async def test_a_read_that_nobody_waits_for_is_interrupted(threaded: Started, mo
         patch.setattr(module.read, "answer", endless)
         queries = [
             ListErrors(filters=Filters(), now=dt.datetime.now(dt.UTC), limit=limit)
-            for limit in range(1, module.READERS + 1)
+            for limit in range(1, module.WORKERS + 1)
         ]
         reads = [asyncio.create_task(threaded.client.read(query)) for query in queries]
-        await eventually(lambda: begun == module.READERS)
+        await eventually(lambda: begun == module.WORKERS)
         await asyncio.sleep(0.2)  # now the queries run
     for read in reads:
         read.cancel()

@@ -13,7 +13,7 @@ A, B = "a" * 32, "b" * 32
 
 def log(**fields: Any) -> LogInfo:
     """A log of the service A that holds the events 1 to 10; the database has read all of them."""
-    return LogInfo(**({"identity": A, "base": 0, "first": 1, "last": 10, "event_id": "e10"} | fields))
+    return LogInfo(**({"identity": A, "first": 1, "last": 10, "event_id": "e10"} | fields))
 
 
 def database(**fields: Any) -> DatabaseInfo:
@@ -22,8 +22,8 @@ def database(**fields: Any) -> DatabaseInfo:
 
 
 NEW_LOG = log(identity="", first=1, last=0, event_id=None)
-EMPTY_OF_A = log(base=10, first=11, last=10, event_id=None)
-EMPTY_OF_B = log(identity=B, base=3, first=4, last=3, event_id=None)
+EMPTY_OF_A = log(first=11, last=10, event_id=None)
+EMPTY_OF_B = log(identity=B, first=4, last=3, event_id=None)
 NEW_DATABASE = database(identity="", position=0, complete=True, last_event_id=None)
 UPGRADED = database(identity="", complete=True)  # of a release without a log; its journal was taken over
 
@@ -47,7 +47,7 @@ UPGRADED = database(identity="", complete=True)  # of a release without a log; i
         (log(first=5, event_id="e5"), database(position=5, last_event_id="e5"), None),
         (log(first=11, last=20, event_id=None), database(), None),  # it continues without a gap
         (log(), database(last_event_id=None), None),  # retention deleted the newest error
-        (log(base=10, first=11, last=12, event_id=None), database(), None),
+        (log(first=11, last=12, event_id=None), database(), None),
     ],
 )
 def test_what_belongs_together(log: LogInfo, database: DatabaseInfo, base: int | None) -> None:
@@ -67,7 +67,7 @@ def test_what_belongs_together(log: LogInfo, database: DatabaseInfo, base: int |
         (EMPTY_OF_A, database(position=11), "the log ends at error 10, but the database already holds error 11"),
         (log(first=12, last=20, event_id=None), database(), "ends at error 10, but the log begins at error 12"),
         (EMPTY_OF_A, database(position=9), "ends at error 9, but the log begins at error 11"),
-        (log(event_id="x"), database(), "error 10 is another one in the log than in the database"),
+        (log(event_id="x"), database(), "error 10 of the log is not error 10 of the database"),
     ],
 )
 def test_what_does_not_belong_together_is_explained(log: LogInfo, database: DatabaseInfo, words: str) -> None:
