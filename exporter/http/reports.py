@@ -1,7 +1,7 @@
 """The requests that bring reports and move marks."""
 
 import asyncio
-import time
+import datetime as dt
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -31,7 +31,7 @@ async def report_error(request: web.Request) -> web.Response:
     body = await _body(request)
     if encoding not in PLAIN:
         body = await _inflated(request, body, encoding)
-    submission = Submission(body, time.time(), request.headers.get(IDEMPOTENCY_KEY))
+    submission = Submission(body, dt.datetime.now(dt.UTC), request.headers.get(IDEMPOTENCY_KEY))
     (result,) = await service.ingest.ingest((submission,))
     if isinstance(result, bytes):
         return success(result, "Error reported successfully")
@@ -47,7 +47,7 @@ async def report_errors(request: web.Request) -> web.Response:
     body = await _body(request)
     if encoding not in PLAIN:
         body = await _inflated(request, body, encoding)
-    received = time.time()
+    received_at = dt.datetime.now(dt.UTC)
     items = split_reports(body, ndjson=request.content_type in NDJSON)
     ingest = service.ingest
     if len(items) > ingest.capacity:
@@ -60,7 +60,7 @@ async def report_errors(request: web.Request) -> web.Response:
         expected = f"expected 1 to {MAX_BATCH_KEY} printable characters"
         raise ApiError(400, f"Idempotency-Key: {expected}", field="Idempotency-Key", reason="invalid_field")
     submissions = [
-        Submission(item, received, None if key is None else f"{key}#{index}") for index, item in enumerate(items)
+        Submission(item, received_at, None if key is None else f"{key}#{index}") for index, item in enumerate(items)
     ]
     results = await ingest.ingest(submissions) if items else []
     return _batch_answer(request, results)

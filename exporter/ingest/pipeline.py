@@ -27,11 +27,11 @@ _numbers = itertools.count(1)
 
 
 class Submission(NamedTuple):
-    """One report as it came: its JSON, the time of receipt in epoch seconds, and the `Idempotency-Key` of its request,
+    """One report as it came: its JSON, the time of receipt in UTC, and the `Idempotency-Key` of its request,
     None if there is none. For a report of a batch, "#" and its index are appended to the key."""
 
     body: bytes
-    received: float
+    received_at: dt.datetime
     key: str | None
 
 
@@ -128,10 +128,9 @@ class Pipeline:
             if not (0 < len(submission.key) <= MAX_EVENT_ID and submission.key.isprintable()):
                 raise ReportError(f"expected 1 to {MAX_EVENT_ID} printable characters", field="Idempotency-Key")
             report.event_id = submission.key
-        received_at = dt.datetime.fromtimestamp(submission.received, dt.UTC)
-        moment = event_time(report.timestamp, received_at, self._zone)
+        moment = event_time(report.timestamp, submission.received_at, self._zone)
         key = None if report.event_id is None else ((report.worker_id or "")[:MAX_LABEL], report.event_id)
-        return Parsed(report, body, moment, received_at, key)
+        return Parsed(report, body, moment, submission.received_at, key)
 
     def _event(self, parsed: Parsed, batch: Batch) -> ErrorEvent:
         """Makes the event of a new report and adds it to `batch`."""
@@ -159,7 +158,7 @@ class Pipeline:
             seen.recurring,
             seen.system_critical,
             (hardware.hardware_type or "")[:MAX_LABEL] or None if hardware else None,
-            seen.hardware_error,
+            judged.hardware_error,
             pattern.fingerprint not in self._patterns,
             parsed.body,
             measured.cpu_percent,

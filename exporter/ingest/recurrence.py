@@ -36,11 +36,13 @@ class Recurrences:
                 self._times.popitem(last=False)
         else:
             self._times.move_to_end(fingerprint)
-        hour, six = 1 + _within(times, second, HOUR), 1 + _within(times, second, SIX_HOURS)
+        recurs = (
+            1 + _within(times, second, HOUR) > self._hourly or 1 + _within(times, second, SIX_HOURS) > self._six_hourly
+        )
         insort(times, second)
         if len(times) > self._keep:
             del times[0]
-        return hour > self._hourly or six > self._six_hourly
+        return recurs
 
     def forget(self, fingerprint: str, moment: dt.datetime) -> None:
         """Removes an error that could not be stored."""

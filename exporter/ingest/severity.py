@@ -84,6 +84,7 @@ class Classification(NamedTuple):
     severity: Severity
     details: tuple[Reason, ...]
     reasons: tuple[str, ...]
+    hardware_error: bool  # as that of the conditions, which takes longer to find out
 
 
 class Rule(NamedTuple):
@@ -225,10 +226,11 @@ class Classifier:
 def _classification(matched: list[Match], c: Conditions) -> Classification:
     if not matched:
         text = f"category {c.category}, nothing above a threshold"
-        return Classification("info", (Reason(text, None, None, None),), (text,))
+        return Classification("info", (Reason(text, None, None, None),), (text,), c.hardware_error)
     matched = sorted(matched, key=itemgetter(0))
     details = tuple([reason for _, _, reason in matched])
-    return Classification(matched[0][1], details, tuple([reason.text for reason in details]))
+    texts = tuple([reason.text for reason in details])
+    return Classification(matched[0][1], details, texts, c.hardware_error)
 
 
 def explain(reasons: Sequence[str], report: ErrorReport, thresholds: Thresholds) -> list[Reason]:

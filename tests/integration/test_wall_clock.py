@@ -17,13 +17,13 @@ from test_metrics import DT, labels
 
 from exporter import service as service_module
 from exporter.alerting import alertmanager
-from exporter.http import reads
+from exporter.http import reads, reports
 from exporter.log.readers import Follower
 from exporter.store import state
 
 pytestmark = pytest.mark.dashboard
 HOUR_BACK, DAY_AHEAD = -3_600.0, 86_400.0
-READ_CLOCK = (service_module, alertmanager, reads, state)  # modules that call `dt.datetime.now`
+READ_CLOCK = (service_module, alertmanager, reads, reports, state)  # modules that call `dt.datetime.now`
 PROMETHEUS = {"X-Prometheus-Scrape-Timeout-Seconds": "10"}
 both_ways = pytest.mark.parametrize("seconds", [HOUR_BACK, DAY_AHEAD])
 

@@ -20,7 +20,9 @@ RECEIVED = 1_700_000_000.0
 
 
 def submission(message: str = "m", *, key: str | None = None, received: float = RECEIVED, **fields: Any) -> Submission:
-    return Submission(json.dumps(REPORT | {"message": message} | fields).encode(), received, key)
+    return Submission(
+        json.dumps(REPORT | {"message": message} | fields).encode(), dt.datetime.fromtimestamp(received, dt.UTC), key
+    )
 
 
 class Ingesting:
