@@ -1,6 +1,7 @@
-"""Reads the state of this machine in the guide's schema, with psutil and, for NVIDIA GPUs, NVML.
+"""Reads the state of this machine with psutil and, for NVIDIA GPUs, NVML, as the contexts of a report
+(docs/reporting.md).
 
-Values that a machine does not provide are left out; no function raises because of them.
+Values that a machine does not provide are left out or None; no function raises because of them.
 """
 
 import contextlib
@@ -25,12 +26,12 @@ _SLOWED: Final = (
 )
 _lock = threading.Lock()
 _initialised_in = 0  # id of the process that initialised NVML; a forked process has to do so again
-psutil.cpu_percent(None)  # starts the measurement, so that the first report need not wait for a value
+psutil.cpu_percent(None)  # starts the measurement; otherwise the first call in this thread would return 0
 
 
 def system_context() -> dict[str, Any]:
     """Returns the `system_context` of a report, in percent, GB (2^30 bytes), MHz and °C. The CPU load is the average
-    since the previous call."""
+    since the previous call in the same thread, or since import; in another thread, the first call returns about 0."""
     context: dict[str, Any] = {
         "hostname": socket.gethostname(),
         "platform": platform.system().lower(),

@@ -1,4 +1,4 @@
-"""The requests that bring reports and move marks."""
+"""Handlers of the requests that send reports, and of the one that resets the counts."""
 
 import asyncio
 import datetime as dt
@@ -15,9 +15,9 @@ from exporter.http.responses import SERVICE, ApiError, RetryLaterError, check_or
 from exporter.ingest.parse import split_reports
 from exporter.ingest.pipeline import Refusal, Submission
 
-IDEMPOTENCY_KEY: Final = istr("Idempotency-Key")  # looked up without a copy in lower case, as those of `hdrs`
+IDEMPOTENCY_KEY: Final = istr("Idempotency-Key")  # an `istr`, as in `hdrs`: a look-up need not make a lower-case copy
 JSON: Final = "application/json"
-MAX_BATCH_KEY: Final = 200  # characters; the id of each report is the key, "#" and its index
+MAX_BATCH_KEY: Final = 200  # characters; a report without `event_id` gets as its id the key, "#" and its index
 NDJSON: Final = ("application/x-ndjson", "application/jsonl", "application/ndjson")
 PLAIN: Final = ("", "identity")
 ENCODINGS: Final = (*PLAIN, "gzip", "deflate", "br", "zstd")
@@ -67,13 +67,14 @@ async def report_errors(request: web.Request) -> web.Response:
 
 
 async def reset_counts(request: web.Request) -> web.Response:
-    """POST /api/reset-counts: the page and the gauge of critical errors count from now on."""
+    """POST /api/reset-counts: the gauge of critical errors, and their number on the page, count from now on."""
     check_origin(request)
     return success({"reset_at": isoformat(await request.app[SERVICE].reset_counts())}, "Counts reset")
 
 
 def _batch_answer(request: web.Request, results: Sequence[bytes | Refusal]) -> web.Response:
-    """200 when all were stored, 207 when some were; else 503 when any is worth sending again, 500, or 400."""
+    """Returns 200 if all reports were stored, 207 if some were. If none was, the highest status of a report: 503 (it
+    may be sent again), 500 (internal error) or 400 (invalid)."""
     outcomes: list[dict[str, Any]] = []
     for number, result in enumerate(results):
         if isinstance(result, bytes):
@@ -97,7 +98,8 @@ def _batch_answer(request: web.Request, results: Sequence[bytes | Refusal]) -> w
 
 
 def _check_headers(request: web.Request, types: tuple[str, ...]) -> str:
-    """Returns the encoding of the body, in lower case. Raises `ApiError` for what this service does not read."""
+    """Returns the encoding of the body in lower case, "" if the header is missing. Raises `ApiError` for a forbidden
+    origin, and for a content type or an encoding that this service does not read."""
     check_origin(request)
     headers = request.headers
     if headers.get(hdrs.CONTENT_TYPE, JSON) != JSON and request.content_type not in types:
@@ -111,8 +113,8 @@ def _check_headers(request: web.Request, types: tuple[str, ...]) -> str:
 
 
 async def _body(request: web.Request) -> bytes:
-    """Returns the body as it was sent. One that came together with the headers, as most reports do, is taken as it is;
-    `request.read` would copy it twice."""
+    """Returns the body as it was sent. A body that arrived together with the headers, as most do, is read from the
+    buffer, because `request.read` would copy it twice. Raises `HTTPRequestEntityTooLarge`."""
     content = request.content
     if not content.is_eof():
         return await request.read()

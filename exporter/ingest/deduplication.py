@@ -14,8 +14,9 @@ Key = tuple[str, str]
 
 
 class KnownIds:
-    """The newest ids, each with the event's position in the log. Of more than `MAX_KNOWN` ids the oldest are evicted;
-    they can be looked up in the database. `since` is the receipt of the newest evicted event, None if there is none."""
+    """The newest ids, each with the event's position in the log. Beyond `MAX_KNOWN` ids, the oldest is evicted;
+    evicted ids can be looked up in the database. Every evicted event was received at `since` or earlier; `since` is
+    None if none was evicted."""
 
     def __init__(self, known: Iterable[KnownId], since: dt.datetime | None) -> None:
         self._ids = {(one.worker_id, one.event_id): (one.id, one.received_at) for one in known}
@@ -31,6 +32,6 @@ class KnownIds:
             _, self._since = self._ids.pop(next(iter(self._ids)))
 
     def may_be_evicted(self, moment: dt.datetime) -> bool:
-        """Whether an unknown id of an error at `moment` may be one that was evicted. Only then does the database have
-        to be asked."""
+        """Whether an id that is not in memory, of an error at `moment`, may have been evicted; only then the database
+        has to be asked. Assumes that a repeat has the timestamp of the first report."""
         return self._since is not None and moment <= self._since + FUTURE_TOLERANCE

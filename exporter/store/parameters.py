@@ -1,7 +1,7 @@
 """Parameters of the reads: one declaration of names, types, bounds, choices and defaults.
 
-`exporter/http/parameters.py` parses query strings by it, `exporter/http/openapi.py` describes it, and
-`exporter/store/queries.py` carries it to the database.
+`exporter/http/parameters.py` parses query strings by it, `exporter/http/openapi.py` describes it, and the reads in
+`exporter/store/queries.py` carry the values to the database process, which checks their bounds again.
 """
 
 from typing import Annotated, Final
@@ -48,12 +48,12 @@ class ErrorPaging(Struct, frozen=True, kw_only=True):
 
     cursor: Annotated[
         Text | None,
-        Meta(description="where the page begins: `next_cursor` of the page before it, or an error's `cursor`"),
+        Meta(description="the page begins after this: `next_cursor` of the page before it, or an error's `cursor`"),
     ] = None
     limit: Limit = 100
 
 
 class PatternPaging(Struct, frozen=True, kw_only=True):
-    """How many patterns."""
+    """How many patterns to return; there is only one page."""
 
     limit: Limit = 100

@@ -5,17 +5,17 @@ from typing import Final
 
 import duckdb
 
+from exporter.ingest.deduplication import MAX_KNOWN
 from exporter.ingest.past import KnownId, Past
 from exporter.store import Count, CounterKey, DatabaseInfo, State
 from exporter.store.database import Database
 from exporter.store.sql import named
 
-KNOWN_IDS: Final = 100_000  # event ids that the HTTP process keeps in memory
 _READ: Final = named("read.sql")
 
 
 def database_info(database: Database) -> DatabaseInfo:
-    """Returns what the database says of its log. Raises `StoreError`."""
+    """Returns the log that the database is bound to, and its position in it. Raises `StoreError`."""
 
     def query(cursor: duckdb.DuckDBPyConnection) -> DatabaseInfo:
         row = cursor.execute(_READ["log_position"]).fetchone()
@@ -26,7 +26,8 @@ def database_info(database: Database) -> DatabaseInfo:
 
 
 def load_state(database: Database, recurrence_times: int) -> State:
-    """Reads the `State` as of the database's position, with so many times of each pattern. Raises `StoreError`."""
+    """Reads the `State` as of the database's log position, with the newest `recurrence_times` error times of each
+    pattern in the last six hours. Raises `StoreError`."""
     return database.read(lambda cursor: _state(cursor, recurrence_times))
 
 
@@ -34,7 +35,7 @@ def _state(cursor: duckdb.DuckDBPyConnection, recurrence_times: int) -> State:
     now = dt.datetime.now(dt.UTC).replace(tzinfo=None)
     hour, six = now - dt.timedelta(hours=1), now - dt.timedelta(hours=6)
     position = cursor.execute(_READ["log_position"]).fetchall()[0][1]
-    above = max(0, position - KNOWN_IDS)
+    above = max(0, position - MAX_KNOWN)
     known = cursor.execute(_READ["recent_event_ids"], {"above": above}).fetchall()
     (reset_at,) = cursor.execute(_READ["reset_at"]).fetchall()[0]
     return State(

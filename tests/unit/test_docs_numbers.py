@@ -17,7 +17,7 @@ from exporter.live import hub
 from exporter.log import embedded, readers
 from exporter.metrics import error_metrics, zero_phase
 from exporter.store import client as store
-from exporter.store import parameters, state
+from exporter.store import parameters
 
 pytestmark = pytest.mark.dashboard
 SETTINGS = Settings()
@@ -54,7 +54,6 @@ CASES = [
     Case("docs/reporting.md", "nested more than # levels", parse.MAX_DEPTH),
     Case("docs/architecture.md", "the newest # ids (`MAX_KNOWN`) in memory", deduplication.MAX_KNOWN),
     Case("docs/architecture.md", "`MAX_KNOWN` #", deduplication.MAX_KNOWN),
-    Case("docs/architecture.md", "`MAX_KNOWN` #", state.KNOWN_IDS),
     Case("docs/architecture.md", "`MAX_PATTERNS` #", recurrence.MAX_PATTERNS),
     Case("docs/architecture.md", "`MAX_BATCH_KEY`, # characters", reports.MAX_BATCH_KEY),
     Case("docs/architecture.md", "`MAX_EVENTS` #", ingest.MAX_EVENTS),

@@ -132,7 +132,7 @@ async def test_an_evicted_id_is_found_in_the_database(
     serve: Any, monkeypatch: pytest.MonkeyPatch, restart: bool
 ) -> None:
     monkeypatch.setattr(deduplication, "MAX_KNOWN", 5)
-    monkeypatch.setattr("exporter.store.state.KNOWN_IDS", 5)
+    monkeypatch.setattr("exporter.store.state.MAX_KNOWN", 5)
     service = await serve()
     past = (dt.datetime.now(dt.UTC) - dt.timedelta(minutes=10)).isoformat()
     first = await service.post({"event_id": "old", "timestamp": past})

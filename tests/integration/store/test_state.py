@@ -69,7 +69,7 @@ def test_counters_keep_the_order_in_which_their_keys_came(store: Projected) -> N
 
 
 def test_of_many_ids_the_newest_are_known(store: Projected, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(state, "KNOWN_IDS", 3)
+    monkeypatch.setattr(state, "MAX_KNOWN", 3)
     events = [event(number, received_at=NOW + dt.timedelta(seconds=number)) for number in range(1, 6)]
     store.append(events)
     store.catch_up()
