@@ -31,7 +31,7 @@ async def report_error(request: web.Request) -> web.Response:
     body = await _body(request)
     if encoding not in PLAIN:
         body = await _inflated(request, body, encoding)
-    submission = Submission(body, dt.datetime.now(dt.UTC), request.headers.get(IDEMPOTENCY_KEY))
+    submission = Submission(body, _now(), request.headers.get(IDEMPOTENCY_KEY))
     (result,) = await service.ingest.ingest((submission,))
     if isinstance(result, bytes):
         return success(result, "Error reported successfully")
@@ -47,7 +47,7 @@ async def report_errors(request: web.Request) -> web.Response:
     body = await _body(request)
     if encoding not in PLAIN:
         body = await _inflated(request, body, encoding)
-    received_at = dt.datetime.now(dt.UTC)
+    received_at = _now()
     items = split_reports(body, ndjson=request.content_type in NDJSON)
     ingest = service.ingest
     if len(items) > ingest.capacity:
@@ -70,6 +70,10 @@ async def reset_counts(request: web.Request) -> web.Response:
     """POST /api/reset-counts: the gauge of critical errors, and their number on the page, count from now on."""
     check_origin(request)
     return success({"reset_at": isoformat(await request.app[SERVICE].reset_counts())}, "Counts reset")
+
+
+def _now() -> dt.datetime:
+    return dt.datetime.now(dt.UTC)
 
 
 def _batch_answer(request: web.Request, results: Sequence[bytes | Refusal]) -> web.Response:

@@ -5,9 +5,7 @@ but none may change, move or disappear.
 
 import datetime as dt
 import json
-import time
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -40,7 +38,7 @@ def difference(recorded: Any, answer: Any, place: str = "$") -> str:
 async def fill(service: InProcess, monkeypatch: pytest.MonkeyPatch) -> None:
     """Sends the recorded reports with the clocks stopped at `NOW`."""
     monkeypatch.setattr(reads, "_now", lambda: NOW)
-    monkeypatch.setattr(reports, "time", SimpleNamespace(time=NOW.timestamp, perf_counter=time.perf_counter))
+    monkeypatch.setattr(reports, "_now", lambda: NOW)
     for body in RECORDED["reports"]:
         async with service.client.post("/api/report-error", data=body.encode(), headers=JSON) as response:
             assert response.status == 200, await response.text()
