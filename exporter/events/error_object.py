@@ -78,7 +78,7 @@ def error_object(columns: dict[str, Any], body: str) -> ErrorObject:
     times as datetimes) and its `body`, the report as JSON. Long texts and contexts are cut."""
     sent = payload(body)
     contexts: dict[str, Any] = {name: sent.get(name) for name in CONTEXTS}
-    large = _too_large(contexts) if len(body) > MAX_LISTED_CONTEXT else []
+    large = _too_large(contexts) if len(body.encode()) > MAX_LISTED_CONTEXT else []
     contexts.update(dict.fromkeys(large))
     truncated: list[Any] = [*large]
     traceback = sent.get("traceback")
@@ -106,8 +106,8 @@ def derived(columns: dict[str, Any]) -> dict[str, Any]:
 
 
 def payload(body: str) -> dict[str, Any]:
-    """Returns the report as it was sent. A number that a 64-bit float cannot hold is null; only fields that are not
-    checked at ingest can contain one."""
+    """Returns the report as it was sent. If msgspec cannot decode one of its numbers, such as 1e400, that number and
+    every integer beyond 64 bits are null; only fields that are not checked at ingest can contain such a number."""
     sent: dict[str, Any]
     try:
         sent = msgspec.json.decode(body)

@@ -14,8 +14,8 @@ MAX_PATTERNS: Final = 50_000
 
 
 class Recurrences:
-    """The latest times of each pattern, as many as the thresholds need. Of more than `MAX_PATTERNS` patterns, the one
-    that was not seen for longest is evicted."""
+    """The latest times of each pattern, as many as the thresholds need. A new pattern beyond `MAX_PATTERNS` evicts the
+    pattern whose last error was added longest ago; patterns of `past` without a new error go first, in its order."""
 
     def __init__(self, thresholds: Thresholds, past: Mapping[str, Sequence[dt.datetime]]) -> None:
         self._hourly = thresholds.recurring_per_hour

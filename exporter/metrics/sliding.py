@@ -16,8 +16,8 @@ class SlidingCount:
         self._seconds[second] = self._seconds.get(second, 0) + count
 
     def value(self, now: float, *, since: float = 0.0, until: float = inf) -> int:
-        """Returns the count from `now - span`, or from `since` if that is later, up to the second of `until`. Epoch
-        seconds; without `until` errors whose time is ahead of `now` count, too."""
+        """Returns the count from `now - span`, or from `since` if that is later, up to the second of `until`. All
+        times are epoch seconds. Without `until`, errors whose time is ahead of `now` are counted, too."""
         oldest = int(now) - self._span
         if len(self._seconds) > 2 * self._span:
             self._seconds = {second: count for second, count in self._seconds.items() if second > oldest}

@@ -92,7 +92,7 @@ def outcome(cursor: Cursor, query: GetOutcome) -> Outcome | None:
 
 
 def find_outcome(cursor: Cursor, query: FindOutcome) -> Outcome | None:
-    """Returns the outcome of the event that a worker sent under its own id; None if there is none."""
+    """Returns the outcome of the event that a worker sent with an event id and timestamp; None if there is none."""
     values = {"worker_id": query.worker_id, "event_id": query.event_id, "timestamp": naive(query.timestamp)}
     return _outcome(rows(cursor, "find_outcome", values))
 

@@ -1,9 +1,10 @@
 """Reads through HTTP: filters, pages, patterns, and how long texts are cut."""
 
 import io
+import json
 
 import pytest
-from conftest import InProcess
+from conftest import REPORT, InProcess
 
 pytestmark = pytest.mark.dashboard
 
@@ -33,14 +34,18 @@ async def test_long_texts_are_cut_in_lists_and_whole_in_details(service: InProce
     assert (len(whole["message"]), len(whole["traceback"])) == (100_000, 100_003)
 
 
-async def test_large_contexts_are_left_out_of_lists(service: InProcess) -> None:
-    id_ = (
-        await service.post({"system_context": {"log": "x" * 40_000}, "hardware_context": {"hardware_type": "cuda"}})
-    )["id"]
+@pytest.mark.parametrize("log", ["x" * 40_000, "\N{GRINNING FACE}" * 10_000], ids=["ascii", "four bytes a character"])
+async def test_large_contexts_are_left_out_of_lists(service: InProcess, log: str) -> None:
+    report = REPORT | {"system_context": {"log": log}, "hardware_context": {"hardware_type": "cuda"}}
+    body = json.dumps(report, ensure_ascii=False).encode()
+    async with service.client.post(
+        "/api/report-error", data=body, headers={"Content-Type": "application/json"}
+    ) as response:
+        id_ = (await response.json())["data"]["id"]
     (listed,) = (await service.get("/api/errors/list"))["errors"]
     assert (listed["system_context"], listed["truncated"]) == (None, ["system_context"])
     assert listed["hardware_context"] == {"hardware_type": "cuda"}
-    assert len((await service.get(f"/api/errors/{id_}"))["system_context"]["log"]) == 40_000
+    assert (await service.get(f"/api/errors/{id_}"))["system_context"]["log"] == log
 
 
 async def test_numbers_that_no_double_holds_break_no_reader(service: InProcess) -> None:
