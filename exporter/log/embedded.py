@@ -129,7 +129,7 @@ class EmbeddedLog:
 
     def bytes_used(self) -> int:
         """Returns the bytes of the pages that hold events."""
-        with self._env.begin() as txn:
+        with self._reading() as txn:
             return self._bytes(txn)
 
     def append(self, payload: bytes, count: int) -> int:
@@ -252,21 +252,26 @@ class EmbeddedLog:
                 del self._unsaved[reader]
 
     @contextlib.contextmanager
-    def _cursor(self) -> Iterator[lmdb.Cursor]:
-        """A cursor over the batches, in a transaction that only reads. Raises `LogDamagedError` for what LMDB cannot
-        read."""
+    def _reading(self) -> Iterator[lmdb.Transaction]:
+        """A transaction that only reads. Raises `LogDamagedError` for what LMDB cannot read."""
         try:
-            with self._env.begin(buffers=True) as txn, txn.cursor(self._events_db) as cursor:
-                yield cursor
+            with self._env.begin(buffers=True) as txn:
+                yield txn
         except lmdb.Error as error:
             raise LogDamagedError(f"{self.path}: {error}") from error
+
+    @contextlib.contextmanager
+    def _cursor(self) -> Iterator[lmdb.Cursor]:
+        """A cursor over the batches."""
+        with self._reading() as txn, txn.cursor(self._events_db) as cursor:
+            yield cursor
 
     def _bytes(self, txn: lmdb.Transaction) -> int:
         pages = txn.stat(self._events_db)
         return int((pages["branch_pages"] + pages["leaf_pages"] + pages["overflow_pages"]) * pages["psize"])
 
     def _meta(self, key: bytes) -> bytes:
-        with self._env.begin() as txn:
+        with self._reading() as txn:
             return bytes(txn.get(key, default=b"", db=self._meta_db))
 
     def _read_last(self) -> int:

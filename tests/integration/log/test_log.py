@@ -6,6 +6,7 @@ import struct
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import lmdb
@@ -105,6 +106,7 @@ def test_another_process_reads_while_this_one_writes(log: EmbeddedLog, path: Pat
     log.append(b"one", 1)
     code = f"""
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from exporter.log.embedded import EmbeddedLog
 log = EmbeddedLog(Path({str(path)!r}), readonly=True)
@@ -127,6 +129,7 @@ for line in sys.stdin:
 
 def test_a_reader_in_another_process_does_not_write(log: EmbeddedLog, path: Path) -> None:
     code = f"""
+from collections.abc import Callable
 from pathlib import Path
 from exporter.log import LogError
 from exporter.log.embedded import EmbeddedLog
@@ -258,3 +261,19 @@ def test_nothing_of_a_failed_append_is_kept(log: EmbeddedLog, path: Path, monkey
     assert payloads(log, 1) == [(1, 1, b"one"), (2, 2, b"two")]
     assert log.position("a") == 1
     log.close()
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda log: log.first, lambda log: log.refresh(), lambda log: log.bytes_used(), lambda log: log.read(1, 1),
+        lambda log: log.position("reader"),
+    ],
+    ids=["first", "refresh", "bytes_used", "read", "position"],
+)  # fmt: skip
+def test_what_lmdb_cannot_read_is_an_error_of_the_log(read: Callable[[EmbeddedLog], object], tmp_path: Path) -> None:
+    """LMDB refuses a closed file as it does a damaged one: with an error of its own, which no caller knows."""
+    log = EmbeddedLog(tmp_path / "log")
+    log.close()
+    with pytest.raises(LogError):
+        read(log)
