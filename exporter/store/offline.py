@@ -6,6 +6,7 @@ process that reads a badly damaged page.
 """
 
 import contextlib
+import signal
 import subprocess
 import sys
 import time
@@ -35,13 +36,10 @@ _WRITE: Final = named("write.sql")
 def check(path: Path) -> list[str]:
     """Returns what is wrong with the database at `path` and its log, one sentence each; an empty list if all is well.
     Raises `StoreError` if they cannot be checked."""
-    done = _in_a_process("check", path)
-    if done.returncode < 0:
-        signum = -done.returncode
-        return [f"{log_path(path)}: a page is so damaged that LMDB ends the process that reads it (signal {signum})"]
-    if done.returncode:
-        raise StoreError(done.stderr.strip().rpartition("\n")[2])
-    problems: list[str] = msgspec.json.decode(done.stdout)
+    printed = _in_a_process("check", path)
+    if printed is None:
+        return [f"{log_path(path)}: a page is so damaged that LMDB ends the process that reads it"]
+    problems: list[str] = msgspec.json.decode(printed)
     return problems
 
 
@@ -76,7 +74,7 @@ def repair(path: Path) -> list[str]:
     problems = check(path)
     if problems:
         before = _extent(path)
-        _in_a_process("salvage", path)  # its exit status is ignored: what it inserts before an early end is kept
+        _in_a_process("salvage", path)  # what it inserts before LMDB ends it is kept
         after = _extent(path)
         kept = after.errors - before.errors
         missing = after.position - before.position - kept
@@ -225,19 +223,28 @@ def _mark_complete(path: Path) -> None:
         database.disconnect()
 
 
-def _in_a_process(action: str, path: Path) -> "subprocess.CompletedProcess[str]":
+def _in_a_process(action: str, path: Path) -> str | None:
+    """Runs `main` in a process of its own. Returns what it prints, None if LMDB ended the process. Raises `StoreError`
+    if the action failed."""
     command = [sys.executable, "-m", "exporter.store.offline", action, str(path)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+    if done.returncode in (-signal.SIGABRT, -signal.SIGBUS, -signal.SIGSEGV):
+        return None
+    if done.returncode:
+        said = done.stderr.strip().rpartition("\n")[2]
+        raise StoreError(said or f"the process that reads the log ended with status {done.returncode}")
+    return done.stdout
 
 
 def main(action: str, path: Path) -> int:
-    """What `_in_a_process` runs. `check` prints the problems as a JSON array."""
+    """`check` prints the problems as a JSON array; `salvage` moves nothing from a log that cannot be opened."""
     try:
         if action == "check":
             print(msgspec.json.encode(_check(path)).decode())
         else:
-            _salvage(path)
-    except (LogError, StoreError, OSError) as error:
+            with contextlib.suppress(LogError):
+                _salvage(path)
+    except (StoreError, OSError) as error:
         print(error, file=sys.stderr)
         return 1
     return 0

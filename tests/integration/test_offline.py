@@ -14,7 +14,8 @@ from conftest import ROOT, Served
 from events import event
 from projected import Projected
 
-from exporter.log.embedded import new_identity
+from exporter.store import StoreError, offline
+from exporter.store.sql import named
 
 pytestmark = pytest.mark.dashboard
 Start = Callable[..., Served]
@@ -156,11 +157,9 @@ def logged(folder: Path, count: int) -> Path:
     """A log with a batch for each error, and a database that has none of them."""
     db = folder / "errors.duckdb"
     store = Projected(db)
-    store.log.initialise(new_identity(), 0)
-    store.database.transact(
-        lambda: store.database.db.execute("UPDATE log_position SET identity = ?", [store.log.identity])
-    )
     store.append(*[[event(number, message=f"number-{number}-")] for number in range(1, count + 1)])
+    bind = named("write.sql")["bind"]
+    store.database.transact(lambda: store.database.db.execute(bind, {"identity": store.log.identity}))
     store.close()
     return db
 
@@ -192,6 +191,24 @@ def test_a_page_that_ends_the_process_which_reads_it(served: Start, tmp_path: Pa
     status, said = run("repair", db)
     assert status == 0, said
     assert {f"e{number}" for number in range(1, 20)} <= set(ids(served()))
+
+
+def test_a_log_that_could_not_be_salvaged_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The disk is full, say: the next `repair` can still move what is in the log."""
+    db = logged(tmp_path, 3)
+    log = tmp_path / "errors.duckdb.log"
+    log.write_bytes(log.read_bytes().replace(b"number-2-", b"number-X-"))
+    real = subprocess.run
+
+    def without_salvage(command: list[str], **more: Any) -> Any:
+        if "salvage" in command:
+            return subprocess.CompletedProcess(command, 1, "", "there is no space on the disk")
+        return real(command, **more)
+
+    monkeypatch.setattr(subprocess, "run", without_salvage)
+    with pytest.raises(StoreError, match="no space"):
+        offline.repair(db)
+    assert log.exists()
 
 
 def test_a_damaged_database_is_built_anew_from_the_log(served: Start) -> None:
