@@ -27,10 +27,7 @@ async def report_error(request: web.Request) -> web.Response:
     """POST /api/report-error: one report; success means that it is on disk."""
     service = request.app[SERVICE]
     service.metrics.received_json.inc()
-    encoding = _check_headers(request, (JSON,))
-    body = await _body(request)
-    if encoding not in PLAIN:
-        body = await _inflated(request, body, encoding)
+    body = await _body(request, (JSON,))
     submission = Submission(body, _now(), request.headers.get(IDEMPOTENCY_KEY))
     (result,) = await service.ingest.ingest((submission,))
     if isinstance(result, bytes):
@@ -43,10 +40,7 @@ async def report_error(request: web.Request) -> web.Response:
 async def report_errors(request: web.Request) -> web.Response:
     """POST /api/report-errors: many reports; each has an outcome of its own, and success means all were stored."""
     service = request.app[SERVICE]
-    encoding = _check_headers(request, (JSON, *NDJSON))
-    body = await _body(request)
-    if encoding not in PLAIN:
-        body = await _inflated(request, body, encoding)
+    body = await _body(request, (JSON, *NDJSON))
     received_at = _now()
     items = split_reports(body, ndjson=request.content_type in NDJSON)
     ingest = service.ingest
@@ -101,9 +95,9 @@ def _batch_answer(request: web.Request, results: Sequence[bytes | Refusal]) -> w
     )
 
 
-def _check_headers(request: web.Request, types: tuple[str, ...]) -> str:
-    """Returns the encoding of the body in lower case, "" if the header is missing. Raises `ApiError` for a forbidden
-    origin, and for a content type or an encoding that this service does not read."""
+async def _body(request: web.Request, types: tuple[str, ...]) -> bytes:
+    """Returns the body, decompressed. Raises `ApiError` for a forbidden origin, and for a content type or an encoding
+    that this service does not read; `HTTPRequestEntityTooLarge` for a body beyond the limit."""
     check_origin(request)
     headers = request.headers
     if headers.get(hdrs.CONTENT_TYPE, JSON) != JSON and request.content_type not in types:
@@ -113,23 +107,9 @@ def _check_headers(request: web.Request, types: tuple[str, ...]) -> str:
     if encoding not in ENCODINGS:
         words = "expected gzip, deflate, br or zstd"
         raise ApiError(415, words, field="Content-Encoding", reason="unsupported_encoding")
-    return encoding
-
-
-async def _body(request: web.Request) -> bytes:
-    """Returns the body as it was sent. A body that arrived together with the headers, as most do, is read from the
-    buffer, because `request.read` would copy it twice. Raises `HTTPRequestEntityTooLarge`."""
-    content = request.content
-    if not content.is_eof():
-        return await request.read()
-    body = content.read_nowait()
-    if len(body) > request.client_max_size:
-        raise web.HTTPRequestEntityTooLarge(request.client_max_size)
-    return body
-
-
-async def _inflated(request: web.Request, body: bytes, encoding: str) -> bytes:
-    """Returns the decompressed body. Raises `ApiError` and `HTTPRequestEntityTooLarge`."""
+    body = _received(request) if request.content.is_eof() else await request.read()
+    if encoding in PLAIN:
+        return body
     limit = request.app[SERVICE].settings.max_body_bytes
     try:
         return await asyncio.to_thread(inflate, body, encoding, limit)
@@ -137,3 +117,12 @@ async def _inflated(request: web.Request, body: bytes, encoding: str) -> bytes:
         raise web.HTTPRequestEntityTooLarge(limit) from None
     except InflateError:
         raise ApiError(400, "the body does not decompress", reason="malformed") from None
+
+
+def _received(request: web.Request) -> bytes:
+    """Returns a body that has arrived as a whole, as most do together with the headers. `request.read` would copy it
+    twice. Raises `HTTPRequestEntityTooLarge`."""
+    body = request.content.read_nowait()
+    if len(body) > request.client_max_size:
+        raise web.HTTPRequestEntityTooLarge(request.client_max_size)
+    return body
