@@ -67,6 +67,9 @@ class HardwareStatus(Struct, gc=False):
     throttling: bool | None = None
 
 
+CONDITIONS: Final = HardwareStatus.__struct_fields__
+
+
 class HardwareContext(Struct, gc=False):
     hardware_type: str | None = None
     hardware_types: list[str] | None = None

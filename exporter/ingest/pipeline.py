@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Final, NamedTuple
 
 from exporter.events.event import MAX_MESSAGE, ErrorEvent
-from exporter.events.report import MAX_EVENT_ID, MAX_LABEL, UNKNOWN_CATEGORY, ErrorReport
+from exporter.events.report import CONDITIONS, MAX_EVENT_ID, MAX_LABEL, UNKNOWN_CATEGORY, ErrorReport
 from exporter.ingest.deduplication import Key, KnownIds
 from exporter.ingest.fingerprint import fingerprint
 from exporter.ingest.parse import ReportError, event_time, parse_report
@@ -21,7 +21,6 @@ from exporter.ingest.recurrence import Recurrences
 from exporter.ingest.severity import Classifier, Thresholds, conditions, measurements
 
 INTERNAL: Final = "internal_error"
-CONDITIONS: Final = ("overheating", "memory_pressure", "throttling")
 _PROCESS: Final = secrets.token_hex(8)  # differs in every run, so that generated event ids never collide
 _numbers = itertools.count(1)
 

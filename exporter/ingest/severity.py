@@ -115,6 +115,14 @@ CRITICAL_CATEGORIES: Final = frozenset(
 )
 SYSTEM_CRITICAL: Final = ("COORDINATOR_FAILURE", "DATABASE_CORRUPTION", "SECURITY_BREACH")
 WARNING_PREFIXES: Final = (PREFIXES["network"], PREFIXES["resource"], PREFIXES["worker"], PREFIXES["hardware"])
+MAX_REMEMBERED: Final = 4_096  # sets of conditions
+_NO_STATUS: Final = HardwareStatus()
+_NOTHING_MEASURED: Final = Measurements()
+Match = tuple[int, Severity, Reason]  # of a rule that matched: its place in the table, its severity and its reason
+
+
+def _because(text: str) -> Reason:
+    return Reason(text, None, None, None)
 
 
 def rules(t: Thresholds) -> tuple[Rule | Limit, ...]:
@@ -141,12 +149,6 @@ def rules(t: Thresholds) -> tuple[Rule | Limit, ...]:
 def _warning_category(c: Conditions) -> str | None:
     warns = c.category not in CRITICAL_CATEGORIES and c.category.startswith(WARNING_PREFIXES)
     return f"category {c.category}" if warns else None
-
-
-MAX_REMEMBERED: Final = 4_096  # sets of conditions
-_NO_STATUS: Final = HardwareStatus()
-_NOTHING_MEASURED: Final = Measurements()
-Match = tuple[int, Severity, Reason]  # of a rule that matched: its place in the table, its severity and its reason
 
 
 def conditions(report: ErrorReport, *, recurring: bool) -> Conditions:
@@ -217,7 +219,7 @@ class Classifier:
     def _match(self, c: Conditions) -> tuple[list[Match], Classification]:
         """Returns the rules about conditions that match, and the classification by them alone."""
         matched = [
-            (place, rule.severity, Reason(text, None, None, None)) for place, rule in self._rules
+            (place, rule.severity, _because(text)) for place, rule in self._rules
             if (text := rule.matches(c)) is not None
         ]  # fmt: skip
         return matched, _classification(matched, c)
@@ -226,7 +228,7 @@ class Classifier:
 def _classification(matched: list[Match], c: Conditions) -> Classification:
     if not matched:
         text = f"category {c.category}, nothing above a threshold"
-        return Classification("info", (Reason(text, None, None, None),), (text,), c.hardware_error)
+        return Classification("info", (_because(text),), (text,), c.hardware_error)
     matched = sorted(matched, key=itemgetter(0))
     details = tuple([reason for _, _, reason in matched])
     texts = tuple([reason.text for reason in details])
@@ -238,4 +240,4 @@ def explain(reasons: Sequence[str], report: ErrorReport, thresholds: Thresholds)
     thresholds than these has no measurement."""
     judged = Classifier(thresholds).classify(conditions(report, recurring=False), measurements(report))
     known = {reason.text: reason for reason in judged.details}
-    return [known.get(text) or Reason(text, None, None, None) for text in reasons]
+    return [known.get(text) or _because(text) for text in reasons]

@@ -7,7 +7,7 @@ import msgspec
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 
-from exporter.events.report import HardwareContext, SystemContext
+from exporter.events.report import CONDITIONS, HardwareContext, SystemContext
 
 PREFIX: Final = "distributed_testing_worker_"
 STALE_SECONDS: Final = 3600  # older reports are not exposed
@@ -16,7 +16,6 @@ MEGAHERTZ: Final = 1e6
 PERCENT: Final = 0.01
 MAX_DEVICES: Final = 64  # GPUs per worker
 MAX_BODY: Final = 65_536  # characters; longer reports are ignored
-CONDITIONS: Final = ("overheating", "memory_pressure", "throttling")
 
 _METRICS: Final = (
     ("cpu_utilization_ratio", "CPU in use", "cpu", "percent", PERCENT),
