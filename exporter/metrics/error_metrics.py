@@ -45,8 +45,7 @@ class WorkerState:
         self.last = self.critical = self.warning = 0.0
 
     def note(self, severity: str, moment: float) -> None:
-        if moment > self.last:
-            self.last = moment
+        self.last = max(self.last, moment)
         if severity == "critical":
             self.critical = max(self.critical, moment)
         elif severity == "warning":
@@ -125,22 +124,20 @@ class ErrorMetrics:
     def on_events(self, events: Sequence[ErrorEvent]) -> None:
         error_counts, error_ids = self._errors.values, self._errors.error_ids
         severity_counts, severity_ids = self._severities.values, self._severities.error_ids
-        routes, severity_rows, received = self._routes, self._severity_rows, self._received
         for event in events:
             moment = event.timestamp.timestamp()
             key = (event.worker_id, event.type, event.category)
-            route = routes.get(key) or self._route(key, moment, hold=True)
+            route = self._routes.get(key) or self._route(key, moment, hold=True)
             row = route.row
             error_counts[row] += 1
             error_ids[row] = event.id
-            row = severity_rows[event.severity]
+            row = self._severity_rows[event.severity]
             severity_counts[row] += 1
             severity_ids[row] = event.id
-            if route.folded:
-                for label in route.folded:
-                    self._folded[label] += 1
+            for label in route.folded:
+                self._folded[label] += 1
             route.worker.note(event.severity, moment)
-            received.add(event.received_at.timestamp())
+            self._received.add(event.received_at.timestamp())
             if event.hardware_type:
                 self._count_hardware(event.hardware_type, moment, 1, hold=True)
             if event.severity == "critical":
