@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 from aiohttp import web
-from aiohttp.test_utils import TestServer
 from conftest import REPORT, InProcess, eventually
+from stub import listening
 
 from exporter import client
 from exporter.client import TRIES, error_report, report_error, report_error_sync
@@ -54,10 +54,8 @@ class Scripted:
 @pytest.fixture
 async def scripted() -> AsyncIterator[tuple[Scripted, str]]:
     behaviour = Scripted()
-    app = web.Application()
-    app.router.add_post("/api/report-error", behaviour.handle)
-    async with TestServer(app) as server:
-        yield behaviour, str(server.make_url("/"))
+    async with listening(behaviour.handle, "/api/report-error", "POST") as url:
+        yield behaviour, f"{url}/"
 
 
 async def test_a_report_is_stored(service: InProcess, report: Reporter) -> None:

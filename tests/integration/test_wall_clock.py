@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 from aiohttp import web
-from aiohttp.test_utils import TestServer
 from conftest import InProcess, eventually
+from stub import listening
 from test_metrics import DT, labels
 
 from exporter import service as service_module
@@ -182,10 +182,8 @@ class Alertmanager:
 @pytest.fixture
 async def receiver() -> AsyncIterator[tuple[Alertmanager, str]]:
     receiver = Alertmanager()
-    app = web.Application()
-    app.router.add_post("/api/v2/alerts", receiver.take)
-    async with TestServer(app) as server:
-        yield receiver, str(server.make_url("/")).rstrip("/")
+    async with listening(receiver.take, "/api/v2/alerts", "POST") as url:
+        yield receiver, url
 
 
 @both_ways

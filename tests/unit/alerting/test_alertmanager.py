@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 from aiohttp import web
-from aiohttp.test_utils import TestServer
 from conftest import eventually
 from events import event
+from stub import listening
 
 from exporter.alerting import alertmanager as module
 from exporter.alerting.alertmanager import Notifier
@@ -55,10 +55,8 @@ class FakeLog:
 @pytest.fixture
 async def fake() -> AsyncIterator[tuple[Fake, str]]:
     fake = Fake()
-    app = web.Application()
-    app.router.add_post("/api/v2/alerts", fake.post)
-    async with TestServer(app) as server:
-        yield fake, str(server.make_url("/")).rstrip("/")
+    async with listening(fake.post, "/api/v2/alerts", "POST") as url:
+        yield fake, url
 
 
 def started(log: FakeLog, *urls: str, push: Push = PUSH) -> Notifier:

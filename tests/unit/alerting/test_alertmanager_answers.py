@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 from aiohttp import web
-from aiohttp.test_utils import TestServer
 from conftest import eventually
 from events import event
+from stub import listening
 from test_alertmanager import PUSH, FakeLog
 
 from exporter.alerting.alertmanager import Notifier
@@ -41,10 +41,8 @@ class Fake:
 @pytest.fixture
 async def fake() -> AsyncIterator[tuple[Fake, str]]:
     one = Fake()
-    app = web.Application()
-    app.router.add_route("*", "/{path:.*}", one.take)
-    async with TestServer(app) as server:
-        yield one, str(server.make_url("/")).rstrip("/")
+    async with listening(one.take) as url:
+        yield one, url
 
 
 HTML = {"Content-Type": "text/html; charset=utf-8"}
