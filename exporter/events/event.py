@@ -40,6 +40,9 @@ class ErrorEvent(Struct, array_like=True, gc=False):
     disk_percent: float | None = None
     gpu_celsius: float | None = None  # of the hottest GPU
     conditions: str | None = None  # overheating, memory_pressure, throttling: those reported, joined by commas
+    pattern_id: str = ""  # the pattern's id when the event was appended: of its family, else its fingerprint
+    warnings: tuple[str, ...] = ()  # what of the report was not read, or not believed, and what was done instead
+    reported_at: str | None = None  # the timestamp as it was sent, if `timestamp` is not what it says
 
 
 _encode_batch = msgspec.msgpack.Encoder().encode

@@ -12,14 +12,20 @@ class UnavailableError(Exception):
 
 
 class Outcome(Struct, gc=False):
-    """An accepted report. `reasons` are the texts of the severity rules that matched."""
+    """An accepted report. `reasons` are the texts of the severity rules that matched. `pattern_id` is the id of the
+    error's pattern: of the family that its fingerprint belongs to, else the fingerprint. `warnings` name the values of
+    the report that were not read or not believed, and say what was done instead."""
 
     id: Annotated[int, Meta(ge=1)]
     event_id: str
     severity: Severity
     reasons: tuple[str, ...]
     fingerprint: str
+    pattern_id: str
+    warnings: tuple[str, ...]
 
 
 def outcome_of(event: ErrorEvent) -> Outcome:
-    return Outcome(event.id, event.event_id, event.severity, event.reasons, event.fingerprint)
+    return Outcome(
+        event.id, event.event_id, event.severity, event.reasons, event.fingerprint, event.pattern_id, event.warnings
+    )

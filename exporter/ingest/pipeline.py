@@ -14,11 +14,11 @@ from typing import Final, NamedTuple
 from exporter.events.event import MAX_MESSAGE, ErrorEvent
 from exporter.events.report import CONDITIONS, MAX_EVENT_ID, MAX_LABEL, UNKNOWN_CATEGORY, ErrorReport
 from exporter.ingest.deduplication import Key, KnownIds
-from exporter.ingest.fingerprint import fingerprint
 from exporter.ingest.parse import ReportError, event_time, parse_report
 from exporter.ingest.past import Past
 from exporter.ingest.recurrence import Recurrences
 from exporter.ingest.severity import Classifier, Thresholds, conditions, measurements
+from exporter.patterns.fingerprint import fingerprint
 
 INTERNAL: Final = "internal_error"
 _PROCESS: Final = secrets.token_hex(8)  # differs in every run, so that generated event ids never collide
@@ -165,6 +165,7 @@ class Pipeline:
             measured.disk_percent,
             measured.gpu_celsius,
             _reported(seen.overheating, seen.memory_pressure, seen.throttling),
+            pattern.fingerprint,
         )
         if event.is_new_pattern:
             self._patterns.add(pattern.fingerprint)

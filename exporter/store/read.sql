@@ -129,7 +129,8 @@ GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT $limit;
 -- name: errors
 -- The inner query reads narrow columns only; the wide ones are read for the ids that it returns.
 SELECT id, event_id, timestamp, received_at, worker_id, type, error_category, message, severity, reasons, fingerprint,
-       is_recurring, is_system_critical, hardware_error AS is_hardware_error, payload
+       fingerprint AS pattern_id, coalesce(warnings, '[]') AS warnings, reported_at, is_recurring, is_system_critical,
+       hardware_error AS is_hardware_error, payload
 FROM errors WHERE id IN (
     SELECT id FROM errors
     WHERE {matching}
@@ -140,22 +141,25 @@ ORDER BY timestamp DESC, id DESC;
 
 -- name: error
 SELECT id, event_id, timestamp, received_at, worker_id, type, error_category, message, severity, reasons, fingerprint,
-       is_recurring, is_system_critical, hardware_error AS is_hardware_error, payload
+       fingerprint AS pattern_id, coalesce(warnings, '[]') AS warnings, reported_at, is_recurring, is_system_critical,
+       hardware_error AS is_hardware_error, payload
 FROM errors WHERE id = $id;
 
 -- name: recent_critical
 SELECT id, event_id, timestamp, received_at, worker_id, type, error_category AS category, message, severity, reasons,
-       fingerprint, type AS pattern, is_recurring, is_system_critical, hardware_type, hardware_error,
+       fingerprint, fingerprint AS pattern_id, type AS pattern, is_recurring, is_system_critical, hardware_type, hardware_error,
        CASE WHEN strlen(payload) <= 65536 THEN payload ELSE '' END AS body
 FROM errors WHERE received_at >= $since AND id > $above AND severity = 'critical'
 ORDER BY id DESC LIMIT $limit;
 
 -- name: outcome
-SELECT id, event_id, severity, reasons, fingerprint FROM errors WHERE id = $id;
+SELECT id, event_id, severity, reasons, fingerprint, fingerprint AS pattern_id, coalesce(warnings, '[]') AS warnings
+FROM errors WHERE id = $id;
 
 -- name: find_outcome
 -- A repeat carries the timestamp of the first, so that few row groups have to be read.
-SELECT id, event_id, severity, reasons, fingerprint FROM errors
+SELECT id, event_id, severity, reasons, fingerprint, fingerprint AS pattern_id, coalesce(warnings, '[]') AS warnings
+FROM errors
 WHERE timestamp = $timestamp AND event_id = $event_id AND worker_id = $worker_id LIMIT 1;
 
 -- name: counters

@@ -98,7 +98,10 @@ def find_outcome(cursor: Cursor, query: FindOutcome) -> Outcome | None:
 
 
 def _outcome(found: list[Row]) -> Outcome | None:
-    return Outcome(**found[0] | {"reasons": tuple(msgspec.json.decode(found[0]["reasons"]))}) if found else None
+    if not found:
+        return None
+    lists = {name: tuple(msgspec.json.decode(found[0][name])) for name in ("reasons", "warnings")}
+    return Outcome(**found[0] | lists)
 
 
 def _critical(cursor: Cursor, since: dt.datetime, above: int) -> list[ErrorEvent]:
@@ -128,7 +131,8 @@ def _values(filters: Filters, now: dt.datetime) -> Row:
 def _columns(row: Row) -> tuple[dict[str, Any], str]:
     """Splits a row of the statements `errors` and `error` into the columns of `error_object` and the report."""
     body: str = row.pop("payload")
-    row["reasons"] = msgspec.json.decode(row["reasons"])
+    for name in ("reasons", "warnings"):
+        row[name] = msgspec.json.decode(row[name])
     return row, body
 
 

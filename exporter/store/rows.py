@@ -8,7 +8,7 @@ from exporter.events.event import ErrorEvent
 
 Row = tuple[
     int, str, dt.datetime, dt.datetime, str, str, str, str, str, str, str, bool, bool, bool, str | None, float | None,
-    float | None, float | None, float | None, str | None, str,
+    float | None, float | None, float | None, str | None, str, str | None, str | None,
 ]  # fmt: skip
 PatternRow = tuple[str, str, str, dt.datetime]
 _json = msgspec.json.Encoder().encode
@@ -37,6 +37,8 @@ def row(event: ErrorEvent) -> Row:
         event.gpu_celsius,
         event.conditions,
         event.body,
+        _json(event.warnings).decode() if event.warnings else None,
+        event.reported_at,
     )
 
 

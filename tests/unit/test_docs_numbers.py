@@ -11,11 +11,12 @@ from exporter import client, service
 from exporter.config import Settings
 from exporter.events import error_object, event, report
 from exporter.http import reports
-from exporter.ingest import deduplication, fingerprint, ingest, parse, recurrence
+from exporter.ingest import deduplication, ingest, parse, recurrence
 from exporter.live import client as live
 from exporter.live import hub
 from exporter.log import embedded, readers
 from exporter.metrics import error_metrics, zero_phase
+from exporter.patterns import fingerprint
 from exporter.store import client as store
 from exporter.store import parameters
 

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from exporter.ingest.fingerprint import MAX_PATTERN, _pattern, fingerprint, mask, top_frame
+from exporter.patterns.fingerprint import MAX_PATTERN, _pattern, fingerprint, mask, top_frame
 
 pytestmark = pytest.mark.dashboard
 
@@ -123,7 +123,7 @@ def test_the_cost_of_a_text_grows_with_its_length_alone(monkeypatch: pytest.Monk
     """The bounds of a text are lifted, so that a pattern which goes back over what it read is far outside the limit.
     The least processor time of several runs is taken, so that other processes hardly count."""
     for bound in ("MAX_MASKED_MESSAGE", "MAX_SEARCHED_TRACEBACK", "MAX_REMEMBERED"):
-        monkeypatch.setattr(f"exporter.ingest.fingerprint.{bound}", 1_000_000)
+        monkeypatch.setattr(f"exporter.patterns.fingerprint.{bound}", 1_000_000)
 
     def seconds(length: int, runs: int) -> float:
         found = []

@@ -19,7 +19,7 @@ from exporter.store import StoreError
 
 pytestmark = pytest.mark.dashboard
 AT = dt.datetime.fromtimestamp(RECEIVED, dt.UTC)
-FOUND = Outcome(7, "k", "info", ("r",), "f" * 16)
+FOUND = Outcome(7, "k", "info", ("r",), "f" * 16, "f" * 16, ())
 
 
 async def total(service: InProcess) -> int:
