@@ -5,14 +5,22 @@ they are not lost. Units: percent 0 to 100, gigabytes (2^30 bytes), MHz, °C.
 """
 
 import datetime as dt
-from typing import Final
+from typing import Annotated, Any, Final
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 MAX_LABEL: Final = 256  # characters of worker_id, type and error_category that are kept in columns
 MAX_EVENT_ID: Final = 256  # characters
 FUTURE_TOLERANCE: Final = dt.timedelta(minutes=5)  # a timestamp further ahead is replaced by the receipt
 UNKNOWN_CATEGORY: Final = "UNKNOWN_ERROR"
+
+Time = Annotated[
+    Any,
+    Meta(
+        description="when the error happened: ISO 8601, or epoch seconds, milli-, micro- or nanoseconds",
+        extra_json_schema={"type": ["string", "number", "null"]},
+    ),
+]
 
 
 class Cpu(Struct, gc=False):
@@ -96,7 +104,7 @@ class ErrorReport(Struct, gc=False):
     message: str | None = None
     error_category: str | None = None
     traceback: str | None = None
-    timestamp: str | int | float | None = None
+    timestamp: Time = None
     system_context: SystemContext | None = None
     hardware_context: HardwareContext | None = None
     error_frequency: ErrorFrequency | None = None

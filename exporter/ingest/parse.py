@@ -4,14 +4,13 @@ msgspec decodes the well-formed ones. What only Python's `json` accepts (NaN, lo
 written again as valid JSON.
 """
 
-import datetime as dt
 import re
 from typing import Any, Final
 
 import msgspec
 
 from exporter.events.lenient import lenient_json
-from exporter.events.report import FUTURE_TOLERANCE, MAX_EVENT_ID, ErrorReport
+from exporter.events.report import MAX_EVENT_ID, ErrorReport
 
 MAX_DEPTH: Final = 64
 MAX_NESTED: Final = 20_000  # objects and arrays in one report; counting the depth of more blocks the event loop
@@ -74,25 +73,6 @@ def split_reports(body: bytes, *, ndjson: bool) -> list[bytes]:
         if not isinstance(items, list):
             raise ReportError("expected an array of reports") from None
         return [msgspec.json.encode(item) for item in items]
-
-
-def event_time(value: str | float | None, received_at: dt.datetime, zone: dt.tzinfo | None) -> dt.datetime:
-    """Returns when the error happened, in UTC. `value` is ISO 8601 (without an offset it is in `zone`, or in the
-    machine's zone if that is None) or epoch seconds. Absent, or more than five minutes ahead, it is the receipt. Raises
-    `ReportError`."""
-    if value is None:
-        return received_at
-    try:
-        if isinstance(value, str):
-            moment = dt.datetime.fromisoformat(value.strip())
-            if moment.tzinfo is None and zone is not None:
-                moment = moment.replace(tzinfo=zone)
-            moment = moment.astimezone(dt.UTC)
-        else:
-            moment = dt.datetime.fromtimestamp(value, dt.UTC)
-    except (ValueError, OverflowError, OSError):
-        raise ReportError("expected ISO 8601 or epoch seconds", field="timestamp") from None
-    return received_at if moment - received_at > FUTURE_TOLERANCE else moment
 
 
 def _parse_leniently(body: bytes, error: Exception) -> tuple[ErrorReport, str]:

@@ -14,9 +14,10 @@ from typing import Final, NamedTuple
 from exporter.events.event import MAX_MESSAGE, ErrorEvent
 from exporter.events.report import CONDITIONS, MAX_EVENT_ID, MAX_LABEL, UNKNOWN_CATEGORY, ErrorReport
 from exporter.ingest.deduplication import Key, KnownIds
-from exporter.ingest.parse import ReportError, event_time, parse_report
+from exporter.ingest.parse import ReportError, parse_report
 from exporter.ingest.past import Past
 from exporter.ingest.recurrence import Recurrences
+from exporter.ingest.report_times import MAX_AGE, ReportTime, ReportTimes
 from exporter.ingest.severity import Classifier, Thresholds, conditions, measurements
 from exporter.patterns.fingerprint import fingerprint
 
@@ -26,12 +27,13 @@ _numbers = itertools.count(1)
 
 
 class Submission(NamedTuple):
-    """One report as it came: its JSON, the time of receipt in UTC, and the `Idempotency-Key` of its request,
-    None if there is none. For a report of a batch, "#" and its index are appended to the key."""
+    """One report as it came: its JSON, the time of receipt in UTC, the `Idempotency-Key` of its request, None if there
+    is none, and whether it is part of an import. For a report of a batch, "#" and its index are appended to the key."""
 
     body: bytes
     received_at: dt.datetime
     key: str | None
+    importing: bool = False
 
 
 class Refusal(NamedTuple):
@@ -53,12 +55,11 @@ class Refusal(NamedTuple):
 
 
 class Parsed(NamedTuple):
-    """A report that can be accepted. `moment` is the time of the error. `key` is the deduplication key, None if the
-    sender gave no id."""
+    """A report that can be accepted. `key` is the deduplication key, None if the sender gave no id."""
 
     report: ErrorReport
     body: str
-    moment: dt.datetime
+    time: ReportTime
     received_at: dt.datetime
     key: Key | None
 
@@ -80,12 +81,15 @@ Prepared = ErrorEvent | int | Parsed | Refusal
 
 
 class Pipeline:
-    """Prepares submissions. `past` is what was accepted before this process started. `duplicates` counts repeats."""
+    """Prepares submissions. `past` is what was accepted before this process started. `duplicates` counts repeats.
+    `zone` is that of times without an offset; older times than `max_age` are not believed."""
 
-    def __init__(self, past: Past, *, thresholds: Thresholds, zone: dt.tzinfo | None) -> None:
+    def __init__(
+        self, past: Past, *, thresholds: Thresholds, zone: dt.tzinfo | None, max_age: dt.timedelta = MAX_AGE
+    ) -> None:
         self.duplicates = 0
+        self.times = ReportTimes(zone, max_age)
         self._classifier = Classifier(thresholds)
-        self._zone = zone
         self._recurrences = Recurrences(thresholds, past.recurrences)
         self._known = KnownIds(past.known_ids, past.known_ids_since)
         self._patterns = set(past.known_patterns)
@@ -105,7 +109,7 @@ class Pipeline:
             if known is not None:
                 self.duplicates += 1
                 return known
-            if not looked_up and self._known.may_be_evicted(parsed.moment):
+            if not looked_up and self._known.may_be_evicted(parsed.time.said):
                 return parsed
         return self._event(parsed, batch)
 
@@ -127,24 +131,25 @@ class Pipeline:
             if not (0 < len(submission.key) <= MAX_EVENT_ID and submission.key.isprintable()):
                 raise ReportError(f"expected 1 to {MAX_EVENT_ID} printable characters", field="Idempotency-Key")
             report.event_id = submission.key
-        moment = event_time(report.timestamp, submission.received_at, self._zone)
-        key = None if report.event_id is None else ((report.worker_id or "")[:MAX_LABEL], report.event_id)
-        return Parsed(report, body, moment, submission.received_at, key)
+        worker = (report.worker_id or "")[:MAX_LABEL]
+        time = self.times.of(report.timestamp, worker, submission.received_at, importing=submission.importing)
+        key = None if report.event_id is None else (worker, report.event_id)
+        return Parsed(report, body, time, submission.received_at, key)
 
     def _event(self, parsed: Parsed, batch: Batch) -> ErrorEvent:
         """Makes the event of a new report and adds it to `batch`."""
-        report, moment = parsed.report, parsed.moment
+        report, time = parsed.report, parsed.time
         type_ = (report.type or "UnknownError")[:MAX_LABEL]
         message = report.message or ""
         pattern = fingerprint(type_, message, report.traceback)
-        recurs = self._recurrences.recurs(pattern.fingerprint, moment)
+        recurs = self._recurrences.recurs(pattern.fingerprint, time.moment)
         seen, measured = conditions(report, recurring=recurs), measurements(report)
         judged = self._classifier.classify(seen, measured)
         hardware = report.hardware_context
         event = ErrorEvent(
             0,
             report.event_id or f"{_PROCESS}-{next(_numbers):x}",
-            moment,
+            time.moment,
             parsed.received_at,
             (report.worker_id or "")[:MAX_LABEL],
             type_,
@@ -166,6 +171,9 @@ class Pipeline:
             measured.gpu_celsius,
             _reported(seen.overheating, seen.memory_pressure, seen.throttling),
             pattern.fingerprint,
+            time.warnings,
+            time.reported_at,
+            time.imported,
         )
         if event.is_new_pattern:
             self._patterns.add(pattern.fingerprint)

@@ -48,7 +48,7 @@ def take_over_journal(database: Database) -> None:
     for file in files:
         for payload in frames(file):
             batch_rows, batch_patterns = _decode(payload)
-            rows += [(*one, None, None) for one in batch_rows]
+            rows += [(*one, None, None, False) for one in batch_rows]
             patterns += batch_patterns
     rows.sort()
     before = database.position

@@ -8,7 +8,7 @@ from exporter.events.event import ErrorEvent
 
 Row = tuple[
     int, str, dt.datetime, dt.datetime, str, str, str, str, str, str, str, bool, bool, bool, str | None, float | None,
-    float | None, float | None, float | None, str | None, str, str | None, str | None,
+    float | None, float | None, float | None, str | None, str, str | None, str | None, bool,
 ]  # fmt: skip
 PatternRow = tuple[str, str, str, dt.datetime]
 _json = msgspec.json.Encoder().encode
@@ -39,6 +39,7 @@ def row(event: ErrorEvent) -> Row:
         event.body,
         _json(event.warnings).decode() if event.warnings else None,
         event.reported_at,
+        event.imported,
     )
 
 
