@@ -5,7 +5,7 @@ they are not lost. Units: percent 0 to 100, gigabytes (2^30 bytes), MHz, °C.
 """
 
 import datetime as dt
-from typing import Final
+from typing import Any, Final
 
 from msgspec import Struct
 
@@ -96,7 +96,7 @@ class ErrorReport(Struct, gc=False):
     message: str | None = None
     error_category: str | None = None
     traceback: str | None = None
-    timestamp: str | int | float | None = None
+    timestamp: Any = None  # a reading of its own decides what it means
     system_context: SystemContext | None = None
     hardware_context: HardwareContext | None = None
     error_frequency: ErrorFrequency | None = None
