@@ -8,6 +8,7 @@ is sent.
 import asyncio
 import datetime as dt
 import http.client
+import io
 import itertools
 import json
 import logging
@@ -47,7 +48,8 @@ async def report_error(dashboard_url: str, error_data: Mapping[str, Any]) -> boo
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=TIMEOUT)) as session:
             for attempt in range(TRIES):
                 try:
-                    async with session.post(_url(dashboard_url), data=body, headers=_HEADERS) as response:
+                    data = io.BytesIO(body)  # aiohttp warns of large `bytes`
+                    async with session.post(_url(dashboard_url), data=data, headers=_HEADERS) as response:
                         text = await response.text(errors="replace")
                         stored, pause = _judge(response.status, text, response.headers.get("Retry-After"), attempt)
                 except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError, TimeoutError) as error:
