@@ -197,6 +197,13 @@ async def test_colours_make_no_second_pattern_and_the_report_keeps_them(service:
     assert red["fingerprint"] == plain["fingerprint"]
     details = await service.get(f"/api/errors/{red['id']}")
     assert (details["message"], details["report"]["message"]) == ("assert 1 == 2", "\x1b[31massert\x1b[0m 1 == 2")
+    traceback = (
+        'Traceback (most recent call last):\n  File "{0}/app/a.py{1}", line 3, in {0}f{1}\nE: x'  # as of Python 3.13
+    )
+    frames = [
+        await service.post({"traceback": traceback.format(*codes)}) for codes in (("", ""), ("\x1b[35m", "\x1b[0m"))
+    ]
+    assert frames[0]["fingerprint"] == frames[1]["fingerprint"] != plain["fingerprint"]
     nul = "read \x00 past\x00end"
     assert (await service.get(f"/api/errors/{(await service.post({'message': nul}))['id']}"))["message"] == nul
 
