@@ -51,7 +51,6 @@ function content(error, filter) {
     element("p", { class: "message" }, error.message || error.type),
     element("dl", { class: "facts" },
       ...fact("why", error.reasons.join(", ")),
-      ...error.warnings.length ? fact("warnings", error.warnings.join("; ")) : [],
       ...fact("when", ago(error.timestamp), ` · ${new Date(error.timestamp).toLocaleString()} · ${error.timestamp}`),
       ...fact("worker", link("worker", error.worker_id, error.worker_id)),
       ...fact("category", link("category", error.error_category, error.error_category)),

@@ -235,7 +235,7 @@ async def test_details_have_an_address_and_all_that_is_known(browser: Browser, s
     assert complaints == []
 
 
-async def test_details_of_an_odd_report_name_what_was_not_read(browser: Browser, service: InProcess) -> None:
+async def test_details_show_what_could_be_read_of_an_odd_report(browser: Browser, service: InProcess) -> None:
     devices = [None, {"index": "1", "name": "GPU X", "temperature": "91 C"}]
     metrics = {"cpu": {"percent": "high"}, "memory": "full", "disk": {"used_percent": "99 %"}, "own": "text"}
     sent = {"traceback": ["\x1b[31mred\x1b[0m", "line"], "hardware_context": "cuda", "error_frequency": [],
@@ -243,9 +243,7 @@ async def test_details_of_an_odd_report_name_what_was_not_read(browser: Browser,
     id_ = (await service.post(sent))["id"]
     page, complaints = await open_page(browser, service, f"?error={id_}")
     dialog = page.locator("#details")
-    for text in ("system_context.metrics.cpu.percent: expected a number, got a string: dropped",
-                 "hardware_context: expected an object, got a string: dropped", "disk 99 % > 95 %", "GPU X",
-                 "over 85 °C", "red\nline"):  # fmt: skip
+    for text in ("disk 99 % > 95 %", "GPU X", "over 85 °C", "red\nline"):
         await expect(dialog).to_contain_text(text)
     assert complaints == []
 
