@@ -7,12 +7,15 @@ here, in the order in which the events are appended, because this process is the
 import datetime as dt
 import itertools
 import secrets
+from collections import Counter
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final, NamedTuple
 
 from exporter.events.event import MAX_MESSAGE, ErrorEvent
+from exporter.events.plain_text import plain_text
 from exporter.events.report import CONDITIONS, MAX_EVENT_ID, MAX_LABEL, UNKNOWN_CATEGORY, ErrorReport
+from exporter.events.tolerant import Dropped, warnings_of
 from exporter.ingest.deduplication import Key, KnownIds
 from exporter.ingest.parse import ReportError, event_time, parse_report
 from exporter.ingest.past import Past
@@ -54,13 +57,14 @@ class Refusal(NamedTuple):
 
 class Parsed(NamedTuple):
     """A report that can be accepted. `moment` is the time of the error. `key` is the deduplication key, None if the
-    sender gave no id."""
+    sender gave no id. `dropped` are the values that could not be read."""
 
     report: ErrorReport
     body: str
     moment: dt.datetime
     received_at: dt.datetime
     key: Key | None
+    dropped: Sequence[Dropped]
 
 
 class Batch:
@@ -80,10 +84,12 @@ Prepared = ErrorEvent | int | Parsed | Refusal
 
 
 class Pipeline:
-    """Prepares submissions. `past` is what was accepted before this process started. `duplicates` counts repeats."""
+    """Prepares submissions. `past` is what was accepted before this process started. `duplicates` counts repeats,
+    `dropped` the values of new errors that could not be read, by their path in the schema."""
 
     def __init__(self, past: Past, *, thresholds: Thresholds, zone: dt.tzinfo | None) -> None:
         self.duplicates = 0
+        self.dropped: Counter[str] = Counter()
         self._classifier = Classifier(thresholds)
         self._zone = zone
         self._recurrences = Recurrences(thresholds, past.recurrences)
@@ -122,21 +128,21 @@ class Pipeline:
                 self._patterns.discard(event.fingerprint)
 
     def _parse(self, submission: Submission) -> Parsed:
-        report, body = parse_report(submission.body)
+        report, body, dropped = parse_report(submission.body)
         if submission.key is not None and report.event_id is None:
             if not (0 < len(submission.key) <= MAX_EVENT_ID and submission.key.isprintable()):
                 raise ReportError(f"expected 1 to {MAX_EVENT_ID} printable characters", field="Idempotency-Key")
             report.event_id = submission.key
         moment = event_time(report.timestamp, submission.received_at, self._zone)
         key = None if report.event_id is None else ((report.worker_id or "")[:MAX_LABEL], report.event_id)
-        return Parsed(report, body, moment, submission.received_at, key)
+        return Parsed(report, body, moment, submission.received_at, key, dropped)
 
     def _event(self, parsed: Parsed, batch: Batch) -> ErrorEvent:
         """Makes the event of a new report and adds it to `batch`."""
         report, moment = parsed.report, parsed.moment
         type_ = (report.type or "UnknownError")[:MAX_LABEL]
-        message = report.message or ""
-        pattern = fingerprint(type_, message, report.traceback)
+        message = plain_text(report.message or "")
+        pattern = fingerprint(type_, message, report.traceback and plain_text(report.traceback))
         recurs = self._recurrences.recurs(pattern.fingerprint, moment)
         seen, measured = conditions(report, recurring=recurs), measurements(report)
         judged = self._classifier.classify(seen, measured)
@@ -166,7 +172,10 @@ class Pipeline:
             measured.gpu_celsius,
             _reported(seen.overheating, seen.memory_pressure, seen.throttling),
             pattern.fingerprint,
+            warnings_of(parsed.dropped) if parsed.dropped else (),
         )
+        if parsed.dropped:
+            self.dropped.update([one.field for one in parsed.dropped])
         if event.is_new_pattern:
             self._patterns.add(pattern.fingerprint)
         if parsed.key is not None:

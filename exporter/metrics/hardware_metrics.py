@@ -8,6 +8,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 
 from exporter.events.report import CONDITIONS, HardwareContext, SystemContext
+from exporter.events.stored import decoder
 
 PREFIX: Final = "distributed_testing_worker_"
 STALE_SECONDS: Final = 3600  # older reports are not exposed
@@ -41,7 +42,7 @@ class Contexts(msgspec.Struct):
 
 
 LatestReport = tuple[float, str]  # epoch seconds, and the report's JSON
-_decode: Final = msgspec.json.Decoder(Contexts).decode
+_decode: Final = decoder(Contexts)
 
 
 class HardwareReports:

@@ -235,6 +235,19 @@ async def test_details_have_an_address_and_all_that_is_known(browser: Browser, s
     assert complaints == []
 
 
+async def test_details_show_what_could_be_read_of_an_odd_report(browser: Browser, service: InProcess) -> None:
+    devices = [None, {"index": "1", "name": "GPU X", "temperature": "91 C"}]
+    metrics = {"cpu": {"percent": "high"}, "memory": "full", "disk": {"used_percent": "99 %"}, "own": "text"}
+    sent = {"traceback": ["\x1b[31mred\x1b[0m", "line"], "hardware_context": "cuda", "error_frequency": [],
+            "system_context": {"metrics": metrics, "gpu_metrics": {"devices": devices}}}  # fmt: skip
+    id_ = (await service.post(sent))["id"]
+    page, complaints = await open_page(browser, service, f"?error={id_}")
+    dialog = page.locator("#details")
+    for text in ("disk 99 % > 95 %", "GPU X", "over 85 °C", "red\nline"):
+        await expect(dialog).to_contain_text(text)
+    assert complaints == []
+
+
 async def test_details_of_an_error_that_is_not_there(browser: Browser, service: InProcess) -> None:
     page, _ = await open_page(browser, service, "?error=99")
     await expect(page.locator("#details")).to_contain_text("there is no error 99")
