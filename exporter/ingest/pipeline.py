@@ -12,12 +12,13 @@ from functools import lru_cache
 from typing import Final, NamedTuple
 
 from exporter.events.event import MAX_MESSAGE, ErrorEvent
-from exporter.events.report import CONDITIONS, MAX_EVENT_ID, MAX_LABEL, UNKNOWN_CATEGORY, ErrorReport
+from exporter.events.report import CONDITIONS, MAX_EVENT_ID, MAX_LABEL, ErrorReport
 from exporter.ingest.deduplication import Key, KnownIds
+from exporter.ingest.measurements import measure
 from exporter.ingest.parse import ReportError, event_time, parse_report
 from exporter.ingest.past import Past
 from exporter.ingest.recurrence import Recurrences
-from exporter.ingest.severity import Classifier, Thresholds, conditions, measurements
+from exporter.ingest.severity import Classifier, Thresholds, conditions
 from exporter.patterns.fingerprint import fingerprint
 
 INTERNAL: Final = "internal_error"
@@ -82,8 +83,12 @@ Prepared = ErrorEvent | int | Parsed | Refusal
 class Pipeline:
     """Prepares submissions. `past` is what was accepted before this process started. `duplicates` counts repeats."""
 
-    def __init__(self, past: Past, *, thresholds: Thresholds, zone: dt.tzinfo | None) -> None:
+    def __init__(
+        self, past: Past, *, thresholds: Thresholds, zone: dt.tzinfo | None, derive_category: bool = True
+    ) -> None:
         self.duplicates = 0
+        self._thresholds = thresholds
+        self._derive_category = derive_category
         self._classifier = Classifier(thresholds)
         self._zone = zone
         self._recurrences = Recurrences(thresholds, past.recurrences)
@@ -138,7 +143,8 @@ class Pipeline:
         message = report.message or ""
         pattern = fingerprint(type_, message, report.traceback)
         recurs = self._recurrences.recurs(pattern.fingerprint, moment)
-        seen, measured = conditions(report, recurring=recurs), measurements(report)
+        measured, dropped = measure(report.system_context)
+        seen = conditions(report, recurring=recurs, thresholds=self._thresholds, derive_category=self._derive_category)
         judged = self._classifier.classify(seen, measured)
         hardware = report.hardware_context
         event = ErrorEvent(
@@ -148,13 +154,13 @@ class Pipeline:
             parsed.received_at,
             (report.worker_id or "")[:MAX_LABEL],
             type_,
-            (report.error_category or UNKNOWN_CATEGORY)[:MAX_LABEL],
+            seen.category,
             message[:MAX_MESSAGE],
             judged.severity,
             judged.reasons,
             pattern.fingerprint,
             pattern.text,
-            seen.recurring,
+            seen.recurring or seen.counted is not None,
             seen.system_critical,
             (hardware.hardware_type or "")[:MAX_LABEL] or None if hardware else None,
             judged.hardware_error,
@@ -166,6 +172,7 @@ class Pipeline:
             measured.gpu_celsius,
             _reported(seen.overheating, seen.memory_pressure, seen.throttling),
             pattern.fingerprint,
+            tuple([one.text for one in dropped]) if dropped else (),
         )
         if event.is_new_pattern:
             self._patterns.add(pattern.fingerprint)
