@@ -11,7 +11,7 @@ MAX_TEXT: Final = 1_024  # characters of a message that are read at its start, a
 MAX_TRACEBACK: Final = 16_384  # characters at the end of a traceback that are searched for a test
 TEST_FAILURE: Final = "TEST_FAILURE"
 _NOT_IN_A_NAME: Final = re.compile(r"\W+")
-_EXCEPTION: Final = re.compile(r"[\w.]*(?:Error|Exception|Failure|Exit|Interrupt|Timeout)\b")
+_EXCEPTION: Final = re.compile(r"(?:E +)?(?:assert |[\w.]*(?:Error|Exception|Failure|Exit|Interrupt|Timeout)\b)")
 # Words by which a line speaks about an error instead of reporting it: before the phrase or in it, only before it, and
 # anywhere. They count as whole words, not as parts of a path or of a host name.
 _ABOUT: Final = re.compile(
@@ -45,6 +45,11 @@ def sent_category(text: str) -> Category | None:
     return Category(name, None) if name else None
 
 
+def stored_category(text: str) -> str:
+    """Returns the spelling of a category by which it is stored, counted and filtered."""
+    return (sent_category(text) or UNKNOWN).name
+
+
 def derived_category(type_: str | None, message: str | None, traceback: str | None) -> Category:
     """Returns the category of a report that was sent without one; `UNKNOWN` in doubt."""
     is_assertion, by_type = _of_type(type_ or "")
@@ -73,7 +78,8 @@ def _of_type(type_: str) -> tuple[bool, int | None]:
 
 
 def _lines(message: str) -> list[str]:
-    """Returns the lines of a message that say what happened: the first, the last, and those that end a traceback."""
+    """Returns the lines of a message that say what happened: the first, the last, and those that end a traceback, also
+    in the form of pytest."""
     if len(message) > 2 * MAX_TEXT:
         message = message[:MAX_TEXT] + "\n" + message[-MAX_TEXT:].partition("\n")[2]
     if "\n" not in message:

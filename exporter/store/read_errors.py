@@ -10,6 +10,7 @@ from exporter.events.error_object import CONTEXTS, ErrorObject, derived, error_o
 from exporter.events.event import ErrorEvent
 from exporter.events.outcome import Outcome
 from exporter.events.report import ErrorReport
+from exporter.ingest.category import stored_category
 from exporter.ingest.severity import Reason, Thresholds, explain
 from exporter.store.parameters import Filters
 from exporter.store.queries import (
@@ -118,7 +119,7 @@ def _values(filters: Filters, now: dt.datetime) -> Row:
     return {
         "since": naive(now) - dt.timedelta(hours=filters.hours),
         "severity": list(filters.severity) or None,
-        "category": list(filters.category) or None,
+        "category": [stored_category(one) for one in filters.category] or None,
         "worker": list(filters.worker) or None,
         "type": list(filters.type) or None,
         "fingerprint": filters.fingerprint,
