@@ -35,6 +35,9 @@ MESSAGES = [
     (NO, "the log did not contain: CUDA out of memory"),
     (NO, "expected an error: CUDA out of memory"),
     (NO, "simulated: CUDA out of memory"),
+    (NO, "the cause was not this: CUDA out of memory"),
+    (NO, "f" * 1100 + "\nRuntimeError: CUDA out of memory\n" + "g" * 1100),  # too far from both ends
+    ("RESOURCE_EXHAUSTED", "f" * 1100 + "\n" + "g" * 1100 + "\nRuntimeError: CUDA out of memory"),
     (NO, "CUDA out of memory (injected by the chaos monkey)"),
     (NO, "documentation: CUDA out of memory"),
     (NO, "CUDA error: an illegal memory access was encountered"),
@@ -92,6 +95,7 @@ MESSAGES = [
     (NO, "process 139 terminated by signal 15 (SIGTERM)"),
     (NO, "Command 'gcc a.c' died with <Signals.SIGSEGV: 11>."),
     (NO, "Command 'make test' returned non-zero exit status 139."),
+    (NO, "Command 'start process' exited with code 137"),
     (NO, "the handler of SIGSEGV was installed"),
     # a worker or node is gone
     ("WORKER_CRASHED", "[gw0] node down: Not properly terminated"),
