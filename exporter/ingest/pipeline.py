@@ -14,13 +14,14 @@ from typing import Final, NamedTuple
 
 from exporter.events.event import MAX_MESSAGE, ErrorEvent
 from exporter.events.plain_text import plain_text
-from exporter.events.report import CONDITIONS, MAX_EVENT_ID, MAX_LABEL, UNKNOWN_CATEGORY, ErrorReport
+from exporter.events.report import CONDITIONS, MAX_EVENT_ID, MAX_LABEL, ErrorReport
 from exporter.events.tolerant import Dropped, warnings_of
 from exporter.ingest.deduplication import Key, KnownIds
+from exporter.ingest.measurements import measure
 from exporter.ingest.parse import ReportError, event_time, parse_report
 from exporter.ingest.past import Past
 from exporter.ingest.recurrence import Recurrences
-from exporter.ingest.severity import Classifier, Thresholds, conditions, measurements
+from exporter.ingest.severity import Classifier, Thresholds, conditions
 from exporter.patterns.fingerprint import fingerprint
 
 INTERNAL: Final = "internal_error"
@@ -85,11 +86,15 @@ Prepared = ErrorEvent | int | Parsed | Refusal
 
 class Pipeline:
     """Prepares submissions. `past` is what was accepted before this process started. `duplicates` counts repeats,
-    `dropped` the values of new errors that could not be read, by their path in the schema."""
+    `dropped` the values of new errors that could not be read or are impossible, by their path in the schema."""
 
-    def __init__(self, past: Past, *, thresholds: Thresholds, zone: dt.tzinfo | None) -> None:
+    def __init__(
+        self, past: Past, *, thresholds: Thresholds, zone: dt.tzinfo | None, derive_category: bool = True
+    ) -> None:
         self.duplicates = 0
         self.dropped: Counter[str] = Counter()
+        self._thresholds = thresholds
+        self._derive_category = derive_category
         self._classifier = Classifier(thresholds)
         self._zone = zone
         self._recurrences = Recurrences(thresholds, past.recurrences)
@@ -141,10 +146,12 @@ class Pipeline:
         """Makes the event of a new report and adds it to `batch`."""
         report, moment = parsed.report, parsed.moment
         type_ = (report.type or "UnknownError")[:MAX_LABEL]
-        message = plain_text(report.message or "")
-        pattern = fingerprint(type_, message, report.traceback and plain_text(report.traceback))
+        message = report.message = plain_text(report.message or "")
+        report.traceback = report.traceback and plain_text(report.traceback)
+        pattern = fingerprint(type_, message, report.traceback)
         recurs = self._recurrences.recurs(pattern.fingerprint, moment)
-        seen, measured = conditions(report, recurring=recurs), measurements(report)
+        measured, impossible = measure(report.system_context)
+        seen = conditions(report, recurring=recurs, thresholds=self._thresholds, derive_category=self._derive_category)
         judged = self._classifier.classify(seen, measured)
         hardware = report.hardware_context
         event = ErrorEvent(
@@ -154,13 +161,13 @@ class Pipeline:
             parsed.received_at,
             (report.worker_id or "")[:MAX_LABEL],
             type_,
-            (report.error_category or UNKNOWN_CATEGORY)[:MAX_LABEL],
+            seen.category,
             message[:MAX_MESSAGE],
             judged.severity,
             judged.reasons,
             pattern.fingerprint,
             pattern.text,
-            seen.recurring,
+            seen.recurring or seen.counted is not None,
             seen.system_critical,
             (hardware.hardware_type or "")[:MAX_LABEL] or None if hardware else None,
             judged.hardware_error,
@@ -172,10 +179,11 @@ class Pipeline:
             measured.gpu_celsius,
             _reported(seen.overheating, seen.memory_pressure, seen.throttling),
             pattern.fingerprint,
-            warnings_of(parsed.dropped) if parsed.dropped else (),
+            (*warnings_of(parsed.dropped), *[one.warning for one in impossible]),
         )
-        if parsed.dropped:
+        if parsed.dropped or impossible:
             self.dropped.update([one.field for one in parsed.dropped])
+            self.dropped.update([one.field for one in impossible])
         if event.is_new_pattern:
             self._patterns.add(pattern.fingerprint)
         if parsed.key is not None:

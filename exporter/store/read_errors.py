@@ -12,6 +12,7 @@ from exporter.events.outcome import Outcome
 from exporter.events.plain_text import plain_text
 from exporter.events.report import ErrorReport
 from exporter.events.stored import known, payload
+from exporter.ingest.category import stored_category
 from exporter.ingest.severity import explain
 from exporter.store.parameters import Filters
 from exporter.store.queries import (
@@ -121,7 +122,7 @@ def _values(filters: Filters, now: dt.datetime) -> Row:
     return {
         "since": naive(now) - dt.timedelta(hours=filters.hours),
         "severity": list(filters.severity) or None,
-        "category": list(filters.category) or None,
+        "category": [stored_category(one) for one in filters.category] or None,
         "worker": list(filters.worker) or None,
         "type": list(filters.type) or None,
         "fingerprint": filters.fingerprint,

@@ -50,6 +50,17 @@ async def test_the_severity_filter_and_its_chip(browser: Browser, service: InPro
     assert complaints == []
 
 
+async def test_a_category_in_the_address_may_have_any_spelling(browser: Browser, service: InProcess) -> None:
+    await three(service)
+    page, _ = await open_page(browser, service, "?category=network_Timeout%20")
+    await listed(page, 1)
+    await expect(page.locator("[data-filter=category]")).to_have_value("NETWORK_TIMEOUT")
+    await service.post(INFO)
+    await service.post(WARNING | {"error_category": "network_timeout", "worker_id": "w9"})
+    await listed(page, 2)
+    assert await workers(page) == ["w9", "w2"]
+
+
 async def test_the_text_filter(browser: Browser, service: InProcess) -> None:
     await three(service)
     page, _ = await open_page(browser, service)

@@ -10,8 +10,9 @@ from conftest import InProcess
 from exporter import cli
 from exporter.demo import command as demo
 from exporter.demo.fleet import story
+from exporter.ingest.measurements import measure
 from exporter.ingest.parse import parse_report
-from exporter.ingest.severity import Classifier, Thresholds, conditions, measurements
+from exporter.ingest.severity import Classifier, Thresholds, conditions
 
 pytestmark = pytest.mark.dashboard
 
@@ -38,9 +39,9 @@ def test_every_report_is_in_the_guides_schema_and_in_order() -> None:
 
 def test_it_has_something_of_everything() -> None:
     reports = [parse_report(json.dumps(m.report).encode())[0] for m in first(1000)]
-    seen = [conditions(report, recurring=False) for report in reports]
+    seen = [conditions(report, recurring=False, thresholds=Thresholds()) for report in reports]
     classify = Classifier(Thresholds()).classify
-    judged = [classify(c, measurements(report)) for c, report in zip(seen, reports, strict=True)]
+    judged = [classify(c, measure(report.system_context)[0]) for c, report in zip(seen, reports, strict=True)]
     assert {j.severity for j in judged} == {"critical", "warning", "info"}
     assert any(c.system_critical for c in seen)
     groups = {(r.error_category or "").partition("_")[0] for r in reports}
