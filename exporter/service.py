@@ -101,6 +101,7 @@ class Service:
                 thresholds=settings.thresholds,
                 zone=zone,
                 max_age=dt.timedelta(seconds=settings.max_report_age),
+                derive_category=settings.derive_category,
             ),
             self._lookup,
             on_batch=self._appended,

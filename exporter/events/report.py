@@ -1,7 +1,8 @@
 """The error report: the JSON object that a worker sends, with the field names of the user guide.
 
-Every field is typed and may be null. Unknown fields are allowed; the stored event keeps the report's own JSON text, so
-they are not lost. Units: percent 0 to 100, gigabytes (2^30 bytes), MHz, °C.
+Every field is typed and may be null; `exporter.events.tolerant` reads values of another type. Unknown fields are
+allowed; the stored event keeps the report's own JSON text, so they are not lost. Units: percent 0 to 100, gigabytes
+(2^30 bytes), MHz, °C.
 """
 
 import datetime as dt
@@ -18,7 +19,7 @@ Time = Annotated[
     Any,
     Meta(
         description="when the error happened: ISO 8601, or epoch seconds, milli-, micro- or nanoseconds",
-        extra_json_schema={"type": ["string", "number", "null"]},
+        extra_json_schema={"anyOf": [{"type": "string"}, {"type": "number"}, {"type": "null"}]},
     ),
 ]
 
@@ -97,7 +98,9 @@ class ErrorFrequency(Struct, gc=False):
 
 
 class ErrorReport(Struct, gc=False):
-    """One inbound report. Units are the guide's: percent 0 to 100, gigabytes, MHz, °C."""
+    """One inbound report. Units are the guide's: percent 0 to 100, gigabytes, MHz, °C. A value of another type is read
+    as it is meant, or dropped and named in `warnings`. Refused is only a report without `worker_id`, without `message`
+    and `type`, or with an `event_id` that has no meaning."""
 
     worker_id: str | None = None
     type: str | None = None

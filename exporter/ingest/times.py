@@ -14,6 +14,7 @@ import re
 from typing import Any, Final, NamedTuple
 
 from exporter.events.report import FUTURE_TOLERANCE
+from exporter.events.values import is_absent
 
 EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 EARLIEST: Final = dt.datetime.min.replace(tzinfo=dt.UTC)
@@ -56,13 +57,12 @@ def event_time(value: Any, received_at: dt.datetime, zone: dt.tzinfo | None) -> 
 
 
 def read_time(value: Any, received_at: dt.datetime, zone: dt.tzinfo | None) -> Said | None:
-    """As `event_time`; None for an absent time: null, or a text of blanks. A moment before the year 1 or after 9999 is
-    `EARLIEST` or `LATEST`."""
-    if value is None:
+    """As `event_time`; None for an absent time: null, an empty text, "N/A" and the like. A moment before the year 1 or
+    after 9999 is `EARLIEST` or `LATEST`."""
+    if is_absent(value):
         return None
     if isinstance(value, str):
-        text = value.strip()
-        return _of_text(text, received_at, zone) if text else None
+        return _of_text(value.strip(), received_at, zone)
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ValueError("neither a text nor a number")
     return Said(_of_epoch(value), naive=False)
