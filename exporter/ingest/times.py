@@ -59,10 +59,11 @@ def event_time(value: Any, received_at: dt.datetime, zone: dt.tzinfo | None) -> 
 def read_time(value: Any, received_at: dt.datetime, zone: dt.tzinfo | None) -> Said | None:
     """As `event_time`; None for an absent time: null, an empty text, "N/A" and the like. A moment before the year 1 or
     after 9999 is `EARLIEST` or `LATEST`."""
+    value = value.strip() if isinstance(value, str) else value
     if is_absent(value):
         return None
     if isinstance(value, str):
-        return _of_text(value.strip(), received_at, zone)
+        return _of_text(value, received_at, zone)
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ValueError("neither a text nor a number")
     return Said(_of_epoch(value), naive=False)

@@ -78,6 +78,7 @@ async def test_an_impossible_time_makes_no_critical_error_invisible(
     assert overview["now"]["critical_errors"] == overview["summary"]["critical_errors"] == 1
     metrics = await service.metrics()
     assert metrics[f"{DT}critical_errors"] == 1
+    assert metrics[f"{DT}report_fields_dropped_total" + labels(field="timestamp")] == 1
     assert metrics[f"{DT}worker_status" + labels(worker="worker-1")] == 2
     await eventually(lambda: alertmanager.workers == ["worker-1"])
     await service.client.close()
