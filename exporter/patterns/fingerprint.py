@@ -9,14 +9,12 @@ from functools import lru_cache
 from hashlib import blake2b
 from typing import Final, NamedTuple
 
+from exporter.patterns.alike import MAX_REMEMBERED, REMEMBERED, masked
 from exporter.patterns.frames import NOWHERE, Place, find_place, is_plain, is_repeated, split
-from exporter.patterns.version_1 import _mask as mask
 
 VERSION: Final = 2
 MAX_MASKED_MESSAGE: Final = 4_000  # leading characters of a message that the fingerprint depends on
 MAX_PATTERN: Final = 500  # characters of a pattern
-MAX_REMEMBERED: Final = 1_000  # characters; patterns of longer texts are not cached
-REMEMBERED: Final = 4_096  # entries in each cache
 
 
 class Pattern(NamedTuple):
@@ -36,15 +34,18 @@ def fingerprint(type_: str, message: str, traceback: str | None) -> Pattern:
     """
     place = find_place(traceback) if traceback else NOWHERE
     if is_plain(message):
-        return _pattern_of(type_, message[:MAX_MASKED_MESSAGE], place)
-    text, place = with_message(message, place)
-    return _pattern_of(type_, text, place)
+        text = message[:MAX_MASKED_MESSAGE]
+    else:
+        text, place = with_message(message, place)
+    return _pattern(type_, masked(text), place)
 
 
 def with_message(message: str, place: Place) -> tuple[str, Place]:
     """Returns the text of a message, and the place that message and traceback tell together. `place` is that of the
     traceback."""
-    reading = _split(message, MAX_MASKED_MESSAGE) if len(message) <= MAX_REMEMBERED else split(message, MAX_MASKED_MESSAGE)
+    reading = (
+        _split(message, MAX_MASKED_MESSAGE) if len(message) <= MAX_REMEMBERED else split(message, MAX_MASKED_MESSAGE)
+    )
     inner = find_place(reading.stack) if reading.stack else NOWHERE
     return reading.text, Place(place.frames or inner.frames, reading.test or place.test or inner.test)
 
@@ -52,18 +53,11 @@ def with_message(message: str, place: Place) -> tuple[str, Place]:
 _split = lru_cache(REMEMBERED)(split)
 
 
-def _pattern_of(type_: str, text: str, place: Place) -> Pattern:
-    if len(text) > MAX_REMEMBERED:
-        return _pattern.__wrapped__(type_, text, place)
-    return _pattern(type_, text, place)
-
-
 @lru_cache(REMEMBERED)
-def _pattern(type_: str, text: str, place: Place) -> Pattern:
-    masked = mask(text)
+def _pattern(type_: str, template: str, place: Place) -> Pattern:
     where = place.frames if is_repeated(place) else f"{place.frames}\0{place.test}"
     scope = f"{VERSION}\0{type_}\0{where}"
-    return Pattern(_hash(f"{scope}\0{masked}"), masked[:MAX_PATTERN] or type_, _hash(scope))
+    return Pattern(_hash(f"{scope}\0{template}"), template[:MAX_PATTERN] or type_, _hash(scope))
 
 
 def _hash(key: str) -> str:

@@ -14,7 +14,7 @@ from exporter.patterns.failed_test import failed_test, without_tests
 from exporter.patterns.stack import Chain, Frame
 from exporter.patterns.stack_at import read_at
 from exporter.patterns.stack_native import read_go, read_native, read_rust, without_panic
-from exporter.patterns.stack_pytest import first_error, looks_like_pytest
+from exporter.patterns.stack_pytest import first_error
 from exporter.patterns.stack_python import error_line, innermost, read_python
 
 MAX_SEARCHED: Final = 8_192  # characters at each end of a traceback or message that are searched for frames
@@ -26,17 +26,19 @@ REMEMBERED: Final = 1_024  # stacks in the cache
 _BEGINS: Final = re.compile(
     r"""
       ^[^\S\n]*+(?:[|+]\ )?+(?:
-          (?:Exception\ Group\ )?+Traceback\ \(most | (?:Current\ )?+[Tt]hread\ 0x | Stack\ \(most | (?i:(?:stack[ -]?|back)trace:)
-        | C\+\+\ CapturedTraceback | Exception\ raised\ from\ [^\n]{1,500}\(most | goroutine\ \d | (?:frame\ )?+\#\d++:?+\s
+          (?:Exception\ Group\ )?+Traceback\ \(most | (?:Current\ )?+[Tt]hread\ 0x | Stack\ \(most
+        | (?i:stack[ -]?(?:back)?trace:|backtrace:) | C\+\+\ CapturedTraceback | Exception\ raised\ from\ [^\n]{1,500}\(most
+        | goroutine\ \d | frame\ \#\d | \#\d++\s++(?:0x[0-9a-f]|[^\s(]++\ \() | @\ ++0x
         | at\ \S[^\n]{0,400}[):]\d*+[ {]*+$ | Caused\ by:\ | \[(?:cause|errors)\]: | File\ "[^"\n]++",\ line
         | note:\ run\ with\ `RUST )
-    | ^_{3,}\ \S | ^(?:>\ |E\ \ )\ {2,}+\S | ^[^\s:]++(?<=\.py):\d++:(?:[ ]in[ ]|[ ]?+[A-Za-z.]*+$)
-    | ^-{3,}\ Captured | ^[ ]{4}(?:async\ )?+def\ \w++\(
+    | ^_{3,}\ \S | ^={5,}(?:\ [A-Z]|$) | ^(?:>|E)\ {3,}+\S | ^[^\s:]++(?<=\.py):\d++:(?:\ |$)
+    | ^-{3,}\ Captured | ^[ ]{4}(?:async\ )?+def\ \w++\( | ^[^\s@]{0,200}+@[a-z][a-z-]{2,20}+://\S++(?<=\d)$
     """,
     re.VERBOSE | re.MULTILINE,
 )
 _TRACEBACK: Final = "Traceback (most recent call last)"
 _LINE: Final = re.compile(r"([^\s:]{1,300}+(?<=\.py)):\d++: (?=\S)")  # pytest's form `line`
+_LINE_ANYWHERE: Final = re.compile(r"^[^\s:]{1,300}+(?<=\.py):\d++: (?!in )([^\n]++)", re.MULTILINE)
 
 
 class Reading(NamedTuple):
@@ -75,8 +77,8 @@ def split(message: str, limit: int) -> Reading:
     text = message[:limit]
     stack = ""
     line = _LINE.match(text) if ".py:" in text else None
-    if line and "\n" not in text:
-        text, stack = text[line.end() :], text
+    if line and "\n" not in text.rstrip():
+        text, stack = text[line.end() :].rstrip(), text
     elif "\n" in text or _TRACEBACK in text or "panicked at" in text:
         text, stack = _split(text, message)
     test = failed_test(text) or (failed_test(stack) if stack else "")
@@ -179,7 +181,14 @@ def _split(text: str, message: str) -> tuple[str, str]:
     head = text[:start]
     if "panicked at" in head:
         head, stack = without_panic(head), bounded(message)
-    if not head.strip():
-        head = first_error(stack) if looks_like_pytest(stack) or "\nE  " in stack else ""
-        head = head or error_line(stack)
-    return head.strip(), stack
+    head = head.strip()
+    if not head:
+        head = first_error(stack) or error_line(stack) or _line_error(stack)
+        if not head and not chains(stack):
+            return text, ""
+    return head, stack
+
+
+def _line_error(stack: str) -> str:
+    found = _LINE_ANYWHERE.search(stack)
+    return found[1] if found else ""

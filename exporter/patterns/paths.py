@@ -1,8 +1,8 @@
 """Shortens paths of source files, and tells the project's own files from installed and generated ones. Pure functions.
 
-    /home/ci-17/job/3/api/test_crud.py                                   api/test_crud.py          own
-    C:\\ci\\suite\\billing\\tests\\test_crud.py                              billing/tests/test_crud.py  own
-    /srv/venv/lib/python3.11/site-packages/torch/nn/module.py            torch/nn/module.py        not own
+/home/ci-17/job/3/api/test_crud.py                                   api/test_crud.py          own
+C:\\ci\\suite\\billing\\tests\\test_crud.py                              billing/tests/test_crud.py  own
+/srv/venv/lib/python3.11/site-packages/torch/nn/module.py            torch/nn/module.py        not own
 """
 
 import re
@@ -23,7 +23,7 @@ _LIBRARY: Final = re.compile(
     | ^(?:native|anonymous|builtin)$
     | /go/pkg/mod/ | /usr/(?:local/|lib/)?go[^/]*/src/ | /go/[\d.]+/x64/src/ | /vendor/(?:github\.com|golang\.org)/
     | /rustc/ | /library/(?:core|std|alloc|test|proc_macro)/src/ | /\.cargo/(?:registry|git)/ | /rust/deps/
-    | /usr/(?:local/)?(?:include|lib\d*|share)/ | ^/lib\d*/ | /\.\./(?:sysdeps|csu|nptl)/ | \.so(?:[.\d]*)$
+    | /usr/(?:local/)?(?:include|lib\d*|share)/ | ^/lib\d*/ | /\.\./(?:sysdeps|csu|nptl)/
     | /lib(?:torch|c10|caffe2|cuda|nccl|stdc\+\+|gcc_s|c|pthread)[\w-]*\.(?:so|dylib|dll)
     """,
     re.VERBOSE,

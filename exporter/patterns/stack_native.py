@@ -1,14 +1,14 @@
 """Reads stacks of compiled programs: Go, Rust, C++ (gdb, sanitizers, PyTorch, glog). Pure functions.
 
-    goroutine 7 [running]:              thread 'main' panicked at src/net.rs:42:13:
-    main.(*T).close(0xc000012345)       stack backtrace:
-            /src/app/index.go:99 +0x1d     0: rust_begin_unwind
-                                                     at /rustc/9fc6b431/library/std/src/panicking.rs:652:5
-                                           1: app::net::poll
-                                                     at ./src/net.rs:8:9
+goroutine 7 [running]:              thread 'main' panicked at src/net.rs:42:13:
+main.(*T).close(0xc000012345)       stack backtrace:
+        /src/app/index.go:99 +0x1d     0: rust_begin_unwind
+                                                 at /rustc/9fc6b431/library/std/src/panicking.rs:652:5
+                                       1: app::net::poll
+                                                 at ./src/net.rs:8:9
 
-    #1  0x00007f in Disk::read (this=0x1) at /src/disk.cc:12        frame #1: c10::Error::Error(int) + 0x57 (0x7f in /x.so)
-    #2 0x55e in Disk::read(int) /src/disk.cc:12:3                       @     0x7f1234 Disk::read()
+#1  0x00007f in Disk::read (this=0x1) at /src/disk.cc:12        frame #1: c10::Error::Error(int) + 0x57 (0x7f in /x.so)
+#2 0x55e in Disk::read(int) /src/disk.cc:12:3                       @     0x7f1234 Disk::read()
 """
 
 import re
@@ -20,13 +20,17 @@ MAX_LINE: Final = 1_000  # characters of a line that are read
 _GOROUTINE: Final = re.compile(r"^goroutine \d++ (?:gp=\S++ m=\S++ (?:mp=\S++ )?+)?+\[[^\n]*+\n", re.MULTILINE)
 _GO_PLACE: Final = re.compile(r"\s++(\S[^\n:]*+):\d++")
 _PANIC: Final = re.compile(
-    r"^[^\S\n]*+thread '[^'\n]{0,200}+'(?: \(\d++\))?+ panicked at (?:'[^\n]{0,1000}', )?([^\s:][^\n:]{0,300}+):\d++:\d++:?+\n?+",
+    r"^[^\S\n]*+thread '[^'\n]{0,200}+'(?: \(\d++\))?+ panicked at (?:'([^\n]{0,1000})', )?([^\s:][^\n:]{0,300}+):\d++:\d++:?+\n?+",
     re.MULTILINE,
 )
 _NUMBERED: Final = re.compile(r"\s*+\d++:\s++(?:0x[0-9a-f]++ - )?+(\S[^\n]*+)")
 _RUST_PLACE: Final = re.compile(r"\s++at (\S[^\n]*?)(?::\d++){1,2}+\s*+$")
-_RUST_LIBRARY: Final = re.compile(r"<?(?:&mut |dyn )?+(?:std|core|alloc|rust_begin|__rust|_?__?libc|backtrace|test)(?:::|_|$)|_start$|clone")
-_CALL: Final = re.compile(r"\s*+(?:frame )?+(?:#(\d++):?+|@|(\d++)[#:])\s++(?:0x[0-9a-fA-F]++(?: in|:)?+\s++)?+(\S[^\n]*+)")
+_RUST_LIBRARY: Final = re.compile(
+    r"<?(?:&mut |dyn )?+(?:std|core|alloc|rust_begin|__rust|_?__?libc|backtrace|test)(?:::|_|$)|_start$|clone"
+)
+_CALL: Final = re.compile(
+    r"\s*+(?:frame )?+(?:#(\d++):?+|@|(\d++)[#:])\s++(?:0x[0-9a-fA-F]++(?: in|:)?+\s++)?+(\S[^\n]*+)"
+)
 _CPP_LIBRARY: Final = re.compile(
     r"(?:c10|c10d|at|torch|caffe2|std|boost|absl|google|testing|v8|node|gloo|pybind11|base::debug|nvidia|cub|thrust)::"
     r"|__\w|_?Py[A-Z_]|cuda[A-Z]|nccl[A-Z]|operator (?:new|delete)"
@@ -76,13 +80,13 @@ def read_rust(text: str) -> list[Chain]:
     if call:
         frames.append(_rust(call))
     if panic and not any(one.own for one in frames):
-        frames = [frame(panic[1], ""), *frames]
+        frames = [frame(panic[2], ""), *frames]
     return [(Raised("", tuple(frames)),)] if frames else []
 
 
 def without_panic(text: str) -> str:
     """Returns the text of a message without `thread 'main' panicked at src/x.rs:1:2:`."""
-    return _PANIC.sub("", text)
+    return _PANIC.sub(lambda found: f"{found[1]}\n" if found[1] else "", text)
 
 
 def read_native(text: str) -> list[Chain]:
@@ -125,7 +129,8 @@ def _cpp_name(call: str) -> str:
     """Returns the name without arguments, template arguments and offset; "" if it is unknown."""
     if call.startswith(_UNKNOWN):
         return ""
-    name, depth = [], 0
+    name: list[str] = []
+    depth = 0
     for letter in call.replace("(anonymous namespace)", "{}").replace("operator()", "operator{}")[:400]:
         if letter == "<":
             depth += 1
