@@ -94,7 +94,8 @@ def _of_library(path: str) -> str:
     if "/torchinductor_" in path or "triton/cache/" in path:
         return "<compiled>"
     parts = _VERSION.sub("", _INSTALLED.sub("", path)).split("/")
-    return "/".join([part for part in parts[:-1] if part and not _VARYING.fullmatch(part)][-2:] + [_file(parts[-1])])
+    folders = [part for part in parts[:-1] if part and not _VARYING.fullmatch(part)]
+    return "/".join([*folders[-2:], _file(parts[-1])])
 
 
 def _of_project(path: str) -> str:

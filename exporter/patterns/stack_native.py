@@ -20,7 +20,8 @@ MAX_LINE: Final = 1_000  # characters of a line that are read
 _GOROUTINE: Final = re.compile(r"^goroutine \d++ (?:gp=\S++ m=\S++ (?:mp=\S++ )?+)?+\[[^\n]*+\n", re.MULTILINE)
 _GO_PLACE: Final = re.compile(r"\s++(\S[^\n:]*+):\d++")
 _PANIC: Final = re.compile(
-    r"^[^\S\n]*+thread '[^'\n]{0,200}+'(?: \(\d++\))?+ panicked at (?:'([^\n]{0,1000})', )?([^\s:][^\n:]{0,300}+):\d++:\d++:?+\n?+",
+    r"^[^\S\n]*+thread '[^'\n]{0,200}+'(?: \(\d++\))?+ panicked at (?:'([^\n]{0,1000})', )?"
+    r"([^\s:][^\n:]{0,300}+):\d++:\d++:?+\n?+",
     re.MULTILINE,
 )
 _NUMBERED: Final = re.compile(r"\s*+\d++:\s++(?:0x[0-9a-f]++ - )?+(\S[^\n]*+)")
