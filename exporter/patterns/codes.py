@@ -44,7 +44,9 @@ class Code(NamedTuple):
 
 def number(text: str) -> str:
     """Returns a code in one spelling: status codes of Windows as `0x` and 8 hex digits, others in decimal.
-    `3221225477`, `-1073741819` and `0xC0000005` are one code."""
+    `3221225477`, `-1073741819` and `0xC0000005` are one code. `0:9`, exit code and signal in Slurm, stays."""
+    if ":" in text:
+        return text
     value = int(text, 16) if text[:2] in ("0x", "0X") else int(text)
     if value >= 1 << 31 or value < -(1 << 16):
         return f"0x{value % (1 << 32) if value < 0 else value:08x}"
@@ -92,14 +94,14 @@ CODES: Final = (
              (?:,\ ?pid=[^,\n]{{1,40}})?+(?:,\ ?name=[^,\n]{{1,80}})?+""",
         _xid,
     ),
-    # exit code 137 · exited with 137 · exit_code=137 · rc=137 · return code: -9 · exited (137)
+    # exit code 137 · exited with 137 · exit_code=137 · rc=137 · return code: -9 · ExitCode=0:9 (Slurm)
     Code(
         "exit",
         "letter",
         "exit|ret|rc",
         rf"""(?i:exit(?:ed|s|ing)?+(?:[ _-]{{1,2}}(?:with|by|an?|the|non-?zero|exit|return|result)\b){{0,4}}+
                    (?:[ _-]{{0,2}}(?:code|status|value))?+
-               | ret(?:urn)?(?:ed)?[ _-]?code | rc){_GAP}(?P<exit_id>{_CODE}){_END}""",
+               | ret(?:urn)?(?:ed)?[ _-]?code | rc){_GAP}(?P<exit_id>\d{{1,3}}:\d{{1,3}}(?!:)|{_CODE}){_END}""",
         _labelled("exit code", "exit_id"),
     ),
     # command terminated with non-zero exit code: Error executing in container: 137

@@ -18,6 +18,22 @@ PLACEHOLDER: Final = "<*>"
 _NO_NUMBER: Final = r"(?:nan|NaN|NAN|inf|Inf|INF|infinity|Infinity)\b"
 _ROOT: Final = r"(?:~?/|\.{1,2}/|[A-Za-z]:[\\/]|\\\\)"
 _QUOTED: Final = r"""(?:'[^'\n\[\]]{0,80}+'|"[^"\n\[\]]{0,80}+")"""
+_NAMED: Final = "|".join(
+    rf"(?<={word}\ ['\"])"
+    for word in (
+        "argument",
+        "attribute",
+        "class",
+        "column",
+        "command",
+        "field",
+        "fixture",
+        "function",
+        "key",
+        "keyword",
+    )
+    + ("method", "module", "name", "named", "option", "package", "parameter", "symbol", "table", "type", "variable")
+)
 
 
 class Kind(NamedTuple):
@@ -70,6 +86,12 @@ LETTER: Final = (
     Kind("prefix", r"(?:[A-Za-z]++_)*?[A-Za-z]++_(?=(?i:s?xid|exit|err|status|code|ret|sql|sig))", None),
     # Mar 15 12:34:56 · Sun, 15 Mar: the names; the numbers are fields of their own
     Kind("date", rf"(?=[ADFJMNOSTW])(?:{DAY_OR_MONTH}[.,]?\s{{1,3}}){{1,3}}+(?=\d)", HOLE + " "),
+    # No module named 'cv2' · has no attribute 'layer1': the name of a thing in code
+    Kind(
+        "identifier",
+        rf"""(?<=\ ['"])(?:{_NAMED})[A-Za-z](?:[A-Za-z_.-]|\d{{1,3}}(?!\d))*+(?=['"])""",
+        None,
+    ),
     # nan
     Kind("no_number", rf"{_NO_NUMBER}{NO_FIELD}", HOLE),
     Kind("name", rf"[A-Za-z]{FIELD}*+", field),
@@ -81,7 +103,7 @@ OTHER: Final = (
     # what separates fields, where none of the kinds below begins
     Kind(
         "separators",
-        rf"""(?:[\s,;)\]}}<{{>`|\x00]|["'](?!{_ROOT})|=(?![\s,;&]|\Z)|\[(?!['"\s]|[0-9A-Fa-f.]{{0,15}}+:)|\((?![\s\dn)])
+        rf"""(?:[\s,;)\]}}{{>`|\x00]|<(?!\d)|["'](?!{_ROOT})|=(?![\s,;&]|\Z)|\[(?!['"\s]|[0-9A-Fa-f.]{{0,15}}+:)|\((?![\s\dn)])
             |:(?!:))++""",
         None,
     ),
@@ -89,6 +111,8 @@ OTHER: Final = (
     Kind("path", rf"(?:(?:~|\.{{1,2}})?/(?=[\w.~*$@%/-])(?:{FIELD}|[=&])++|\\\\{FIELD}++)", path),
     # "/srv/my data/a.csv"
     Kind("path_in_quotes", rf"""(?:"(?={_ROOT})[^"\n]{{2,400}}+"|'(?={_ROOT})[^'\n]{{2,400}}+')""", f"'{HOLE}'"),
+    # <1s: less than the shortest duration that is shown
+    Kind("less_than", r"<(?<![\w<]<)(?=\d++(?:\.\d++)?\ ?[a-z])", HOLE),
     # [::1]:80 · ::1
     Kind("ip", r"(?:\[(?=[0-9A-Fa-f.]*+:)[0-9A-Fa-f:.]{2,45}+(?:%\w{1,20})?\]|(?<!\w)::(?=[0-9A-Fa-f]{1,4}\b))", HOLE),
     # (nil) · -inf
@@ -120,7 +144,7 @@ _SCANNER: Final = re.compile(
     rf"""(?=[A-Za-z])(?:
             {_alternatives(PLAIN)}
           | (?=(?i:{STEMS})|SIG)(?:{_alternatives(RECORD, *_CODES["letter"])})
-          | (?=[\w.+-]*+:)(?:{_alternatives(*COLON)})
+          | (?=[\w.+-]{{0,100}}+:)(?:{_alternatives(*COLON)})
           | {_alternatives(*LETTER)}
         )
       | (?=\d)(?:{_alternatives(*_CODES["digit"], *DIGIT)})
