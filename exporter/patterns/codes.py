@@ -19,8 +19,8 @@ _NO_COUNT: Final = r"(?=\s*+(?:$|[^\w\s]|(?:after|and|at|but|by|for|from|in|inst
 _NAMES: Final = re.compile(r"\w+")
 # Signals of Linux by number, from 1; a host with another numbering reads the same.
 _SIGNALS: Final = _NAMES.findall(
-    "HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM STKFLT CHLD CONT STOP TSTP TTIN TTOU URG XCPU"
-    " XFSZ VTALRM PROF WINCH IO PWR SYS"
+    "HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM STKFLT CHLD CONT STOP TSTP TTIN TTOU URG"
+    " XCPU XFSZ VTALRM PROF WINCH IO PWR SYS"
 )
 # Status codes of gRPC by number, from 0.
 _GRPC: Final = _NAMES.findall(
@@ -31,9 +31,9 @@ _GRPC: Final = _NAMES.findall(
 
 
 class Code(NamedTuple):
-    """A kind of code. `first` says which character it begins with. `stems` are the beginnings of its labels, alternatives
-    of a regular expression in any case; "" if those of another code cover them. `spell` returns the kept spelling of a
-    match."""
+    """A kind of code. `first` says which character it begins with. `stems` are the beginnings of its labels,
+    alternatives of a regular expression, in any case; "" if those of another code cover them. `spell`
+    returns the kept spelling of a match."""
 
     name: str
     first: Literal["letter", "digit", "other"]
@@ -89,7 +89,7 @@ CODES: Final = (
         "xid",
         "letter",
         "s?xid",
-        rf"""(?i:(?P<xid_switch>s)?xids?(?:[ _](?:error|err|code|id|number)s?)?+)(?:\s?\([\w:.]{{4,32}}\))?+
+        rf"""(?i:(?P<xid_switch>s)?xids?(?:[ _](?:error|err|code|id|number)s?)?+)(?:\s?\(\w{{1,8}}:[\w:.]{{2,24}}\))?+
              (?:\{{[^{{}}\n]{{0,400}}\}})?+{_GAP}(?P<xid_id>\d{{1,6}}(?:\.\d{{1,3}})?){_END}
              (?:,\ ?pid=[^,\n]{{1,40}})?+(?:,\ ?name=[^,\n]{{1,80}})?+""",
         _xid,

@@ -22,7 +22,7 @@ _UNIT: Final = "|".join(
 # hexadecimal part of an address; the comma of `(3,)`.
 _NEIGHBOURS: Final = re.compile(
     rf"""\x00(?:
-          [\ ,:;/.+@~x-]{{0,6}}+(?:(?:and|or)\ )?\x00
+          [\ ,:;/.+@~x-]{{0,6}}+(?:(?:and|or)\ |>)?\x00
         | ,?\ ?(?:{_UNIT})(?![\w-])
         | [\ ,/-]{DAY_OR_MONTH}(?=[\ ,]\x00)
         | ::?[0-9A-Fa-f]{{1,4}}(?!\w)
@@ -55,7 +55,7 @@ def once(masked: str) -> str:
     """Returns `masked` with one of each run of equal blocks of words that hold a placeholder: `a <*> b <*> a <*> b <*>`
     becomes `a <*> b <*>`."""
     words = masked.split(" ")
-    if len(set(words)) > len(words) - 3:
+    if len(set(words)) > len(words) - 2:
         return masked
     out: list[str] = []
     at = 0
