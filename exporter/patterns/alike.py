@@ -1,7 +1,7 @@
 """Masks with a cache that texts share which differ only in digits. Pure functions.
 
-In real logs, most lines differ from an earlier line only in the values of digits. The cache's key is the text with every
-digit replaced by 1, unless the value of a digit matters: then it is the text itself.
+In real logs, most lines differ from an earlier line only in the values of digits. The cache's key is the text with
+every digit replaced by 1, unless the value of a digit matters: then it is the text itself.
 """
 
 import re

@@ -11,8 +11,8 @@ _SHOWN: Final = 80  # characters of a text in a sentence
 
 
 class ConsideredFrame(NamedTuple):
-    """A frame of a stack. `exception` is the type of its exception ("" if unknown), `own` whether it is in the project's
-    own code, and `decides` whether it is part of the fingerprint."""
+    """A frame of a stack. `exception` is the type of its exception ("" if unknown), `own` whether it is in the
+    project's own code, and `decides` whether it is part of the fingerprint."""
 
     frame: str
     exception: str
@@ -24,9 +24,9 @@ class Explanation(NamedTuple):
     """What the fingerprint of an error was made of.
 
     `template` is the masked message, cut; the fingerprint depends on all of it. `kept` are the codes in it. `frame` is
-    what the stack tells, "" if it tells nothing. `frames` are those it was chosen from: the root cause's before those of
-    what it caused, and the innermost first. `root_cause` is the type of the first exception of a chain, "" if there is no
-    chain or its type is unknown.
+    what the stack tells, "" if it tells nothing. `frames` are those it was chosen from: the root cause's before those
+    of what it caused, and the innermost first. `root_cause` is the type of the first exception of a chain, "" if there
+    is no chain or its type is unknown.
     """
 
     version: int

@@ -1,8 +1,8 @@
 """Computes the fingerprint of an error, which identifies its pattern. Pure functions.
 
-The fingerprint is a hash of the error type, the masked message (`mask.py`) and the place where the error began: the frame
-of the stack (`frames.py`) and the test (`failed_test.py`). Increase `VERSION` with every change that alters a fingerprint or a
-pattern, and keep the rules before it in a file of their own, as `version_1.py`.
+The fingerprint is a hash of the error type, the masked message (`mask.py`) and the place where the error began: the
+frame of the stack (`frames.py`) and the test (`failed_test.py`). Increase `VERSION` with every change that alters a
+fingerprint or a pattern, and keep the rules before it in a file of their own, as `version_1.py`.
 """
 
 from functools import lru_cache

@@ -1,8 +1,9 @@
 """Finds where an error began: the stack in traceback or message, and the frame of it that identifies the error.
 
 Pure functions. The frame is the innermost one in the project's own code. Where exceptions are chained it is that of the
-root cause: whatever wraps a failure, the fault is where it began. An exception that occurred *while another was handled*
-is a second fault, so then both frames count. Of an exception group, all exceptions count, in any order and number.
+root cause: whatever wraps a failure, the fault is where it began. An exception that occurred *while another was
+handled* is a second fault, so then both frames count. Of an exception group, all exceptions count, in any order and
+number.
 """
 
 import re
@@ -18,6 +19,7 @@ from exporter.patterns.stack_pytest import first_error
 from exporter.patterns.stack_python import error_line, innermost, read_python
 
 MAX_SEARCHED: Final = 8_192  # characters at each end of a traceback or message that are searched for frames
+MAX_LINES: Final = 300  # lines at each end of them
 MAX_KEYS: Final = 8  # exceptions of a group that the key names
 MAX_REMEMBERED: Final = 4_096  # characters; keys of longer stacks are not cached
 REMEMBERED: Final = 1_024  # stacks in the cache
@@ -51,8 +53,8 @@ class Reading(NamedTuple):
 
 
 class Place(NamedTuple):
-    """Where an error began: `frames` such as `api/test_crud.py:test_create`, and the id of the test that failed. Each is
-    "" if the stack does not tell."""
+    """Where an error began: `frames` such as `api/test_crud.py:test_create`, and the id of the test that failed. Each
+    is "" if the stack does not tell."""
 
     frames: str
     test: str
@@ -122,9 +124,12 @@ def deciding(chain: Chain) -> list[tuple[str, Frame | None]]:
 
 def bounded(stack: str) -> str:
     """Returns the beginning and the end of a stack: a root cause may be in either."""
-    if len(stack) <= 2 * MAX_SEARCHED:
-        return stack
-    return stack[:MAX_SEARCHED].rpartition("\n")[0] + "\n" + stack[-MAX_SEARCHED:].partition("\n")[2]
+    if len(stack) > 2 * MAX_SEARCHED:
+        stack = stack[:MAX_SEARCHED].rpartition("\n")[0] + "\n" + stack[-MAX_SEARCHED:].partition("\n")[2]
+    if stack.count("\n") > 2 * MAX_LINES:
+        lines = stack.split("\n")
+        stack = "\n".join(lines[:MAX_LINES] + lines[-MAX_LINES:])
+    return stack
 
 
 def _find_place(stack: str) -> Place:
