@@ -110,6 +110,12 @@ LETTER: Final = (
         rf"""(?<=\ ['"])(?:{_NAMED})[A-Za-z](?:[A-Za-z_.-]|\d{{1,3}}(?!\d))*+(?=['"])""",
         None,
     ),
+    # ring sdma1 · ring gfx_0.0.0: the engine of a GPU, without its number
+    Kind(
+        "engine",
+        r"(?<=ring\ )(?P<engine_id>[a-z]{2,8})[\d_.][\w.]*+(?=\ timeout)",
+        lambda found: found["engine_id"],
+    ),
     Kind("name", rf"[A-Za-z]{FIELD}*+", field),
 )
 # Kinds that begin with a digit: numbers, times, versions, ids, and lists of them.

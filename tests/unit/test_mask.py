@@ -106,6 +106,7 @@ ONE = {
         ["uid=1,task=python,pid=5", "uid=1,task=train3,pid=7"],
         ["thread 'main' panicked at x", "thread 'worker-3' panicked at x"],
         ["connect to host reports:80 x", "connect to host 10.0.0.1:80 x"],
+        ["ring gfx_0.0.0 timeout", "ring gfx_1.2.0 timeout", "ring gfx timeout"],
         ["dev sda, sector 5", "dev nvme0n1, sector 7", "dev vdb, sector 9"],
     ],
     "empty": [
@@ -153,6 +154,7 @@ TWO = [
     ("'NoneType' is not iterable", "'int' is not iterable"),
     ('"GET /x HTTP/1.1" status: 503 len: 9 time: 0.1', '"GET /x HTTP/1.1" status: 502 len: 9 time: 0.1'),
     ("a < 5", "a > 5"),
+    ("ring gfx_0.0.0 timeout", "ring sdma0 timeout"),
     ("connection refused", "connection reset"),
     ("x <button id>", "x <input id>"),
 ]
