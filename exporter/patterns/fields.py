@@ -53,8 +53,8 @@ _SOURCES: Final = _suffixes(
 # Data files: they vary like the paths they are in.
 _DATA: Final = _suffixes(
     "bak bin bz2 cfg ckpt conf csv db deb dump gif gz html img ini iso jpeg jpg json jsonl lock log mp4 npy npz onnx"
-    " parquet pdf pid pkl png pt pth rpm safetensors sock sqlite svg tar tgz tmp toml tsv txt wav whl xml xz yaml yml zip"
-    " zst"
+    " parquet pdf pid pkl png pt pth rpm safetensors sock sqlite svg tar tgz tmp toml tsv txt wav"
+    " whl xml xz yaml yml zip zst"
 )
 # The random end of a pod's name without a digit; Kubernetes takes its letters from these.
 _SUFFIX: Final = re.compile("-(?!https|xhtml)[bcdfghjklmnpqrstvwxz]{5}(?![A-Za-z-])")
