@@ -1,21 +1,21 @@
 """Joins templates that differ only in words which are values, such as the names of users and services. Pure functions.
 
 `families` depends on the set of templates alone: not on their order, not on how often each occurred, and not on the
-process. Each template is looked at in several views; a view leaves out one or two words, or all values of keys. Templates
-that are the same in a view are compared: the words that one of the left-out places has in them are the values of a
-variable if enough speaks for it (`evidence`). Words that say what happened (`meaning`) are never values.
+process. Each template is looked at in several views: a view leaves out one place, two places, or the values of all
+keys. Templates that are the same in a view are compared: the words seen in a place that is left out are the values of
+a variable if enough speaks for it (`evidence`). Words that say what happened (`meaning`) are never values.
 """
 
 import re
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-from exporter.patterns.evidence import ENOUGH, STRONG, evidence, is_free, is_plural, shared_words
-from exporter.patterns.meaning import Meaning, is_symbol
+from exporter.patterns.evidence import ENOUGH, STRONG, evidence, is_free, is_plural, plain_words, shared_words
+from exporter.patterns.meaning import Meaning
 from exporter.patterns.pieces import VARIABLE, is_placeholder, split
-from exporter.patterns.views import Column, Pieces, Span, keys, pairs, single
+from exporter.patterns.views import Column, Pieces, Span, keys, numbered, pairs, single
 
 MAX_PIECES: Final = 240  # pieces of a template; longer templates are in no family
 MAX_VALUES: Final = 20  # values listed for each place of a family
@@ -91,36 +91,37 @@ def why_apart(one: str, other: str) -> str:
 
 def _places(texts: list[Pieces]) -> dict[Pieces, set[Span]]:
     """Returns the places of texts that are variables."""
-    words = single(texts)
+    known = numbered(texts)
+    words = single(known)
     shared = shared_words(words)
     places: dict[Pieces, set[Span]] = defaultdict(set)
-    for view in (words, pairs(texts), keys(texts)):
+    for view in (words, pairs(known), keys(known)):
         for found in view.values():
-            if len(found) > 1:
-                columns = [
-                    [(pieces, span) for pieces, span in column]
-                    for column in zip(*([(pieces, span) for span in left_out] for pieces, left_out in found), strict=True)
-                ]
-                chosen = [_values(column, shared) for column in columns]
-                if len(columns) == 2 and not all(chosen):
-                    continue  # in a pair, both are values or none is
-                for column, values in zip(columns, chosen, strict=True):
-                    for pieces, span in column:
-                        if "".join(pieces[slice(*span)]) in values:
-                            places[pieces].add(span)
+            if len(found) < 2:
+                continue
+            columns = _columns(found)
+            chosen = [_values(column, shared) for column in columns]
+            if len(columns) == 2 and not all(chosen):
+                continue  # in a pair, both are values or none is
+            for column, values in zip(columns, chosen, strict=True):
+                for pieces, span in column:
+                    if "".join(pieces[slice(*span)]) in values:
+                        places[pieces].add(span)
     return places
+
+
+def _columns(found: Sequence[tuple[Pieces, tuple[Span, ...]]]) -> list[Column]:
+    return [[(pieces, spans[at]) for pieces, spans in found] for at in range(len(found[0][1]))]
 
 
 def _values(column: Column, shared: Mapping[frozenset[str], Collection[str]]) -> set[str]:
     """Returns the words of a place that are values of a variable; the empty set if it is no variable."""
     values = {"".join(pieces[slice(*span)]) for pieces, span in column}
-    if len(values) < 2:
-        return set()
     if is_plural(values):
         return values
     free = {value for value in values if is_free(value)}
-    words = frozenset(value for value in free if not is_placeholder(value) and not is_symbol(value))
-    score = evidence(free, *column[0], shared.get(words, ()))
+    pieces, span = column[0]
+    score = evidence(free, pieces, span, shared.get(plain_words(free), ()))
     if score < ENOUGH:
         return set()
     least = Meaning.NAME_TOO if score >= STRONG else Meaning.NONE

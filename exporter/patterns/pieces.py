@@ -1,24 +1,26 @@
-"""Splits a template into pieces: words, placeholders, texts in quotes, blanks and punctuation. Pure functions."""
+"""Splits a template into pieces: words, placeholders, blanks and punctuation. Pure functions."""
 
 import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
 VARIABLE: Final = "\0"  # stands for a variable place while families are looked for
+MAX_ENCLOSED: Final = 40  # pieces of a text in quotes or brackets
 
 _PIECE: Final = re.compile(
     r"""
       <(?:\w+|\*)>…?                                        # a placeholder
     | \x00
-    | "[^"\n]{1,80}" | (?<!\w)'[^'\n]{1,80}'(?!\w)          # a text in quotes
     | (?:[^\s=,;:()\[\]{}<>"'|\x00]|(?<=\w)'(?=\w))+        # a word
     | \s+ | [\s\S]
     """,
     re.VERBOSE,
 )
 _PLACEHOLDER: Final = re.compile(r"<(?:\w+|\*)>…?|\x00")
+_KEY: Final = frozenset("=:")
+_CLOSING: Final = {'"': '"', "'": "'", "(": ")", "[": "]", "{": "}"}
 _ALNUM: Final = re.compile(r"\w")
-_AFTER_PHRASE: Final = frozenset(
+_PREPOSITIONS: Final = frozenset(
     "at by to from of for with in into on onto over under before after during via as and or".split()  # noqa: SIM905
 )
 
@@ -44,13 +46,21 @@ def without_placeholders(text: str) -> str:
 
 
 def spans(pieces: Sequence[str]) -> Iterator[tuple[int, int]]:
-    """Yields beginning and end of each word, and of each run of pieces between blanks that holds a placeholder, such as
-    `LOCAL(<num>)`, without the punctuation at its end."""
+    """Yields beginning and end of each place that may be variable.
+
+    It is a word; a run of pieces between blanks that holds a placeholder, such as `LOCAL(<*>)`, without the punctuation
+    at its end; or the whole of what is in quotes or brackets.
+    """
     start = 0
     for at, piece in enumerate((*pieces, " ")):
         if not piece.isspace():
-            if at < len(pieces) and is_word(piece):
+            if is_word(piece):
                 yield at, at + 1
+            elif piece in _CLOSING:
+                closing = _CLOSING[piece]
+                end = next((i for i in range(at + 1, min(at + MAX_ENCLOSED, len(pieces))) if pieces[i] == closing), 0)
+                if end > at + 2 and not any(inner in _CLOSING for inner in pieces[at + 1 : end]):
+                    yield at + 1, end
             continue
         end = at
         while end > start and pieces[end - 1] in ",;:.":
@@ -62,16 +72,24 @@ def spans(pieces: Sequence[str]) -> Iterator[tuple[int, int]]:
 
 
 def has_context(pieces: Sequence[str], start: int) -> bool:
-    """Returns whether what stands before a place says that a value follows: a key, quotes or brackets."""
-    if pieces[start][0] in "\"'":
-        return True
-    before = pieces[start - 1] if start else ""
-    if before.isspace() and start > 1 and pieces[start - 2] in "=:":
-        return True
-    return before in ("=", ":", "(", "[", "{", '"', "'")
+    """Returns whether what stands before a place says that a value follows: a key, quotes or an open bracket."""
+    closed = 0
+    for at in range(start - 1, max(start - MAX_ENCLOSED, -1), -1):
+        piece = pieces[at]
+        if piece in _KEY and all(map(str.isspace, pieces[at + 1 : start])):
+            return True
+        if piece in ")]}":
+            closed += 1
+        elif piece in "([{":
+            closed -= 1
+            if closed < 0:
+                return True
+    return start > 0 and pieces[start - 1] in "\"'"
 
 
-def is_closed(pieces: Sequence[str], end: int) -> bool:
-    """Returns whether a place ends a phrase: the end, punctuation or a preposition comes next, not another noun."""
-    rest = [piece for piece in pieces[end : end + 2] if not piece.isspace()]
-    return not rest or not _ALNUM.match(rest[0]) or rest[0] in _AFTER_PHRASE
+def is_closed(pieces: Sequence[str], start: int, end: int) -> bool:
+    """Returns whether a place is a noun of its own and no part of a compound: it comes after a preposition, or before
+    one, before punctuation or the end. In `worker <*> crashed` it may be a part of one, such as `worker process`."""
+    before = "".join(pieces[max(start - 2, 0) : start]).strip()
+    after = "".join(pieces[end : end + 2]).strip()
+    return before in _PREPOSITIONS or after in _PREPOSITIONS or not _ALNUM.match(after)
