@@ -21,7 +21,7 @@ SHARED: Final = 1.0  # a word that stands in another place together with `TOGETH
 TOGETHER: Final = 3
 WEIGHTY: Final = 2.0  # the first word, which says what a text is about, and a short text need so much more
 STRONG: Final = 8.0  # evidence from which a base form of a verb is taken as a name, too
-LITERALS: Final = frozenset(["true", "false", "null", "none", "nil", "undefined"])  # values wherever a key has them
+LITERALS: Final = frozenset(["", "true", "false", "null", "none", "nil", "undefined"])  # values wherever a key has them
 
 _IDENTIFIER: Final = re.compile(r"\w[._\-/@$\\+#]+\w|[a-z][A-Z]|[<\x00]")
 

@@ -20,6 +20,7 @@ from exporter.patterns.views import Column, Pieces, Span, keys, numbered, pairs,
 MAX_PIECES: Final = 240  # pieces of a template; longer templates are in no family
 MAX_VALUES: Final = 20  # values listed for each place of a family
 ROUNDS: Final = 4
+_ANY: Final = r"""((?<=[("'\[{])[^()\[\]{}"'\n]*(?=[)"'\]}])|\S*?)"""  # the text of a place, in an expression
 
 
 class Family(NamedTuple):
@@ -130,16 +131,15 @@ def _values(column: Column, shared: Mapping[frozenset[str], Collection[str]]) ->
 
 def _replace(text: _Text, places: set[Span]) -> _Text:
     """Returns the text with `VARIABLE` at the places; of places that overlap, the longer one counts."""
-    pieces, origins, at = [], [], 0
-    ends: dict[int, int] = {}
-    for start, end in sorted(places):
-        ends[start] = end  # sorted: the longest of those that begin here
-    while at < len(text.pieces):
-        end = ends.get(at, at + 1)
-        pieces.append(VARIABLE if at in ends else text.pieces[at])
-        origins.append("".join(text.origins[at:end]))
-        at = end
-    return _Text(tuple(pieces), tuple(origins))
+    pieces: list[str] = []
+    origins: list[str] = []
+    done = 0
+    for start, end in sorted(places, key=lambda place: (place[0], -place[1])):
+        if start >= done:
+            pieces += (*text.pieces[done:start], VARIABLE)
+            origins += (*text.origins[done:start], "".join(text.origins[start:end]))
+            done = end
+    return _Text((*pieces, *text.pieces[done:]), (*origins, *text.origins[done:]))
 
 
 def _family(members: list[str], current: Mapping[str, _Text], pieces: Pieces) -> Family:
@@ -164,7 +164,7 @@ def _fits(template: str, family: Family) -> bool:
 def _pattern(family: Family) -> tuple[re.Pattern[str], tuple[bool, ...]]:
     """Returns the expression that a member matches, with a group for each `<*>` of the family's template, and which of
     these groups are variable places; masking left the others."""
-    text = re.escape(family.template).replace(re.escape("<*>"), r"""("[^"\n]*"|'[^'\n]*'|[^\s]+?)""")
+    text = re.escape(family.template).replace(re.escape("<*>"), _ANY)
     pattern = re.compile(text)
     groups = [found.groups() for found in map(pattern.fullmatch, family.members) if found]
     return pattern, tuple(any(value != "<*>" for value in values) for values in zip(*groups, strict=True))

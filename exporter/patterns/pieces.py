@@ -17,6 +17,7 @@ _PIECE: Final = re.compile(
     re.VERBOSE,
 )
 _PLACEHOLDER: Final = re.compile(r"<(?:\w+|\*)>…?|\x00")
+_NO_VALUE: Final = frozenset(["", ",", ";", ")", "]", "}"])
 _KEY: Final = frozenset("=:")
 _CLOSING: Final = {'"': '"', "'": "'", "(": ")", "[": "]", "{": "}"}
 _ALNUM: Final = re.compile(r"\w")
@@ -49,26 +50,40 @@ def spans(pieces: Sequence[str]) -> Iterator[tuple[int, int]]:
     """Yields beginning and end of each place that may be variable.
 
     It is a word; a run of pieces between blanks that holds a placeholder, such as `LOCAL(<*>)`, without the punctuation
-    at its end; or the whole of what is in quotes or brackets.
+    at its end; the whole of what is in quotes or brackets; or where a value is missing, as in `()` and `key= `.
     """
     start = 0
     for at, piece in enumerate((*pieces, " ")):
-        if not piece.isspace():
-            if is_word(piece):
-                yield at, at + 1
-            elif piece in _CLOSING:
-                closing = _CLOSING[piece]
-                end = next((i for i in range(at + 1, min(at + MAX_ENCLOSED, len(pieces))) if pieces[i] == closing), 0)
-                if end > at + 2 and not any(inner in _CLOSING for inner in pieces[at + 1 : end]):
-                    yield at + 1, end
-            continue
-        end = at
-        while end > start and pieces[end - 1] in ",;:.":
-            end -= 1
-        run = pieces[start:end]
-        if len(run) > 1 and any(map(is_placeholder, run)) and is_word(run[0]):
-            yield start, end
-        start = at + 1
+        if piece.isspace():
+            if end := _run(pieces, start, at):
+                yield start, end
+            start = at + 1
+        elif is_word(piece):
+            yield at, at + 1
+        elif piece in _CLOSING:
+            if end := _enclosed(pieces, at):
+                yield at + 1, end
+        elif piece == "=" and "".join(pieces[at + 1 : at + 2]).strip() in _NO_VALUE:
+            yield at + 1, at + 1
+
+
+def _run(pieces: Sequence[str], start: int, end: int) -> int:
+    """Returns the end of a run of pieces that is one place, else 0."""
+    while end > start and pieces[end - 1] in ",;:.":
+        end -= 1
+    run = pieces[start:end]
+    return end if len(run) > 1 and any(map(is_placeholder, run)) and is_word(run[0]) else 0
+
+
+def _enclosed(pieces: Sequence[str], opening: int) -> int:
+    """Returns the end of what is in quotes or brackets if it is one place, but not one word, else 0."""
+    closing = _CLOSING[pieces[opening]]
+    for at in range(opening + 1, min(opening + MAX_ENCLOSED, len(pieces))):
+        if pieces[at] == closing:
+            return at if at != opening + 2 else 0
+        if pieces[at] in _CLOSING:
+            break
+    return 0
 
 
 def has_context(pieces: Sequence[str], start: int) -> bool:

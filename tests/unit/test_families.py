@@ -22,6 +22,8 @@ ONE = {
     "values of a key": ("check pass; user={} shell=bash", [["alice", "bob", "carol", "dave"]]),
     "true and false": ("display policy: dozing={} source=app", [["true", "false"]]),
     "null beside a name": ("window focus: owner={} id=<*>", [["null", "launcher"]]),
+    "no value beside a masked one": ("lease for client <*> ({}) ended", [["<*>", ""]]),
+    "no value beside a name": ("check of login; user={} tty=ssh", [["", "alice"]]),
     "quoted names": ("no module is named '{}'", [["foo", "bar", "baz", "qux"]]),
     "quoted names with blanks": ("no such device: '{}' at <*>", [["laser mouse", "usb audio", "web cam", "hid"]]),
     "classes": ("Binding service {} to client <*>", [["a.b.Sync", "a.b.Mail", "a.c.Clock", "a.c.Dialer"]]),
