@@ -72,6 +72,23 @@ def family_of(template: str, known: Iterable[Family]) -> Family | None:
     return min(fitting, key=lambda family: (len(family.values), family.template), default=None)
 
 
+def representatives(family: Family) -> Family:
+    """Returns the family with only so many members as `family_of` needs: it gives the same answers for both. A family
+    may have thousands of members."""
+    pattern, variable = _pattern(family)
+    missing = {group for group, free in enumerate(variable, 1) if free}
+    kept: list[str] = []
+    for member in family.members:
+        found = pattern.fullmatch(member)
+        shown = {group for group in missing if found and found[group] != "<*>"}
+        if shown or not kept:
+            kept.append(member)
+            missing -= shown
+        if not missing:
+            break
+    return family._replace(members=tuple(kept))
+
+
 def why_apart(one: str, other: str) -> str:
     """Returns one sentence that says why two templates are not one pattern, judged without the other templates."""
     left, right = split(one), split(other)
