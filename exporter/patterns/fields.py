@@ -24,8 +24,9 @@ _TERM: Final = re.compile(
           |(?:tls|ssl)v?[123]|oauth2|p2p|ext[34]|s3|k8s|e2e|latin-?1)
         # SSLV3Error, urllib3.exceptions.ReadTimeoutError
       | (?:[A-Za-z]\w*\.)*+[A-Za-z]\w*(?:Error|Exception|Warning|Failure|Timeout)
-        # E2BIG, ERR_HTTP2_PROTOCOL_ERROR, SSLV3_ALERT_HANDSHAKE_FAILURE
-      | E2BIG | [A-Z]{3,}\d{0,2}(?:_[A-Z]{2,}\d{0,2})++
+        # E2BIG, ORA-00942, E11000, ERR_HTTP2_PROTOCOL_ERROR, SSLV3_ALERT_HANDSHAKE_FAILURE
+      | E2BIG | (?:ORA|TNS|PLS|DP[IY])-\d{3,6} | E\d{5}
+      | [A-Z]{3,}\d{0,2}(?:_[A-Z]{2,}\d{0,2})++
         # test_http2_upgrade, TestV2Api
       | (?:test_|Test[A-Z])[A-Za-z]*+(?:[A-Za-z_]|\d{1,2}(?!\d))*+
         # libcudnn.so.8
@@ -35,7 +36,7 @@ _TERM: Final = re.compile(
 )
 # Names of hosts without a digit: build.ci.example.com, db.internal
 _HOST: Final = re.compile(
-    r"(?:[\w-]+\.)+(?:com|org|edu|gov|internal|local|localdomain|lan|corp|example)"
+    r"(?:[\w-]+\.)+(?:com|org|edu|gov|internal|local|localdomain|lan|corp|example|(?:ac|com?|edu|gov|mil|net|org)\.[a-z]{2})"
     r"|(?:[\w-]+\.){2,}(?:net|io|int|mil|de|uk|fr|nl|cn|jp|kr|hk|tw|in|ru|br|ca|au|eu|us|ch|se|it|es)"
 )
 _HEX: Final = re.compile("[0-9A-Fa-f]{8,}|[0-9a-f]{6,}")
@@ -76,6 +77,12 @@ def source(path: str) -> str:
     if path.startswith(("/tmp/", "/var/folders/")):
         return HOLE
     return name if path[0] in "/~." or ":" in directory or _DIGIT.search(directory) else path
+
+
+def host(found: re.Match[str]) -> str:
+    """Returns what stays of a dotted name before a number: all of the name of a source file, nothing of a host."""
+    text = found.group()
+    return text if text.endswith(_SOURCES) else HOLE
 
 
 def path(found: re.Match[str]) -> str:

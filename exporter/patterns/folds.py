@@ -11,9 +11,9 @@ DAY_OR_MONTH: Final = (
 )
 _UNIT: Final = "|".join(
     (
-        r"(?:[KMGTPE]i?|[kmgtp])(?:[Bb](?:ytes?|its?)?(?:/s(?:ec)?|ps)?)?|[Bb]",  # GiB, kB, Mi, G, MB/s
+        r"(?:[KMGTPE]i?|[kmgtp])[Bb](?:ytes?|its?)?(?:/s(?:ec)?|ps)?|[KMGT]i?|B",  # GiB, kB, Mi, G, MB/s
         r"(?:kilo|mega|giga|tera)?[Bb]ytes?|bits?",
-        r"[nmµu]?s|h|hrs?|(?:nano|micro|milli)?sec(?:ond)?s?|min(?:ute)?s?|hours?|d|days?|w|weeks?|months?|years?",
+        r"[nmµu]?s|hrs?|(?:nano|micro|milli)?sec(?:ond)?s?|min(?:ute)?s?|hours?|days?|weeks?|months?|years?",
         r"[kMG]?Hz|°?[CF]|%|percent|[mk]?W|[rR][pP][mM]|fps|px",
         r"[AaPp]\.?[Mm]|UTC|GMT|Z|[ECMP][SD]T|CES?T|EES?T|BST|IST|JST|MSK|HKT|SGT|AE[SD]T",
     )
@@ -36,7 +36,7 @@ _COUNTED: Final = re.compile(
     r"|file|GPU|item|job|line|message|node|object|packet|page|process|request|row|sample|step|task|test|thread|time|token"
     r"|warning|worker))(?:s|es)?\b"
 )
-_NESTED: Final = re.compile(r"\[{2,}\x00\]+(?:,? ?\[+\x00\]+)*+\]*+|(?<!\w)\[\]")
+_NESTED: Final = re.compile(r"(?<!\[)\[{2,}\x00\]+(?:,? ?\[+\x00\]+)*+\]*+|(?<!\w)\[\]")
 _LONGEST_BLOCK: Final = 12  # words of a repeated block
 
 

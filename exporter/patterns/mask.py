@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from exporter.patterns.codes import CODES, STEMS
-from exporter.patterns.fields import FIELD, HOLE, NO_FIELD, SEPARATORS, field, path
+from exporter.patterns.fields import FIELD, HOLE, NO_FIELD, SEPARATORS, field, host, path
 from exporter.patterns.folds import DAY_OR_MONTH, fold
 
 PLACEHOLDER: Final = "<*>"
@@ -34,18 +34,17 @@ PLAIN: Final = Kind(
     "plain",
     rf"""(?:
           (?:(?=[abdfijklmpqtuvyzBKLPQUVYZ])(?!inf\b)|(?!(?i:{STEMS})|{DAY_OR_MONTH}|{_NO_NUMBER}|SIG))
-          (?![A-Fa-f]{{8}})[A-Za-z]++(?:-[A-Za-z]++)*+(?![:=]\S){NO_FIELD}
-          (?:[\s,;)\]}}>!?]|[.:=](?=\s)|[<{{](?=[A-Za-z])|["'](?=[A-Za-z])(?!.:[\\/])|\((?=[A-Za-z])(?!n(?:il|ull)\))
+          (?![A-Fa-f]{{8}})[A-Za-z]++(?:-[A-Za-z]++)*+(?!=|:\S){NO_FIELD}
+          (?:[\s,;)\]}}>!?]|[.:](?=\s)|[<{{](?=[A-Za-z])|["'](?=[A-Za-z])(?!.:[\\/])|\((?=[A-Za-z])(?!n(?:il|ull)\))
             |\[(?=[A-Za-z])(?![A-Fa-f]{{1,4}}\d{{0,3}}:))*+
         )++""",
     None,
 )
-# Kinds that begin with a letter, after the codes.
-LETTER: Final = (
-    # worker_exit_code: the part before a code's label
-    Kind("prefix", r"(?:[A-Za-z]++_)*?[A-Za-z]++_(?=(?i:s?xid|exit|err|status|code|ret|sql|sig))", None),
-    # Mar 15 12:34:56 · Sun, 15 Mar: the names; the numbers are fields of their own
-    Kind("date", rf"(?:{DAY_OR_MONTH}[.,]?\s{{1,3}})+(?=\d)", HOLE + " "),
+# `"GET /x HTTP/1.1" status: 200 len: 1893 time: 0.2`: in a record of a request that labels its measurements, the status is
+# one of them, unless the server failed. Without the labels the status is a code.
+RECORD: Final = Kind("record", r"""HTTP/\d(?:\.\d)?["']?\ status:\ [1-4]\d\d(?=\ \w{1,20}:\ \d)""", f"HTTP {HOLE}")
+# Kinds that begin with a letter and hold a colon, tried after the codes.
+COLON: Final = (
     # https://a.example/x?id=1
     Kind(
         "url",
@@ -59,46 +58,58 @@ LETTER: Final = (
     # FF:F2:9F:16:E2 · fe80::1%eth0
     Kind(
         "hex_colons",
-        r"(?=[A-Fa-f:]{0,20}+\d|(?:[A-Fa-f]{2}:){4})[A-Fa-f][0-9A-Fa-f]{0,7}:{1,2}+(?=[0-9A-Fa-f]{1,4}\b)",
+        r"[A-Fa-f](?=[A-Fa-f:]{0,20}+\d|[A-Fa-f]:(?:[A-Fa-f]{2}:){3})[0-9A-Fa-f]{0,7}:{1,2}+(?=[0-9A-Fa-f]{1,4}\b)",
         HOLE,
     ),
     # api.example.com:443 · localhost:8080
-    Kind(
-        "host",
-        r"(?:(?:[A-Za-z_-]++\.)++(?!(?:c|h|cc|cpp|cu|go|hs|java|js|kt|ml|php|pl|py|rb|rs|sh|ts):)[A-Za-z]{2,12}|localhost)(?=:\d{2,5}(?!\d))",
-        HOLE,
-    ),
+    Kind("host", r"(?:(?:[A-Za-z_-]++\.)++[A-Za-z]{2,12}+|localhost)(?=:\d{2,5}(?!\d))", host),
+)
+# Other kinds that begin with a letter.
+LETTER: Final = (
+    # worker_exit_code: the part before a code's label
+    Kind("prefix", r"(?:[A-Za-z]++_)*?[A-Za-z]++_(?=(?i:s?xid|exit|err|status|code|ret|sql|sig))", None),
+    # Mar 15 12:34:56 · Sun, 15 Mar: the names; the numbers are fields of their own
+    Kind("date", rf"(?=[ADFJMNOSTW])(?:{DAY_OR_MONTH}[.,]?\s{{1,3}}){{1,3}}+(?=\d)", HOLE + " "),
     # nan
     Kind("no_number", rf"{_NO_NUMBER}{NO_FIELD}", HOLE),
-    Kind("name", rf"{FIELD}++", field),
+    Kind("name", rf"[A-Za-z]{FIELD}*+", field),
 )
 # Kinds that begin with a digit: numbers, times, versions, ids, and lists of them.
 DIGIT: Final = (Kind("number", rf"\d{FIELD}*+(?:[ ,:]{{1,2}}\d{FIELD}*+)*+", HOLE),)
 # Kinds that begin with another character.
 OTHER: Final = (
-    Kind("separators", r"""[\s,;)\]}>`|=]++(?<![ \t](?=\d))|[:'"](?=[A-Za-z\d])""", None),
-    # "/srv/my data/a.csv"
-    Kind("quoted_path", rf"""(?:"(?={_ROOT})[^"\n]{{2,400}}+"|'(?={_ROOT})[^'\n]{{2,400}}+')""", f"'{HOLE}'"),
+    # what separates fields, where none of the kinds below begins
+    Kind(
+        "separators",
+        rf"""(?:[\s,;)\]}}<{{>`|\x00]|["'](?!{_ROOT})|=(?![\s,;&]|\Z)|\[(?!['"\s]|[0-9A-Fa-f.]{{0,15}}+:)|\((?![\s\dn)])
+            |:(?!:))++""",
+        None,
+    ),
     # /srv/a.csv · ../x · ~/x · \\host\share
-    Kind("path", rf"(?:~|\.{{1,2}})?/(?=[\w.~*$@%/-])(?:{FIELD}|[=&])++|\\\\{FIELD}++", path),
+    Kind("path", rf"(?:(?:~|\.{{1,2}})?/(?=[\w.~*$@%/-])(?:{FIELD}|[=&])++|\\\\{FIELD}++)", path),
+    # "/srv/my data/a.csv"
+    Kind("path_in_quotes", rf"""(?:"(?={_ROOT})[^"\n]{{2,400}}+"|'(?={_ROOT})[^'\n]{{2,400}}+')""", f"'{HOLE}'"),
     # [::1]:80 · ::1
-    Kind("ip", r"\[(?=[0-9A-Fa-f.]{0,15}+:)[0-9A-Fa-f:.]{2,45}+(?:%\w{1,20})?\]|(?<!\w)::(?=[0-9A-Fa-f]{1,4}\b)", HOLE),
+    Kind("ip", r"(?:\[(?=[0-9A-Fa-f.]*+:)[0-9A-Fa-f:.]{2,45}+(?:%\w{1,20})?\]|(?<!\w)::(?=[0-9A-Fa-f]{1,4}\b))", HOLE),
     # (nil) · -inf
-    Kind("nil", rf"\((?:nil|null)\)|[-+]{_NO_NUMBER}{NO_FIELD}", HOLE),
+    Kind("nil", rf"(?:\((?:nil|null)\)|[-+]{_NO_NUMBER}{NO_FIELD})", HOLE),
+    # rhost= · user () at: a value that is empty
+    Kind("empty_value", r"(?<=\w)=(?=\s\w++=|\s*+$|[,;&])", f"={HOLE}"),
+    Kind("empty_brackets", r"\((?<=\s\()\)", f"({HOLE})"),
     # ['a', 'b']: a list of quoted values, one or several
-    Kind("quoted_list", rf"(?<!\w)\[{_QUOTED}(?:,\ ?{_QUOTED})*+\]", f"[{HOLE}]"),
+    Kind("quoted_list", rf"\[(?<!\w\[){_QUOTED}(?:,\ ?{_QUOTED})*+\]", f"[{HOLE}]"),
     # [ 12.345678]: blanks that right-align a number
     Kind("padding", r"[\[(]\s+(?=\d)", lambda found: found.group()[0]),
-    # -5, #3, $x
-    Kind("symbol", rf"(?![.\\]?[.\\])[^\w{SEPARATORS}]{FIELD}*+", field),
-    Kind("rest", r"\.++|[\s\S]", None),
+    # -5 · #3 · _x · ключ
+    Kind("other_field", rf"(?!\.)[^{SEPARATORS}]{FIELD}*+", field),
+    Kind("rest", r"(?:\.++|[\s\S])", None),
 )
 
 
-def _alternatives(kinds: tuple[Kind, ...]) -> str:
-    return "|".join(
-        kind.pattern if f"(?P<{kind.name}>" in kind.pattern else f"(?P<{kind.name}>{kind.pattern})" for kind in kinds
-    )
+def _alternatives(*kinds: Kind) -> str:
+    """Returns an alternation. Each alternative ends in an empty group, which names the kind in `re.Match.lastgroup`; a
+    group around the alternative would keep `re` from skipping it by its first character."""
+    return "|".join(f"{kind.pattern}(?P<{kind.name}>)" for kind in kinds)
 
 
 _CODES: Final = {
@@ -106,16 +117,18 @@ _CODES: Final = {
     for first in ("letter", "digit", "other")
 }
 _SCANNER: Final = re.compile(
-    rf"""{_alternatives((PLAIN,))}
-      | (?=[^\W\d])(?:(?=(?i:{STEMS})|SIG)(?:{_alternatives(_CODES["letter"])})|{_alternatives(LETTER)})
-      | (?=\d)(?:{_alternatives(_CODES["digit"] + DIGIT)})
-      | {_alternatives(_CODES["other"] + OTHER)}""",
+    rf"""(?=[A-Za-z])(?:
+            {_alternatives(PLAIN)}
+          | (?=(?i:{STEMS})|SIG)(?:{_alternatives(RECORD, *_CODES["letter"])})
+          | (?=[\w.+-]*+:)(?:{_alternatives(*COLON)})
+          | {_alternatives(*LETTER)}
+        )
+      | (?=\d)(?:{_alternatives(*_CODES["digit"], *DIGIT)})
+      | {_alternatives(*_CODES["other"], *OTHER)}""",
     re.VERBOSE,
 )
-_REPLACE: Final = {
-    kind.name: kind.replace
-    for kind in (PLAIN, *LETTER, *DIGIT, *OTHER, *(k for kinds in _CODES.values() for k in kinds))
-}
+_KINDS: Final = (PLAIN, RECORD, *COLON, *LETTER, *DIGIT, *OTHER)
+_REPLACE: Final = {kind.name: kind.replace for kind in _KINDS} | {code.name: code.spell for code in CODES}
 _CODE_NAMES: Final = frozenset(code.name for code in CODES)
 _ROWS: Final = re.compile(r"(?<=\n)\d++\t[^\n]*+")
 _ESCAPES: Final = re.compile(r"\x1b(?:\[[0-?]*+[ -/]*+[@-~]|\][^\x07\x1b]*+(?:\x07|\x1b\\)?|[@-_])")
