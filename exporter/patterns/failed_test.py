@@ -1,7 +1,7 @@
 """Finds which test failed, from how pytest and unittest name it. Pure functions.
 
-    tests/ui/test_catalog.py::TestSearch::test_search[chrome]      test_search (shop.tests.TestSearch)
-    _______________ TestSearch.test_search[chrome] ______________  _____ ERROR at setup of test_search _____
+tests/ui/test_catalog.py::TestSearch::test_search[chrome]      test_search (shop.tests.TestSearch)
+_______________ TestSearch.test_search[chrome] ______________  _____ ERROR at setup of test_search _____
 """
 
 import re

@@ -44,7 +44,9 @@ def fingerprint(type_: str, message: str, traceback: str | None) -> Pattern:
 def with_message(message: str, place: Place) -> tuple[str, Place]:
     """Returns the text of a message, and the place that message and traceback tell together. `place` is that of the
     traceback."""
-    reading = _split(message, MAX_MASKED_MESSAGE) if len(message) <= MAX_REMEMBERED else split(message, MAX_MASKED_MESSAGE)
+    reading = (
+        _split(message, MAX_MASKED_MESSAGE) if len(message) <= MAX_REMEMBERED else split(message, MAX_MASKED_MESSAGE)
+    )
     inner = find_place(reading.stack) if reading.stack else NOWHERE
     return reading.text, Place(place.frames or inner.frames, reading.test or place.test or inner.test)
 

@@ -45,12 +45,12 @@ _OPERATION: Final = re.compile(
 )
 _FAULT: Final = re.compile(
     r"""
-      [\w.](?:Error|Exception|Failure|Fault|Warning|Timeout|Interrupt|Abort|Exit|Err)s?$    # TypeError
+      (?i:error|exception|fail)                                                               # TypeError
+    | \w(?:Fault|Warning|Timeout|Interrupt|Abort|Exit)s?$ | ^Stop(?:Async)?Iteration$         # KeyboardInterrupt
     | (?:Expired|Exceeded|Denied|Refused|NotFound|Killed|Evicted|BackOff|Unavailable|NotReady)  # CrashLoopBackOff
-    | ^Err[A-Z] | ^Failed[A-Z] | ^Stop(?:Async)?Iteration$                                    # ErrImagePull
-    | ^E[A-Z]{3,}$ | ^SIG[A-Z]{2,}$                                                           # ENOENT, SIGKILL
-    | ^[A-Z]+(?:_[A-Z]+)+$                                                                    # CUBLAS_STATUS_…
-    | ^(?:cuda|hip|nccl|cublas|cudnn|nvml)[A-Z]                                               # cudaErrorLaunchFailure
+    | ^Err[A-Z] | ^E[A-Z]{3,}$ | ^SIG[A-Z]{2,}$                                               # ErrImagePull, ENOENT, SIGKILL
+    | ^[A-Z]+(?:_[A-Z]+)+$ | (?i:_status_)                                                    # CUBLAS_STATUS_…
+    | ^(?:cuda|hip|nccl|cublas|cudnn|nvml)[A-Z]                                               # cudaSuccess
     | ^test_ | _test$ | (?:^|[.:/])Test[A-Z] | ::                                             # the id of a test
     """,
     re.VERBOSE,

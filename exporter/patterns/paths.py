@@ -1,8 +1,8 @@
 """Shortens paths of source files, and tells the project's own files from installed and generated ones. Pure functions.
 
-    /home/ci-17/job/3/api/test_crud.py                                   api/test_crud.py          own
-    C:\\ci\\suite\\billing\\tests\\test_crud.py                              billing/tests/test_crud.py  own
-    /srv/venv/lib/python3.11/site-packages/torch/nn/module.py            torch/nn/module.py        not own
+/home/ci-17/job/3/api/test_crud.py                                   api/test_crud.py          own
+C:\\ci\\suite\\billing\\tests\\test_crud.py                              billing/tests/test_crud.py  own
+/srv/venv/lib/python3.11/site-packages/torch/nn/module.py            torch/nn/module.py        not own
 """
 
 import re

@@ -32,8 +32,8 @@ def split(text: str) -> tuple[str, ...]:
 
 
 def is_word(piece: str) -> bool:
-    """Returns whether a piece may be a value, so is more than blanks or punctuation."""
-    return piece == VARIABLE or _ALNUM.search(piece) is not None or "<*>" in piece
+    """Returns whether a piece may be a value, so is more than blanks or punctuation. A slash is the shortest path."""
+    return piece == VARIABLE or _ALNUM.search(piece) is not None or "<*>" in piece or piece == "/"
 
 
 def is_placeholder(text: str) -> bool:
@@ -105,6 +105,6 @@ def has_context(pieces: Sequence[str], start: int) -> bool:
 def is_closed(pieces: Sequence[str], start: int, end: int) -> bool:
     """Returns whether a place is a noun of its own and no part of a compound: it comes after a preposition, or before
     one, before punctuation or the end. In `worker <*> crashed` it may be a part of one, such as `worker process`."""
-    before = "".join(pieces[max(start - 2, 0) : start]).strip()
-    after = "".join(pieces[end : end + 2]).strip()
+    before = "".join(pieces[max(start - 2, 0) : start]).strip().lower()
+    after = "".join(pieces[end : end + 2]).strip().lower()
     return before in _PREPOSITIONS or after in _PREPOSITIONS or not _ALNUM.match(after)

@@ -1,15 +1,15 @@
 """Reads stacks whose frames begin with `at`: Java and other JVM languages, JavaScript, .NET. Pure functions.
 
-    java.lang.RuntimeException: wrapped             Error: wrapped
-        at com.acme.Job.run(Job.java:12)                at run (/srv/app/job.js:12:3) {
-        ... 3 more                                    [cause]: Error: no
-    Caused by: java.io.IOException: no                    at read (file:///srv/app/disk.js:3:1)
-        at com.acme.Disk.read(Disk.java:3)
-                                                    AggregateError: all failed
-    System.IO.IOException: no                           at main (/srv/app/job.js:9:1) {
-       at Acme.Disk.Read(String p) in C:\\x.cs:line 3  [errors]: [
-                                                        Error: no
-                                                            at read (/srv/app/disk.js:3:1)
+java.lang.RuntimeException: wrapped             Error: wrapped
+    at com.acme.Job.run(Job.java:12)                at run (/srv/app/job.js:12:3) {
+    ... 3 more                                    [cause]: Error: no
+Caused by: java.io.IOException: no                    at read (file:///srv/app/disk.js:3:1)
+    at com.acme.Disk.read(Disk.java:3)
+                                                AggregateError: all failed
+System.IO.IOException: no                           at main (/srv/app/job.js:9:1) {
+   at Acme.Disk.Read(String p) in C:\\x.cs:line 3  [errors]: [
+                                                    Error: no
+                                                        at read (/srv/app/disk.js:3:1)
 """
 
 import re
@@ -21,7 +21,9 @@ from exporter.patterns.stack import Chain, Frame, Raised, frame, function_name, 
 MAX_LINE: Final = 500  # characters; longer lines hold no frame
 MAX_LEAVES: Final = 20  # errors of an aggregate that are read
 _JVM: Final = re.compile(r"(?:[\w.@$-]*+/)*+([\w$.<>-]++)\(([^()]*+)\)")
-_JVM_PLACE: Final = re.compile(r"(?:[\w$-]++\.(?:java|kt|kts|scala|groovy|clj))(?::\d++)?+$|Native Method$|Unknown Source$|<")
+_JVM_PLACE: Final = re.compile(
+    r"(?:[\w$-]++\.(?:java|kt|kts|scala|groovy|clj))(?::\d++)?+$|Native Method$|Unknown Source$|<"
+)
 _JVM_LIBRARY: Final = re.compile(
     r"(?:java|javax|jdk|sun|com\.sun|kotlin|kotlinx|scala|clojure|groovy|org\.codehaus\.groovy|org\.junit|junit|org\.testng"
     r"|org\.gradle|worker\.org\.gradle|org\.apache\.maven|org\.mockito|org\.springframework|org\.openqa\.selenium|io\.netty"

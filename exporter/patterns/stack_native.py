@@ -1,14 +1,14 @@
 """Reads stacks of compiled programs: Go, Rust, C++ (gdb, sanitizers, PyTorch, glog). Pure functions.
 
-    goroutine 7 [running]:              thread 'main' panicked at src/net.rs:42:13:
-    main.(*T).close(0xc000012345)       stack backtrace:
-            /src/app/index.go:99 +0x1d     0: rust_begin_unwind
-                                                     at /rustc/9fc6b431/library/std/src/panicking.rs:652:5
-                                           1: app::net::poll
-                                                     at ./src/net.rs:8:9
+goroutine 7 [running]:              thread 'main' panicked at src/net.rs:42:13:
+main.(*T).close(0xc000012345)       stack backtrace:
+        /src/app/index.go:99 +0x1d     0: rust_begin_unwind
+                                                 at /rustc/9fc6b431/library/std/src/panicking.rs:652:5
+                                       1: app::net::poll
+                                                 at ./src/net.rs:8:9
 
-    #1  0x00007f in Disk::read (this=0x1) at /src/disk.cc:12        frame #1: c10::Error::Error(int) + 0x57 (0x7f in /x.so)
-    #2 0x55e in Disk::read(int) /src/disk.cc:12:3                       @     0x7f1234 Disk::read()
+#1  0x00007f in Disk::read (this=0x1) at /src/disk.cc:12        frame #1: c10::Error::Error(int) + 0x57 (0x7f in /x.so)
+#2 0x55e in Disk::read(int) /src/disk.cc:12:3                       @     0x7f1234 Disk::read()
 """
 
 import re
@@ -25,8 +25,12 @@ _PANIC: Final = re.compile(
 )
 _NUMBERED: Final = re.compile(r"\s*+\d++:\s++(?:0x[0-9a-f]++ - )?+(\S[^\n]*+)")
 _RUST_PLACE: Final = re.compile(r"\s++at (\S[^\n]*?)(?::\d++){1,2}+\s*+$")
-_RUST_LIBRARY: Final = re.compile(r"<?(?:&mut |dyn )?+(?:std|core|alloc|rust_begin|__rust|_?__?libc|backtrace|test)(?:::|_|$)|_start$|clone")
-_CALL: Final = re.compile(r"\s*+(?:frame )?+(?:#(\d++):?+|@|(\d++)[#:])\s++(?:0x[0-9a-fA-F]++(?: in|:)?+\s++)?+(\S[^\n]*+)")
+_RUST_LIBRARY: Final = re.compile(
+    r"<?(?:&mut |dyn )?+(?:std|core|alloc|rust_begin|__rust|_?__?libc|backtrace|test)(?:::|_|$)|_start$|clone"
+)
+_CALL: Final = re.compile(
+    r"\s*+(?:frame )?+(?:#(\d++):?+|@|(\d++)[#:])\s++(?:0x[0-9a-fA-F]++(?: in|:)?+\s++)?+(\S[^\n]*+)"
+)
 _CPP_LIBRARY: Final = re.compile(
     r"(?:c10|c10d|at|torch|caffe2|std|boost|absl|google|testing|v8|node|gloo|pybind11|base::debug|nvidia|cub|thrust)::"
     r"|__\w|_?Py[A-Z_]|cuda[A-Z]|nccl[A-Z]|operator (?:new|delete)"

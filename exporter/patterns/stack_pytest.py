@@ -1,12 +1,12 @@
 """Reads the tracebacks that pytest writes, in its forms `long`, `short` and `line`. Pure functions.
 
-    ____________________ test_login ____________________      tests/test_login.py:44: in test_login
-                                                                  assert client.ready()
-        def test_login():                                     E   assert False
-    >       assert client.ready()
-    E       assert False
-                                                              /srv/suite/tests/test_login.py:44: assert False
-    tests/test_login.py:44: AssertionError
+____________________ test_login ____________________      tests/test_login.py:44: in test_login
+                                                              assert client.ready()
+    def test_login():                                     E   assert False
+>       assert client.ready()
+E       assert False
+                                                          /srv/suite/tests/test_login.py:44: assert False
+tests/test_login.py:44: AssertionError
 """
 
 import re
@@ -16,7 +16,8 @@ from exporter.patterns.stack import Raised, frame, type_name
 
 # A place: the end of a frame in the form `long`, the beginning of one in `short`, the whole of one in `line`.
 _PLACE: Final = re.compile(
-    r"^((?:[A-Za-z]:)?+[^\s:\"'>|][^:\n]*+)(?<=\.py|pyx):\d++(?::(?: in ([^\n]++)|[^\S\n]?+([^\n]*+))|[^\S\n]*+$)", re.MULTILINE
+    r"^((?:[A-Za-z]:)?+[^\s:\"'>|][^:\n]*+)(?<=\.py|pyx):\d++(?::(?: in ([^\n]++)|[^\S\n]?+([^\n]*+))|[^\S\n]*+$)",
+    re.MULTILINE,
 )
 _DEF: Final = re.compile(r"^[> ][^\S\n]*+(?:async )?+def (\w++)", re.MULTILINE)
 _ERROR: Final = re.compile(r"^E {3,}+([^\n]++)", re.MULTILINE)

@@ -1,17 +1,17 @@
 """Reads stacks that Python writes: tracebacks, chains, exception groups, faulthandler. Pure functions.
 
-    Traceback (most recent call last):                        Current thread 0x00007fb8 (most recent call first):
-      File "/srv/a.py", line 3, in read                         File "/srv/a.py", line 3 in read
-        raise ValueError("no")                                  File "/srv/b.py", line 9 in main
-    ValueError: no
+Traceback (most recent call last):                        Current thread 0x00007fb8 (most recent call first):
+  File "/srv/a.py", line 3, in read                         File "/srv/a.py", line 3 in read
+    raise ValueError("no")                                  File "/srv/b.py", line 9 in main
+ValueError: no
 
-    During handling of the above exception, another exception occurred: / The above exception was the direct cause of …
+During handling of the above exception, another exception occurred: / The above exception was the direct cause of …
 
-      + Exception Group Traceback (most recent call last):
-      |   File "/srv/a.py", line 9, in main
-      | ExceptionGroup: two failed (2 sub-exceptions)
-      +-+---------------- 1 ----------------
-        | Traceback (most recent call last):
+  + Exception Group Traceback (most recent call last):
+  |   File "/srv/a.py", line 9, in main
+  | ExceptionGroup: two failed (2 sub-exceptions)
+  +-+---------------- 1 ----------------
+    | Traceback (most recent call last):
 """
 
 import re
@@ -22,11 +22,15 @@ from exporter.patterns.stack_pytest import looks_like_pytest, read_pytest
 
 _FRAME: Final = re.compile(r'File "([^"\n]++)", line \d++(?:,?+ in ([^\n]++))?+')
 _FRAME_LINE: Final = re.compile(r'^[^\S\n]*+File "([^"\n]++)", line \d++(?:,?+ in ([^\n]++))?+', re.MULTILINE)
-_LINK: Final = re.compile(r"^[ |]*+(?:The above exception was the (direct) cause|During handling of the above)[^\n]*+", re.M)
+_LINK: Final = re.compile(
+    r"^[ |]*+(?:The above exception was the (direct) cause|During handling of the above)[^\n]*+", re.M
+)
 _LEVEL: Final = re.compile(r"^[ |]*+\+(-\+)?+-{4,}+(?: (\d++|\.\.\.) -++)?+[^\S\n]*+$", re.MULTILINE)
 _MARGIN: Final = re.compile(r"^ *+[|+](?: |$)", re.MULTILINE)
 _ERROR: Final = re.compile(r"^[A-Za-z_][^\n]*+", re.MULTILINE)
-_THREAD: Final = re.compile(r"^(?:(Current thread)|Thread|Stack)\b[^\n]{0,80}?\(most recent call first\):[^\n]*+\n", re.MULTILINE)
+_THREAD: Final = re.compile(
+    r"^(?:(Current thread)|Thread|Stack)\b[^\n]{0,80}?\(most recent call first\):[^\n]*+\n", re.MULTILINE
+)
 _SEPARATE: Final = ("above exception", "recent call first", " | ", "+-", ".py:")
 INDENTATION: Final = 40  # characters before `File` that a plain traceback is searched for the beginning of the line
 MAX_LEAVES: Final = 20  # exceptions of a group that are read

@@ -5,7 +5,7 @@ Pure functions. They are linear in the number of templates: equal keys show what
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from itertools import combinations
+from itertools import combinations, islice
 from typing import Final, NamedTuple
 
 from exporter.patterns.meaning import Meaning, meaning
@@ -16,7 +16,7 @@ Span = tuple[int, int]  # beginning and end of a place, as indexes of pieces
 View = dict[tuple[object, ...], list[tuple[Pieces, tuple[Span, ...]]]]  # what is the same → texts and what is left out
 Column = Sequence[tuple[Pieces, Span]]  # one left-out place of the texts that are the same in a view
 
-MAX_PAIRED: Final = 12  # words of a template up to which two places at once are looked at
+MAX_PAIRS: Final = 100  # pairs of words of a template that are looked at
 FIXED: Final = 3  # words of a template, besides the two
 
 
@@ -75,15 +75,13 @@ def pairs(texts: list[Numbered]) -> View:
     view: View = defaultdict(list)
     for text in texts:
         pieces = text.pieces
-        first, last = len(pieces) - len(text.after) + 1, len(text.before) - 1
+        first, last = len(pieces) - len(text.after), len(text.before) - 1
         words = [at for at, piece in enumerate(pieces) if at and is_word(piece) and _may_vary(piece)]
-        if len(words) > MAX_PAIRED:
-            continue
         fixed = sum(piece[0].isalpha() for piece in pieces)
-        for i, j in combinations(words, 2):
-            if i <= last and j + 1 >= first and fixed - pieces[i][0].isalpha() - pieces[j][0].isalpha() >= FIXED:
-                key = (text.key(i, j + 1), pieces[i + 1 : j])
-                view[key].append((pieces, ((i, i + 1), (j, j + 1))))
+        chosen = ((i, j) for i, j in combinations(words, 2) if i <= last and j >= first)
+        for i, j in islice(chosen, MAX_PAIRS):
+            if fixed - pieces[i][0].isalpha() - pieces[j][0].isalpha() >= FIXED:
+                view[text.key(i, j + 1), pieces[i + 1 : j]].append((pieces, ((i, i + 1), (j, j + 1))))
     return view
 
 
