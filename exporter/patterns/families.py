@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-from exporter.patterns.evidence import ENOUGH, STRONG, evidence, is_free, is_plural, plain_words, shared_words
+from exporter.patterns.evidence import ENOUGH, STRONG, evidence, is_free, is_plural, shared_words
 from exporter.patterns.meaning import Meaning
 from exporter.patterns.pieces import VARIABLE, is_placeholder, split
 from exporter.patterns.views import Column, Pieces, Span, keys, numbered, pairs, single
@@ -132,14 +132,14 @@ def _columns(found: Sequence[tuple[Pieces, tuple[Span, ...]]]) -> list[Column]:
     return [[(pieces, spans[at]) for pieces, spans in found] for at in range(len(found[0][1]))]
 
 
-def _values(column: Column, shared: Mapping[frozenset[str], Collection[str]]) -> set[str]:
+def _values(column: Column, shared: Mapping[tuple[str, str], int]) -> set[str]:
     """Returns the words of a place that are values of a variable; the empty set if it is no variable."""
     values = {"".join(pieces[slice(*span)]) for pieces, span in column}
     if is_plural(values):
         return values
     free = {value for value in values if is_free(value)}
     pieces, span = column[0]
-    score = evidence(free, pieces, span, shared.get(plain_words(free), ()))
+    score = evidence(free, pieces, span, shared)
     if score < ENOUGH:
         return set()
     least = Meaning.NAME_TOO if score >= STRONG else Meaning.NONE

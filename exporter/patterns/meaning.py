@@ -21,7 +21,7 @@ class Meaning(IntEnum):
 
 
 _ALWAYS: Final = """
-    no not yes ok never any all both only already still again too also a an the this that is are was were be been
+    no not yes ok now never any all both only already still again too also a an the this that is are was were be been
     has have had do does did can can't cannot could will would should must may and or but if when while because than
     as so it its on off in out up down at by to from of for with without within into onto over under before after
     between during through until since against via per about upon begun ran ready busy idle dead alive lost left
@@ -48,7 +48,7 @@ _FAULT: Final = re.compile(
       (?i:error|exception|fail)                                                               # TypeError
     | \w(?:Fault|Warning|Timeout|Interrupt|Abort|Exit)s?$ | ^Stop(?:Async)?Iteration$         # KeyboardInterrupt
     | (?:Expired|Exceeded|Denied|Refused|NotFound|Killed|Evicted|BackOff|Unavailable|NotReady)  # CrashLoopBackOff
-    | ^Err[A-Z] | ^E[A-Z]{3,}$ | ^SIG[A-Z]{2,}$                                               # ErrImagePull, ENOENT, SIGKILL
+    | ^Err[A-Z] | ^E[A-Z]{3,}$ | ^SIG[A-Z]{2,}$                                               # ErrImagePull, ENOENT
     | ^[A-Z]+(?:_[A-Z]+)+$ | (?i:_status_)                                                    # CUBLAS_STATUS_…
     | ^(?:cuda|hip|nccl|cublas|cudnn|nvml)[A-Z]                                               # cudaSuccess
     | ^test_ | _test$ | (?:^|[.:/])Test[A-Z] | ::                                             # the id of a test
