@@ -17,7 +17,6 @@ _PIECE: Final = re.compile(
     re.VERBOSE,
 )
 _PLACEHOLDER: Final = re.compile(r"<(?:\w+|\*)>…?|\x00")
-_NO_VALUE: Final = frozenset(["", ",", ";", ")", "]", "}"])
 _KEY: Final = frozenset("=:")
 _CLOSING: Final = {'"': '"', "'": "'", "(": ")", "[": "]", "{": "}"}
 _ALNUM: Final = re.compile(r"\w")
@@ -50,7 +49,7 @@ def spans(pieces: Sequence[str]) -> Iterator[tuple[int, int]]:
     """Yields beginning and end of each place that may be variable.
 
     It is a word; a run of pieces between blanks that holds a placeholder, such as `LOCAL(<*>)`, without the punctuation
-    at its end; the whole of what is in quotes or brackets; or where a value is missing, as in `()` and `key= `.
+    at its end; the whole of what is in quotes or brackets; or the value of a key, which may be missing as in `key= `.
     """
     start = 0
     for at, piece in enumerate((*pieces, " ")):
@@ -63,8 +62,20 @@ def spans(pieces: Sequence[str]) -> Iterator[tuple[int, int]]:
         elif piece in _CLOSING:
             if end := _enclosed(pieces, at):
                 yield at + 1, end
-        elif piece == "=" and "".join(pieces[at + 1 : at + 2]).strip() in _NO_VALUE:
-            yield at + 1, at + 1
+        elif piece == "=" and (end := _value(pieces, at + 1)) not in (at, at + 2):
+            yield at + 1, end  # a single piece is a word
+
+
+def values(pieces: Sequence[str]) -> Iterator[tuple[int, int]]:
+    """Yields beginning and end of the value of each key, in `key=value` and `key: value`."""
+    for at, piece in enumerate(pieces):
+        if piece == "=" and (end := _value(pieces, at + 1)) > at:
+            yield at + 1, end
+        elif piece == ":":
+            start = at + 1 + "".join(pieces[at + 1 : at + 2]).isspace()
+            after = "".join(pieces[start + 1 : start + 3]).strip()
+            if start < len(pieces) and is_word(pieces[start]) and not _ALNUM.match(after):
+                yield start, start + 1
 
 
 def _run(pieces: Sequence[str], start: int, end: int) -> int:
@@ -73,6 +84,25 @@ def _run(pieces: Sequence[str], start: int, end: int) -> int:
         end -= 1
     run = pieces[start:end]
     return end if len(run) > 1 and any(map(is_placeholder, run)) and is_word(run[0]) else 0
+
+
+def _value(pieces: Sequence[str], start: int) -> int:
+    """Returns the end of the value of a key that begins at `start`, such as `Source{<*>}`, and may be empty. The end
+    is before `start` if the value is in quotes, or if this is no key."""
+    depth = 0
+    for at in range(start, min(start + MAX_ENCLOSED, len(pieces))):
+        piece = pieces[at]
+        if piece in "\"'=":
+            return start - 1
+        if piece.isspace() or (piece in ",;|" and not depth):
+            return at
+        if piece in "([{":
+            depth += 1
+        elif piece in ")]}":
+            depth -= 1
+            if depth < 0:
+                return at
+    return min(start + MAX_ENCLOSED, len(pieces))
 
 
 def _enclosed(pieces: Sequence[str], opening: int) -> int:
@@ -103,8 +133,8 @@ def has_context(pieces: Sequence[str], start: int) -> bool:
 
 
 def is_closed(pieces: Sequence[str], start: int, end: int) -> bool:
-    """Returns whether a place is a noun of its own and no part of a compound: it comes after a preposition, or before
-    one, before punctuation or the end. In `worker <*> crashed` it may be a part of one, such as `worker process`."""
+    """Returns whether a place is a noun of its own and no part of a compound: it comes after `=` or a preposition, or
+    before a preposition, punctuation or the end. In `worker <*> crashed` it may be a part, as in `worker process`."""
     before = "".join(pieces[max(start - 2, 0) : start]).strip().lower()
     after = "".join(pieces[end : end + 2]).strip().lower()
-    return before in _PREPOSITIONS or after in _PREPOSITIONS or not _ALNUM.match(after)
+    return before.endswith("=") or before in _PREPOSITIONS or after in _PREPOSITIONS or not _ALNUM.match(after)

@@ -9,7 +9,7 @@ from itertools import combinations, islice
 from typing import Final, NamedTuple
 
 from exporter.patterns.meaning import Meaning, meaning
-from exporter.patterns.pieces import VARIABLE, is_placeholder, is_word, spans
+from exporter.patterns.pieces import is_placeholder, is_word, spans, values
 
 Pieces = tuple[str, ...]
 Span = tuple[int, int]  # beginning and end of a place, as indexes of pieces
@@ -86,15 +86,15 @@ def pairs(texts: list[Numbered]) -> View:
 
 
 def keys(texts: list[Numbered]) -> View:
-    """Returns the views that leave out the values of all keys (`key=value`)."""
+    """Returns the views that leave out the values of all keys."""
     view: View = defaultdict(list)
     for pieces, _, _ in texts:
-        values = [at for at in range(1, len(pieces)) if pieces[at - 1] == "=" and is_word(pieces[at])]
-        if len(values) > 1:
-            rest = list(pieces)
-            for at in values:
-                rest[at] = VARIABLE
-            view[tuple(rest)].append((pieces, tuple((at, at + 1) for at in values)))
+        left_out = tuple(values(pieces))
+        if len(left_out) > 1:
+            ends = [0, *(end for _, end in left_out)]
+            starts = [*(start for start, _ in left_out), len(pieces)]
+            rest = tuple(pieces[end:start] for end, start in zip(ends, starts, strict=True))
+            view[rest].append((pieces, left_out))
     return view
 
 

@@ -37,6 +37,16 @@ ONE = {
         "mount of share {} by client {} took too long",
         [["alpha", "beta", "gamma", "delta", "eps"], ["lion", "tiger", "puma", "lynx", "cat"]],
     ),
+    "two values that are missing": ("check of login; user={} host={} tty=ssh", [["", "alice"], ["", "<*>"]]),
+    "values that are built of several pieces": ("lock taken: tag={} mode=<*>", [["null", "Source{<*>}"]]),
+    "all values of keys with colons": (
+        "disk check: volume: {}, owner: {}, state <*>",
+        [["data", "home", "scratch", "var", "opt"], ["alice", "bob", "carol", "dave", "erin"]],
+    ),
+    "three values of keys": (
+        "audit a={} b={} c={}",
+        [["u", "v", "w", "x", "y"], ["alice", "bob", "carol", "dave", "erin"], ["mail", "web", "cron", "ssh", "ftp"]],
+    ),
     "all values of keys": (
         "login user={} service={} result=<*>",
         [["alice", "bob", "carol", "dave", "erin"], ["mail", "web", "cron", "ssh", "ftp"]],
