@@ -19,8 +19,8 @@ _NO_COUNT: Final = r"(?=\s*+(?:$|[^\w\s]|(?:after|and|at|but|by|for|from|in|inst
 _NAMES: Final = re.compile(r"\w+")
 # Signals of Linux by number, from 1; a host with another numbering reads the same.
 _SIGNALS: Final = _NAMES.findall(
-    "HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM STKFLT CHLD CONT STOP TSTP TTIN TTOU URG XCPU"
-    " XFSZ VTALRM PROF WINCH IO PWR SYS"
+    "HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM STKFLT CHLD CONT STOP TSTP TTIN TTOU URG"
+    " XCPU XFSZ VTALRM PROF WINCH IO PWR SYS"
 )
 # Status codes of gRPC by number, from 0.
 _GRPC: Final = _NAMES.findall(
@@ -31,9 +31,9 @@ _GRPC: Final = _NAMES.findall(
 
 
 class Code(NamedTuple):
-    """A kind of code. `first` says which character it begins with. `stems` are the beginnings of its labels, alternatives
-    of a regular expression in any case; "" if those of another code cover them. `spell` returns the kept spelling of a
-    match."""
+    """A kind of code. `first` says which character it begins with. `stems` are the beginnings of its labels,
+    alternatives of a regular expression, in any case; "" if those of another code cover them. `spell`
+    returns the kept spelling of a match."""
 
     name: str
     first: Literal["letter", "digit", "other"]
@@ -44,7 +44,9 @@ class Code(NamedTuple):
 
 def number(text: str) -> str:
     """Returns a code in one spelling: status codes of Windows as `0x` and 8 hex digits, others in decimal.
-    `3221225477`, `-1073741819` and `0xC0000005` are one code."""
+    `3221225477`, `-1073741819` and `0xC0000005` are one code. `0:9`, exit code and signal in Slurm, stays."""
+    if ":" in text:
+        return text
     value = int(text, 16) if text[:2] in ("0x", "0X") else int(text)
     if value >= 1 << 31 or value < -(1 << 16):
         return f"0x{value % (1 << 32) if value < 0 else value:08x}"
@@ -87,19 +89,19 @@ CODES: Final = (
         "xid",
         "letter",
         "s?xid",
-        rf"""(?i:(?P<xid_switch>s)?xids?(?:[ _](?:error|err|code|id|number)s?)?+)(?:\s?\([\w:.]{{4,32}}\))?+
+        rf"""(?i:(?P<xid_switch>s)?xids?(?:[ _](?:error|err|code|id|number)s?)?+)(?:\s?\(\w{{1,8}}:[\w:.]{{2,24}}\))?+
              (?:\{{[^{{}}\n]{{0,400}}\}})?+{_GAP}(?P<xid_id>\d{{1,6}}(?:\.\d{{1,3}})?){_END}
              (?:,\ ?pid=[^,\n]{{1,40}})?+(?:,\ ?name=[^,\n]{{1,80}})?+""",
         _xid,
     ),
-    # exit code 137 · exited with 137 · exit_code=137 · rc=137 · return code: -9 · exited (137)
+    # exit code 137 · exited with 137 · exit_code=137 · rc=137 · return code: -9 · ExitCode=0:9 (Slurm)
     Code(
         "exit",
         "letter",
         "exit|ret|rc",
         rf"""(?i:exit(?:ed|s|ing)?+(?:[ _-]{{1,2}}(?:with|by|an?|the|non-?zero|exit|return|result)\b){{0,4}}+
                    (?:[ _-]{{0,2}}(?:code|status|value))?+
-               | ret(?:urn)?(?:ed)?[ _-]?code | rc){_GAP}(?P<exit_id>{_CODE}){_END}""",
+               | ret(?:urn)?(?:ed)?[ _-]?code | rc){_GAP}(?P<exit_id>\d{{1,3}}:\d{{1,3}}(?!:)|{_CODE}){_END}""",
         _labelled("exit code", "exit_id"),
     ),
     # command terminated with non-zero exit code: Error executing in container: 137

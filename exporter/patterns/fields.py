@@ -1,7 +1,7 @@
 """What becomes of one field of a message: the text between blanks, commas, brackets, quotes, `=` and `:`.
 
-A field that holds a digit varies, whatever its shape, unless it is a term: a word with a digit that names a thing. A field
-without a digit is a word and stays, unless it is an address, a path or hexadecimal.
+A field that holds a digit varies, whatever its shape, unless it is a term: a word with a digit that names a thing. A
+field without a digit is a word and stays, unless it is an address, a path or hexadecimal.
 """
 
 import re
@@ -14,24 +14,25 @@ NO_FIELD: Final = rf"(?![^{SEPARATORS}.]|\.[^{SEPARATORS}.])"
 
 _DIGIT: Final = re.compile(r"\d")
 _TERM: Final = re.compile(
-    r"""(?:[A-Za-z_]++\.)*+(?:
-        # int64, float16, bf16, uint8_t
-        (?i:b?float|complex|[bft]f|fp|double|bool|q?u?int|[iu])(?:4|8|16|32|64|128)(?:_t)?
+    r"""(?:[A-Za-z_]++\.)*(?:
+        # int64, float16, bf16, uint8_t, f32
+        (?i:b?float|complex|bf|tf|fp|double|bool|q?u?int)(?:4|8|16|32|64|128)(?:_t)? | [fiu](?:8|16|32|64)
         # conv2d, BatchNorm1d, MaxPool2dBackward
-      | [A-Za-z_]*[123][dD](?:[A-Z_][A-Za-z_]*)?
+      | (?![0-9a-f]++$)[A-Za-z_]{3,}+[123][dD](?:[A-Z_][A-Za-z_]*)?
         # names of formats, protocols and platforms
-      | (?i:utf-?(?:8|16|32)|sha-?(?:1|256|384|512)|md5|base64|ipv[46]|x86(?:_64)?|(?:amd|arm|win|x)(?:32|64)|http/?[123]
-          |(?:tls|ssl)v?[123]|oauth2|p2p|ext[34]|s3|k8s|e2e|latin-?1)
+      | (?i:utf-?(?:8|16|32)|sha-?(?:1|256|384|512)|md5|base64|ipv[46]|x86(?:_64)?|(?:amd|arm|win|x)(?:32|64)
+          |http/?[123]          |(?:tls|ssl)v?[123]|oauth2|p2p|ext[34]|s3|k8s|e2e|latin-?1|x509)
         # SSLV3Error, urllib3.exceptions.ReadTimeoutError
       | (?:[A-Za-z]\w*\.)*+[A-Za-z]\w*(?:Error|Exception|Warning|Failure|Timeout)
-        # E2BIG, ORA-00942, E11000, ERR_HTTP2_PROTOCOL_ERROR, SSLV3_ALERT_HANDSHAKE_FAILURE
+        # ERR_HTTP2_PROTOCOL_ERROR, SSLV3_ALERT_HANDSHAKE_FAILURE
+      | (?:[A-Z]++_)*+(?:HTTP[23]|(?:SSL|TLS)V?[123]|IPV?[46]|UTF8|SHA(?:1|256)|MD5|S3|X509|OAUTH2|P2P)(?:_[A-Z]++)++
+        # E2BIG, ORA-00942, E11000
       | E2BIG | (?:ORA|TNS|PLS|DP[IY])-\d{3,6} | E\d{5}
-      | [A-Z]{3,}\d{0,2}(?:_[A-Z]{2,}\d{0,2})++
         # test_http2_upgrade, TestV2Api
-      | (?:test_|Test[A-Z])[A-Za-z]*+(?:[A-Za-z_]|\d{1,2}(?!\d))*+
-        # libcudnn.so.8
-      | lib[A-Za-z_+-]++\d{0,2}[A-Za-z_]*+\.so(?:\.\d++)*+
-    )""",
+      | (?:test_|Test[A-Z])(?:[A-Za-z_]|\d{1,2}(?!\d))*+
+        # libcudnn.so.8; a mangled name of C++
+      | lib[A-Za-z_+-]++\d{0,2}[A-Za-z_]*+\.so(?:\.\d++)*+ | _Z[A-Z]\w{2,}
+    )(?:-[A-Za-z]++)*+""",
     re.VERBOSE,
 )
 # Names of hosts without a digit: build.ci.example.com, db.internal
@@ -70,8 +71,8 @@ def is_term(text: str) -> bool:
 
 
 def source(path: str) -> str:
-    """Returns the path of a source file without the directories of one machine: all of them if the path is absolute or a
-    directory holds a digit. A generated file in a temporary directory varies."""
+    """Returns the path of a source file without the directories of one machine: without any if the path is absolute
+    or a directory holds a digit. A generated file in a temporary directory varies."""
     path = path.replace("\\", "/")
     directory, _, name = path.rpartition("/")
     if path.startswith(("/tmp/", "/var/folders/")):

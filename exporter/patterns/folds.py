@@ -22,7 +22,7 @@ _UNIT: Final = "|".join(
 # hexadecimal part of an address; the comma of `(3,)`.
 _NEIGHBOURS: Final = re.compile(
     rf"""\x00(?:
-          [\ ,:;/.+@~x-]{{0,6}}+(?:(?:and|or)\ )?\x00
+          [\ ,:;/.+@~x-]{{0,6}}+(?:(?:and|or)\ |>)?\x00
         | ,?\ ?(?:{_UNIT})(?![\w-])
         | [\ ,/-]{DAY_OR_MONTH}(?=[\ ,]\x00)
         | ::?[0-9A-Fa-f]{{1,4}}(?!\w)
@@ -30,11 +30,13 @@ _NEIGHBOURS: Final = re.compile(
       )*+""",
     re.VERBOSE,
 )
-# Counted things, in the plural: `1 attempt` and `3 attempts` are one.
+# Counted things: `1 attempt` and `3 attempts` are one.
 _COUNTED: Final = re.compile(
-    r"(\x00 (?:\w{1,24} )?(?:attempt|byte|call|character|child|chunk|connection|core|device|element|error|event|failure"
-    r"|file|GPU|item|job|line|message|node|object|packet|page|process|request|row|sample|step|task|test|thread|time|token"
-    r"|warning|worker))(?:s|es)?\b"
+    r"""(\x00\ (?:(?!(?:a|and|as|at|by|for|from|in|is|no|of|on|or|per|the|to|was|with)\ )\w{1,24}\ )?
+        (?:attempt|byte|call|character|child|chunk|connection|core|device|element|error|event|failure|file|GPU|item|job|line
+          |message|node|object|packet|page|process|request|row|sample|step|task|test|thread|time|token|warning|worker))
+        (?:\((?:e?s)\)|e?s)?(?![\w(])""",
+    re.VERBOSE,
 )
 _NESTED: Final = re.compile(r"(?<!\[)\[{2,}\x00\]+(?:,? ?\[+\x00\]+)*+\]*+|(?<!\w)\[\]")
 _LONGEST_BLOCK: Final = 12  # words of a repeated block
@@ -43,7 +45,7 @@ _LONGEST_BLOCK: Final = 12  # words of a repeated block
 def fold(masked: str) -> str:
     """Returns `masked`, a text in which white space is single blanks, with neighbouring placeholders as one."""
     if HOLE in masked:
-        masked = _COUNTED.sub(r"\1s", _NEIGHBOURS.sub(HOLE, masked))
+        masked = _COUNTED.sub(r"\1(s)", _NEIGHBOURS.sub(HOLE, masked))
         if masked.count(HOLE) > 1:
             masked = once(masked)
     return _NESTED.sub(f"[{HOLE}]", masked) if "[[" in masked or "[]" in masked else masked
@@ -53,7 +55,7 @@ def once(masked: str) -> str:
     """Returns `masked` with one of each run of equal blocks of words that hold a placeholder: `a <*> b <*> a <*> b <*>`
     becomes `a <*> b <*>`."""
     words = masked.split(" ")
-    if len(set(words)) > len(words) - 3:
+    if len(set(words)) > len(words) - 2:
         return masked
     out: list[str] = []
     at = 0
