@@ -25,7 +25,7 @@ CONTEXT: Final = 1.0  # the place is the value of a key, or in quotes or bracket
 MASKED: Final = 2.0  # masking replaced a value there; in a place that ends a phrase, one more word is enough
 SHARED: Final = 1.0  # a word that stands in another place, too, after the same noun
 WEIGHTY: Final = 2.0  # the first word, which says what a text is about, and a short text need so much more
-STRONG: Final = 8.0  # evidence from which a base form of a verb is taken as a name, too
+STRONG: Final = 6.0  # evidence from which a base form of a verb is taken as a name, too
 LITERALS: Final = frozenset(["", "true", "false", "null", "none", "nil", "undefined"])  # values wherever a key has them
 
 _IDENTIFIER: Final = re.compile(r"\w[._\-/@$\\+#]+\w|[a-z][A-Z]|[<\x00]")
@@ -41,7 +41,9 @@ def is_plural(values: Collection[str]) -> bool:
     return len(values) == 2 and max(values) == min(values) + "s"
 
 
-def evidence(values: set[str], pieces: Pieces, span: Span, shared: Mapping[tuple[str, str], int]) -> float:
+def evidence(
+    values: set[str], pieces: Pieces, span: Span, shared: Mapping[tuple[str, str], int], known: Collection[str]
+) -> float:
     """Returns how much speaks for it that `values`, seen at `span` of `pieces`, are the values of a variable."""
     words = [value for value in values if not is_placeholder(value)]
     if len(values) < 2 or all(map(is_symbol, words)):
@@ -52,13 +54,19 @@ def evidence(values: set[str], pieces: Pieces, span: Span, shared: Mapping[tuple
     identifiers = [word for word in words if _IDENTIFIER.search(word)]
     score = CONTEXT * context - WEIGHTY * ((start == 0) + (fixed < 2))
     score += len(words if start else identifiers) + IDENTIFIER * len(identifiers)
-    if before := _noun_before(pieces, start):
-        score += SHARED * sum(shared.get((before, word), 0) > 1 for word in words)
+    before = _noun_before(pieces, start)
+    elsewhere = {word for word in words if shared.get((before, word), 0) > 1 or (word in known and not context)}
+    score += SHARED * len(elsewhere)
     if VARIABLE in values:
         score += ENOUGH - 1
-    elif len(words) < len(values) or (context and not LITERALS.isdisjoint(word.lower() for word in words)):
+    elif len(words) < len(values) or _has_literal(words, context):
         score += ENOUGH - 1 if is_closed(pieces, start, end) else MASKED
     return score
+
+
+def _has_literal(words: Collection[str], context: bool) -> bool:
+    literal = [word.lower() in LITERALS for word in words]
+    return any(literal) if context else all(literal)
 
 
 def shared_words(view: View) -> Counter[tuple[str, str]]:

@@ -48,8 +48,9 @@ def families(templates: Collection[str]) -> dict[str, Family]:
     """Returns the family of each template that is in a family of two or more. Never raises."""
     whole = {template: split(template) for template in sorted(set(templates))}
     current = {text: _Text(pieces, pieces) for text, pieces in whole.items() if len(pieces) <= MAX_PIECES}
+    known: set[str] = set()
     for _ in range(ROUNDS):
-        places = _places(sorted({text.pieces for text in current.values()}))
+        places = _places(sorted({text.pieces for text in current.values()}), known)
         if not places:
             break
         current = {template: _replace(text, places.get(text.pieces, set())) for template, text in current.items()}
@@ -107,21 +108,23 @@ def why_apart(one: str, other: str) -> str:
     return f"Too few different values were seen at {places} to make it a variable."
 
 
-def _places(texts: list[Pieces]) -> dict[Pieces, set[Span]]:
-    """Returns the places of texts that are variables."""
-    known = numbered(texts)
-    words = single(known)
+def _places(texts: list[Pieces], known: set[str]) -> dict[Pieces, set[Span]]:
+    """Returns the places of texts that are variables, and adds the words seen there to `known`."""
+    with_numbers = numbered(texts)
+    words = single(with_numbers)
     shared = shared_words(words)
+    before = frozenset(known)
     places: dict[Pieces, set[Span]] = defaultdict(set)
-    for view in (words, pairs(known), keys(known)):
+    for view in (words, pairs(with_numbers), keys(with_numbers)):
         for found in view.values():
             if len(found) < 2:
                 continue
             columns = _columns(found)
-            chosen = [_values(column, shared) for column in columns]
+            chosen = [_values(column, shared, before) for column in columns]
             if len(columns) == 2 and not all(chosen):
                 continue  # in a pair, both are values or none is
             for column, values in zip(columns, chosen, strict=True):
+                known |= values
                 for pieces, span in column:
                     if "".join(pieces[slice(*span)]) in values:
                         places[pieces].add(span)
@@ -132,14 +135,14 @@ def _columns(found: Sequence[tuple[Pieces, tuple[Span, ...]]]) -> list[Column]:
     return [[(pieces, spans[at]) for pieces, spans in found] for at in range(len(found[0][1]))]
 
 
-def _values(column: Column, shared: Mapping[tuple[str, str], int]) -> set[str]:
+def _values(column: Column, shared: Mapping[tuple[str, str], int], known: Collection[str]) -> set[str]:
     """Returns the words of a place that are values of a variable; the empty set if it is no variable."""
     values = {"".join(pieces[slice(*span)]) for pieces, span in column}
     if is_plural(values):
         return values
     free = {value for value in values if is_free(value)}
     pieces, span = column[0]
-    score = evidence(free, pieces, span, shared)
+    score = evidence(free, pieces, span, shared, known)
     if score < ENOUGH:
         return set()
     least = Meaning.NAME_TOO if score >= STRONG else Meaning.NONE

@@ -20,23 +20,32 @@ class Meaning(IntEnum):
     ALWAYS = 2  # a state, an outcome, a negation, an error, a code: never a value
 
 
-_ALWAYS: Final = """
+_GRAMMAR: Final = """
     no not yes ok now never any all both only already still again too also a an the this that is are was were be been
     has have had do does did can can't cannot could will would should must may and or but if when while because than
     as so it its on off in out up down at by to from of for with without within into onto over under before after
-    between during through until since against via per about upon begun ran ready busy idle dead alive lost left
-    gone found sent kept made read-only readonly written broke broken shut online offline healthy unhealthy stable
-    unstable good bad fatal critical warning error fail failure fault panic abort exit kill crash hang hung stuck
-    timeout success full empty high low slow fast missing unknown invalid illegal valid corrupt available
-    unavailable unreachable unable able pending complete incomplete active inactive present absent primary secondary
+    between during through until since against via per about upon
 """
-_NAME_TOO: Final = """
+_STATES: Final = """
+    begun ran ready busy idle dead alive lost left gone found sent kept made read-only readonly written broke broken
+    shut online offline healthy unhealthy stable unstable good bad fatal critical warning fault panic abort exit kill
+    crash hang hung stuck timeout success full empty high low slow fast missing unknown invalid illegal valid corrupt
+    available unavailable unreachable unable able pending complete incomplete active inactive present absent primary
+    secondary overflow underflow leak
+"""
+_VERBS: Final = """
     begin end start stop run open close shutdown startup restart reboot warn info debug reset retry master slave
     leader follower allow deny reject refuse grant accept enable disable connect disconnect login logout create
     delete remove add update cancel send receive recv read write load unload mount unmount lock unlock acquire
     release bind listen commit rollback push pull get put post patch head options
 """
-_WORDS: Final = dict.fromkeys(_NAME_TOO.split(), Meaning.NAME_TOO) | dict.fromkeys(_ALWAYS.split(), Meaning.ALWAYS)
+_WORDS: Final = (
+    dict.fromkeys(_VERBS.split(), Meaning.NAME_TOO)
+    | dict.fromkeys(_GRAMMAR.split(), Meaning.ALWAYS)
+    | dict.fromkeys(_STATES.split(), Meaning.ALWAYS)
+)
+_IS_GRAMMAR: Final = frozenset(_GRAMMAR.split())
+_PART: Final = re.compile("[-_]")
 # Collective operations: allreduce, ALL_GATHER, _reduce_scatter_base, …
 _OPERATION: Final = re.compile(
     r"_?(?:all_?(?:reduce|gather|to_?all)|reduce(?:_?scatter)?|scatter|gather|broadcast|barrier|send|recv)"
@@ -75,7 +84,10 @@ def _meaning(word: str) -> Meaning:
     lower = core.lower()
     if is_symbol(core) and lower in _WORDS:
         return Meaning.ALWAYS  # GET
-    return _WORDS.get(lower) or _WORDS.get(lower.removesuffix("s"), Meaning.NONE)
+    if lower in _WORDS:
+        return _WORDS[lower]
+    parts = [lower.removesuffix("s"), *(part for part in _PART.split(lower) if part not in _IS_GRAMMAR)]
+    return max(_WORDS.get(part, Meaning.NONE) for part in parts)  # warnings, oom-kill, disk_write
 
 
 def is_symbol(word: str) -> bool:

@@ -45,7 +45,7 @@ def without_placeholders(text: str) -> str:
     return _PLACEHOLDER.sub("", text)
 
 
-def spans(pieces: Sequence[str]) -> Iterator[tuple[int, int]]:
+def spans(pieces: tuple[str, ...]) -> Iterator[tuple[int, int]]:
     """Yields beginning and end of each place that may be variable.
 
     It is a word; a run of pieces between blanks that holds a placeholder, such as `LOCAL(<*>)`, without the punctuation
@@ -58,7 +58,8 @@ def spans(pieces: Sequence[str]) -> Iterator[tuple[int, int]]:
                 yield start, end
             start = at + 1
         elif is_word(piece):
-            yield at, at + 1
+            if pieces[at + 1 : at + 2] != ("=",):  # a key is a name
+                yield at, at + 1
         elif piece in _CLOSING:
             if end := _enclosed(pieces, at):
                 yield at + 1, end
@@ -74,7 +75,7 @@ def values(pieces: Sequence[str]) -> Iterator[tuple[int, int]]:
         elif piece == ":":
             start = at + 1 + "".join(pieces[at + 1 : at + 2]).isspace()
             after = "".join(pieces[start + 1 : start + 3]).strip()
-            if start < len(pieces) and is_word(pieces[start]) and not _ALNUM.match(after):
+            if start < len(pieces) and is_word(pieces[start]) and not _ALNUM.match(after) and after[:1] != "=":
                 yield start, start + 1
 
 
@@ -83,7 +84,8 @@ def _run(pieces: Sequence[str], start: int, end: int) -> int:
     while end > start and pieces[end - 1] in ",;:.":
         end -= 1
     run = pieces[start:end]
-    return end if len(run) > 1 and any(map(is_placeholder, run)) and is_word(run[0]) else 0
+    one = len(run) > 1 and "=" not in run and is_word(run[0]) and any(map(is_placeholder, run))
+    return end if one else 0
 
 
 def _value(pieces: Sequence[str], start: int) -> int:

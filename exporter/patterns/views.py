@@ -76,7 +76,11 @@ def pairs(texts: list[Numbered]) -> View:
     for text in texts:
         pieces = text.pieces
         first, last = len(pieces) - len(text.after), len(text.before) - 1
-        words = [at for at, piece in enumerate(pieces) if at and is_word(piece) and _may_vary(piece)]
+        words = [
+            at
+            for at, piece in enumerate(pieces)
+            if at and is_word(piece) and _may_vary(piece) and pieces[at + 1 : at + 2] != ("=",)
+        ]
         fixed = sum(piece[0].isalpha() for piece in pieces)
         chosen = ((i, j) for i, j in combinations(words, 2) if i <= last and j >= first)
         for i, j in islice(chosen, MAX_PAIRS):
