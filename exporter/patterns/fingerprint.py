@@ -1,27 +1,25 @@
 """Computes the fingerprint of an error, which identifies its pattern. Pure functions.
 
-The fingerprint is a hash of the error type, the masked message (`mask.py`) and what identifies the place: the frame of the
-stack (`frames.py`) and the test (`failed_test.py`). Increase `VERSION` with every change that alters a fingerprint or a
-pattern, and keep the rules before it in a file of their own, as `version_1.py`.
+The fingerprint is a hash of the error type, the masked message (`mask.py`) and the place where the error began: the
+frame of the stack (`frames.py`) and the test (`failed_test.py`). Increase `VERSION` with every change that alters a
+fingerprint or a pattern, and keep the rules before it in a file of their own, as `version_1.py`.
 """
 
 from functools import lru_cache
 from hashlib import blake2b
 from typing import Final, NamedTuple
 
+from exporter.patterns.alike import MAX_REMEMBERED, REMEMBERED, masked
 from exporter.patterns.frames import NOWHERE, Place, find_place, is_plain, is_repeated, split
-from exporter.patterns.version_1 import _mask as mask
 
 VERSION: Final = 2
 MAX_MASKED_MESSAGE: Final = 4_000  # leading characters of a message that the fingerprint depends on
 MAX_PATTERN: Final = 500  # characters of a pattern
-MAX_REMEMBERED: Final = 1_000  # characters; patterns of longer texts are not cached
-REMEMBERED: Final = 4_096  # entries in each cache
 
 
 class Pattern(NamedTuple):
-    """`fingerprint` is 16 hex digits. `text` is the masked message, or the error type if the message is empty. `scope`, 16
-    hex digits, is equal for errors of one type at one place, whatever their message."""
+    """`fingerprint` is 16 hex digits. `text` is the masked message, or the error type if the message is empty. `scope`,
+    16 hex digits, is equal for errors of one type at one place, whatever their message."""
 
     fingerprint: str
     text: str
@@ -31,14 +29,15 @@ class Pattern(NamedTuple):
 def fingerprint(type_: str, message: str, traceback: str | None) -> Pattern:
     """Returns the pattern of an error. Never raises.
 
-    Reads at most `MAX_MASKED_MESSAGE` characters of the message, and `frames.MAX_SEARCHED` at each end of a stack. A stack
-    inside of the message is split off, and used if `traceback` is missing or has no frame.
+    Reads at most `MAX_MASKED_MESSAGE` characters of the message, and `frames.MAX_SEARCHED` at each end of a stack. A
+    stack inside of the message is split off, and used if `traceback` is missing or has no frame.
     """
     place = find_place(traceback) if traceback else NOWHERE
     if is_plain(message):
-        return _pattern_of(type_, message[:MAX_MASKED_MESSAGE], place)
-    text, place = with_message(message, place)
-    return _pattern_of(type_, text, place)
+        text = message[:MAX_MASKED_MESSAGE]
+    else:
+        text, place = with_message(message, place)
+    return _pattern(type_, masked(text), place)
 
 
 def with_message(message: str, place: Place) -> tuple[str, Place]:
@@ -54,18 +53,11 @@ def with_message(message: str, place: Place) -> tuple[str, Place]:
 _split = lru_cache(REMEMBERED)(split)
 
 
-def _pattern_of(type_: str, text: str, place: Place) -> Pattern:
-    if len(text) > MAX_REMEMBERED:
-        return _pattern.__wrapped__(type_, text, place)
-    return _pattern(type_, text, place)
-
-
 @lru_cache(REMEMBERED)
-def _pattern(type_: str, text: str, place: Place) -> Pattern:
-    masked = mask(text)
+def _pattern(type_: str, template: str, place: Place) -> Pattern:
     where = place.frames if is_repeated(place) else f"{place.frames}\0{place.test}"
     scope = f"{VERSION}\0{type_}\0{where}"
-    return Pattern(_hash(f"{scope}\0{masked}"), masked[:MAX_PATTERN] or type_, _hash(scope))
+    return Pattern(_hash(f"{scope}\0{template}"), template[:MAX_PATTERN] or type_, _hash(scope))
 
 
 def _hash(key: str) -> str:

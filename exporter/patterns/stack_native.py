@@ -20,7 +20,8 @@ MAX_LINE: Final = 1_000  # characters of a line that are read
 _GOROUTINE: Final = re.compile(r"^goroutine \d++ (?:gp=\S++ m=\S++ (?:mp=\S++ )?+)?+\[[^\n]*+\n", re.MULTILINE)
 _GO_PLACE: Final = re.compile(r"\s++(\S[^\n:]*+):\d++")
 _PANIC: Final = re.compile(
-    r"^[^\S\n]*+thread '[^'\n]{0,200}+'(?: \(\d++\))?+ panicked at (?:'[^\n]{0,1000}', )?([^\s:][^\n:]{0,300}+):\d++:\d++:?+\n?+",
+    r"^[^\S\n]*+thread '[^'\n]{0,200}+'(?: \(\d++\))?+ panicked at (?:'([^\n]{0,1000})', )?"
+    r"([^\s:][^\n:]{0,300}+):\d++:\d++:?+\n?+",
     re.MULTILINE,
 )
 _NUMBERED: Final = re.compile(r"\s*+\d++:\s++(?:0x[0-9a-f]++ - )?+(\S[^\n]*+)")
@@ -80,13 +81,13 @@ def read_rust(text: str) -> list[Chain]:
     if call:
         frames.append(_rust(call))
     if panic and not any(one.own for one in frames):
-        frames = [frame(panic[1], ""), *frames]
+        frames = [frame(panic[2], ""), *frames]
     return [(Raised("", tuple(frames)),)] if frames else []
 
 
 def without_panic(text: str) -> str:
     """Returns the text of a message without `thread 'main' panicked at src/x.rs:1:2:`."""
-    return _PANIC.sub("", text)
+    return _PANIC.sub(lambda found: f"{found[1]}\n" if found[1] else "", text)
 
 
 def read_native(text: str) -> list[Chain]:
@@ -129,7 +130,8 @@ def _cpp_name(call: str) -> str:
     """Returns the name without arguments, template arguments and offset; "" if it is unknown."""
     if call.startswith(_UNKNOWN):
         return ""
-    name, depth = [], 0
+    name: list[str] = []
+    depth = 0
     for letter in call.replace("(anonymous namespace)", "{}").replace("operator()", "operator{}")[:400]:
         if letter == "<":
             depth += 1

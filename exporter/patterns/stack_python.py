@@ -69,10 +69,10 @@ def read_python(text: str) -> list[Chain]:
 
 
 def error_line(text: str) -> str:
-    """Returns the line after the last frame that tells the error, else the last line."""
-    end = max((found.end() for found in _FRAME_LINE.finditer(text)), default=0)
-    found = _ERROR.search(text, end)
-    return found.group() if found else text.rstrip().rpartition("\n")[2]
+    """Returns the line after the last frame that tells the error; "" if there is no frame."""
+    end = max((found.end() for found in _FRAME_LINE.finditer(text)), default=-1)
+    found = _ERROR.search(text, end) if end >= 0 else None
+    return found.group() if found else ""
 
 
 def _read_chain(text: str) -> Chain:
@@ -104,7 +104,7 @@ def _read_group(text: str) -> list[Chain]:
     ends = [*(level.start() for level in levels[1:]), len(text)]
     after = text[levels[-1].end() :] if levels[-1][2] is None else ""
     outer = _read_chain(_MARGIN.sub("", text[: levels[0].start()]) + after)
-    leaves = []
+    leaves: list[Chain] = []
     for number, (level, end) in enumerate(zip(levels, ends, strict=True)):
         opens = number + 1 < len(levels) and levels[number + 1][1] is not None
         if level[2] is not None and not opens and len(leaves) < MAX_LEAVES:
