@@ -25,7 +25,6 @@ CONTEXT: Final = 1.0  # the place is the value of a key, or in quotes or bracket
 MASKED: Final = 2.0  # masking replaced a value there; in a place that ends a phrase, one more word is enough
 SHARED: Final = 1.0  # a word that stands in another place, too, after the same noun
 WEIGHTY: Final = 2.0  # the first word, which says what a text is about, and a short text need so much more
-STRONG: Final = 6.0  # evidence from which a base form of a verb is taken as a name, too
 LITERALS: Final = frozenset(["", "true", "false", "null", "none", "nil", "undefined"])  # values wherever a key has them
 
 _IDENTIFIER: Final = re.compile(r"\w[._\-/@$\\+#]+\w|[a-z][A-Z]|[<\x00]")
@@ -36,9 +35,12 @@ def is_free(text: str, least: Meaning = Meaning.NONE) -> bool:
     return is_placeholder(text) or meaning(without_placeholders(text)) <= least
 
 
-def is_plural(values: Collection[str]) -> bool:
-    """Returns whether two words are singular and plural of one."""
-    return len(values) == 2 and max(values) == min(values) + "s"
+def are_same(values: Collection[str]) -> bool:
+    """Returns whether two words are singular and plural of one, or a path and its end."""
+    if len(values) != 2:
+        return False
+    short, long = sorted(values, key=len)
+    return long == f"{short}s" or (bool(short) and long.endswith(f"/{short}"))
 
 
 def evidence(

@@ -12,9 +12,9 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-from exporter.patterns.evidence import ENOUGH, STRONG, evidence, is_free, is_plural, shared_words
+from exporter.patterns.evidence import ENOUGH, are_same, evidence, is_free, shared_words
 from exporter.patterns.meaning import Meaning
-from exporter.patterns.pieces import VARIABLE, is_placeholder, split
+from exporter.patterns.pieces import VARIABLE, in_quotes, is_placeholder, split
 from exporter.patterns.views import Column, Pieces, Span, keys, numbered, pairs, single
 
 MAX_PIECES: Final = 240  # pieces of a template; longer templates are in no family
@@ -138,15 +138,12 @@ def _columns(found: Sequence[tuple[Pieces, tuple[Span, ...]]]) -> list[Column]:
 def _values(column: Column, shared: Mapping[tuple[str, str], int], known: Collection[str]) -> set[str]:
     """Returns the words of a place that are values of a variable; the empty set if it is no variable."""
     values = {"".join(pieces[slice(*span)]) for pieces, span in column}
-    if is_plural(values):
+    if are_same(values):
         return values
-    free = {value for value in values if is_free(value)}
     pieces, span = column[0]
-    score = evidence(free, pieces, span, shared, known)
-    if score < ENOUGH:
-        return set()
-    least = Meaning.NAME_TOO if score >= STRONG else Meaning.NONE
-    return {value for value in values if is_free(value, least)}
+    names = {value for value in values if is_free(value, Meaning.NAME_TOO)}
+    free = names if in_quotes(pieces, span) else {value for value in names if is_free(value)}
+    return names if evidence(free, pieces, span, shared, known) >= ENOUGH else set()
 
 
 def _replace(text: _Text, places: set[Span]) -> _Text:

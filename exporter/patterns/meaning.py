@@ -16,7 +16,7 @@ class Meaning(IntEnum):
     """How much a word says about what happened."""
 
     NONE = 0  # a name or a value, such as `alice`
-    NAME_TOO = 1  # the base form of a verb, such as `update`; rarely also the name of a user or a service
+    NAME_TOO = 1  # usually part of what happened, but also a name, such as `update` and `staging`
     ALWAYS = 2  # a state, an outcome, a negation, an error, a code: never a value
 
 
@@ -37,7 +37,8 @@ _VERBS: Final = """
     begin end start stop run open close shutdown startup restart reboot warn info debug reset retry master slave
     leader follower allow deny reject refuse grant accept enable disable connect disconnect login logout create
     delete remove add update cancel send receive recv read write load unload mount unmount lock unlock acquire
-    release bind listen commit rollback push pull get put post patch head options
+    release bind listen commit rollback push pull get put post patch head options wait
+    boot sync init initialize terminate
 """
 _WORDS: Final = (
     dict.fromkeys(_VERBS.split(), Meaning.NAME_TOO)
@@ -60,11 +61,12 @@ _FAULT: Final = re.compile(
     | ^Err[A-Z] | ^E[A-Z]{3,}$ | ^SIG[A-Z]{2,}$                                               # ErrImagePull, ENOENT
     | ^[A-Z]+(?:_[A-Z]+)+$ | (?i:_status_)                                                    # CUBLAS_STATUS_…
     | ^(?:cuda|hip|nccl|cublas|cudnn|nvml)[A-Z]                                               # cudaSuccess
-    | ^test_ | _test$ | (?:^|[.:/])Test[A-Z] | ::                                             # the id of a test
+    | ^test_ | _test$ | (?:^|[.:/])Test[A-Z] | \.py:: | ::[Tt]est  # the id of a test
     """,
     re.VERBOSE,
 )
-_VERB: Final = re.compile(r"[a-z]{2,}(?:ed|ing|ly|able|ible)", re.IGNORECASE)
+_PARTICIPLE: Final = re.compile(r"[a-z]{2,}ed", re.IGNORECASE)
+_ENDING: Final = re.compile(r"([a-z]{2,})(?:ing|ly|able|ible)", re.IGNORECASE)
 _CORE: Final = re.compile(r"^\W+|\W+$")
 _INSIDE: Final = re.compile(r"""[\s,;:=()\[\]{}"|]+""")
 
@@ -79,13 +81,17 @@ def _meaning(word: str) -> Meaning:
     if any(map(str.isdigit, word)):
         return Meaning.ALWAYS  # masking leaves only the digits of codes
     core = _CORE.sub("", word)
-    if _VERB.fullmatch(core) or _FAULT.search(core) or _OPERATION.fullmatch(core):
+    if _PARTICIPLE.fullmatch(core) or _FAULT.search(core) or _OPERATION.fullmatch(core):
         return Meaning.ALWAYS
     lower = core.lower()
     if is_symbol(core) and lower in _WORDS:
         return Meaning.ALWAYS  # GET
     if lower in _WORDS:
         return _WORDS[lower]
+    if found := _ENDING.fullmatch(lower):
+        stem = found[1]
+        known = any(verb in _WORDS for verb in (stem, stem[:-1], f"{stem}e"))  # starting, resetting, writing
+        return Meaning.ALWAYS if known else Meaning.NAME_TOO
     parts = [lower.removesuffix("s"), *(part for part in _PART.split(lower) if part not in _IS_GRAMMAR)]
     return max(_WORDS.get(part, Meaning.NONE) for part in parts)  # warnings, oom-kill, disk_write
 

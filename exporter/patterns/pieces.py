@@ -17,6 +17,7 @@ _PIECE: Final = re.compile(
     re.VERBOSE,
 )
 _PLACEHOLDER: Final = re.compile(r"<(?:\w+|\*)>…?|\x00")
+_QUOTES: Final = frozenset("\"'")
 _KEY: Final = frozenset("=:")
 _CLOSING: Final = {'"': '"', "'": "'", "(": ")", "[": "]", "{": "}"}
 _ALNUM: Final = re.compile(r"\w")
@@ -131,7 +132,13 @@ def has_context(pieces: Sequence[str], start: int) -> bool:
             closed -= 1
             if closed < 0:
                 return True
-    return start > 0 and pieces[start - 1] in "\"'"
+    return start > 0 and pieces[start - 1] in _QUOTES
+
+
+def in_quotes(pieces: Sequence[str], place: tuple[int, int]) -> bool:
+    """Returns whether a place is the whole of what is in quotes."""
+    start, end = place
+    return start > 0 and end < len(pieces) and pieces[start - 1] == pieces[end] and pieces[end] in _QUOTES
 
 
 def is_closed(pieces: Sequence[str], start: int, end: int) -> bool:
