@@ -112,6 +112,14 @@ CODES: Final = (
         rf"(?i:exit[ _-]?(?:code|status))\b[^\d\n]{{0,60}}:\ (?P<exit_at_end_id>\d{{1,3}}){_END}\W{{0,3}}$",
         _labelled("exit code", "exit_at_end_id"),
     ),
+    # ld returned 1 exit status
+    Code(
+        "exit_before",
+        "digit",
+        "",
+        r"(?P<exit_before_id>\d{1,3})\ exit\ (?:code|status)\b",
+        _labelled("exit code", "exit_before_id"),
+    ),
     # signal 9 · sig=9 · signal 9 (SIGKILL)
     Code(
         "signal",
@@ -194,13 +202,14 @@ CODES: Final = (
     ),
     # 504 != 200 · 404 == 200
     Code("compared", "digit", "", rf"{_HTTP}\ ?(?:!=|==|is\ not)\ ?{_HTTP}{_END}", _as_written),
-    # status_code=503 · "status": 503 · status=12 (InfiniBand) · statusCode: 404
+    # status_code=503 · "status": 503 · status=12 (InfiniBand) · statusCode: 404 · status=203/EXEC (systemd)
     Code(
         "status",
         "letter",
         "status",
-        rf"(?i:status(?:[ _-]?code)?(?:\ of)?){_GAP}(?P<status_id>{_HEX}|-?\d{{1,5}}){_END}",
-        _labelled("status", "status_id"),
+        rf"""(?i:status(?:[ _-]?code)?(?:\ of)?){_GAP}(?:(?P<status_unit>\d{{1,3}}/[A-Z_]{{3,20}}\b)
+             | (?P<status_id>0[xX][0-9a-fA-F]{{8}}|-?\d{{1,5}}){_END})""",
+        lambda found: f"status {found['status_unit'] or number(found['status_id'])}",
     ),
     # SQLSTATE[42S02] · SQLSTATE: 40001
     Code(
@@ -210,8 +219,8 @@ CODES: Final = (
         rf"(?i:sqlstate){_GAP}(?P<sqlstate_id>[0-9A-Z]{{5}})\b",
         lambda found: f"SQLSTATE {found['sqlstate_id']}",
     ),
-    # (1045, "Access denied: the number of MySQL as a Python tuple
-    Code("mysql", "other", "", r"""\(\d{4}(?=,\ ?["'])""", _as_written),
+    # (1045, "Access denied · (406, "PRECONDITION_FAILED: a number and its text as a Python tuple
+    Code("tuple", "other", "", r"""\(\d{3,4}(?=,\ ?["'])""", _as_written),
     # error TS2304: · error[E0502] · warning C4996:
     Code(
         "tool",

@@ -30,8 +30,8 @@ _TERM: Final = re.compile(
       | E2BIG | (?:ORA|TNS|PLS|DP[IY])-\d{3,6} | E\d{5}
         # test_http2_upgrade, TestV2Api
       | (?:test_|Test[A-Z])(?:[A-Za-z_]|\d{1,2}(?!\d))*+
-        # libcudnn.so.8; a mangled name of C++
-      | lib[A-Za-z_+-]++\d{0,2}[A-Za-z_]*+\.so(?:\.\d++)*+ | _Z[A-Z]\w{2,}
+        # a mangled name of C++
+      | _Z[A-Z]\w{2,}
     )(?:-[A-Za-z]++)*+""",
     re.VERBOSE,
 )
@@ -47,6 +47,12 @@ _SOURCES: Final = tuple(
         "c cc cpp cu cuh cxx go h hpp hs java js jsx kt mjs ml php pl py pyi pyx rb rs scala sh swift ts tsx".split()  # noqa: SIM905
     )
 )
+# The random end of a pod's name without a digit; Kubernetes takes its letters from these.
+_SUFFIX: Final = re.compile("-(?!https|xhtml)[bcdfghjklmnpqrstvwxz]{5}(?![A-Za-z-])")
+# libcudnn.so.8: the library is kept, not its version
+_LIBRARY: Final = re.compile(r"lib[A-Za-z_+-]++\d{0,2}[A-Za-z_]*+\.so(?:\.\d++)*+")
+# A source file that a compiler wrote into a directory of its own, with an id as its name.
+_GENERATED: Final = re.compile(r"/(?:tmp|var/folders)/(?:[^/]++/)*+(?=[a-z]*\d)[a-z0-9]{6,}\.\w++")
 # What follows the name of a source file: the line, or a test's name.
 _PLACE: Final = re.compile(r""":\d|::\w|\(\d|["']?,\ line\ |["']?:\ ?line\ """)
 
@@ -57,10 +63,15 @@ def field(found: re.Match[str]) -> str:
     if text.endswith(_SOURCES) and _PLACE.match(found.string, found.end()):
         return source(text)
     if _DIGIT.search(text):
-        return text if is_term(text) else HOLE
+        return text.partition(".so.")[0] + ".so" if is_library(text) else text if is_term(text) else HOLE
     if text.isalpha():
         return HOLE if len(text) > 7 and _HEX.fullmatch(text) else text
-    if "@" in text[1:-1] or text.count("/") + text.count("\\") > 1 or ("." in text and _HOST.fullmatch(text)):
+    if (
+        _SUFFIX.search(text)
+        or "@" in text[1:-1]
+        or text.count("/") + text.count("\\") > 1
+        or ("." in text and _HOST.fullmatch(text))
+    ):
         return HOLE
     return text
 
@@ -70,14 +81,22 @@ def is_term(text: str) -> bool:
     return len(text) < 120 and (text[0].isalpha() or text[0] == "_") and _TERM.fullmatch(text) is not None
 
 
+def is_library(text: str) -> bool:
+    """Returns whether `text` is the file name of a shared library."""
+    return ".so" in text and _LIBRARY.fullmatch(text) is not None
+
+
 def source(path: str) -> str:
-    """Returns the path of a source file without the directories of one machine: without any if the path is absolute
-    or a directory holds a digit. A generated file in a temporary directory varies."""
+    """Returns the end of the path of a source file: its name, and the directory if the path is relative and the
+    directory holds no digit. A generated file (`/tmp/x1/cabq3x7.py`) varies."""
     path = path.replace("\\", "/")
-    directory, _, name = path.rpartition("/")
-    if path.startswith(("/tmp/", "/var/folders/")):
+    if _GENERATED.fullmatch(path):
         return HOLE
-    return name if path[0] in "/~." or ":" in directory or _DIGIT.search(directory) else path
+    directory, _, name = path.rpartition("/")
+    parent = directory.rpartition("/")[2]
+    if path[0] in "/~" or ":" in directory or parent in ("", ".", "..") or _DIGIT.search(parent):
+        return name
+    return f"{parent}/{name}"
 
 
 def host(found: re.Match[str]) -> str:
@@ -90,3 +109,21 @@ def path(found: re.Match[str]) -> str:
     """Returns what stays of a path that begins at a root: the name of a source file if a line number follows."""
     text = found.group()
     return source(text) if text.endswith(_SOURCES) and _PLACE.match(found.string, found.end()) else HOLE
+
+
+def quoted_path(found: re.Match[str]) -> str:
+    """Returns what stays of a path in quotes."""
+    text = found.group()[1:-1]
+    return f"'{source(text) if text.endswith(_SOURCES) and _PLACE.match(found.string, found.end()) else HOLE}'"
+
+
+def command(found: re.Match[str]) -> str:
+    """Returns what stays of a list of arguments: the name of the program."""
+    program = found.group()[2:].partition(found.group()[1])[0].rpartition("/")[2]
+    return f"[{HOLE if not program or _DIGIT.search(program) else program} {HOLE}]"
+
+
+def process(found: re.Match[str]) -> str:
+    """Returns what stays of a process's number and name: the first word, `process` or `comm`."""
+    first = found.group().partition(" ")[0]
+    return HOLE if "[" in first else f"{first.lower().rstrip(':=')} {HOLE}"

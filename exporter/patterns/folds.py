@@ -35,10 +35,11 @@ _COUNTED: Final = re.compile(
     r"""(\x00\ (?:(?!(?:a|and|as|at|by|for|from|in|is|no|of|on|or|per|the|to|was|with)\ )\w{1,24}\ )?
         (?:attempt|byte|call|character|child|chunk|connection|core|device|element|error|event|failure|file|GPU|item|job|line
           |message|node|object|packet|page|process|request|row|sample|step|task|test|thread|time|token|warning|worker))
-        (?:\((?:e?s)\)|e?s)?(?![\w(])""",
+        (?:\((?:e?s)\)|e?s)?(?![\w(]|\ \d)""",
     re.VERBOSE,
 )
 _NESTED: Final = re.compile(r"(?<!\[)\[{2,}\x00\]+(?:,? ?\[+\x00\]+)*+\]*+|(?<!\w)\[\]")
+_QUOTED: Final = re.compile(r"""((["'])\x00\2)(?:,\ ?\1)+""", re.VERBOSE)
 _LONGEST_BLOCK: Final = 12  # words of a repeated block
 
 
@@ -48,6 +49,8 @@ def fold(masked: str) -> str:
         masked = _COUNTED.sub(r"\1(s)", _NEIGHBOURS.sub(HOLE, masked))
         if masked.count(HOLE) > 1:
             masked = once(masked)
+    if f'"{HOLE}",' in masked or f"'{HOLE}'," in masked:
+        masked = _QUOTED.sub(r"\1", masked)
     return _NESTED.sub(f"[{HOLE}]", masked) if "[[" in masked or "[]" in masked else masked
 
 

@@ -9,11 +9,11 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from exporter.patterns.codes import STEMS
-from exporter.patterns.fields import FIELD, HOLE, NO_FIELD, SEPARATORS, field, host, path
+from exporter.patterns.fields import FIELD, HOLE, NO_FIELD, SEPARATORS, command, field, host, path, process, quoted_path
 from exporter.patterns.folds import DAY_OR_MONTH
 
 _NO_NUMBER: Final = r"(?:nan|NaN|NAN|inf|Inf|INF|infinity|Infinity)\b"
-_ROOT: Final = r"(?:~?/|\.{1,2}/|[A-Za-z]:[\\/]|\\\\)"
+_ROOT: Final = r"(?:~?/\w|[A-Za-z]:[\\/]|\\\\)"
 _QUOTED: Final = r"""(?:'[^'\n\[\]]{0,80}+'|"[^"\n\[\]]{0,80}+")"""
 # Behind these words a quoted name stays, digits and all: fixture 'db2', no attribute 'layer1'.
 _NAMING: Final = re.findall(
@@ -21,7 +21,13 @@ _NAMING: Final = re.findall(
     "argument attribute class column command field fixture function key keyword method module name named option package"
     " parameter symbol table type variable",
 )
+# The random end of a pod's name may have no digit; Kubernetes takes its letters from these.
+_NO_SUFFIX: Final = "(?<!-[bcdfghjklmnpqrstvwxz]{5})"
+_NO_URL: Final = r"""\s"'<>()\[\]{}`|\x00"""
 _NAMED: Final = "|".join(rf"(?<={word}\ ['\"])" for word in _NAMING)
+
+
+_PROCESS: Final = r"(?:[Pp]rocess|[Pp]id|[Tt]ask|[Tt]id)\ \d++\ \("
 
 
 class Kind(NamedTuple):
@@ -37,8 +43,9 @@ class Kind(NamedTuple):
 PLAIN: Final = Kind(
     "plain",
     rf"""(?:
-          (?:(?=[abdfijklmpqtuvyzBKLPQUVYZ])(?!inf\b)|(?!(?i:{STEMS})|{DAY_OR_MONTH}|{_NO_NUMBER}|SIG))
-          (?![A-Fa-f]{{8}})[A-Za-z]++(?:-[A-Za-z]++)*+(?!=|:\S){NO_FIELD}
+          (?: (?=[jklmquyzKLQUVYZ]) | (?=[abdfB])(?![A-Fa-f]{{8}}) | (?=[ptP])(?!{_PROCESS})
+            | (?!(?i:{STEMS})|{DAY_OR_MONTH}|{_NO_NUMBER}|SIG|[hsv]d[a-z]\b|[Cc]omm\b|{_PROCESS}|[A-Fa-f]{{8}}))
+          [A-Za-z]++(?:-[A-Za-z]++)*+(?!=|:\S|\[\d){NO_FIELD}{_NO_SUFFIX}
           (?:[\s,;)\]}}>!?]|[.:](?=\s)|[<{{](?=[A-Za-z])|["'](?=[A-Za-z])(?!.:[\\/])|\((?=[A-Za-z])(?!n(?:il|ull)\))
             |\[(?=[A-Za-z])(?![A-Fa-f]{{1,4}}\d{{0,3}}:))*+
         )++""",
@@ -52,7 +59,7 @@ COLON: Final = (
     # https://a.example/x?id=1
     Kind(
         "url",
-        r"""[A-Za-z][\w+.-]{0,30}+://(?:\[[0-9A-Fa-f:.]++\])?(?:[^\s"'<>()\[\]{}`|\x00.,;:!?]|[.,;:!?](?=[^\s"'<>()\[\]{}`|\x00]))*+""",
+        rf"""[A-Za-z][\w+.-]{{0,30}}+://(?:\[[0-9A-Fa-f:.]++\])?(?:[^{_NO_URL}.,;:!?]|[.,;:!?](?=[^{_NO_URL}]))*+""",
         HOLE,
     ),
     # C:\Program Files\a.dll
@@ -66,6 +73,8 @@ COLON: Final = (
             (?:[0-9A-Fa-f]{1,4}:{1,2}){0,14}+[0-9A-Fa-f]{0,4}(?!\w)""",
         HOLE,
     ),
+    # node-a:30654:36364 [2]: host, process and thread in front of a library's message
+    Kind("origin", r"[A-Za-z][\w.-]*+:\d{2,}:\d{2,}(?=\ \[)", HOLE),
     # api.example.com:443 · localhost:8080
     Kind("host", r"(?:(?:[A-Za-z_-]++\.)++[A-Za-z]{2,12}+|localhost)(?=:\d{2,5}(?!\d))", host),
 )
@@ -81,6 +90,15 @@ LETTER: Final = (
         rf"""(?<=\ ['"])(?:{_NAMED})[A-Za-z](?:[A-Za-z_.-]|\d{{1,3}}(?!\d))*+(?=['"])""",
         None,
     ),
+    # process 17 (python) · comm python: · python[17]: segfault at: the name of a process
+    Kind(
+        "process",
+        rf"""(?:{_PROCESS}[^()\n]{{1,60}}\) | [Cc]omm[:=]?\ ?[\w./-]{{1,60}}(?::\ )?
+             | [A-Za-z][\w.-]{{0,40}}+\[\d++\](?=:?\ (?:segfault|general|trap)))""",
+        process,
+    ),
+    # sda, vdb: disks
+    Kind("disk", r"[hsv]d[a-z]\b(?![\w-])", HOLE),
     # nan
     Kind("no_number", rf"{_NO_NUMBER}{NO_FIELD}", HOLE),
     Kind("name", rf"[A-Za-z]{FIELD}*+", field),
@@ -93,23 +111,37 @@ OTHER: Final = (
     Kind(
         "separators",
         rf"""(?:[\s,;)\]}}{{>`|\x00]|<(?!\ ?\d)|["'](?!{_ROOT})|=(?![\s,;&]|\Z)
-            |\[(?!['"\s]|[0-9A-Fa-f.]{{0,15}}+:)|\((?![\s\dn)])|:(?!:))++""",
+            |\[(?!['"\s]|[0-9A-Fa-f.]{{0,15}}+:)|\((?![\s\dn)])|:(?!:|(?<=\s:)\d))++""",
         None,
     ),
     # /srv/a.csv · ../x · ~/x · \\host\share
     Kind("path", rf"(?:(?:~|\.{{1,2}})?/(?=[\w.~*$@%/-])(?:{FIELD}|[=&])++|\\\\{FIELD}++)", path),
     # "/srv/my data/a.csv"
-    Kind("path_in_quotes", rf"""(?:"(?={_ROOT})[^"\n]{{2,400}}+"|'(?={_ROOT})[^'\n]{{2,400}}+')""", f"'{HOLE}'"),
+    Kind(
+        "path_in_quotes",
+        rf"""(?:"(?={_ROOT})(?:[^":\n]|:(?!:)){{2,400}}+"|'(?={_ROOT})(?:[^':\n]|:(?!:)){{2,400}}+')""",
+        quoted_path,
+    ),
     # <1s: less than the shortest duration that is shown
     Kind("less_than", r"<(?<![\w<]<)(?=\ ?\d++(?:\.\d++)?\ ?[a-z])", HOLE),
     # [::1]:80 · ::1
-    Kind("ip", r"(?:\[(?=[0-9A-Fa-f.]*+:)[0-9A-Fa-f:.]{2,45}+(?:%\w{1,20})?\]|(?<!\w)::(?=[0-9A-Fa-f]{1,4}\b))", HOLE),
+    Kind(
+        "ip",
+        r"""(?:\[(?=[0-9A-Fa-f.]*+:)[0-9A-Fa-f:.]{2,45}+(?:%\w{1,20})?\]|(?<!\w)::
+            (?:[0-9A-Fa-f]{1,4}(?:::?|\b)){1,7}+)""",
+        HOLE,
+    ),
+    # listens on :8080 · :::8080
+    Kind("port", r":(?<=\s:):{0,2}(?=\d)", HOLE),
+    # url: / · '/': the root as a value
+    Kind("root", r"""/(?=[\s"',;)]|$)(?:(?<=[=:"']/)|(?<=[=:]\ /))""", HOLE),
     # (nil) · -inf
     Kind("nil", rf"(?:\((?:nil|null)\)|[-+]{_NO_NUMBER}{NO_FIELD})", HOLE),
     # rhost= · user () at: a value that is empty
     Kind("empty_value", r"(?<=\w)=(?=\s\w++=|\s*+$|[,;&])", f"={HOLE}"),
     Kind("empty_brackets", r"\((?<=\s\()\)", f"({HOLE})"),
-    # ['a', 'b']: a list of quoted values, one or several
+    # '['git', 'fetch']' · ['a', 'b']: a list of quoted values, one or several; a command keeps its first word
+    Kind("command", rf"\[(?<='\[){_QUOTED}(?:,\ ?{_QUOTED})*+\](?=')", command),
     Kind("quoted_list", rf"\[(?<!\w\[){_QUOTED}(?:,\ ?{_QUOTED})*+\]", f"[{HOLE}]"),
     # [ 12.345678]: blanks that right-align a number
     Kind("padding", r"[\[(]\s+(?=\d)", lambda found: found.group()[0]),

@@ -40,6 +40,12 @@ _SCANNER: Final = re.compile(
 )
 _REPLACE: Final = {kind.name: kind.replace for kind in KINDS} | {code.name: code.spell for code in CODES}
 _CODE_NAMES: Final = frozenset(code.name for code in CODES)
+# What a kernel's or system's log puts in front of a message: a stamp, or the time, the host and `kernel:`.
+_STAMP: Final = r"\[ *\d++\.\d{6}\] ++"
+_PREFIX: Final = re.compile(
+    r"(?:<\d{1,3}>)?"
+    rf"(?:{_STAMP}|(?:\d{{4}}-\d\d-\d\dT\S++|[A-Z][a-z]{{2}} [ \d]\d [\d:]{{8}}) [\w.-]++ kernel: ++(?:{_STAMP})?)"
+)
 _ROWS: Final = re.compile(r"(?<=\n)\d++\t[^\n]*+")
 _ESCAPES: Final = re.compile(r"\x1b(?:\[[0-?]*+[ -/]*+[@-~]|\][^\x07\x1b]*+(?:\x07|\x1b\\)?|[@-_])")
 
@@ -60,6 +66,8 @@ def kept(text: str) -> tuple[str, ...]:
 def _clean(text: str) -> str:
     if "\x1b" in text:
         text = _ESCAPES.sub("", text)
+    if prefix := _PREFIX.match(text):
+        text = text[prefix.end() :]
     if "\t" in text:
         text = _ROWS.sub(HOLE, text)
     return text.replace(PLACEHOLDER, HOLE)

@@ -49,9 +49,11 @@ SPELLINGS = [
         "status {}", "status: {}", "status={}", "status code {}", "status code: {}", "Status Code: {}", "status_code={} path=x",
         "statusCode: {}", '{{"status":{}}}', '{{"status": {}, "x": "y"}}', "statuscode: {}",
     ]),
+    ("status", "status {}", "203/EXEC", "217/USER", ["main process exited, code=exited, status={}"]),
+    ("exit_before", "exit code {}", "1", "2", ["ld returned {} exit status"]),
     ("status", "status {}", "12", "5", ["completion with status={} opcode", "wc status {} (x)"]),
     ("sqlstate", "SQLSTATE {}", "42S02", "40001", ["SQLSTATE[{}]: x", "(SQLSTATE {})", "sqlstate: {}"]),
-    ("mysql", "{}", "1045", "1213", ["({}, \"it failed\")", "({}, 'it failed')"]),
+    ("tuple", "{}", "1045", "1213", ["({}, \"it failed\")", "({}, 'it failed')"]),
     ("tool", "error {}", "TS2304", "TS2345", ["error {}: x"]),
     ("tool", "error[{}]", "E0502", "E0499", ["error[{}]: x"]),
     ("error", "error {}", "700", "719", [
