@@ -55,8 +55,8 @@ _split = lru_cache(REMEMBERED)(split)
 
 @lru_cache(REMEMBERED)
 def _pattern(type_: str, template: str, place: Place) -> Pattern:
-    where = place.frames if is_repeated(place) else f"{place.frames}\0{place.test}"
-    scope = f"{VERSION}\0{type_}\0{where}"
+    test = "" if is_repeated(place) else place.test
+    scope = f"{VERSION}\0{type_}\0{place.frames}\0{test}"
     return Pattern(_hash(f"{scope}\0{template}"), template[:MAX_PATTERN] or type_, _hash(scope))
 
 

@@ -77,6 +77,8 @@ def is_plain(message: str) -> bool:
 def split(message: str, limit: int) -> Reading:
     """Splits the stack off a message, of which the text keeps at most `limit` characters. The text of a message that is
     only a stack is the line that tells the error, "" if there is none."""
+    if "\r\n" in message:
+        message = message.replace("\r\n", "\n")
     text = message[:limit]
     stack = ""
     line = _LINE.match(text) if ".py:" in text else None
@@ -129,7 +131,7 @@ def bounded(stack: str) -> str:
     if stack.count("\n") > 2 * MAX_LINES:
         lines = stack.split("\n")
         stack = "\n".join(lines[:MAX_LINES] + lines[-MAX_LINES:])
-    return stack
+    return stack.replace("\r\n", "\n") if "\r" in stack else stack
 
 
 def _find_place(stack: str) -> Place:

@@ -103,9 +103,8 @@ def _of_project(path: str) -> str:
     above = path[: root.end()].count("/") - 1 if root and path.startswith("/") else 0  # folders of the checkout
     folders = path.split("/")
     name = _file(folders.pop())
-    kept = [
-        (index, folder) for index, folder in enumerate(folders, -path.startswith("/")) if folder not in ("", ".", "..")
-    ]
+    numbered = enumerate(folders, -path.startswith("/"))
+    kept = [(index, folder) for index, folder in numbered if folder not in ("", ".", "..")]
     for number in range(len(kept) - 1, -1, -1):
         if _VARYING.fullmatch(kept[number][1]):
             kept = kept[number + 1 :]
