@@ -36,10 +36,10 @@ LONGEST = 4_000  # characters of the costly inputs
 REPEATS = 3  # of each measurement of a time; the least counts
 PARTS = [  # repeated, they are costly inputs
     "1", "a", "A", "é€", "\ud800", "\0", "\x1b[", " ", "\n ", ".", "-", "/", '"', "'", "[", "{", "(", "<", ":", "@",
-    "=", "a1", "1.", "1-", "_1", "a:", "::1", "12:34:", "/a", "C:\\", "a@", "a.b@c.", "a=", "(a", "[1, ", "(1, 2, ", "<a>",
-    "<*>, ", "2026-01-", "Jan 1 ", "1 GiB ", "1m2", "nan inf ", "http://", "QUJD+/", "HTTP ", "status:", "error code ",
-    "exit code: ", "Xid (PCI:", "CUDA error: ", "signal SIG", "Traceback (most recent call last)\n", "\tat a.b(",
-    '  File "a", line 1',
+    "=", "a1", "1.", "1-", "_1", "a:", "::1", "12:34:", "/a", "C:\\", "a@", "a.b@c.", "a=", "(a", "[1, ", "(1, 2, ",
+    "<a>", "<*>, ", "2026-01-", "Jan 1 ", "1 GiB ", "1m2", "nan inf ", "http://", "QUJD+/", "HTTP ", "status:",
+    "error code ", "exit code: ", "Xid (PCI:", "CUDA error: ", "signal SIG", "Traceback (most recent call last)\n",
+    "\tat a.b(", '  File "a", line 1',
 ]  # fmt: skip
 MEASURED = 2_000  # messages whose cost is measured
 

@@ -10,13 +10,7 @@ from collections.abc import Collection, Mapping
 from typing import Final
 
 from exporter.patterns.meaning import Meaning, is_symbol, meaning
-from exporter.patterns.pieces import (
-    VARIABLE,
-    has_context,
-    is_closed,
-    is_placeholder,
-    without_placeholders,
-)
+from exporter.patterns.pieces import VARIABLE, has_context, is_closed, is_placeholder, without_placeholders
 from exporter.patterns.views import Pieces, Span, View
 
 ENOUGH: Final = 5.0
@@ -48,7 +42,11 @@ def evidence(
 ) -> float:
     """Returns how much speaks for it that `values`, seen at `span` of `pieces`, are the values of a variable."""
     words = [value for value in values if not is_placeholder(value)]
-    if len(values) < 2 or all(map(is_symbol, words)):
+    if len(values) < 2:
+        return 0.0
+    if not words:
+        return ENOUGH  # masking replaced all
+    if all(map(is_symbol, words)):
         return 0.0  # all in capitals: an enumeration, such as the operations of a library
     start, end = span
     context = has_context(pieces, start)

@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 from exporter.patterns.evidence import ENOUGH, are_same, evidence, is_free, shared_words
 from exporter.patterns.meaning import Meaning
 from exporter.patterns.pieces import VARIABLE, in_quotes, is_placeholder, split
-from exporter.patterns.views import Column, Pieces, Span, keys, numbered, pairs, single
+from exporter.patterns.views import Column, Pieces, Span, common, keys, numbered, pairs, single
 
 MAX_PIECES: Final = 240  # pieces of a template; longer templates are in no family
 MAX_VALUES: Final = 20  # values listed for each place of a family
@@ -96,16 +96,20 @@ def why_apart(one: str, other: str) -> str:
     if one == other:
         return "The templates are equal; the errors differ in their type or frame."
     if len(left) != len(right):
-        return "The templates have different numbers of words."
-    differing = [(a, b) for a, b in zip(left, right, strict=True) if a != b]
-    for a, b in differing:
-        for word in (a, b):
-            if not is_free(word):
-                return f"“{a}” and “{b}” differ, and “{word}” says what happened, so it is never a variable."
-    if len(differing) > 2:
-        return f"The templates differ in {len(differing)} places; at most 2 may differ."
-    places = " and ".join(f"“{a}”/“{b}”" for a, b in differing)
-    return f"Too few different values were seen at {places} to make it a variable."
+        before = common(left, right)
+        after = common(left[before:][::-1], right[before:][::-1])
+        middle = ["".join(pieces[before : len(pieces) - after]).strip() or "nothing" for pieces in (left, right)]
+        return f"One has “{middle[0]}” where the other has “{middle[1]}”, which is not one word for another."
+    places = [at for at, pair in enumerate(zip(left, right, strict=True)) if pair[0] != pair[1]]
+    for word in (pieces[at] for at in places for pieces in (left, right)):
+        if not is_free(word, Meaning.NAME_TOO):
+            return f"They differ in “{word}”, which says what happened and so is never a variable."
+    if len(places) > 2:
+        return f"The templates differ in {len(places)} places; at most two may differ, and values of keys."
+    differing = " and ".join(f"“{left[at]}” or “{right[at]}”" for at in places)
+    if not places[0]:
+        return f"They begin with {differing}, and the first word says what a message is about."
+    return f"Too few different values were seen in the place of {differing} to make it a variable."
 
 
 def _places(texts: list[Pieces], known: set[str]) -> dict[Pieces, set[Span]]:
@@ -173,7 +177,8 @@ def _fits(template: str, family: Family) -> bool:
     pattern, variable = _pattern(family)
     found = pattern.fullmatch(template)
     return found is not None and all(
-        is_free(value) if free else is_placeholder(value) for value, free in zip(found.groups(), variable, strict=True)
+        is_free(value, Meaning.NAME_TOO) if free else is_placeholder(value)
+        for value, free in zip(found.groups(), variable, strict=True)
     )
 
 

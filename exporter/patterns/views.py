@@ -44,18 +44,18 @@ def numbered(texts: list[Pieces]) -> list[Numbered]:
 def _beginnings(texts: list[Pieces]) -> Iterator[list[int]]:
     """Yields for each of the sorted texts numbers of its beginnings that another text has, from the empty one on. That
     text is a neighbour, because the texts are sorted."""
-    common = [0, *map(_common, texts, texts[1:]), 0]
+    shared = [0, *map(common, texts, texts[1:]), 0]
     last: list[int] = []
     count = 0
     for number in range(len(texts)):
-        last = last[: common[number] + 1]
-        for _ in range(len(last), max(common[number], common[number + 1]) + 1):
+        last = last[: shared[number] + 1]
+        for _ in range(len(last), max(shared[number], shared[number + 1]) + 1):
             last.append(count)
             count += 1
         yield last
 
 
-def _common(one: Sequence[str], other: Sequence[str]) -> int:
+def common(one: Sequence[str], other: Sequence[str]) -> int:
     """Returns the number of pieces at the beginning that two texts have in common."""
     return next((at for at, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
 

@@ -16,6 +16,7 @@ USERS = ["alice", "bob", "carol", "dave", "erin", "frank"]
 ONE = {
     "users": ("Invalid user {} from <*> port <*>", [USERS]),
     "a user whose name is a verb": ("Invalid user {} from <*> port <*>", [[*USERS, "greg", "hugh", "ivy", "update"]]),
+    "placeholders of two kinds": ("worker {} lost", [["<*>", "<test>"]]),
     "a name beside masked ones": ("connection from {} refused by peer", [["<*>", "localhost"]]),
     "a name beside masked ones, at the end": ("cannot resolve host {}", [["<*>", "localhost"]]),
     "what masking replaced in part": ("clock set from {}, offset <*>", [["<*>", "LOCAL(<*>)"]]),
@@ -158,10 +159,12 @@ def test_a_new_template_fits_a_family_by_its_fixed_words() -> None:
 @pytest.mark.parametrize(
     ("one", "other", "why"),
     [
-        ("session opened", "session closed", "“opened” says what happened"),
-        ("a b c", "a b", "numbers of words"),
+        ("session opened", "session closed", "“opened”"),
+        ("a b of d e", "a b c d e", "“of”"),
+        ("a b c d", "a b d", "has “c” where the other has “nothing”"),
         ("lion red tall sits", "tiger blue wide sits", "3 places"),
-        ("host lion found here", "host puma found here", "Too few"),
+        ("user lion found here", "user puma found here", "Too few"),
+        ("nginx went away", "redis went away", "first word"),
         ("same", "same", "type or frame"),
     ],
 )
