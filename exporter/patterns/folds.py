@@ -23,6 +23,7 @@ _UNIT: Final = "|".join(
 _NEIGHBOURS: Final = re.compile(
     rf"""\x00(?:
           [\ ,:;/.+@~x-]{{0,6}}+(?:(?:and|or)\ |>)?\x00
+        | \[\x00\]
         | ,?\ ?(?:{_UNIT})(?![\w-])
         | [\ ,/-]{DAY_OR_MONTH}(?=[\ ,]\x00)
         | ::?[0-9A-Fa-f]{{1,4}}(?!\w)
@@ -40,13 +41,14 @@ _COUNTED: Final = re.compile(
 )
 _NESTED: Final = re.compile(r"(?<!\[)\[{2,}\x00\]+(?:,? ?\[+\x00\]+)*+\]*+|(?<!\w)\[\]")
 _QUOTED: Final = re.compile(r"""((["'])\x00\2)(?:,\ ?\1)+""", re.VERBOSE)
-_LONGEST_BLOCK: Final = 12  # words of a repeated block
 
 
 def fold(masked: str) -> str:
     """Returns `masked`, a text in which white space is single blanks, with neighbouring placeholders as one."""
     if HOLE in masked:
-        masked = _COUNTED.sub(r"\1(s)", _NEIGHBOURS.sub(HOLE, masked))
+        masked = _NEIGHBOURS.sub(HOLE, masked)
+        if _COUNTED.search(masked):  # `sub` with a group in the replacement is slow even where nothing matches
+            masked = _COUNTED.sub(r"\1(s)", masked)
         if masked.count(HOLE) > 1:
             masked = once(masked)
     if f'"{HOLE}",' in masked or f"'{HOLE}'," in masked:
@@ -61,14 +63,16 @@ def once(masked: str) -> str:
     if len(set(words)) > len(words) - 2:
         return masked
     out: list[str] = []
-    at = 0
-    while at < len(words):
-        out.append(words[at])
-        at += 1
-        for length in range(1, min(_LONGEST_BLOCK, len(out), len(words) - at) + 1):
-            block = words[at : at + length]
-            if block[-1] == out[-1] and block == out[-length:] and HOLE in "".join(block):
-                while words[at : at + length] == block:
-                    at += length
-                break
+    last: dict[str, int] = {}  # word -> where it stands last in `out`
+    for word in words:
+        before = last.get(word)
+        last[word] = len(out)
+        out.append(word)
+        if before is None:
+            continue
+        length = len(out) - 1 - before
+        block = out[-length:]
+        if block == out[-2 * length : -length] and HOLE in "".join(block):
+            del out[-length:]
+            last.update((same, len(out) - length + n) for n, same in enumerate(block))
     return " ".join(out)

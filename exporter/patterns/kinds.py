@@ -78,18 +78,12 @@ COLON: Final = (
     # api.example.com:443 · localhost:8080
     Kind("host", r"(?:(?:[A-Za-z_-]++\.)++[A-Za-z]{2,12}+|localhost)(?=:\d{2,5}(?!\d))", host),
 )
-# Other kinds that begin with a letter.
-LETTER: Final = (
+# Kinds that begin with a word without a digit.
+WORD: Final = (
     # worker_exit_code, sys.exit: the part before a code's label
     Kind("prefix", r"(?:[A-Za-z]++[_.])*?[A-Za-z]++[_.](?=(?i:s?xid|exit|err|status|code|ret|sql|sig))", None),
     # Mar 15 12:34:56 · Sun, 15 Mar: the names; the numbers are fields of their own
     Kind("date", rf"(?=[ADFJMNOSTW])(?:{DAY_OR_MONTH}[.,]?\s{{1,3}}){{1,3}}+(?=\d)", HOLE + " "),
-    # No module named 'cv2' · has no attribute 'layer1': the name of a thing in code
-    Kind(
-        "identifier",
-        rf"""(?<=\ ['"])(?:{_NAMED})[A-Za-z](?:[A-Za-z_.-]|\d{{1,3}}(?!\d))*+(?=['"])""",
-        None,
-    ),
     # process 17 (python) · comm python: · python[17]: segfault at: the name of a process
     Kind(
         "process",
@@ -101,6 +95,15 @@ LETTER: Final = (
     Kind("disk", r"[hsv]d[a-z]\b(?![\w-])", HOLE),
     # nan
     Kind("no_number", rf"{_NO_NUMBER}{NO_FIELD}", HOLE),
+)
+# Other fields that begin with a letter.
+LETTER: Final = (
+    # No module named 'cv2' · has no attribute 'layer1': the name of a thing in code
+    Kind(
+        "identifier",
+        rf"""(?<=\ ['"])(?:{_NAMED})[A-Za-z](?:[A-Za-z_.-]|\d{{1,3}}(?!\d))*+(?=['"])""",
+        None,
+    ),
     Kind("name", rf"[A-Za-z]{FIELD}*+", field),
 )
 # Kinds that begin with a digit: numbers, times, versions, ids, and lists of them.
@@ -149,4 +152,4 @@ OTHER: Final = (
     Kind("other_field", rf"(?!\.)[^{SEPARATORS}]{FIELD}*+", field),
     Kind("rest", r"(?:\.++|[\s\S])", None),
 )
-KINDS: Final = (PLAIN, RECORD, *COLON, *LETTER, *DIGIT, *OTHER)
+KINDS: Final = (PLAIN, RECORD, *COLON, *WORD, *LETTER, *DIGIT, *OTHER)

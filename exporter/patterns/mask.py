@@ -12,7 +12,7 @@ from typing import Final
 from exporter.patterns.codes import CODES, STEMS
 from exporter.patterns.fields import HOLE
 from exporter.patterns.folds import fold
-from exporter.patterns.kinds import COLON, DIGIT, KINDS, LETTER, OTHER, PLAIN, RECORD, Kind
+from exporter.patterns.kinds import COLON, DIGIT, KINDS, LETTER, OTHER, PLAIN, RECORD, WORD, Kind
 
 PLACEHOLDER: Final = "<*>"
 
@@ -32,6 +32,7 @@ _SCANNER: Final = re.compile(
             {_alternatives(PLAIN)}
           | (?=(?i:{STEMS})|SIG)(?:{_alternatives(RECORD, *_CODES["letter"])})
           | (?=[\w.+-]{{0,100}}+:)(?:{_alternatives(*COLON)})
+          | (?=[A-Za-z]++(?!\d))(?:{_alternatives(*WORD)})
           | {_alternatives(*LETTER)}
         )
       | (?=\d)(?:{_alternatives(*_CODES["digit"], *DIGIT)})

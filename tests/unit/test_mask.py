@@ -68,6 +68,7 @@ ONE = {
     ],
     "lists": [
         ["ranks [3] x", "ranks [1, 5, 7] x", "ranks [] x"],
+        ["nodes gpu-b7[01-03,5] x", "nodes gpu-b7 x"],
         ["pids 3 x", "pids 3, 4 x"],
         ["ranks 1, 5 and 7 x", "ranks 3 and 4 x"],
         ["shape (3,) x", "shape (3, 4) x"],
@@ -95,7 +96,7 @@ ONE = {
     "processes": [
         ["Killed process 17 (python) total-vm", "Killed process 4242 (all_reduce_perf) total-vm"],
         ["inode #5: comm python3: x", "inode #7: comm node: x"],
-        ["train[17]: segfault at 0 ip", "pytest[4242]: segfault at 7f ip"],
+        ["train[17]: segfault at 0 ip", "pytest[4242]: segfault at 7f ip", "python3[5]: segfault at 7f ip"],
         ["node-a:30654:36364 [2] init.cc:47 x", "puffin:98170:10726 [0] init.cc:48 x"],
         ["[   28.632105] NVRM: x", "NVRM: x", "Jun 19 19:38:18 gpu-7 kernel: NVRM: x", "<4>[12345.678901] NVRM: x"],
         ["pod api-wkqtp_ci is gone", "pod api-22ghg_ci is gone", "pod eval-qqgmw is gone"],
