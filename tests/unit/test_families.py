@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from exporter.patterns.families import MAX_PIECES, MAX_VALUES, families, family_of, why_apart
+from exporter.patterns.families import MAX_PIECES, MAX_VALUES, families, family_of, representatives, why_apart
 
 pytestmark = pytest.mark.dashboard
 
@@ -147,6 +147,44 @@ def test_a_family_explains_itself() -> None:
     assert "6" in family.reason
     many = families([f"unknown user name{letter}" + " in the list" for letter in "abcdefghijklmnopqrstuvwxyz"])
     assert len(next(iter(many.values())).values[0]) == MAX_VALUES
+
+
+def test_words_that_stand_after_the_same_noun_elsewhere_count_twice() -> None:
+    few = ["alice", "bob", "carol"]
+    opened = [f"session opened for user {user} by <*>" for user in few]
+    closed = [f"session closed for user {user}" for user in few]
+    assert families(opened) == families(closed) == {}
+    assert len(set(families(opened + closed).values())) == 2
+
+
+def test_words_that_are_values_elsewhere_count_twice() -> None:
+    few = [f"no key of {user} was found" for user in USERS[:3]]
+    assert families(few) == {}
+    assert set(few) <= set(families([*few, *(f"greeting {user} at port <*>" for user in USERS)]))
+
+
+def test_in_quotes_words_are_names() -> None:
+    names = ["staging", "update", "nightly", "billing", "east"]
+    assert families([f"no queue {name} on this host" for name in names]) == {}
+    assert len(families([f"no queue '{name}' on this host" for name in names])) == 5
+
+
+def test_a_path_and_its_end_are_one() -> None:
+    assert len(families(["fault at src/a.cu:<*> in block <*>", "fault at a.cu:<*> in block <*>"])) == 2
+    assert families([f"fault at {file} in block <*>" for file in ("api/run.cu", "web/run.cu")]) == {}
+
+
+def test_a_key_is_a_name() -> None:
+    assert families([f"set app.{key}=<*> at start" for key in ("home", "arch", "user", "shell", "path", "lang")]) == {}
+
+
+def test_a_family_needs_few_members_to_judge_new_templates() -> None:
+    texts = [f"login of {user} on <*> by {user}" for user in USERS]
+    family = families(texts)[texts[0]]
+    small = representatives(family)
+    assert len(small.members) < len(family.members)
+    for text in ("login of zoe on <*> by zoe", "login of zoe on gw by zoe", "login of lost on <*> by zoe"):
+        assert (family_of(text, [family]) is None) == (family_of(text, [small]) is None)
 
 
 def test_a_new_template_fits_a_family_by_its_fixed_words() -> None:
