@@ -106,9 +106,21 @@ APART = {
     "methods of HTTP": ("request {} /index took <*>", "GET POST PUT DELETE HEAD PATCH OPTIONS"),
     "negations": ("device <*> is {} ready", "not already never still"),
     "prepositions": ("error {} stream <*>", "in at on from after before during of"),
-    "subjects": ("{} failed with a fatal error", "nginx redis kafka postgres chrome firefox"),
+    "subjects": ("{} failed with a fatal error", " ".join(f"service{letter}" for letter in "abcdefghijklm")),
+    "classes as subjects": ("{} lost its connection", "MailView CartView StatusBar ClockFace"),
+    "engines in capitals": ("MMU fault of engine {} at <*>", "GRAPHICS COPY VIDEO DISPLAY HOST SECURE"),
+    "one word beside masked ones, in a compound": ("worker {} crashed", "<*> process"),
+    "one word beside masked ones, in a short text": ("removed {}", "<*> cable"),
     "few values": ("no route for host {} found", "alpha beta gamma"),
 }
+
+
+# words without a meaning, which stay apart for another reason
+UNKNOWN = [
+    "few values",
+    "subjects",
+    *(kind for kind in APART if "beside" in kind or "classes" in kind or "engines" in kind),
+]
 
 
 @pytest.mark.parametrize("kind", ONE)
@@ -127,11 +139,9 @@ def test_words_with_a_meaning_stay_apart(kind: str) -> None:
     assert families([template.format(word) for word in words.split()]) == {}
 
 
-@pytest.mark.parametrize("kind", APART)
+@pytest.mark.parametrize("kind", [kind for kind in APART if kind not in UNKNOWN])
 def test_words_with_a_meaning_stay_apart_beside_a_family(kind: str) -> None:
     """Also when many names in the same place form a family."""
-    if kind in ("subjects", "few values"):
-        return
     template, words = APART[kind]
     meant = [template.format(word) for word in words.split()]
     found = families([*meant, *(template.format(f"name.{user}") for user in USERS)])
@@ -167,6 +177,12 @@ def test_in_quotes_words_are_names() -> None:
     names = ["staging", "update", "nightly", "billing", "east"]
     assert families([f"no queue {name} on this host" for name in names]) == {}
     assert len(families([f"no queue '{name}' on this host" for name in names])) == 5
+
+
+def test_of_two_places_both_must_vary() -> None:
+    assert (
+        families([f"for user {user} the {('cache', 'disk')[at % 2]} is small" for at, user in enumerate(USERS)]) == {}
+    )
 
 
 def test_a_path_and_its_end_are_one() -> None:
