@@ -41,11 +41,20 @@ _HOST: Final = re.compile(
     r"|(?:[\w-]+\.){2,}(?:net|io|int|mil|de|uk|fr|nl|cn|jp|kr|hk|tw|in|ru|br|ca|au|eu|us|ch|se|it|es)"
 )
 _HEX: Final = re.compile("[0-9A-Fa-f]{8,}|[0-9a-f]{6,}")
-_SOURCES: Final = tuple(
-    f".{suffix}"
-    for suffix in (
-        "c cc cpp cu cuh cxx go h hpp hs java js jsx kt mjs ml php pl py pyi pyx rb rs scala sh swift ts tsx".split()  # noqa: SIM905
-    )
+
+
+def _suffixes(text: str) -> tuple[str, ...]:
+    return tuple(f".{suffix}" for suffix in text.split())
+
+
+_SOURCES: Final = _suffixes(
+    "c cc cpp cu cuh cxx go h hpp hs java js jsx kt mjs ml php pl py pyi pyx rb rs scala sh swift ts tsx"
+)
+# Data files: they vary like the paths they are in.
+_DATA: Final = _suffixes(
+    "bak bin bz2 cfg ckpt conf csv db deb dump gif gz html img ini iso jpeg jpg json jsonl lock log mp4 npy npz onnx"
+    " parquet pdf pid pkl png pt pth rpm safetensors sock sqlite svg tar tgz tmp toml tsv txt wav"
+    " whl xml xz yaml yml zip zst"
 )
 # The random end of a pod's name without a digit; Kubernetes takes its letters from these.
 _SUFFIX: Final = re.compile("-(?!https|xhtml)[bcdfghjklmnpqrstvwxz]{5}(?![A-Za-z-])")
@@ -53,6 +62,9 @@ _SUFFIX: Final = re.compile("-(?!https|xhtml)[bcdfghjklmnpqrstvwxz]{5}(?![A-Za-z
 _LIBRARY: Final = re.compile(r"lib[A-Za-z_+-]++\d{0,2}[A-Za-z_]*+\.so(?:\.\d++)*+")
 # A source file that a compiler wrote into a directory of its own, with an id as its name.
 _GENERATED: Final = re.compile(r"/(?:tmp|var/folders)/(?:[^/]++/)*+(?=[a-z]*\d)[a-z0-9]{6,}\.\w++")
+# Names that suites and packages repeat: test_a.py, __init__.py, mod.rs, index.js
+_REPEATED: Final = re.compile(r"test|(?:__\w+__|conftest|index|lib|main|mod|utils?)\.")
+_LABEL: Final = re.compile(r"(\w+)[ :=]")
 # What follows the name of a source file: the line, or a test's name.
 _PLACE: Final = re.compile(r""":\d|::\w|\(\d|["']?,\ line\ |["']?:\ ?line\ """)
 
@@ -60,8 +72,11 @@ _PLACE: Final = re.compile(r""":\d|::\w|\(\d|["']?,\ line\ |["']?:\ ?line\ """)
 def field(found: re.Match[str]) -> str:
     """Returns what stays of the field that `found` matched."""
     text = found.group()
-    if text.endswith(_SOURCES) and _PLACE.match(found.string, found.end()):
-        return source(text)
+    if "." in text:
+        if text.endswith(_SOURCES) and (place := _PLACE.match(found.string, found.end())):
+            return source(text, place.group().startswith("::"))
+        if text.endswith(_DATA):
+            return HOLE
     if _DIGIT.search(text):
         return text.partition(".so.")[0] + ".so" if is_library(text) else text if is_term(text) else HOLE
     if text.isalpha():
@@ -86,15 +101,15 @@ def is_library(text: str) -> bool:
     return ".so" in text and _LIBRARY.fullmatch(text) is not None
 
 
-def source(path: str) -> str:
-    """Returns the end of the path of a source file: its name, and the directory if the path is relative and the
-    directory holds no digit. A generated file (`/tmp/x1/cabq3x7.py`) varies."""
+def source(path: str, test: bool) -> str:
+    """Returns the end of the path of a source file: its name, with the directory if suites and packages repeat the name
+    and the directory is not one machine's. A generated file (`/tmp/x1/cabq3x7.py`) varies."""
     path = path.replace("\\", "/")
     if _GENERATED.fullmatch(path):
         return HOLE
     directory, _, name = path.rpartition("/")
     parent = directory.rpartition("/")[2]
-    if path[0] in "/~" or ":" in directory or parent in ("", ".", "..") or _DIGIT.search(parent):
+    if not (test or _REPEATED.match(name)) or parent in ("", ".", "..", "~") or _DIGIT.search(parent):
         return name
     return f"{parent}/{name}"
 
@@ -108,13 +123,14 @@ def host(found: re.Match[str]) -> str:
 def path(found: re.Match[str]) -> str:
     """Returns what stays of a path that begins at a root: the name of a source file if a line number follows."""
     text = found.group()
-    return source(text) if text.endswith(_SOURCES) and _PLACE.match(found.string, found.end()) else HOLE
+    place = _PLACE.match(found.string, found.end()) if text.endswith(_SOURCES) else None
+    return source(text, place.group().startswith("::")) if place else HOLE
 
 
 def quoted_path(found: re.Match[str]) -> str:
     """Returns what stays of a path in quotes."""
     text = found.group()[1:-1]
-    return f"'{source(text) if text.endswith(_SOURCES) and _PLACE.match(found.string, found.end()) else HOLE}'"
+    return f"'{source(text, False) if text.endswith(_SOURCES) and _PLACE.match(found.string, found.end()) else HOLE}'"
 
 
 def command(found: re.Match[str]) -> str:
@@ -124,6 +140,6 @@ def command(found: re.Match[str]) -> str:
 
 
 def process(found: re.Match[str]) -> str:
-    """Returns what stays of a process's number and name: the first word, `process` or `comm`."""
-    first = found.group().partition(" ")[0]
-    return HOLE if "[" in first else f"{first.lower().rstrip(':=')} {HOLE}"
+    """Returns what stays of a process's number and name: the label, such as `process` or `comm`."""
+    label = _LABEL.match(found.group())
+    return f"{label[1].lower()} {HOLE}" if label else HOLE

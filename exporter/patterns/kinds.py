@@ -27,7 +27,7 @@ _NO_URL: Final = r"""\s"'<>()\[\]{}`|\x00"""
 _NAMED: Final = "|".join(rf"(?<={word}\ ['\"])" for word in _NAMING)
 
 
-_PROCESS: Final = r"(?:[Pp]rocess|[Pp]id|[Tt]ask|[Tt]id)\ \d++\ \("
+_PROCESS: Final = r"(?:(?:[Pp]rocess|[Pp]id|[Tt]id|[Tt]ask)\ \d++\ \(|task\ [\w./-]{1,40}:\d|task=[^,]{1,40},pid=)"
 
 
 class Kind(NamedTuple):
@@ -46,8 +46,8 @@ PLAIN: Final = Kind(
           (?: (?=[jklmquyzKLQUVYZ]) | (?=[abdfB])(?![A-Fa-f]{{8}}) | (?=[ptP])(?!{_PROCESS})
             | (?!(?i:{STEMS})|{DAY_OR_MONTH}|{_NO_NUMBER}|SIG|[hsv]d[a-z]\b|[Cc]omm\b|{_PROCESS}|[A-Fa-f]{{8}}))
           [A-Za-z]++(?:-[A-Za-z]++)*+(?!=|:\S|\[\d){NO_FIELD}{_NO_SUFFIX}
-          (?:[\s,;)\]}}>!?]|[.:](?=\s)|[<{{](?=[A-Za-z])|["'](?=[A-Za-z])(?!.:[\\/])|\((?=[A-Za-z])(?!n(?:il|ull)\))
-            |\[(?=[A-Za-z])(?![A-Fa-f]{{1,4}}\d{{0,3}}:))*+
+          (?:[\s,;)\]}}>!?]|[.:](?=\s)|[<{{](?=[A-Za-z])|["'](?<!thread\ ['"])(?=[A-Za-z])(?!.:[\\/])
+            |\((?=[A-Za-z])(?!n(?:il|ull)\))|\[(?=[A-Za-z])(?![A-Fa-f]{{1,4}}\d{{0,3}}:))*+
         )++""",
     None,
 )
@@ -75,8 +75,13 @@ COLON: Final = (
     ),
     # node-a:30654:36364 [2]: host, process and thread in front of a library's message
     Kind("origin", r"[A-Za-z][\w.-]*+:\d{2,}:\d{2,}(?=\ \[)", HOLE),
-    # api.example.com:443 · localhost:8080
-    Kind("host", r"(?:(?:[A-Za-z_-]++\.)++[A-Za-z]{2,12}+|localhost)(?=:\d{2,5}(?!\d))", host),
+    # api.example.com:443 · localhost:8080 · host node-a:22
+    Kind(
+        "host",
+        r"""(?:(?:[A-Za-z_-]++\.)++[A-Za-z]{2,12}+|localhost|(?:(?<=\bhost\ )|(?<=server\ )|(?<=peer\ ))[A-Za-z][\w-]*+)
+            (?=:\d{2,5}(?!\d))""",
+        host,
+    ),
 )
 # Kinds that begin with a word without a digit.
 WORD: Final = (
@@ -84,10 +89,11 @@ WORD: Final = (
     Kind("prefix", r"(?:[A-Za-z]++[_.])*?[A-Za-z]++[_.](?=(?i:s?xid|exit|err|status|code|ret|sql|sig))", None),
     # Mar 15 12:34:56 · Sun, 15 Mar: the names; the numbers are fields of their own
     Kind("date", rf"(?=[ADFJMNOSTW])(?:{DAY_OR_MONTH}[.,]?\s{{1,3}}){{1,3}}+(?=\d)", HOLE + " "),
-    # process 17 (python) · comm python: · python[17]: segfault at: the name of a process
+    # the name of a process: process 17 (python) · task python:17 · task=python,pid=17 · comm python: · a[17]: segfault
     Kind(
         "process",
-        rf"""(?:{_PROCESS}[^()\n]{{1,60}}\) | [Cc]omm[:=]?\ ?[\w./-]{{1,60}}(?::\ )?
+        rf"""(?:(?={_PROCESS})(?:\w++\ \d++\ \([^()\n]{{1,60}}\)|task\ [\w./-]++:\d++|task=[^,]++)
+             | [Cc]omm\b[:=]?\ ?[\w./-]{{1,60}}(?::\ )?
              | [A-Za-z][\w.-]{{0,40}}+\[\d++\](?=:?\ (?:segfault|general|trap)))""",
         process,
     ),
@@ -104,6 +110,12 @@ LETTER: Final = (
         rf"""(?<=\ ['"])(?:{_NAMED})[A-Za-z](?:[A-Za-z_.-]|\d{{1,3}}(?!\d))*+(?=['"])""",
         None,
     ),
+    # ring sdma1 · ring gfx_0.0.0: the engine of a GPU, without its number
+    Kind(
+        "engine",
+        r"(?<=ring\ )(?P<engine_id>[a-z]{2,8})[\d_.][\w.]*+(?=\ timeout)",
+        lambda found: found["engine_id"],
+    ),
     Kind("name", rf"[A-Za-z]{FIELD}*+", field),
 )
 # Kinds that begin with a digit: numbers, times, versions, ids, and lists of them.
@@ -113,7 +125,7 @@ OTHER: Final = (
     # what separates fields, where none of the kinds below begins
     Kind(
         "separators",
-        rf"""(?:[\s,;)\]}}{{>`|\x00]|<(?!\ ?\d)|["'](?!{_ROOT})|=(?![\s,;&]|\Z)
+        rf"""(?:[\s,;)\]}}{{>`|\x00]|<(?!\ ?\d)|["'](?<!thread\ ['"])(?!{_ROOT})|=(?![\s,;&]|\Z)
             |\[(?!['"\s]|[0-9A-Fa-f.]{{0,15}}+:)|\((?![\s\dn)])|:(?!:|(?<=\s:)\d))++""",
         None,
     ),
@@ -125,6 +137,8 @@ OTHER: Final = (
         rf"""(?:"(?={_ROOT})(?:[^":\n]|:(?!:)){{2,400}}+"|'(?={_ROOT})(?:[^':\n]|:(?!:)){{2,400}}+')""",
         quoted_path,
     ),
+    # thread 'main' panicked
+    Kind("thread", r"(?:(?<=thread\ )'[^'\n]{1,60}'(?=\ (?:panicked|\()))", f"'{HOLE}'"),
     # <1s: less than the shortest duration that is shown
     Kind("less_than", r"<(?<![\w<]<)(?=\ ?\d++(?:\.\d++)?\ ?[a-z])", HOLE),
     # [::1]:80 · ::1
