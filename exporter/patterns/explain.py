@@ -100,7 +100,8 @@ def _first_difference(words: list[str], others: list[str]) -> tuple[str, str]:
     """Returns the first words that differ, with up to two words before and after them."""
     both = min(len(words), len(others))
     at = next((number for number in range(both) if words[number] != others[number]), both)
-    return tuple(" ".join(each[max(0, at - 2) : at + 3]) or "the end" for each in (words, others))  # type: ignore[return-value]
+    first, second = (" ".join(each[max(0, at - 2) : at + 3]) or "the end" for each in (words, others))
+    return first, second
 
 
 def _only(one: tuple[str, ...], other: tuple[str, ...]) -> list[str]:

@@ -24,7 +24,8 @@ MAX_KEYS: Final = 8  # exceptions of a group that the key names
 MAX_REMEMBERED: Final = 4_096  # characters; keys of longer stacks are not cached
 REMEMBERED: Final = 1_024  # stacks in the cache
 
-# Where a stack begins inside of a message, at the beginning of a line.
+# Where a stack begins inside of a message, at the beginning of a line. What is `weak` may be something else, so that it
+# counts only if frames follow.
 _BEGINS: Final = re.compile(
     r"""
       ^[^\S\n]*+(?:[|+]\ )?+(?:
@@ -32,10 +33,10 @@ _BEGINS: Final = re.compile(
         | (?i:stack[ -]?(?:back)?trace:|backtrace:) | C\+\+\ CapturedTraceback
         | Exception\ raised\ from\ [^\n]{1,500}\(most
         | goroutine\ \d | frame\ \#\d | \#\d++\s++(?:0x[0-9a-f]|[^\s(]++\ \() | @\ ++0x
-        | at\ \S[^\n]{0,400}[):]\d*+[ {]*+$ | Caused\ by:\ | \[(?:cause|errors)\]: | File\ "[^"\n]++",\ line
+        | at\ \S[^\n]{0,400}[):]\d*+[ {]*+$ | File\ "[^"\n]++",\ line
         | note:\ run\ with\ `RUST )
-    | ^_{3,}\ \S | ^={5,}(?:\ [A-Z]|$) | ^(?:>|E)\ {3,}+\S | ^[^\s:]++(?<=\.py):\d++:(?:\ |$)
-    | ^-{3,}\ Captured | ^[ ]{4}(?:async\ )?+def\ \w++\( | ^[^\s@]{0,200}+@[a-z][a-z-]{2,20}+://\S++(?<=\d)$
+    | (?P<weak>^_{3,}\ \S | ^={5,}(?:\ [A-Z]|$) | ^(?:>|E)\ {3,}+\S | ^[^\s:]++(?<=\.py):\d++:(?:\ |$)
+    | ^-{3,}\ Captured | ^[ ]{4}(?:async\ )?+def\ \w++\( | ^[^\s@]{0,200}+@[a-z][a-z-]{2,20}+://\S++(?<=\d)$)
     """,
     re.VERBOSE | re.MULTILINE,
 )
@@ -186,6 +187,8 @@ def _split(text: str, message: str) -> tuple[str, str]:
         panicked = without_panic(text)
         return (panicked.strip() or text, text) if panicked != text else (text, "")
     stack = bounded(message[start:])
+    if begins and begins["weak"] and start == begins.start() and not chains(stack):
+        return text, ""
     head = text[:start]
     if "panicked at" in head:
         head, stack = without_panic(head), bounded(message)

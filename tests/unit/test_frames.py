@@ -213,6 +213,22 @@ TWO: dict[str, tuple[Report, Report]] = {
         ("panic", "thread 'a' panicked at src/db.rs:42:13:\ncalled `unwrap()` on `None`", None),
     ),
     "backtraces of Rust": (("panic", "x", stack("rust")), ("panic", "x", stack("rust").replace("net", "db"))),
+    "causes in a message without a stack": (
+        ("E", "load failed\nCaused by: disk full", None),
+        ("E", "load failed\nCaused by: no such file", None),
+    ),
+    "sections of a message without a stack": (
+        ("E", "build failed\n===== Errors =====\nundefined symbol", None),
+        ("E", "build failed\n===== Errors =====\nmissing semicolon", None),
+    ),
+    "quotes in a message without a stack": (
+        ("E", "step failed\n>   click save", None),
+        ("E", "step failed\n>   click cancel", None),
+    ),
+    "numbered lines of a message": (
+        ("E", "two problems\n#1 disk full", None),
+        ("E", "two problems\n#1 no answer", None),
+    ),
     "texts with one stack": (("E", "codec not found", READ), ("E", "device offline", READ)),
 }  # fmt: skip
 

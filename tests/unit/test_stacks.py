@@ -67,6 +67,7 @@ EXPECTED = {
         "panic: runtime error: invalid memory address or nil pointer dereference\n"
         "[signal SIGSEGV: segmentation violation code=0x1 addr=0x0 pc=0x47]",
     ),
+    "go_only_libraries": ("app/server.go:server.(*Server).Start", "panic: send on closed channel"),
     "go_panic_while_panicking": ("store/db.go:store.(*DB).Get", "panic: x [recovered]\n\tpanic: x"),
     "rust": ("src/net.rs:app::net::poll::{{closure}}", ""),
     "rust_without_places": ("app::db::open", "oops"),
