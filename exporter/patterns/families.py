@@ -6,7 +6,6 @@ keys. Templates that are the same in a view are compared: the words seen in a pl
 a variable if enough speaks for it (`evidence`). Words that say what happened (`meaning`) are never values.
 """
 
-import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import lru_cache
@@ -14,13 +13,14 @@ from typing import Final, NamedTuple
 
 from exporter.patterns.evidence import ENOUGH, are_same, evidence, is_free, shared_words
 from exporter.patterns.meaning import Meaning
-from exporter.patterns.pieces import VARIABLE, in_quotes, is_placeholder, split
+from exporter.patterns.pieces import VARIABLE, in_quotes, split
 from exporter.patterns.views import Column, Pieces, Span, common, keys, numbered, pairs, single
 
 MAX_PIECES: Final = 240  # pieces of a template; longer templates are in no family
 MAX_VALUES: Final = 20  # values listed for each place of a family
 ROUNDS: Final = 4
-_ANY: Final = r"""((?<=[("'\[{])[^()\[\]{}"'\n]*(?=[)"'\]}])|\S*?)"""  # the text of a place, in an expression
+_STAR: Final = "<*>"
+_OPENING: Final = frozenset("\"'([{")  # before a value that may hold blanks
 
 
 class Family(NamedTuple):
@@ -76,12 +76,12 @@ def family_of(template: str, known: Iterable[Family]) -> Family | None:
 def representatives(family: Family) -> Family:
     """Returns the family with only so many members as `family_of` needs: it gives the same answers for both. A family
     may have thousands of members."""
-    pattern, variable = _pattern(family)
-    missing = {group for group, free in enumerate(variable, 1) if free}
+    fixed = family.template.split(_STAR)
+    missing = set(range(len(fixed) - 1))
     kept: list[str] = []
     for member in family.members:
-        found = pattern.fullmatch(member)
-        shown = {group for group in missing if found and found[group] != "<*>"}
+        seen = _align(member, fixed) or []
+        shown = {at for at in missing if at < len(seen) and seen[at] != _STAR}
         if shown or not kept:
             kept.append(member)
             missing -= shown
@@ -169,24 +169,48 @@ def _family(members: list[str], current: Mapping[str, _Text], pieces: Pieces) ->
     counts = " and ".join(str(len(values)) for values in seen)
     where = "one place" if len(places) == 1 else f"{len(places)} places"
     reason = f"These {len(members)} templates differ in {where} only, where {counts} different values were seen."
-    template = "".join("<*>" if piece == VARIABLE else piece for piece in pieces)
+    template = "".join(_STAR if piece == VARIABLE else piece for piece in pieces)
     return Family(template, tuple(sorted(members)), tuple(tuple(values[:MAX_VALUES]) for values in seen), reason)
 
 
 def _fits(template: str, family: Family) -> bool:
-    pattern, variable = _pattern(family)
-    found = pattern.fullmatch(template)
-    return found is not None and all(
-        is_free(value, Meaning.NAME_TOO) if free else is_placeholder(value)
-        for value, free in zip(found.groups(), variable, strict=True)
+    fixed = _fixed(family)
+    values = _align(template, fixed)
+    return values is not None and all(
+        is_free(value, Meaning.NAME_TOO) and (before[-1:] in _OPENING or not any(map(str.isspace, value)))
+        for before, value in zip(fixed, values, strict=False)
     )
 
 
 @lru_cache(4_096)
-def _pattern(family: Family) -> tuple[re.Pattern[str], tuple[bool, ...]]:
-    """Returns the expression that a member matches, with a group for each `<*>` of the family's template, and which of
-    these groups are variable places; masking left the others."""
-    text = re.escape(family.template).replace(re.escape("<*>"), _ANY)
-    pattern = re.compile(text)
-    groups = [found.groups() for found in map(pattern.fullmatch, family.members) if found]
-    return pattern, tuple(any(value != "<*>" for value in values) for values in zip(*groups, strict=True))
+def _fixed(family: Family) -> tuple[str, ...]:
+    """Returns the texts between the variable places of a family. A `<*>` that all members have is part of them."""
+    parts = family.template.split(_STAR)
+    aligned = (_align(member, parts) for member in family.members)
+    seen = [values for values in aligned if values is not None]
+    if not seen:
+        return tuple(parts)
+    fixed = [parts[0]]
+    for part, values in zip(parts[1:], zip(*seen, strict=True), strict=True):
+        if all(value == _STAR for value in values):
+            fixed[-1] += _STAR + part
+        else:
+            fixed.append(part)
+    return tuple(fixed)
+
+
+def _align(text: str, fixed: Sequence[str]) -> list[str] | None:
+    """Returns what stands between fixed parts in a text, each as short as possible, or None if the text lacks a part.
+    The first part must begin the text and the last end it."""
+    if not text.startswith(fixed[0]) or len(fixed) == 1:
+        return [] if [text] == [*fixed] else None
+    values = []
+    at = len(fixed[0])
+    for part in fixed[1:-1]:
+        end = text.find(part, at)
+        if end < 0:
+            return None
+        values.append(text[at:end])
+        at = end + len(part)
+    end = len(text) - len(fixed[-1])
+    return [*values, text[at:end]] if end >= at and text.endswith(fixed[-1]) else None

@@ -37,7 +37,7 @@ _VERBS: Final = """
     begin end start stop run open close shutdown startup restart reboot warn info debug reset retry master slave
     leader follower allow deny reject refuse grant accept enable disable connect disconnect login logout create
     delete remove add update cancel send receive recv read write load unload mount unmount lock unlock acquire
-    release bind listen commit rollback push pull get put post patch head options wait
+    release bind listen commit rollback push pull get set put post patch head options wait
     boot sync init initialize terminate
 """
 _WORDS: Final = (
@@ -65,6 +65,7 @@ _FAULT: Final = re.compile(
     """,
     re.VERBOSE,
 )
+_METHOD: Final = re.compile(r"([a-z]+)[A-Z]")
 _PARTICIPLE: Final = re.compile(r"[a-z]{2,}ed", re.IGNORECASE)
 _ENDING: Final = re.compile(r"([a-z]{2,})(?:ing|ly|able|ible)", re.IGNORECASE)
 _CORE: Final = re.compile(r"^\W+|\W+$")
@@ -88,6 +89,8 @@ def _meaning(word: str) -> Meaning:
         return Meaning.ALWAYS  # GET
     if lower in _WORDS:
         return _WORDS[lower]
+    if (found := _METHOD.match(core)) and found[1] in _WORDS:
+        return Meaning.ALWAYS  # setMode
     if found := _ENDING.fullmatch(lower):
         stem = found[1]
         known = any(verb in _WORDS for verb in (stem, stem[:-1], f"{stem}e"))  # starting, resetting, writing

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from exporter.patterns.families import MAX_PIECES, MAX_VALUES, families, family_of, representatives, why_apart
+from exporter.patterns.families import MAX_PIECES, MAX_VALUES, Family, families, family_of, representatives, why_apart
 
 pytestmark = pytest.mark.dashboard
 
@@ -104,6 +104,7 @@ APART = {
     ),
     "outcomes": ("session <*> {} by peer", "closed opened refused reset aborted rejected lost accepted"),
     "methods of HTTP": ("request {} /index took <*>", "GET POST PUT DELETE HEAD PATCH OPTIONS"),
+    "methods": ("call of {} took <*>", "setMode getMode onReceive isOpen startScan stopScan hasNext updateView"),
     "negations": ("device <*> is {} ready", "not already never still"),
     "prepositions": ("error {} stream <*>", "in at on from after before during of"),
     "subjects": ("{} failed with a fatal error", " ".join(f"service{letter}" for letter in "abcdefghijklm")),
@@ -261,6 +262,15 @@ def test_every_process_finds_the_same_families() -> None:
         for seed in ("0", "1", "2")
     }
     assert len(digests) == 1
+
+
+def test_a_family_of_many_places_is_compared_in_little_time() -> None:
+    places = 60
+    family = Family(", ".join(["<*>"] * places) + " end", (", ".join("a" * places) + " end",), (("a",),) * places, "")
+    began = time.process_time()
+    assert family_of(", " * 2_000, [family]) is None
+    assert family_of(", ".join("b" * places) + " end", [family]) == family
+    assert time.process_time() - began < 0.5
 
 
 def test_odd_texts_are_no_problem() -> None:
