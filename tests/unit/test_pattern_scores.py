@@ -53,7 +53,7 @@ def test_our_own_set_is_grouped() -> None:
     assert joined.accuracy > masked.accuracy
 
 
-OWN_ACCURACY, OWN_F1 = 0.78, 0.72  # a little below what was measured
+OWN_ACCURACY, OWN_F1 = 0.79, 0.73  # a little below what was measured
 
 NAMES = "alice bob carol dave erin frank root backup www-data svc.mail update guest".split()  # noqa: SIM905
 CLASSES = ["a.demo.Mail", "a.demo.Clock", "a.demo.Player", "b.shop.Main", "b.shop.Cart", "c.view.Toast", "c.Dialer"]
