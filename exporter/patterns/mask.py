@@ -1,0 +1,81 @@
+"""Masks what differs between occurrences of one fault. Pure functions.
+
+A scanner reads a message from left to right. At each place it tries the kinds of `kinds.py` in their order. Codes
+(`codes.py`) stay, in one spelling; a number, a path, an address or a date becomes a placeholder; every other field goes
+through `fields.field`, which masks a field that holds a digit as a whole. Then `folds.fold` joins neighbouring
+placeholders, units and lists.
+"""
+
+import re
+from typing import Final
+
+from exporter.patterns.codes import CODES, STEMS
+from exporter.patterns.fields import HOLE
+from exporter.patterns.folds import fold
+from exporter.patterns.kinds import COLON, DIGIT, KINDS, LETTER, OTHER, PLAIN, RECORD, WORD, Kind
+
+PLACEHOLDER: Final = "<*>"
+
+
+def _alternatives(*kinds: Kind) -> str:
+    """Returns an alternation. Each alternative ends in an empty group, which names the kind in `re.Match.lastgroup`. A
+    group around the alternative would keep `re` from skipping it by its first character."""
+    return "|".join(f"{kind.pattern}(?P<{kind.name}>)" for kind in kinds)
+
+
+_CODES: Final = {
+    first: tuple(Kind(code.name, code.pattern, code.spell) for code in CODES if code.first == first)
+    for first in ("letter", "digit", "other")
+}
+_SCANNER: Final = re.compile(
+    rf"""(?=[A-Za-z])(?:
+            {_alternatives(PLAIN)}
+          | (?=(?i:{STEMS})|SIG)(?:{_alternatives(RECORD, *_CODES["letter"])})
+          | (?=[\w.+-]{{0,100}}+:)(?:{_alternatives(*COLON)})
+          | (?=[A-Za-z]++(?!\d))(?:{_alternatives(*WORD)})
+          | {_alternatives(*LETTER)}
+        )
+      | (?=\d)(?:{_alternatives(*_CODES["digit"], *DIGIT)})
+      | {_alternatives(*_CODES["other"], *OTHER)}""",
+    re.VERBOSE,
+)
+_REPLACE: Final = {kind.name: kind.replace for kind in KINDS} | {code.name: code.spell for code in CODES}
+_CODE_NAMES: Final = frozenset(code.name for code in CODES)
+# What a kernel's or system's log puts in front of a message: a stamp, or the time, the host and `kernel:`.
+_STAMP: Final = r"\[ *\d++\.\d{6}\] ++"
+_PREFIX: Final = re.compile(
+    r"(?:<\d{1,3}>)?"
+    rf"(?:{_STAMP}|(?:\d{{4}}-\d\d-\d\dT\S++|[A-Z][a-z]{{2}} [ \d]\d [\d:]{{8}}) [\w.-]++ kernel: ++(?:{_STAMP})?)"
+)
+_ROWS: Final = re.compile(r"(?<=\n)\d++\t[^\n]*+")
+_ESCAPES: Final = re.compile(r"\x1b(?:\[[0-?]*+[ -/]*+[@-~]|\][^\x07\x1b]*+(?:\x07|\x1b\\)?|[@-_])")
+
+
+def mask(text: str) -> str:
+    """Returns `text` with `<*>` for the parts that differ between occurrences of an error, and one blank for each run
+    of white space. Codes stay, in one spelling. Never raises."""
+    masked = " ".join(_SCANNER.sub(_replace, _clean(text)).split())
+    return fold(masked).replace(HOLE, PLACEHOLDER)
+
+
+def kept(text: str) -> tuple[str, ...]:
+    """Returns the codes that `mask` keeps of `text`, as `mask` spells them, in their order."""
+    matches = _SCANNER.finditer(_clean(text))
+    return tuple(_replace(found).strip("()") for found in matches if found.lastgroup in _CODE_NAMES)
+
+
+def _clean(text: str) -> str:
+    if "\x1b" in text:
+        text = _ESCAPES.sub("", text)
+    if prefix := _PREFIX.match(text):
+        text = text[prefix.end() :]
+    if "\t" in text:
+        text = _ROWS.sub(HOLE, text)
+    return text.replace(PLACEHOLDER, HOLE)
+
+
+def _replace(found: re.Match[str]) -> str:
+    replace = _REPLACE[found.lastgroup or "rest"]
+    if replace is None:
+        return found.group()
+    return replace if isinstance(replace, str) else replace(found)
