@@ -84,6 +84,21 @@ def family_of(template: str, known: Iterable[Family]) -> Family | None:
     return min(fitting, key=lambda family: (len(family.values), family.template), default=None)
 
 
+def representatives(family: Family) -> Family:
+    """Returns the family with only so many members as show at which places the members differ. `family_of` gives the
+    same answers for it, and it is small: a family may have thousands of members."""
+    pattern, kept = _pattern(family), [_split(family.members[0])]
+    open_ = {at for at, piece in enumerate(pattern) if piece == _VARIABLE}
+    for member in family.members[1:]:
+        pieces = _split(member)
+        if shown := {at for at in open_ if pieces[at] != kept[0][at]}:
+            kept.append(pieces)
+            open_ -= shown
+        if not open_:
+            break
+    return family._replace(members=tuple("".join(pieces) for pieces in kept))
+
+
 def why_apart(one: str, other: str) -> str:
     """Returns one sentence that says why two templates are not one pattern, judged without the other templates."""
     left, right = _split(one), _split(other)
