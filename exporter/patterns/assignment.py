@@ -2,7 +2,7 @@
 
     templates of a scope ─► families ─► groups ─► decisions by hand, in their order ─► pattern ids
 
-A *scope* is what templates must have in common to be one pattern: error type, frame, test. Templates of different scopes
+A *scope* is what templates must have in common to be one pattern: error type, frame, test. Those of different scopes
 are never in one family. A *group* is a set of fingerprints with one id: a family and its members, or one fingerprint
 alone. The result depends on the set of templates and on the decisions only: two services that have seen the same
 templates, in whatever order, give every fingerprint the same id.

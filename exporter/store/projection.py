@@ -16,6 +16,7 @@ from exporter.events.event import ErrorEvent, decode_batch
 from exporter.log import LogError
 from exporter.log.embedded import EmbeddedLog
 from exporter.store import StoreError
+from exporter.store.assignments import Assignments
 from exporter.store.database import Database
 from exporter.store.rows import PatternRow, Row, pattern_row, row
 from exporter.store.sql import named
@@ -30,10 +31,12 @@ _log = logging.getLogger(__name__)
 class Projection:
     """Copies the log into `database`. `failure` says why the last attempt failed, "" if it did not."""
 
-    def __init__(self, database: Database, log: EmbeddedLog) -> None:
+    def __init__(self, database: Database, log: EmbeddedLog, assignments: Assignments | None = None) -> None:
         self.failure = ""
         self._database = database
         self._log = log
+        self._assignments = assignments
+        self._unassigned = False  # templates were inserted that may lack a pattern id
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="store-projection", daemon=True)
 
@@ -62,6 +65,8 @@ class Projection:
                 if not events:
                     break
                 self.insert(events)
+            if self._unassigned and self._assignments:
+                self._assign(self._assignments)
 
     def _last(self) -> int:
         try:
@@ -83,7 +88,9 @@ class Projection:
         """Inserts events that follow the database's position, in one transaction. Raises `StoreError`."""
         before, last = self._database.position, events[-1].id
         rows: list[Row] = [row(event) for event in events]
-        patterns: list[PatternRow] = [pattern_row(event) for event in events if event.is_new_pattern]
+        new = [event for event in events if event.is_new_fingerprint or event.is_new_pattern]
+        patterns: list[PatternRow] = [pattern_row(event) for event in new]
+        aliases = [event for event in new if event.alias]
 
         def write() -> None:
             for start in range(0, len(rows), APPENDED_AT_ONCE):
@@ -92,10 +99,23 @@ class Projection:
             if patterns:
                 self._database.patterns.append_rows(patterns)
                 self._database.patterns.flush()
+            if aliases:
+                values = {"old": [one.alias for one in aliases], "new": [one.fingerprint for one in aliases]}
+                self._database.db.execute(_WRITE["add_aliases"], values)
             for statement in ("roll_minutes", "roll_counters"):
                 self._database.db.execute(_WRITE[statement], {"projected": before})
 
         self._database.transact(write, position=last)
+        self._unassigned = self._unassigned or bool(new)
+
+    def _assign(self, assignments: Assignments) -> None:
+        """Gives new templates their pattern ids. If that fails, it is tried again after the next insert: reads then show
+        the errors under their fingerprints, which is better than no answer."""
+        try:
+            assignments.refresh()
+            self._unassigned = False
+        except StoreError:
+            _log.exception("the families of new patterns could not be computed; it is tried again")
 
     def _run(self) -> None:
         while not self._stop.wait(INTERVAL_SECONDS):

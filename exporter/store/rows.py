@@ -8,9 +8,9 @@ from exporter.events.event import ErrorEvent
 
 Row = tuple[
     int, str, dt.datetime, dt.datetime, str, str, str, str, str, str, str, bool, bool, bool, str | None, float | None,
-    float | None, float | None, float | None, str | None, str, str | None, str | None,
+    float | None, float | None, float | None, str | None, str, str | None, str | None, str | None,
 ]  # fmt: skip
-PatternRow = tuple[str, str, str, dt.datetime]
+PatternRow = tuple[str, str, str, dt.datetime, str | None]
 _json = msgspec.json.Encoder().encode
 
 
@@ -39,8 +39,9 @@ def row(event: ErrorEvent) -> Row:
         event.body,
         _json(event.warnings).decode() if event.warnings else None,
         event.reported_at,
+        None if event.pattern_id == event.fingerprint else event.pattern_id or None,
     )
 
 
 def pattern_row(event: ErrorEvent) -> PatternRow:
-    return (event.fingerprint, event.pattern, event.type, event.timestamp.replace(tzinfo=None))
+    return (event.fingerprint, event.pattern, event.type, event.timestamp.replace(tzinfo=None), event.scope)

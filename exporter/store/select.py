@@ -95,7 +95,7 @@ def _condition(group: GroupName) -> str:
 
 def _statements() -> dict[str, str]:
     """Returns the statements of `read.sql` by name, with what stands in braces filled in, except `{column}`."""
-    statements = named("read.sql")
+    statements = named("read.sql") | named("read_patterns.sql") | named("assign.sql")
     filled = {f"{{{name}}}": _condition(name) for name in BY_PREFIX}
     filled["{any_group}"] = " OR ".join(f"(list_contains($group, '{name}') AND {_condition(name)})" for name in GROUPS)
     filled = {"{matching}": statements["matching"]} | filled

@@ -60,7 +60,7 @@ def test_the_rest_of_a_pattern_gets_an_id_of_its_own() -> None:
     assert ids["d"] == "d"
     assert ids["a"] == ids["b"] == ids["c"] == ids[LATE]
     assert ids["a"] not in {*"abcde", "F", LATE}
-    ids = decided({"a": "a", "d": "d", **{newcomer("d"): "d"}}, [split(1, "d")])
+    ids = decided({"a": "a", "d": "d", newcomer("d"): "d"}, [split(1, "d")])
     assert len(ids[newcomer("d")]) == 16, "an id, not a key"
 
 
