@@ -1,72 +1,80 @@
 """Which words say what happened, so that two texts which differ in one of them are two patterns. Pure functions.
 
-The words are those of our field and of English in general: outcomes, states, negations, prepositions, numerals of a
-fault. Endings are used where they are regular, so that the lists stay short.
+The words are those of our field and of English in general: outcomes, states, negations, prepositions, codes. Endings
+are used where they are regular, so that the lists stay short.
 """
 
 import re
+from enum import IntEnum
 from functools import lru_cache
 from typing import Final
 
 REMEMBERED: Final = 16_384  # words whose judgement is cached
 
-_GRAMMAR: Final = """
-    no not yes ok none never any all both only already still again too also
-    a an the this that is are was were be been has have had do does did can could will would should must may
-    and or but if when while because than as so
+
+class Meaning(IntEnum):
+    """How much a word says about what happened."""
+
+    NONE = 0  # a name or a value, such as `alice`
+    NAME_TOO = 1  # the base form of a verb, such as `update`; rarely also the name of a user or a service
+    ALWAYS = 2  # a state, an outcome, a negation, an error, a code: never a value
+
+
+_ALWAYS: Final = """
+    no not yes ok never any all both only already still again too also
+    a an the this that is are was were be been has have had do does did can can't cannot could will would should must may
+    and or but if when while because than as so it its
     on off in out up down at by to from of for with without within into onto over under before after between during
-    through until since against via per about
+    through until since against via per about upon
+    begun ran ready busy idle dead alive lost left gone found sent kept made read-only readonly written broke broken shut
+    online offline healthy unhealthy stable unstable good bad fatal critical warning error fail failure fault panic abort
+    exit kill crash hang hung stuck timeout success full empty high low slow fast missing unknown invalid illegal valid
+    corrupt available unavailable unreachable unable able pending complete incomplete active inactive present absent
+    primary secondary
 """
-_OUTCOMES: Final = """
-    begin begun end start stop run ran ready busy idle dead alive lost left gone found sent kept made read written broke
-    broken open close shut shutdown startup restart reboot online offline healthy unhealthy stable unstable good bad
-    fatal critical warning warn info debug error fail failure fault panic abort exit kill crash hang hung stuck reset retry
-    timeout success full empty high low slow fast missing unknown invalid illegal valid corrupt available unavailable
-    unreachable unable able pending complete incomplete active inactive present absent primary secondary master slave
-    leader follower read-only readonly allow deny denied reject refuse grant accept enable disable connect disconnect
-    login logout create delete remove add update cancel send receive recv write load unload mount unmount lock unlock
-    acquire release bind listen accept commit rollback push pull get put post patch head options
+_NAME_TOO: Final = """
+    begin end start stop run open close shutdown startup restart reboot warn info debug reset retry master slave leader
+    follower allow deny reject refuse grant accept enable disable connect disconnect login logout create delete remove add
+    update cancel send receive recv read write load unload mount unmount lock unlock acquire release bind listen commit
+    rollback push pull get put post patch head options
 """
-# Collective operations, and the parts of names of faults.
+_WORDS: Final = dict.fromkeys(_NAME_TOO.split(), Meaning.NAME_TOO) | dict.fromkeys(_ALWAYS.split(), Meaning.ALWAYS)
+# Collective operations: allreduce, ALL_GATHER, _reduce_scatter_base, …
 _OPERATION: Final = re.compile(
-    r"_?(?:all|reduce|gather|scatter|broadcast|barrier|send|recv|coalesced|base|to|into|tensor|_)+_?", re.IGNORECASE
+    r"_?(?:all_?(?:reduce|gather|to_?all)|reduce(?:_?scatter)?|scatter|gather|broadcast|barrier|send|recv)"
+    r"(?:_?(?:base|into|tensor|coalesced|object|list))*+",
+    re.IGNORECASE,
 )
 _FAULT: Final = re.compile(
     r"""
-      (?i:error|exception|fail(?:ed|ure)?|fault|warning|timeout|interrupt|abort)(?:s|Code|Status)?$  # TypeError
-    | (?:Expired|Exceeded|Denied|Refused|NotFound|Killed|Evicted|BackOff|Unavailable|NotReady)
-    | ^E[A-Z]{3,}\d*$ | ^SIG[A-Z]{2,}\d*$                                       # errno and signal names
-    | ^[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+$                                           # constants, such as CUBLAS_STATUS_…
-    | ^(?:cuda|hip|nccl|cublas|cudnn|nvml)[A-Z]                                 # cudaErrorIllegalAddress
-    | ^test_|_test$|(?:^|\.|::)Test[A-Z]|::test                                 # the id of a test
+      [a-z_.](?:Error|Exception|Failure|Fault|Warning|Timeout|Interrupt|Abort|Exit|Err)s?$    # TypeError
+    | (?:Expired|Exceeded|Denied|Refused|NotFound|Killed|Evicted|BackOff|Unavailable|NotReady)  # CrashLoopBackOff
+    | ^E[A-Z]{3,}$ | ^SIG[A-Z]{2,}$                                                           # ENOENT, SIGKILL
+    | ^[A-Z]+(?:_[A-Z]+)+$                                                                    # CUBLAS_STATUS_…
+    | ^(?:cuda|hip|nccl|cublas|cudnn|nvml)[A-Z]                                               # cudaErrorLaunchFailure
+    | ^test_ | _test$ | (?:^|[.:/])Test[A-Z] | ::                                             # the id of a test
     """,
     re.VERBOSE,
 )
-_WORDS: Final = frozenset((_GRAMMAR + _OUTCOMES).split())
-_VERB: Final = re.compile(r"[a-z]{2,}(?:ed|ing|ly|able|ible)s?", re.IGNORECASE)
+_VERB: Final = re.compile(r"[a-z]{2,}(?:ed|ing|ly|able|ible)", re.IGNORECASE)
 _CORE: Final = re.compile(r"^\W+|\W+$")
-_INSIDE: Final = re.compile(r"[\s,;:=()\[\]{}\"'|]+")
+_INSIDE: Final = re.compile(r"""[\s,;:=()\[\]{}"|]+""")
 
 
 @lru_cache(REMEMBERED)
-def has_meaning(word: str) -> bool:
-    """Returns whether a word, or any word of a quoted text, says what happened, so that it never is a variable.
-
-    A word with a digit has meaning, because masking left the digit in place: it is part of a code.
-    """
-    return any(map(_one, _INSIDE.split(word)))
+def meaning(word: str) -> Meaning:
+    """Returns the meaning of a word; of a text in quotes or brackets, the greatest of its words'."""
+    return max(map(_meaning, _INSIDE.split(word)))
 
 
-def _one(word: str) -> bool:
+def _meaning(word: str) -> Meaning:
     if any(map(str.isdigit, word)):
-        return True
+        return Meaning.ALWAYS  # masking leaves only the digits of codes
     core = _CORE.sub("", word)
-    return bool(
-        core.lower() in _WORDS
-        or _VERB.fullmatch(core)
-        or _FAULT.search(core)
-        or (len(core) > 3 and _OPERATION.fullmatch(core))
-    )
+    if _VERB.fullmatch(core) or _FAULT.search(core) or _OPERATION.fullmatch(core):
+        return Meaning.ALWAYS
+    lower = core.lower()
+    return _WORDS.get(lower) or _WORDS.get(lower.removesuffix("s"), Meaning.NONE)
 
 
 def is_symbol(word: str) -> bool:
