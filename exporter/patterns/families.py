@@ -72,18 +72,20 @@ def family_of(template: str, known: Iterable[Family]) -> Family | None:
 
 
 def representatives(family: Family) -> Family:
-    """Returns the family with only so many members as show at which places the members differ. `family_of` gives the
-    same answers for it, and it is small: a family may have thousands of members."""
-    pattern, kept = _pattern(family), [_split(family.members[0])]
-    open_ = {at for at, piece in enumerate(pattern) if piece == _VARIABLE}
-    for member in family.members[1:]:
-        pieces = _split(member)
-        if shown := {at for at in open_ if pieces[at] != kept[0][at]}:
-            kept.append(pieces)
-            open_ -= shown
-        if not open_:
+    """Returns the family with only so many members as `family_of` needs: it gives the same answers for both. A family
+    may have thousands of members."""
+    pattern, variable = _pattern(family)
+    missing = {group for group, free in enumerate(variable, 1) if free}
+    kept: list[str] = []
+    for member in family.members:
+        found = pattern.fullmatch(member)
+        shown = {group for group in missing if found and found[group] != "<*>"}
+        if shown or not kept:
+            kept.append(member)
+            missing -= shown
+        if not missing:
             break
-    return family._replace(members=tuple("".join(pieces) for pieces in kept))
+    return family._replace(members=tuple(kept))
 
 
 def why_apart(one: str, other: str) -> str:
@@ -114,7 +116,9 @@ def _places(texts: list[Pieces]) -> dict[Pieces, set[Span]]:
             if len(found) > 1:
                 columns = [
                     [(pieces, span) for pieces, span in column]
-                    for column in zip(*([(pieces, span) for span in left_out] for pieces, left_out in found), strict=True)
+                    for column in zip(
+                        *([(pieces, span) for span in left_out] for pieces, left_out in found), strict=True
+                    )
                 ]
                 chosen = [_values(column, shared) for column in columns]
                 if len(columns) == 2 and not all(chosen):

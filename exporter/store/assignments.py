@@ -1,10 +1,10 @@
 """The table `assignments`: the current pattern id of each fingerprint, as `exporter.patterns.assignment` computes it.
 
-    Projection inserts templates ─► refresh(): families of their scopes ─┐
-    POST …/merge, …/split, …/undo ─► decide(): one more decision ────────┴► new ids ─► the HTTP process, with the next pong
+    projection inserts templates  ─► refresh(): families of their scopes ─┐
+    POST …/merge, …/split, …/undo ─► decide(): one more decision         ─┴► new ids ─► HTTP process, with the next pong
 
-Whatever lacks a row in `assignments` is computed by the next `refresh`, so that a crash after an insert heals at the next
-start. The rows of `errors` and `rollup` never change: reads look up the current id.
+`refresh` computes whatever lacks a row in `assignments`, so that a crash after an insert heals at the next start.
+The rows of `errors` and `rollup` never change: reads look up the current id.
 """
 
 import datetime as dt
@@ -188,7 +188,7 @@ def known_families(rows: Iterable[tuple[str, str, str]]) -> dict[str, list[Known
 
 
 class Recorded(NamedTuple):
-    """A decision as the database keeps it. `from_id` is the id that the merged or split pattern had. Times are in UTC."""
+    """A decision as the database keeps it. `from_id` is the id that the merged or split pattern had. Times are UTC."""
 
     decision: Decision
     from_id: str

@@ -90,7 +90,9 @@ class StoreClient:
             await self._call("decide", msgspec.msgpack.encode(asked), READ_SECONDS), type=tuple[bool, msgspec.Raw]
         )
         self._on_pong(msgspec.msgpack.decode(await self._call("ping", b"", READ_SECONDS), type=Pong))
-        return msgspec.json.decode(answer, type=Decided if made else Refused)
+        kind: Any = Decided if made else Refused
+        decided: Decided | Refused = msgspec.json.decode(answer, type=kind)
+        return decided
 
     async def close(self) -> None:
         """Closes the database and ends the process, within about `CLOSE_SECONDS`."""

@@ -1,8 +1,8 @@
 """Merges and splits by hand: what is asked of the process of the database, and what it answers.
 
-    POST /api/patterns/{id}/merge           ─► Merge ─┐
-    POST /api/patterns/{id}/split           ─► Split ─┼─► decide.py ─► Decided, or Refused
-    POST /api/patterns/decisions/{n}/undo   ─► Undo  ─┘
+POST /api/patterns/{id}/merge           ─► Merge ─┐
+POST /api/patterns/{id}/split           ─► Split ─┼─► decide.py ─► Decided, or Refused
+POST /api/patterns/decisions/{n}/undo   ─► Undo  ─┘
 """
 
 from typing import Annotated, Literal
@@ -39,9 +39,9 @@ Decide = Merge | Split | Undo
 
 
 class PatternDecision(Struct, kw_only=True):
-    """A decision by hand. merge: the pattern `pattern_id`, whose members were `fingerprints`, became part of the pattern
-    `into`. split: `fingerprints` left the pattern `pattern_id`; `whole` says that they were all its members, and that
-    later ones are patterns of their own, too. `undone_at` is null while the decision is in force."""
+    """A decision by hand. merge: the pattern `pattern_id`, whose members were `fingerprints`, became part of the
+    pattern `into`. split: `fingerprints` left the pattern `pattern_id`; `whole` says that they were all its members,
+    and that later ones are patterns of their own, too. `undone_at` is null while the decision is in force."""
 
     number: Annotated[int, Meta(ge=1)]
     kind: Literal["merge", "split"]

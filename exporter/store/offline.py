@@ -30,7 +30,8 @@ from exporter.store.sql import named
 from exporter.store.state import database_info
 
 TABLES: Final = (
-    "errors", "rollup", "counters", "patterns", "marks", "assignments", "families", "pattern_ids", "aliases", "decisions",
+    "errors", "rollup", "counters", "patterns", "marks", "assignments", "families", "pattern_ids", "aliases",
+    "decisions",
 )  # fmt: skip
 _WRITE: Final = named("write.sql")
 

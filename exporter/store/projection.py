@@ -109,8 +109,8 @@ class Projection:
         self._unassigned = self._unassigned or bool(new)
 
     def _assign(self, assignments: Assignments) -> None:
-        """Gives new templates their pattern ids. If that fails, it is tried again after the next insert: reads then show
-        the errors under their fingerprints, which is better than no answer."""
+        """Gives new templates their pattern ids. If that fails, it is tried again after the next insert; meanwhile
+        reads show the errors under their fingerprints, which is better than no answer."""
         try:
             assignments.refresh()
             self._unassigned = False

@@ -55,3 +55,36 @@ GROUP BY ALL;
 SELECT worker_id, sum(errors)::BIGINT AS errors, max(last_seen) AS last_seen
 FROM facts($since, $whole) WHERE list_contains($members, fingerprint)
 GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 100;
+
+-- name: members
+-- The fingerprints of a pattern, most frequent first.
+SELECT m.fingerprint, coalesce(any_value(p.pattern), '') AS template, coalesce(any_value(f.errors), 0)::BIGINT AS errors,
+       any_value(f.first_seen) AS first_seen, any_value(f.last_seen) AS last_seen, min(p.first_seen) AS ever_first_seen
+FROM (SELECT unnest($members::VARCHAR[]) AS fingerprint) m
+     LEFT JOIN patterns p USING (fingerprint)
+     LEFT JOIN (
+         SELECT fingerprint, sum(errors) AS errors, min(first_seen) AS first_seen, max(last_seen) AS last_seen
+         FROM facts($since, $whole) WHERE list_contains($members::VARCHAR[], fingerprint) GROUP BY 1
+     ) f USING (fingerprint)
+GROUP BY m.fingerprint ORDER BY errors DESC, m.fingerprint LIMIT $limit;
+
+-- name: families_with
+-- The families whose members belong to a pattern.
+SELECT DISTINCT f.template, f.family FROM families f JOIN assignments a USING (base_id)
+WHERE a.pattern_id = $pattern_id AND f.pattern_id = $pattern_id ORDER BY f.template;
+
+-- name: is_old
+-- Whether a fingerprint is of version 1.
+SELECT count(*) > 0 AND max(scope) IS NULL AS is_old FROM patterns WHERE fingerprint = $fingerprint;
+
+-- name: aliases
+SELECT DISTINCT old_fingerprint FROM aliases WHERE list_contains($members, fingerprint) ORDER BY 1;
+
+-- name: continues_as
+SELECT DISTINCT a.pattern_id FROM aliases JOIN assignments a USING (fingerprint)
+WHERE old_fingerprint = $fingerprint ORDER BY 1;
+
+-- name: newest_report
+SELECT type, message, payload FROM errors WHERE id = (
+    SELECT max(id) FROM errors WHERE timestamp >= $since AND list_contains($members::VARCHAR[], fingerprint)
+);

@@ -73,6 +73,13 @@ def run(cursor: Cursor, statement: str, values: Row) -> list[Row]:
     return [dict(zip(names, row, strict=True)) for row in answer.fetchall()]
 
 
+def members_of(cursor: Cursor, id_: str) -> tuple[str, list[str]]:
+    """Returns the current id and the fingerprints of the pattern that an id leads to: a pattern id of now or of the
+    past, or a fingerprint. An unknown id is taken for a fingerprint. Raises duckdb.Error."""
+    found = rows(cursor, "resolve", {"id": id_})
+    return (found[0]["pattern_id"], [row["fingerprint"] for row in found]) if found else (id_, [id_])
+
+
 def texts(row: Row) -> Row:
     """Returns `row` with its times as ISO 8601."""
     return {name: isoformat(value) if isinstance(value, dt.datetime) else value for name, value in row.items()}

@@ -114,7 +114,7 @@ class Server:
                 self._write("INSERT INTO marks VALUES (?)", [at.replace(tzinfo=None)])
                 return b""
             case "decide":
-                return self._decide(msgspec.msgpack.decode(request.payload, type=Decide))  # type: ignore[arg-type]
+                return self._decide(msgspec.msgpack.decode(request.payload, type=Decide))
             case "close":
                 self._close()
                 return b""

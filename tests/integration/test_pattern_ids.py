@@ -1,0 +1,111 @@
+"""Which pattern an error belongs to, over the whole service: families, recurrence, restarts, another order."""
+
+import asyncio
+import random
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from conftest import InProcess, Served
+from crash import listed
+
+pytestmark = pytest.mark.dashboard
+NAMES = ["alice", "bob", "carol", "dave", "erin", "frank", "grace", "heidi"]
+TEXT = "Cannot log in user {} from 10.0.0.1"
+
+
+def report(name: str, **more: Any) -> dict[str, Any]:
+    return {"type": "LoginError", "error_category": "TEST_LOGIN", "message": TEXT.format(name)} | more
+
+
+async def family(service: InProcess, names: list[str] = NAMES) -> str:
+    """Reports an error for each name, and returns the pattern id of the family that they form."""
+    for name in names:
+        await service.post(report(name))
+    found = (await service.get("/api/patterns"))["patterns"]
+    return next(one["pattern_id"] for one in found if one["family"])
+
+
+async def test_errors_that_differ_in_a_value_become_one_pattern(service: InProcess) -> None:
+    answers = [await service.post(report(name)) for name in NAMES]
+    assert [one["pattern_id"] for one in answers[:3]] == [one["fingerprint"] for one in answers[:3]]
+    (pattern,) = (await service.get("/api/patterns"))["patterns"]
+    assert pattern["occurrences"] == pattern["fingerprints"] == len(NAMES)
+    assert (pattern["family"], pattern["pattern"]) == (True, "Cannot log in user <*> from <ip>")
+    errors = (await service.get("/api/errors/list"))["errors"]
+    assert {one["pattern_id"] for one in errors} == {pattern["pattern_id"]}
+    assert len({one["fingerprint"] for one in errors}) == len(NAMES)
+    overview = (await service.get("/api/errors"))["error_patterns"]
+    assert [one["pattern_id"] for one in overview["top_patterns"]] == [pattern["pattern_id"]]
+    assert [one["patterns"] for one in overview["categories"]] == [1]
+    assert sum(pattern["trend"]) == len(NAMES)
+
+
+async def test_a_new_member_of_a_family_is_no_new_pattern(service: InProcess) -> None:
+    id_ = await family(service)
+    await asyncio.sleep(1.2)  # the next pong
+    answer = await service.post(report("zoe"))
+    assert answer["pattern_id"] == id_
+    (event,) = [one for one in (await service.get("/api/errors/list"))["errors"] if one["id"] == answer["id"]]
+    assert event["pattern_id"] == id_
+    assert event["is_recurring"], "counted with the other members"
+
+
+async def test_a_pattern_is_found_by_every_id_that_it_ever_had(service: InProcess) -> None:
+    id_ = await family(service, NAMES[:6])
+    first = (await service.get("/api/errors/list"))["errors"][0]["fingerprint"]
+    for name in ("in the house", "on the roof"):
+        await service.post(report(name))
+    details = await service.get(f"/api/patterns/{id_}")
+    assert details["pattern_id"] == (await service.get(f"/api/patterns/{first}"))["pattern_id"]
+    assert details["families"] == [
+        {"template": "Cannot log in user <*> from <ip>", "values": [NAMES[:6]], "reason": details["families"][0]["reason"]}
+    ]
+    assert sorted(one["template"] for one in details["members"]) == [f"Cannot log in user {one} from <ip>" for one in NAMES[:6]]
+    assert [one["errors"] for one in details["members"]] == [1] * 6
+    assert (details["version"], details["aliases"], details["continues_as"], details["decisions"]) == (2, [], None, [])
+    for key in (id_, first):
+        listed_ = await service.get("/api/errors/list", pattern=key)
+        assert len(listed_["errors"]) == 6
+        facets = await service.get("/api/errors/facets", pattern=key)
+        assert facets["type"] == [{"value": "LoginError", "count": 6}]
+    assert len((await service.get("/api/errors/list", fingerprint=first))["errors"]) == 1
+
+
+def pattern_ids(service: Served) -> dict[str, tuple[str, str]]:
+    """Returns the fingerprint and the pattern id of each event."""
+    return {one["event_id"]: (one["fingerprint"], one["pattern_id"]) for one in listed(service)}
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_restart_crash_and_another_order_end_alike(served: Callable[..., Served], tmp_path: Any, seed: int) -> None:
+    rng = random.Random(seed)
+    texts = [TEXT, "no route to {} from 10.1.2.3", "job={} ended after 5 s", "disk {} is full"]
+    reports = [
+        report(name, message=text.format(name), event_id=f"{number}-{name}", worker_id=f"w{number}")
+        for number, text in enumerate(texts) for name in NAMES[: 3 + 2 * number]
+    ]  # fmt: skip
+    service = served()
+    for one in reports[: len(reports) // 2]:
+        service.post(one)
+    service.kill()
+    service = served()
+    for one in reports[len(reports) // 2 :]:
+        service.post(one)
+    before = pattern_ids(service)
+    assert len(before) == len(reports)
+    assert len({id_ for _, id_ in before.values()}) < len({one for one, _ in before.values()}), "there are families"
+    service.kill()
+    service = served()
+    assert pattern_ids(service) == before
+    assert service.stop() == 0
+    other = Served(tmp_path / "other" / "errors.duckdb")
+    try:
+        rng.shuffle(reports)
+        for one in reports:
+            other.post(one)
+        assert pattern_ids(other) == before
+    finally:
+        other.stop()
+    service = served()
+    assert pattern_ids(service) == before
