@@ -31,7 +31,7 @@ async def test_a_report_is_answered_as_the_guide_says(service: InProcess) -> Non
     assert status == 200
     assert (answer["status"], answer["message"]) == ("success", "Error reported successfully")
     data = answer["data"]
-    assert set(data) == {"id", "event_id", "severity", "reasons", "fingerprint"}
+    assert set(data) == {"id", "event_id", "severity", "reasons", "fingerprint", "pattern_id", "warnings"}
     assert (data["id"], data["severity"], data["reasons"]) == (1, "critical", ["category RESOURCE_EXHAUSTED"])
 
 

@@ -167,6 +167,7 @@ async def test_the_numbers_are_those_of_the_reports(serve: Any, hours: int, roll
     first, (report, outcome) = data["recent_errors"][0], newest[0]
     assert first == {
         "id": outcome["id"], "event_id": outcome["event_id"], "fingerprint": outcome["fingerprint"],
+        "pattern_id": outcome["pattern_id"], "warnings": [], "reported_at": None,
         "severity": outcome["severity"], "reasons": outcome["reasons"],
         "is_critical": outcome["severity"] == "critical", "is_recurring": "recurring" in outcome["reasons"],
         "is_system_critical": report["error_category"] == "COORDINATOR_FAILURE",

@@ -66,7 +66,7 @@ def counters(service: Served, name: str, *labels: str) -> Counter[tuple[str, ...
 def repeats_are_known(service: Served, acknowledged: list[dict[str, Any]]) -> None:
     for one in acknowledged:
         if "event_id" in one["report"]:
-            assert service.post(one["report"]) == one["answer"]
+            assert service.post(one["report"]).items() >= one["answer"].items()
 
 
 def test_nothing_is_lost_by_an_upgrade(served: Callable[..., Served], tmp_path: Path) -> None:
