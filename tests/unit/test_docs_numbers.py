@@ -64,8 +64,8 @@ CASES = [
     Case("docs/api.md", "keep only the last # characters of a traceback", error_object.MAX_LISTED_TRACEBACK),
     Case("docs/api.md", "replace a context of more than # bytes by null", error_object.MAX_LISTED_CONTEXT),
     Case("docs/api.md", "`limit` can raise this to #", parameters.MAX_LIMIT),
-    Case("docs/fingerprint.md", "Only the first # characters of a message", fingerprint.MAX_MASKED_MESSAGE),
-    Case("docs/fingerprint.md", "and the last # of a traceback", fingerprint.MAX_SEARCHED_TRACEBACK),
+    Case("docs/patterns.md", "Only the first # characters of a message", fingerprint.MAX_MASKED_MESSAGE),
+    Case("docs/patterns.md", "and the last # of a traceback", fingerprint.MAX_SEARCHED_TRACEBACK),
     # log and readers
     Case("docs/operation.md", "when the log holds `log_max_bytes` (# bytes)", SETTINGS.log_max_bytes),
     Case("docs/operation.md", "the newest `log_keep_events` (#) events", SETTINGS.log_keep_events),

@@ -1,0 +1,194 @@
+"""Finds where an error began: the stack in traceback or message, and the frame of it that identifies the error.
+
+Pure functions. The frame is the innermost one in the project's own code, of the root cause where exceptions are chained:
+whatever wraps a failure, the fault is where it began. An exception that occurred *while another was handled* is a second
+fault, so then both frames count. An exception group counts for all exceptions in it, in any order and number.
+"""
+
+import re
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Final, NamedTuple
+
+from exporter.patterns.failed_test import failed_test, without_tests
+from exporter.patterns.stack import Chain, Frame
+from exporter.patterns.stack_at import read_at
+from exporter.patterns.stack_native import read_go, read_native, read_rust, without_panic
+from exporter.patterns.stack_pytest import first_error
+from exporter.patterns.stack_python import error_line, innermost, read_python
+
+MAX_SEARCHED: Final = 8_192  # characters at each end of a traceback or message that are searched for frames
+MAX_KEYS: Final = 8  # exceptions of a group that the key names
+MAX_REMEMBERED: Final = 4_096  # characters; keys of longer stacks are not cached
+REMEMBERED: Final = 1_024  # stacks in the cache
+
+# Where a stack begins inside of a message, at the beginning of a line.
+_BEGINS: Final = re.compile(
+    r"""
+      ^[^\S\n]*+(?:[|+]\ )?+(?:
+          (?:Exception\ Group\ )?+Traceback\ \(most | (?:Current\ )?+[Tt]hread\ 0x | Stack\ \(most
+        | (?i:stack[ -]?(?:back)?trace:|backtrace:) | C\+\+\ CapturedTraceback | Exception\ raised\ from\ [^\n]{1,500}\(most
+        | goroutine\ \d | frame\ \#\d | \#\d++\s++(?:0x[0-9a-f]|[^\s(]++\ \() | @\ ++0x
+        | at\ \S[^\n]{0,400}[):]\d*+[ {]*+$ | Caused\ by:\ | \[(?:cause|errors)\]: | File\ "[^"\n]++",\ line
+        | note:\ run\ with\ `RUST )
+    | ^_{3,}\ \S | ^={5,}(?:\ [A-Z]|$) | ^(?:>|E)\ {3,}+\S | ^[^\s:]++(?<=\.py):\d++:(?:\ |$)
+    | ^-{3,}\ Captured | ^[ ]{4}(?:async\ )?+def\ \w++\( | ^[^\s@]{0,200}+@[a-z][a-z-]{2,20}+://\S++(?<=\d)$
+    """,
+    re.VERBOSE | re.MULTILINE,
+)
+_TRACEBACK: Final = "Traceback (most recent call last)"
+_LINE: Final = re.compile(r"([^\s:]{1,300}+(?<=\.py)):\d++: (?=\S)")  # pytest's form `line`
+_LINE_ANYWHERE: Final = re.compile(r"^[^\s:]{1,300}+(?<=\.py):\d++: (?!in )([^\n]++)", re.MULTILINE)
+
+
+class Reading(NamedTuple):
+    """What a message holds: its `text` without stack and test ids, the `stack` (may be "") and the id of the test."""
+
+    text: str
+    stack: str
+    test: str
+
+
+class Place(NamedTuple):
+    """Where an error began: `frames` such as `api/test_crud.py:test_create`, and the id of the test that failed; each is ""
+    if the stack does not tell."""
+
+    frames: str
+    test: str
+
+
+NOWHERE: Final = Place("", "")
+
+
+def is_plain(message: str) -> bool:
+    """Whether a message can hold neither a stack nor the id of a test. Does not depend on the values of digits."""
+    return not (
+        "\n" in message
+        or ".py:" in message
+        or _TRACEBACK in message
+        or "panicked at" in message
+        or (" (" in message and "test" in message)
+    )
+
+
+def split(message: str, limit: int) -> Reading:
+    """Splits the stack off a message, of which the text keeps at most `limit` characters. A message that is only a stack
+    has as text the line that tells the error."""
+    text = message[:limit]
+    stack = ""
+    line = _LINE.match(text) if ".py:" in text else None
+    if line and "\n" not in text.rstrip():
+        text, stack = text[line.end() :].rstrip(), text
+    elif "\n" in text or _TRACEBACK in text or "panicked at" in text:
+        text, stack = _split(text, message)
+    test = failed_test(text) or (failed_test(stack) if stack else "")
+    return Reading(without_tests(text) if test else text, stack, test)
+
+
+def find_place(stack: str) -> Place:
+    """Returns where the error of a traceback or other stack began. Never raises."""
+    return _cached(stack) if len(stack) <= MAX_REMEMBERED else _find_place(stack)
+
+
+def is_repeated(place: Place) -> bool:
+    """Whether the test's id says no more than the frame: a test function that failed itself."""
+    name, _, test = place.test.rpartition("::")
+    return place.frames == f"{name}:{test}" if name else bool(test) and place.frames.endswith(f":{test}")
+
+
+def chains(stack: str) -> list[Chain]:
+    """Returns the chains of exceptions of a stack: one, or several for an exception group; empty if there is none."""
+    text = bounded(stack)
+    for read in _readers(text):
+        found = read(text)
+        if any(one.frames for chain in found for one in chain):
+            return found
+    return []
+
+
+def deciding(chain: Chain) -> list[tuple[str, Frame | None]]:
+    """Returns the exceptions of a chain that identify it, with the frame of each: the root cause and, if that is not a
+    cause of the reported exception but was being handled, also the latter. The type is "" for the reported exception."""
+    reported = len(chain) - 1
+    while reported > 0 and chain[reported - 1].is_cause:
+        reported -= 1
+    found = [
+        ("" if number == len(chain) - 1 else chain[number].type, _frame_of(chain, number))
+        for number in sorted({0, reported})
+    ]
+    return found[:1] if len(found) > 1 and found[0][1] == found[1][1] else found
+
+
+def bounded(stack: str) -> str:
+    """Returns the beginning and the end of a stack: a root cause may be in either."""
+    if len(stack) <= 2 * MAX_SEARCHED:
+        return stack
+    return stack[:MAX_SEARCHED].rpartition("\n")[0] + "\n" + stack[-MAX_SEARCHED:].partition("\n")[2]
+
+
+def _find_place(stack: str) -> Place:
+    text = bounded(stack)
+    test = failed_test(text) if "test" in text else ""
+    one = innermost(text) if 'File "' in text else None
+    if one is not None:
+        return Place(str(one), test)
+    keys = {
+        " > ".join([f"{type_}@{one or ''}" if type_ else str(one or "") for type_, one in deciding(chain)])
+        for chain in chains(text)
+    }
+    return Place("; ".join(sorted(keys)[:MAX_KEYS]), test)
+
+
+_cached = lru_cache(REMEMBERED)(_find_place)
+
+
+def _frame_of(chain: Chain, number: int) -> Frame | None:
+    """The innermost own frame of an exception. If all its frames are libraries', that of the exception around it: then the
+    library handled the exception itself, and wrote the frames of its callers only there."""
+    for raised in chain[number:]:
+        for one in raised.frames:
+            if one.own:
+                return one
+    return next((one for raised in chain[number:] for one in raised.frames), None)
+
+
+def _readers(text: str) -> list[Callable[[str], list[Chain]]]:
+    """The readers of the forms that `text` may have, most likely first."""
+    readers: list[Callable[[str], list[Chain]]] = []
+    if 'File "' in text or ".py:" in text or ".pyx:" in text:
+        readers.append(read_python)
+    if "goroutine " in text:
+        readers.append(read_go)
+    if "panicked at" in text or "stack backtrace:" in text.lower():
+        readers.append(read_rust)
+    if "at " in text or "@" in text:
+        readers.append(read_at)
+    if "#" in text or "@ " in text or ": 0x" in text:
+        readers.append(read_native)
+    return readers
+
+
+def _split(text: str, message: str) -> tuple[str, str]:
+    begins = _BEGINS.search(text)
+    start = begins.start() if begins else len(text)
+    traceback = text.find(_TRACEBACK, 0, start)  # it may also follow other words in its line
+    if traceback >= 0:
+        start = traceback
+    if start == len(text):
+        panicked = without_panic(text)
+        return (panicked.strip() or text, text) if panicked != text else (text, "")
+    stack = bounded(message[start:])
+    head = text[:start]
+    if "panicked at" in head:
+        head, stack = without_panic(head), bounded(message)
+    head = head.strip()
+    if not head:
+        head = first_error(stack) or error_line(stack) or _line_error(stack)
+        if not head and not chains(stack):
+            return text, ""
+    return head, stack
+
+
+def _line_error(stack: str) -> str:
+    found = _LINE_ANYWHERE.search(stack)
+    return found[1] if found else ""
