@@ -13,10 +13,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from hashlib import blake2b
 from typing import Final, Literal, NamedTuple
 
-from exporter.patterns.families import Family, families, family_of, representatives
+from exporter.patterns.families import Family, families, family_of
 
 VERSION: Final = 1  # increase it with every change of the families or of this module that alters an id
 MAX_TEMPLATES: Final = 2_000  # of a scope that families are looked for in: those with the smallest fingerprints
+REPRESENTATIVES: Final = 20  # members of a family that `family_of` is given
 Kind = Literal["merge", "split"]
 
 
@@ -93,6 +94,13 @@ def fitting(texts: Mapping[str, str], known: Iterable[Family]) -> dict[str, Fami
     small = {representatives(family): family for family in {family.template: family for family in known}.values()}
     found = {fingerprint: family_of(text, small) for fingerprint, text in texts.items()}
     return {fingerprint: small[family] for fingerprint, family in found.items() if family is not None}
+
+
+def representatives(family: Family) -> Family:
+    """Returns the family with few members: `family_of` reads them only to tell its own `<*>` from one that all members
+    contain. A family may have thousands."""
+    plain = [member for member in family.members if "<*>" not in member]
+    return family._replace(members=tuple(plain[:1] or family.members[:REPRESENTATIVES]))
 
 
 def newcomer(family: str) -> str:

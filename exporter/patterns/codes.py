@@ -6,7 +6,7 @@ group, named like the code, must close last (`re.Match.lastgroup` then says whic
 
 import re
 from collections.abc import Callable
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 # What may stand between a label and its number: `=`, `: `, ` (`, `": "`, `[`, ` #`.
 _GAP: Final = r"""["'\s:=(\[\#]{1,12}+"""
@@ -17,63 +17,19 @@ _CODE: Final = rf"(?:{_HEX}|-?\d{{1,10}}+)"
 _HTTP: Final = r"(?:10[0-3]|20[0-8]|226|30[0-8]|4(?:0\d|1[0-8]|2[1-689]|31|51|99)|5(?:0[0-8]|1[01]|2[0-6]))"
 # Words after which a number that follows `got` or `returned` is a status, not a count.
 _NO_COUNT: Final = r"(?=\s*+(?:$|[^\w\s]|(?:from|for|on|by|when|while|at|instead|but|and|to|in|after)\b))"
-_SIGNALS: Final = dict(
-    enumerate(
-        [
-            "HUP",
-            "INT",
-            "QUIT",
-            "ILL",
-            "TRAP",
-            "ABRT",
-            "BUS",
-            "FPE",
-            "KILL",
-            "USR1",
-            "SEGV",
-            "USR2",
-            "PIPE",
-            "ALRM",
-            "TERM",
-            "STKFLT",
-            "CHLD",
-            "CONT",
-            "STOP",
-            "TSTP",
-            "TTIN",
-            "TTOU",
-            "URG",
-            "XCPU",
-            "XFSZ",
-            "VTALRM",
-            "PROF",
-            "WINCH",
-            "IO",
-            "PWR",
-            "SYS",
-        ],
-        start=1,
-    )
+# Signals of Linux by number, from 1; a host with another numbering reads the same.
+_SIGNALS: Final = re.findall(
+    r"\w+",
+    "HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM STKFLT CHLD CONT STOP TSTP TTIN TTOU URG XCPU"
+    " XFSZ VTALRM PROF WINCH IO PWR SYS",
 )
-_GRPC: Final = [
-    "OK",
-    "CANCELLED",
-    "UNKNOWN",
-    "INVALID_ARGUMENT",
-    "DEADLINE_EXCEEDED",
-    "NOT_FOUND",
-    "ALREADY_EXISTS",
-    "PERMISSION_DENIED",
-    "RESOURCE_EXHAUSTED",
-    "FAILED_PRECONDITION",
-    "ABORTED",
-    "OUT_OF_RANGE",
-    "UNIMPLEMENTED",
-    "INTERNAL",
-    "UNAVAILABLE",
-    "DATA_LOSS",
-    "UNAUTHENTICATED",
-]
+# Status codes of gRPC by number, from 0.
+_GRPC: Final = re.findall(
+    r"\w+",
+    "OK CANCELLED UNKNOWN INVALID_ARGUMENT DEADLINE_EXCEEDED NOT_FOUND ALREADY_EXISTS PERMISSION_DENIED"
+    " RESOURCE_EXHAUSTED FAILED_PRECONDITION ABORTED OUT_OF_RANGE UNIMPLEMENTED INTERNAL UNAVAILABLE DATA_LOSS"
+    " UNAUTHENTICATED",
+)
 
 
 class Code(NamedTuple):
@@ -81,6 +37,7 @@ class Code(NamedTuple):
     "" if the code begins with a digit or a bracket), `spell` returns the kept spelling of a match."""
 
     name: str
+    first: Literal["letter", "digit", "other"]
     stems: str
     pattern: str
     spell: Callable[[re.Match[str]], str]
@@ -105,10 +62,10 @@ def _as_written(found: re.Match[str]) -> str:
 
 def _signal(found: re.Match[str]) -> str:
     text = found["signal_id"]
-    if text.isdigit():
-        text = _SIGNALS.get(int(text), text)
-        return f"signal {text}" if text.isdigit() else f"SIG{text}"
-    return text.upper()
+    if not text.isdigit():
+        return text
+    value = int(text)
+    return f"SIG{_SIGNALS[value - 1]}" if 0 < value <= len(_SIGNALS) else f"signal {value}"
 
 
 def _xid(found: re.Match[str]) -> str:
@@ -128,6 +85,7 @@ CODES: Final = (
     # Xid (PCI:0000:3b:00): 79, pid=17, name=python3 · XID errors: 94 · DCGM_FI_DEV_XID_ERRORS 79 · SXid (…): 20034
     Code(
         "xid",
+        "letter",
         "s?xid",
         rf"""(?P<xid>(?i:(?P<xid_kind>s)?xids?)(?i:[ _](?:error|err|code|id|number)s?)?+(?:\s?\([\w:.]{{4,32}}\))?+
             (?:\{{[^{{}}\n]{{0,400}}\}})?+{_GAP}(?P<xid_id>\d{{1,6}}(?:\.\d{{1,3}})?){_END}
@@ -137,6 +95,7 @@ CODES: Final = (
     # exit code 137 · exited with 137 · exit_code=137 · rc=137 · return code: -9 · exited (137)
     Code(
         "exit",
+        "letter",
         "exit|ret|rc",
         rf"""(?i:exit(?:ed|s|ing)?+(?:[ _-]+(?:with|by|an?|the|non-?zero|exit|return|result)\b)*+
                (?:[ _-]*+(?:code|status|value))?+
@@ -146,6 +105,7 @@ CODES: Final = (
     # command terminated with non-zero exit code: Error executing in container: 137
     Code(
         "exit_at_end",
+        "letter",
         "",
         rf"""(?i:exit[ _-]?(?:code|status))\b[^\d\n]{{0,60}}:\ (?P<exit_at_end>\d{{1,3}}){_END}\W*+$""",
         _labelled("exit code", "exit_at_end"),
@@ -153,6 +113,7 @@ CODES: Final = (
     # signal 9 · sig=9 · SIGKILL · signal 9 (SIGKILL) · Signals.SIGKILL: 9
     Code(
         "signal",
+        "letter",
         "sig",
         rf"""(?P<signal>(?:(?i:sig(?:nal)?(?:[ ](?:number|no\.?|num))?){_GAP}
                (?P<signal_id>\d{{1,2}}(?![\w@/\\%]|[.:,-]\d)|SIG[A-Z]{{2,6}}\d?\b)
@@ -163,6 +124,7 @@ CODES: Final = (
     ),
     Code(
         "signal_name",
+        "letter",
         "",
         r"""(?:Signals\.)?(?P<signal_name>SIG(?!N)[A-Z]{2,6}[12]?)\b(?::\ ?\d{1,2}(?!\w)|\ ?\(\d{1,2}\))?""",
         lambda found: found["signal_name"],
@@ -170,6 +132,7 @@ CODES: Final = (
     # [Errno 28] · errno: -2 · os error 28
     Code(
         "errno",
+        "letter",
         "errno|os",
         rf"(?i:errno|os\ error){_GAP}(?P<errno>-?\d{{1,5}}){_END}",
         _labelled("errno", "errno"),
@@ -177,6 +140,7 @@ CODES: Final = (
     # [WinError 5] · HRESULT: 0x80004005 · NTSTATUS = 0xc0000005
     Code(
         "windows",
+        "letter",
         "winerror|hresult|ntstatus",
         rf"(?P<windows>(?P<windows_label>(?i:winerror|hresult|ntstatus)){_GAP}(?P<windows_id>{_CODE}){_END})",
         lambda found: f"{found['windows_label']} {number(found['windows_id'])}",
@@ -184,6 +148,7 @@ CODES: Final = (
     # CUDA error: 700 · cuda runtime error (700) · cudaError_t 700 · hip error code 5 · NCCL failure 5 · CUresult 700
     Code(
         "gpu",
+        "letter",
         "cu|hip|[nr]ccl|nvml|rocm",
         rf"""(?P<gpu>(?i:(?P<gpu_library>cuda|hip|[nr]ccl|cublas(?:lt)?|cudnn|cufft|cusparse|cusolver|curand|nvml|rocm|cu)
                (?:[ _-]?(?:runtime|driver|api|error|err|failure|failed|status|result|code|call|returned|with)(?:_t)?+)++)
@@ -193,6 +158,7 @@ CODES: Final = (
     # cuInit failed: 999 · ncclCommInitRank returned 2
     Code(
         "gpu_call",
+        "letter",
         "",
         rf"""(?P<gpu_call>(?:cu|hip|[nr]ccl|nvml)[A-Z]\w{{1,60}}(?:\(\))?
              (?:\ (?:failed|returned|error|with|code|status))++{_GAP}-?\d{{1,5}}{_END})""",
@@ -201,6 +167,7 @@ CODES: Final = (
     # "grpc_status":14 · grpc-status: 14
     Code(
         "grpc",
+        "letter",
         "grpc",
         rf"(?P<grpc>(?i:grpc[ _-]?(?:status|code)(?:[ _-]code)?){_GAP}(?P<grpc_id>\d{{1,2}}){_END})",
         _grpc,
@@ -208,6 +175,7 @@ CODES: Final = (
     # HTTP 503 · HTTP/1.1 503 · HTTP Error 503: · Response [503] · response code 503 · responded with 503
     Code(
         "http",
+        "letter",
         "http|resp",
         rf"""(?i:https?(?:/\d(?:\.\d)?)?+["']?(?:[ _-](?:error|status|response|code|returned|got))*+
                | resp(?:onse)?(?:[ _-]?(?:status|code))*+
@@ -218,6 +186,7 @@ CODES: Final = (
     # returned 503 · got 503 from the hub · expected 200, got 404 — but not `got 404 rows`
     Code(
         "answer",
+        "letter",
         "got|rec|ret|exp",
         rf"""(?P<answer>(?i:got|received|returned|expected)(?:\ (?:with|an?|http|status|code|error))*+{_GAP}
              {_HTTP}{_END}{_NO_COUNT})""",
@@ -226,6 +195,7 @@ CODES: Final = (
     # 504 != 200 · assert 404 == 200
     Code(
         "compared",
+        "digit",
         "",
         rf"(?P<compared>{_HTTP}\ ?(?:!=|==|is\ not)\ ?{_HTTP}{_END})",
         _as_written,
@@ -233,6 +203,7 @@ CODES: Final = (
     # status_code=503 · "status": 503 · status=12 (InfiniBand) · statusCode: 404
     Code(
         "status",
+        "letter",
         "status",
         rf"(?i:status(?:[ _-]?code)?(?:\ of)?){_GAP}(?P<status>{_HEX}|-?\d{{1,5}}){_END}",
         _labelled("status", "status"),
@@ -240,15 +211,17 @@ CODES: Final = (
     # SQLSTATE[42S02] · ORA-00942
     Code(
         "sql",
+        "letter",
         "sql",
         rf"""(?P<sql>(?i:sqlstate){_GAP}(?P<sql_state>[0-9A-Z]{{5}})\b|(?:ORA|TNS|PLS|DP[IY])-\d{{3,6}}(?!\w))""",
         lambda found: f"SQLSTATE {found['sql_state']}" if found["sql_state"] else found["sql"],
     ),
     # (1045, "Access denied: MySQL's number as a Python tuple
-    Code("tuple", "", r"""\((?P<tuple>\d{4})(?=,\ ?["'])""", lambda found: f"({found['tuple']}"),
+    Code("tuple", "other", "", r"""\((?P<tuple>\d{4})(?=,\ ?["'])""", lambda found: f"({found['tuple']}"),
     # error TS2304: · error[E0502] · warning C4996:
     Code(
         "tool",
+        "letter",
         "warn",
         r"""(?P<tool>(?i:error|warning)[\ \[:]{1,2}[A-Z]{1,5}\d{2,5}\b\]?)(?=[:\s]|$)""",
         _as_written,
@@ -256,14 +229,15 @@ CODES: Final = (
     # error code 700 · Error 137 · (error 28) · err_code="45" · error: 28 at the end
     Code(
         "error",
+        "letter",
         "err",
         rf"""(?i:err(?:or)?(?:[ _-]?(?:code|number|num|no|nr|status)["']?{_GAP}|["']?[\s=(\[\#]{{1,4}}+|:\s?(?=\S++\W*+$)))
              (?P<error>{_CODE}){_END}(?!\ (?:of|out|times|more|seconds|ms|bytes)\b)""",
         _labelled("error", "error"),
     ),
     # code: 28, kind · code=137 · with code 0xc0000005
-    Code("code", "code", rf"(?i:code){_GAP}(?P<code>{_CODE}){_END}", _labelled("code", "code")),
+    Code("code", "letter", "code", rf"(?i:code){_GAP}(?P<code>{_CODE}){_END}", _labelled("code", "code")),
     # (503) · failed: -110 at the end, as kernels write errno
-    Code("alone", "", rf"(?P<alone>\((?=[45]){_HTTP}\)|(?:(?<=:\ )|(?<!.))-\d{{1,3}}$)", _as_written),
+    Code("alone", "other", "", rf"(?P<alone>\((?=[45]){_HTTP}\)|(?:(?<=:\ )|(?<!.))-\d{{1,3}}$)", _as_written),
 )
 STEMS: Final = "|".join(code.stems for code in CODES if code.stems)

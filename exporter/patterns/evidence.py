@@ -10,11 +10,10 @@ from collections.abc import Collection
 from typing import Final
 
 from exporter.patterns.meaning import Meaning, is_symbol, meaning
-from exporter.patterns.pieces import has_context, is_closed, is_placeholder, without_placeholders
+from exporter.patterns.pieces import VARIABLE, has_context, is_closed, is_placeholder, without_placeholders
 from exporter.patterns.views import Pieces, Span, View
 
 ENOUGH: Final = 5.0
-LEAST: Final = 3  # different values of a place, if masking replaced none there
 IDENTIFIER: Final = 0.5  # a word that is built like an identifier
 CONTEXT: Final = 1.0  # the place is the value of a key, or in quotes or brackets
 MASKED: Final = 2.0  # masking replaced a value there; in a place that ends a phrase, one more word is enough
@@ -22,7 +21,7 @@ SHARED: Final = 1.0  # a word that stands in another place together with `TOGETH
 TOGETHER: Final = 3
 WEIGHTY: Final = 2.0  # the first word, which says what a text is about, and a short text need so much more
 STRONG: Final = 8.0  # evidence from which a base form of a verb is taken as a name, too
-LITERALS: Final = frozenset(["true", "false", "null", "none", "nil", "undefined"])  # values wherever a key has them
+LITERALS: Final = frozenset(["", "true", "false", "null", "none", "nil", "undefined"])  # values wherever a key has them
 
 _IDENTIFIER: Final = re.compile(r"\w[._\-/@$\\+#]+\w|[a-z][A-Z]|[<\x00]")
 
@@ -40,30 +39,36 @@ def is_plural(values: Collection[str]) -> bool:
 def evidence(values: set[str], pieces: Pieces, span: Span, shared: Collection[str]) -> float:
     """Returns how much speaks for it that `values`, seen at `span` of `pieces`, are the values of a variable."""
     words = [value for value in values if not is_placeholder(value)]
-    context = has_context(pieces, span[0])
-    masked = len(words) < len(values) or (context and not LITERALS.isdisjoint(word.lower() for word in words))
-    if not masked and (all(map(is_symbol, words)) or len(words) < LEAST):
+    if len(values) < 2 or all(map(is_symbol, words)):
         return 0.0  # all in capitals: an enumeration, such as the operations of a library
-    if not span[0]:
-        words = [word for word in words if _IDENTIFIER.search(word)]
-    score = len(words) + IDENTIFIER * sum(_IDENTIFIER.search(word) is not None for word in words)
-    score += SHARED * sum(word in shared for word in words) + CONTEXT * context
-    if masked:
-        score += ENOUGH - 1 if is_closed(pieces, span[1]) else MASKED
-    return score - WEIGHTY * ((span[0] == 0) + (fixed_words(pieces) < 3))
+    start, end = span
+    context = has_context(pieces, start)
+    fixed = sum(piece[0].isalpha() for piece in (*pieces[:start], *pieces[end:]))
+    identifiers = [word for word in words if _IDENTIFIER.search(word)]
+    score = CONTEXT * context - WEIGHTY * ((start == 0) + (fixed < 2))
+    score += len(words if start else identifiers) + IDENTIFIER * len(identifiers)
+    score += SHARED * sum(word in shared for word in words)
+    if VARIABLE in values:
+        score += ENOUGH - 1
+    elif len(words) < len(values) or (context and not LITERALS.isdisjoint(word.lower() for word in words)):
+        score += ENOUGH - 1 if is_closed(pieces, start, end) else MASKED
+    return score
 
 
-def fixed_words(pieces: Pieces) -> int:
-    """Returns the number of words that are no placeholders."""
-    return sum(piece[0].isalpha() for piece in pieces)
+def plain_words(values: Collection[str]) -> frozenset[str]:
+    """Returns the values that are words which may vary."""
+    return frozenset(word for word in values if not is_placeholder(word) and not is_symbol(word) and is_free(word))
 
 
 def shared_words(view: View) -> dict[frozenset[str], set[str]]:
     """Returns for the words of a place those that stand together in another place, too, at least `TOGETHER` of them, as
     the names of users do."""
-    places = sorted(
-        {words for found in view.values() if len(found) >= TOGETHER and len(words := _plain(found)) >= TOGETHER}, key=sorted
-    )
+    places = []
+    for found in view.values():
+        if len(found) >= TOGETHER:
+            words = plain_words({"".join(pieces[slice(*span)]) for pieces, (span,) in found})
+            if len(words) >= TOGETHER:
+                places.append(words)
     holders = defaultdict(list)
     for number, words in enumerate(places):
         for word in words:
@@ -75,8 +80,3 @@ def shared_words(view: View) -> dict[frozenset[str], set[str]]:
             if count >= TOGETHER:
                 shared[words] |= words & places[other]
     return shared
-
-
-def _plain(found: Collection[tuple[Pieces, tuple[Span, ...]]]) -> frozenset[str]:
-    words = {"".join(pieces[slice(*span)]) for pieces, (span,) in found}
-    return frozenset(word for word in words if not is_placeholder(word) and is_free(word) and not is_symbol(word))

@@ -1,25 +1,26 @@
 """Joins templates that differ only in words which are values, such as the names of users and services. Pure functions.
 
 `families` depends on the set of templates alone: not on their order, not on how often each occurred, and not on the
-process. Each template is looked at in several views; a view leaves out one or two words, or all values of keys. Templates
-that are the same in a view are compared: the words that one of the left-out places has in them are the values of a
-variable if enough speaks for it (`evidence`). Words that say what happened (`meaning`) are never values.
+process. Each template is looked at in several views: a view leaves out one place, two places, or the values of all
+keys. Templates that are the same in a view are compared: the words seen in a place that is left out are the values of
+a variable if enough speaks for it (`evidence`). Words that say what happened (`meaning`) are never values.
 """
 
 import re
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-from exporter.patterns.evidence import ENOUGH, STRONG, evidence, is_free, is_plural, shared_words
-from exporter.patterns.meaning import Meaning, is_symbol
+from exporter.patterns.evidence import ENOUGH, STRONG, evidence, is_free, is_plural, plain_words, shared_words
+from exporter.patterns.meaning import Meaning
 from exporter.patterns.pieces import VARIABLE, is_placeholder, split
-from exporter.patterns.views import Column, Pieces, Span, keys, pairs, single
+from exporter.patterns.views import Column, Pieces, Span, keys, numbered, pairs, single
 
 MAX_PIECES: Final = 240  # pieces of a template; longer templates are in no family
 MAX_VALUES: Final = 20  # values listed for each place of a family
 ROUNDS: Final = 4
+_ANY: Final = r"""((?<=[("'\[{])[^()\[\]{}"'\n]*(?=[)"'\]}])|\S*?)"""  # the text of a place, in an expression
 
 
 class Family(NamedTuple):
@@ -71,23 +72,6 @@ def family_of(template: str, known: Iterable[Family]) -> Family | None:
     return min(fitting, key=lambda family: (len(family.values), family.template), default=None)
 
 
-def representatives(family: Family) -> Family:
-    """Returns the family with only so many members as `family_of` needs: it gives the same answers for both. A family
-    may have thousands of members."""
-    pattern, variable = _pattern(family)
-    missing = {group for group, free in enumerate(variable, 1) if free}
-    kept: list[str] = []
-    for member in family.members:
-        found = pattern.fullmatch(member)
-        shown = {group for group in missing if found and found[group] != "<*>"}
-        if shown or not kept:
-            kept.append(member)
-            missing -= shown
-        if not missing:
-            break
-    return family._replace(members=tuple(kept))
-
-
 def why_apart(one: str, other: str) -> str:
     """Returns one sentence that says why two templates are not one pattern, judged without the other templates."""
     left, right = split(one), split(other)
@@ -108,38 +92,37 @@ def why_apart(one: str, other: str) -> str:
 
 def _places(texts: list[Pieces]) -> dict[Pieces, set[Span]]:
     """Returns the places of texts that are variables."""
-    words = single(texts)
+    known = numbered(texts)
+    words = single(known)
     shared = shared_words(words)
     places: dict[Pieces, set[Span]] = defaultdict(set)
-    for view in (words, pairs(texts), keys(texts)):
+    for view in (words, pairs(known), keys(known)):
         for found in view.values():
-            if len(found) > 1:
-                columns = [
-                    [(pieces, span) for pieces, span in column]
-                    for column in zip(
-                        *([(pieces, span) for span in left_out] for pieces, left_out in found), strict=True
-                    )
-                ]
-                chosen = [_values(column, shared) for column in columns]
-                if len(columns) == 2 and not all(chosen):
-                    continue  # in a pair, both are values or none is
-                for column, values in zip(columns, chosen, strict=True):
-                    for pieces, span in column:
-                        if "".join(pieces[slice(*span)]) in values:
-                            places[pieces].add(span)
+            if len(found) < 2:
+                continue
+            columns = _columns(found)
+            chosen = [_values(column, shared) for column in columns]
+            if len(columns) == 2 and not all(chosen):
+                continue  # in a pair, both are values or none is
+            for column, values in zip(columns, chosen, strict=True):
+                for pieces, span in column:
+                    if "".join(pieces[slice(*span)]) in values:
+                        places[pieces].add(span)
     return places
+
+
+def _columns(found: Sequence[tuple[Pieces, tuple[Span, ...]]]) -> list[Column]:
+    return [[(pieces, spans[at]) for pieces, spans in found] for at in range(len(found[0][1]))]
 
 
 def _values(column: Column, shared: Mapping[frozenset[str], Collection[str]]) -> set[str]:
     """Returns the words of a place that are values of a variable; the empty set if it is no variable."""
     values = {"".join(pieces[slice(*span)]) for pieces, span in column}
-    if len(values) < 2:
-        return set()
     if is_plural(values):
         return values
     free = {value for value in values if is_free(value)}
-    words = frozenset(value for value in free if not is_placeholder(value) and not is_symbol(value))
-    score = evidence(free, *column[0], shared.get(words, ()))
+    pieces, span = column[0]
+    score = evidence(free, pieces, span, shared.get(plain_words(free), ()))
     if score < ENOUGH:
         return set()
     least = Meaning.NAME_TOO if score >= STRONG else Meaning.NONE
@@ -148,16 +131,15 @@ def _values(column: Column, shared: Mapping[frozenset[str], Collection[str]]) ->
 
 def _replace(text: _Text, places: set[Span]) -> _Text:
     """Returns the text with `VARIABLE` at the places; of places that overlap, the longer one counts."""
-    pieces, origins, at = [], [], 0
-    ends: dict[int, int] = {}
-    for start, end in sorted(places):
-        ends[start] = end  # sorted: the longest of those that begin here
-    while at < len(text.pieces):
-        end = ends.get(at, at + 1)
-        pieces.append(VARIABLE if at in ends else text.pieces[at])
-        origins.append("".join(text.origins[at:end]))
-        at = end
-    return _Text(tuple(pieces), tuple(origins))
+    pieces: list[str] = []
+    origins: list[str] = []
+    done = 0
+    for start, end in sorted(places, key=lambda place: (place[0], -place[1])):
+        if start >= done:
+            pieces += (*text.pieces[done:start], VARIABLE)
+            origins += (*text.origins[done:start], "".join(text.origins[start:end]))
+            done = end
+    return _Text((*pieces, *text.pieces[done:]), (*origins, *text.origins[done:]))
 
 
 def _family(members: list[str], current: Mapping[str, _Text], pieces: Pieces) -> Family:
@@ -182,7 +164,7 @@ def _fits(template: str, family: Family) -> bool:
 def _pattern(family: Family) -> tuple[re.Pattern[str], tuple[bool, ...]]:
     """Returns the expression that a member matches, with a group for each `<*>` of the family's template, and which of
     these groups are variable places; masking left the others."""
-    text = re.escape(family.template).replace(re.escape("<*>"), r"""("[^"\n]*"|'[^'\n]*'|[^\s]+?)""")
+    text = re.escape(family.template).replace(re.escape("<*>"), _ANY)
     pattern = re.compile(text)
     groups = [found.groups() for found in map(pattern.fullmatch, family.members) if found]
     return pattern, tuple(any(value != "<*>" for value in values) for values in zip(*groups, strict=True))

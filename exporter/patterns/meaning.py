@@ -21,22 +21,20 @@ class Meaning(IntEnum):
 
 
 _ALWAYS: Final = """
-    no not yes ok never any all both only already still again too also
-    a an the this that is are was were be been has have had do does did can can't cannot could will would should must may
-    and or but if when while because than as so it its
-    on off in out up down at by to from of for with without within into onto over under before after between during
-    through until since against via per about upon
-    begun ran ready busy idle dead alive lost left gone found sent kept made read-only readonly written broke broken shut
-    online offline healthy unhealthy stable unstable good bad fatal critical warning error fail failure fault panic abort
-    exit kill crash hang hung stuck timeout success full empty high low slow fast missing unknown invalid illegal valid
-    corrupt available unavailable unreachable unable able pending complete incomplete active inactive present absent
-    primary secondary
+    no not yes ok never any all both only already still again too also a an the this that is are was were be been
+    has have had do does did can can't cannot could will would should must may and or but if when while because than
+    as so it its on off in out up down at by to from of for with without within into onto over under before after
+    between during through until since against via per about upon begun ran ready busy idle dead alive lost left
+    gone found sent kept made read-only readonly written broke broken shut online offline healthy unhealthy stable
+    unstable good bad fatal critical warning error fail failure fault panic abort exit kill crash hang hung stuck
+    timeout success full empty high low slow fast missing unknown invalid illegal valid corrupt available
+    unavailable unreachable unable able pending complete incomplete active inactive present absent primary secondary
 """
 _NAME_TOO: Final = """
-    begin end start stop run open close shutdown startup restart reboot warn info debug reset retry master slave leader
-    follower allow deny reject refuse grant accept enable disable connect disconnect login logout create delete remove add
-    update cancel send receive recv read write load unload mount unmount lock unlock acquire release bind listen commit
-    rollback push pull get put post patch head options
+    begin end start stop run open close shutdown startup restart reboot warn info debug reset retry master slave
+    leader follower allow deny reject refuse grant accept enable disable connect disconnect login logout create
+    delete remove add update cancel send receive recv read write load unload mount unmount lock unlock acquire
+    release bind listen commit rollback push pull get put post patch head options
 """
 _WORDS: Final = dict.fromkeys(_NAME_TOO.split(), Meaning.NAME_TOO) | dict.fromkeys(_ALWAYS.split(), Meaning.ALWAYS)
 # Collective operations: allreduce, ALL_GATHER, _reduce_scatter_base, …
@@ -47,8 +45,9 @@ _OPERATION: Final = re.compile(
 )
 _FAULT: Final = re.compile(
     r"""
-      [a-z_.](?:Error|Exception|Failure|Fault|Warning|Timeout|Interrupt|Abort|Exit|Err)s?$    # TypeError
+      [\w.](?:Error|Exception|Failure|Fault|Warning|Timeout|Interrupt|Abort|Exit|Err)s?$    # TypeError
     | (?:Expired|Exceeded|Denied|Refused|NotFound|Killed|Evicted|BackOff|Unavailable|NotReady)  # CrashLoopBackOff
+    | ^Err[A-Z] | ^Failed[A-Z] | ^Stop(?:Async)?Iteration$                                    # ErrImagePull
     | ^E[A-Z]{3,}$ | ^SIG[A-Z]{2,}$                                                           # ENOENT, SIGKILL
     | ^[A-Z]+(?:_[A-Z]+)+$                                                                    # CUBLAS_STATUS_…
     | ^(?:cuda|hip|nccl|cublas|cudnn|nvml)[A-Z]                                               # cudaErrorLaunchFailure
@@ -74,9 +73,11 @@ def _meaning(word: str) -> Meaning:
     if _VERB.fullmatch(core) or _FAULT.search(core) or _OPERATION.fullmatch(core):
         return Meaning.ALWAYS
     lower = core.lower()
+    if is_symbol(core) and lower in _WORDS:
+        return Meaning.ALWAYS  # GET
     return _WORDS.get(lower) or _WORDS.get(lower.removesuffix("s"), Meaning.NONE)
 
 
 def is_symbol(word: str) -> bool:
     """Returns whether a word is written in capitals only, as the constants of an enumeration are."""
-    return len(word) > 1 and word.isupper()
+    return len(word) > 1 and word.isupper() and word.replace("_", "").isalpha()
