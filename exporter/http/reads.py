@@ -68,7 +68,8 @@ async def pattern(request: web.Request) -> web.Response:
     """GET /api/patterns/{id}: one pattern, why its errors are one, the workers that reported it, its newest errors."""
     given, more = parse(request, TimeRange, Comparison)
     id_ = request.match_info["id"]
-    missing = ApiError(404, f"there is no error of the pattern {id_} in this time range", field="id")
+    words = f"there is no error of the pattern {id_} in this time range"
+    missing = ApiError(404, words, field="fingerprint")  # as before patterns had ids: answers never change
     query = GetPattern(id=id_, hours=given.hours, now=_now(), compare=more.compare)
     return await _answer(request, query, missing)
 

@@ -8,6 +8,7 @@ alone. The result depends on the set of templates and on the decisions only: two
 templates, in whatever order, give every fingerprint the same id.
 """
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from hashlib import blake2b
@@ -17,7 +18,6 @@ from exporter.patterns.families import Family, families, family_of
 
 VERSION: Final = 1  # increase it with every change of the families or of this module that alters an id
 MAX_TEMPLATES: Final = 2_000  # of a scope that families are looked for in: those with the smallest fingerprints
-REPRESENTATIVES: Final = 20  # members of a family that `family_of` is given
 Kind = Literal["merge", "split"]
 
 
@@ -97,10 +97,21 @@ def fitting(texts: Mapping[str, str], known: Iterable[Family]) -> dict[str, Fami
 
 
 def representatives(family: Family) -> Family:
-    """Returns the family with few members: `family_of` reads them only to tell its own `<*>` from one that all members
-    contain. A family may have thousands."""
-    plain = [member for member in family.members if "<*>" not in member]
-    return family._replace(members=tuple(plain[:1] or family.members[:REPRESENTATIVES]))
+    """Returns the family with so few members as show at which `<*>` of its template they have words: `family_of` reads
+    the members only for this, and a family may have thousands."""
+    texts = map(re.escape, family.template.split("<*>"))
+    places = re.compile("(.+?)".join(texts), re.DOTALL)
+    kept: list[str] = []
+    shown: set[int] = set()
+    for member in family.members:
+        found = places.fullmatch(member)
+        words = {place for place, value in enumerate(found.groups()) if value != "<*>"} if found else set()
+        if not words <= shown:
+            kept.append(member)
+            shown |= words
+        if len(shown) == places.groups:
+            break
+    return family._replace(members=tuple(kept or family.members[:1]))
 
 
 def newcomer(family: str) -> str:

@@ -1,12 +1,58 @@
-"""Says why two patterns are not one."""
+"""Explains a pattern by its newest error, and says why two patterns are not one."""
 
-from exporter.store.results import PatternDetails
-from exporter.store.select import Cursor, members_of
+import datetime as dt
+
+from exporter.events.error_object import payload
+from exporter.patterns.explain import Explanation, differences, explain
+from exporter.patterns.families import why_apart
+from exporter.store.assignments import Recorded
+from exporter.store.select import Cursor, members_of, rows
 
 
-def comparison(cursor: Cursor, one: PatternDetails, other: str) -> list[str]:
-    """Returns sentences that say why a pattern and the one that an id leads to are not one. Raises duckdb.Error."""
-    other_id, _ = members_of(cursor, other)
-    if other_id == one.pattern_id:
-        return [f"{one.pattern_id} and {other} are one pattern."]
-    return []
+def explanation(cursor: Cursor, members: list[str], since: dt.datetime) -> Explanation | None:
+    """Returns how the fingerprint of a pattern's newest error came about. None if there is no error since then, or an
+    earlier version made its fingerprint. Raises duckdb.Error."""
+    found = rows(cursor, "newest_report", {"members": members, "since": since})
+    if not found:
+        return None
+    traceback = payload(found[0]["payload"]).get("traceback")
+    explained = explain(found[0]["type"], found[0]["message"], traceback if isinstance(traceback, str) else None)
+    return explained if explained.fingerprint in members else None
+
+
+def comparison(
+    cursor: Cursor, pattern_id: str, members: list[str], other: str, since: dt.datetime, decisions: list[Recorded]
+) -> list[str]:
+    """Returns sentences that say why a pattern and the one that the id `other` leads to are not one. `decisions` are
+    those about the pattern. Raises duckdb.Error."""
+    other_id, other_members = members_of(cursor, other)
+    if other_id == pattern_id:
+        return [f"{other} and {pattern_id} are one pattern."]
+    one, two = (explanation(cursor, some, since) for some in (members, other_members))
+    if one is None or two is None:
+        return [
+            f"The pattern {id_} has no error in the time range that could be compared."
+            for id_, explained in ((pattern_id, one), (other_id, two))
+            if explained is None
+        ]
+    return [*_by_hand(decisions, members, other_members), *_by_rules(one, two)]
+
+
+def _by_rules(one: Explanation, two: Explanation) -> list[str]:
+    """Returns why the newest errors have different fingerprints, and if only their texts differ, why these are in no
+    family."""
+    found = differences(one, two)
+    if one.scope == two.scope and one.template != two.template:
+        found.append(why_apart(one.template, two.template))
+    return found
+
+
+def _by_hand(decisions: list[Recorded], members: list[str], others: list[str]) -> list[str]:
+    """Returns a sentence for each split in force that set members of the two patterns apart."""
+    apart = [one for one in decisions if one.undone_at is None and one.decision.kind == "split"]
+    both = {*members, *others}
+    return [
+        f"Somebody split the pattern {one.from_id} on {one.decided_at:%Y-%m-%d} (decision {one.decision.number})."
+        for one in apart
+        if both & set(one.decision.fingerprints)
+    ]

@@ -108,6 +108,33 @@ class PatternMember(Struct, kw_only=True):
     ever_first_seen: Timestamp | None
 
 
+class ExplainedFrame(Struct):
+    """A frame of a stack. `exception` is the type of the exception that it belongs to ("" if unknown), `own` whether it
+    is in the project's own code, `decides` whether it is part of the fingerprint."""
+
+    frame: str
+    exception: str
+    own: bool
+    decides: bool
+
+
+class PatternExplanation(Struct, kw_only=True):
+    """What a fingerprint was made of. `template` is the masked message, `kept` are the codes in it that were not
+    masked. `frame` is the frame that counts, "" if there is none, chosen from `frames`. `test` is the failed test, "" if
+    there is none. `root_cause` is the type of the first exception of a chain, "" if there is no chain."""
+
+    version: Annotated[int, Meta(ge=1)]
+    fingerprint: str
+    scope: str
+    type: str
+    template: str
+    kept: list[str]
+    frame: str
+    frames: list[ExplainedFrame]
+    test: str
+    root_cause: str
+
+
 class PatternDetails(Pattern, kw_only=True):
     """One pattern with the 100 workers that reported it most often, and its 20 newest errors.
 
@@ -126,6 +153,7 @@ class PatternDetails(Pattern, kw_only=True):
     aliases: list[str]
     continues_as: str | None
     decisions: list[PatternDecision]
+    explanation: PatternExplanation | None
     comparison: list[str] | Maybe = UNSET
 
 

@@ -7,7 +7,16 @@ from collections.abc import Mapping, Sequence
 import pytest
 
 from exporter.patterns import assignment
-from exporter.patterns.assignment import Decision, Template, assign, decided, family_id, grouped, newcomer, representatives
+from exporter.patterns.assignment import (
+    Decision,
+    Template,
+    assign,
+    decided,
+    family_id,
+    grouped,
+    newcomer,
+    representatives,
+)
 from exporter.patterns.families import families, family_of
 
 pytestmark = pytest.mark.dashboard
@@ -86,7 +95,13 @@ def test_a_family_has_one_id_and_scopes_are_apart() -> None:
 
 def world(rng: random.Random) -> tuple[dict[str, Template], list[Decision]]:
     """Returns random templates with families among them, and random decisions about them."""
-    shapes = [TEXT, "user {} is not in group <num>", "job={} ended", "mount {} on <path> failed", "no route to {} from <host>"]
+    shapes = [
+        TEXT,
+        "user {} is not in group <num>",
+        "job={} ended",
+        "mount {} on <path> failed",
+        "no route to {} from <host>",
+    ]
     names = [f"{word}-{kind}" for word in ("blue", "stone", "river") for kind in ("ash", "elm", "fir", "yew")]
     templates = {}
     for scope in "TUV":
@@ -135,7 +150,9 @@ def test_what_was_set_apart_never_comes_back(seed: int) -> None:
     known: dict[str, Template] = {}
     for key, template in shuffled(templates | more, rng).items():
         known[key] = template
-        ids = {one: assigned.pattern_id for one, assigned in assign(known, [Decision(1, "split", tuple(apart))]).items()}
+        ids = {
+            one: assigned.pattern_id for one, assigned in assign(known, [Decision(1, "split", tuple(apart))]).items()
+        }
         for one in apart:
             assert [other for other, id_ in ids.items() if id_ == one] == [one] * (one in known)
     assert assign(known) != assign(known, [Decision(1, "split", tuple(apart))]) or all(
