@@ -1,13 +1,20 @@
 """Which pattern an error belongs to, over the whole service: families, recurrence, restarts, another order."""
 
 import asyncio
+import datetime as dt
 import random
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import pytest
-from conftest import InProcess, Served
+from conftest import InProcess, Served, eventually
 from crash import listed
+from events import event
+from projected import Projected
+
+from exporter.events.event import decode_batch
+from exporter.store.queries import GetOutcome, GetRecentCritical
 
 pytestmark = pytest.mark.dashboard
 NAMES = ["alice", "bob", "carol", "dave", "erin", "frank", "grace", "heidi"]
@@ -76,6 +83,52 @@ async def test_a_pattern_is_found_by_every_id_that_it_ever_had(service: InProces
         facets = await service.get("/api/errors/facets", pattern=key)
         assert facets["type"] == [{"value": "LoginError", "count": 6}]
     assert len((await service.get("/api/errors/list", fingerprint=first))["errors"]) == 1
+
+
+async def test_repeats_and_alerts_have_the_id_of_when_the_error_was_accepted(service: InProcess) -> None:
+    """A repeat is answered alike, and a restart does not begin a second alert for the same error."""
+    critical = {"error_category": "RESOURCE_EXHAUSTED", "event_id": "e1"}
+    first = await service.post(report("alice", **critical))
+    id_ = await family(service, NAMES[1:])
+    (now,) = {one["pattern_id"] for one in (await service.get("/api/errors/list"))["errors"]}
+    assert now == id_ != first["pattern_id"]
+    assert await service.post(report("alice", **critical)) == first
+    stored = (await service.service.read(GetOutcome(id=first["id"]))).decode()
+    assert stored
+    assert stored.pattern_id == first["pattern_id"]
+    since = dt.datetime.now(dt.UTC) - dt.timedelta(hours=1)
+    (event,) = (await service.service.read(GetRecentCritical(since=since))).decode()
+    assert event.pattern_id == first["pattern_id"]
+
+
+async def test_a_store_process_that_is_replaced_tells_what_it_could_not_tell_before(serve: Callable[..., Any]) -> None:
+    """Here it dies after it has computed the family, before the HTTP process hears of it."""
+    service = await serve(process=True)
+    told: list[Any] = []
+    on_reassigned = service.service.store.on_reassigned
+    service.service.store.on_reassigned = told.append
+    id_ = await family(service)
+    await eventually(lambda: told)
+    service.service.store.on_reassigned = on_reassigned
+    assert (await service.post(report("zoe")))["pattern_id"] != id_
+    service.service.store._connection.kill()
+    await eventually(lambda: service.service.store.restarts and not service.service.store.failure)
+    assert (await service.post(report("zoe")))["pattern_id"] == id_
+
+
+def test_events_of_an_earlier_log_are_read(tmp_path: Any) -> None:
+    """Their records end before the fields that were added."""
+    one = event(7, is_new_pattern=True)
+    old = msgspec.msgpack.encode([msgspec.to_builtins(one)[:26]])
+    (again,) = decode_batch(old, 7)
+    assert (again.is_new_fingerprint, again.scope, again.alias) == (False, None, None)
+    assert again.message == one.message
+    store = Projected(tmp_path / "errors.duckdb")
+    store.append([again])
+    store.catch_up()
+    assert store.values("SELECT fingerprint, scope FROM patterns") == [(one.fingerprint, None)]
+    assert store.values("SELECT pattern_id IS NULL FROM errors LEFT JOIN assignments USING (fingerprint)") == [True]
+    store.close()
 
 
 def pattern_ids(service: Served) -> dict[str, tuple[str, str]]:
