@@ -6,6 +6,7 @@ import random
 from collections.abc import Callable
 from typing import Any
 
+import duckdb
 import msgspec
 import pytest
 from conftest import InProcess, Served, eventually
@@ -97,8 +98,20 @@ async def test_repeats_and_alerts_have_the_id_of_when_the_error_was_accepted(ser
     assert stored
     assert stored.pattern_id == first["pattern_id"]
     since = dt.datetime.now(dt.UTC) - dt.timedelta(hours=1)
-    (event,) = (await service.service.read(GetRecentCritical(since=since))).decode()
-    assert event.pattern_id == first["pattern_id"]
+    (alert,) = (await service.service.read(GetRecentCritical(since=since))).decode()
+    assert alert.pattern_id == first["pattern_id"]
+    await asyncio.sleep(1.2)  # the next pong
+    second = await service.post(report("zoe", **critical | {"event_id": "e2"}))
+    assert second["pattern_id"] == id_
+    async with service.client.post(f"/api/patterns/{id_}/split") as response:
+        assert response.status == 200
+    assert id_ not in {one["pattern_id"] for one in (await service.get("/api/errors/list"))["errors"]}
+    assert await service.post(report("zoe", **critical | {"event_id": "e2"})) == second
+    stored = (await service.service.read(GetOutcome(id=second["id"]))).decode()
+    assert stored
+    assert stored.pattern_id == id_
+    _, alert = (await service.service.read(GetRecentCritical(since=since))).decode()
+    assert alert.pattern_id == id_
 
 
 async def test_a_store_process_that_is_replaced_tells_what_it_could_not_tell_before(serve: Callable[..., Any]) -> None:
@@ -157,6 +170,14 @@ def test_restart_crash_and_another_order_end_alike(served: Callable[..., Served]
     service.kill()
     service = served()
     assert pattern_ids(service) == before
+    assert service.stop() == 0
+    with duckdb.connect(str(service.db)) as db:  # as if every crash had been between the insert and the families
+        db.execute("DELETE FROM assignments; DELETE FROM families")
+    service = served()
+    assert pattern_ids(service) == before
+    reports.append(report("zoe", message=texts[1].format("zoe"), event_id="zoe"))
+    assert service.post(reports[-1])["pattern_id"] in {id_ for _, id_ in before.values()}, "the HTTP process knows them"
+    before = pattern_ids(service)
     assert service.stop() == 0
     other = Served(tmp_path / "other" / "errors.duckdb")
     try:
