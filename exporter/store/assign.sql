@@ -8,10 +8,8 @@ WHERE fingerprint NOT IN (SELECT fingerprint FROM assignments)
 GROUP BY fingerprint HAVING max(scope) IS NULL;
 
 -- name: pending
--- Scopes with templates that have no pattern id yet.
-SELECT DISTINCT scope FROM patterns
-WHERE scope IS NOT NULL AND fingerprint NOT IN (SELECT fingerprint FROM assignments)
-ORDER BY scope;
+-- Scopes with templates that have no pattern id yet; NULL for fingerprint version 1.
+SELECT DISTINCT scope FROM patterns WHERE fingerprint NOT IN (SELECT fingerprint FROM assignments);
 
 -- name: texts
 -- The templates of scopes that families are looked for in, those that were so before the new ones came, and the new ones.

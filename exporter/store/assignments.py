@@ -61,10 +61,11 @@ class Assignments:
         changes = _Changes()
 
         def write() -> None:
-            self._run("adopt_old")
-            changes.scopes.update(scope for (scope,) in self._rows("pending"))
-            if changes.scopes:
-                self._regroup(changes)
+            pending = {scope for (scope,) in self._rows("pending")}
+            if None in pending:
+                self._run("adopt_old")
+            if scopes := sorted(pending - {None}):
+                self._regroup(scopes, changes)
                 self._decide(changes)
 
         self._database.transact(write)
@@ -97,32 +98,38 @@ class Assignments:
             self._changed |= changes.ids
             self._families |= {scope: known.get(scope, []) for scope in changes.scopes}
 
-    def _regroup(self, changes: "_Changes") -> None:
-        """Computes the families of `changes.scopes`, and saves the ids of groups that changed."""
-        scopes = list(changes.scopes)
+    def _regroup(self, scopes: Sequence[str], changes: "_Changes") -> None:
+        """Computes the families of scopes, and saves the ids of groups that changed."""
         before: dict[str, str | None] = {}
         scope_of: dict[str, str] = {}
         base_of: dict[str, str] = {}
         families: dict[str, tuple[str, Family]] = {}
         texts = self._texts("texts", before, scopes=scopes, limit=MAX_TEMPLATES)
-        known = set(self._rows("families_of", scopes=scopes))
+        known: dict[str, set[str]] = {scope: set() for scope in scopes}
+        for scope, template in self._rows("families_of", scopes=scopes):
+            known[scope].add(template)
         for scope, some in texts.items():
             found = grouped(some)
             by_template = {family.template: family for family in found.values()}
+            has_changed = set(by_template) != known[scope]
             if len(some) > MAX_TEMPLATES:
                 self._say_large(scope)
-                if {(scope, template) for template in by_template} != {pair for pair in known if pair[0] == scope}:
+                if has_changed:
                     others = self._texts("all_texts", before, scope=scope)[scope]
                     found = fitting(others, by_template.values()) | found
                     some |= others
+            if has_changed:
+                changes.scopes.add(scope)
             families |= {family_id(scope, template): (scope, one) for template, one in by_template.items()}
             scope_of |= dict.fromkeys(some, scope)
             base_of |= {one: family_id(scope, found[one].template) if one in found else one for one in some}
-        self._save_families(scopes, families)
+        if families or changes.scopes:
+            self._save_families(scopes, families)
         changed = {one: base for one, base in base_of.items() if before[one] != base}
         new = [one for one in changed if before[one] is None]
         old = [one for one in changed if before[one] is not None]
-        self._run("set_base", fingerprints=old, base_ids=[changed[one] for one in old])
+        if old:
+            self._run("set_base", fingerprints=old, base_ids=[changed[one] for one in old])
         self._run("add_assignments", fingerprints=new, scopes=[scope_of[one] for one in new],
                   base_ids=[changed[one] for one in new])  # fmt: skip
         changes.ids |= changed
@@ -148,7 +155,14 @@ class Assignments:
 
     def _decide(self, changes: "_Changes") -> None:
         """Applies the decisions in force to the groups that they are about, and saves the pattern ids that changed."""
-        decisions = [one.decision for one in recorded(self._rows("decisions")) if one.undone_at is None]
+        made = recorded(self._rows("decisions"))
+        if made:
+            self._apply([one.decision for one in made if one.undone_at is None], changes)
+        if any(fingerprint != pattern_id for fingerprint, pattern_id in changes.ids.items()):
+            self._run("remember_ids")
+
+    def _apply(self, decisions: Sequence[Decision], changes: "_Changes") -> None:
+        """Applies decisions to the groups that they are about."""
         about = {one for decision in decisions for one in (*decision.fingerprints, *decision.targets)}
         groups = self._rows("groups", fingerprints=sorted(about))
         families = self._rows("families_in", base_ids=sorted({base for _, base, _ in groups}))
@@ -163,7 +177,6 @@ class Assignments:
             self._run("set_family_ids", base_ids=[base for base, _ in moved], pattern_ids=later)
         changes.ids |= changed
         changes.scopes |= {scope for _, scope in moved}
-        self._run("remember_ids")
 
     def _say_large(self, scope: str) -> None:
         if scope not in self._large:

@@ -23,6 +23,9 @@ from exporter.store.sql import named
 
 INTERVAL_SECONDS: Final = 1.0
 BATCH_BYTES: Final = 2**24  # of log records in one transaction
+LONG_SECONDS: Final = 0.1  # of CPU, for computing families
+PAUSE_FACTOR: Final = 9  # computing families that take longer is done for a tenth of the time at most
+RETRY_SECONDS: Final = 60.0  # after a failure to compute them
 APPENDED_AT_ONCE: Final = 100  # rows; a longer call would hold the interpreter lock for too long
 _WRITE: Final = named("write.sql")
 _log = logging.getLogger(__name__)
@@ -37,6 +40,7 @@ class Projection:
         self._log = log
         self._assignments = assignments
         self._unassigned = False  # templates were inserted that may lack a pattern id
+        self._assign_after = 0.0  # monotonic time
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="store-projection", daemon=True)
 
@@ -65,8 +69,7 @@ class Projection:
                 if not events:
                     break
                 self.insert(events)
-            if self._unassigned and self._assignments:
-                self._assign(self._assignments)
+            self.assign()
 
     def _last(self) -> int:
         try:
@@ -108,20 +111,30 @@ class Projection:
         self._database.transact(write, position=last)
         self._unassigned = self._unassigned or bool(new)
 
-    def _assign(self, assignments: Assignments) -> None:
-        """Gives new templates their pattern ids. If that fails, it is tried again after the next insert; meanwhile
-        reads show the errors under their fingerprints, which is better than no answer."""
+    def assign(self) -> None:
+        """Gives new templates their pattern ids, unless computing the families took long and was done just now: a flood
+        of new templates must not delay each read. Meanwhile, and if it fails, reads show errors under their
+        fingerprints. Needs `database.writing`."""
+        now, began = time.monotonic(), time.thread_time()
+        if not self._unassigned or self._assignments is None or now < self._assign_after:
+            return
         try:
-            assignments.refresh()
+            self._assignments.refresh()
             self._unassigned = False
         except StoreError:
             _log.exception("the families of new patterns could not be computed; it is tried again")
+            self._assign_after = now + RETRY_SECONDS
+            return
+        took = time.thread_time() - began
+        self._assign_after = now + took * (1 + PAUSE_FACTOR) if took > LONG_SECONDS else 0.0
 
     def _run(self) -> None:
         while not self._stop.wait(INTERVAL_SECONDS):
             began = time.monotonic()
             try:
                 self.catch_up()
+                with self._database.writing:
+                    self.assign()
             except (StoreError, duckdb.Error) as error:
                 self.failure = str(error)
                 _log.error("the log could not be copied into the database; it is tried again: %s", error)

@@ -120,8 +120,8 @@ class ExplainedFrame(Struct):
 
 class PatternExplanation(Struct, kw_only=True):
     """What a fingerprint was made of. `template` is the masked message, `kept` are the codes in it that were not
-    masked. `frame` is the frame that counts, "" if there is none, chosen from `frames`. `test` is the failed test, "" if
-    there is none. `root_cause` is the type of the first exception of a chain, "" if there is no chain."""
+    masked. `frame` is the frame that counts, "" if there is none, chosen from `frames`. `test` is the failed test, ""
+    if there is none. `root_cause` is the type of the first exception of a chain, "" if there is no chain."""
 
     version: Annotated[int, Meta(ge=1)]
     fingerprint: str

@@ -13,7 +13,7 @@ from projected import Projected
 from exporter.patterns import assignment
 from exporter.patterns.assignment import Template, assign
 from exporter.patterns.families import Family
-from exporter.store import StoreError, assignments
+from exporter.store import StoreError, assignments, projection
 from exporter.store.assignments import Assignments, recorded
 from exporter.store.decide import decide
 from exporter.store.decisions import Decided, Merge, Split, Undo
@@ -132,8 +132,25 @@ def test_a_failure_is_tried_again_and_reads_go_on(
         with pytest.raises(StoreError, match="a bug"):
             store.assignments.refresh()
     store.see(some[-1])
+    assert store.ids() == {}, "not at once: a bug would fill the log"
+    monkeypatch.setattr(store.projection, "_assign_after", 0.0)
+    store.projection.assign()
     assert store.ids() == store.expected()
     assert len(store.patterns().patterns) == 1
+
+
+def test_families_that_take_long_are_not_computed_for_each_read(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [0.0]
+    cpu = iter(range(100))
+    monkeypatch.setattr(projection.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(projection.time, "thread_time", lambda: next(cpu) * 0.2)
+    some = [(f"{number:016x}", Template("T", SHAPES[0].format(name))) for number, name in enumerate(NAMES)]
+    computed = []
+    for one in some[:6]:
+        store.see(one)
+        computed.append(len(store.ids()))
+        clock[0] += 1.0
+    assert computed == [1, 1, 3, 3, 5, 5]
 
 
 def test_another_version_of_the_rules_computes_all_ids_again(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
