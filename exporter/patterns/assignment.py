@@ -32,8 +32,8 @@ class Decision(NamedTuple):
     """One decision by hand.
 
     merge: the patterns of `fingerprints` and of `targets` are one, with the id `into`. Later members of either belong
-    to it, too. split: `fingerprints` leave their pattern, each for a pattern of its own. `whole`: they were all its
-    members, and later ones also get patterns of their own.
+    to it, too. split: `fingerprints` leave their pattern, each for a pattern of its own; `targets` were those that
+    stayed. `whole`: all left, and later members also get patterns of their own.
     """
 
     number: int
@@ -137,7 +137,8 @@ def decided(ids: Mapping[str, str], decisions: Sequence[Decision]) -> dict[str, 
             result[key] = to
 
     for decision in decisions:
-        touched = {result[one] for one in (*decision.fingerprints, *decision.targets) if one in result}
+        about = decision.fingerprints + (decision.targets if decision.kind == "merge" else ())
+        touched = {result[one] for one in about if one in result}
         everybody = [key for id_ in sorted(touched) for key in members[id_]]
         if decision.kind == "merge":
             move(everybody, decision.into)

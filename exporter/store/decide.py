@@ -76,7 +76,8 @@ def _split(database: Database, assignments: Assignments, asked: Split, now: dt.d
         raise _RefusedError(400, f"fingerprints: {strange[0]} is not of the pattern {pattern_id}", "fingerprints")
     if len(members) == 1:
         raise _RefusedError(400, f"fingerprints: the pattern {pattern_id} has only one fingerprint", "fingerprints")
-    return _save(database, assignments, now, kind="split", from_id=pattern_id, fingerprints=leaving, targets=[],
+    return _save(database, assignments, now, kind="split", from_id=pattern_id, fingerprints=leaving,
+                 targets=sorted(set(members) - set(leaving)),
                  into_id="", whole=leaving == members)  # fmt: skip
 
 
@@ -107,7 +108,7 @@ def _save(database: Database, assignments: Assignments, now: dt.datetime, *, fin
 
 def _decided(database: Database, number: int) -> Decided:
     (one,) = [one for one in _recorded(database) if one.decision.number == number]
-    about = [*one.decision.fingerprints, *one.decision.targets]
+    about = [*one.decision.fingerprints, *(one.decision.targets if one.decision.kind == "merge" else ())]
     ids = database.db.execute(_SQL["ids_of"], {"fingerprints": about}).fetchall()
     return Decided(decision=pattern_decision(one), pattern_ids=dict(ids))
 
