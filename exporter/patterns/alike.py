@@ -1,6 +1,6 @@
 """Masks with a cache that texts share which differ only in digits. Pure functions.
 
-In real logs, three of four lines have the digits of an earlier line in other values only. The cache's key is the text with
+In real logs, most lines differ from an earlier line only in the values of digits. The cache's key is the text with
 every digit replaced by 1, unless the value of a digit matters: then it is the text itself.
 """
 
@@ -20,8 +20,8 @@ _DIGIT: Final = re.compile("[0-9]")
 _VALUES: Final = re.compile(
     r"""
       1[xX] | (?i:sig|grpc) | (?i:got|received|returned|expected)[^1]*+111(?!1) | 111\ ?(?:!=|==|is\ not) | \(111\)
-    | (?<![A-Za-z0-9-])(?i:b?float|[ui]{0,2}nt|complex|[bft][fp]|double|bool|q?u?int|utf|sha|md|base|ipv|amd|arm|win|https?
-      |tlsv?|sslv|oauth|ext|stage|latin|[xphskel])[-/]?1
+    | (?i:float|complex|bf|tf|fp|double|bool|int|utf|sha|md|base|ipv|amd|arm|win|https?|tls|ssl|oauth|ext|latin)v?[-/]?1
+    | (?<![A-Za-z0-9])[A-Za-z][-/]?1
     """,
     re.VERBOSE,
 )

@@ -1,7 +1,6 @@
-"""Codes that tell faults apart, in the spellings in which they are written, and the one spelling they are kept in.
+"""Codes that tell faults apart: the spellings in which they are written, and the one in which they are kept.
 
-Each `Code` is an alternative of the scanner in `mask.py`. It is tried where a field of a message begins, and its last
-group, named like the code, must close last (`re.Match.lastgroup` then says which code matched).
+Each `Code` is a kind of the scanner in `mask.py`. It is tried where a field of a message begins.
 """
 
 import re
@@ -15,26 +14,26 @@ _END: Final = r"(?![\w@/\\%]|[.:,-]\d)"
 _HEX: Final = r"0[xX][0-9a-fA-F]{1,16}+"
 _CODE: Final = rf"(?:{_HEX}|-?\d{{1,10}}+)"
 _HTTP: Final = r"(?:10[0-3]|20[0-8]|226|30[0-8]|4(?:0\d|1[0-8]|2[1-689]|31|51|99)|5(?:0[0-8]|1[01]|2[0-6]))"
-# Words after which a number that follows `got` or `returned` is a status, not a count.
-_NO_COUNT: Final = r"(?=\s*+(?:$|[^\w\s]|(?:from|for|on|by|when|while|at|instead|but|and|to|in|after)\b))"
+# What follows a number after `got` or `returned` if it is a status and not a count.
+_NO_COUNT: Final = r"(?=\s*+(?:$|[^\w\s]|(?:after|and|at|but|by|for|from|in|instead|on|there|to|when|while)\b))"
+_NAMES: Final = re.compile(r"\w+")
 # Signals of Linux by number, from 1; a host with another numbering reads the same.
-_SIGNALS: Final = re.findall(
-    r"\w+",
-    "HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM STKFLT CHLD CONT STOP TSTP TTIN TTOU URG XCPU"
-    " XFSZ VTALRM PROF WINCH IO PWR SYS",
+_SIGNALS: Final = _NAMES.findall(
+    "HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM STKFLT CHLD CONT STOP TSTP TTIN TTOU URG"
+    " XCPU XFSZ VTALRM PROF WINCH IO PWR SYS"
 )
 # Status codes of gRPC by number, from 0.
-_GRPC: Final = re.findall(
-    r"\w+",
+_GRPC: Final = _NAMES.findall(
     "OK CANCELLED UNKNOWN INVALID_ARGUMENT DEADLINE_EXCEEDED NOT_FOUND ALREADY_EXISTS PERMISSION_DENIED"
     " RESOURCE_EXHAUSTED FAILED_PRECONDITION ABORTED OUT_OF_RANGE UNIMPLEMENTED INTERNAL UNAVAILABLE DATA_LOSS"
-    " UNAUTHENTICATED",
+    " UNAUTHENTICATED"
 )
 
 
 class Code(NamedTuple):
-    """`name` is the group, `stems` are the first letters of its labels (alternatives of a regular expression, any case;
-    "" if the code begins with a digit or a bracket), `spell` returns the kept spelling of a match."""
+    """A kind of code. `first` says which character it begins with. `stems` are the beginnings of its labels,
+    alternatives of a regular expression, in any case; "" if those of another code cover them. `spell`
+    returns the kept spelling of a match."""
 
     name: str
     first: Literal["letter", "digit", "other"]
@@ -44,8 +43,10 @@ class Code(NamedTuple):
 
 
 def number(text: str) -> str:
-    """Returns a code in one spelling: Windows status codes, however written, as `0x` and 8 hex digits; others in
-    decimal. `3221225477`, `-1073741819` and `0xC0000005` are one code."""
+    """Returns a code in one spelling: status codes of Windows as `0x` and 8 hex digits, others in decimal.
+    `3221225477`, `-1073741819` and `0xC0000005` are one code. `0:9`, exit code and signal in Slurm, stays."""
+    if ":" in text:
+        return text
     value = int(text, 16) if text[:2] in ("0x", "0X") else int(text)
     if value >= 1 << 31 or value < -(1 << 16):
         return f"0x{value % (1 << 32) if value < 0 else value:08x}"
@@ -62,18 +63,19 @@ def _as_written(found: re.Match[str]) -> str:
 
 def _signal(found: re.Match[str]) -> str:
     text = found["signal_id"]
-    if not text.isdigit():
+    if not text.isdecimal():
         return text
     value = int(text)
     return f"SIG{_SIGNALS[value - 1]}" if 0 < value <= len(_SIGNALS) else f"signal {value}"
 
 
 def _xid(found: re.Match[str]) -> str:
-    return f"{'sxid' if found['xid_kind'] else 'xid'} {found['xid_id']}"
+    return f"{'sxid' if found['xid_switch'] else 'xid'} {found['xid_id']}"
 
 
 def _gpu(found: re.Match[str]) -> str:
-    return f"{found['gpu_library'].upper()} error {number(found['gpu_id'])}"
+    library = found["gpu_library"].upper()
+    return f"{'CUDA' if library == 'CU' else library} error {number(found['gpu_id'])}"
 
 
 def _grpc(found: re.Match[str]) -> str:
@@ -87,62 +89,68 @@ CODES: Final = (
         "xid",
         "letter",
         "s?xid",
-        rf"""(?P<xid>(?i:(?P<xid_kind>s)?xids?)(?i:[ _](?:error|err|code|id|number)s?)?+(?:\s?\([\w:.]{{4,32}}\))?+
-            (?:\{{[^{{}}\n]{{0,400}}\}})?+{_GAP}(?P<xid_id>\d{{1,6}}(?:\.\d{{1,3}})?){_END}
-            (?:,\ ?pid=[^,\n]{{1,40}})?(?:,\ ?name=[^,\n]{{1,80}})?)""",
+        rf"""(?i:(?P<xid_switch>s)?xids?(?:[ _](?:error|err|code|id|number)s?)?+)(?:\s?\(\w{{1,8}}:[\w:.]{{2,24}}\))?+
+             (?:\{{[^{{}}\n]{{0,400}}\}})?+{_GAP}(?P<xid_id>\d{{1,6}}(?:\.\d{{1,3}})?){_END}
+             (?:,\ ?pid=[^,\n]{{1,40}})?+(?:,\ ?name=[^,\n]{{1,80}})?+""",
         _xid,
     ),
-    # exit code 137 · exited with 137 · exit_code=137 · rc=137 · return code: -9 · exited (137)
+    # exit code 137 · exited with 137 · exit_code=137 · rc=137 · return code: -9 · ExitCode=0:9 (Slurm)
     Code(
         "exit",
         "letter",
         "exit|ret|rc",
-        rf"""(?i:exit(?:ed|s|ing)?+(?:[ _-]+(?:with|by|an?|the|non-?zero|exit|return|result)\b)*+
-               (?:[ _-]*+(?:code|status|value))?+
-             | ret(?:urn)?(?:ed)?[ _-]?code | rc){_GAP}(?P<exit>{_CODE}){_END}""",
-        _labelled("exit code", "exit"),
+        rf"""(?i:exit(?:ed|s|ing)?+(?:[ _-]{{1,2}}(?:with|by|an?|the|non-?zero|exit|return|result)\b){{0,4}}+
+                   (?:[ _-]{{0,2}}(?:code|status|value))?+
+               | ret(?:urn)?(?:ed)?[ _-]?code | rc){_GAP}(?P<exit_id>\d{{1,3}}:\d{{1,3}}(?!:)|{_CODE}){_END}""",
+        _labelled("exit code", "exit_id"),
     ),
     # command terminated with non-zero exit code: Error executing in container: 137
     Code(
         "exit_at_end",
         "letter",
         "",
-        rf"""(?i:exit[ _-]?(?:code|status))\b[^\d\n]{{0,60}}:\ (?P<exit_at_end>\d{{1,3}}){_END}\W*+$""",
-        _labelled("exit code", "exit_at_end"),
+        rf"(?i:exit[ _-]?(?:code|status))\b[^\d\n]{{0,60}}:\ (?P<exit_at_end_id>\d{{1,3}}){_END}\W{{0,3}}$",
+        _labelled("exit code", "exit_at_end_id"),
     ),
-    # signal 9 · sig=9 · SIGKILL · signal 9 (SIGKILL) · Signals.SIGKILL: 9
+    # ld returned 1 exit status
+    Code(
+        "exit_before",
+        "digit",
+        "",
+        r"(?P<exit_before_id>\d{1,3})\ exit\ (?:code|status)\b",
+        _labelled("exit code", "exit_before_id"),
+    ),
+    # signal 9 · sig=9 · signal 9 (SIGKILL)
     Code(
         "signal",
         "letter",
         "sig",
-        rf"""(?P<signal>(?:(?i:sig(?:nal)?(?:[ ](?:number|no\.?|num))?){_GAP}
-               (?P<signal_id>\d{{1,2}}(?![\w@/\\%]|[.:,-]\d)|SIG[A-Z]{{2,6}}\d?\b)
-               (?:\ ?[(:,]?\ ?(?:SIG[A-Z]{{2,6}}\d?|\d{{1,2}}(?!\w))\)?)?
-             ))
-             """,
+        rf"""(?i:sig(?:nal)?(?:[ ](?:number|no\.?|num))?){_GAP}(?:(?P<signal_id>\d{{1,2}}{_END}|SIG[A-Z]{{2,6}}\d?\b))
+             (?:\ ?[(:,]?\ ?(?:SIG[A-Z]{{2,6}}\d?|\d{{1,2}}(?!\w))\)?)?""",
         _signal,
     ),
+    # SIGKILL · SIGKILL (9) · Signals.SIGKILL: 9
     Code(
         "signal_name",
         "letter",
         "",
-        r"""(?:Signals\.)?(?P<signal_name>SIG(?!N)[A-Z]{2,6}[12]?)\b(?::\ ?\d{1,2}(?!\w)|\ ?\(\d{1,2}\))?""",
-        lambda found: found["signal_name"],
+        r"(?:Signals\.)?(?P<signal_name_id>SIG(?!N)[A-Z]{2,6}[12]?)\b(?::\ ?\d{1,2}(?!\w)|\ ?\(\d{1,2}\))?",
+        lambda found: found["signal_name_id"],
     ),
     # [Errno 28] · errno: -2 · os error 28
     Code(
         "errno",
         "letter",
         "errno|os",
-        rf"(?i:errno|os\ error){_GAP}(?P<errno>-?\d{{1,5}}){_END}",
-        _labelled("errno", "errno"),
+        rf"(?i:errno|os\ error){_GAP}(?P<errno_id>-?\d{{1,5}}){_END}",
+        _labelled("errno", "errno_id"),
     ),
     # [WinError 5] · HRESULT: 0x80004005 · NTSTATUS = 0xc0000005
     Code(
         "windows",
         "letter",
         "winerror|hresult|ntstatus",
-        rf"(?P<windows>(?P<windows_label>(?i:winerror|hresult|ntstatus)){_GAP}(?P<windows_id>{_CODE}){_END})",
+        rf"(?P<windows_label>(?i:winerror|hresult|ntstatus)){_GAP}(?P<windows_id>{_CODE}){_END}",
         lambda found: f"{found['windows_label']} {number(found['windows_id'])}",
     ),
     # CUDA error: 700 · cuda runtime error (700) · cudaError_t 700 · hip error code 5 · NCCL failure 5 · CUresult 700
@@ -150,9 +158,9 @@ CODES: Final = (
         "gpu",
         "letter",
         "cu|hip|[nr]ccl|nvml|rocm",
-        rf"""(?P<gpu>(?i:(?P<gpu_library>cuda|hip|[nr]ccl|cublas(?:lt)?|cudnn|cufft|cusparse|cusolver|curand|nvml|rocm|cu)
-               (?:[ _-]?(?:runtime|driver|api|error|err|failure|failed|status|result|code|call|returned|with)(?:_t)?+)++)
-             {_GAP}(?P<gpu_id>-?\d{{1,5}}){_END})""",
+        rf"""(?i:(?P<gpu_library>cuda|hip|[nr]ccl|cublas(?:lt)?|cudnn|cufft|cusparse|cusolver|curand|nvml|rocm|cu)
+               (?:[ _-]?(?:runtime|driver|api|error|err|failure|failed|status|result|code|call|returned|with)(?:_t)?+)
+               {{1,5}}+){_GAP}(?P<gpu_id>-?\d{{1,5}}){_END}""",
         _gpu,
     ),
     # cuInit failed: 999 · ncclCommInitRank returned 2
@@ -160,8 +168,8 @@ CODES: Final = (
         "gpu_call",
         "letter",
         "",
-        rf"""(?P<gpu_call>(?:cu|hip|[nr]ccl|nvml)[A-Z]\w{{1,60}}(?:\(\))?
-             (?:\ (?:failed|returned|error|with|code|status))++{_GAP}-?\d{{1,5}}{_END})""",
+        rf"""(?:cu|hip|[nr]ccl|nvml)[A-Z]\w{{1,60}}+(?:\(\))?(?:\ (?:failed|returned|error|with|code|status)){{1,4}}+
+             {_GAP}-?\d{{1,5}}{_END}""",
         _as_written,
     ),
     # "grpc_status":14 · grpc-status: 14
@@ -169,7 +177,7 @@ CODES: Final = (
         "grpc",
         "letter",
         "grpc",
-        rf"(?P<grpc>(?i:grpc[ _-]?(?:status|code)(?:[ _-]code)?){_GAP}(?P<grpc_id>\d{{1,2}}){_END})",
+        rf"(?i:grpc[ _-]?(?:status|code)(?:[ _-]code)?){_GAP}(?P<grpc_id>\d{{1,2}}){_END}",
         _grpc,
     ),
     # HTTP 503 · HTTP/1.1 503 · HTTP Error 503: · Response [503] · response code 503 · responded with 503
@@ -177,53 +185,48 @@ CODES: Final = (
         "http",
         "letter",
         "http|resp",
-        rf"""(?i:https?(?:/\d(?:\.\d)?)?+["']?(?:[ _-](?:error|status|response|code|returned|got))*+
-               | resp(?:onse)?(?:[ _-]?(?:status|code))*+
-               | responded(?:\ (?:with|an?|http|status|error|code|of))*+
-             ){_GAP}(?P<http>[1-5]\d\d){_END}""",
-        _labelled("HTTP", "http"),
+        rf"""(?i:https?(?:/\d(?:\.\d)?)?+["']?(?:[ _-](?:error|status|response|code|returned|got)){{0,4}}+
+               | resp(?:onse)?(?:[ _-]?(?:status|code)){{0,2}}+
+               | responded(?:\ (?:with|an?|http|status|error|code|of)){{0,5}}+
+             ){_GAP}(?P<http_id>[1-5]\d\d){_END}""",
+        _labelled("HTTP", "http_id"),
     ),
-    # returned 503 · got 503 from the hub · expected 200, got 404 — but not `got 404 rows`
+    # returned 503 · got 503 from the hub · expected 200, got 404; but not `got 404 rows`
     Code(
         "answer",
         "letter",
         "got|rec|ret|exp",
-        rf"""(?P<answer>(?i:got|received|returned|expected)(?:\ (?:with|an?|http|status|code|error))*+{_GAP}
-             {_HTTP}{_END}{_NO_COUNT})""",
+        rf"""(?i:got|received|returned|expected)(?:\ (?:with|an?|http|status|code|error)){{0,4}}+{_GAP}
+             {_HTTP}{_END}{_NO_COUNT}""",
         _as_written,
     ),
-    # 504 != 200 · assert 404 == 200
-    Code(
-        "compared",
-        "digit",
-        "",
-        rf"(?P<compared>{_HTTP}\ ?(?:!=|==|is\ not)\ ?{_HTTP}{_END})",
-        _as_written,
-    ),
-    # status_code=503 · "status": 503 · status=12 (InfiniBand) · statusCode: 404
+    # 504 != 200 · 404 == 200
+    Code("compared", "digit", "", rf"{_HTTP}\ ?(?:!=|==|is\ not)\ ?{_HTTP}{_END}", _as_written),
+    # status_code=503 · "status": 503 · status=12 (InfiniBand) · statusCode: 404 · status=203/EXEC (systemd)
     Code(
         "status",
         "letter",
         "status",
-        rf"(?i:status(?:[ _-]?code)?(?:\ of)?){_GAP}(?P<status>{_HEX}|-?\d{{1,5}}){_END}",
-        _labelled("status", "status"),
+        rf"""(?i:status(?:[ _-]?code)?(?:\ of)?){_GAP}(?:(?P<status_unit>\d{{1,3}}/[A-Z_]{{3,20}}\b)
+             | (?P<status_id>0[xX][0-9a-fA-F]{{8}}|-?\d{{1,5}}){_END})""",
+        lambda found: f"status {found['status_unit'] or number(found['status_id'])}",
     ),
-    # SQLSTATE[42S02] · ORA-00942
+    # SQLSTATE[42S02] · SQLSTATE: 40001
     Code(
-        "sql",
+        "sqlstate",
         "letter",
-        "sql",
-        rf"""(?P<sql>(?i:sqlstate){_GAP}(?P<sql_state>[0-9A-Z]{{5}})\b|(?:ORA|TNS|PLS|DP[IY])-\d{{3,6}}(?!\w))""",
-        lambda found: f"SQLSTATE {found['sql_state']}" if found["sql_state"] else found["sql"],
+        "sqlstate",
+        rf"(?i:sqlstate){_GAP}(?P<sqlstate_id>[0-9A-Z]{{5}})\b",
+        lambda found: f"SQLSTATE {found['sqlstate_id']}",
     ),
-    # (1045, "Access denied: MySQL's number as a Python tuple
-    Code("tuple", "other", "", r"""\((?P<tuple>\d{4})(?=,\ ?["'])""", lambda found: f"({found['tuple']}"),
+    # (1045, "Access denied · (406, "PRECONDITION_FAILED: a number and its text as a Python tuple
+    Code("tuple", "other", "", r"""\(\d{3,4}(?=,\ ?["'])""", _as_written),
     # error TS2304: · error[E0502] · warning C4996:
     Code(
         "tool",
         "letter",
-        "warn",
-        r"""(?P<tool>(?i:error|warning)[\ \[:]{1,2}[A-Z]{1,5}\d{2,5}\b\]?)(?=[:\s]|$)""",
+        "warning",
+        r"(?i:error|warning)[\ \[:]{1,2}[A-Z]{1,5}\d{2,5}\b\]?(?=[:\s]|$)",
         _as_written,
     ),
     # error code 700 · Error 137 · (error 28) · err_code="45" · error: 28 at the end
@@ -231,13 +234,16 @@ CODES: Final = (
         "error",
         "letter",
         "err",
-        rf"""(?i:err(?:or)?(?:[ _-]?(?:code|number|num|no|nr|status)["']?{_GAP}|["']?[\s=(\[\#]{{1,4}}+|:\s?(?=\S++\W*+$)))
-             (?P<error>{_CODE}){_END}(?!\ (?:of|out|times|more|seconds|ms|bytes)\b)""",
-        _labelled("error", "error"),
+        rf"""(?i:err(?:or)?(?:[ _-]?(?:code|number|num|no|nr|status)["']?{_GAP}
+               | ["']?[\s=(\[\#]{{1,4}}+ | :\s?(?=\S{{1,24}}+\W{{0,3}}$)))
+             (?P<error_id>{_CODE}){_END}(?!\ (?:of|out|times|more|seconds|ms|bytes)\b)""",
+        _labelled("error", "error_id"),
     ),
     # code: 28, kind · code=137 · with code 0xc0000005
-    Code("code", "letter", "code", rf"(?i:code){_GAP}(?P<code>{_CODE}){_END}", _labelled("code", "code")),
-    # (503) · failed: -110 at the end, as kernels write errno
-    Code("alone", "other", "", rf"(?P<alone>\((?=[45]){_HTTP}\)|(?:(?<=:\ )|(?<!.))-\d{{1,3}}$)", _as_written),
+    Code("code", "letter", "code", rf"(?i:code){_GAP}(?P<code_id>{_CODE}){_END}", _labelled("code", "code_id")),
+    # (503)
+    Code("answer_alone", "other", "", rf"\((?=[45]){_HTTP}\)", _as_written),
+    # failed: -110 at the end, as kernels write errno; -9 as the whole message
+    Code("errno_at_end", "other", "", r"-(?:(?<=:\ -)|(?<!.-))\d{1,3}$", _as_written),
 )
 STEMS: Final = "|".join(code.stems for code in CODES if code.stems)

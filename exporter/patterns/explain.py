@@ -11,8 +11,8 @@ _SHOWN: Final = 80  # characters of a text in a sentence
 
 
 class ConsideredFrame(NamedTuple):
-    """A frame of a stack. `exception` is the type of the exception it belongs to ("" if unknown), `own` whether it is in
-    the project's own code, and `decides` whether it is part of the fingerprint."""
+    """A frame of a stack. `exception` is the type of its exception ("" if unknown), `own` whether it is in the
+    project's own code, and `decides` whether it is part of the fingerprint."""
 
     frame: str
     exception: str
@@ -23,9 +23,9 @@ class ConsideredFrame(NamedTuple):
 class Explanation(NamedTuple):
     """What the fingerprint of an error was made of.
 
-    `template` is the masked message; it counts in full length for the fingerprint. `kept` are the codes in it. `frame` is
-    what the stack tells, "" if it tells nothing; `frames` are those it was chosen from, of each exception the innermost
-    first, the root cause before what it caused. `root_cause` is the type of the first exception of a chain, "" where there
+    `template` is the masked message, cut; the fingerprint depends on all of it. `kept` are the codes in it. `frame` is
+    what the stack tells, "" if it tells nothing. `frames` are those it was chosen from: the root cause's before those
+    of what it caused, and the innermost first. `root_cause` is the type of the first exception of a chain, "" if there
     is no chain or its type is unknown.
     """
 
@@ -100,7 +100,8 @@ def _first_difference(words: list[str], others: list[str]) -> tuple[str, str]:
     """Returns the first words that differ, with up to two words before and after them."""
     both = min(len(words), len(others))
     at = next((number for number in range(both) if words[number] != others[number]), both)
-    return tuple(" ".join(each[max(0, at - 2) : at + 3]) or "the end" for each in (words, others))  # type: ignore[return-value]
+    first, second = (" ".join(each[max(0, at - 2) : at + 3]) or "the end" for each in (words, others))
+    return first, second
 
 
 def _only(one: tuple[str, ...], other: tuple[str, ...]) -> list[str]:

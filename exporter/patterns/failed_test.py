@@ -10,9 +10,12 @@ from typing import Final
 from exporter.patterns.paths import place
 
 _PYTEST: Final = re.compile(r"([^\s'\"()<>|,;:]{1,300}+(?<=\.py))((?:::[A-Za-z_]\w*+)++)(?:\[[^\]\n]{0,500}+\])?+")
-_UNITTEST: Final = re.compile(r"\b(test\w*+) \(([A-Za-z_][\w]*+(?:\.[A-Za-z_<][\w>]*+)++)\)(?: \[[^\]\n]{0,500}+\])?+")
+_UNITTEST: Final = re.compile(
+    r"\b(test[_A-Z0-9]\w*+) \(([A-Za-z_]\w*+(?:\.[A-Za-z_<][\w>]*+)++)\)(?: \[[^\]\n]{0,500}+\])?+"
+)
 _TITLE: Final = re.compile(
-    r"^_{3,}+ (?:ERROR (?:at|collecting) (?:setup of |teardown of )?+)?+([A-Za-z_][\w.]*+)(?:\[[^\n]*?\])?+ _{3,}+[^\S\n]*+$",
+    r"^_{3,}+ (?:ERROR (?:at|collecting) (?:setup of |teardown of )?+)?+([A-Za-z_][\w.]*+)"
+    r"(?:\[[^\n]*?\])?+ _{3,}+[^\S\n]*+$",
     re.MULTILINE,
 )
 PLACEHOLDER: Final = "<test>"

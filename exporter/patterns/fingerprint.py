@@ -1,8 +1,8 @@
 """Computes the fingerprint of an error, which identifies its pattern. Pure functions.
 
-The fingerprint is a hash of the error type, the masked message (`mask.py`) and what identifies the place: the frame of the
-stack (`frames.py`) and the test (`failed_test.py`). Increase `VERSION` with every change that alters a fingerprint or a
-pattern, and keep the rules before it in a file of their own, as `version_1.py`.
+The fingerprint is a hash of the error type, the masked message (`mask.py`) and the place where the error began: the
+frame of the stack (`frames.py`) and the test (`failed_test.py`). Increase `VERSION` with every change that alters a
+fingerprint or a pattern, and keep the rules before it in a file of their own, as `version_1.py`.
 """
 
 from functools import lru_cache
@@ -18,8 +18,8 @@ MAX_PATTERN: Final = 500  # characters of a pattern
 
 
 class Pattern(NamedTuple):
-    """`fingerprint` is 16 hex digits. `text` is the masked message, or the error type if the message is empty. `scope`, 16
-    hex digits, is equal for errors of one type at one place, whatever their message."""
+    """`fingerprint` is 16 hex digits. `text` is the masked message, or the error type if the message is empty. `scope`,
+    16 hex digits, is equal for errors of one type at one place, whatever their message."""
 
     fingerprint: str
     text: str
@@ -29,8 +29,8 @@ class Pattern(NamedTuple):
 def fingerprint(type_: str, message: str, traceback: str | None) -> Pattern:
     """Returns the pattern of an error. Never raises.
 
-    Reads at most `MAX_MASKED_MESSAGE` characters of the message, and `frames.MAX_SEARCHED` at each end of a stack. A stack
-    inside of the message is split off, and used if `traceback` is missing or has no frame.
+    Reads at most `MAX_MASKED_MESSAGE` characters of the message, and `frames.MAX_SEARCHED` at each end of a stack. A
+    stack inside of the message is split off, and used if `traceback` is missing or has no frame.
     """
     place = find_place(traceback) if traceback else NOWHERE
     if is_plain(message):
@@ -55,8 +55,8 @@ _split = lru_cache(REMEMBERED)(split)
 
 @lru_cache(REMEMBERED)
 def _pattern(type_: str, template: str, place: Place) -> Pattern:
-    where = place.frames if is_repeated(place) else f"{place.frames}\0{place.test}"
-    scope = f"{VERSION}\0{type_}\0{where}"
+    test = "" if is_repeated(place) else place.test
+    scope = f"{VERSION}\0{type_}\0{place.frames}\0{test}"
     return Pattern(_hash(f"{scope}\0{template}"), template[:MAX_PATTERN] or type_, _hash(scope))
 
 

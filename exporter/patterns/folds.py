@@ -11,9 +11,9 @@ DAY_OR_MONTH: Final = (
 )
 _UNIT: Final = "|".join(
     (
-        r"(?:[KMGTPE]i?|[kmgtp])(?:[Bb](?:ytes?|its?)?(?:/s(?:ec)?|ps)?)?|[Bb]",  # GiB, kB, Mi, G, MB/s
+        r"(?:[KMGTPE]i?|[kmgtp])[Bb](?:ytes?|its?)?(?:/s(?:ec)?|ps)?|[KMGT]i?|B",  # GiB, kB, Mi, G, MB/s
         r"(?:kilo|mega|giga|tera)?[Bb]ytes?|bits?",
-        r"[nmµu]?s|h|hrs?|(?:nano|micro|milli)?sec(?:ond)?s?|min(?:ute)?s?|hours?|d|days?|w|weeks?|months?|years?",
+        r"[nmµu]?s|hrs?|(?:nano|micro|milli)?sec(?:ond)?s?|min(?:ute)?s?|hours?|days?|weeks?|months?|years?",
         r"[kMG]?Hz|°?[CF]|%|percent|[mk]?W|[rR][pP][mM]|fps|px",
         r"[AaPp]\.?[Mm]|UTC|GMT|Z|[ECMP][SD]T|CES?T|EES?T|BST|IST|JST|MSK|HKT|SGT|AE[SD]T",
     )
@@ -22,7 +22,8 @@ _UNIT: Final = "|".join(
 # hexadecimal part of an address; the comma of `(3,)`.
 _NEIGHBOURS: Final = re.compile(
     rf"""\x00(?:
-          [\ ,:;/.+@~x-]{{0,6}}+(?:(?:and|or)\ )?\x00
+          [\ ,:;/.+@~x-]{{0,6}}+(?:(?:and|or)\ |>)?\x00
+        | \[\x00\]
         | ,?\ ?(?:{_UNIT})(?![\w-])
         | [\ ,/-]{DAY_OR_MONTH}(?=[\ ,]\x00)
         | ::?[0-9A-Fa-f]{{1,4}}(?!\w)
@@ -30,22 +31,28 @@ _NEIGHBOURS: Final = re.compile(
       )*+""",
     re.VERBOSE,
 )
-# Counted things, in the plural: `1 attempt` and `3 attempts` are one.
+# Counted things: `1 attempt` and `3 attempts` are one.
 _COUNTED: Final = re.compile(
-    r"(\x00 (?:\w{1,24} )?(?:attempt|byte|call|character|child|chunk|connection|core|device|element|error|event|failure"
-    r"|file|GPU|item|job|line|message|node|object|packet|page|process|request|row|sample|step|task|test|thread|time|token"
-    r"|warning|worker))(?:s|es)?\b"
+    r"""(\x00\ (?:(?!(?:a|and|as|at|by|for|from|in|is|no|of|on|or|per|the|to|was|with)\ )\w{1,24}\ )?
+        (?:attempt|byte|call|character|child|chunk|connection|core|device|element|error|event|failure|file|GPU|item|job|line
+          |message|node|object|packet|page|process|request|row|sample|step|task|test|thread|time|token|warning|worker))
+        (?:\((?:e?s)\)|e?s)?(?![\w(]|\ \d)""",
+    re.VERBOSE,
 )
-_NESTED: Final = re.compile(r"\[{2,}\x00\]+(?:,? ?\[+\x00\]+)*+\]*+|(?<!\w)\[\]")
-_LONGEST_BLOCK: Final = 12  # words of a repeated block
+_NESTED: Final = re.compile(r"(?<!\[)\[{2,}\x00\]+(?:,? ?\[+\x00\]+)*+\]*+|(?<!\w)\[\]")
+_QUOTED: Final = re.compile(r"""((["'])\x00\2)(?:,\ ?\1)+""", re.VERBOSE)
 
 
 def fold(masked: str) -> str:
     """Returns `masked`, a text in which white space is single blanks, with neighbouring placeholders as one."""
     if HOLE in masked:
-        masked = _COUNTED.sub(r"\1s", _NEIGHBOURS.sub(HOLE, masked))
+        masked = _NEIGHBOURS.sub(HOLE, masked)
+        if _COUNTED.search(masked):  # `sub` with a group in the replacement is slow even where nothing matches
+            masked = _COUNTED.sub(r"\1(s)", masked)
         if masked.count(HOLE) > 1:
             masked = once(masked)
+    if f'"{HOLE}",' in masked or f"'{HOLE}'," in masked:
+        masked = _QUOTED.sub(r"\1", masked)
     return _NESTED.sub(f"[{HOLE}]", masked) if "[[" in masked or "[]" in masked else masked
 
 
@@ -53,17 +60,19 @@ def once(masked: str) -> str:
     """Returns `masked` with one of each run of equal blocks of words that hold a placeholder: `a <*> b <*> a <*> b <*>`
     becomes `a <*> b <*>`."""
     words = masked.split(" ")
-    if len(set(words)) > len(words) - 3:
+    if len(set(words)) > len(words) - 2:
         return masked
     out: list[str] = []
-    at = 0
-    while at < len(words):
-        out.append(words[at])
-        at += 1
-        for length in range(1, min(_LONGEST_BLOCK, len(out), len(words) - at) + 1):
-            block = words[at : at + length]
-            if block[-1] == out[-1] and block == out[-length:] and HOLE in "".join(block):
-                while words[at : at + length] == block:
-                    at += length
-                break
+    last: dict[str, int] = {}  # word -> where it stands last in `out`
+    for word in words:
+        before = last.get(word)
+        last[word] = len(out)
+        out.append(word)
+        if before is None:
+            continue
+        length = len(out) - 1 - before
+        block = out[-length:]
+        if block == out[-2 * length : -length] and HOLE in "".join(block):
+            del out[-length:]
+            last.update((same, len(out) - length + n) for n, same in enumerate(block))
     return " ".join(out)

@@ -1,8 +1,9 @@
 """Finds where an error began: the stack in traceback or message, and the frame of it that identifies the error.
 
-Pure functions. The frame is the innermost one in the project's own code, of the root cause where exceptions are chained:
-whatever wraps a failure, the fault is where it began. An exception that occurred *while another was handled* is a second
-fault, so then both frames count. An exception group counts for all exceptions in it, in any order and number.
+Pure functions. The frame is the innermost one in the project's own code. Where exceptions are chained it is that of the
+root cause: whatever wraps a failure, the fault is where it began. An exception that occurred *while another was
+handled* is a second fault, so then both frames count. Of an exception group, all exceptions count, in any order and
+number.
 """
 
 import re
@@ -18,21 +19,24 @@ from exporter.patterns.stack_pytest import first_error
 from exporter.patterns.stack_python import error_line, innermost, read_python
 
 MAX_SEARCHED: Final = 8_192  # characters at each end of a traceback or message that are searched for frames
+MAX_LINES: Final = 300  # lines at each end of them
 MAX_KEYS: Final = 8  # exceptions of a group that the key names
 MAX_REMEMBERED: Final = 4_096  # characters; keys of longer stacks are not cached
 REMEMBERED: Final = 1_024  # stacks in the cache
 
-# Where a stack begins inside of a message, at the beginning of a line.
+# Where a stack begins inside of a message, at the beginning of a line. What is `weak` may be something else, so that it
+# counts only if frames follow.
 _BEGINS: Final = re.compile(
     r"""
       ^[^\S\n]*+(?:[|+]\ )?+(?:
           (?:Exception\ Group\ )?+Traceback\ \(most | (?:Current\ )?+[Tt]hread\ 0x | Stack\ \(most
-        | (?i:stack[ -]?(?:back)?trace:|backtrace:) | C\+\+\ CapturedTraceback | Exception\ raised\ from\ [^\n]{1,500}\(most
+        | (?i:stack[ -]?(?:back)?trace:|backtrace:) | C\+\+\ CapturedTraceback
+        | Exception\ raised\ from\ [^\n]{1,500}\(most
         | goroutine\ \d | frame\ \#\d | \#\d++\s++(?:0x[0-9a-f]|[^\s(]++\ \() | @\ ++0x
-        | at\ \S[^\n]{0,400}[):]\d*+[ {]*+$ | Caused\ by:\ | \[(?:cause|errors)\]: | File\ "[^"\n]++",\ line
+        | at\ \S[^\n]{0,400}[):]\d*+[ {]*+$ | File\ "[^"\n]++",\ line
         | note:\ run\ with\ `RUST )
-    | ^_{3,}\ \S | ^={5,}(?:\ [A-Z]|$) | ^(?:>|E)\ {3,}+\S | ^[^\s:]++(?<=\.py):\d++:(?:\ |$)
-    | ^-{3,}\ Captured | ^[ ]{4}(?:async\ )?+def\ \w++\( | ^[^\s@]{0,200}+@[a-z][a-z-]{2,20}+://\S++(?<=\d)$
+    | (?P<weak>^_{3,}\ \S | ^={5,}(?:\ [A-Z]|$) | ^(?:>|E)\ {3,}+\S | ^[^\s:]++(?<=\.py):\d++:(?:\ |$)
+    | ^-{3,}\ Captured | ^[ ]{4}(?:async\ )?+def\ \w++\( | ^[^\s@]{0,200}+@[a-z][a-z-]{2,20}+://\S++(?<=\d)$)
     """,
     re.VERBOSE | re.MULTILINE,
 )
@@ -50,8 +54,8 @@ class Reading(NamedTuple):
 
 
 class Place(NamedTuple):
-    """Where an error began: `frames` such as `api/test_crud.py:test_create`, and the id of the test that failed; each is ""
-    if the stack does not tell."""
+    """Where an error began: `frames` such as `api/test_crud.py:test_create`, and the id of the test that failed. Each
+    is "" if the stack does not tell."""
 
     frames: str
     test: str
@@ -72,8 +76,10 @@ def is_plain(message: str) -> bool:
 
 
 def split(message: str, limit: int) -> Reading:
-    """Splits the stack off a message, of which the text keeps at most `limit` characters. A message that is only a stack
-    has as text the line that tells the error."""
+    """Splits the stack off a message, of which the text keeps at most `limit` characters. The text of a message that is
+    only a stack is the line that tells the error, "" if there is none."""
+    if "\r\n" in message:
+        message = message.replace("\r\n", "\n")
     text = message[:limit]
     stack = ""
     line = _LINE.match(text) if ".py:" in text else None
@@ -107,8 +113,8 @@ def chains(stack: str) -> list[Chain]:
 
 
 def deciding(chain: Chain) -> list[tuple[str, Frame | None]]:
-    """Returns the exceptions of a chain that identify it, with the frame of each: the root cause and, if that is not a
-    cause of the reported exception but was being handled, also the latter. The type is "" for the reported exception."""
+    """Returns the exceptions of a chain that identify it, with the frame of each: the root cause and, if that is not
+    named as a cause but was being handled, the one that occurred then. The type is "" for the reported exception."""
     reported = len(chain) - 1
     while reported > 0 and chain[reported - 1].is_cause:
         reported -= 1
@@ -121,9 +127,12 @@ def deciding(chain: Chain) -> list[tuple[str, Frame | None]]:
 
 def bounded(stack: str) -> str:
     """Returns the beginning and the end of a stack: a root cause may be in either."""
-    if len(stack) <= 2 * MAX_SEARCHED:
-        return stack
-    return stack[:MAX_SEARCHED].rpartition("\n")[0] + "\n" + stack[-MAX_SEARCHED:].partition("\n")[2]
+    if len(stack) > 2 * MAX_SEARCHED:
+        stack = stack[:MAX_SEARCHED].rpartition("\n")[0] + "\n" + stack[-MAX_SEARCHED:].partition("\n")[2]
+    if stack.count("\n") > 2 * MAX_LINES:
+        lines = stack.split("\n")
+        stack = "\n".join(lines[:MAX_LINES] + lines[-MAX_LINES:])
+    return stack.replace("\r\n", "\n") if "\r" in stack else stack
 
 
 def _find_place(stack: str) -> Place:
@@ -143,8 +152,8 @@ _cached = lru_cache(REMEMBERED)(_find_place)
 
 
 def _frame_of(chain: Chain, number: int) -> Frame | None:
-    """The innermost own frame of an exception. If all its frames are libraries', that of the exception around it: then the
-    library handled the exception itself, and wrote the frames of its callers only there."""
+    """The innermost own frame of an exception. If all its frames are libraries', that of the exception around it: then
+    the library caught the exception itself, and the frames of its callers stand only there."""
     for raised in chain[number:]:
         for one in raised.frames:
             if one.own:
@@ -178,6 +187,8 @@ def _split(text: str, message: str) -> tuple[str, str]:
         panicked = without_panic(text)
         return (panicked.strip() or text, text) if panicked != text else (text, "")
     stack = bounded(message[start:])
+    if begins and begins["weak"] and start == begins.start() and not chains(stack):
+        return text, ""
     head = text[:start]
     if "panicked at" in head:
         head, stack = without_panic(head), bounded(message)

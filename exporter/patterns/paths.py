@@ -81,7 +81,7 @@ def place(path: str) -> tuple[str, bool]:
 
 
 def _rooted(path: str) -> str:
-    return path if path.startswith("internal/") else f"/{path}"
+    return path if path.startswith("internal/") else f"./{path}"
 
 
 def _generated(path: str) -> str:
@@ -94,7 +94,8 @@ def _of_library(path: str) -> str:
     if "/torchinductor_" in path or "triton/cache/" in path:
         return "<compiled>"
     parts = _VERSION.sub("", _INSTALLED.sub("", path)).split("/")
-    return "/".join([part for part in parts[:-1] if part and not _VARYING.fullmatch(part)][-2:] + [_file(parts[-1])])
+    folders = [part for part in parts[:-1] if part and not _VARYING.fullmatch(part)]
+    return "/".join([*folders[-2:], _file(parts[-1])])
 
 
 def _of_project(path: str) -> str:
@@ -102,10 +103,11 @@ def _of_project(path: str) -> str:
     above = path[: root.end()].count("/") - 1 if root and path.startswith("/") else 0  # folders of the checkout
     folders = path.split("/")
     name = _file(folders.pop())
-    kept = [(index, folder) for index, folder in enumerate(folders, -1) if folder not in ("", ".", "..")]
+    numbered = enumerate(folders, -path.startswith("/"))
+    kept = [(index, folder) for index, folder in numbered if folder not in ("", ".", "..")]
     for number in range(len(kept) - 1, -1, -1):
         if _VARYING.fullmatch(kept[number][1]):
-            above, kept = 0, kept[number + 1 :]
+            kept = kept[number + 1 :]
             break
     home = _HOME.match(path)
     if home:

@@ -10,7 +10,8 @@ MAX_NAME: Final = 200  # characters of a function's name
 
 
 class Frame(NamedTuple):
-    """One call. `place` is the file as in `paths.place`, or the class; `own` is False for libraries and generated code."""
+    """One call. `place` is the file as in `paths.place`, or the class. `own` is False for libraries and generated
+    code."""
 
     place: str
     function: str
@@ -59,8 +60,8 @@ def function_name(function: str) -> str:
 
 
 def type_name(text: str) -> str:
-    """Returns the exception's type at the start of `text`, such as `java.io.IOException: disk full`, without its module;
-    "" if there is none."""
+    """Returns the exception's type at the start of `text`, such as `java.io.IOException: disk full`, without its
+    module; "" if there is none."""
     found = _TYPE.match(text)
     return found[1].rpartition(".")[2] if found else ""
 

@@ -20,7 +20,8 @@ MAX_LINE: Final = 1_000  # characters of a line that are read
 _GOROUTINE: Final = re.compile(r"^goroutine \d++ (?:gp=\S++ m=\S++ (?:mp=\S++ )?+)?+\[[^\n]*+\n", re.MULTILINE)
 _GO_PLACE: Final = re.compile(r"\s++(\S[^\n:]*+):\d++")
 _PANIC: Final = re.compile(
-    r"^[^\S\n]*+thread '[^'\n]{0,200}+'(?: \(\d++\))?+ panicked at (?:'([^\n]{0,1000})', )?([^\s:][^\n:]{0,300}+):\d++:\d++:?+\n?+",
+    r"^[^\S\n]*+thread '[^'\n]{0,200}+'(?: \(\d++\))?+ panicked at (?:'([^\n]{0,1000})', )?"
+    r"([^\s:][^\n:]{0,300}+):\d++:\d++:?+\n?+",
     re.MULTILINE,
 )
 _NUMBERED: Final = re.compile(r"\s*+\d++:\s++(?:0x[0-9a-f]++ - )?+(\S[^\n]*+)")
@@ -41,7 +42,7 @@ _UNKNOWN: Final = ("??", "<unknown", "(unknown", "0x", "[")
 
 def read_go(text: str) -> list[Chain]:
     """Returns the chain of the first goroutine: the one that failed. A panic while another panics begins with the
-    last `panic(` of the stack, so only what is below that counts."""
+    last `panic(` of the stack, so only what is below that counts. What created the goroutine is its outermost frame."""
     began = _GOROUTINE.search(text)
     if began is None:
         return []
@@ -51,11 +52,12 @@ def read_go(text: str) -> list[Chain]:
         if not line.strip():
             break
         found = _GO_PLACE.match(line[:MAX_LINE])
-        if found and call and not call.startswith("created by "):
+        if found and call:
             if call.startswith(("panic(", "runtime.gopanic")):
                 frames = []
             else:
-                name = call.rpartition("(")[0] or call
+                name = call.removeprefix("created by ").partition(" in goroutine ")[0]
+                name = name if name != call else call.rpartition("(")[0] or call
                 frames.append(frame(found[1], name.rpartition("/")[2]))
         call = "" if found else line[:MAX_LINE].strip()
     return [(Raised("", tuple(frames)),)]

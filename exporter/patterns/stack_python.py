@@ -69,7 +69,10 @@ def read_python(text: str) -> list[Chain]:
 
 
 def error_line(text: str) -> str:
-    """Returns the line after the last frame that tells the error; "" if there is no frame."""
+    """Returns the line after the last frame that tells the error, of a group its own; "" if there is no frame."""
+    level = _LEVEL.search(text) if "+-" in text else None
+    if level:
+        text = _MARGIN.sub("", text[: level.start()])
     end = max((found.end() for found in _FRAME_LINE.finditer(text)), default=-1)
     found = _ERROR.search(text, end) if end >= 0 else None
     return found.group() if found else ""

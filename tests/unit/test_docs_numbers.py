@@ -16,7 +16,7 @@ from exporter.live import client as live
 from exporter.live import hub
 from exporter.log import embedded, readers
 from exporter.metrics import error_metrics, zero_phase
-from exporter.patterns import fingerprint
+from exporter.patterns import fingerprint, frames
 from exporter.store import client as store
 from exporter.store import parameters
 
@@ -65,7 +65,10 @@ CASES = [
     Case("docs/api.md", "replace a context of more than # bytes by null", error_object.MAX_LISTED_CONTEXT),
     Case("docs/api.md", "`limit` can raise this to #", parameters.MAX_LIMIT),
     Case("docs/patterns.md", "Only the first # characters of a message", fingerprint.MAX_MASKED_MESSAGE),
-    Case("docs/patterns.md", "and the last # of a traceback", fingerprint.MAX_SEARCHED_TRACEBACK),
+    Case("docs/patterns.md", "the first # and the last 8,192 of a traceback", frames.MAX_SEARCHED),
+    Case("docs/patterns.md", "the first 8,192 and the last # of a traceback", frames.MAX_SEARCHED),
+    Case("docs/patterns.md", "at most # lines of each", frames.MAX_LINES),
+    Case("docs/patterns.md", "at most # exceptions of a group", frames.MAX_KEYS),
     # log and readers
     Case("docs/operation.md", "when the log holds `log_max_bytes` (# bytes)", SETTINGS.log_max_bytes),
     Case("docs/operation.md", "the newest `log_keep_events` (#) events", SETTINGS.log_keep_events),
