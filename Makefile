@@ -1,5 +1,5 @@
-# The verbs: run test test-report lint bench reference docs dashboards sounds. Each installs what it needs into .venv;
-# only Python and make must be there.
+# The verbs: run test test-report lint bench patterns reference docs dashboards sounds. Each installs what it needs into
+# .venv; only Python and make must be there.
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --editable
@@ -8,7 +8,7 @@ COMPILE := $(BIN)/python -m compileall -q -j 0 -x '/tests?/|/mypy/|/pip/' .venv/
 SOURCES := pyproject.toml hatch_build.py charts/build.py charts/package-lock.json charts/echarts.js
 DEMO_URL ?= http://127.0.0.1:8080
 
-.PHONY: run test test-report lint bench reference docs dashboards sounds clean
+.PHONY: run test test-report lint bench patterns reference docs dashboards sounds clean
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
@@ -60,6 +60,9 @@ lint: .venv/installed-test
 bench: .venv/installed-test .venv/real-parts
 	$(BIN)/python benchmarks/ingest.py $(ARGS)
 	$(BIN)/python benchmarks/page.py
+
+patterns: .venv/installed-test  ## how well messages are grouped into patterns, and the cost; LOGHUB names the samples
+	$(BIN)/python benchmarks/patterns.py $(ARGS)
 
 reference: .venv/installed-test  ## generate the API reference and the sample settings file
 	$(BIN)/python docs/api_reference.py

@@ -5,8 +5,8 @@ more sign is worth.
 """
 
 import re
-from collections import Counter, defaultdict
-from collections.abc import Collection
+from collections import Counter
+from collections.abc import Collection, Mapping
 from typing import Final
 
 from exporter.patterns.meaning import Meaning, is_symbol, meaning
@@ -17,10 +17,8 @@ ENOUGH: Final = 5.0
 IDENTIFIER: Final = 0.5  # a word that is built like an identifier
 CONTEXT: Final = 1.0  # the place is the value of a key, or in quotes or brackets
 MASKED: Final = 2.0  # masking replaced a value there; in a place that ends a phrase, one more word is enough
-SHARED: Final = 1.0  # a word that stands in another place together with `TOGETHER - 1` others of this place
-TOGETHER: Final = 3
+SHARED: Final = 1.0  # a word that stands in another place, too, after the same noun
 WEIGHTY: Final = 2.0  # the first word, which says what a text is about, and a short text need so much more
-STRONG: Final = 8.0  # evidence from which a base form of a verb is taken as a name, too
 LITERALS: Final = frozenset(["", "true", "false", "null", "none", "nil", "undefined"])  # values wherever a key has them
 
 _IDENTIFIER: Final = re.compile(r"\w[._\-/@$\\+#]+\w|[a-z][A-Z]|[<\x00]")
@@ -31,15 +29,24 @@ def is_free(text: str, least: Meaning = Meaning.NONE) -> bool:
     return is_placeholder(text) or meaning(without_placeholders(text)) <= least
 
 
-def is_plural(values: Collection[str]) -> bool:
-    """Returns whether two words are singular and plural of one."""
-    return len(values) == 2 and max(values) == min(values) + "s"
+def are_same(values: Collection[str]) -> bool:
+    """Returns whether two words are singular and plural of one, or a path and its end."""
+    if len(values) != 2:
+        return False
+    short, long = sorted(values, key=len)
+    return long == f"{short}s" or (bool(short) and long.endswith(f"/{short}"))
 
 
-def evidence(values: set[str], pieces: Pieces, span: Span, shared: Collection[str]) -> float:
+def evidence(
+    values: set[str], pieces: Pieces, span: Span, shared: Mapping[tuple[str, str], int], known: Collection[str]
+) -> float:
     """Returns how much speaks for it that `values`, seen at `span` of `pieces`, are the values of a variable."""
     words = [value for value in values if not is_placeholder(value)]
-    if len(values) < 2 or all(map(is_symbol, words)):
+    if len(values) < 2:
+        return 0.0
+    if not words:
+        return ENOUGH  # masking replaced all
+    if all(map(is_symbol, words)):
         return 0.0  # all in capitals: an enumeration, such as the operations of a library
     start, end = span
     context = has_context(pieces, start)
@@ -47,36 +54,34 @@ def evidence(values: set[str], pieces: Pieces, span: Span, shared: Collection[st
     identifiers = [word for word in words if _IDENTIFIER.search(word)]
     score = CONTEXT * context - WEIGHTY * ((start == 0) + (fixed < 2))
     score += len(words if start else identifiers) + IDENTIFIER * len(identifiers)
-    score += SHARED * sum(word in shared for word in words)
+    before = _noun_before(pieces, start)
+    elsewhere = {word for word in words if shared.get((before, word), 0) > 1 or (word in known and not context)}
+    score += SHARED * len(elsewhere)
     if VARIABLE in values:
         score += ENOUGH - 1
-    elif len(words) < len(values) or (context and not LITERALS.isdisjoint(word.lower() for word in words)):
+    elif len(words) < len(values) or _has_literal(words, context):
         score += ENOUGH - 1 if is_closed(pieces, start, end) else MASKED
     return score
 
 
-def plain_words(values: Collection[str]) -> frozenset[str]:
-    """Returns the values that are words which may vary."""
-    return frozenset(word for word in values if not is_placeholder(word) and not is_symbol(word) and is_free(word))
+def _has_literal(words: Collection[str], context: bool) -> bool:
+    literal = [word.lower() in LITERALS for word in words]
+    return any(literal) if context else all(literal)
 
 
-def shared_words(view: View) -> dict[frozenset[str], set[str]]:
-    """Returns for the words of a place those that stand together in another place, too, at least `TOGETHER` of them, as
-    the names of users do."""
-    places = []
+def shared_words(view: View) -> Counter[tuple[str, str]]:
+    """Returns for a noun before a place, such as `user`, and a word seen there the number of places that have both."""
+    shared: Counter[tuple[str, str]] = Counter()
     for found in view.values():
-        if len(found) >= TOGETHER:
-            words = plain_words({"".join(pieces[slice(*span)]) for pieces, (span,) in found})
-            if len(words) >= TOGETHER:
-                places.append(words)
-    holders = defaultdict(list)
-    for number, words in enumerate(places):
-        for word in words:
-            holders[word].append(number)
-    shared: dict[frozenset[str], set[str]] = defaultdict(set)
-    for number, words in enumerate(places):
-        common = Counter(other for word in words for other in holders[word] if other != number)
-        for other, count in common.items():
-            if count >= TOGETHER:
-                shared[words] |= words & places[other]
+        if len(found) > 1:
+            pieces, (span,) = found[0]
+            words = {"".join(pieces[slice(*span)]) for pieces, (span,) in found}
+            if len(words) > 1 and (before := _noun_before(pieces, span[0])):
+                shared.update((before, word) for word in words)
     return shared
+
+
+def _noun_before(pieces: Pieces, start: int) -> str:
+    """Returns the noun before a place, such as `user` in `user <*>`, else the empty text."""
+    noun = pieces[start - 2] if start > 1 and pieces[start - 1].isspace() else ""
+    return noun if noun.isalpha() and meaning(noun) == Meaning.NONE else ""

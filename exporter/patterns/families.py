@@ -6,21 +6,21 @@ keys. Templates that are the same in a view are compared: the words seen in a pl
 a variable if enough speaks for it (`evidence`). Words that say what happened (`meaning`) are never values.
 """
 
-import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-from exporter.patterns.evidence import ENOUGH, STRONG, evidence, is_free, is_plural, plain_words, shared_words
+from exporter.patterns.evidence import ENOUGH, are_same, evidence, is_free, shared_words
 from exporter.patterns.meaning import Meaning
-from exporter.patterns.pieces import VARIABLE, is_placeholder, split
-from exporter.patterns.views import Column, Pieces, Span, keys, numbered, pairs, single
+from exporter.patterns.pieces import VARIABLE, in_quotes, split
+from exporter.patterns.views import Column, Pieces, Span, common, keys, numbered, pairs, single
 
 MAX_PIECES: Final = 240  # pieces of a template; longer templates are in no family
 MAX_VALUES: Final = 20  # values listed for each place of a family
 ROUNDS: Final = 4
-_ANY: Final = r"""((?<=[("'\[{])[^()\[\]{}"'\n]*(?=[)"'\]}])|\S*?)"""  # the text of a place, in an expression
+_STAR: Final = "<*>"
+_OPENING: Final = frozenset("\"'([{")  # before a value that may hold blanks
 
 
 class Family(NamedTuple):
@@ -48,8 +48,9 @@ def families(templates: Collection[str]) -> dict[str, Family]:
     """Returns the family of each template that is in a family of two or more. Never raises."""
     whole = {template: split(template) for template in sorted(set(templates))}
     current = {text: _Text(pieces, pieces) for text, pieces in whole.items() if len(pieces) <= MAX_PIECES}
+    known: set[str] = set()
     for _ in range(ROUNDS):
-        places = _places(sorted({text.pieces for text in current.values()}))
+        places = _places(sorted({text.pieces for text in current.values()}), known)
         if not places:
             break
         current = {template: _replace(text, places.get(text.pieces, set())) for template, text in current.items()}
@@ -72,39 +73,62 @@ def family_of(template: str, known: Iterable[Family]) -> Family | None:
     return min(fitting, key=lambda family: (len(family.values), family.template), default=None)
 
 
+def representatives(family: Family) -> Family:
+    """Returns the family with only so many members as `family_of` needs: it gives the same answers for both. A family
+    may have thousands of members."""
+    fixed = family.template.split(_STAR)
+    missing = set(range(len(fixed) - 1))
+    kept: list[str] = []
+    for member in family.members:
+        seen = _align(member, fixed) or []
+        shown = {at for at in missing if at < len(seen) and seen[at] != _STAR}
+        if shown or not kept:
+            kept.append(member)
+            missing -= shown
+        if not missing:
+            break
+    return family._replace(members=tuple(kept))
+
+
 def why_apart(one: str, other: str) -> str:
     """Returns one sentence that says why two templates are not one pattern, judged without the other templates."""
     left, right = split(one), split(other)
     if one == other:
         return "The templates are equal; the errors differ in their type or frame."
     if len(left) != len(right):
-        return "The templates have different numbers of words."
-    differing = [(a, b) for a, b in zip(left, right, strict=True) if a != b]
-    for a, b in differing:
-        for word in (a, b):
-            if not is_free(word):
-                return f"“{a}” and “{b}” differ, and “{word}” says what happened, so it is never a variable."
-    if len(differing) > 2:
-        return f"The templates differ in {len(differing)} places; at most 2 may differ."
-    places = " and ".join(f"“{a}”/“{b}”" for a, b in differing)
-    return f"Too few different values were seen at {places} to make it a variable."
+        before = common(left, right)
+        after = common(left[before:][::-1], right[before:][::-1])
+        middle = ["".join(pieces[before : len(pieces) - after]).strip() or "nothing" for pieces in (left, right)]
+        return f"One has “{middle[0]}” where the other has “{middle[1]}”, which is not one word for another."
+    places = [at for at, pair in enumerate(zip(left, right, strict=True)) if pair[0] != pair[1]]
+    for word in (pieces[at] for at in places for pieces in (left, right)):
+        if not is_free(word, Meaning.NAME_TOO):
+            return f"They differ in “{word}”, which says what happened and so is never a variable."
+    if len(places) > 2:
+        return f"The templates differ in {len(places)} places; at most two may differ, and values of keys."
+    differing = " and ".join(f"“{left[at]}” or “{right[at]}”" for at in places)
+    if not places[0]:
+        return f"They begin with {differing}, and the first word says what a message is about."
+    return f"Too few different values were seen in the place of {differing} to make it a variable."
 
 
-def _places(texts: list[Pieces]) -> dict[Pieces, set[Span]]:
-    """Returns the places of texts that are variables."""
-    known = numbered(texts)
-    words = single(known)
+def _places(texts: list[Pieces], known: set[str]) -> dict[Pieces, set[Span]]:
+    """Returns the places of texts that are variables, and adds the words seen there to `known`."""
+    with_numbers = numbered(texts)
+    words = single(with_numbers)
     shared = shared_words(words)
+    before = frozenset(known)
     places: dict[Pieces, set[Span]] = defaultdict(set)
-    for view in (words, pairs(known), keys(known)):
+    for view in (words, pairs(with_numbers), keys(with_numbers)):
         for found in view.values():
             if len(found) < 2:
                 continue
             columns = _columns(found)
-            chosen = [_values(column, shared) for column in columns]
+            chosen = [_values(column, shared, before) for column in columns]
             if len(columns) == 2 and not all(chosen):
                 continue  # in a pair, both are values or none is
             for column, values in zip(columns, chosen, strict=True):
+                known |= values
                 for pieces, span in column:
                     if "".join(pieces[slice(*span)]) in values:
                         places[pieces].add(span)
@@ -115,18 +139,15 @@ def _columns(found: Sequence[tuple[Pieces, tuple[Span, ...]]]) -> list[Column]:
     return [[(pieces, spans[at]) for pieces, spans in found] for at in range(len(found[0][1]))]
 
 
-def _values(column: Column, shared: Mapping[frozenset[str], Collection[str]]) -> set[str]:
+def _values(column: Column, shared: Mapping[tuple[str, str], int], known: Collection[str]) -> set[str]:
     """Returns the words of a place that are values of a variable; the empty set if it is no variable."""
     values = {"".join(pieces[slice(*span)]) for pieces, span in column}
-    if is_plural(values):
+    if are_same(values):
         return values
-    free = {value for value in values if is_free(value)}
     pieces, span = column[0]
-    score = evidence(free, pieces, span, shared.get(plain_words(free), ()))
-    if score < ENOUGH:
-        return set()
-    least = Meaning.NAME_TOO if score >= STRONG else Meaning.NONE
-    return {value for value in values if is_free(value, least)}
+    names = {value for value in values if is_free(value, Meaning.NAME_TOO)}
+    free = names if in_quotes(pieces, span) else {value for value in names if is_free(value)}
+    return names if evidence(free, pieces, span, shared, known) >= ENOUGH else set()
 
 
 def _replace(text: _Text, places: set[Span]) -> _Text:
@@ -148,23 +169,48 @@ def _family(members: list[str], current: Mapping[str, _Text], pieces: Pieces) ->
     counts = " and ".join(str(len(values)) for values in seen)
     where = "one place" if len(places) == 1 else f"{len(places)} places"
     reason = f"These {len(members)} templates differ in {where} only, where {counts} different values were seen."
-    template = "".join("<*>" if piece == VARIABLE else piece for piece in pieces)
+    template = "".join(_STAR if piece == VARIABLE else piece for piece in pieces)
     return Family(template, tuple(sorted(members)), tuple(tuple(values[:MAX_VALUES]) for values in seen), reason)
 
 
 def _fits(template: str, family: Family) -> bool:
-    pattern, variable = _pattern(family)
-    found = pattern.fullmatch(template)
-    return found is not None and all(
-        is_free(value) if free else is_placeholder(value) for value, free in zip(found.groups(), variable, strict=True)
+    fixed = _fixed(family)
+    values = _align(template, fixed)
+    return values is not None and all(
+        is_free(value, Meaning.NAME_TOO) and (before[-1:] in _OPENING or not any(map(str.isspace, value)))
+        for before, value in zip(fixed, values, strict=False)
     )
 
 
 @lru_cache(4_096)
-def _pattern(family: Family) -> tuple[re.Pattern[str], tuple[bool, ...]]:
-    """Returns the expression that a member matches, with a group for each `<*>` of the family's template, and which of
-    these groups are variable places; masking left the others."""
-    text = re.escape(family.template).replace(re.escape("<*>"), _ANY)
-    pattern = re.compile(text)
-    groups = [found.groups() for found in map(pattern.fullmatch, family.members) if found]
-    return pattern, tuple(any(value != "<*>" for value in values) for values in zip(*groups, strict=True))
+def _fixed(family: Family) -> tuple[str, ...]:
+    """Returns the texts between the variable places of a family. A `<*>` that all members have is part of them."""
+    parts = family.template.split(_STAR)
+    aligned = (_align(member, parts) for member in family.members)
+    seen = [values for values in aligned if values is not None]
+    if not seen:
+        return tuple(parts)
+    fixed = [parts[0]]
+    for part, values in zip(parts[1:], zip(*seen, strict=True), strict=True):
+        if all(value == _STAR for value in values):
+            fixed[-1] += _STAR + part
+        else:
+            fixed.append(part)
+    return tuple(fixed)
+
+
+def _align(text: str, fixed: Sequence[str]) -> list[str] | None:
+    """Returns what stands between fixed parts in a text, each as short as possible, or None if the text lacks a part.
+    The first part must begin the text and the last end it."""
+    if not text.startswith(fixed[0]) or len(fixed) == 1:
+        return [] if [text] == [*fixed] else None
+    values = []
+    at = len(fixed[0])
+    for part in fixed[1:-1]:
+        end = text.find(part, at)
+        if end < 0:
+            return None
+        values.append(text[at:end])
+        at = end + len(part)
+    end = len(text) - len(fixed[-1])
+    return [*values, text[at:end]] if end >= at and text.endswith(fixed[-1]) else None

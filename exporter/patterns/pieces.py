@@ -9,15 +9,15 @@ MAX_ENCLOSED: Final = 40  # pieces of a text in quotes or brackets
 
 _PIECE: Final = re.compile(
     r"""
-      <(?:\w+|\*)>…?                                        # a placeholder
+      <(?:\*|test)>…?                                        # a placeholder
     | \x00
     | (?:[^\s=,;:()\[\]{}<>"'|\x00]|(?<=\w)'(?=\w))+        # a word
     | \s+ | [\s\S]
     """,
     re.VERBOSE,
 )
-_PLACEHOLDER: Final = re.compile(r"<(?:\w+|\*)>…?|\x00")
-_NO_VALUE: Final = frozenset(["", ",", ";", ")", "]", "}"])
+_PLACEHOLDER: Final = re.compile(r"<(?:\*|test)>…?|\x00")
+_QUOTES: Final = frozenset("\"'")
 _KEY: Final = frozenset("=:")
 _CLOSING: Final = {'"': '"', "'": "'", "(": ")", "[": "]", "{": "}"}
 _ALNUM: Final = re.compile(r"\w")
@@ -32,8 +32,8 @@ def split(text: str) -> tuple[str, ...]:
 
 
 def is_word(piece: str) -> bool:
-    """Returns whether a piece may be a value, so is more than blanks or punctuation."""
-    return piece == VARIABLE or _ALNUM.search(piece) is not None or "<*>" in piece
+    """Returns whether a piece may be a value, so is more than blanks or punctuation. A slash is the shortest path."""
+    return piece == VARIABLE or _ALNUM.search(piece) is not None or "<*>" in piece or piece == "/"
 
 
 def is_placeholder(text: str) -> bool:
@@ -46,11 +46,11 @@ def without_placeholders(text: str) -> str:
     return _PLACEHOLDER.sub("", text)
 
 
-def spans(pieces: Sequence[str]) -> Iterator[tuple[int, int]]:
+def spans(pieces: tuple[str, ...]) -> Iterator[tuple[int, int]]:
     """Yields beginning and end of each place that may be variable.
 
     It is a word; a run of pieces between blanks that holds a placeholder, such as `LOCAL(<*>)`, without the punctuation
-    at its end; the whole of what is in quotes or brackets; or where a value is missing, as in `()` and `key= `.
+    at its end; the whole of what is in quotes or brackets; or the value of a key, which may be missing as in `key= `.
     """
     start = 0
     for at, piece in enumerate((*pieces, " ")):
@@ -59,12 +59,25 @@ def spans(pieces: Sequence[str]) -> Iterator[tuple[int, int]]:
                 yield start, end
             start = at + 1
         elif is_word(piece):
-            yield at, at + 1
+            if pieces[at + 1 : at + 2] != ("=",):  # a key is a name
+                yield at, at + 1
         elif piece in _CLOSING:
             if end := _enclosed(pieces, at):
                 yield at + 1, end
-        elif piece == "=" and "".join(pieces[at + 1 : at + 2]).strip() in _NO_VALUE:
-            yield at + 1, at + 1
+        elif piece == "=" and (end := _value(pieces, at + 1)) not in (at, at + 2):
+            yield at + 1, end  # a single piece is a word
+
+
+def values(pieces: Sequence[str]) -> Iterator[tuple[int, int]]:
+    """Yields beginning and end of the value of each key, in `key=value` and `key: value`."""
+    for at, piece in enumerate(pieces):
+        if piece == "=" and (end := _value(pieces, at + 1)) > at:
+            yield at + 1, end
+        elif piece == ":":
+            start = at + 1 + "".join(pieces[at + 1 : at + 2]).isspace()
+            after = "".join(pieces[start + 1 : start + 3]).strip()
+            if start < len(pieces) and is_word(pieces[start]) and not _ALNUM.match(after) and after[:1] != "=":
+                yield start, start + 1
 
 
 def _run(pieces: Sequence[str], start: int, end: int) -> int:
@@ -72,7 +85,27 @@ def _run(pieces: Sequence[str], start: int, end: int) -> int:
     while end > start and pieces[end - 1] in ",;:.":
         end -= 1
     run = pieces[start:end]
-    return end if len(run) > 1 and any(map(is_placeholder, run)) and is_word(run[0]) else 0
+    one = len(run) > 1 and "=" not in run and is_word(run[0]) and any(map(is_placeholder, run))
+    return end if one else 0
+
+
+def _value(pieces: Sequence[str], start: int) -> int:
+    """Returns the end of the value of a key that begins at `start`, such as `Source{<*>}`, and may be empty. The end
+    is before `start` if the value is in quotes, or if this is no key."""
+    depth = 0
+    for at in range(start, min(start + MAX_ENCLOSED, len(pieces))):
+        piece = pieces[at]
+        if piece in "\"'=":
+            return start - 1
+        if piece.isspace() or (piece in ",;|" and not depth):
+            return at
+        if piece in "([{":
+            depth += 1
+        elif piece in ")]}":
+            depth -= 1
+            if depth < 0:
+                return at
+    return min(start + MAX_ENCLOSED, len(pieces))
 
 
 def _enclosed(pieces: Sequence[str], opening: int) -> int:
@@ -99,12 +132,18 @@ def has_context(pieces: Sequence[str], start: int) -> bool:
             closed -= 1
             if closed < 0:
                 return True
-    return start > 0 and pieces[start - 1] in "\"'"
+    return start > 0 and pieces[start - 1] in _QUOTES
+
+
+def in_quotes(pieces: Sequence[str], place: tuple[int, int]) -> bool:
+    """Returns whether a place is the whole of what is in quotes."""
+    start, end = place
+    return start > 0 and end < len(pieces) and pieces[start - 1] == pieces[end] and pieces[end] in _QUOTES
 
 
 def is_closed(pieces: Sequence[str], start: int, end: int) -> bool:
-    """Returns whether a place is a noun of its own and no part of a compound: it comes after a preposition, or before
-    one, before punctuation or the end. In `worker <*> crashed` it may be a part of one, such as `worker process`."""
-    before = "".join(pieces[max(start - 2, 0) : start]).strip()
-    after = "".join(pieces[end : end + 2]).strip()
-    return before in _PREPOSITIONS or after in _PREPOSITIONS or not _ALNUM.match(after)
+    """Returns whether a place is a noun of its own and no part of a compound: it comes after `=` or a preposition, or
+    before a preposition, punctuation or the end. In `worker <*> crashed` it may be a part, as in `worker process`."""
+    before = "".join(pieces[max(start - 2, 0) : start]).strip().lower()
+    after = "".join(pieces[end : end + 2]).strip().lower()
+    return before.endswith("=") or before in _PREPOSITIONS or after in _PREPOSITIONS or not _ALNUM.match(after)

@@ -5,18 +5,18 @@ Pure functions. They are linear in the number of templates: equal keys show what
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from itertools import combinations
+from itertools import combinations, islice
 from typing import Final, NamedTuple
 
 from exporter.patterns.meaning import Meaning, meaning
-from exporter.patterns.pieces import VARIABLE, is_placeholder, is_word, spans
+from exporter.patterns.pieces import is_placeholder, is_word, spans, values
 
 Pieces = tuple[str, ...]
 Span = tuple[int, int]  # beginning and end of a place, as indexes of pieces
 View = dict[tuple[object, ...], list[tuple[Pieces, tuple[Span, ...]]]]  # what is the same → texts and what is left out
 Column = Sequence[tuple[Pieces, Span]]  # one left-out place of the texts that are the same in a view
 
-MAX_PAIRED: Final = 12  # words of a template up to which two places at once are looked at
+MAX_PAIRS: Final = 100  # pairs of words of a template that are looked at
 FIXED: Final = 3  # words of a template, besides the two
 
 
@@ -44,18 +44,18 @@ def numbered(texts: list[Pieces]) -> list[Numbered]:
 def _beginnings(texts: list[Pieces]) -> Iterator[list[int]]:
     """Yields for each of the sorted texts numbers of its beginnings that another text has, from the empty one on. That
     text is a neighbour, because the texts are sorted."""
-    common = [0, *map(_common, texts, texts[1:]), 0]
+    shared = [0, *map(common, texts, texts[1:]), 0]
     last: list[int] = []
     count = 0
     for number in range(len(texts)):
-        last = last[: common[number] + 1]
-        for _ in range(len(last), max(common[number], common[number + 1]) + 1):
+        last = last[: shared[number] + 1]
+        for _ in range(len(last), max(shared[number], shared[number + 1]) + 1):
             last.append(count)
             count += 1
         yield last
 
 
-def _common(one: Sequence[str], other: Sequence[str]) -> int:
+def common(one: Sequence[str], other: Sequence[str]) -> int:
     """Returns the number of pieces at the beginning that two texts have in common."""
     return next((at for at, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
 
@@ -75,28 +75,30 @@ def pairs(texts: list[Numbered]) -> View:
     view: View = defaultdict(list)
     for text in texts:
         pieces = text.pieces
-        first, last = len(pieces) - len(text.after) + 1, len(text.before) - 1
-        words = [at for at, piece in enumerate(pieces) if at and is_word(piece) and _may_vary(piece)]
-        if len(words) > MAX_PAIRED:
-            continue
+        first, last = len(pieces) - len(text.after), len(text.before) - 1
+        words = [
+            at
+            for at, piece in enumerate(pieces)
+            if at and is_word(piece) and _may_vary(piece) and pieces[at + 1 : at + 2] != ("=",)
+        ]
         fixed = sum(piece[0].isalpha() for piece in pieces)
-        for i, j in combinations(words, 2):
-            if i <= last and j + 1 >= first and fixed - pieces[i][0].isalpha() - pieces[j][0].isalpha() >= FIXED:
-                key = (text.key(i, j + 1), pieces[i + 1 : j])
-                view[key].append((pieces, ((i, i + 1), (j, j + 1))))
+        chosen = ((i, j) for i, j in combinations(words, 2) if i <= last and j >= first)
+        for i, j in islice(chosen, MAX_PAIRS):
+            if fixed - pieces[i][0].isalpha() - pieces[j][0].isalpha() >= FIXED:
+                view[text.key(i, j + 1), pieces[i + 1 : j]].append((pieces, ((i, i + 1), (j, j + 1))))
     return view
 
 
 def keys(texts: list[Numbered]) -> View:
-    """Returns the views that leave out the values of all keys (`key=value`)."""
+    """Returns the views that leave out the values of all keys."""
     view: View = defaultdict(list)
     for pieces, _, _ in texts:
-        values = [at for at in range(1, len(pieces)) if pieces[at - 1] == "=" and is_word(pieces[at])]
-        if len(values) > 1:
-            rest = list(pieces)
-            for at in values:
-                rest[at] = VARIABLE
-            view[tuple(rest)].append((pieces, tuple((at, at + 1) for at in values)))
+        left_out = tuple(values(pieces))
+        if len(left_out) > 1:
+            ends = [0, *(end for _, end in left_out)]
+            starts = [*(start for start, _ in left_out), len(pieces)]
+            rest = tuple(pieces[end:start] for end, start in zip(ends, starts, strict=True))
+            view[rest].append((pieces, left_out))
     return view
 
 
