@@ -44,8 +44,8 @@ function why({ families, members, explanation, decisions, aliases, continues_as:
     if (explanation.kept.length) facts.push(...fact("codes kept", explanation.kept.join(", ")));
   }
   if (members.length > 1) {
-    facts.push(...fact("members", element("ul", { class: "plain" }, ...members.map((one) =>
-      element("li", { class: "text" }, `${one.template} · ${many(one.errors, "error")}`)))));
+    facts.push(...fact("members", element("ul", { class: "plain", tabindex: "0" }, ...members.map((one) =>
+      element("li", {}, `${one.template} · ${many(one.errors, "error")}`)))));
   }
   const link = (id) => element("a", { href: filter("pattern", id) }, id);
   if (aliases.length) facts.push(...fact("earlier ids", ...aliases.flatMap((id, i) => [i ? ", " : "", link(id)])));
