@@ -8,9 +8,12 @@ is sent.
 import asyncio
 import datetime as dt
 import http.client
+import io
+import itertools
 import json
 import logging
 import math
+import numbers
 import random
 import time
 import traceback
@@ -24,6 +27,14 @@ TRIES: Final = 5  # about 3 s if connections are refused: longer than a restart 
 TIMEOUT: Final = 10.0  # seconds per attempt
 MAX_PAUSE: Final = 5.0  # seconds between two attempts, even if `Retry-After` is longer
 AGAIN: Final = (429, 502, 503, 504)
+MAX_BODY: Final = 4_000_000  # bytes; the service takes 4 MiB, unless its `max_body_bytes` says otherwise
+MAX_TEXTS: Final = (
+    MAX_BODY,
+    200_000,
+    20_000,
+    2_000,
+)  # characters of a text; the next is tried if a report is too large
+MAX_ITEMS: Final = 10_000  # of a list or an object
 PATH: Final = "/api/report-error"
 _log = logging.getLogger(__name__)
 
@@ -37,7 +48,8 @@ async def report_error(dashboard_url: str, error_data: Mapping[str, Any]) -> boo
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=TIMEOUT)) as session:
             for attempt in range(TRIES):
                 try:
-                    async with session.post(_url(dashboard_url), data=body, headers=_HEADERS) as response:
+                    data = io.BytesIO(body)  # aiohttp warns of large `bytes`
+                    async with session.post(_url(dashboard_url), data=data, headers=_HEADERS) as response:
                         text = await response.text(errors="replace")
                         stored, pause = _judge(response.status, text, response.headers.get("Retry-After"), attempt)
                 except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError, TimeoutError) as error:
@@ -83,8 +95,8 @@ def error_report(
         "worker_id": worker_id,
         "type": type(error).__name__,
         "error_category": error_category,
-        "message": str(error) or type(error).__name__,
-        "traceback": "".join(traceback.format_exception(error)),
+        "message": _text_of(error) or type(error).__name__,
+        "traceback": _traceback(error),
         "system_context": system_context(),
         "hardware_context": hardware_context(),
         **fields,
@@ -99,31 +111,96 @@ def _url(dashboard_url: str) -> str:
 
 
 def _body(error_data: Mapping[str, Any]) -> bytes:
-    """Returns the report as JSON, with an `event_id` if it has none. Values that JSON lacks are converted."""
+    """Returns the report as JSON, with an `event_id` if it has none. Values that JSON lacks are converted. If the JSON
+    would be longer than `MAX_BODY`, long texts are cut, and if that is not enough, the contexts are left out."""
     report = {"event_id": str(uuid.uuid4()), **error_data}
     report["event_id"] = report["event_id"] or str(uuid.uuid4())
-    return json.dumps(_plain(report, 0), allow_nan=False).encode()
+    body = b""
+    for most in MAX_TEXTS:
+        body = _encoded(report, most)
+        if len(body) <= MAX_BODY:
+            return body
+    _log.warning("a report of %d bytes is too large: it is sent without its contexts", len(body))
+    return _encoded({name: _short(report[name]) for name in _SHORT if report.get(name) is not None}, MAX_TEXTS[-1])
 
 
-def _plain(value: Any, depth: int) -> Any:
-    """Returns `value` converted to JSON types: NaN and infinity become None, other objects their `str()`."""
+_SHORT: Final = ("event_id", "timestamp", "worker_id", "type", "error_category", "message", "traceback")
+
+
+def _short(value: Any) -> Any:
+    return value if isinstance(value, int | float | dt.datetime) else _text_of(value)
+
+
+def _encoded(report: Mapping[str, Any], most: int) -> bytes:
+    return json.dumps(_plain(report, 0, most), allow_nan=False).encode()
+
+
+def _plain(value: Any, depth: int, most: int) -> Any:
+    """Returns `value` converted to JSON types: NaN and infinity become None, other objects their `str()`. A text longer
+    than `most` characters is cut."""
+    if isinstance(value, numbers.Number) or hasattr(value, "dtype"):
+        value = _python_number(value)
     if value is None or isinstance(value, bool | int):
         return value
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, str):
-        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        return _cut(value, most).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     if isinstance(value, dt.datetime):
         return value.isoformat()
     if depth > 30:
         return "…"
     if isinstance(value, Mapping):
-        return {str(_plain(str(key), depth)): _plain(item, depth + 1) for key, item in value.items()}
+        items = itertools.islice(value.items(), MAX_ITEMS)
+        return {_plain(_text_of(key), depth, most): _plain(item, depth + 1, most) for key, item in items}
     if isinstance(value, list | tuple | set | frozenset):
-        return [_plain(item, depth + 1) for item in value]
+        return [_plain(item, depth + 1, most) for item in itertools.islice(value, MAX_ITEMS)]
     if isinstance(value, bytes):
-        return value.decode(errors="replace")
-    return _plain(str(value), depth)
+        return _plain(value.decode(errors="replace"), depth, most)
+    return _plain(_text_of(value), depth, most)
+
+
+def _python_number(value: Any) -> Any:
+    """Returns a number of NumPy or PyTorch, or an array with one item, as Python's own; anything else as it is."""
+    if isinstance(value, bool | int | float):
+        return value
+    try:
+        if isinstance(value, numbers.Integral):
+            return int(value)
+        if isinstance(value, numbers.Real):
+            return float(value)
+        item = value.item()
+    except Exception:  # an array of several items, or another library's object
+        return value
+    return item if isinstance(item, bool | int | float) else value
+
+
+def _cut(text: str, most: int) -> str:
+    """Returns `text`; if it is longer than `most` characters, a quarter of them from its beginning, the rest from its
+    end, where a traceback names the error."""
+    if len(text) <= most:
+        return text
+    first = most // 4
+    last = most - first
+    return f"{text[:first]}\n… {len(text) - most} characters left out …\n{text[-last:]}"
+
+
+def _text_of(value: Any) -> str:
+    """Returns `str(value)`, also of an object whose own conversion to text fails."""
+    for convert in (str, repr):
+        try:
+            return convert(value)
+        except Exception:
+            _log.debug("an object of the type %s has no text", type(value).__name__, exc_info=True)
+    return f"<{type(value).__name__}>"
+
+
+def _traceback(error: BaseException) -> str | None:
+    try:
+        return "".join(traceback.format_exception(error))
+    except Exception:  # the traceback module calls methods of the error
+        _log.debug("a traceback cannot be formatted", exc_info=True)
+        return None
 
 
 def _judge(status: int, text: str, retry_after: str | None, attempt: int) -> tuple[bool, float | None]:

@@ -97,7 +97,12 @@ class Service:
         zone = zoneinfo.ZoneInfo(settings.timezone) if settings.timezone else None
         self.ingest = Ingest(
             self.log,
-            Pipeline(state.past, thresholds=settings.thresholds, zone=zone),
+            Pipeline(
+                state.past,
+                thresholds=settings.thresholds,
+                zone=zone,
+                derive_category=settings.derive_category,
+            ),
             self._lookup,
             on_batch=self._appended,
             on_failure=self._not_appended,

@@ -11,6 +11,8 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from exporter.events.event import ErrorEvent, isoformat
+from exporter.events.plain_text import plain_text
+from exporter.events.stored import decoder
 
 CRITICAL: Final = "CriticalError"
 NEW_PATTERN: Final = "NewErrorPattern"
@@ -213,8 +215,8 @@ class _Sent(msgspec.Struct):
     traceback: str | None = None
 
 
-_decode = msgspec.json.Decoder(_Sent).decode
+_decode = decoder(_Sent)
 
 
 def _traceback(event: ErrorEvent) -> str:
-    return _decode(event.body).traceback or "" if event.body else ""
+    return plain_text(_decode(event.body).traceback or "") if event.body else ""

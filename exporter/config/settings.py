@@ -140,8 +140,14 @@ class Settings(BaseSettings):
     warning_disk_percent: float = _percent(
         _SEVERITY.warning_disk_percent, "disk usage in percent above which an error is a warning"
     )
+    warning_disk_free_percent: float = _percent(
+        _SEVERITY.warning_disk_free_percent, "free disk in percent below which an error is a warning"
+    )
     warning_gpu_celsius: float = _setting(
         _SEVERITY.warning_gpu_celsius, "temperature of a GPU in °C above which an error is a warning", least=0, most=150
+    )
+    derive_category: bool = _setting(
+        True, "derive the category of a report without one from its type and message, where there is no doubt"
     )
     recurring_per_hour: int = _recurrences(_SEVERITY.recurring_per_hour, "an hour")
     recurring_per_6_hours: int = _recurrences(_SEVERITY.recurring_per_6_hours, "six hours")

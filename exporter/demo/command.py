@@ -47,6 +47,7 @@ async def run(
 ) -> int:
     """Sends `backlog` errors dated in the past 24 hours, then current errors for `duration` seconds (None: until
     cancelled). Returns how many were accepted. Retries while the service is unreachable; logs refused reports."""
+    url = url.rstrip("/")
     moments = story(seed, workers)
     name = secrets.token_hex(4)  # makes event ids unique to this run: the next run's errors are no duplicates
     numbers = itertools.count()

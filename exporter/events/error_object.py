@@ -8,7 +8,8 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from exporter.events.cursor import cursor_after
 from exporter.events.event import MAX_MESSAGE, ErrorEvent, Severity, isoformat
 from exporter.events.groups import GroupName, groups_of
-from exporter.events.lenient import lenient_json
+from exporter.events.plain_text import plain_text
+from exporter.events.stored import known, payload
 
 MAX_LISTED_TRACEBACK: Final = 32_768  # characters
 MAX_LISTED_CONTEXT: Final = 32_768  # bytes of JSON
@@ -25,7 +26,8 @@ class ErrorObject(Struct, kw_only=True):
     severity rules that matched. `pattern_id` is the id of the pattern that the error counts for now. `warnings` name
     the values of the report that were not read or not believed; `reported_at` is the timestamp as it was sent, if it
     was not believed. `groups` names the groups that count the error. `cursor` starts the page of `/api/errors/list`
-    that follows it. `traceback` and the contexts are as they were sent.
+    that follows it. `message` and `traceback` lack terminal control sequences. The contexts are as they were sent, but
+    each known field has its type, and is null if it could not be read.
 
     In lists and live updates a message ends after 8,192 characters, a traceback is its last 32,768 characters, and a
     context of more than 32,768 bytes is null; `truncated` names the fields concerned."""
@@ -84,17 +86,18 @@ def of_event(event: ErrorEvent) -> ErrorObject:
 def error_object(columns: dict[str, Any], body: str) -> ErrorObject:
     """Returns the error object of an event's `columns` (the fields of `ErrorObject` up to `is_hardware_error`, with
     times as datetimes) and its `body`, the report as JSON. Long texts and contexts are cut."""
-    sent = payload(body)
+    sent = known(payload(body))
     contexts: dict[str, Any] = {name: sent.get(name) for name in CONTEXTS}
     large = _too_large(contexts) if len(body.encode()) > MAX_LISTED_CONTEXT else []
     contexts.update(dict.fromkeys(large))
     truncated: list[Any] = [*large]
-    traceback = sent.get("traceback")
+    traceback = sent.get("traceback") and plain_text(sent["traceback"])
     if traceback and len(traceback) > MAX_LISTED_TRACEBACK:
         traceback = "…" + traceback[-MAX_LISTED_TRACEBACK:]  # the innermost frame is at the end
         truncated.append("traceback")
-    if len(sent.get("message") or "") > MAX_MESSAGE:
+    if len(plain_text(sent.get("message") or "")) > MAX_MESSAGE:
         truncated.append("message")
+    columns["message"] = plain_text(columns["message"])  # earlier releases stored it as it was sent
     return ErrorObject(**derived(columns), **contexts, traceback=traceback, truncated=truncated or UNSET)
 
 
@@ -111,17 +114,6 @@ def derived(columns: dict[str, Any]) -> dict[str, Any]:
         ),
         "cursor": cursor_after(columns["timestamp"], columns["id"]),
     }
-
-
-def payload(body: str) -> dict[str, Any]:
-    """Returns the report as it was sent. If msgspec cannot decode one of its numbers, such as 1e400, that number and
-    every integer beyond 64 bits are null; only fields that are not checked at ingest can contain such a number."""
-    sent: dict[str, Any]
-    try:
-        sent = msgspec.json.decode(body)
-    except (msgspec.DecodeError, RecursionError):
-        sent = lenient_json(body)
-    return sent
 
 
 def _too_large(contexts: dict[str, Any]) -> list[str]:

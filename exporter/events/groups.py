@@ -6,7 +6,7 @@ from typing import Final, Literal, get_args
 GroupName = Literal["resource", "network", "hardware", "worker", "test", "recurring"]
 GROUPS: Final[tuple[GroupName, ...]] = get_args(GroupName)
 
-# Categories of a group begin with its prefix, in upper or lower case. An error of the group `hardware` may also have
+# Categories of a group begin with its prefix. An error of the group `hardware` may also have
 # another category: `severity.Conditions` decides, and the event's `hardware_error` keeps the result.
 PREFIXES: Final[dict[GroupName, str]] = {
     "resource": "RESOURCE_",
@@ -21,7 +21,7 @@ BY_PREFIX: Final[tuple[GroupName, ...]] = ("resource", "network", "worker", "tes
 @lru_cache(1024)
 def groups_of(category: str, *, hardware_error: bool, recurring: bool) -> tuple[GroupName, ...]:
     """Returns the groups that an error belongs to, in the order of `GROUPS`."""
-    upper = category.upper()
+    upper = category.upper()  # the log may hold events of releases that kept the sender's spelling
     found = {name for name in BY_PREFIX if upper.startswith(PREFIXES[name])}
     if hardware_error:
         found.add("hardware")

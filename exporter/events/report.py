@@ -1,11 +1,12 @@
 """The error report: the JSON object that a worker sends, with the field names of the user guide.
 
-Every field is typed and may be null. Unknown fields are allowed; the stored event keeps the report's own JSON text, so
-they are not lost. Units: percent 0 to 100, gigabytes (2^30 bytes), MHz, °C.
+Every field is typed and may be null; `exporter.events.tolerant` reads values of another type. Unknown fields are
+allowed; the stored event keeps the report's own JSON text, so they are not lost. Units: percent 0 to 100, gigabytes
+(2^30 bytes), MHz, °C.
 """
 
 import datetime as dt
-from typing import Final
+from typing import Any, Final
 
 from msgspec import Struct
 
@@ -89,14 +90,16 @@ class ErrorFrequency(Struct, gc=False):
 
 
 class ErrorReport(Struct, gc=False):
-    """One inbound report. Units are the guide's: percent 0 to 100, gigabytes, MHz, °C."""
+    """One inbound report. Units are the guide's: percent 0 to 100, gigabytes, MHz, °C. A value of another type is read
+    as it is meant, or dropped and named in `warnings`. Refused is only a report without `worker_id`, without `message`
+    and `type`, or with an `event_id` or a `timestamp` that has no meaning."""
 
     worker_id: str | None = None
     type: str | None = None
     message: str | None = None
     error_category: str | None = None
     traceback: str | None = None
-    timestamp: str | int | float | None = None
+    timestamp: Any = None  # a reading of its own decides what it means
     system_context: SystemContext | None = None
     hardware_context: HardwareContext | None = None
     error_frequency: ErrorFrequency | None = None

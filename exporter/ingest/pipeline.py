@@ -7,18 +7,22 @@ here, in the order in which the events are appended, because this process is the
 import datetime as dt
 import itertools
 import secrets
+from collections import Counter
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final, NamedTuple
 
 from exporter.events.event import MAX_MESSAGE, ErrorEvent
-from exporter.events.report import CONDITIONS, MAX_EVENT_ID, MAX_LABEL, UNKNOWN_CATEGORY, ErrorReport
+from exporter.events.plain_text import plain_text
+from exporter.events.report import CONDITIONS, MAX_EVENT_ID, MAX_LABEL, ErrorReport
+from exporter.events.tolerant import Dropped, warnings_of
 from exporter.ingest.deduplication import Key, KnownIds
+from exporter.ingest.measurements import measure
 from exporter.ingest.parse import ReportError, event_time, parse_report
 from exporter.ingest.past import Past, Reassigned
 from exporter.ingest.patterns import PatternIds
 from exporter.ingest.recurrence import Recurrences
-from exporter.ingest.severity import Classifier, Thresholds, conditions, measurements
+from exporter.ingest.severity import Classifier, Thresholds, conditions
 from exporter.patterns.fingerprint import fingerprint
 
 INTERNAL: Final = "internal_error"
@@ -55,13 +59,14 @@ class Refusal(NamedTuple):
 
 class Parsed(NamedTuple):
     """A report that can be accepted. `moment` is the time of the error. `key` is the deduplication key, None if the
-    sender gave no id."""
+    sender gave no id. `dropped` are the values that could not be read."""
 
     report: ErrorReport
     body: str
     moment: dt.datetime
     received_at: dt.datetime
     key: Key | None
+    dropped: Sequence[Dropped]
 
 
 class Batch:
@@ -81,10 +86,16 @@ Prepared = ErrorEvent | int | Parsed | Refusal
 
 
 class Pipeline:
-    """Prepares submissions. `past` is what was accepted before this process started. `duplicates` counts repeats."""
+    """Prepares submissions. `past` is what was accepted before this process started. `duplicates` counts repeats,
+    `dropped` the values of new errors that could not be read or are impossible, by their path in the schema."""
 
-    def __init__(self, past: Past, *, thresholds: Thresholds, zone: dt.tzinfo | None) -> None:
+    def __init__(
+        self, past: Past, *, thresholds: Thresholds, zone: dt.tzinfo | None, derive_category: bool = True
+    ) -> None:
         self.duplicates = 0
+        self.dropped: Counter[str] = Counter()
+        self._thresholds = thresholds
+        self._derive_category = derive_category
         self._classifier = Classifier(thresholds)
         self._zone = zone
         self._recurrences = Recurrences(thresholds, past.recurrences)
@@ -131,30 +142,33 @@ class Pipeline:
         return gone
 
     def _parse(self, submission: Submission) -> Parsed:
-        report, body = parse_report(submission.body)
+        report, body, dropped = parse_report(submission.body)
         if submission.key is not None and report.event_id is None:
             if not (0 < len(submission.key) <= MAX_EVENT_ID and submission.key.isprintable()):
                 raise ReportError(f"expected 1 to {MAX_EVENT_ID} printable characters", field="Idempotency-Key")
             report.event_id = submission.key
         moment = event_time(report.timestamp, submission.received_at, self._zone)
         key = None if report.event_id is None else ((report.worker_id or "")[:MAX_LABEL], report.event_id)
-        return Parsed(report, body, moment, submission.received_at, key)
+        return Parsed(report, body, moment, submission.received_at, key, dropped)
 
     def _event(self, parsed: Parsed, batch: Batch) -> ErrorEvent:
         """Makes the event of a new report and adds it to `batch`."""
         report, moment = parsed.report, parsed.moment
         type_ = (report.type or "UnknownError")[:MAX_LABEL]
-        message = report.message or ""
+        sent = report.message or "", report.traceback
+        message = report.message = plain_text(report.message or "")
+        report.traceback = report.traceback and plain_text(report.traceback)
         pattern = fingerprint(type_, message, report.traceback)
         pattern_id = self._patterns.ids.get(pattern.fingerprint)
         new = None
         if pattern_id is None:
-            new = self._patterns.admit(pattern, type_, message, report.traceback)
+            new = self._patterns.admit(pattern, type_, *sent)
             pattern_id = new.pattern_id
             if new.alias is not None:
                 self._recurrences.copy(new.alias, pattern_id)
         recurs = self._recurrences.recurs(pattern_id, moment)
-        seen, measured = conditions(report, recurring=recurs), measurements(report)
+        measured, impossible = measure(report.system_context)
+        seen = conditions(report, recurring=recurs, thresholds=self._thresholds, derive_category=self._derive_category)
         judged = self._classifier.classify(seen, measured)
         hardware = report.hardware_context
         event = ErrorEvent(
@@ -164,13 +178,13 @@ class Pipeline:
             parsed.received_at,
             (report.worker_id or "")[:MAX_LABEL],
             type_,
-            (report.error_category or UNKNOWN_CATEGORY)[:MAX_LABEL],
+            seen.category,
             message[:MAX_MESSAGE],
             judged.severity,
             judged.reasons,
             pattern.fingerprint,
             pattern.text,
-            seen.recurring,
+            seen.recurring or seen.counted is not None,
             seen.system_critical,
             (hardware.hardware_type or "")[:MAX_LABEL] or None if hardware else None,
             judged.hardware_error,
@@ -182,7 +196,11 @@ class Pipeline:
             measured.gpu_celsius,
             _reported(seen.overheating, seen.memory_pressure, seen.throttling),
             pattern_id,
+            (*warnings_of(parsed.dropped), *[one.warning for one in impossible]),
         )
+        if parsed.dropped or impossible:
+            self.dropped.update([one.field for one in parsed.dropped])
+            self.dropped.update([one.field for one in impossible])
         if new is not None:
             event.is_new_fingerprint, event.scope, event.alias = True, pattern.scope, new.alias
         if parsed.key is not None:

@@ -8,6 +8,8 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 
 from exporter.events.report import CONDITIONS, HardwareContext, SystemContext
+from exporter.events.stored import decoder
+from exporter.ingest.measurements import measure
 
 PREFIX: Final = "distributed_testing_worker_"
 STALE_SECONDS: Final = 3600  # older reports are not exposed
@@ -41,7 +43,7 @@ class Contexts(msgspec.Struct):
 
 
 LatestReport = tuple[float, str]  # epoch seconds, and the report's JSON
-_decode: Final = msgspec.json.Decoder(Contexts).decode
+_decode: Final = decoder(Contexts)
 
 
 class HardwareReports:
@@ -66,6 +68,8 @@ def hardware_families(latest: Sequence[tuple[str, LatestReport]], now: float) ->
     """Yields the gauges of workers that reported in the hour before `now` (epoch seconds). Any thread may call it."""
     since = now - STALE_SECONDS
     current = [(worker, _decode(body)) for worker, (moment, body) in latest if moment > since]
+    for _, report in current:
+        measure(report.system_context)  # removes impossible values
     for name, help_, part, field, factor in _METRICS:
         family = GaugeMetricFamily(PREFIX + name, f"{help_}, by the worker's latest report", labels=["worker"])
         for worker, report in current:

@@ -17,6 +17,7 @@ from prometheus_client.registry import Collector
 
 from exporter import __version__
 from exporter.alerting.alertmanager import Notifier, Queue
+from exporter.events.tolerant import FIELDS
 from exporter.ingest.ingest import Ingest
 from exporter.live.hub import Live
 from exporter.log.embedded import EmbeddedLog
@@ -130,6 +131,12 @@ class _Parts(Collector):
             "Reports whose id was accepted before",
             service.ingest.pipeline.duplicates,
         )
+        dropped = CounterMetricFamily(
+            PREFIX + "report_fields_dropped", "Values of reports that could not be read", labels=["field"]
+        )
+        for field in FIELDS:
+            dropped.add_metric([field], service.ingest.pipeline.dropped[field])
+        yield dropped
         yield _counter("database_restarts", "Restarts of the database process", service.store.restarts)
         yield gauge("log_position", "Position of the newest event in the log", service.log.last)
         yield gauge("log_events_bytes", "Size of the events in the log", service.log.bytes_used())

@@ -7,6 +7,7 @@ import { ago, element, severity, time } from "./dom.js";
 
 // From the path of a value in `system_context.metrics` to the measurement's name in `reason_details`.
 const MEASUREMENTS = { "cpu.percent": "cpu_percent", "memory.used_percent": "memory_percent", "disk.used_percent": "disk_percent", "disk.free_gb": "disk_free_percent" };
+const POSSIBLE_CELSIUS = 150; // what is above is a sensor's blank
 const WEEK = 168, NEIGHBOURS = 6;
 
 let asked = 0, again = null;
@@ -124,9 +125,10 @@ function table(metrics, reasons) {
 function devices(list, reasons) {
   if (!list?.length) return null;
   const limit = reasons.find(({ measurement }) => measurement === "gpu_celsius")?.limit ?? Infinity;
+  const over = ({ temperature }) => temperature > limit && temperature <= POSSIBLE_CELSIUS;
   const head = ["index", "name", "memory_utilization", "temperature"];
   return element("table", {},
     element("thead", {}, element("tr", {}, ...head.map((name) => element("th", { scope: "col" }, name.replaceAll("_", " "))))),
-    element("tbody", {}, ...list.map((device) => element("tr", { class: device.temperature > limit ? "over" : null },
-      ...head.map((name) => element("td", {}, device[name] ?? "", name === "temperature" && device.temperature > limit ? ` ▲ over ${limit} °C` : ""))))));
+    element("tbody", {}, ...list.map((device) => element("tr", { class: over(device) ? "over" : null },
+      ...head.map((name) => element("td", {}, device[name] ?? "", name === "temperature" && over(device) ? ` ▲ over ${limit} °C` : ""))))));
 }

@@ -10,10 +10,15 @@ export function read() {
   const range = Number(query.get("range"));
   const filters = {};
   for (const name of FILTERS) {
-    const values = query.getAll(name).filter(Boolean).slice(0, SINGLE.includes(name) ? 1 : undefined);
+    const values = query.getAll(name).map((value) => spelled(name, value)).filter(Boolean).slice(0, SINGLE.includes(name) ? 1 : undefined);
     if (values.length) filters[name] = values;
   }
   return { range: range in RANGES ? range : 24, filters, error: query.get("error") };
+}
+
+// The service stores categories in upper case, and its filters accept any spelling.
+function spelled(name, value) {
+  return name === "category" ? value.trim().toUpperCase() : value;
 }
 
 export function address({ range, filters, error }) {

@@ -2,7 +2,8 @@
 
 import datetime as dt
 
-from exporter.events.error_object import payload
+from exporter.events.plain_text import plain_text
+from exporter.events.stored import payload
 from exporter.patterns.explain import Explanation, differences, explain
 from exporter.patterns.families import why_apart
 from exporter.store.assignments import Recorded
@@ -16,7 +17,8 @@ def explanation(cursor: Cursor, members: list[str], since: dt.datetime) -> Expla
     if not found:
         return None
     traceback = payload(found[0]["payload"]).get("traceback")
-    explained = explain(found[0]["type"], found[0]["message"], traceback if isinstance(traceback, str) else None)
+    stack = plain_text(traceback) if isinstance(traceback, str) else None
+    explained = explain(found[0]["type"], found[0]["message"], stack)
     return explained if explained.fingerprint in members else None
 
 

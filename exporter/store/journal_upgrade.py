@@ -18,6 +18,7 @@ from typing import Final
 
 import msgspec
 
+from exporter.ingest.category import stored_category
 from exporter.store import StoreError
 from exporter.store.database import Database
 from exporter.store.rows import PatternRow, Row
@@ -48,7 +49,7 @@ def take_over_journal(database: Database) -> None:
     for file in files:
         for payload in frames(file):
             batch_rows, batch_patterns = _decode(payload)
-            rows += [(*one, None, None, None) for one in batch_rows]
+            rows += [(*one[:6], stored_category(one[6]), *one[7:], None, None, None) for one in batch_rows]
             patterns += [(*one, None) for one in batch_patterns]
     rows.sort()
     before = database.position

@@ -6,11 +6,14 @@ from typing import Any, Final
 import msgspec
 
 from exporter.events.cursor import Position
-from exporter.events.error_object import CONTEXTS, ErrorObject, derived, error_object, payload
+from exporter.events.error_object import CONTEXTS, ErrorObject, derived, error_object
 from exporter.events.event import ErrorEvent
 from exporter.events.outcome import Outcome
+from exporter.events.plain_text import plain_text
 from exporter.events.report import ErrorReport
-from exporter.ingest.severity import Reason, Thresholds, explain
+from exporter.events.stored import known, payload
+from exporter.ingest.category import stored_category
+from exporter.ingest.severity import explain
 from exporter.store.parameters import Filters
 from exporter.store.queries import (
     FindOutcome,
@@ -65,14 +68,15 @@ def error(cursor: Cursor, query: GetError) -> ErrorDetails | None:
         return None
     columns, body = _columns(found[0])
     sent = payload(body)
-    columns["message"] = sent.get("message") or columns["message"]
-    contexts: dict[str, Any] = {name: sent.get(name) for name in CONTEXTS}
+    read = known(sent)
+    columns["message"] = plain_text(read.get("message") or columns["message"])
+    contexts: dict[str, Any] = {name: read.get(name) for name in CONTEXTS}
     return ErrorDetails(
         **derived(columns),
         **contexts,
-        traceback=sent.get("traceback"),
+        traceback=read.get("traceback") and plain_text(read["traceback"]),
         report=sent,
-        reason_details=_details(columns["reasons"], sent, query.thresholds),
+        reason_details=explain(columns["reasons"], msgspec.convert(read, ErrorReport), query.thresholds),
     )
 
 
@@ -118,7 +122,7 @@ def _values(cursor: Cursor, filters: Filters, now: dt.datetime) -> Row:
     return {
         "since": naive(now) - dt.timedelta(hours=filters.hours),
         "severity": list(filters.severity) or None,
-        "category": list(filters.category) or None,
+        "category": [stored_category(one) for one in filters.category] or None,
         "worker": list(filters.worker) or None,
         "type": list(filters.type) or None,
         "fingerprint": filters.fingerprint,
@@ -135,11 +139,3 @@ def _columns(row: Row) -> tuple[dict[str, Any], str]:
     for name in ("reasons", "warnings"):
         row[name] = msgspec.json.decode(row[name])
     return row, body
-
-
-def _details(reasons: list[str], sent: dict[str, Any], thresholds: Thresholds) -> list[Reason]:
-    try:
-        report = msgspec.convert(sent, ErrorReport)
-    except msgspec.ValidationError:  # stored by a release that read reports differently
-        report = ErrorReport()
-    return explain(reasons, report, thresholds)

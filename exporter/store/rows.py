@@ -5,6 +5,7 @@ import datetime as dt
 import msgspec
 
 from exporter.events.event import ErrorEvent
+from exporter.ingest.category import stored_category
 
 Row = tuple[
     int, str, dt.datetime, dt.datetime, str, str, str, str, str, str, str, bool, bool, bool, str | None, float | None,
@@ -22,7 +23,7 @@ def row(event: ErrorEvent) -> Row:
         event.received_at.replace(tzinfo=None),
         event.worker_id,
         event.type,
-        event.category,
+        stored_category(event.category),
         event.severity,
         _json(event.reasons).decode(),
         event.fingerprint,

@@ -96,8 +96,7 @@ def _condition(group: GroupName) -> str:
         return "hardware_error"
     if group == "recurring":
         return "is_recurring"
-    pattern = PREFIXES[group].replace("_", r"\_")
-    return rf"error_category ILIKE '{pattern}%' ESCAPE '\'"
+    return f"starts_with(error_category, '{PREFIXES[group]}')"
 
 
 def _statements() -> dict[str, str]:

@@ -179,4 +179,4 @@ def test_json_is_what_the_example_sends() -> None:
     """The curl command that an empty page shows sends a valid report."""
     text = (ROOT / "exporter/page/page.js").read_text()
     body = text.partition("-d '")[2].partition("'")[0]
-    parse_report(json.dumps(json.loads(body)).encode())
+    assert not parse_report(json.dumps(json.loads(body)).encode())[2]

@@ -50,6 +50,17 @@ async def test_the_severity_filter_and_its_chip(browser: Browser, service: InPro
     assert complaints == []
 
 
+async def test_a_category_in_the_address_may_have_any_spelling(browser: Browser, service: InProcess) -> None:
+    await three(service)
+    page, _ = await open_page(browser, service, "?category=network_Timeout%20")
+    await listed(page, 1)
+    await expect(page.locator("[data-filter=category]")).to_have_value("NETWORK_TIMEOUT")
+    await service.post(INFO)
+    await service.post(WARNING | {"error_category": "network_timeout", "worker_id": "w9"})
+    await listed(page, 2)
+    assert await workers(page) == ["w9", "w2"]
+
+
 async def test_the_text_filter(browser: Browser, service: InProcess) -> None:
     await three(service)
     page, _ = await open_page(browser, service)
@@ -232,6 +243,19 @@ async def test_details_have_an_address_and_all_that_is_known(browser: Browser, s
     await expect(other.locator("#details")).to_contain_text("GPU X")
     await other.locator("#details").get_by_role("link", name="worker-1").first.click()
     await expect(other.locator("#chips")).to_contain_text("worker: worker-1")
+    assert complaints == []
+
+
+async def test_details_show_what_could_be_read_of_an_odd_report(browser: Browser, service: InProcess) -> None:
+    devices = [None, {"index": "1", "name": "GPU X", "temperature": "91 C"}]
+    metrics = {"cpu": {"percent": "high"}, "memory": "full", "disk": {"used_percent": "99 %"}, "own": "text"}
+    sent = {"traceback": ["\x1b[31mred\x1b[0m", "line"], "hardware_context": "cuda", "error_frequency": [],
+            "system_context": {"metrics": metrics, "gpu_metrics": {"devices": devices}}}  # fmt: skip
+    id_ = (await service.post(sent))["id"]
+    page, complaints = await open_page(browser, service, f"?error={id_}")
+    dialog = page.locator("#details")
+    for text in ("disk 99 % > 95 %", "GPU X", "over 85 °C", "red\nline"):
+        await expect(dialog).to_contain_text(text)
     assert complaints == []
 
 

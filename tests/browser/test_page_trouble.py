@@ -73,7 +73,8 @@ async def test_values_that_a_reason_speaks_of_are_marked(browser: Browser, serve
     service = await serve(thresholds=Thresholds(critical_cpu_percent=50, warning_gpu_celsius=60))
     metrics = {"cpu": {"percent": 55}, "memory": {"used_percent": 10},
                "disk": {"used_percent": 50, "free_gb": 10, "total_gb": 1000}}  # fmt: skip
-    gpus = [{"index": 0, "name": "hot", "temperature": 61}, {"index": 1, "name": "cool", "temperature": 60}]
+    gpus = [{"index": 0, "name": "hot", "temperature": 61}, {"index": 1, "name": "cool", "temperature": 60},
+            {"index": 2, "name": "blank", "temperature": 2147483632}]  # fmt: skip
     sent = {"system_context": {"metrics": metrics, "gpu_metrics": {"devices": gpus}}}
     id_ = (await service.post(INFO | sent))["id"]
     page, _ = await open_page(browser, service, f"?error={id_}")

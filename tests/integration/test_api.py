@@ -61,9 +61,12 @@ async def test_an_error_explains_its_reasons(service: InProcess) -> None:
 
 
 async def test_an_error_is_refused_with_its_field(service: InProcess) -> None:
-    status, answer = await send(service, b'{"worker_id": 3}')
+    status, answer = await send(service, b'{"worker_id": {}}')
     assert (status, answer["status"], answer["field"]) == (400, "error", "worker_id")
-    assert answer["message"] == "worker_id: expected a string, got a whole number"
+    assert answer["message"] == (
+        "worker_id: required, a string that is not empty, got an object; send the name of the worker, such as "
+        '"gpu-node-3"'
+    )
     status, answer = await send(service, json.dumps(REPORT | {"timestamp": "soon"}).encode())
     assert (status, answer["field"]) == (400, "timestamp")
 

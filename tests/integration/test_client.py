@@ -3,9 +3,13 @@
 import asyncio
 import datetime as dt
 import json
+import numbers
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
+from decimal import Decimal
+from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -107,6 +111,76 @@ async def test_values_that_json_does_not_have(scripted: Any, report: Reporter) -
     assert sent["event_id"]
 
 
+class Scalar:
+    """A number of NumPy or PyTorch: no Python number, but its `item()` is one. Several items have no such."""
+
+    dtype = "float32"
+
+    def __init__(self, *items: float) -> None:
+        self.items = items
+
+    def item(self) -> float:
+        (one,) = self.items
+        return one
+
+    def __str__(self) -> str:
+        return f"array of {len(self.items)}"
+
+
+class SilentError(Exception):
+    """Its conversion to text fails."""
+
+    def __str__(self) -> str:
+        raise TypeError("no text")
+
+    __repr__ = __str__
+
+
+@numbers.Integral.register
+class WholeNumber:
+    """As NumPy's, which are registered as numbers and are no subclass of `int`."""
+
+    def __int__(self) -> int:
+        return 8
+
+
+async def test_numbers_of_other_libraries_are_numbers(scripted: Any, report: Reporter) -> None:
+    behaviour, url = scripted
+    odd = {"scalar": Scalar(12.5), "nan": Scalar(float("nan")), "array": Scalar(1, 2), "count": WholeNumber(),
+           "fraction": Fraction(1, 4), "decimal": Decimal("1.50"), "flag": Scalar(True), "silent": SilentError(),
+           "path": Path("/w")}  # fmt: skip
+    assert await report(url, REPORT | odd) is True
+    assert {name: behaviour.bodies[0][name] for name in odd} == {
+        "scalar": 12.5, "nan": None, "array": "array of 2", "count": 8, "fraction": 0.25, "decimal": "1.50",
+        "flag": True, "silent": "<SilentError>", "path": "/w",
+    }  # fmt: skip
+
+
+async def test_a_report_that_is_too_large_is_cut(service: InProcess, report: Reporter) -> None:
+    url = str(service.client.make_url("/"))
+    lines = [f"E   - tensor([{number}])\n" for number in range(250_000)]
+    assert await report(url, REPORT | {"traceback": "".join(lines), "labels": {"a": "é" * 2_000}}) is True
+    (error,) = (await service.get("/api/errors/list"))["errors"]
+    stored = (await service.get(f"/api/errors/{error['id']}"))["report"]
+    assert stored["traceback"].startswith(lines[0])
+    assert stored["traceback"].endswith(lines[-1])
+    assert "characters left out" in stored["traceback"]
+    assert len(stored["traceback"]) < 210_000
+    assert stored["labels"] == {"a": "é" * 2_000}  # other texts are whole
+    contexts = {f"context {number}": {"rows": ["x" * 100] * 10_000} for number in range(9)}
+    assert await report(url, REPORT | contexts | {"worker_id": Path("/w"), "traceback": "short"}) is True
+    error = (await service.get("/api/errors/list"))["errors"][0]
+    stored = (await service.get(f"/api/errors/{error['id']}"))["report"]
+    assert stored == REPORT | {"worker_id": "/w", "traceback": "short", "event_id": error["event_id"]}
+
+
+async def test_a_long_report_below_the_limit_is_whole(service: InProcess, report: Reporter) -> None:
+    traceback = "x" * 3_500_000
+    assert await report(str(service.client.make_url("/")), REPORT | {"traceback": traceback}) is True
+    (error,) = (await service.get("/api/errors/list"))["errors"]
+    assert (await service.get(f"/api/errors/{error['id']}"))["traceback"] == traceback
+
+
 async def test_cancelling_is_not_swallowed(scripted: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     behaviour, url = scripted
     behaviour.answers = ["hang"]
@@ -127,6 +201,16 @@ async def test_an_exception_as_a_report(service: InProcess) -> None:
     assert "test_an_exception_as_a_report" in made["traceback"]
     assert await report_error(str(service.client.make_url("/")), made)
     assert (await service.get("/api/errors"))["recent_errors"][0]["traceback"] == made["traceback"]
+
+
+async def test_an_exception_without_a_text_as_a_report(service: InProcess) -> None:
+    try:
+        raise SilentError
+    except SilentError as error:
+        made = error_report(error, worker_id="w")
+    assert (made["type"], made["message"]) == ("SilentError", "<SilentError>")
+    assert "test_an_exception_without_a_text_as_a_report" in made["traceback"]
+    assert await report_error(str(service.client.make_url("/")), made)
 
 
 def test_the_client_is_light() -> None:

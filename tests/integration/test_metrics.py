@@ -159,6 +159,28 @@ async def test_a_restart_keeps_the_labels_that_came_first(serve: Any) -> None:
             assert after[name] == value, name
 
 
+async def test_gauges_leave_out_impossible_values(service: InProcess) -> None:
+    devices = [{"memory_utilization": 140737488355328.0, "temperature": 2147483632}, {"temperature": 60}]
+    metrics = {"cpu": {"percent": 1593}, "disk": {"total_gb": 4294967295, "free_gb": 2, "used_percent": 65}}
+    await service.post({"system_context": {"metrics": metrics, "gpu_metrics": {"devices": devices}}})
+    gauges = {name: value for name, value in (await service.metrics()).items() if name.startswith(f"{DT}worker_")}
+    for name in ("cpu_utilization_ratio", "disk_total_bytes", "gpu_memory_utilization_ratio"):
+        assert not [one for one in gauges if one.startswith(f"{DT}worker_{name}{{")]
+    assert gauges[f"{DT}worker_gpu_temperature_celsius" + labels(worker="worker-1", gpu="1")] == 60
+    assert not [one for one in gauges if 'gpu="0"' in one]
+    assert gauges[f"{DT}worker_disk_utilization_ratio" + labels(worker="worker-1")] == 0.65
+    assert gauges[f"{DT}worker_disk_free_bytes" + labels(worker="worker-1")] == 2 * 2**30
+
+
+async def test_a_category_has_one_series(service: InProcess) -> None:
+    for spelling in ("network_timeout", "Network_Timeout", " NETWORK_TIMEOUT "):
+        await service.post({"error_category": spelling})
+    scrapes = [await service.metrics() for _ in range(3)]
+    found = {name: value for name, value in scrapes[-1].items() if name.startswith(f"{DT}errors_total{{")}
+    assert list(found.values()) == [3]
+    assert 'category="NETWORK_TIMEOUT"' in "".join(found)
+
+
 async def test_a_worker_cannot_make_series_of_its_gpus(service: InProcess) -> None:
     for n in range(5):
         devices = [{"index": 1000 * n + k - 3, "temperature": 50} for k in range(100)]

@@ -9,9 +9,9 @@ from conftest import ROOT
 
 from exporter import client, service
 from exporter.config import Settings
-from exporter.events import error_object, event, report
+from exporter.events import error_object, event, report, tolerant
 from exporter.http import reports
-from exporter.ingest import deduplication, ingest, parse, recurrence
+from exporter.ingest import deduplication, ingest, nesting, recurrence
 from exporter.live import client as live
 from exporter.live import hub
 from exporter.log import embedded, readers
@@ -52,7 +52,13 @@ CASES = [
     Case("docs/reporting.md", "the worker's own id of this error, at most # characters", report.MAX_EVENT_ID),
     Case("docs/reporting.md", "With the header `Idempotency-Key` (at most # characters)", reports.MAX_BATCH_KEY),
     Case("docs/reporting.md", "The newest # ids are in memory", deduplication.MAX_KNOWN),
-    Case("docs/reporting.md", "nested more than # levels", parse.MAX_DEPTH),
+    Case("docs/reporting.md", "nested more than # levels", nesting.MAX_DEPTH),
+    Case("docs/reporting.md", "more than # objects and arrays (brackets", nesting.MAX_NESTED),
+    Case("docs/reporting.md", "(the first # of a report)", tolerant.MAX_WARNINGS),
+    Case("docs/reporting.md", "no objects; items after the first #", tolerant.MAX_ITEMS),
+    Case("docs/reporting.md", "objects and numbers; items after the first #", tolerant.MAX_ITEMS),
+    Case("docs/reporting.md", "If a report is larger than # MB, its long texts are cut", client.MAX_BODY / 1e6),
+    Case("docs/reporting.md", "cannot be a key: empty, longer than # characters", report.MAX_EVENT_ID),
     Case("docs/architecture.md", "the newest # ids (`MAX_KNOWN`) in memory", deduplication.MAX_KNOWN),
     Case("docs/architecture.md", "`MAX_KNOWN` #", deduplication.MAX_KNOWN),
     Case("docs/architecture.md", "`MAX_PATTERNS` #", recurrence.MAX_PATTERNS),

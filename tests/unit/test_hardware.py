@@ -116,5 +116,6 @@ def test_the_service_takes_it(nvml: FakeNvml) -> None:
 
     body = {"worker_id": "w", "message": "m", "system_context": hardware.system_context(),
             "hardware_context": hardware.hardware_context()}  # fmt: skip
-    report, _ = parse_report(msgspec.json.encode(body))
+    report, _, dropped = parse_report(msgspec.json.encode(body))
+    assert not dropped
     assert report.system_context.gpu_metrics.devices[1].temperature == 70

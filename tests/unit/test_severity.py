@@ -11,6 +11,7 @@ from exporter.events.report import (
     Disk,
     ErrorFrequency,
     ErrorReport,
+    Frequencies,
     GpuMetrics,
     HardwareContext,
     HardwareStatus,
@@ -19,17 +20,16 @@ from exporter.events.report import (
     SystemContext,
 )  # fmt: skip
 from exporter.ingest import severity
+from exporter.ingest.measurements import Measurements, measure
 from exporter.ingest.severity import (
     Classification,
     Classifier,
     Conditions,
     Measurement,
-    Measurements,
     Reason,
     Thresholds,
     conditions,
     explain,
-    measurements,
     rules,
 )
 
@@ -37,14 +37,14 @@ pytestmark = pytest.mark.severity
 
 
 def seen(**fields: object) -> Conditions:
-    return conditions(ErrorReport(worker_id="w", message="m", **fields), recurring=False)
+    return conditions(ErrorReport(worker_id="w", message="m", **fields), recurring=False, thresholds=Thresholds())
 
 
 def judge(*, recurring: bool = False, thresholds: Thresholds | None = None, **fields: object) -> Classification:
-    report = ErrorReport(worker_id="w", message="m", **fields)
-    return Classifier(thresholds or Thresholds()).classify(
-        conditions(report, recurring=recurring), measurements(report)
-    )
+    report = ErrorReport(**{"worker_id": "w", "message": "m"} | fields)
+    thresholds = thresholds or Thresholds()
+    measured, _ = measure(report.system_context)
+    return Classifier(thresholds).classify(conditions(report, recurring=recurring, thresholds=thresholds), measured)
 
 
 def system(**parts: object) -> SystemContext:
@@ -69,6 +69,9 @@ TABLE = [
     ("critical", "disk 95.1 % > 95 %", {"system_context": system(disk=Disk(used_percent=95.1))}),
     ("critical", "free disk 4.9 % < 5 %", {"system_context": system(disk=Disk(total_gb=1000, free_gb=49))}),
     ("critical", "free disk 0 % < 5 %", {"system_context": system(disk=Disk(total_gb=1000, free_gb=0))}),
+    ("critical", "free disk 0 % < 5 %", {"system_context": system(disk=Disk(free_gb=0))}),
+    ("critical", "category RESOURCE_EXHAUSTED, derived from the message: out of memory on a GPU",
+     {"message": "CUDA out of memory. Tried to allocate 2.00 GiB"}),
     ("critical", "system-critical", {"is_system_critical": True}),
     ("critical", "system-critical", {"error_category": "THE_COORDINATOR_FAILURE_X"}),
     ("critical", "system-critical", {"error_category": "DATABASE_CORRUPTION"}),
@@ -84,10 +87,23 @@ TABLE = [
     ("warning", "memory 80.1 % > 80 %", {"system_context": system(memory=Memory(used_percent=80.1))}),
     ("warning", "disk 95 % > 85 %", {"system_context": system(disk=Disk(used_percent=95))}),
     ("warning", "disk 85.1 % > 85 %", {"system_context": system(disk=Disk(used_percent=85.1))}),
+    ("warning", "free disk 14.9 % < 15 %", {"system_context": system(disk=Disk(total_gb=1000, free_gb=149))}),
+    ("warning", "free disk 5 % < 15 %", {"system_context": system(disk=Disk(total_gb=1000, free_gb=50))}),
+    ("warning", "category NETWORK_CONNECTION, derived from the type: a connection was refused, reset or lost",
+     {"type": "ConnectionRefusedError"}),
     ("warning", "GPU temperature 85.5 °C > 85 °C",
      {"system_context": system(devices=[Device(temperature=50), Device(), Device(temperature=85.5)])}),
     ("warning", "recurring", {"recurring": True}),
     ("warning", "recurring", {"error_frequency": ErrorFrequency(recurring=True)}),
+    ("warning", "recurring: 3 in an hour, counted by the sender",
+     {"error_frequency": ErrorFrequency(similar_message=Frequencies(last_1h=3))}),
+    ("warning", "recurring: 12 in an hour, counted by the sender",
+     {"error_frequency": ErrorFrequency(recurring=False, same_type=Frequencies(12, 12, 12),
+                                        similar_message=Frequencies(last_1h=1))}),
+    ("warning", "recurring: 6 in six hours, counted by the sender",
+     {"error_frequency": ErrorFrequency(same_type=Frequencies(last_1h=2, last_6h=6))}),
+    ("info", "category TEST_FAILURE, derived from the message: a failed assertion in a test",
+     {"message": "assert 1 == 2"}),
     ("info", "category TEST_FAILURE, nothing above a threshold", {"error_category": "TEST_FAILURE"}),
     ("info", "category UNKNOWN_ERROR, nothing above a threshold", {"error_category": "UNKNOWN_ERROR"}),
     ("info", "category UNKNOWN_ERROR, nothing above a threshold", {}),
@@ -106,12 +122,14 @@ def test_severity_and_reason(severity: str, reason: str, fields: dict[str, objec
     "fields",
     [
         {"system_context": system(cpu=Cpu(percent=75), memory=Memory(used_percent=80), disk=Disk(used_percent=85))},
-        {"system_context": system(disk=Disk(total_gb=1000, free_gb=50))},
+        {"system_context": system(disk=Disk(total_gb=1000, free_gb=150))},
         {"system_context": system(disk=Disk(total_gb=0, free_gb=0))},
-        {"system_context": system(disk=Disk(free_gb=0))},
+        {"system_context": system(disk=Disk(total_gb=1000))},
+        {"system_context": system(disk=Disk(free_gb=0.1))},
         {"system_context": system(devices=[Device(temperature=85)])},
         {"hardware_context": status(overheating=False, memory_pressure=False, throttling=False)},
         {"error_frequency": ErrorFrequency(recurring=False)},
+        {"error_frequency": ErrorFrequency(False, Frequencies(2, 5, 900), Frequencies(2, 5, 900))},
         {"is_system_critical": False},
         {"system_context": SystemContext(), "hardware_context": HardwareContext()},
     ],
@@ -141,6 +159,38 @@ def test_all_reasons_are_told_the_highest_severity_first() -> None:
     )  # fmt: skip
 
 
+def test_the_counts_of_the_sender_have_the_thresholds_of_our_own() -> None:
+    counted = {"error_frequency": ErrorFrequency(similar_message=Frequencies(last_1h=9, last_6h=9))}
+    limits = Thresholds(recurring_per_hour=9, recurring_per_6_hours=8)
+    assert judge(thresholds=limits, **counted).reasons == ("recurring: 9 in six hours, counted by the sender",)
+    assert judge(thresholds=Thresholds(recurring_per_hour=9, recurring_per_6_hours=9), **counted).severity == "info"
+
+
+@pytest.mark.parametrize(
+    ("sent", "stored"),
+    [("Resource_Exhausted", "RESOURCE_EXHAUSTED"), (" network_timeout\n", "NETWORK_TIMEOUT"),
+     ("disk nearly  full", "DISK NEARLY  FULL"), ("größe", "GRÖSSE"), ("x" * 300, "X" * 256), ("a\x00b", "A\x00B"),
+     (" ", "UNKNOWN_ERROR"), ("", "UNKNOWN_ERROR"), (None, "UNKNOWN_ERROR"), ("unknown_error", "UNKNOWN_ERROR")],
+)  # fmt: skip
+def test_a_category_has_one_spelling(sent: str | None, stored: str) -> None:
+    assert seen(error_category=sent).category == stored
+
+
+@pytest.mark.parametrize("sent", ["UNKNOWN_ERROR", "TEST_FAILURE", "whatever"])
+def test_a_category_that_was_sent_is_kept(sent: str) -> None:
+    judged = judge(message="CUDA out of memory.", error_category=sent)
+    assert (judged.severity, judged.reasons) == ("info", (f"category {sent.upper()}, nothing above a threshold",))
+
+
+def test_deriving_is_a_setting() -> None:
+    report = ErrorReport(worker_id="w", message="CUDA out of memory.")
+    by_setting = [
+        conditions(report, recurring=False, thresholds=Thresholds(), derive_category=on).category
+        for on in (True, False)
+    ]
+    assert by_setting == ["RESOURCE_EXHAUSTED", "UNKNOWN_ERROR"]
+
+
 def test_flags() -> None:
     assert seen(error_category="COORDINATOR_FAILURE").system_critical
     assert not seen(error_category="WORKER_CRASHED").system_critical
@@ -159,6 +209,7 @@ def test_flags() -> None:
         ("warning_cpu_percent", 50, {"system_context": system(cpu=Cpu(percent=51))}, "warning"),
         ("warning_memory_percent", 50, {"system_context": system(memory=Memory(used_percent=51))}, "warning"),
         ("warning_disk_percent", 50, {"system_context": system(disk=Disk(used_percent=51))}, "warning"),
+        ("warning_disk_free_percent", 50, {"system_context": system(disk=Disk(total_gb=10, free_gb=4))}, "warning"),
         ("warning_gpu_celsius", 50, {"system_context": system(devices=[Device(temperature=51)])}, "warning"),
     ],
 )
@@ -175,6 +226,7 @@ MEASURED = [
     (Reason("disk 96 % > 95 %", "disk_percent", 96, 95), {"disk": Disk(used_percent=96)}),
     (Reason("disk 86 % > 85 %", "disk_percent", 86, 85), {"disk": Disk(used_percent=86)}),
     (Reason("free disk 4 % < 5 %", "disk_free_percent", 4, 5), {"disk": Disk(free_gb=40, total_gb=1000)}),
+    (Reason("free disk 10 % < 15 %", "disk_free_percent", 10, 15), {"disk": Disk(free_gb=100, total_gb=1000)}),
     (Reason("GPU temperature 90 °C > 85 °C", "gpu_celsius", 90, 85), {"devices": [Device(temperature=90), Device()]}),
 ]
 

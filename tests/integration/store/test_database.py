@@ -98,6 +98,28 @@ def test_an_older_file_is_migrated_and_keeps_its_rows(path: Path) -> None:
             assert db.execute("SELECT version FROM schema_version").fetchone() == (len(further),)
 
 
+def test_categories_and_blanks_of_an_older_file_are_corrected(path: Path) -> None:
+    spellings = ["network_x", " Network_X\n", "NETWORK_X", "kühlung"]
+    with duckdb.connect(str(path)) as db:
+        migrate(db, migrations()[:3])
+        for number, spelling in enumerate(spellings, 1):
+            old = row(event(number, cpu_percent=50.0 * number, gpu_celsius=82505.0 if number == 2 else -50.0))
+            db.execute(f"INSERT INTO errors VALUES ({', '.join('?' * len(old))})", (*old[:6], spelling, *old[7:]))
+        for statement in ("roll_minutes", "roll_counters"):
+            db.execute(named("write.sql")[statement], {"projected": 0})
+    database = opened(path)
+
+    def read(query: str) -> list[tuple[object, ...]]:
+        return database.read(lambda cursor: cursor.execute(query).fetchall())
+
+    for table in ("rollup", "counters"):
+        counted = read(f"SELECT error_category, sum(errors)::INT FROM {table} GROUP BY 1 ORDER BY 1")
+        assert counted == [("KÜHLUNG", 1), ("NETWORK_X", 3)]
+    measured = read("SELECT error_category, cpu_percent, gpu_celsius FROM errors ORDER BY id")
+    assert measured[:3] == [("NETWORK_X", 50, -50), ("NETWORK_X", 100, None), ("NETWORK_X", None, -50)]
+    database.disconnect()
+
+
 def test_a_migration_that_fails_changes_nothing(path: Path) -> None:
     with duckdb.connect(str(path)) as db:
         migrate(db, migrations())

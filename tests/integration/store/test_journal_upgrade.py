@@ -69,12 +69,13 @@ def values(database: Database, query: str) -> list[Any]:
 
 def test_both_files_are_taken_over_in_order_and_deleted(path: Path) -> None:
     old_database(path, event(1), event(2))
-    new = event(4, fingerprint="a" * 16, pattern="other", is_new_pattern=True)
+    new = event(4, category="network_x ", fingerprint="a" * 16, pattern="other", is_new_pattern=True)
     files = [old_journal(path, 0, [event(5)]), old_journal(path, 1, [event(2)], [event(3), new])]
     database = opened(path)
     assert values(database, "SELECT event_id FROM errors ORDER BY id") == ["e1", "e2", "e3", "e4", "e5"]
     assert values(database, "SELECT sum(errors) FROM counters") == [5]
     assert values(database, "SELECT sum(errors) FROM rollup") == [5]
+    assert values(database, "SELECT DISTINCT error_category FROM errors ORDER BY 1") == ["C", "NETWORK_X"]
     assert values(database, "SELECT pattern FROM patterns") == ["other"]
     assert values(database, "SELECT position FROM log_position") == [database.position] == [5]
     assert not any(file.exists() for file in files)

@@ -97,5 +97,8 @@ def test_text_of_every_kind_comes_back(store: Projected) -> None:
     texts = ["a\0b", "\u202eRTL", "😀", "<script>", "'; DROP TABLE errors; --", "%s %d {}", "\r\n\t", "x" * 8192]
     store.append([event(n, message=text, worker_id=text, type=text, category=text) for n, text in enumerate(texts)])
     errors = sorted(store.errors().errors, key=lambda error: error.id)
-    for name in ("message", "worker_id", "type", "error_category"):
+    for name in ("message", "worker_id", "type"):
         assert [getattr(error, name) for error in errors] == texts
+    assert [error.error_category for error in errors] == [
+        text.strip().upper()[:256] or "UNKNOWN_ERROR" for text in texts
+    ]

@@ -1,0 +1,194 @@
+"""Reads a report whose known fields do not all have their type. No value of a side field costs the report: what can be
+read as it is meant is read, everything else is dropped and named.
+
+What is a known field, and its type, follows from the structs of `exporter.events.report`.
+"""
+
+import types
+from collections.abc import Callable, Sequence
+from typing import Any, Final, NamedTuple, Union, get_args, get_origin, get_type_hints
+
+import msgspec
+
+from exporter.events import values
+from exporter.events.report import ErrorReport
+from exporter.events.values import UnreadableError, is_absent, kind
+
+MAX_WARNINGS: Final = 20  # of one report; a last one says how many more there are
+MAX_ITEMS: Final = 1_024  # devices or hardware types of one report that are read
+
+
+class Dropped(NamedTuple):
+    """A value that was not read. `field` is its path in the schema, one of `FIELDS`; `path` has the indices of items,
+    too. `expected` and `got` say in words what the field takes and what was sent."""
+
+    field: str
+    path: str
+    expected: str
+    got: str
+
+    @property
+    def warning(self) -> str:
+        return f"{self.path}: expected {self.expected}, got {self.got}: dropped"
+
+
+# Returns the value that was read, None if there is none; adds what it drops to the list. Gets a value that is not null,
+# and its path.
+_Reader = Callable[[Any, str, list[Dropped]], Any]
+
+
+def readable(sent: dict[str, Any]) -> tuple[dict[str, Any], list[Dropped]]:
+    """Returns the report `sent` with each known field in its type, None if it cannot be read, and what was dropped.
+    Unknown fields and `timestamp`, which has a reading of its own, are as sent. `sent` itself is not changed."""
+    dropped: list[Dropped] = []
+    return _report(sent, "", dropped), dropped
+
+
+def warnings_of(dropped: Sequence[Dropped]) -> tuple[str, ...]:
+    """Returns a sentence for each dropped value, `MAX_WARNINGS` at most, and one for the rest."""
+    named = [one.warning for one in dropped[:MAX_WARNINGS]]
+    more = len(dropped) - len(named)
+    return (*named, f"{more} more values were dropped") if more else tuple(named)
+
+
+def _value(read: Callable[[Any], Any], expected: str, field: str) -> _Reader:
+    def reader(value: Any, path: str, dropped: list[Dropped]) -> Any:
+        try:
+            return read(value)
+        except UnreadableError as error:
+            dropped.append(Dropped(field, path, expected, str(error)))
+            return None
+
+    return reader
+
+
+def _object(readers: dict[str, _Reader], field: str) -> _Reader:
+    def reader(value: Any, path: str, dropped: list[Dropped]) -> Any:
+        if not isinstance(value, dict):
+            if not is_absent(value):
+                dropped.append(Dropped(field, path, "an object", kind(value)))
+            return None
+        read = value.copy()
+        prefix = f"{path}." if path else ""
+        for name, read_item in readers.items():
+            if (item := value.get(name)) is not None:
+                read[name] = read_item(item, prefix + name, dropped)
+        return read
+
+    return reader
+
+
+def _objects(item: msgspec.Struct, read_item: _Reader, field: str) -> _Reader:
+    """Reads a list of objects. An item that is none becomes an empty object, so that the others keep their places. One
+    object alone is a list of one; in an object of objects, a key that is a number is the `index` of its item."""
+    names = set(item.__struct_fields__)
+
+    def reader(value: Any, path: str, dropped: list[Dropped]) -> Any:
+        if isinstance(value, dict) and value:
+            value = [value] if names & value.keys() else [_indexed(key, one) for key, one in value.items()]
+        if not isinstance(value, list):
+            if not is_absent(value) and value != {}:
+                dropped.append(Dropped(field, path, "an array", kind(value)))
+            return None
+        _note_length(value, field, path, dropped)
+        return [
+            {} if one is None else read_item(one, f"{path}[{place}]", dropped) or {}
+            for place, one in enumerate(value[:MAX_ITEMS])
+        ]
+
+    return reader
+
+
+def _texts(field: str) -> _Reader:
+    """Reads a list of texts; one text may have several, separated by commas."""
+    read_item = _value(values.text, "a string", f"{field}[]")
+
+    def reader(value: Any, path: str, dropped: list[Dropped]) -> Any:
+        if is_absent(value):
+            return None
+        if isinstance(value, str):
+            value = [part.strip() for part in value.split(",", MAX_ITEMS)]
+        if not isinstance(value, list):
+            dropped.append(Dropped(field, path, "an array", kind(value)))
+            return None
+        _note_length(value, field, path, dropped)
+        read = [
+            read_item(one, f"{path}[{place}]", dropped)
+            for place, one in enumerate(value[:MAX_ITEMS]) if one is not None
+        ]  # fmt: skip
+        return [one for one in read if one is not None]
+
+    return reader
+
+
+def _indexed(key: str, item: Any) -> Any:
+    return {"index": key, **item} if isinstance(item, dict) and key.isdigit() else item
+
+
+def _note_length(value: list[Any], field: str, path: str, dropped: list[Dropped]) -> None:
+    if len(value) > MAX_ITEMS:
+        dropped.append(Dropped(field, f"{path}[{MAX_ITEMS}:]", f"at most {MAX_ITEMS} items", str(len(value))))
+
+
+def _time(value: Any) -> Any:
+    """Passes on a timestamp, which has a reading of its own; only that cannot be kept in an event's JSON."""
+    if isinstance(value, float) and kind(value) != "a number":
+        raise UnreadableError(kind(value))
+    return value
+
+
+_SPECIAL: Final = {"message": values.long_text, "traceback": values.long_text, "event_id": values.identifier}
+
+
+def _reader_of(hint: Any, name: str, field: str) -> _Reader:
+    """Returns the reader of a field with the type `hint`."""
+    if name == "timestamp":
+        return _value(_time, "a time", field)
+    if name in _SPECIAL:
+        return _value(_SPECIAL[name], "a string", field)
+    kinds = [one for one in get_args(hint) if one is not type(None)] if _is_union(hint) else [hint]
+    (wanted,) = kinds
+    if wanted is str:
+        return _value(values.text, "a string", field)
+    if wanted is bool:
+        return _value(values.flag, "true or false", field)
+    if wanted is float:
+        return _value(lambda value: values.number(value, name), "a number", field)
+    if wanted is int:
+        return _value(lambda value: values.whole_number(value, name), "a whole number", field)
+    if get_origin(wanted) is list:
+        (item,) = get_args(wanted)
+        if item is str:
+            return _texts(field)
+        return _objects(item, _struct(item, f"{field}[]"), field)
+    return _struct(wanted, field)
+
+
+def _is_union(hint: Any) -> bool:
+    return get_origin(hint) in (Union, types.UnionType)
+
+
+def _struct(struct: Any, field: str) -> _Reader:
+    prefix = f"{field}." if field else ""
+    hints = get_type_hints(struct)
+    return _object({name: _reader_of(hints[name], name, prefix + name) for name in struct.__struct_fields__}, field)
+
+
+def _paths(struct: Any, prefix: str) -> list[str]:
+    """Returns the paths of the values in `struct`, containers included."""
+    found = []
+    for name, hint in get_type_hints(struct).items():
+        found.append(prefix + name)
+        for wanted in get_args(hint):
+            if get_origin(wanted) is list:
+                found.append(f"{prefix}{name}[]")
+                (item,) = get_args(wanted)
+                found += _paths(item, f"{prefix}{name}[].") if hasattr(item, "__struct_fields__") else []
+            elif hasattr(wanted, "__struct_fields__"):
+                found += _paths(wanted, f"{prefix}{name}.")
+    return found
+
+
+_report: Final = _struct(ErrorReport, "")
+# Of the fields whose values can be dropped; a report without a worker or with an unusable id is refused instead.
+FIELDS: Final = tuple([path for path in _paths(ErrorReport, "") if path not in ("worker_id", "event_id")])

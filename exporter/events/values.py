@@ -1,0 +1,139 @@
+"""Reads single values of a report as they are meant: "68" is a number, 1 is true, 17 is the name of a worker.
+
+Each function takes a plain JSON value that is not null. It returns the value in the type of its field, or None if the
+value says that there is none, such as "N/A". It raises `UnreadableError` for everything else.
+"""
+
+import json
+import math
+import re
+from typing import Any, Final
+
+MAX_LINES: Final = 1_000  # items of a list that become lines of a text, unless all of them are texts
+_LEAST: Final = -(2**63)
+_MOST: Final = 2**64
+_EXACT: Final = 2**53  # whole numbers above may have been rounded when they were written as a decimal fraction
+
+# "[N/A]" and "[Not Supported]" are nvidia-smi's. The words stand for a value that does not exist, as null does.
+_ABSENT: Final = frozenset({
+    "", "-", "--", "n/a", "na", "nan", "nil", "none", "not available", "not supported", "null", "undefined", "unknown",
+})  # fmt: skip
+_TRUE: Final = frozenset({"1", "true", "t", "yes", "y", "on", "active"})
+_FALSE: Final = frozenset({"0", "false", "f", "no", "n", "off", "inactive", "not active"})
+_NUMBER: Final = re.compile(r"([-+]?(?:[0-9]{1,40}(?:\.[0-9]{0,40})?|\.[0-9]{1,40})(?:[eE][-+]?[0-9]{1,4})?)\s*(.*)")
+_UNITS: Final = {
+    "percent": ("%",), "used_percent": ("%",), "memory_utilization": ("%",), "temperature": ("c", "°c"),
+    "frequency_mhz": ("mhz",), "total_gb": ("gb", "gib"), "available_gb": ("gb", "gib"), "free_gb": ("gb", "gib"),
+}  # fmt: skip
+
+
+class UnreadableError(ValueError):
+    """A value that has no meaning for its field. The message says what it is, as in "a string"."""
+
+
+def kind(value: Any) -> str:
+    """Returns what a JSON value is, in words."""
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return "true" if value else "false"
+        case int():
+            return "a whole number"
+        case float():
+            return "a number" if math.isfinite(value) else "a number out of range"
+        case str():
+            return "a string"
+        case list():
+            return "an array"
+    return "an object"
+
+
+def is_absent(value: Any) -> bool:
+    """Whether a value stands for no value: null, "N/A" and the like, or an empty list, which is PHP's empty object."""
+    return value is None or value == [] or (isinstance(value, str) and value.strip(" []").lower() in _ABSENT)
+
+
+def number(value: Any, name: str) -> float | None:
+    """Reads a number. `name` is that of the field: a text may end with the field's own unit, as in "93.5 %"."""
+    if isinstance(value, str):
+        if is_absent(value):
+            return None
+        match = _NUMBER.fullmatch(value.strip())
+        if not match or match[2].lower() not in ("", *_UNITS.get(name, ())):
+            raise UnreadableError(kind(value))
+        value = int(match[1]) if match[1].lstrip("+-").isdigit() else float(match[1])
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise UnreadableError(kind(value))
+    if not (math.isfinite(value) if isinstance(value, float) else _fits(value)):
+        raise UnreadableError("a number out of range")
+    return value
+
+
+def whole_number(value: Any, name: str) -> int | None:
+    """Reads a whole number, also one that is written as 8.0."""
+    read = number(value, name)
+    if isinstance(read, float):
+        if not read.is_integer():
+            raise UnreadableError("a number with a fraction")
+        read = int(read)
+        if not _fits(read):
+            raise UnreadableError("a number out of range")
+    return read
+
+
+def flag(value: Any) -> bool | None:
+    """Reads true or false, also as 0 and 1 or as a word."""
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, int | float) and value in (0, 1):
+        return bool(value)
+    if isinstance(value, str):
+        word = value.strip().lower()
+        if word in _TRUE or word in _FALSE:
+            return word in _TRUE
+        if is_absent(value):
+            return None
+    raise UnreadableError(kind(value))
+
+
+def text(value: Any) -> str:
+    """Reads a text, also a number. A whole number has no fraction: 7.0 is "7"."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise UnreadableError(kind(value))
+    if isinstance(value, float) and value.is_integer() and abs(value) < _EXACT:
+        value = int(value)
+    if not (math.isfinite(value) if isinstance(value, float) else _fits(value)):
+        raise UnreadableError("a number out of range")
+    return str(value)
+
+
+def identifier(value: Any) -> str:
+    """Reads the id of an error, as `text`, but no number that may have been rounded: two ids could become one."""
+    read = text(value)
+    if isinstance(value, float) and not read.lstrip("-").isdigit():
+        raise UnreadableError("a number that is not whole")
+    return read
+
+
+def long_text(value: Any) -> str | None:
+    """Reads a message or a traceback: a text, or a list of lines. Anything else becomes its JSON."""
+    if isinstance(value, str):
+        return value
+    if value in ([], {}):
+        return None
+    if isinstance(value, list) and all(isinstance(line, str) for line in value):
+        return ("" if value[0].endswith("\n") else "\n").join(value)
+    if isinstance(value, list) and len(value) <= MAX_LINES:
+        return "\n".join([line if isinstance(line, str) else _as_json(line) for line in value])
+    return _as_json(value) if isinstance(value, list | dict | bool) else text(value)
+
+
+def _as_json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _fits(value: int) -> bool:
+    return _LEAST <= value < _MOST

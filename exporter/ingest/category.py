@@ -1,0 +1,99 @@
+"""The category of a report: as sent, in one spelling, or derived from type and message if there is no doubt. Pure."""
+
+import re
+from functools import lru_cache
+from typing import Final, NamedTuple
+
+from exporter.events.report import MAX_LABEL, UNKNOWN_CATEGORY
+from exporter.ingest.category_rules import ASSERTION_TEXT, ASSERTIONS, IN_A_TEST, RULES, Rule
+
+MAX_TEXT: Final = 1_024  # characters of a message that are read at its start, and as many at its end
+MAX_TRACEBACK: Final = 16_384  # characters at the end of a traceback that are searched for a test
+TEST_FAILURE: Final = "TEST_FAILURE"
+_NOT_IN_A_NAME: Final = re.compile(r"\W+")
+_EXCEPTION: Final = re.compile(r"(?:E +)?(?:assert |[\w.]*(?:Error|Exception|Failure|Exit|Interrupt|Timeout)\b)")
+# Words by which a line speaks about an error instead of reporting it: before the phrase or in it, only before it, and
+# anywhere. They count as whole words, not as parts of a path or of a host name.
+_ABOUT: Final = re.compile(
+    r"(?<![\w./-])(?:expect(?:s|ed|ing)?|should|asserts?|contains?|match(?:es)?|handl(?:es|ing of)"
+    r"|recover(?:s|ed|y) from|ignor(?:es?|ed)|avoid(?:s|ed)?|how to|see|docs?|documentation|runbook|for example)"
+    r"(?![\w/-]|\.\w)",
+    re.IGNORECASE,
+)
+_NEGATED: Final = re.compile(r"\b(?:(?:did|do|does|was|were|is|are) not|never|no longer|without)\b", re.IGNORECASE)
+_PRETENDED: Final = re.compile(
+    r"\b(?:expected|simulat\w+|inject\w+|mock(?:ed|s|ing)?|faked?|pretend\w*)\b", re.IGNORECASE
+)
+
+
+class Category(NamedTuple):
+    """`name` is in upper case. `derived` says from what and why, None if the sender gave the category."""
+
+    name: str
+    derived: str | None
+
+
+_GATES: Final = [(gate, place) for place, rule in enumerate(RULES) for gate in rule.gates]
+UNKNOWN: Final = Category(UNKNOWN_CATEGORY, None)
+
+
+@lru_cache(1024)
+def sent_category(text: str) -> Category | None:
+    """Returns a category as it is stored: in upper case, without blanks around it, cut to `MAX_LABEL` characters. None
+    if nothing is left."""
+    name = text.strip().upper()[:MAX_LABEL].rstrip()
+    return Category(name, None) if name else None
+
+
+def stored_category(text: str) -> str:
+    """Returns the spelling of a category by which it is stored, counted and filtered."""
+    return (sent_category(text) or UNKNOWN).name
+
+
+def derived_category(type_: str | None, message: str | None, traceback: str | None) -> Category:
+    """Returns the category of a report that was sent without one; `UNKNOWN` in doubt."""
+    is_assertion, by_type = _of_type(type_ or "")
+    lines = _lines(message or "")
+    if is_assertion or any(map(ASSERTION_TEXT.match, lines)):
+        in_test = not traceback or IN_A_TEST.search(traceback[-MAX_TRACEBACK:])
+        by = "type" if is_assertion else "message"
+        return Category(TEST_FAILURE, f"derived from the {by}: a failed assertion in a test") if in_test else UNKNOWN
+    text = "\n".join(lines).lower()
+    possible = [place for gate, place in _GATES if gate in text]
+    if not possible and by_type is None:
+        return UNKNOWN
+    for place, rule in enumerate(RULES):
+        if place in possible and (found := _found(rule, lines)) is not None:
+            return Category(rule.category, f"derived from the message: {rule.name.format(found)}")
+        if place == by_type:
+            return Category(rule.category, f"derived from the type: {rule.name}")
+    return UNKNOWN
+
+
+@lru_cache(1024)
+def _of_type(type_: str) -> tuple[bool, int | None]:
+    """Returns whether a type is a failed assertion, and the place of the first rule that has the type."""
+    words = set(_NOT_IN_A_NAME.split(type_))
+    return bool(words & ASSERTIONS), next((place for place, rule in enumerate(RULES) if words & rule.types), None)
+
+
+def _lines(message: str) -> list[str]:
+    """Returns the lines of a message that say what happened: the first, the last, and those that end a traceback, also
+    in the form of pytest."""
+    if len(message) > 2 * MAX_TEXT:
+        message = message[:MAX_TEXT] + "\n" + message[-MAX_TEXT:].partition("\n")[2]
+    if "\n" not in message:
+        return [message.strip()]
+    lines = [line.rstrip() for line in message.strip().split("\n")]
+    return [lines[0], *[line for line in lines[1:-1] if _EXCEPTION.match(line)], lines[-1]]
+
+
+def _found(rule: Rule, lines: list[str]) -> str | None:
+    """Returns the group of the rule's pattern, "" if it has none, or None if no line matches."""
+    for line in lines:
+        match = rule.pattern.search(line)
+        if match and not (
+            _ABOUT.search(line, 0, match.end()) or _NEGATED.search(line, 0, match.start()) or _PRETENDED.search(line)
+        ):
+            return next(filter(None, match.groups()), "")
+    return None

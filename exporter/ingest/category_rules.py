@@ -1,0 +1,247 @@
+"""The table by which an absent category is derived from a report's type and message. `category.py` applies it.
+
+A rule matches only what leaves no doubt. Its phrases are therefore the ways in which programs write the error: at the
+start of a line or behind ": ", "] " and the like (`START`), and at the end of the line or before a preposition (`END`).
+Prose that mentions the words ("a test for CUDA out of memory errors") does not match.
+"""
+
+import re
+from typing import Final, NamedTuple
+
+# XIDs for which NVIDIA's catalogue says that the GPU has to be reset or the machine to be restarted. Left out are those
+# of the application (13, 31, 43, 45, 68, 69, …), those that a restart of the application clears (94), those that need
+# nothing at once (63, 92), those that depend on further values (144 to 150), and 109: applications cause it, too.
+RESET_XIDS: Final = (46, 48, 62, 64, 74, 79, 95, 110, 119, 120, 136, 140, 143, 156, 158)
+
+START: Final = r"(?:^|(?<=[:\])>|,=] )|(?<=- )|(?<=ERROR )|(?<=FATAL )|(?<=CRITICAL ))"
+END: Final = (
+    r"(?=$|[.,:;!)\]}'\"|[]|\s*\(|\s+\[|\s+-\s"
+    r"|\s+(?:on|in|at|while|when|during|for|from|to|of|by|after|with|trying|signal)\b)"
+)
+_XID: Final = rf"({'|'.join(map(str, RESET_XIDS))})(?!\d|\.\d)"
+_AFTER_XID: Final = r"(?=$|[.,:;!)\]}]|\s*\(|\s+(?:on|at|detected|occurred|reported|received|GPU|pid)\b)"
+_CODE: Final = r"(?:13[245679]|-(?:4|6|7|8|9|11)|3221225477|0xC0000005)(?!\w|\.\d)"  # 128 + a signal, or Windows' own
+_FATAL: Final = r"SIG(?:SEGV|KILL|BUS|ABRT|ILL|FPE)"
+_SIGNAL: Final = rf"(?:{_FATAL}|(?:signal )?(?:number )?(?:4|6|7|8|9|11)(?!\w|\.\d)|Segmentation fault|Bus error)"
+_ENDED: Final = r"\b(?:exit(?:ed|s)?|terminated|finished|died|failed|crashed|killed|stopped|ended|completed)\b"
+# The beginning of a line about a worker or a part of it. A failed command of a worker is not the end of the worker.
+_PART: Final = (
+    r"^(?!command\b).{0,120}?"
+    r"\b(?:worker|node|rank|process|container|pod|job|task|executor|trainer|child|agent|replica|runner|instance)s?\b"
+    r".{0,80}?"
+)
+
+
+class Rule(NamedTuple):
+    """Derives `category`, with `name` as the reason. It matches a type that has one of `types` among its words
+    (`torch.cuda.OutOfMemoryError` has three), or a line of the message that has `pattern`. The pattern is tried only if
+    the message in lower case has one of `gates`, because that is cheap to find out. `{}` in a name is the group of the
+    pattern."""
+
+    category: str
+    name: str
+    types: frozenset[str]
+    gates: tuple[str, ...]
+    pattern: re.Pattern[str]
+
+
+def _rule(category: str, name: str, *, gates: str, phrases: str = "", anywhere: str = "", types: str = "") -> Rule:
+    """`phrases` and `anywhere` are regular expressions, one a line; `phrases` count between `START` and `END` only.
+    `gates` are separated by "|", `types` by blanks."""
+    patterns = [line.strip() for line in anywhere.splitlines() if line.strip()]
+    if phrases:
+        patterns.append(f"{START}(?:{'|'.join([line.strip() for line in phrases.strip().splitlines()])}){END}")
+    pattern = re.compile("|".join(patterns), re.IGNORECASE)
+    return Rule(category, name, frozenset(types.split()), tuple(gates.split("|")), pattern)
+
+
+# A failed assertion: the types of the usual test frameworks, and the texts of pytest.
+ASSERTIONS: Final = frozenset(
+    {"AssertionError", "AssertionFailedError", "ComparisonFailure", "MultipleFailuresError", "TestFailure", "Failed"}
+)
+ASSERTION_TEXT: Final = re.compile(r"(?:E +)?(?:assert |AssertionError\b|Failed: |_pytest\.outcomes\.Failed\b)")
+# What a traceback shows if a test ran: names of files and functions by the conventions of pytest, unittest, Go, JUnit
+# and the frameworks for JavaScript.
+IN_A_TEST: Final = re.compile(
+    r"[\\/]tests?[\\/]|\btest_\w+\.py|\w_tests?\.\w|\bconftest\.py|\bin test|_pytest|[\\/]unittest[\\/]|\btests?/"
+    r"|\.(?:test|spec)\.[cm]?[jt]sx?\b|\w(?:Tests?|Spec|IT)\.(?:java|kt|scala|cs)\b"
+)
+
+RULES: Final[tuple[Rule, ...]] = (
+    _rule(
+        "RESOURCE_EXHAUSTED",
+        "out of memory on a GPU",
+        phrases=r"""
+            (?:CUDA|HIP|ROCm|XPU|MPS|GPU)\b[^.;'"]{0,30}\bout of memory
+            CUDA_ERROR_OUT_OF_MEMORY
+            cudaErrorMemoryAllocation
+            hipErrorOutOfMemory
+            CU(?:BLAS|DNN|SOLVER|SPARSE)_STATUS_ALLOC_FAILED
+            OOM when allocating tensor
+            RESOURCE_EXHAUSTED: out of memory
+        """,
+        gates="out of memory|out_of_memory|memoryallocation|alloc_failed|oom when|outofmemory",
+    ),
+    _rule(
+        "HARDWARE_NOT_AVAILABLE",
+        "XID {}, which needs a reset or replacement of the GPU",
+        anywhere=rf"""
+            NVRM: Xid \([^)]{{1,40}}\): {_XID}
+            (?<![a-z])xid(?:s|[ _]?errors?|[ _]code)?\s?(?:\([^)]{{1,40}}\))?\s?[:=#(]?\s{{0,3}}{_XID}{_AFTER_XID}
+            XID_ERRORS\{{[^}}]{{0,200}}err_code="{_XID}"
+        """,
+        gates="xid",
+    ),
+    _rule(
+        "HARDWARE_NOT_AVAILABLE",
+        "the GPU is lost or needs a reset",
+        phrases=r"""
+            (?:the )?GPU(?: \S+)? (?:has )?fallen off the bus
+            (?:the )?GPU is lost
+        """,
+        anywhere=r"recovery action changed from .{1,40} to 0x\w+ \((?:Drain and Reset|GPU Reset|Node Reboot)",
+        types="NVMLError_GpuIsLost",
+        gates="fallen off the bus|gpu is lost|recovery action changed",
+    ),
+    _rule(
+        "WORKER_CRASHED",
+        "killed because memory ran out",
+        phrases=r"""
+            (?:Memory cgroup )?out of memory: Killed process(?: \d+)?
+            OOM[ -]?Killed(?: exit code:? 137)?
+            (?:[\w.-]+ )?invoked oom-killer
+            oom-kill
+            Detected \d+ oom[-_]kill events?
+            (?:the )?(?:task|worker|node) was killed due to the node running low on memory
+        """,
+        anywhere=rf"""
+            (?:reason\W{{1,3}}|\b(?:was|been|got) )OOM[ -]?Killed\b{END}
+            \bkilled by the (?:kernel |cgroup |kernel's |Linux )?(?:OOM|out[ -]of[ -]memory)[ -](?:killer|handler)
+        """,
+        gates="oom|out of memory: killed|low on memory|of-memory handler|of memory killer",
+    ),
+    _rule(
+        "WORKER_CRASHED",
+        "ended by a signal",
+        phrases=rf"""
+            (?:Fatal Python error: )?(?:Segmentation fault|Bus error)(?: \(core dumped\))?
+            (?:signal )?SIG(?:SEGV|BUS)
+            (?:Program |Process )?(?:received|caught|got)(?: fatal)?(?: signal)? {_FATAL}
+            signal \d+ \({_FATAL}\) received
+            {_ENDED}(?: \w+){{0,3}} (?:by|with|on|due to):? (?:signal[: ]*)?<?(?:Signals\.)?{_SIGNAL}
+        """,
+        anywhere=rf"""
+            {_PART}{_ENDED}(?: \w+){{0,3}}? ?(?:by|with|on|due to|:)?:? ?(?:signal[: ]*){_SIGNAL}
+            {_PART} is killed by signal: (?:Killed|Segmentation fault|Bus error)
+        """,
+        gates="segmentation fault|bus error|sigsegv|sigbus|sigkill|sigabrt|signal",
+    ),
+    _rule(
+        "WORKER_CRASHED",
+        "exit code of a crash or a kill",
+        phrases=rf"""
+            (?:{_ENDED}:? )?\(?(?:with )?(?:exit ?(?:code|status)|exitcode|rc)(?: is|:| =|=)? ?{_CODE}
+            exited (?:with )?{_CODE}
+        """,
+        anywhere=rf"{_PART}{_ENDED}.{{0,30}}?\b(?:code|status|exitcode|with|:)[:= ]{{1,3}}{_CODE}{END}",
+        gates="exit|code|status",
+    ),
+    _rule(
+        "WORKER_CRASHED",
+        "a worker or node is gone",
+        phrases=r"""
+            node(?: \S{1,60})?(?: is)? (?:down|unreachable|not responding|lost)(?! for maintenance)
+            node down: .+
+            (?:worker|node) \S{1,60} (?:is |has |status is now:? )*(?:crashed|died|NodeNotReady)
+            NodeNotReady
+            worker \S{1,60} crashed while running \S+
+            the (?:actor|worker|node|raylet) died(?: unexpectedly)?(?: before .+)?
+            a (?:worker )?process in the process pool was terminated abruptly.*
+        """,
+        anywhere=r"""
+            \bDUE TO NODE FAILURE\b
+            ^DataLoader worker \(pid\(?s?\)? [\d, ]+\) exited unexpectedly
+        """,
+        types="WorkerCrashedError ActorDiedError NodeDiedError BrokenProcessPool WorkerLostError KilledWorker",
+        gates="node|crashed|died|abruptly|exited unexpectedly",
+    ),
+    _rule(
+        "RESOURCE_EXHAUSTED",
+        "no space left on a disk",
+        phrases=r"""
+            (?<!inotify_add_watch: )no space left on device
+            ENOSPC(?!: System limit)
+            there is not enough space on the disk
+            (?:database or )?disk is full
+        """,
+        gates="no space left|enospc|not enough space on the disk|disk is full",
+    ),
+    _rule(
+        "NETWORK_DNS",
+        "a host name is not resolved",
+        phrases=r"""
+            Name or service not known
+            Temporary failure in name resolution
+            nodename nor servname provided.*
+            getaddrinfo (?:ENOTFOUND|EAI_AGAIN|failed).*
+            (?:lookup \S+(?: on \S+)?: )?no such host
+            could not resolve host(?:name)?.*
+            (?:failed to resolve|cannot resolve) (?:host )?\S+
+            NXDOMAIN
+        """,
+        anywhere=r"\bnet::ERR_NAME_NOT_RESOLVED\b",
+        types="gaierror NameResolutionError UnknownHostException ClientConnectorDNSError",
+        gates="name or service|name resolution|nodename nor|getaddrinfo|no such host|resolve|nxdomain|err_name_not",
+    ),
+    _rule(
+        "NETWORK_TIMEOUT",
+        "a connection or a collective operation timed out",
+        phrases=r"""
+            connection (?:to \S+(?: port \d+)? )?timed out
+            (?:connect |read )?ETIMEDOUT(?: \S+)?
+            (?:(?:dial|read|write) (?:tcp|udp) \S+: )?i/o timeout
+            read timed out
+            \[Errno (?:60|110)\] operation timed out
+            Watchdog caught collective operation timeout
+            some NCCL operations have failed or timed out
+        """,
+        anywhere=r"\bnet::ERR_(?:CONNECTION_)?TIMED_OUT\b",
+        types="""ConnectTimeout ConnectTimeoutError ReadTimeout ReadTimeoutError ConnectionTimeout
+            ConnectionTimeoutError SocketTimeoutException SocketTimeoutError ServerTimeoutError""",
+        gates="timed out|etimedout|i/o timeout|operation timeout|timed_out",
+    ),
+    _rule(
+        "NETWORK_CONNECTION",
+        "a connection was refused, reset or lost",
+        phrases=r"""
+            connection (?:refused|reset|aborted)(?: by (?:remote )?(?:peer|host))?
+            connection closed by (?:remote )?(?:peer|host)
+            (?:connect |read |write )?(?:ECONNREFUSED|ECONNRESET|ECONNABORTED|EHOSTUNREACH|ENETUNREACH)(?: \S+)?
+            no route to host
+            network is unreachable
+            (?:remote end|server) closed connection without response
+            ncclRemoteError
+            NET/IB ?: Got completion
+        """,
+        anywhere=r"""
+            \bnet::ERR_CONNECTION_(?:REFUSED|RESET|CLOSED|ABORTED)\b
+            \bnet::ERR_(?:INTERNET_DISCONNECTED|NETWORK_CHANGED)\b
+        """,
+        types="""ConnectionError ConnectionRefusedError ConnectionResetError ConnectionAbortedError NewConnectionError
+            ConnectException NoRouteToHostException ClientConnectorError ServerDisconnectedError RemoteDisconnected""",
+        gates="connection|econn|unreach|no route to host|ncclremoteerror|net/ib|err_",
+    ),
+    _rule(
+        "RESOURCE_EXHAUSTED",
+        "out of memory",
+        phrases=r"""
+            java\.lang\.OutOfMemoryError
+            MemoryError
+            \[Errno 12\] cannot allocate memory
+            DefaultCPUAllocator: can't allocate memory
+            std::bad_alloc
+        """,
+        types="OutOfMemoryError CUDAOutOfMemoryError MemoryError ResourceExhaustedError OutOfMemoryException",
+        gates="memoryerror|cannot allocate memory|can't allocate memory|bad_alloc",
+    ),
+)
