@@ -53,9 +53,9 @@ class Push(msgspec.Struct, frozen=True):
 class Labels(NamedTuple):
     """The labels that identify an alert. They do not change while it fires. `as_json` adds the label `source`.
 
-    `fingerprint` is the pattern id that the error had when it was accepted, also after a restart: no error gets a second
-    alert because its pattern became part of a family meanwhile. The name is that of the time before families, so that
-    silences and routes go on."""
+    `fingerprint` is the pattern id that the error had when it was accepted, also after a restart: no error gets a
+    second alert because its pattern became part of a family meanwhile. The label has this name from before there were
+    families, so that silences and routes go on."""
 
     alertname: str
     severity: str
