@@ -13,7 +13,7 @@ from typing import Final
 from aiohttp import web
 
 from exporter.config import Settings
-from exporter.http import pages, reads, reports
+from exporter.http import pages, patterns, reads, reports
 from exporter.http.hosts import KnownHosts
 from exporter.http.responses import HOSTS, SERVICE, allow_origin, answer_errors, preflight
 from exporter.service import Service
@@ -32,7 +32,11 @@ API: Final = (
     web.get("/api/errors/facets", reads.facets),
     web.get("/api/errors/{id}", reads.error),
     web.get("/api/patterns", reads.patterns),
-    web.get("/api/patterns/{fingerprint}", reads.pattern),
+    web.get("/api/patterns/decisions", reads.decisions),
+    web.post("/api/patterns/decisions/{number}/undo", patterns.undo),
+    web.get("/api/patterns/{id}", reads.pattern),
+    web.post("/api/patterns/{id}/merge", patterns.merge),
+    web.post("/api/patterns/{id}/split", patterns.split),
     web.get("/api/openapi.json", reads.openapi),
     web.get("/metrics", reads.metrics),
     web.get("/-/healthy", reads.healthy),

@@ -19,6 +19,7 @@ from exporter.config import Settings
 from exporter.events.event import ErrorEvent, decode_batch
 from exporter.events.outcome import Outcome
 from exporter.ingest.ingest import Ingest, Repeat
+from exporter.ingest.past import Reassigned
 from exporter.ingest.pipeline import Pipeline
 from exporter.live.hub import Live
 from exporter.log import LogError
@@ -111,6 +112,7 @@ class Service:
             capacity_bytes=settings.queue_bytes,
             linger=settings.linger_ms / 1000,
         )
+        self.store.on_reassigned = self._reassigned
         self.errors.resume(state)
         self.errors.clock_offsets = self.ingest.pipeline.times.offsets.found
         self.live = Live(self.log)
@@ -207,6 +209,10 @@ class Service:
         _log.error("a batch could not be appended: %s", error)
         self.append_failure = str(error)
         self.metrics.database_errors.inc()
+
+    def _reassigned(self, changed: Reassigned) -> None:
+        """Takes over changed pattern ids."""
+        self.errors.replace_patterns(self.ingest.pipeline.reassign(changed))
 
     def _projected(self, position: int) -> None:
         """Lets the log delete what the database has and every reader has finished. A reader that is more than

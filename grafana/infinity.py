@@ -81,14 +81,14 @@ def top_patterns(title: str, description: str) -> core.Panel:
     """Returns a table of the patterns of the last 24 hours, the most frequent first. A pattern links to its errors."""
     number = {"unit": COUNT, **NARROW}
     columns = [
-        Column("pattern", "Pattern", {"links": [page("Errors of this pattern", fingerprint=cell("Fingerprint"))]}),
+        Column("pattern", "Pattern", {"links": [page("Errors of this pattern", pattern=cell("Pattern id"))]}),
         Column("category", "Category"),
         Column("occurrences", "Errors", number),
         Column("critical", "Critical", number),
         Column("workers", "Workers", number),
         Column("ever_first_seen", "First", TIME),
         Column("last_seen", "Last", TIME),
-        Column("fingerprint", "Fingerprint", {"custom_width": 150}),
+        Column("pattern_id", "Pattern id", {"custom_width": 150}),
     ]
     asked = Asked("/api/patterns", "data.patterns", columns, {"time_range": "24", "limit": "50"})
     return listed(title, description, asked)

@@ -53,7 +53,11 @@ class Push(msgspec.Struct, frozen=True):
 
 
 class Labels(NamedTuple):
-    """The labels that identify an alert. They do not change while it fires. `as_json` adds the label `source`."""
+    """The labels that identify an alert. They do not change while it fires. `as_json` adds the label `source`.
+
+    `fingerprint` is the pattern id that the error had when it was accepted, also after a restart: no error gets a
+    second alert because its pattern became part of a family meanwhile. The label has this name from before there were
+    families, so that silences and routes go on."""
 
     alertname: str
     severity: str
@@ -169,7 +173,7 @@ def labels_of(event: ErrorEvent, alertname: str) -> Labels:
         event.severity,
         one_line(event.category, MAX_ALERT_LABEL),
         one_line(event.type, MAX_ALERT_LABEL),
-        event.fingerprint,
+        event.pattern_id or event.fingerprint,
         "true" if event.is_system_critical else "",
         one_line(event.worker_id, MAX_ALERT_LABEL),
     )
@@ -189,6 +193,7 @@ def annotations_of(event: ErrorEvent, push: Push) -> dict[str, str]:
         "worker": worker,
         "reasons": one_line("; ".join(event.reasons), 500),
         "error_id": str(event.id),
+        "error_fingerprint": event.fingerprint,
         "permalink": f"{push.page_url}/error-visualization?error={event.id}",
         "runbook_url": f"{push.runbook_url}/{alertname}.md" if push.runbook_url else "",
     }

@@ -14,12 +14,14 @@ from exporter.events.outcome import Outcome
 from exporter.events.report import ErrorReport
 from exporter.http.answers import BatchResult, Failure, Healthy, Ready, Reset, Success
 from exporter.http.parameters import Sending
-from exporter.store.parameters import ErrorPaging, Filters, PatternPaging, TimeRange
+from exporter.store.decisions import Decided, Merge, MergeRequest, Split, SplitRequest, Undo
+from exporter.store.parameters import Comparison, ErrorPaging, Filters, PatternPaging, TimeRange
 from exporter.store.queries import (
     GetError,
     GetFacets,
     GetOverview,
     GetPattern,
+    ListDecisions,
     ListErrors,
     ListPatterns,
     Read,
@@ -38,7 +40,8 @@ BATCH_KEY: Final[Schema] = KEY | {"description": "report number N, from 0, gets 
 
 class Operation(NamedTuple):
     """One request. `read` is the read that answers it, or the type of its answer; `parameters` are declarations of
-    query parameters; `body` has a type for each content type; `failures` are HTTP statuses."""
+    query parameters; `body` has a type for each content type; `failures` are HTTP statuses; `path_type` has a field for
+    each parameter of the path, if `read` does not."""
 
     method: str
     path: str
@@ -48,6 +51,7 @@ class Operation(NamedTuple):
     parameters: tuple[type[Struct], ...] = ()
     body: dict[str, Any] = {}  # noqa: RUF012  # never changed
     headers: tuple[Schema, ...] = ()
+    path_type: type[Struct] | None = None
 
     @property
     def success(self) -> Any:
@@ -70,7 +74,14 @@ OPERATIONS: Final = (
     Operation("get", "/api/errors/{id}", "One error", GetError, (400, 404, 503)),
     Operation("get", "/api/patterns", "The most frequent patterns", ListPatterns, (400, 503),
               (TimeRange, PatternPaging)),
-    Operation("get", "/api/patterns/{fingerprint}", "One pattern", GetPattern, (400, 404, 503), (TimeRange,)),
+    Operation("get", "/api/patterns/decisions", "Merges and splits by hand, newest first", ListDecisions, (400, 503)),
+    Operation("post", "/api/patterns/decisions/{number}/undo", "Undo a merge or a split", Decided, (403, 404, 409, 503),
+              path_type=Undo),
+    Operation("get", "/api/patterns/{id}", "One pattern", GetPattern, (400, 404, 503), (TimeRange, Comparison)),
+    Operation("post", "/api/patterns/{id}/merge", "Make a pattern part of another one", Decided,
+              (400, 403, 404, 413, 415, 503), body={JSON: MergeRequest}, path_type=Merge),
+    Operation("post", "/api/patterns/{id}/split", "Make fingerprints of a pattern patterns of their own", Decided,
+              (400, 403, 404, 413, 415, 503), body={JSON: SplitRequest}, path_type=Split),
     Operation("get", "/-/healthy", "The process answers", Healthy, ()),
     Operation("get", "/-/ready", "A report could be stored now", Ready, (503,)),
 )  # fmt: skip
@@ -111,7 +122,7 @@ def _described(operation: Operation, known: dict[str, Schema]) -> Schema:
     for status in sorted({403, *operation.failures}):  # 403: of any request whose header Host is not allowed
         responses[str(status)] = _response("see `message` and `field`", known[str(Failure)])
     names = re.findall(r"{(\w+)}", operation.path)
-    fields = _properties(operation.read) if names else {}
+    fields = _properties(operation.path_type or operation.read) if names else {}
     if missing := set(names) - set(fields):
         raise TypeError(f"{operation.path}: {operation.read.__name__} has no field for {', '.join(missing)}")
     in_path = [{"name": name, "in": "path", "required": True, "schema": fields[name]} for name in names]

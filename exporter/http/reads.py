@@ -13,12 +13,13 @@ from exporter.http.openapi import document
 from exporter.http.parameters import parse, refuse_unknown
 from exporter.http.responses import SERVICE, ApiError, check_origin, failure, success
 from exporter.ingest.clock_offsets import advice
-from exporter.store.parameters import ErrorPaging, Filters, PatternPaging, TimeRange
+from exporter.store.parameters import Comparison, ErrorPaging, Filters, PatternPaging, TimeRange
 from exporter.store.queries import (
     GetError,
     GetFacets,
     GetOverview,
     GetPattern,
+    ListDecisions,
     ListErrors,
     ListPatterns,
     Read,
@@ -70,12 +71,19 @@ async def patterns(request: web.Request) -> web.Response:
 
 
 async def pattern(request: web.Request) -> web.Response:
-    """GET /api/patterns/{fingerprint}: one pattern, the workers that reported it, its newest errors."""
-    given = parse(request, TimeRange)
-    fingerprint = request.match_info["fingerprint"]
-    words = f"there is no error of the pattern {fingerprint} in this time range"
-    query = GetPattern(fingerprint=fingerprint, hours=given.hours, now=_now())
-    return await _answer(request, query, ApiError(404, words, field="fingerprint"))
+    """GET /api/patterns/{id}: one pattern, why its errors are one, the workers that reported it, its newest errors."""
+    given, more = parse(request, TimeRange, Comparison)
+    id_ = request.match_info["id"]
+    words = f"there is no error of the pattern {id_} in this time range"
+    missing = ApiError(404, words, field="fingerprint")  # as before patterns had ids: answers never change
+    query = GetPattern(id=id_, hours=given.hours, now=_now(), compare=more.compare)
+    return await _answer(request, query, missing)
+
+
+async def decisions(request: web.Request) -> web.Response:
+    """GET /api/patterns/decisions: all merges and splits by hand, newest first."""
+    refuse_unknown(request)
+    return await _answer(request, ListDecisions())
 
 
 async def metrics(request: web.Request) -> web.Response:

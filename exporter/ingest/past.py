@@ -3,7 +3,9 @@
 import datetime as dt
 from typing import NamedTuple
 
-from msgspec import Struct
+from msgspec import Struct, field
+
+from exporter.patterns.families import Family
 
 
 class KnownId(NamedTuple):
@@ -18,7 +20,25 @@ class KnownId(NamedTuple):
 class Past(Struct):
     """Times are aware and in UTC."""
 
-    recurrences: dict[str, list[dt.datetime]]  # fingerprint → times of the last six hours, oldest first
+    recurrences: dict[str, list[dt.datetime]]  # pattern id → times of the last six hours, oldest first
     known_ids: list[KnownId]  # of the newest events, oldest first
     known_ids_since: dt.datetime | None  # receipt of the oldest of them; None if they are all there are
     known_patterns: list[str]  # fingerprints
+    old_patterns: list[str] = []  # those of `known_patterns` that are of version 1
+    assigned: "Reassigned" = field(default_factory=lambda: Reassigned([], {}, True))
+
+
+class KnownFamily(NamedTuple):
+    """A family, with as many members as `family_of` needs, and the pattern id of the fingerprints that fit it."""
+
+    family: Family
+    pattern_id: str
+
+
+class Reassigned(Struct):
+    """Changed pattern ids: pairs of fingerprint and pattern id, and all families of each scope that changed.
+    `complete`: this is all there is; the pattern id of every other fingerprint is the fingerprint."""
+
+    ids: list[tuple[str, str]]
+    families: dict[str, list[KnownFamily]]
+    complete: bool = False

@@ -19,7 +19,8 @@ from exporter.events.tolerant import Dropped, warnings_of
 from exporter.ingest.deduplication import Key, KnownIds
 from exporter.ingest.measurements import measure
 from exporter.ingest.parse import ReportError, parse_report
-from exporter.ingest.past import Past
+from exporter.ingest.past import Past, Reassigned
+from exporter.ingest.patterns import PatternIds
 from exporter.ingest.recurrence import Recurrences
 from exporter.ingest.report_times import MAX_AGE, ReportTime, ReportTimes
 from exporter.ingest.severity import Classifier, Thresholds, conditions
@@ -108,7 +109,7 @@ class Pipeline:
         self._classifier = Classifier(thresholds)
         self._recurrences = Recurrences(thresholds, past.recurrences)
         self._known = KnownIds(past.known_ids, past.known_ids_since)
-        self._patterns = set(past.known_patterns)
+        self._patterns = PatternIds(past)
 
     def prepare(self, submission: Submission, batch: Batch) -> Prepared:
         """Parses a submission and adds its event to `batch` if it is new. Returns one of the kinds of `Prepared`."""
@@ -137,9 +138,17 @@ class Pipeline:
     def failed(self, events: Sequence[ErrorEvent]) -> None:
         """To be called with events that could not be appended. Undoes their effect on recurrence and known patterns."""
         for event in events:
-            self._recurrences.forget(event.fingerprint, event.timestamp)
-            if event.is_new_pattern:
-                self._patterns.discard(event.fingerprint)
+            now_id = self._patterns.ids.get(event.fingerprint, event.pattern_id)
+            self._recurrences.forget(now_id, event.timestamp)
+            if event.is_new_fingerprint:
+                self._patterns.forget(event.fingerprint)
+
+    def reassign(self, changed: Reassigned) -> dict[str, str]:
+        """Takes over changed pattern ids, also for recurrence. Returns for each id that is gone what replaces it."""
+        gone = self._patterns.reassign(changed)
+        for old, new in gone.items():
+            self._recurrences.join(old, new)
+        return gone
 
     def _parse(self, submission: Submission) -> Parsed:
         report, body, dropped = parse_report(submission.body)
@@ -156,10 +165,18 @@ class Pipeline:
         """Makes the event of a new report and adds it to `batch`."""
         report, time = parsed.report, parsed.time
         type_ = (report.type or "UnknownError")[:MAX_LABEL]
+        sent = report.message or "", report.traceback
         message = report.message = plain_text(report.message or "")
         report.traceback = report.traceback and plain_text(report.traceback)
         pattern = fingerprint(type_, message, report.traceback)
-        recurs = self._recurrences.recurs(pattern.fingerprint, time.moment)
+        pattern_id = self._patterns.ids.get(pattern.fingerprint)
+        new = None
+        if pattern_id is None:
+            new = self._patterns.admit(pattern, type_, *sent)
+            pattern_id = new.pattern_id
+            if new.alias is not None:
+                self._recurrences.copy(new.alias, pattern_id)
+        recurs = self._recurrences.recurs(pattern_id, time.moment)
         measured, impossible = measure(report.system_context)
         seen = conditions(report, recurring=recurs, thresholds=self._thresholds, derive_category=self._derive_category)
         judged = self._classifier.classify(seen, measured)
@@ -181,14 +198,14 @@ class Pipeline:
             seen.system_critical,
             (hardware.hardware_type or "")[:MAX_LABEL] or None if hardware else None,
             judged.hardware_error,
-            pattern.fingerprint not in self._patterns,
+            new is not None and new.is_new_pattern,
             parsed.body,
             measured.cpu_percent,
             measured.memory_percent,
             measured.disk_percent,
             measured.gpu_celsius,
             _reported(seen.overheating, seen.memory_pressure, seen.throttling),
-            pattern.fingerprint,
+            pattern_id,
             (*warnings_of(parsed.dropped), *[one.warning for one in impossible], *time.warnings),
             time.reported_at,
             time.imported,
@@ -198,8 +215,8 @@ class Pipeline:
             self.dropped.update([one.field for one in impossible])
         if time.reported_at is not None:
             self.dropped["timestamp"] += 1
-        if event.is_new_pattern:
-            self._patterns.add(pattern.fingerprint)
+        if new is not None:
+            event.is_new_fingerprint, event.scope, event.alias = True, pattern.scope, new.alias
         if parsed.key is not None:
             batch.keys[parsed.key] = event
         batch.events.append(event)

@@ -22,20 +22,19 @@ class Recurrences:
         self._six_hourly = thresholds.recurring_per_6_hours
         self._keep = thresholds.times_needed
         self._times: OrderedDict[str, list[float]] = OrderedDict()  # epoch seconds, sorted
-        for fingerprint, times in past.items():
-            self._times[fingerprint] = sorted([time.timestamp() for time in times])[-self._keep :]
+        for pattern_id, times in past.items():
+            self._times[pattern_id] = sorted([time.timestamp() for time in times])[-self._keep :]
 
-    def recurs(self, fingerprint: str, moment: dt.datetime) -> bool:
+    def recurs(self, pattern_id: str, moment: dt.datetime) -> bool:
         """Adds an error of the pattern at `moment`, and returns whether the pattern now has more errors within an hour
         or six hours of `moment` than the thresholds allow."""
         second = moment.timestamp()
-        times = self._times.get(fingerprint)
+        times = self._times.get(pattern_id)
         if times is None:
-            times = self._times[fingerprint] = []
-            if len(self._times) > MAX_PATTERNS:
-                self._times.popitem(last=False)
+            times = self._times[pattern_id] = []
+            self._evict()
         else:
-            self._times.move_to_end(fingerprint)
+            self._times.move_to_end(pattern_id)
         recurs = (
             1 + _within(times, second, HOUR) > self._hourly or 1 + _within(times, second, SIX_HOURS) > self._six_hourly
         )
@@ -44,11 +43,27 @@ class Recurrences:
             del times[0]
         return recurs
 
-    def forget(self, fingerprint: str, moment: dt.datetime) -> None:
+    def join(self, old: str, new: str) -> None:
+        """Moves the times of a pattern to another one, of which it became a part."""
+        times = self._times.pop(old, None)
+        if times:
+            self._times[new] = sorted([*times, *self._times.get(new, ())])[-self._keep :]
+
+    def copy(self, old: str, new: str) -> None:
+        """Gives a pattern without times those of another one, whose errors it continues."""
+        if old in self._times and new not in self._times:
+            self._times[new] = self._times[old].copy()
+            self._evict()
+
+    def forget(self, pattern_id: str, moment: dt.datetime) -> None:
         """Removes an error that could not be stored."""
-        times = self._times.get(fingerprint)
+        times = self._times.get(pattern_id)
         if times and (second := moment.timestamp()) in times:
             times.remove(second)
+
+    def _evict(self) -> None:
+        if len(self._times) > MAX_PATTERNS:
+            self._times.popitem(last=False)
 
 
 def _within(times: list[float], second: float, span: float) -> int:

@@ -147,7 +147,7 @@ class ErrorMetrics:
             if event.severity == "critical":
                 self._critical.add(moment)
             if event.is_recurring:
-                self._note_recurring(event.fingerprint, route.labels.category, moment)
+                self._note_recurring(event.pattern_id, route.labels.category, moment)
             if '_context"' in event.body:
                 self._hardware_reports.note(route.labels.worker, moment, event.body)
             self.position = event.id
@@ -158,6 +158,14 @@ class ErrorMetrics:
         if event.severity == "critical" and moment > event.received_at.timestamp() - HOUR:
             self._critical.add(moment)
         self.position = event.id
+
+    def replace_patterns(self, gone: Mapping[str, str]) -> None:
+        """Counts recurring patterns under their current ids. `gone` maps each id that is gone to its successor."""
+        for old, new in gone.items():
+            if old in self._recurring:
+                category, moment = self._recurring.pop(old)
+                moment = max(moment, self._recurring.get(new, (category, moment))[1])
+                self._note_recurring(new, category, moment)
 
     def reset(self, at: dt.datetime) -> None:
         """Restarts `distributed_testing_critical_errors` at 0 from the time `at`. Does not change counters."""
@@ -219,9 +227,9 @@ class ErrorMetrics:
                 self._zero_phase.hold(family, row)
         return row
 
-    def _note_recurring(self, fingerprint: str, category: str, moment: float) -> None:
-        known = self._recurring.pop(fingerprint, None)  # its error may be newer than this one
-        self._recurring[fingerprint] = (category, max(moment, known[1]) if known else moment)
+    def _note_recurring(self, pattern_id: str, category: str, moment: float) -> None:
+        known = self._recurring.pop(pattern_id, None)  # its error may be newer than this one
+        self._recurring[pattern_id] = (category, max(moment, known[1]) if known else moment)
         if len(self._recurring) > MAX_RECURRING:
             del self._recurring[next(iter(self._recurring))]
 

@@ -56,7 +56,7 @@ function content(error, filter) {
         error.reported_at == null ? "" : element("p", { class: "reported" }, `reported as ${error.reported_at}, counted at its receipt`)),
       ...fact("worker", link("worker", error.worker_id, error.worker_id)),
       ...fact("category", link("category", error.error_category, error.error_category)),
-      ...fact("pattern", link("fingerprint", error.fingerprint, `all errors of this pattern (${error.fingerprint})`)),
+      ...fact("pattern", link("pattern", error.pattern_id, `all errors of this pattern (${error.pattern_id})`)),
       ...fact("frequency", element("span", { id: "frequency" }, "…"))),
     ...section("Warnings", error.warnings.length && element("ul", { class: "warnings" }, ...error.warnings.map((text) => element("li", {}, text)))),
     ...section("Traceback", error.traceback && traceback(error.traceback)),
@@ -74,7 +74,7 @@ async function drawRelated(body, error, filter, wanted) {
   const near = new URLSearchParams({ worker: error.worker_id, time_range: WEEK, limit: NEIGHBOURS });
   const none = () => null; // if a request fails, the error is shown without this part
   const [pattern, neighbours] = await Promise.all([
-    ask(`/api/patterns/${encodeURIComponent(error.fingerprint)}?time_range=${WEEK}`).catch(none), ask(`/api/errors/list?${near}`).catch(none)]);
+    ask(`/api/patterns/${encodeURIComponent(error.pattern_id)}?time_range=${WEEK}`).catch(none), ask(`/api/errors/list?${near}`).catch(none)]);
   if (!wanted()) return;
   const frequency = body.querySelector("#frequency");
   if (!pattern) frequency.textContent = "not seen in the last 7 d";

@@ -24,8 +24,11 @@ export class List {
   get current() { return this.has === String(query(this.state)); }
 
   wants(error) {
-    return Date.parse(error.timestamp) > now() - this.state.range * HOUR_MS && matches(error, this.state.filters);
+    return Date.parse(error.timestamp) > now() - this.state.range * HOUR_MS && matches(error, this.state.filters, this.state.members);
   }
+
+  // Makes the next `fetch` replace all errors: their pattern ids changed.
+  forget() { this.has = null; }
 
   // Fetches the newest errors. For the same range and filters only the missing ones are added. Live updates that arrive during
   // the request are kept.

@@ -1,11 +1,13 @@
 // Whether a live update matches the filters, and which errors share a row of the list.
 
-// Filters an error as GET /api/errors/list would.
-export function matches(error, filters) {
+// Filters an error as GET /api/errors/list would. `members` are the known fingerprints of the pattern to filter by: the pattern id
+// of an error may have changed since it was accepted.
+export function matches(error, filters, members = new Set()) {
   const any = (name, value) => !filters[name] || filters[name].includes(value);
   const text = [error.message, error.type, error.worker_id, error.error_category].join("\n").toLowerCase();
   return any("severity", error.severity) && any("category", error.error_category) && any("worker", error.worker_id)
     && any("type", error.type) && any("fingerprint", error.fingerprint)
+    && (any("pattern", error.pattern_id) || any("pattern", error.fingerprint) || members.has(error.fingerprint))
     && any("hardware", error.hardware_context?.hardware_type ?? null)
     && (!filters.group || filters.group.some((name) => error.groups.includes(name)))
     && (!filters.q || text.includes(filters.q[0].toLowerCase()));
@@ -22,5 +24,5 @@ export function fold(errors) {
 }
 
 export function key(error) {
-  return `${error.fingerprint} ${error.severity} ${error.worker_id}`;
+  return `${error.pattern_id} ${error.severity} ${error.worker_id}`;
 }

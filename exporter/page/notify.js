@@ -19,7 +19,7 @@ export function tell(errors) {
 
 function show(error) {
   try {
-    const note = new Notification(`Critical: ${error.type} on ${error.worker_id}`, { body: error.message.slice(0, 200), tag: error.fingerprint, silent: true });
+    const note = new Notification(`Critical: ${error.type} on ${error.worker_id}`, { body: error.message.slice(0, 200), tag: error.pattern_id, silent: true });
     note.onclick = () => { window.focus(); note.close(); };
   } catch { /* some browsers allow notifications only from service workers */ }
 }

@@ -11,6 +11,7 @@ import * as layout from "./layout.js";
 import { List } from "./list.js";
 import { Live } from "./live.js";
 import * as notify from "./notify.js";
+import * as pattern from "./pattern.js";
 import { draw as drawPanels } from "./panels.js";
 import { Sound } from "./sound.js";
 import { RANGES, address, read } from "./state.js";
@@ -31,7 +32,7 @@ const sound = new Sound((blocked) => { by("sound-on").hidden = !blocked; });
 const visit = new Visit(state, show);
 const list = new List({ state, filter: addressWith, open: (id) => visit.go({ error: String(id) }), still });
 const data = new Data({ state, list, paused, draw, drawFacets: (found) => drawFacets(found, state.filters), news, refused, failed, done });
-let live = null, told = null, noticeTimer = 0;
+let live = null, told = null, noticeTimer = 0, patternShown = null;
 
 // The URL of the page with only that filter, or of an error's details.
 function addressWith(name, value) {
@@ -46,10 +47,44 @@ async function show(before) {
   drawChips(state.filters, (name, value) => setFilter(name, state.filters[name].filter((one) => one !== value)));
   if (String(before?.filters.q) !== String(state.filters.q)) by("q").value = state.filters.q?.[0] ?? ""; // does not overwrite what is being typed
   if (state.error !== before?.error) showDetails();
+  if (shownPattern(state) !== shownPattern(before)) patternShown = showPattern();
   const place = (of) => address({ ...of, error: null });
   if (before && place(before) === place(state)) return;
   notice("");
   await data.load();
+}
+
+// What the view of a pattern depends on; "" if no pattern is chosen.
+function shownPattern(of) {
+  const [id] = of?.filters.pattern ?? of?.filters.fingerprint ?? [];
+  return id ? `${of.range} ${id}` : "";
+}
+
+function showPattern() {
+  const [id] = state.filters.pattern ?? state.filters.fingerprint ?? [];
+  state.members = new Set();
+  return pattern.show(by("pattern"), id, { hours: state.range, filter: addressWith, found: patternFound, changed: patternChanged });
+}
+
+// An id of the past in the address is replaced by the current one, which live updates carry. Returns whether it was.
+function patternFound({ pattern_id: id, members }) {
+  if (!state.filters.pattern) return false;
+  state.members = new Set(members.map((one) => one.fingerprint));
+  if (state.filters.pattern[0] === id) return false;
+  setFilter("pattern", [id], { replace: true });
+  return true;
+}
+
+async function patternChanged(text, id) {
+  list.forget();
+  const { fingerprint: _, ...others } = state.filters, before = shownPattern(state);
+  await visit.go({ filters: { ...others, pattern: [id] } });
+  if (shownPattern(state) === before) patternShown = showPattern();
+  for (let shown; shown !== patternShown;) await (shown = patternShown); // an id of the past is shown again under the current one
+  if (by("pattern-correct")) by("pattern-correct").open = true;
+  by("pattern-title")?.focus({ preventScroll: true });
+  notice(text, true);
+  data.now();
 }
 
 function showDetails() {

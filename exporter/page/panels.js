@@ -48,7 +48,7 @@ function drawPatterns({ error_patterns: { top_patterns: top, categories } }, fil
     ],
   });
   replaceQuietly(document.getElementById("patterns"), ...top.map((row) => element("li", {},
-    link(filter, "fingerprint", row.fingerprint, row.pattern),
+    link(filter, "pattern", row.pattern_id, row.pattern),
     element("strong", {}, `${row.occurrences.toLocaleString()}×`), sparkline(row.trend, `${row.occurrences} errors over the time range`),
     element("span", { class: "quiet" }, `${many(row.workers, "worker", "workers")} · ${row.category} · first `,
       ago(row.first_seen), ", last ", ago(row.last_seen)))));

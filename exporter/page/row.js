@@ -32,6 +32,6 @@ export function identity({ error, count }, more) {
 // Sets the links of a row, which change with the range and the filters.
 export function address(made, error, filter) {
   made.querySelector("a.message").setAttribute("href", filter("error", error.id));
-  made.querySelector("a.count")?.setAttribute("href", filter("fingerprint", error.fingerprint));
+  made.querySelector("a.count")?.setAttribute("href", filter("pattern", error.pattern_id));
   return made;
 }

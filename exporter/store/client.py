@@ -16,9 +16,11 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from exporter.backoff import Backoff
+from exporter.ingest.past import Reassigned
 from exporter.log.embedded import EmbeddedLog
 from exporter.store import DatabaseInfo, State, StoreError, queries
 from exporter.store.connection import Connection
+from exporter.store.decisions import Decide, Decided, Refused
 from exporter.store.flights import Flights
 from exporter.store.wire import Pong, StoreSettings
 
@@ -40,6 +42,7 @@ class StoreClient:
         self.failure = "the database is not open yet"
         self.restarts = 0
         self.on_position: Callable[[int], None] = lambda _: None
+        self.on_reassigned: Callable[[Reassigned], None] = lambda _: None
         self._settings = settings
         self._log = log
         self._process = process
@@ -66,7 +69,7 @@ class StoreClient:
         self._connection.lost = self._lost
         if self._connection.closed:
             raise StoreError("the process of the database ended as soon as it was open")
-        self._on_pong(Pong(state.position, ""))
+        self._on_pong(Pong(state.position, "", state.past.assigned))
         self._start(self._ping(self._connection))
         return state
 
@@ -79,6 +82,17 @@ class StoreClient:
     async def reset_counts(self, at: dt.datetime) -> None:
         """Saves the mark from which the page counts. Raises `StoreError`."""
         await self._call("reset_counts", msgspec.msgpack.encode(at), READ_SECONDS)
+
+    async def decide(self, asked: Decide) -> Decided | Refused:
+        """Makes or undoes a decision by hand. When it returns, `on_reassigned` has been called with its changes. Raises
+        `StoreError`."""
+        made, answer = msgspec.json.decode(
+            await self._call("decide", msgspec.msgpack.encode(asked), READ_SECONDS), type=tuple[bool, msgspec.Raw]
+        )
+        self._on_pong(msgspec.msgpack.decode(await self._call("ping", b"", READ_SECONDS), type=Pong))
+        kind: Any = Decided if made else Refused
+        decided: Decided | Refused = msgspec.json.decode(answer, type=kind)
+        return decided
 
     async def close(self) -> None:
         """Closes the database and ends the process, within about `CLOSE_SECONDS`."""
@@ -143,6 +157,8 @@ class StoreClient:
         self._answered = time.monotonic()
         self.failure = pong.failure
         self.position = pong.position
+        if pong.changed:
+            self.on_reassigned(pong.changed)
         self.on_position(pong.position)
 
     def silent_seconds(self) -> float:

@@ -43,6 +43,7 @@ class Database:
             migrate(self.db, migrations())
             self.db.execute(_WRITE["settings"])
             self.db.execute(_WRITE["facts"])
+            self.db.execute(_WRITE["pattern_facts"])
             self.position = number(self.db, "SELECT position FROM log_position")
             self.errors = self.db.appender("errors")
             self.patterns = self.db.appender("patterns")

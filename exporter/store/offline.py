@@ -29,7 +29,10 @@ from exporter.store.projection import Projection
 from exporter.store.sql import named
 from exporter.store.state import database_info
 
-TABLES: Final = ("errors", "rollup", "counters", "patterns", "marks")
+TABLES: Final = (
+    "errors", "rollup", "counters", "patterns", "marks", "assignments", "families", "pattern_ids", "aliases",
+    "decisions",
+)  # fmt: skip
 _WRITE: Final = named("write.sql")
 
 

@@ -36,6 +36,9 @@ class Filters(TimeRange, frozen=True, kw_only=True):
     worker: tuple[Text, ...] = ()
     type: tuple[Text, ...] = ()
     fingerprint: str | None = None
+    pattern: Annotated[
+        Text | None, Meta(description="the pattern: its `pattern_id` of now or of the past, or a fingerprint")
+    ] = None
     hardware: Annotated[tuple[Text, ...], Meta(description="hardware types")] = ()
     group: Annotated[tuple[GroupName, ...], Meta(description="groups, as the summary counts them")] = ()
     q: Annotated[
@@ -51,6 +54,14 @@ class ErrorPaging(Struct, frozen=True, kw_only=True):
         Meta(description="the page begins after this: `next_cursor` of the page before it, or an error's `cursor`"),
     ] = None
     limit: Limit = 100
+
+
+class Comparison(Struct, frozen=True, kw_only=True):
+    """Which pattern to compare with."""
+
+    compare: Annotated[
+        Text | None, Meta(description="id of another pattern; the answer then says why the two are not one")
+    ] = None
 
 
 class PatternPaging(Struct, frozen=True, kw_only=True):

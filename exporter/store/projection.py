@@ -16,12 +16,16 @@ from exporter.events.event import ErrorEvent, decode_batch
 from exporter.log import LogError
 from exporter.log.embedded import EmbeddedLog
 from exporter.store import StoreError
+from exporter.store.assignments import Assignments
 from exporter.store.database import Database
 from exporter.store.rows import PatternRow, Row, pattern_row, row
 from exporter.store.sql import named
 
 INTERVAL_SECONDS: Final = 1.0
 BATCH_BYTES: Final = 2**24  # of log records in one transaction
+LONG_SECONDS: Final = 0.1  # of CPU, for computing families
+PAUSE_FACTOR: Final = 9  # computing families that take longer is done for a tenth of the time at most
+RETRY_SECONDS: Final = 60.0  # after a failure to compute them
 APPENDED_AT_ONCE: Final = 100  # rows; a longer call would hold the interpreter lock for too long
 _WRITE: Final = named("write.sql")
 _log = logging.getLogger(__name__)
@@ -30,10 +34,13 @@ _log = logging.getLogger(__name__)
 class Projection:
     """Copies the log into `database`. `failure` says why the last attempt failed, "" if it did not."""
 
-    def __init__(self, database: Database, log: EmbeddedLog) -> None:
+    def __init__(self, database: Database, log: EmbeddedLog, assignments: Assignments | None = None) -> None:
         self.failure = ""
         self._database = database
         self._log = log
+        self._assignments = assignments
+        self._unassigned = False  # templates were inserted that may lack a pattern id
+        self._assign_after = 0.0  # monotonic time
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="store-projection", daemon=True)
 
@@ -62,6 +69,7 @@ class Projection:
                 if not events:
                     break
                 self.insert(events)
+            self.assign()
 
     def _last(self) -> int:
         try:
@@ -83,7 +91,9 @@ class Projection:
         """Inserts events that follow the database's position, in one transaction. Raises `StoreError`."""
         before, last = self._database.position, events[-1].id
         rows: list[Row] = [row(event) for event in events]
-        patterns: list[PatternRow] = [pattern_row(event) for event in events if event.is_new_pattern]
+        new = [event for event in events if event.is_new_fingerprint or event.is_new_pattern]
+        patterns: list[PatternRow] = [pattern_row(event) for event in new]
+        aliases = [event for event in new if event.alias]
 
         def write() -> None:
             for start in range(0, len(rows), APPENDED_AT_ONCE):
@@ -92,16 +102,39 @@ class Projection:
             if patterns:
                 self._database.patterns.append_rows(patterns)
                 self._database.patterns.flush()
+            if aliases:
+                values = {"old": [one.alias for one in aliases], "new": [one.fingerprint for one in aliases]}
+                self._database.db.execute(_WRITE["add_aliases"], values)
             for statement in ("roll_minutes", "roll_counters"):
                 self._database.db.execute(_WRITE[statement], {"projected": before})
 
         self._database.transact(write, position=last)
+        self._unassigned = self._unassigned or bool(new)
+
+    def assign(self) -> None:
+        """Gives new templates their pattern ids, unless computing the families took long and was done just now: a flood
+        of new templates must not delay each read. Meanwhile, and if it fails, reads show errors under their
+        fingerprints. Needs `database.writing`."""
+        now, began = time.monotonic(), time.thread_time()
+        if not self._unassigned or self._assignments is None or now < self._assign_after:
+            return
+        try:
+            self._assignments.refresh()
+            self._unassigned = False
+        except StoreError:
+            _log.exception("the families of new patterns could not be computed; it is tried again")
+            self._assign_after = now + RETRY_SECONDS
+            return
+        took = time.thread_time() - began
+        self._assign_after = now + took * (1 + PAUSE_FACTOR) if took > LONG_SECONDS else 0.0
 
     def _run(self) -> None:
         while not self._stop.wait(INTERVAL_SECONDS):
             began = time.monotonic()
             try:
                 self.catch_up()
+                with self._database.writing:
+                    self.assign()
             except (StoreError, duckdb.Error) as error:
                 self.failure = str(error)
                 _log.error("the log could not be copied into the database; it is tried again: %s", error)

@@ -15,6 +15,7 @@ from exporter.events.cursor import MAX_ID, Position
 from exporter.events.event import ErrorEvent
 from exporter.events.outcome import Outcome
 from exporter.ingest.severity import Thresholds
+from exporter.store.decisions import DecisionList
 from exporter.store.parameters import Filters, Hours, Limit
 from exporter.store.results import ClockOffset, ErrorDetails, ErrorPage, Facets, Overview, PatternDetails, PatternList
 
@@ -73,11 +74,17 @@ class ListPatterns(Read[PatternList], frozen=True, kw_only=True):
 
 
 class GetPattern(Read[PatternDetails | None], frozen=True, kw_only=True):
-    """One pattern; None if it has no error in the time range."""
+    """One pattern, by an id of now or of the past or a fingerprint; None if it has no error in the time range.
+    `compare` is likewise the id of another pattern."""
 
-    fingerprint: str
+    id: str
     hours: Hours
     now: dt.datetime
+    compare: str | None = None
+
+
+class ListDecisions(Read[DecisionList], frozen=True, kw_only=True):
+    """All merges and splits by hand."""
 
 
 class GetRecentCritical(Read[list[ErrorEvent]], frozen=True, kw_only=True):
@@ -110,7 +117,7 @@ class FindOutcome(Read[Outcome | None], frozen=True, kw_only=True):
 
 AnyRead = (
     GetOverview | ListErrors | GetFacets | GetError | ListPatterns | GetPattern | GetRecentCritical | GetCriticalAfter
-    | GetOutcome | FindOutcome
+    | GetOutcome | FindOutcome | ListDecisions
 )  # fmt: skip
 
 _NEVER = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)

@@ -15,7 +15,8 @@ from exporter.store.read_errors import (
     recent_critical,
 )
 from exporter.store.read_overview import overview
-from exporter.store.read_patterns import pattern, pattern_list
+from exporter.store.read_pattern import decisions, pattern
+from exporter.store.read_patterns import pattern_list
 from exporter.store.select import Cursor
 
 R = TypeVar("R")
@@ -33,6 +34,7 @@ ANSWERS: Final[dict[type[Read[Any]], Callable[[Cursor, Any], Any]]] = dict(
         queries.GetCriticalAfter.answered_by(critical_after),
         queries.GetOutcome.answered_by(outcome),
         queries.FindOutcome.answered_by(find_outcome),
+        queries.ListDecisions.answered_by(decisions),
     )
 )
 

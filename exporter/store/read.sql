@@ -41,37 +41,6 @@ SELECT time_bucket(to_seconds($bucket), minute) AS timestamp,
 FROM facts($since, $whole)
 GROUP BY 1 ORDER BY 1;
 
--- name: pattern_categories
-SELECT error_category AS category, count(DISTINCT fingerprint) AS patterns,
-       count(DISTINCT fingerprint) FILTER (recurring > 0) AS recurring_patterns, sum(errors)::BIGINT AS occurrences
-FROM facts($since, $whole)
-GROUP BY 1 ORDER BY 2 DESC, 4 DESC, 1 LIMIT $limit;
-
--- name: patterns
-SELECT any_value(p.pattern) AS pattern, f.occurrences, f.category, f.first_seen, f.last_seen, f.fingerprint,
-       f.workers, f.type, f.critical, min(p.first_seen) AS ever_first_seen
-FROM (
-    SELECT fingerprint, sum(errors)::BIGINT AS occurrences, arg_max(error_category, last_seen) AS category,
-           any_value(type) AS type, min(first_seen) AS first_seen, max(last_seen) AS last_seen,
-           count(DISTINCT worker_id) AS workers,
-           coalesce(sum(errors) FILTER (severity = 'critical'), 0)::BIGINT AS critical
-    FROM facts($since, $whole)
-    WHERE $fingerprint IS NULL OR fingerprint = $fingerprint
-    GROUP BY 1 ORDER BY 2 DESC, max(last_seen) DESC, 1 LIMIT $limit
-) f LEFT JOIN patterns p USING (fingerprint)
-GROUP BY ALL ORDER BY f.occurrences DESC, f.last_seen DESC, f.fingerprint;
-
--- name: trends
-SELECT fingerprint, time_bucket(to_seconds($bucket), minute) AS timestamp, sum(errors)::BIGINT AS errors
-FROM facts($since, $whole)
-WHERE list_contains($fingerprints, fingerprint)
-GROUP BY ALL;
-
--- name: pattern_workers
-SELECT worker_id, sum(errors)::BIGINT AS errors, max(last_seen) AS last_seen
-FROM facts($since, $whole) WHERE fingerprint = $fingerprint
-GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 100;
-
 -- name: workers
 WITH by_type AS (
     SELECT worker_id, type, sum(errors) AS errors, max(last_seen) AS last_seen,
@@ -115,6 +84,7 @@ GROUP BY 1;
       AND ($worker IS NULL OR list_contains($worker, worker_id))
       AND ($type IS NULL OR list_contains($type, type))
       AND ($fingerprint IS NULL OR fingerprint = $fingerprint)
+      AND ($pattern IS NULL OR list_contains($pattern, fingerprint))
       AND ($hardware IS NULL OR list_contains($hardware, hardware_type))
       AND ($group IS NULL OR {any_group})
       AND ($q IS NULL OR contains(lower(message), $q) OR contains(lower(type), $q)
@@ -127,11 +97,11 @@ FROM errors WHERE {matching} AND {column} IS NOT NULL
 GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT $limit;
 
 -- name: errors
--- The inner query reads narrow columns only; the wide ones are read for the ids that it returns.
+-- The pattern id is the current one. The inner query reads narrow columns only; the wide ones are read for the ids that it returns.
 SELECT id, event_id, timestamp, received_at, worker_id, type, error_category, message, severity, reasons, fingerprint,
-       fingerprint AS pattern_id, coalesce(warnings, '[]') AS warnings, reported_at, coalesce(imported, false) AS imported,
-       is_recurring, is_system_critical, hardware_error AS is_hardware_error, payload
-FROM errors WHERE id IN (
+       coalesce(pattern_id, fingerprint) AS pattern_id, coalesce(warnings, '[]') AS warnings, reported_at,
+       coalesce(imported, false) AS imported, is_recurring, is_system_critical, hardware_error AS is_hardware_error, payload
+FROM errors LEFT JOIN assignments USING (fingerprint) WHERE id IN (
     SELECT id FROM errors
     WHERE {matching}
       AND ($before IS NULL OR timestamp < $before OR (timestamp = $before AND id < $before_id))
@@ -141,25 +111,30 @@ ORDER BY timestamp DESC, id DESC;
 
 -- name: error
 SELECT id, event_id, timestamp, received_at, worker_id, type, error_category, message, severity, reasons, fingerprint,
-       fingerprint AS pattern_id, coalesce(warnings, '[]') AS warnings, reported_at, coalesce(imported, false) AS imported,
-       is_recurring, is_system_critical, hardware_error AS is_hardware_error, payload
-FROM errors WHERE id = $id;
+       coalesce(pattern_id, fingerprint) AS pattern_id, coalesce(warnings, '[]') AS warnings, reported_at,
+       coalesce(imported, false) AS imported, is_recurring, is_system_critical, hardware_error AS is_hardware_error, payload
+FROM errors LEFT JOIN assignments USING (fingerprint) WHERE id = $id;
 
 -- name: recent_critical
+-- With the pattern id of when the event was accepted, so that a restart continues its alert.
 SELECT id, event_id, timestamp, received_at, worker_id, type, error_category AS category, message, severity, reasons,
-       fingerprint, fingerprint AS pattern_id, type AS pattern, is_recurring, is_system_critical, hardware_type, hardware_error,
+       fingerprint, coalesce(accepted_pattern_id, fingerprint) AS pattern_id, type AS pattern, is_recurring,
+       is_system_critical, hardware_type, hardware_error,
        CASE WHEN strlen(payload) <= 65536 THEN payload ELSE '' END AS body
 FROM errors
 WHERE received_at >= $since AND id > $above AND severity = 'critical' AND NOT coalesce(imported, false)
 ORDER BY id DESC LIMIT $limit;
 
 -- name: outcome
-SELECT id, event_id, severity, reasons, fingerprint, fingerprint AS pattern_id, coalesce(warnings, '[]') AS warnings
+-- As its sender was told.
+SELECT id, event_id, severity, reasons, fingerprint, coalesce(accepted_pattern_id, fingerprint) AS pattern_id,
+       coalesce(warnings, '[]') AS warnings
 FROM errors WHERE id = $id;
 
 -- name: find_outcome
 -- A repeat carries the timestamp of the first, so that few row groups have to be read.
-SELECT id, event_id, severity, reasons, fingerprint, fingerprint AS pattern_id, coalesce(warnings, '[]') AS warnings
+SELECT id, event_id, severity, reasons, fingerprint, coalesce(accepted_pattern_id, fingerprint) AS pattern_id,
+       coalesce(warnings, '[]') AS warnings
 FROM errors
 WHERE timestamp = $timestamp AND event_id = $event_id AND worker_id = $worker_id LIMIT 1;
 
@@ -182,7 +157,8 @@ SELECT identity, position, complete, (SELECT any_value(event_id) FROM errors WHE
 FROM log_position;
 
 -- name: recurrences
-SELECT fingerprint, list_sort(max(timestamp, $times)) FROM errors WHERE timestamp >= $since GROUP BY 1;
+SELECT coalesce(pattern_id, fingerprint), list_sort(max(timestamp, $times))
+FROM errors LEFT JOIN assignments USING (fingerprint) WHERE timestamp >= $since GROUP BY 1;
 
 -- name: seconds
 -- Critical errors by the second in which they happened.
@@ -196,6 +172,10 @@ WHERE received_at >= $since AND NOT coalesce(imported, false) GROUP BY 1 ORDER B
 
 -- name: known_patterns
 SELECT DISTINCT fingerprint FROM patterns;
+
+-- name: old_patterns
+-- Those of fingerprint version 1.
+SELECT fingerprint FROM patterns GROUP BY fingerprint HAVING max(scope) IS NULL;
 
 -- name: reset_at
 SELECT max(reset_at) AS reset_at FROM marks;

@@ -25,7 +25,7 @@ from exporter.store.queries import (
     ListErrors,
 )
 from exporter.store.results import ErrorDetails, ErrorPage, Facets, FacetValue
-from exporter.store.select import Cursor, Row, facet_statement, naive, rows, run
+from exporter.store.select import Cursor, Row, facet_statement, members_of, naive, rows, run
 
 FACET_VALUES: Final = 100
 RECENT_CRITICAL: Final = 2_000
@@ -47,13 +47,13 @@ def newest(
 ) -> list[ErrorObject]:
     """Returns the newest errors that match the filters, from the one that follows `after`."""
     before, before_id = after or (None, None)
-    values = _values(filters, now) | {"before": before, "before_id": before_id, "limit": limit}
+    values = _values(cursor, filters, now) | {"before": before, "before_id": before_id, "limit": limit}
     return [error_object(columns, body) for columns, body in map(_columns, rows(cursor, "errors", values))]
 
 
 def facets(cursor: Cursor, query: GetFacets) -> Facets:
     """Returns the values to filter by."""
-    values = _values(query.filters, query.now)
+    values = _values(cursor, query.filters, query.now)
     found: dict[str, list[FacetValue]] = {}
     for name, column in FACETS.items():
         counted = run(cursor, facet_statement(column), values | {name: None, "limit": FACET_VALUES})
@@ -121,7 +121,7 @@ def _critical(cursor: Cursor, since: dt.datetime, above: int) -> list[ErrorEvent
     return [ErrorEvent(**row) for row in reversed(found)]
 
 
-def _values(filters: Filters, now: dt.datetime) -> Row:
+def _values(cursor: Cursor, filters: Filters, now: dt.datetime) -> Row:
     """Returns the parameters of the condition `matching`."""
     return {
         "since": naive(now) - dt.timedelta(hours=filters.hours),
@@ -130,6 +130,7 @@ def _values(filters: Filters, now: dt.datetime) -> Row:
         "worker": list(filters.worker) or None,
         "type": list(filters.type) or None,
         "fingerprint": filters.fingerprint,
+        "pattern": members_of(cursor, filters.pattern)[1] if filters.pattern else None,
         "hardware": list(filters.hardware) or None,
         "group": list(filters.group) or None,
         "q": filters.q.lower() if filters.q else None,

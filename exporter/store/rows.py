@@ -9,9 +9,9 @@ from exporter.ingest.category import stored_category
 
 Row = tuple[
     int, str, dt.datetime, dt.datetime, str, str, str, str, str, str, str, bool, bool, bool, str | None, float | None,
-    float | None, float | None, float | None, str | None, str, str | None, str | None, bool,
+    float | None, float | None, float | None, str | None, str, str | None, str | None, bool, str | None,
 ]  # fmt: skip
-PatternRow = tuple[str, str, str, dt.datetime]
+PatternRow = tuple[str, str, str, dt.datetime, str | None]
 _json = msgspec.json.Encoder().encode
 
 
@@ -41,8 +41,9 @@ def row(event: ErrorEvent) -> Row:
         _json(event.warnings).decode() if event.warnings else None,
         event.reported_at,
         event.imported,
+        None if event.pattern_id == event.fingerprint else event.pattern_id or None,
     )
 
 
 def pattern_row(event: ErrorEvent) -> PatternRow:
-    return (event.fingerprint, event.pattern, event.type, event.timestamp.replace(tzinfo=None))
+    return (event.fingerprint, event.pattern, event.type, event.timestamp.replace(tzinfo=None), event.scope)

@@ -73,6 +73,13 @@ def run(cursor: Cursor, statement: str, values: Row) -> list[Row]:
     return [dict(zip(names, row, strict=True)) for row in answer.fetchall()]
 
 
+def members_of(cursor: Cursor, id_: str) -> tuple[str, list[str]]:
+    """Returns the current id and the fingerprints of the pattern that an id leads to: a pattern id of now or of the
+    past, or a fingerprint. An unknown id is taken for a fingerprint. Raises duckdb.Error."""
+    found = rows(cursor, "resolve", {"id": id_})
+    return (found[0]["pattern_id"], [row["fingerprint"] for row in found]) if found else (id_, [id_])
+
+
 def texts(row: Row) -> Row:
     """Returns `row` with its times as ISO 8601."""
     return {name: isoformat(value) if isinstance(value, dt.datetime) else value for name, value in row.items()}
@@ -94,7 +101,7 @@ def _condition(group: GroupName) -> str:
 
 def _statements() -> dict[str, str]:
     """Returns the statements of `read.sql` by name, with what stands in braces filled in, except `{column}`."""
-    statements = named("read.sql")
+    statements = named("read.sql") | named("read_patterns.sql") | named("assign.sql")
     filled = {f"{{{name}}}": _condition(name) for name in BY_PREFIX}
     filled["{any_group}"] = " OR ".join(f"(list_contains($group, '{name}') AND {_condition(name)})" for name in GROUPS)
     filled = {"{matching}": statements["matching"]} | filled

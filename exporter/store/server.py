@@ -26,7 +26,10 @@ from exporter import logs
 from exporter.log import LogError
 from exporter.log.embedded import EmbeddedLog
 from exporter.store import StoreError, queries, read, state
+from exporter.store.assignments import Assignments
 from exporter.store.database import Database
+from exporter.store.decide import decide
+from exporter.store.decisions import Decide, Decided
 from exporter.store.journal_upgrade import take_over_journal
 from exporter.store.projection import Projection
 from exporter.store.sql import named
@@ -51,6 +54,7 @@ class Server:
         self._channel = channel
         self._own_log = log is None
         self._database = Database(Path(settings.db_path))
+        self._assignments = Assignments(self._database)
         self._log = log
         self._projection: Projection | None = None
         self._sending = threading.Lock()
@@ -69,16 +73,18 @@ class Server:
         with contextlib.suppress(OSError), self._channel.makefile("rb") as stream:
             while (request := _next_request(stream)) is not None:
                 if request.kind == "ping":
-                    failure = self._projection.failure if self._projection else ""
-                    self._send(
-                        Response(request.id, "ok", msgspec.msgpack.encode(Pong(self._database.position, failure)))
-                    )
+                    self._send(Response(request.id, "ok", msgspec.msgpack.encode(self._pong())))
                 elif request.kind == "cancel":
                     self._cancel(request.id)
                 else:
                     self._requests.put(request)
         for _ in self._threads:
             self._requests.put(None)
+
+    def _pong(self) -> Pong:
+        failure = self._projection.failure if self._projection else ""
+        changed = self._assignments.take_changes()
+        return Pong(self._database.position, failure, changed if changed.ids or changed.families else None)
 
     def _work(self) -> None:
         while (request := self._requests.get()) is not None:
@@ -94,7 +100,7 @@ class Server:
                 self._send(response)
 
     def _answer(self, request: Request) -> bytes:
-        if request.kind in ("read", "reset_counts") and self._projection is None:
+        if request.kind in ("read", "reset_counts", "decide") and self._projection is None:
             raise StoreError("the database is being opened")  # it may not have everything that the log has
         match request.kind:
             case "read":
@@ -107,6 +113,8 @@ class Server:
                 at = msgspec.msgpack.decode(request.payload, type=dt.datetime)
                 self._write("INSERT INTO marks VALUES (?)", [at.replace(tzinfo=None)])
                 return b""
+            case "decide":
+                return self._decide(msgspec.msgpack.decode(request.payload, type=Decide))
             case "close":
                 self._close()
                 return b""
@@ -125,6 +133,14 @@ class Server:
             with self._interrupting:
                 self._running.pop(request.id, None)
         return _json(answer)
+
+    def _decide(self, asked: Decide) -> bytes:
+        """Makes a decision by hand, or refuses it. It sees the patterns of all accepted errors."""
+        assert self._projection
+        self._projection.catch_up()
+        now = dt.datetime.now(dt.UTC).replace(tzinfo=None)
+        answer = decide(self._database, self._assignments, asked, now)
+        return _json((isinstance(answer, Decided), answer))
 
     def _cancel(self, id_: int) -> None:
         self._cancelled.add(id_)
@@ -147,12 +163,16 @@ class Server:
             self._log = EmbeddedLog(
                 Path(self._settings.log_path), max_bytes=self._settings.log_max_bytes, readonly=True
             )
-        self._projection = Projection(self._database, self._log)
+        self._projection = Projection(self._database, self._log, self._assignments)
         self._write(_WRITE["bind"], {"identity": identity})
+        with self._database.writing:
+            self._assignments.open()
         self._projection.catch_up()
         self._write(_WRITE["compact"])
+        self._assignments.take_changes()  # the state has them
+        loaded = msgspec.msgpack.encode(state.load_state(self._database, self._settings.recurrence_times))
         self._projection.start()
-        return msgspec.msgpack.encode(state.load_state(self._database, self._settings.recurrence_times))
+        return loaded
 
     def _close(self) -> None:
         """Catches up, marks the file complete, and checkpoints, so that the file alone holds everything."""

@@ -6,12 +6,14 @@ from typing import Final
 import duckdb
 
 from exporter.ingest.deduplication import MAX_KNOWN
-from exporter.ingest.past import KnownId, Past
+from exporter.ingest.past import KnownId, Past, Reassigned
 from exporter.store import Count, CounterKey, DatabaseInfo, State
+from exporter.store.assignments import known_families
 from exporter.store.database import Database
 from exporter.store.sql import named
 
 _READ: Final = named("read.sql")
+_ASSIGN: Final = named("assign.sql")
 
 
 def database_info(database: Database) -> DatabaseInfo:
@@ -46,14 +48,20 @@ def _state(cursor: duckdb.DuckDBPyConnection, recurrence_times: int) -> State:
         ],
         past=Past(
             recurrences={
-                fingerprint: [_utc(time) for time in times]
-                for fingerprint, times in cursor.execute(
+                pattern_id: [_utc(time) for time in times]
+                for pattern_id, times in cursor.execute(
                     _READ["recurrences"], {"since": six, "times": recurrence_times}
                 ).fetchall()
             },
             known_ids=[KnownId(worker_id, event_id, id_, _utc(at)) for worker_id, event_id, id_, at in known],
             known_ids_since=_utc(known[0][3]) if above and known else None,
             known_patterns=[fingerprint for (fingerprint,) in cursor.execute(_READ["known_patterns"]).fetchall()],
+            old_patterns=[fingerprint for (fingerprint,) in cursor.execute(_READ["old_patterns"]).fetchall()],
+            assigned=Reassigned(
+                cursor.execute(_ASSIGN["not_alone"]).fetchall(),
+                known_families(cursor.execute(_ASSIGN["known_families"], {"scopes": None}).fetchall()),
+                complete=True,
+            ),
         ),
         critical_seconds=dict(
             cursor.execute(_READ["seconds"], {"since": max(hour, reset_at) if reset_at else hour}).fetchall()

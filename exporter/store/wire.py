@@ -19,9 +19,11 @@ from typing import Final, Literal
 import msgspec
 from msgspec import Struct
 
+from exporter.ingest.past import Reassigned
+
 LENGTH: Final = struct.Struct("!I")
 MAX_FRAME: Final = 2**30
-Kind = Literal["inspect", "open", "read", "reset_counts", "close", "ping", "cancel"]
+Kind = Literal["inspect", "open", "read", "reset_counts", "decide", "close", "ping", "cancel"]
 Status = Literal["ok", "error"]
 
 
@@ -54,10 +56,12 @@ class Response(Struct, array_like=True):
 
 
 class Pong(Struct, array_like=True):
-    """State of the store's process: the log position of the database; why the projection fails, "" if it does not."""
+    """State of the store's process: the log position of the database; why the projection fails, "" if it does not;
+    the pattern ids that changed since the last pong, None if none did."""
 
     position: int
     failure: str
+    changed: Reassigned | None = None
 
 
 _encode = msgspec.msgpack.Encoder().encode

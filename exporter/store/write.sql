@@ -20,6 +20,9 @@ SELECT worker_id, type, error_category, severity, hardware_type, count(*), min(t
 FROM errors WHERE id > $projected AND NOT coalesce(imported, false)
 GROUP BY ALL ORDER BY min(id);
 
+-- name: add_aliases
+INSERT INTO aliases SELECT unnest($old), unnest($new);
+
 -- name: set_position
 UPDATE log_position SET position = $position;
 
@@ -50,3 +53,9 @@ UNION ALL
 SELECT date_trunc('minute', timestamp), worker_id, type, error_category, severity, hardware_type, hardware_error,
        fingerprint, 1, is_recurring::BIGINT, timestamp, timestamp
 FROM errors WHERE timestamp >= since AND timestamp < whole;
+
+-- name: pattern_facts
+-- The same with the current id of each pattern.
+CREATE OR REPLACE MACRO pattern_facts(since, whole) AS TABLE
+SELECT f.*, coalesce(a.pattern_id, f.fingerprint) AS pattern_id
+FROM facts(since, whole) f LEFT JOIN assignments a USING (fingerprint);

@@ -123,7 +123,7 @@ async def test_a_panel_shows_and_filters(browser: Browser, service: InProcess) -
     await page.evaluate("window.same = true")
     for row, text, query in (
         ("#workers tbody tr", "w3", "worker=w3"), ("#hardware li", "cuda", "hardware=cuda"),
-        ("#patterns li", "no answer from <*>", "fingerprint="),
+        ("#patterns li", "no answer from <*>", "pattern="),
     ):  # fmt: skip
         found = page.locator(row, has_text=text)
         await expect(found).to_have_count(1)
@@ -181,7 +181,7 @@ async def test_repeats_of_a_pattern_on_a_worker_are_one_row(browser: Browser, se
     row = page.locator("#errors li").first
     await expect(row).to_contain_text("Failed to allocate 9 bytes")
     await row.get_by_role("link", name="×4").click()
-    await expect(page.locator("#chips")).to_contain_text("fingerprint")
+    await expect(page.locator("#chips")).to_contain_text("pattern")
     await current(page)
     await listed(page, 5, rows=2)  # of that pattern, on all workers
 

@@ -44,14 +44,14 @@ async def test_answers_decode_to_their_types(service: InProcess) -> None:
     assert (details.reason_details[2].measurement, details.reason_details[2].value) == ("cpu_percent", 97.5)
     patterns = (await read(ListPatterns(hours=24, now=now))).decode().patterns
     assert {pattern.fingerprint for pattern in patterns} == {long["fingerprint"], critical["fingerprint"]}
-    pattern = (await read(GetPattern(fingerprint=critical["fingerprint"], hours=24, now=now))).decode()
+    pattern = (await read(GetPattern(id=critical["fingerprint"], hours=24, now=now))).decode()
     assert pattern
     assert [error.id for error in pattern.recent_errors] == [critical["id"]]
 
 
 async def test_what_is_missing_is_null(service: InProcess) -> None:
     now = dt.datetime.now(dt.UTC)
-    for query in (GetError(id=1, thresholds=Thresholds()), GetPattern(fingerprint="f", hours=1, now=now)):
+    for query in (GetError(id=1, thresholds=Thresholds()), GetPattern(id="f", hours=1, now=now)):
         assert (await service.service.read(query)).is_null
 
 

@@ -9,6 +9,7 @@ import pytest
 from exporter.events.cursor import Position
 from exporter.events.event import ErrorEvent
 from exporter.ingest.severity import Thresholds
+from exporter.store.decisions import DecisionList
 from exporter.store.parameters import MAX_LIMIT, Filters
 from exporter.store.queries import (
     AnyRead,
@@ -21,6 +22,7 @@ from exporter.store.queries import (
     GetOverview,
     GetPattern,
     GetRecentCritical,
+    ListDecisions,
     ListErrors,
     ListPatterns,
     Read,
@@ -41,7 +43,8 @@ READS: list[Read] = [
     GetFacets(filters=FILTERS, now=NOW),
     GetError(id=2**63 - 1, thresholds=Thresholds(critical_cpu_percent=50)),
     ListPatterns(hours=24, now=NOW, limit=3),
-    GetPattern(fingerprint="f" * 16, hours=168, now=NOW),
+    GetPattern(id="f" * 16, hours=168, now=NOW, compare="e" * 16),
+    ListDecisions(),
     GetRecentCritical(since=NOW),
     GetCriticalAfter(position=7),
     GetOutcome(id=7),
@@ -79,7 +82,7 @@ def test_a_parameter_out_of_bounds_is_refused(query: Read) -> None:
 @pytest.mark.parametrize(
     ("query", "expected"),
     [(GetOverview, Overview), (ListErrors, ErrorPage), (GetFacets, Facets), (GetError, ErrorDetails | None),
-     (ListPatterns, PatternList), (GetPattern, PatternDetails | None), (GetRecentCritical, list[ErrorEvent])],
+     (ListPatterns, PatternList), (GetPattern, PatternDetails | None), (ListDecisions, DecisionList), (GetRecentCritical, list[ErrorEvent])],
 )  # fmt: skip
 def test_a_read_names_the_type_of_its_answer(query: type[Read], expected: object) -> None:
     assert result_type(query) == expected

@@ -67,14 +67,30 @@ async def test_it_holds_for_real_answers(service: InProcess) -> None:
               "system_context": {"metrics": {"cpu": {"percent": 99}}}}  # fmt: skip
     id_ = (await service.post(report))["id"]
     fingerprint = (await service.get(f"/api/errors/{id_}"))["fingerprint"]
+    other = (await service.post({"message": "y"}))["fingerprint"]
+    one, two = "/api/patterns/{id}/merge", "/api/patterns/{id}/split"
+    undo = "/api/patterns/decisions/{number}/undo"
+    for path, id_of, body in (
+        (one, fingerprint, {"into": other}),
+        (two, other, {}),
+        (two, other, {}),
+        (one, "none", {"into": other}),
+        (one, other, {}),
+        (one, other, {"into": other}),
+        (undo, "", {}),
+        (undo, "", {}),
+    ):
+        real = path.replace("{id}", id_of).replace("{number}", "1")
+        async with service.client.post(real, json=body) as response:
+            check(path, "post", response.status, await response.json())
     asked = {
         "/api/errors": ["", "?time_range=x"], "/api/errors/list": ["", "?limit=0"], "/api/errors/{id}": ["", "?x=y"],
         "/api/errors/facets": ["", "?limit=1"], "/api/patterns": ["", "?limit=0"],
-        "/api/patterns/{fingerprint}": ["", "?time_range=0"], "/-/healthy": [""], "/-/ready": [""],
+        "/api/patterns/{id}": ["", "?time_range=0", f"?compare={other}"], "/api/patterns/decisions": ["", "?x=y"], "/-/healthy": [""], "/-/ready": [""],
     }  # fmt: skip
     for path, queries in asked.items():
         for query in queries:
-            real = path.replace("{id}", str(id_)).replace("{fingerprint}", fingerprint)
+            real = path.replace("{id}", fingerprint if "patterns" in path else str(id_))
             async with service.client.get(real + query) as response:
                 check(path, "get", response.status, await response.json())
     posts = [("/api/report-error", b"{}", "application/json"), ("/api/report-errors", b"[{}]", "application/json"),

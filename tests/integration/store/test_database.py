@@ -103,8 +103,7 @@ def test_categories_and_blanks_of_an_older_file_are_corrected(path: Path) -> Non
     with duckdb.connect(str(path)) as db:
         migrate(db, migrations()[:3])
         for number, spelling in enumerate(spellings, 1):
-            old = row(event(number, cpu_percent=50.0 * number, gpu_celsius=82505.0 if number == 2 else -50.0))
-            old = old[:23]  # the columns of that schema
+            old = row(event(number, cpu_percent=50.0 * number, gpu_celsius=82505.0 if number == 2 else -50.0))[:23]
             db.execute(f"INSERT INTO errors VALUES ({', '.join('?' * len(old))})", (*old[:6], spelling, *old[7:]))
         for statement in ("roll_minutes", "roll_counters"):
             of_then = named("write.sql")[statement].replace(" AND NOT coalesce(imported, false)", "")

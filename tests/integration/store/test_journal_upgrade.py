@@ -45,7 +45,7 @@ def old_journal(path: Path, number: int, *batches: list[ErrorEvent]) -> Path:
     file = path.with_name(f"{path.name}.journal.{number}")
     content = MARK + pack("!I", zlib.crc32(MARK))
     for batch in batches:
-        patterns = [pattern_row(one) for one in batch if one.is_new_pattern]
+        patterns = [pattern_row(one)[:4] for one in batch if one.is_new_pattern]
         payload = msgspec.msgpack.encode(([row(one)[:COLUMNS] for one in batch], patterns))
         content += MARK + pack("!II", len(payload), zlib.crc32(payload)) + payload
     file.write_bytes(content)

@@ -52,7 +52,7 @@ def test_an_alert_as_alertmanager_takes_it() -> None:
         "labels": {"alertname": "CriticalError", "severity": "critical", "source": "push", "category": "C", "type": "T",
                    "worker": "w", "fingerprint": "f", "system_critical": "true"},
         "annotations": {"summary": "C in w: m", "message": "m", "traceback": "in f\nError: m", "worker": "w",
-                        "time": "2026-11-24T12:00:00.000Z", "reasons": "because", "error_id": "17", "count": "1",
+                        "time": "2026-11-24T12:00:00.000Z", "reasons": "because", "error_id": "17", "error_fingerprint": "f", "count": "1",
                         "permalink": "http://here:8080/error-visualization?error=17",
                         "runbook_url": "http://docs/CriticalError.md"},
         "startsAt": "2026-11-24T12:00:00.000Z", "endsAt": "2026-11-24T12:04:00.000Z",
@@ -129,3 +129,14 @@ def test_texts_are_bounded_and_without_control_characters() -> None:
         assert text.isprintable()
     assert sent["annotations"]["message"].startswith("a\nb\ufffd\ufffd[31mx")
     assert sent["annotations"]["traceback"].endswith("the end")
+
+
+def test_errors_of_one_family_are_one_alert() -> None:
+    alerts = Alerts(PUSH)
+    (alert,) = alerts.on_events(
+        [event(1, fingerprint="a", pattern_id="F"), event(2, fingerprint="b", pattern_id="F")], 0.0
+    )
+    assert labels(alert)["fingerprint"] == "F"
+    assert annotations(alert)["error_fingerprint"] == "b"
+    (alone,) = alerts.on_events([event(3, fingerprint="c", pattern_id="")], 0.0)  # of a log from before pattern ids
+    assert labels(alone)["fingerprint"] == "c"

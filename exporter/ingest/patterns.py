@@ -1,0 +1,68 @@
+"""The pattern id of each event when it is accepted, and whether its pattern is new.
+
+The process of the database computes the families and sends what changed (`Reassigned`). An event with a known
+fingerprint costs one look-up. A new fingerprint joins a known family if it fits; the next computation of the families
+may decide otherwise. Runs on the event loop.
+"""
+
+from collections import Counter
+from typing import NamedTuple
+
+from exporter.ingest.past import Past, Reassigned
+from exporter.patterns import version_1
+from exporter.patterns.families import Family, family_of
+from exporter.patterns.fingerprint import Pattern
+
+
+class Admitted(NamedTuple):
+    """A new fingerprint: its pattern id, whether its pattern is new, and the known fingerprint that version 1 gives the
+    same report, None if there is none."""
+
+    pattern_id: str
+    is_new_pattern: bool
+    alias: str | None
+
+
+class PatternIds:
+    """Known fingerprints and their pattern ids, as of the last `reassign`. `ids` maps the one to the other."""
+
+    def __init__(self, past: Past) -> None:
+        self.ids = {fingerprint: fingerprint for fingerprint in past.known_patterns}
+        self._old = set(past.old_patterns)
+        self._families: dict[str, dict[Family, str]] = {}  # by scope; pattern ids by family
+        self.reassign(past.assigned)
+
+    def admit(self, pattern: Pattern, type_: str, message: str, traceback: str | None) -> Admitted:
+        """Adds a fingerprint that is not in `ids`. The other arguments are those of its report."""
+        fingerprint = pattern.fingerprint
+        alias = version_1.fingerprint(type_, message, traceback) if self._old else None
+        if alias not in self._old:
+            alias = None
+        known = self._families.get(pattern.scope)
+        family = family_of(pattern.text, known) if known else None
+        pattern_id = self.ids[fingerprint] = known[family] if known and family else fingerprint
+        return Admitted(pattern_id, family is None and alias is None, alias)
+
+    def forget(self, fingerprint: str) -> None:
+        """Removes a fingerprint whose event could not be stored."""
+        self.ids.pop(fingerprint, None)
+
+    def reassign(self, changed: Reassigned) -> dict[str, str]:
+        """Takes over changed pattern ids. Returns for each id that no fingerprint has any more the id that most of its
+        fingerprints have now."""
+        before: dict[str, Counter[str]] = {}
+        ids = changed.ids
+        if changed.complete:
+            given = dict(ids)
+            ids = [(one, given.get(one, one)) for one, id_ in self.ids.items() if given.get(one, one) != id_]
+            self._families = {}
+        for fingerprint, pattern_id in ids:
+            old = self.ids.get(fingerprint, fingerprint)
+            if old != pattern_id:
+                before.setdefault(old, Counter())[pattern_id] += 1
+            self.ids[fingerprint] = pattern_id
+        self._families |= {scope: dict(families) for scope, families in changed.families.items()}
+        if not before:
+            return {}
+        in_use = set(self.ids.values())
+        return {old: new.most_common(1)[0][0] for old, new in before.items() if old not in in_use}

@@ -1,0 +1,115 @@
+-- Statements of exporter/store/assignments.py.
+
+-- name: adopt_old
+-- Patterns of fingerprint version 1 are in no family.
+INSERT INTO assignments
+SELECT fingerprint, NULL, fingerprint, fingerprint FROM patterns
+WHERE fingerprint NOT IN (SELECT fingerprint FROM assignments)
+GROUP BY fingerprint HAVING max(scope) IS NULL;
+
+-- name: pending
+-- Scopes with templates that have no pattern id yet; NULL for fingerprint version 1.
+SELECT DISTINCT scope FROM patterns WHERE fingerprint NOT IN (SELECT fingerprint FROM assignments);
+
+-- name: texts
+-- The templates of scopes that families are looked for in, those that were so before the new ones came, and the new ones.
+WITH known AS (
+    SELECT p.scope, p.fingerprint, min(p.pattern) AS text, any_value(a.base_id) AS base_id
+    FROM patterns p LEFT JOIN assignments a USING (fingerprint)
+    WHERE p.scope IN (SELECT unnest($scopes)) GROUP BY p.scope, p.fingerprint
+)
+SELECT scope, fingerprint, text, base_id FROM known
+QUALIFY base_id IS NULL
+     OR row_number() OVER (PARTITION BY scope ORDER BY fingerprint)
+        <= $limit + count(*) FILTER (base_id IS NULL) OVER (PARTITION BY scope);
+
+-- name: all_texts
+SELECT p.scope, p.fingerprint, min(p.pattern) AS text, any_value(a.base_id) AS base_id
+FROM patterns p LEFT JOIN assignments a USING (fingerprint)
+WHERE p.scope = $scope GROUP BY p.scope, p.fingerprint;
+
+-- name: families_of
+SELECT scope, template FROM families WHERE scope IN (SELECT unnest($scopes));
+
+-- name: forget_families
+DELETE FROM families WHERE scope IN (SELECT unnest($scopes));
+
+-- name: add_families
+INSERT INTO families
+SELECT unnest($base_ids), unnest($scopes), unnest($templates), unnest($families), unnest($base_ids);
+
+-- name: add_assignments
+INSERT INTO assignments SELECT unnest($fingerprints), unnest($scopes), unnest($base_ids), unnest($base_ids);
+
+-- name: set_base
+UPDATE assignments SET base_id = new.base_id, pattern_id = new.base_id
+FROM (SELECT unnest($fingerprints) AS fingerprint, unnest($base_ids) AS base_id) new
+WHERE assignments.fingerprint = new.fingerprint;
+
+-- name: groups
+-- The groups that a decision in force is about or was about, as a whole.
+SELECT fingerprint, base_id, pattern_id FROM assignments
+WHERE pattern_id != base_id OR base_id IN (
+    SELECT base_id FROM assignments WHERE fingerprint IN (SELECT unnest($fingerprints))
+);
+
+-- name: families_in
+SELECT base_id, scope, pattern_id FROM families
+WHERE pattern_id IS DISTINCT FROM base_id OR base_id IN (SELECT unnest($base_ids));
+
+-- name: set_ids
+UPDATE assignments SET pattern_id = new.pattern_id
+FROM (SELECT unnest($fingerprints) AS fingerprint, unnest($pattern_ids) AS pattern_id) new
+WHERE assignments.fingerprint = new.fingerprint;
+
+-- name: set_family_ids
+UPDATE families SET pattern_id = new.pattern_id
+FROM (SELECT unnest($base_ids) AS base_id, unnest($pattern_ids) AS pattern_id) new
+WHERE families.base_id = new.base_id;
+
+-- name: remember_ids
+INSERT INTO pattern_ids
+SELECT pattern_id, min(fingerprint) FROM assignments
+WHERE pattern_id != fingerprint AND pattern_id NOT IN (SELECT pattern_id FROM pattern_ids)
+GROUP BY pattern_id;
+
+-- name: decisions
+SELECT number, kind, fingerprints, targets, into_id, whole, from_id, decided_at, undone_at FROM decisions ORDER BY number;
+
+-- name: resolve
+-- The pattern that an id leads to: a current pattern id, a fingerprint, or an id of the past, in this order.
+SELECT pattern_id, fingerprint FROM assignments WHERE pattern_id = (
+    SELECT pattern_id FROM (
+        SELECT pattern_id, 1 AS way FROM assignments WHERE pattern_id = $id
+        UNION ALL SELECT pattern_id, 2 FROM assignments WHERE fingerprint = $id
+        UNION ALL SELECT a.pattern_id, 3 FROM pattern_ids p JOIN assignments a USING (fingerprint) WHERE p.pattern_id = $id
+    ) ORDER BY way LIMIT 1
+)
+ORDER BY fingerprint;
+
+-- name: ids_of
+SELECT fingerprint, pattern_id FROM assignments WHERE fingerprint IN (SELECT unnest($fingerprints)) ORDER BY fingerprint;
+
+-- name: add_decision
+INSERT INTO decisions VALUES
+    ($number, $kind, $fingerprints, $targets, $into_id, $whole, $from_id, $decided_at, NULL);
+
+-- name: undo_decision
+UPDATE decisions SET undone_at = $at WHERE number = $number;
+
+-- name: assignment_version
+SELECT version FROM assignment_version;
+
+-- name: start_again
+DELETE FROM assignments;
+DELETE FROM families;
+UPDATE assignment_version SET version = $version;
+
+-- name: not_alone
+-- The pattern ids that are not the fingerprint.
+SELECT fingerprint, pattern_id FROM assignments WHERE pattern_id != fingerprint;
+
+-- name: known_families
+SELECT scope, family, pattern_id FROM families WHERE pattern_id IS NOT NULL
+  AND ($scopes IS NULL OR scope IN (SELECT unnest($scopes::VARCHAR[])))
+ORDER BY scope, template;

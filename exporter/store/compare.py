@@ -1,0 +1,60 @@
+"""Explains a pattern by its newest error, and says why two patterns are not one."""
+
+import datetime as dt
+
+from exporter.events.plain_text import plain_text
+from exporter.events.stored import payload
+from exporter.patterns.explain import Explanation, differences, explain
+from exporter.patterns.families import why_apart
+from exporter.store.assignments import Recorded
+from exporter.store.select import Cursor, members_of, rows
+
+
+def explanation(cursor: Cursor, members: list[str], since: dt.datetime) -> Explanation | None:
+    """Returns how the fingerprint of a pattern's newest error came about. None if there is no error since then, or an
+    earlier version made its fingerprint. Raises duckdb.Error."""
+    found = rows(cursor, "newest_report", {"members": members, "since": since})
+    if not found:
+        return None
+    traceback = payload(found[0]["payload"]).get("traceback")
+    stack = plain_text(traceback) if isinstance(traceback, str) else None
+    explained = explain(found[0]["type"], found[0]["message"], stack)
+    return explained if explained.fingerprint in members else None
+
+
+def comparison(
+    cursor: Cursor, pattern_id: str, members: list[str], other: str, since: dt.datetime, decisions: list[Recorded]
+) -> list[str]:
+    """Returns sentences that say why a pattern and the one that the id `other` leads to are not one. `decisions` are
+    those about the pattern. Raises duckdb.Error."""
+    other_id, other_members = members_of(cursor, other)
+    if other_id == pattern_id:
+        return [f"{other} and {pattern_id} are one pattern."]
+    one, two = (explanation(cursor, some, since) for some in (members, other_members))
+    if one is None or two is None:
+        return [
+            f"The pattern {id_} has no error in the time range that could be compared."
+            for id_, explained in ((pattern_id, one), (other_id, two))
+            if explained is None
+        ]
+    return [*_by_hand(decisions, members, other_members), *_by_rules(one, two)]
+
+
+def _by_rules(one: Explanation, two: Explanation) -> list[str]:
+    """Returns why the newest errors have different fingerprints, and if only their texts differ, why these are in no
+    family."""
+    found = differences(one, two)
+    if one.scope == two.scope and one.template != two.template:
+        found.append(why_apart(one.template, two.template))
+    return found
+
+
+def _by_hand(decisions: list[Recorded], members: list[str], others: list[str]) -> list[str]:
+    """Returns a sentence for each split in force that set members of the two patterns apart."""
+    apart = [one for one in decisions if one.undone_at is None and one.decision.kind == "split"]
+    both = {*members, *others}
+    return [
+        f"Somebody split the pattern {one.from_id} on {one.decided_at:%Y-%m-%d} (decision {one.decision.number})."
+        for one in apart
+        if both & set(one.decision.fingerprints)
+    ]

@@ -1,0 +1,96 @@
+"""Answers the read of one pattern, and that of the decisions by hand."""
+
+from typing import Final
+
+import msgspec
+
+from exporter.patterns.explain import Explanation
+from exporter.patterns.families import Family
+from exporter.patterns.fingerprint import VERSION
+from exporter.store.assignments import Recorded, recorded
+from exporter.store.compare import comparison, explanation
+from exporter.store.decide import pattern_decision
+from exporter.store.decisions import DecisionList
+from exporter.store.parameters import Filters
+from exporter.store.queries import GetPattern, ListDecisions
+from exporter.store.read_errors import newest
+from exporter.store.read_patterns import patterns
+from exporter.store.results import (
+    ExplainedFrame,
+    FamilyObject,
+    PatternDetails,
+    PatternExplanation,
+    PatternMember,
+    PatternWorker,
+)
+from exporter.store.select import Cursor, Span, members_of, rows, structs
+
+PATTERN_ERRORS: Final = 20
+MEMBERS: Final = 200
+_family = msgspec.json.Decoder(Family).decode
+
+
+def pattern(cursor: Cursor, query: GetPattern) -> PatternDetails | None:
+    """Returns one pattern; None if it has no error in the time range. An id of an earlier fingerprint version leads to
+    its own errors, and where it has none in the time range, to the pattern that continues it."""
+    span = Span.of(query.hours, query.now)
+    continues_as = _continues_as(cursor, query.id)
+    for id_ in (query.id, continues_as):
+        if id_ is not None:
+            pattern_id, members = members_of(cursor, id_)
+            found = patterns(cursor, span, 1, pattern_id, members)
+            if found:
+                break
+    else:
+        return None
+    values = span.values(members=members)
+    is_old = rows(cursor, "is_old", {"fingerprint": pattern_id})[0]["is_old"]
+    filters = Filters(hours=query.hours, pattern=pattern_id)
+    made = _about(cursor, members)
+    explained = explanation(cursor, members, span.since)
+    details = PatternDetails(
+        **found[0],
+        worker_stats=structs(cursor, PatternWorker, "pattern_workers", values),
+        recent_errors=newest(cursor, filters, query.now, PATTERN_ERRORS),
+        families=_families(cursor, pattern_id),
+        members=structs(cursor, PatternMember, "members", values | {"limit": MEMBERS}),
+        version=1 if is_old else VERSION,
+        aliases=[row["old_fingerprint"] for row in rows(cursor, "aliases", {"members": members})],
+        continues_as=continues_as if is_old else None,
+        decisions=[pattern_decision(one) for one in made],
+        explanation=_explained(explained) if explained else None,
+    )
+    if query.compare is not None:
+        details.comparison = comparison(cursor, pattern_id, members, query.compare, span.since, made)
+    return details
+
+
+def decisions(cursor: Cursor, query: ListDecisions) -> DecisionList:
+    """Returns all decisions by hand, newest first."""
+    return DecisionList([pattern_decision(one) for one in reversed(_recorded(cursor))])
+
+
+def _continues_as(cursor: Cursor, id_: str) -> str | None:
+    """Returns the id of the pattern that continues a fingerprint of an earlier version; None if there is none."""
+    found = rows(cursor, "continues_as", {"fingerprint": id_})
+    return found[0]["pattern_id"] if found else None
+
+
+def _families(cursor: Cursor, pattern_id: str) -> list[FamilyObject]:
+    found = [_family(row["family"]) for row in rows(cursor, "families_with", {"pattern_id": pattern_id})]
+    return [FamilyObject(one.template, [list(values) for values in one.values], one.reason) for one in found]
+
+
+def _explained(one: Explanation) -> PatternExplanation:
+    values = one._asdict() | {"kept": list(one.kept), "frames": [ExplainedFrame(*frame) for frame in one.frames]}
+    return PatternExplanation(**values)
+
+
+def _about(cursor: Cursor, members: list[str]) -> list[Recorded]:
+    """Returns the decisions that are about members of a pattern, newest first."""
+    own = set(members)
+    return [one for one in reversed(_recorded(cursor)) if own & {*one.decision.fingerprints, *one.decision.targets}]
+
+
+def _recorded(cursor: Cursor) -> list[Recorded]:
+    return recorded([tuple(row.values()) for row in rows(cursor, "decisions", {})])

@@ -1,0 +1,90 @@
+-- Statements of exporter/store/read_patterns.py and read_pattern.py. $members are the fingerprints of one pattern.
+
+-- name: pattern_categories
+SELECT error_category AS category, count(DISTINCT pattern_id) AS patterns,
+       count(DISTINCT pattern_id) FILTER (recurring > 0) AS recurring_patterns, sum(errors)::BIGINT AS occurrences
+FROM pattern_facts($since, $whole)
+GROUP BY 1 ORDER BY 2 DESC, 4 DESC, 1 LIMIT $limit;
+
+-- name: patterns
+-- Of a pattern with several fingerprints, `fingerprint` is the newest, and `pattern` the template of its family.
+WITH f AS (
+    SELECT CASE WHEN $members IS NULL THEN pattern_id ELSE $pattern_id END AS pattern_id,
+           sum(errors)::BIGINT AS occurrences, arg_max(error_category, last_seen) AS category,
+           arg_max(type, last_seen) AS type, min(first_seen) AS first_seen, max(last_seen) AS last_seen,
+           arg_max(fingerprint, (last_seen, fingerprint)) AS fingerprint, count(DISTINCT fingerprint) AS fingerprints,
+           count(DISTINCT worker_id) AS workers,
+           coalesce(sum(errors) FILTER (severity = 'critical'), 0)::BIGINT AS critical
+    FROM pattern_facts($since, $whole)
+    WHERE $members IS NULL OR list_contains($members::VARCHAR[], fingerprint)
+    GROUP BY 1 ORDER BY 2 DESC, max(last_seen) DESC, 1 LIMIT $limit
+),
+members AS (
+    SELECT pattern_id, fingerprint FROM assignments WHERE pattern_id IN (SELECT pattern_id FROM f)
+    UNION
+    SELECT a.pattern_id, o.old_fingerprint FROM aliases o JOIN assignments a USING (fingerprint)
+    WHERE a.pattern_id IN (SELECT pattern_id FROM f)
+    UNION
+    SELECT pattern_id, fingerprint FROM f
+),
+ever AS (
+    SELECT m.pattern_id, min(p.first_seen) AS ever_first_seen FROM members m JOIN patterns p USING (fingerprint)
+    GROUP BY m.pattern_id
+),
+texts AS (
+    SELECT f.pattern_id, any_value(p.pattern) AS text, any_value(x.template) AS template
+    FROM f LEFT JOIN patterns p USING (fingerprint) LEFT JOIN assignments a USING (fingerprint)
+           LEFT JOIN families x ON x.base_id = a.base_id AND x.pattern_id = f.pattern_id
+    GROUP BY f.pattern_id
+)
+SELECT coalesce(t.template, t.text) AS pattern, f.occurrences, f.category, f.first_seen, f.last_seen, f.fingerprint,
+       f.workers, f.type, f.critical, e.ever_first_seen, f.pattern_id, f.fingerprints,
+       f.pattern_id IN (SELECT pattern_id FROM families WHERE pattern_id IS NOT NULL) AS family
+FROM f LEFT JOIN ever e USING (pattern_id) LEFT JOIN texts t USING (pattern_id)
+ORDER BY f.occurrences DESC, f.last_seen DESC, f.pattern_id;
+
+-- name: trends
+SELECT CASE WHEN $members IS NULL THEN pattern_id ELSE $pattern_id END AS pattern_id,
+       time_bucket(to_seconds($bucket), minute) AS timestamp, sum(errors)::BIGINT AS errors
+FROM pattern_facts($since, $whole)
+WHERE CASE WHEN $members IS NULL THEN list_contains($pattern_ids, pattern_id)
+           ELSE list_contains($members::VARCHAR[], fingerprint) END
+GROUP BY ALL;
+
+-- name: pattern_workers
+SELECT worker_id, sum(errors)::BIGINT AS errors, max(last_seen) AS last_seen
+FROM facts($since, $whole) WHERE list_contains($members, fingerprint)
+GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 100;
+
+-- name: members
+-- The fingerprints of a pattern, most frequent first.
+SELECT m.fingerprint, coalesce(any_value(p.pattern), '') AS template, coalesce(any_value(f.errors), 0)::BIGINT AS errors,
+       any_value(f.first_seen) AS first_seen, any_value(f.last_seen) AS last_seen, min(p.first_seen) AS ever_first_seen
+FROM (SELECT unnest($members::VARCHAR[]) AS fingerprint) m
+     LEFT JOIN patterns p USING (fingerprint)
+     LEFT JOIN (
+         SELECT fingerprint, sum(errors) AS errors, min(first_seen) AS first_seen, max(last_seen) AS last_seen
+         FROM facts($since, $whole) WHERE list_contains($members::VARCHAR[], fingerprint) GROUP BY 1
+     ) f USING (fingerprint)
+GROUP BY m.fingerprint ORDER BY errors DESC, m.fingerprint LIMIT $limit;
+
+-- name: families_with
+-- The families whose members belong to a pattern.
+SELECT DISTINCT f.template, f.family FROM families f JOIN assignments a USING (base_id)
+WHERE a.pattern_id = $pattern_id AND f.pattern_id = $pattern_id ORDER BY f.template;
+
+-- name: is_old
+-- Whether a fingerprint is of version 1.
+SELECT count(*) > 0 AND max(scope) IS NULL AS is_old FROM patterns WHERE fingerprint = $fingerprint;
+
+-- name: aliases
+SELECT DISTINCT old_fingerprint FROM aliases WHERE list_contains($members, fingerprint) ORDER BY 1;
+
+-- name: continues_as
+SELECT DISTINCT a.pattern_id FROM aliases JOIN assignments a USING (fingerprint)
+WHERE old_fingerprint = $fingerprint ORDER BY 1;
+
+-- name: newest_report
+SELECT type, message, payload FROM errors WHERE id = (
+    SELECT max(id) FROM errors WHERE timestamp >= $since AND list_contains($members::VARCHAR[], fingerprint)
+);

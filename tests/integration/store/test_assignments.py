@@ -1,0 +1,175 @@
+"""The table of pattern ids: whatever the order and the transactions in which templates and decisions came, it is what the
+pure function gives for all of them."""
+
+import datetime as dt
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from events import event
+from projected import Projected
+
+from exporter.patterns import assignment
+from exporter.patterns.assignment import Template, assign
+from exporter.patterns.families import Family
+from exporter.store import StoreError, assignments, projection
+from exporter.store.assignments import Assignments, recorded
+from exporter.store.decide import decide
+from exporter.store.decisions import Decided, Merge, Split, Undo
+from exporter.store.projection import Projection
+from exporter.store.sql import named
+
+pytestmark = pytest.mark.dashboard
+NAMES = ["alice", "bob", "carol", "dave", "erin", "frank", "grace", "heidi", "ivan", "judy", "kim", "leo"]
+SHAPES = ["Cannot log in user {} right now", "job={} ended too late", "no route to {} from here"]
+NOW = dt.datetime(2026, 11, 20)
+
+
+class Store(Projected):
+    """With the table of pattern ids."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.assignments = Assignments(self.database)
+        self.projection = Projection(self.database, self.log, self.assignments)
+        self.assignments.open()
+        self.known: dict[str, Template] = {}
+
+    def see(self, *templates: tuple[str, Template]) -> None:
+        """Projects an event for each new fingerprint."""
+        self.append([
+            event(fingerprint=one, pattern=text, scope=scope, is_new_fingerprint=True) for one, (scope, text) in templates
+        ])  # fmt: skip
+        self.catch_up()
+        self.known |= dict(templates)
+
+    def ids(self) -> dict[str, str]:
+        found = self.values("SELECT fingerprint, pattern_id FROM assignments")
+        assert len(found) == len(dict(found)), "one row each"
+        return dict(found)
+
+    def expected(self) -> dict[str, str]:
+        rows = self.database.db.execute(named("assign.sql")["decisions"]).fetchall()
+        decisions = [one.decision for one in recorded(rows) if one.undone_at is None]
+        return {one: assigned.pattern_id for one, assigned in assign(self.known, decisions).items()}
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    store = Store(tmp_path / "errors.duckdb")
+    yield store
+    store.close()
+
+
+def templates(rng: random.Random, count: int) -> list[tuple[str, Template]]:
+    pairs = [(scope, shape.format(name)) for scope in "TU" for shape in SHAPES for name in NAMES]
+    return [(f"{rng.getrandbits(64):016x}", Template(*pair)) for pair in rng.sample(pairs, count)]
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_the_table_is_what_the_pure_function_says(store: Store, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After each step: new templates in transactions of any size, a merge, a split, an undo, a restart."""
+    rng = random.Random(seed)
+    limit = 7 if seed % 2 else 2_000
+    monkeypatch.setattr(assignment, "MAX_TEMPLATES", limit)
+    monkeypatch.setattr(assignments, "MAX_TEMPLATES", limit)
+    waiting = templates(rng, 50)
+    told: dict[str, str] = {}
+    made = 0
+    while waiting or made < 3:
+        step = rng.random()
+        known = sorted(store.known)
+        if waiting and (step < 0.5 or len(known) < 5):
+            size = rng.randint(1, 3)
+            store.see(*waiting[:size])
+            del waiting[:size]
+        elif step < 0.65:
+            answer = decide(store.database, store.assignments, Merge(*rng.sample(known, 2)), NOW)
+            made += isinstance(answer, Decided)
+        elif step < 0.8:
+            answer = decide(store.database, store.assignments, Split(rng.choice(known)), NOW)
+            made += isinstance(answer, Decided)
+        elif step < 0.9:
+            decide(store.database, store.assignments, Undo(rng.randint(1, made + 1)), NOW)
+        else:
+            store.assignments.take_changes()
+            store.assignments = Assignments(store.database)
+            store.projection = Projection(store.database, store.log, store.assignments)
+            store.assignments.open()
+            told = store.ids()
+        told |= dict(store.assignments.take_changes().ids)
+        assert store.ids() == store.expected()
+        assert told == store.ids(), "the HTTP process was told every change"
+    assert made > 2
+    assert set(store.ids().values()) != set(store.known)
+
+
+def test_a_crash_before_the_families_were_computed_heals_at_the_next_start(store: Store) -> None:
+    store.projection = Projection(store.database, store.log)  # which does not compute families
+    store.see(*[(f"{number:016x}", Template("T", SHAPES[0].format(name))) for number, name in enumerate(NAMES)])
+    assert store.ids() == {}
+    again = Assignments(store.database)
+    again.open()
+    assert store.ids() == store.expected()
+    assert len(set(store.ids().values())) == 1
+    assert [one.family.template for one in again.take_changes().families["T"]] == [SHAPES[0].format("<*>")]
+
+
+def test_a_failure_is_tried_again_and_reads_go_on(
+    store: Store, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    some = [(f"{number:016x}", Template("T", SHAPES[0].format(name))) for number, name in enumerate(NAMES)]
+
+    def fails(texts: object) -> dict[str, Family]:
+        raise ValueError("a bug")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(assignments, "grouped", fails)
+        store.see(*some[:-1])
+        assert "could not be computed" in caplog.text
+        assert {one.pattern_id for one in store.patterns().patterns} == {one for one, _ in some[:-1]}
+        with pytest.raises(StoreError, match="a bug"):
+            store.assignments.refresh()
+    store.see(some[-1])
+    assert store.ids() == {}, "not at once: a bug would fill the log"
+    monkeypatch.setattr(store.projection, "_assign_after", 0.0)
+    store.projection.assign()
+    assert store.ids() == store.expected()
+    assert len(store.patterns().patterns) == 1
+
+
+def test_families_that_take_long_are_not_computed_for_each_read(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [0.0]
+    cpu = iter(range(100))
+    monkeypatch.setattr(projection.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(projection.time, "thread_time", lambda: next(cpu) * 0.2)
+    some = [(f"{number:016x}", Template("T", SHAPES[0].format(name))) for number, name in enumerate(NAMES)]
+    computed = []
+    for one in some[:6]:
+        store.see(one)
+        computed.append(len(store.ids()))
+        clock[0] += 1.0
+    assert computed == [1, 1, 3, 3, 5, 5]
+
+
+def test_another_version_of_the_rules_computes_all_ids_again(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    store.see(*[(f"{number:016x}", Template("T", SHAPES[0].format(name))) for number, name in enumerate(NAMES)])
+    (before,) = set(store.ids().values())
+    store.database.db.execute("UPDATE assignments SET pattern_id = 'x', base_id = 'x'")
+    Assignments(store.database).open()
+    assert set(store.ids().values()) == {"x"}, "the same version trusts the table"
+    monkeypatch.setattr(assignments, "VERSION", assignment.VERSION + 1)
+    Assignments(store.database).open()
+    assert set(store.ids().values()) == {before}
+
+
+def test_a_scope_with_too_many_templates_is_named_once(
+    store: Store, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    for module in (assignment, assignments):
+        monkeypatch.setattr(module, "MAX_TEMPLATES", 5)
+    for number, name in enumerate(NAMES):
+        store.see((f"{number:016x}", Template("T", SHAPES[0].format(name))))
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert len(set(store.ids().values())) == 1
