@@ -41,7 +41,8 @@ def old_database(path: Path) -> list[str]:
             )
         db.execute("UPDATE log_position SET position = 4")
         for statement in ("roll_minutes", "roll_counters"):
-            db.execute(named("write.sql")[statement], {"projected": 0})
+            of_then = named("write.sql")[statement].replace(" AND NOT coalesce(imported, false)", "")
+            db.execute(of_then, {"projected": 0})
     return fingerprints
 
 
