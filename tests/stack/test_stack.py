@@ -295,7 +295,7 @@ async def test_hostile_texts_arrive_inert(
     (letter,) = mail.messages
     assert letter["Bcc"] is None
     assert letter["To"] == "oncall@example.com"
-    assert letter["Subject"].startswith("CRITICAL ERROR: <!channel>")
+    assert letter["Subject"].startswith("CRITICAL ERROR: <!CHANNEL>")
     assert len(letter["Subject"]) < 300
     text = letter.get_body(("plain",)).get_content()  # type: ignore[union-attr]
     assert "\nBcc: all@example.com\n" in text.replace("\r\n", "\n")  # in the body, where it is only text
