@@ -14,7 +14,9 @@ TEMPLATE = "Cannot log in user <*> right now"
 
 async def users(service: InProcess) -> None:
     for name in NAMES:
-        await service.post({"type": "LoginError", "error_category": "TEST_LOGIN", "message": TEMPLATE.replace("<*>", name)})
+        await service.post(
+            {"type": "LoginError", "error_category": "TEST_LOGIN", "message": TEMPLATE.replace("<*>", name)}
+        )
 
 
 async def open_pattern(page: Page, text: str) -> None:
@@ -39,7 +41,9 @@ async def test_the_view_says_why_it_is_one_pattern(browser: Browser, service: In
     (id_, _) = [one["pattern_id"] for one in (await service.get("/api/patterns"))["patterns"]]
     await page.mouse.move(1, 1)  # the list does not move under the pointer
     await eventually(lambda: id_ in service.service.ingest.pipeline._patterns.ids.values())  # with the next pong
-    await service.post({"type": "LoginError", "error_category": "TEST_LOGIN", "message": TEMPLATE.replace("<*>", "zoe")})
+    await service.post(
+        {"type": "LoginError", "error_category": "TEST_LOGIN", "message": TEMPLATE.replace("<*>", "zoe")}
+    )
     await listed(page, len(NAMES) + 1)
     await page.get_by_role("button", name="Remove the filter pattern").click()
     await expect(page.locator("#pattern")).to_be_hidden()
@@ -113,7 +117,9 @@ async def test_a_refusal_is_shown(browser: Browser, service: InProcess) -> None:
     (id_,) = await ids(service)
     page, _ = await open_page(browser, service, f"?pattern={id_}")
     await page.get_by_text("Correct the grouping").click()
-    await page.route("**/split", lambda route: route.fulfill(status=503, json={"status": "error", "message": "not now", "field": ""}))
+    await page.route(
+        "**/split", lambda route: route.fulfill(status=503, json={"status": "error", "message": "not now", "field": ""})
+    )
     await page.get_by_role("button", name="Split all apart").click()
     await expect(page.get_by_role("alert").filter(has_text="not now")).to_be_visible()
     assert await ids(service) == {id_}
