@@ -18,7 +18,7 @@ from exporter.alerting.alerts import Push
 from exporter.config import Settings
 from exporter.events.event import ErrorEvent, decode_batch
 from exporter.events.outcome import Outcome
-from exporter.ingest.ingest import Ingest
+from exporter.ingest.ingest import Ingest, Repeat
 from exporter.ingest.past import Reassigned
 from exporter.ingest.pipeline import Pipeline
 from exporter.live.hub import Live
@@ -101,6 +101,7 @@ class Service:
                 state.past,
                 thresholds=settings.thresholds,
                 zone=zone,
+                max_age=dt.timedelta(seconds=settings.max_report_age),
                 derive_category=settings.derive_category,
             ),
             self._lookup,
@@ -113,6 +114,7 @@ class Service:
         )
         self.store.on_reassigned = self._reassigned
         self.errors.resume(state)
+        self.errors.clock_offsets = self.ingest.pipeline.times.offsets.found
         self.live = Live(self.log)
         self.notifier = Notifier(self.log, settings.alertmanager_url, _push(settings), settings.alert_queue_capacity)
         if self.notifier.queues:
@@ -218,13 +220,12 @@ class Service:
         done = self.readers.position()
         self.log.trim(position if self.log.last - done > MAX_READER_LAG else min(position, done))
 
-    async def _lookup(self, event: int | tuple[str, str, dt.datetime]) -> Outcome | None:
+    async def _lookup(self, event: int | Repeat) -> Outcome | None:
         if isinstance(event, int):
             return (await self.store.read(GetOutcome(id=event))).decode()
-        worker_id, event_id, timestamp = event
-        return (
-            await self.store.read(FindOutcome(worker_id=worker_id, event_id=event_id, timestamp=timestamp))
-        ).decode()
+        worker_id, event_id, timestamp, reported_at = event
+        query = FindOutcome(worker_id=worker_id, event_id=event_id, timestamp=timestamp, reported_at=reported_at)
+        return (await self.store.read(query)).decode()
 
     async def _to_push(self) -> list[ErrorEvent]:
         """Returns the events whose alerts may still fire or were not accepted by every Alertmanager, oldest first."""

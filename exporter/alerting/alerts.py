@@ -45,6 +45,8 @@ class Push(msgspec.Struct, frozen=True):
 
     def alertname(self, event: ErrorEvent) -> str:
         """Returns the name of the alert for an error; "" if the error is not pushed."""
+        if event.imported:
+            return ""
         if event.severity == "critical" and (self.critical or (self.system_critical and event.is_system_critical)):
             return CRITICAL
         return NEW_PATTERN if self.new_patterns and event.is_new_pattern else ""

@@ -14,6 +14,7 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from exporter.ingest.report_times import MAX_AGE
 from exporter.ingest.severity import Thresholds
 
 RUNBOOK_URL: Final = "https://github.com/error-visualization/error-visualization/blob/main/docs/runbooks"
@@ -54,6 +55,12 @@ class Settings(BaseSettings):
     error_visualization: bool = _setting(True, "serve the page and the WebSocket besides the API and the metrics")
     sounds_dir: str = _setting("", "folder with MP3 files that replace the sounds of the page")
     timezone: str = _setting("", "time zone of timestamps without offset (Europe/Berlin); empty: zone of this machine")
+    max_report_age: int = _setting(
+        int(MAX_AGE.total_seconds()),
+        "seconds; an older timestamp is not believed and the error counts at its receipt, unless it is imported",
+        least=3_600,
+        most=315_360_000,
+    )
     max_body_bytes: int = _setting(
         4_194_304, "largest request body in bytes, before and after decompression", least=1024
     )

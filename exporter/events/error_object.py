@@ -25,9 +25,10 @@ class ErrorObject(Struct, kw_only=True):
     """One error. `timestamp` is when it happened, `received_at` when it was received. `reasons` are the texts of the
     severity rules that matched. `pattern_id` is the id of the pattern that the error counts for now. `warnings` name
     the values of the report that were not read or not believed; `reported_at` is the timestamp as it was sent, if it
-    was not believed. `groups` names the groups that count the error. `cursor` starts the page of `/api/errors/list`
-    that follows it. `message` and `traceback` lack terminal control sequences. The contexts are as they were sent, but
-    each known field has its type, and is null if it could not be read.
+    was not believed. `imported`: an old error that was sent as an import. `groups` names the groups that count the
+    error. `cursor` starts the page of `/api/errors/list` that follows it. `message` and `traceback` lack terminal
+    control sequences. The contexts are as they were sent, but each known field has its type, and is null if it could
+    not be read.
 
     In lists and live updates a message ends after 8,192 characters, a traceback is its last 32,768 characters, and a
     context of more than 32,768 bytes is null; `truncated` names the fields concerned."""
@@ -46,6 +47,7 @@ class ErrorObject(Struct, kw_only=True):
     pattern_id: str
     warnings: list[str]
     reported_at: str | None
+    imported: bool
     is_recurring: bool
     is_system_critical: bool
     is_hardware_error: bool
@@ -76,6 +78,7 @@ def of_event(event: ErrorEvent) -> ErrorObject:
         "pattern_id": event.pattern_id,
         "warnings": list(event.warnings),
         "reported_at": event.reported_at,
+        "imported": event.imported,
         "is_recurring": event.is_recurring,
         "is_system_critical": event.is_system_critical,
         "is_hardware_error": event.hardware_error,

@@ -43,6 +43,7 @@ class ErrorEvent(Struct, array_like=True, gc=False):
     pattern_id: str = ""  # the pattern's id when the event was appended: of its family, else its fingerprint
     warnings: tuple[str, ...] = ()  # what of the report was not read, or not believed, and what was done instead
     reported_at: str | None = None  # the timestamp as it was sent, if `timestamp` is not what it says
+    imported: bool = False  # an old error that was sent as an import: no alert, no counter, no sound
     is_new_fingerprint: bool = False  # the first event with this fingerprint; its pattern may be known
     scope: str | None = None  # of a new fingerprint: what templates of one family share
     alias: str | None = None  # of a new fingerprint: the known fingerprint that version 1 gives the same report

@@ -6,14 +6,22 @@ allowed; the stored event keeps the report's own JSON text, so they are not lost
 """
 
 import datetime as dt
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 MAX_LABEL: Final = 256  # characters of worker_id, type and error_category that are kept in columns
 MAX_EVENT_ID: Final = 256  # characters
 FUTURE_TOLERANCE: Final = dt.timedelta(minutes=5)  # a timestamp further ahead is replaced by the receipt
 UNKNOWN_CATEGORY: Final = "UNKNOWN_ERROR"
+
+Time = Annotated[
+    Any,
+    Meta(
+        description="when the error happened: ISO 8601, or epoch seconds, milli-, micro- or nanoseconds",
+        extra_json_schema={"anyOf": [{"type": "string"}, {"type": "number"}, {"type": "null"}]},
+    ),
+]
 
 
 class Cpu(Struct, gc=False):
@@ -92,14 +100,14 @@ class ErrorFrequency(Struct, gc=False):
 class ErrorReport(Struct, gc=False):
     """One inbound report. Units are the guide's: percent 0 to 100, gigabytes, MHz, °C. A value of another type is read
     as it is meant, or dropped and named in `warnings`. Refused is only a report without `worker_id`, without `message`
-    and `type`, or with an `event_id` or a `timestamp` that has no meaning."""
+    and `type`, or with an `event_id` that has no meaning."""
 
     worker_id: str | None = None
     type: str | None = None
     message: str | None = None
     error_category: str | None = None
     traceback: str | None = None
-    timestamp: Any = None  # a reading of its own decides what it means
+    timestamp: Time = None
     system_context: SystemContext | None = None
     hardware_context: HardwareContext | None = None
     error_frequency: ErrorFrequency | None = None

@@ -13,6 +13,7 @@ from exporter import __version__
 from exporter.events.outcome import Outcome
 from exporter.events.report import ErrorReport
 from exporter.http.answers import BatchResult, Failure, Healthy, Ready, Reset, Success
+from exporter.http.parameters import Sending
 from exporter.store.decisions import Decided, Merge, MergeRequest, Split, SplitRequest, Undo
 from exporter.store.parameters import Comparison, ErrorPaging, Filters, PatternPaging, TimeRange
 from exporter.store.queries import (
@@ -62,10 +63,10 @@ class Operation(NamedTuple):
 
 
 OPERATIONS: Final = (
-    Operation("post", "/api/report-error", "Report an error", Outcome, (400, 403, 413, 415, 503),
+    Operation("post", "/api/report-error", "Report an error", Outcome, (400, 403, 413, 415, 503), (Sending,),
               body={JSON: ErrorReport}, headers=(KEY,)),
     Operation("post", "/api/report-errors", "Report several errors", BatchResult, (207, 400, 403, 413, 415, 503),
-              body={JSON: list[ErrorReport], NDJSON: str}, headers=(BATCH_KEY,)),
+              (Sending,), body={JSON: list[ErrorReport], NDJSON: str}, headers=(BATCH_KEY,)),
     Operation("post", "/api/reset-counts", "Count critical errors from now on", Reset, (403, 503)),
     Operation("get", "/api/errors", "Everything that the page shows", GetOverview, (400, 503), (TimeRange,)),
     Operation("get", "/api/errors/list", "Errors, newest first", ListErrors, (400, 503), (Filters, ErrorPaging)),

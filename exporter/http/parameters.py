@@ -2,16 +2,28 @@
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any, Final, Literal, NamedTuple, TypeVar, get_args, get_origin, get_type_hints, overload
+from typing import Annotated, Any, Final, Literal, NamedTuple, TypeVar, get_args, get_origin, get_type_hints, overload
 
 from aiohttp import web
-from msgspec import Struct, inspect
+from msgspec import Meta, Struct, field, inspect
 
 from exporter.http.responses import ApiError
 
 MAX_DIGITS: Final = 9
 A = TypeVar("A", bound=Struct)
 B = TypeVar("B", bound=Struct)
+
+
+class Sending(Struct, frozen=True, kw_only=True):
+    """How to treat the reports of a request."""
+
+    importing: Annotated[
+        Literal["false", "true"],
+        Meta(
+            description="the reports are old ones: timestamps are believed however old, and errors more than 5 minutes "
+            "old cause no alert and no sound, and count only at their own time"
+        ),
+    ] = field(default="false", name="import")
 
 
 class Parameter(NamedTuple):
@@ -38,6 +50,11 @@ def parse(request: web.Request, *declared: type[Struct]) -> Any:
     refuse_unknown(request, *(parameter.name for kind in declared for parameter in _parameters(kind)))
     parsed = [kind(**_values(request, _parameters(kind))) for kind in declared]
     return parsed[0] if len(parsed) == 1 else tuple(parsed)
+
+
+def parse_known(request: web.Request, declared: type[A]) -> A:
+    """As `parse`, but ignores parameters that are not declared: they must not cost a report."""
+    return declared(**_values(request, _parameters(declared)))
 
 
 def refuse_unknown(request: web.Request, *names: str) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import datetime as dt
 from collections.abc import Coroutine
+from itertools import islice
 from typing import Any, Final, TypeVar
 
 from aiohttp import web
@@ -11,6 +12,7 @@ from exporter.events.cursor import MAX_ID, Position, parse_cursor
 from exporter.http.openapi import document
 from exporter.http.parameters import parse, refuse_unknown
 from exporter.http.responses import SERVICE, ApiError, check_origin, failure, success
+from exporter.ingest.clock_offsets import advice
 from exporter.store.parameters import Comparison, ErrorPaging, Filters, PatternPaging, TimeRange
 from exporter.store.queries import (
     GetError,
@@ -22,7 +24,9 @@ from exporter.store.queries import (
     ListPatterns,
     Read,
 )
+from exporter.store.results import ClockOffset
 
+MAX_CLOCK_OFFSETS: Final = 100  # workers in a wrong time zone that an overview names
 MAX_WEBSOCKET_BYTES: Final = 65_536  # of a message from a client
 GONE_SECONDS: Final = 0.5  # between two looks whether the client of a slow read is still connected
 T = TypeVar("T")
@@ -31,7 +35,9 @@ T = TypeVar("T")
 async def errors(request: web.Request) -> web.Response:
     """GET /api/errors: everything that the page shows of a time range."""
     given = parse(request, TimeRange)
-    return await _answer(request, GetOverview(hours=given.hours, now=_now()))
+    found = islice(request.app[SERVICE].ingest.pipeline.times.offsets.found.items(), MAX_CLOCK_OFFSETS)
+    offsets = tuple(ClockOffset(worker, seconds, advice(worker, seconds)) for worker, seconds in found)
+    return await _answer(request, GetOverview(hours=given.hours, now=_now(), clock_offsets=offsets))
 
 
 async def error_list(request: web.Request) -> web.Response:

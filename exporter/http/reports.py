@@ -11,6 +11,7 @@ from multidict import istr
 
 from exporter.events.event import isoformat
 from exporter.http.inflate import InflateError, TooLargeError, inflate
+from exporter.http.parameters import Sending, parse_known
 from exporter.http.responses import SERVICE, ApiError, RetryLaterError, check_origin, json_answer, success
 from exporter.ingest.parse import split_reports
 from exporter.ingest.pipeline import Refusal, Submission
@@ -28,7 +29,7 @@ async def report_error(request: web.Request) -> web.Response:
     service = request.app[SERVICE]
     service.metrics.received_json.inc()
     body = await _body(request, (JSON,))
-    submission = Submission(body, _now(), request.headers.get(IDEMPOTENCY_KEY))
+    submission = Submission(body, _now(), request.headers.get(IDEMPOTENCY_KEY), _importing(request))
     (result,) = await service.ingest.ingest((submission,))
     if isinstance(result, bytes):
         return success(result, "Error reported successfully")
@@ -53,8 +54,10 @@ async def report_errors(request: web.Request) -> web.Response:
     if key is not None and not (0 < len(key) <= MAX_BATCH_KEY and key.isprintable()):
         expected = f"expected 1 to {MAX_BATCH_KEY} printable characters"
         raise ApiError(400, f"Idempotency-Key: {expected}", field="Idempotency-Key", reason="invalid_field")
+    importing = _importing(request)
     submissions = [
-        Submission(item, received_at, None if key is None else f"{key}#{index}") for index, item in enumerate(items)
+        Submission(item, received_at, None if key is None else f"{key}#{index}", importing)
+        for index, item in enumerate(items)
     ]
     results = await ingest.ingest(submissions) if items else []
     return _batch_answer(request, results)
@@ -64,6 +67,11 @@ async def reset_counts(request: web.Request) -> web.Response:
     """POST /api/reset-counts: the gauge of critical errors, and their number on the page, count from now on."""
     check_origin(request)
     return success({"reset_at": isoformat(await request.app[SERVICE].reset_counts())}, "Counts reset")
+
+
+def _importing(request: web.Request) -> bool:
+    """Returns whether the request says that its reports are old ones. Raises `ApiError`."""
+    return "?" in request.raw_path and parse_known(request, Sending).importing == "true"
 
 
 def _now() -> dt.datetime:

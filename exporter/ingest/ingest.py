@@ -6,6 +6,7 @@ preparing each when it arrives. Runs on the event loop; only the append itself b
 """
 
 import asyncio
+import datetime as dt
 import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -24,7 +25,8 @@ MAX_EVENTS: Final = 4_000  # in one batch, unless one request has more
 MAX_BYTES: Final = 2**24
 SLICE: Final = 100  # reports that are prepared before other tasks get their turn
 Result = bytes | Refusal
-Lookup = Callable[[int | tuple[str, str, Any]], Awaitable[Outcome | None]]
+Repeat = tuple[str, str, dt.datetime, str | None]  # worker_id, event_id, what the timestamp says, `reported_at`
+Lookup = Callable[[int | Repeat], Awaitable[Outcome | None]]
 _encode = msgspec.json.Encoder().encode
 _log = logging.getLogger(__name__)
 
@@ -47,7 +49,7 @@ class Entry(Struct, gc=False):
 class Ingest:
     """Accepts reports into `log`.
 
-    `lookup` asks the database for the outcome of an event by its id or by (worker_id, event_id, timestamp). Before the
+    `lookup` asks the database for the outcome of an event by its id or as a `Repeat`. Before the
     senders are answered, a successful append calls `on_batch(events, seconds)`, a failed one `on_failure(error)`.
     `observe` gets the seconds from the entry of each request to its outcome.
     """
@@ -241,7 +243,7 @@ class Ingest:
                 return _encode(outcome)
             assert isinstance(item, Parsed)
             assert item.key is not None
-            outcome = await self._lookup((*item.key, item.moment))
+            outcome = await self._lookup((*item.key, item.time.said, item.time.reported_at))
         except UnavailableError as error:
             return Refusal(f"the database cannot say now whether this report is a repeat: {error}", "", "store_failed")
         if outcome:

@@ -4,14 +4,13 @@ msgspec decodes the well-formed ones. A report with a field of another type, and
 (NaN, lone surrogates), is read tolerantly: see `exporter.events.tolerant`.
 """
 
-import datetime as dt
 from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
 
 from exporter.events.lenient import loads, replaced
-from exporter.events.report import FUTURE_TOLERANCE, MAX_EVENT_ID, ErrorReport
+from exporter.events.report import MAX_EVENT_ID, ErrorReport
 from exporter.events.tolerant import Dropped, readable
 from exporter.events.values import kind
 from exporter.ingest.nesting import MAX_DEPTH, NestingError, check_nesting
@@ -88,25 +87,6 @@ def split_reports(body: bytes, *, ndjson: bool) -> list[bytes]:
         if not isinstance(items, list):
             raise ReportError(f"expected an array of reports; {_ARRAY}") from None
         return [msgspec.json.encode(item) for item in items]
-
-
-def event_time(value: str | float | None, received_at: dt.datetime, zone: dt.tzinfo | None) -> dt.datetime:
-    """Returns when the error happened, in UTC. `value` is ISO 8601 (without an offset it is in `zone`, or in the
-    machine's zone if that is None) or epoch seconds. Absent, or more than five minutes ahead, it is the receipt. Raises
-    `ReportError`."""
-    if value is None:
-        return received_at
-    try:
-        if isinstance(value, str):
-            moment = dt.datetime.fromisoformat(value.strip())
-            if moment.tzinfo is None and zone is not None:
-                moment = moment.replace(tzinfo=zone)
-            moment = moment.astimezone(dt.UTC)
-        else:
-            moment = dt.datetime.fromtimestamp(value, dt.UTC)
-    except (TypeError, ValueError, OverflowError, OSError):
-        raise ReportError("expected ISO 8601 or epoch seconds", field="timestamp") from None
-    return received_at if moment - received_at > FUTURE_TOLERANCE else moment
 
 
 def _parse_tolerantly(body: bytes, error: Exception) -> tuple[ErrorReport, str, Sequence[Dropped]]:

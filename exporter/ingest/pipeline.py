@@ -18,10 +18,11 @@ from exporter.events.report import CONDITIONS, MAX_EVENT_ID, MAX_LABEL, ErrorRep
 from exporter.events.tolerant import Dropped, warnings_of
 from exporter.ingest.deduplication import Key, KnownIds
 from exporter.ingest.measurements import measure
-from exporter.ingest.parse import ReportError, event_time, parse_report
+from exporter.ingest.parse import ReportError, parse_report
 from exporter.ingest.past import Past, Reassigned
 from exporter.ingest.patterns import PatternIds
 from exporter.ingest.recurrence import Recurrences
+from exporter.ingest.report_times import MAX_AGE, ReportTime, ReportTimes
 from exporter.ingest.severity import Classifier, Thresholds, conditions
 from exporter.patterns.fingerprint import fingerprint
 
@@ -31,12 +32,13 @@ _numbers = itertools.count(1)
 
 
 class Submission(NamedTuple):
-    """One report as it came: its JSON, the time of receipt in UTC, and the `Idempotency-Key` of its request,
-    None if there is none. For a report of a batch, "#" and its index are appended to the key."""
+    """One report as it came: its JSON, the time of receipt in UTC, the `Idempotency-Key` of its request, None if there
+    is none, and whether it is part of an import. For a report of a batch, "#" and its index are appended to the key."""
 
     body: bytes
     received_at: dt.datetime
     key: str | None
+    importing: bool = False
 
 
 class Refusal(NamedTuple):
@@ -58,12 +60,12 @@ class Refusal(NamedTuple):
 
 
 class Parsed(NamedTuple):
-    """A report that can be accepted. `moment` is the time of the error. `key` is the deduplication key, None if the
-    sender gave no id. `dropped` are the values that could not be read."""
+    """A report that can be accepted. `key` is the deduplication key, None if the sender gave no id. `dropped` are the
+    values that could not be read."""
 
     report: ErrorReport
     body: str
-    moment: dt.datetime
+    time: ReportTime
     received_at: dt.datetime
     key: Key | None
     dropped: Sequence[Dropped]
@@ -87,17 +89,24 @@ Prepared = ErrorEvent | int | Parsed | Refusal
 
 class Pipeline:
     """Prepares submissions. `past` is what was accepted before this process started. `duplicates` counts repeats,
-    `dropped` the values of new errors that could not be read or are impossible, by their path in the schema."""
+    `dropped` the values of new errors that could not be read or are impossible, by their path in the schema. `zone` is
+    that of times without an offset; older times than `max_age` are not believed."""
 
     def __init__(
-        self, past: Past, *, thresholds: Thresholds, zone: dt.tzinfo | None, derive_category: bool = True
+        self,
+        past: Past,
+        *,
+        thresholds: Thresholds,
+        zone: dt.tzinfo | None,
+        max_age: dt.timedelta = MAX_AGE,
+        derive_category: bool = True,
     ) -> None:
         self.duplicates = 0
         self.dropped: Counter[str] = Counter()
+        self.times = ReportTimes(zone, max_age)
         self._thresholds = thresholds
         self._derive_category = derive_category
         self._classifier = Classifier(thresholds)
-        self._zone = zone
         self._recurrences = Recurrences(thresholds, past.recurrences)
         self._known = KnownIds(past.known_ids, past.known_ids_since)
         self._patterns = PatternIds(past)
@@ -117,7 +126,7 @@ class Pipeline:
             if known is not None:
                 self.duplicates += 1
                 return known
-            if not looked_up and self._known.may_be_evicted(parsed.moment):
+            if not looked_up and self._known.may_be_evicted(parsed.time.said):
                 return parsed
         return self._event(parsed, batch)
 
@@ -147,13 +156,14 @@ class Pipeline:
             if not (0 < len(submission.key) <= MAX_EVENT_ID and submission.key.isprintable()):
                 raise ReportError(f"expected 1 to {MAX_EVENT_ID} printable characters", field="Idempotency-Key")
             report.event_id = submission.key
-        moment = event_time(report.timestamp, submission.received_at, self._zone)
-        key = None if report.event_id is None else ((report.worker_id or "")[:MAX_LABEL], report.event_id)
-        return Parsed(report, body, moment, submission.received_at, key, dropped)
+        worker = (report.worker_id or "")[:MAX_LABEL]
+        time = self.times.of(report.timestamp, worker, submission.received_at, importing=submission.importing)
+        key = None if report.event_id is None else (worker, report.event_id)
+        return Parsed(report, body, time, submission.received_at, key, dropped)
 
     def _event(self, parsed: Parsed, batch: Batch) -> ErrorEvent:
         """Makes the event of a new report and adds it to `batch`."""
-        report, moment = parsed.report, parsed.moment
+        report, time = parsed.report, parsed.time
         type_ = (report.type or "UnknownError")[:MAX_LABEL]
         sent = report.message or "", report.traceback
         message = report.message = plain_text(report.message or "")
@@ -166,7 +176,7 @@ class Pipeline:
             pattern_id = new.pattern_id
             if new.alias is not None:
                 self._recurrences.copy(new.alias, pattern_id)
-        recurs = self._recurrences.recurs(pattern_id, moment)
+        recurs = self._recurrences.recurs(pattern_id, time.moment)
         measured, impossible = measure(report.system_context)
         seen = conditions(report, recurring=recurs, thresholds=self._thresholds, derive_category=self._derive_category)
         judged = self._classifier.classify(seen, measured)
@@ -174,7 +184,7 @@ class Pipeline:
         event = ErrorEvent(
             0,
             report.event_id or f"{_PROCESS}-{next(_numbers):x}",
-            moment,
+            time.moment,
             parsed.received_at,
             (report.worker_id or "")[:MAX_LABEL],
             type_,
@@ -196,11 +206,15 @@ class Pipeline:
             measured.gpu_celsius,
             _reported(seen.overheating, seen.memory_pressure, seen.throttling),
             pattern_id,
-            (*warnings_of(parsed.dropped), *[one.warning for one in impossible]),
+            (*warnings_of(parsed.dropped), *[one.warning for one in impossible], *time.warnings),
+            time.reported_at,
+            time.imported,
         )
         if parsed.dropped or impossible:
             self.dropped.update([one.field for one in parsed.dropped])
             self.dropped.update([one.field for one in impossible])
+        if time.reported_at is not None:
+            self.dropped["timestamp"] += 1
         if new is not None:
             event.is_new_fingerprint, event.scope, event.alias = True, pattern.scope, new.alias
         if parsed.key is not None:

@@ -100,6 +100,7 @@ class ErrorMetrics:
         self._hardware_reports = HardwareReports()
         self.position = 0
         self.reset_at = 0.0
+        self.clock_offsets: Mapping[str, int] = {}  # of workers in a wrong zone, in seconds; ingest changes it
 
     def resume(self, state: State) -> None:
         """Restores the counts from the database. Their series are not held at 0: Prometheus knows them already."""
@@ -126,6 +127,9 @@ class ErrorMetrics:
         severity_counts, severity_ids = self._severities.values, self._severities.error_ids
         for event in events:
             moment = event.timestamp.timestamp()
+            if event.imported:
+                self._note_imported(event, moment)
+                continue
             key = (event.worker_id, event.type, event.category)
             route = self._routes.get(key) or self._route(key, moment, hold=True)
             row = route.row
@@ -147,6 +151,13 @@ class ErrorMetrics:
             if '_context"' in event.body:
                 self._hardware_reports.note(route.labels.worker, moment, event.body)
             self.position = event.id
+
+    def _note_imported(self, event: ErrorEvent, moment: float) -> None:
+        """Counts an old error of an import only in the gauge of critical errors, if it is not too old for it. Counters
+        would show a storm of errors now."""
+        if event.severity == "critical" and moment > event.received_at.timestamp() - HOUR:
+            self._critical.add(moment)
+        self.position = event.id
 
     def replace_patterns(self, gone: Mapping[str, str]) -> None:
         """Counts recurring patterns under their current ids. `gone` maps each id that is gone to its successor."""
@@ -176,6 +187,7 @@ class ErrorMetrics:
             categories=[labels[0] for labels in self._errors.rows],
             recurring_categories=[category for category, at in self._recurring.values() if at > clock - HOUR],
             latest_reports=self._hardware_reports.snapshot(),
+            clock_offsets={self._workers_limit.fold(worker): off for worker, off in self.clock_offsets.items()},
             folded=self._folded.copy(),
         )
 
@@ -216,8 +228,8 @@ class ErrorMetrics:
         return row
 
     def _note_recurring(self, pattern_id: str, category: str, moment: float) -> None:
-        self._recurring.pop(pattern_id, None)
-        self._recurring[pattern_id] = (category, moment)
+        known = self._recurring.pop(pattern_id, None)  # its error may be newer than this one
+        self._recurring[pattern_id] = (category, max(moment, known[1]) if known else moment)
         if len(self._recurring) > MAX_RECURRING:
             del self._recurring[next(iter(self._recurring))]
 

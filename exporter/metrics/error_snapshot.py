@@ -27,6 +27,7 @@ class ErrorSnapshot(NamedTuple):
     recurring_categories: Sequence[str]  # of each pattern that recurred in the last hour
     latest_reports: Sequence[tuple[str, LatestReport]]
     folded: Mapping[str, int]
+    clock_offsets: Mapping[str, int] = {}  # never changed; seconds, of workers in a wrong zone
 
     def collect(self) -> Iterator[Metric]:
         """Yields the metric families in the order of the exposition."""
@@ -57,8 +58,16 @@ class ErrorSnapshot(NamedTuple):
         for worker, status_code, last_error in self.workers:
             status.add_metric([worker], status_code)
             last.add_metric([worker], last_error)
+        offset = GaugeMetricFamily(
+            PREFIX + "worker_clock_offset_seconds",
+            "By how much the times of a worker are ahead, if it seems to send those of another time zone",
+            labels=["worker"],
+        )
+        for worker, seconds in self.clock_offsets.items():
+            offset.add_metric([worker], seconds)
         yield status
         yield last
+        yield offset
         yield gauge(
             "last_critical_error_timestamp_seconds",
             "When the last critical error happened, 0 for never",

@@ -40,6 +40,13 @@ export function time(iso) {
   return element("time", { datetime: iso, title: `${date.toLocaleString()} (${iso})` }, text);
 }
 
+// The mark of an error that does not count at the time that its report says; empty for others.
+export function counted({ reported_at: reported }) {
+  if (reported == null) return "";
+  const text = `reported as ${reported}, counted at its receipt`;
+  return element("span", { class: "counted", role: "img", "aria-label": text, title: text }, "≠");
+}
+
 // How long ago; the text is updated while it is on the page.
 export function ago(iso) {
   return element("time", { datetime: iso, title: `${new Date(iso).toLocaleString()} (${iso})`, "data-ago": "" }, since(iso));

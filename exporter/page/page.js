@@ -16,7 +16,7 @@ import { draw as drawPanels } from "./panels.js";
 import { Sound } from "./sound.js";
 import { RANGES, address, read } from "./state.js";
 import { onRest, still } from "./still.js";
-import { drawCards, drawVerdict, markCards } from "./summary.js";
+import { drawCards, drawClocks, drawVerdict, markCards } from "./summary.js";
 import { Visit } from "./visit.js";
 
 const NOTICE_MS = 10_000;
@@ -96,6 +96,7 @@ function draw(overview) {
   drawCards(overview, (filters) => visit.go({ filters: { ...filters } }));
   markCards(state.filters);
   drawVerdict(overview, state.range);
+  drawClocks(overview);
   if (main.dataset.loading) main.dataset.loading = "list";
   drawPanels(overview, addressWith, (to) => lead(to));
   main.toggleAttribute("data-nothing", overview.summary.total_errors === 0);
@@ -121,7 +122,7 @@ function news({ seq, recent_errors: recent }) {
 
 // Announces each error once: by sound, on the desktop and for screen readers. Errors outside the filters get only a sound.
 function tell(errors) {
-  const fresh = errors.filter((error) => error.id > told);
+  const fresh = errors.filter((error) => error.id > told && !error.imported);
   if (!fresh.length) return;
   told = fresh.reduce((most, error) => Math.max(most, error.id), told);
   sound.hear(fresh);

@@ -1,6 +1,6 @@
 // A row of the list of errors.
 
-import { element, severity, time } from "./dom.js";
+import { counted, element, severity, time } from "./dom.js";
 import { key } from "./match.js";
 
 // `filter(name, value)` returns the URL of the page with that filter; `open(id)` shows an error's details. `more` says that
@@ -15,7 +15,7 @@ export function row({ error, count }, more, { filter, open }) {
   const repeats = element("a", { class: "count", title: `show all errors of this pattern${more ? "; the number counts only loaded errors" : ""}` },
     `×${count}${more ? "+" : ""}`);
   const made = element("li", { "data-id": error.id, "data-count": count, "data-key": key(error), "data-as": identity({ error, count }, more) },
-    time(error.timestamp), severity(error.severity),
+    element("span", { class: "when" }, time(error.timestamp), counted(error)), severity(error.severity),
     element("span", { class: "worker" }, error.worker_id),
     element("span", { class: "kind" }, `${error.error_category} · ${error.type}`),
     count > 1 ? repeats : "",

@@ -5,6 +5,7 @@ import { element, time } from "./dom.js";
 import { RANGES, address } from "./state.js";
 
 const MOST = 0.5; // a worker with more than this share of the critical errors is named
+const MOST_CLOCKS = 3; // workers in a wrong time zone that are named
 const only = (name) => (point) => point[name];
 const CARDS = [
   ["total_errors", "all", {}, (point) => point.critical + point.warning + point.info],
@@ -53,6 +54,16 @@ export function drawVerdict({ now, summary }, range) {
       : `Nothing critical in the last ${RANGES[range]}`);
   drawWhy(now, inAll, range);
   drawSinceReset(now, summary);
+}
+
+// Names the workers whose times without an offset are those of another time zone: their errors are listed at a wrong time.
+export function drawClocks({ clock_offsets: offsets }) {
+  const place = by("clocks");
+  const lines = offsets.slice(0, MOST_CLOCKS).map(({ warning }) => warning);
+  if (offsets.length > MOST_CLOCKS) lines.push(`and ${offsets.length - MOST_CLOCKS} more workers`);
+  if (place.dataset.says === lines.join("\n")) return;
+  place.dataset.says = lines.join("\n");
+  place.replaceChildren(...lines.map((line) => element("li", {}, line)));
 }
 
 function bad(now) {

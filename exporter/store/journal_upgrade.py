@@ -49,7 +49,7 @@ def take_over_journal(database: Database) -> None:
     for file in files:
         for payload in frames(file):
             batch_rows, batch_patterns = _decode(payload)
-            rows += [(*one[:6], stored_category(one[6]), *one[7:], None, None, None) for one in batch_rows]
+            rows += [(*one[:6], stored_category(one[6]), *one[7:], None, None, False, None) for one in batch_rows]
             patterns += [(*one, None) for one in batch_patterns]
     rows.sort()
     before = database.position

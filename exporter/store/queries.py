@@ -17,7 +17,7 @@ from exporter.events.outcome import Outcome
 from exporter.ingest.severity import Thresholds
 from exporter.store.decisions import DecisionList
 from exporter.store.parameters import Filters, Hours, Limit
-from exporter.store.results import ErrorDetails, ErrorPage, Facets, Overview, PatternDetails, PatternList
+from exporter.store.results import ClockOffset, ErrorDetails, ErrorPage, Facets, Overview, PatternDetails, PatternList
 
 R = TypeVar("R")
 C = TypeVar("C")
@@ -34,10 +34,12 @@ class Read(Struct, Generic[R], frozen=True, tag=True):
 
 
 class GetOverview(Read[Overview], frozen=True, kw_only=True):
-    """Everything that the page shows of a time range."""
+    """Everything that the page shows of a time range. `clock_offsets` are known to the process that asks; they become
+    part of the answer."""
 
     hours: Hours
     now: dt.datetime
+    clock_offsets: tuple[ClockOffset, ...] = ()
 
 
 class ListErrors(Read[ErrorPage], frozen=True, kw_only=True):
@@ -105,11 +107,12 @@ class GetOutcome(Read[Outcome | None], frozen=True, kw_only=True):
 
 class FindOutcome(Read[Outcome | None], frozen=True, kw_only=True):
     """The outcome of the event that a worker sent under its own id; None if there is none. A repeat carries the
-    `timestamp` of the first report."""
+    `timestamp` of the first report; `reported_at` is its text, if it is not believed (any more)."""
 
     worker_id: str
     event_id: str
     timestamp: dt.datetime
+    reported_at: str | None = None
 
 
 AnyRead = (

@@ -99,8 +99,8 @@ GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT $limit;
 -- name: errors
 -- The pattern id is the current one. The inner query reads narrow columns only; the wide ones are read for the ids that it returns.
 SELECT id, event_id, timestamp, received_at, worker_id, type, error_category, message, severity, reasons, fingerprint,
-       coalesce(pattern_id, fingerprint) AS pattern_id, coalesce(warnings, '[]') AS warnings, reported_at, is_recurring,
-       is_system_critical, hardware_error AS is_hardware_error, payload
+       coalesce(pattern_id, fingerprint) AS pattern_id, coalesce(warnings, '[]') AS warnings, reported_at,
+       coalesce(imported, false) AS imported, is_recurring, is_system_critical, hardware_error AS is_hardware_error, payload
 FROM errors LEFT JOIN assignments USING (fingerprint) WHERE id IN (
     SELECT id FROM errors
     WHERE {matching}
@@ -111,8 +111,8 @@ ORDER BY timestamp DESC, id DESC;
 
 -- name: error
 SELECT id, event_id, timestamp, received_at, worker_id, type, error_category, message, severity, reasons, fingerprint,
-       coalesce(pattern_id, fingerprint) AS pattern_id, coalesce(warnings, '[]') AS warnings, reported_at, is_recurring,
-       is_system_critical, hardware_error AS is_hardware_error, payload
+       coalesce(pattern_id, fingerprint) AS pattern_id, coalesce(warnings, '[]') AS warnings, reported_at,
+       coalesce(imported, false) AS imported, is_recurring, is_system_critical, hardware_error AS is_hardware_error, payload
 FROM errors LEFT JOIN assignments USING (fingerprint) WHERE id = $id;
 
 -- name: recent_critical
@@ -121,7 +121,8 @@ SELECT id, event_id, timestamp, received_at, worker_id, type, error_category AS 
        fingerprint, coalesce(accepted_pattern_id, fingerprint) AS pattern_id, type AS pattern, is_recurring,
        is_system_critical, hardware_type, hardware_error,
        CASE WHEN strlen(payload) <= 65536 THEN payload ELSE '' END AS body
-FROM errors WHERE received_at >= $since AND id > $above AND severity = 'critical'
+FROM errors
+WHERE received_at >= $since AND id > $above AND severity = 'critical' AND NOT coalesce(imported, false)
 ORDER BY id DESC LIMIT $limit;
 
 -- name: outcome
@@ -136,6 +137,12 @@ SELECT id, event_id, severity, reasons, fingerprint, coalesce(accepted_pattern_i
        coalesce(warnings, '[]') AS warnings
 FROM errors
 WHERE timestamp = $timestamp AND event_id = $event_id AND worker_id = $worker_id LIMIT 1;
+
+-- name: find_outcome_reported
+-- The same for a timestamp that was not believed: the first counts at its receipt.
+SELECT id, event_id, severity, reasons, fingerprint, fingerprint AS pattern_id, coalesce(warnings, '[]') AS warnings
+FROM errors
+WHERE reported_at = $reported_at AND event_id = $event_id AND worker_id = $worker_id LIMIT 1;
 
 -- name: counters
 SELECT worker_id, type, error_category, severity, hardware_type, sum(errors)::BIGINT, min(first_seen), max(last_seen)
@@ -161,7 +168,7 @@ WHERE timestamp >= $since AND severity = 'critical' GROUP BY 1 ORDER BY 1;
 -- name: received_seconds
 -- All errors by the second in which they were received.
 SELECT epoch(date_trunc('second', received_at))::BIGINT, count(*) FROM errors
-WHERE received_at >= $since GROUP BY 1 ORDER BY 1;
+WHERE received_at >= $since AND NOT coalesce(imported, false) GROUP BY 1 ORDER BY 1;
 
 -- name: known_patterns
 SELECT DISTINCT fingerprint FROM patterns;

@@ -98,7 +98,11 @@ def outcome(cursor: Cursor, query: GetOutcome) -> Outcome | None:
 def find_outcome(cursor: Cursor, query: FindOutcome) -> Outcome | None:
     """Returns the outcome of the event that a worker sent with an event id and timestamp; None if there is none."""
     values = {"worker_id": query.worker_id, "event_id": query.event_id, "timestamp": naive(query.timestamp)}
-    return _outcome(rows(cursor, "find_outcome", values))
+    found = rows(cursor, "find_outcome", values)
+    if not found and query.reported_at is not None:
+        values = {"worker_id": query.worker_id, "event_id": query.event_id, "reported_at": query.reported_at}
+        found = rows(cursor, "find_outcome_reported", values)
+    return _outcome(found)
 
 
 def _outcome(found: list[Row]) -> Outcome | None:

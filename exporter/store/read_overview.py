@@ -60,6 +60,7 @@ def overview(cursor: Cursor, query: GetOverview) -> Overview:
             _hardware(cursor, span, query.hours),
             newest(cursor, Filters(hours=query.hours, group=("hardware",)), query.now, RECENT_HARDWARE_ERRORS),
         ),
+        clock_offsets=list(query.clock_offsets),
         seq=rows(cursor, "log_position", {})[0]["position"],
     )
 

@@ -311,9 +311,19 @@ class HardwareErrors(Struct):
     recent_errors: list[ErrorObject]
 
 
+class ClockOffset(Struct):
+    """A worker that seems to send, without an offset, the times of another time zone. `seconds` are negative if its
+    times are in the past. `warning` says so in a sentence."""
+
+    worker_id: str
+    seconds: int
+    warning: str
+
+
 class Overview(Struct, kw_only=True):
     """Everything that the page shows of a time range. `timestamp` is when it was read. `recent_errors` are the 100
-    newest. `seq` numbers the last live update that it contains."""
+    newest. `seq` numbers the last live update that it contains. `clock_offsets` do not depend on the time range; there
+    are 100 at most."""
 
     summary: Summary
     timestamp: Timestamp
@@ -323,4 +333,5 @@ class Overview(Struct, kw_only=True):
     error_patterns: ErrorPatterns
     worker_errors: WorkerErrors
     hardware_errors: HardwareErrors
+    clock_offsets: list[ClockOffset]
     seq: Count

@@ -9,7 +9,7 @@ from exporter.ingest.category import stored_category
 
 Row = tuple[
     int, str, dt.datetime, dt.datetime, str, str, str, str, str, str, str, bool, bool, bool, str | None, float | None,
-    float | None, float | None, float | None, str | None, str, str | None, str | None, str | None,
+    float | None, float | None, float | None, str | None, str, str | None, str | None, bool, str | None,
 ]  # fmt: skip
 PatternRow = tuple[str, str, str, dt.datetime, str | None]
 _json = msgspec.json.Encoder().encode
@@ -40,6 +40,7 @@ def row(event: ErrorEvent) -> Row:
         event.body,
         _json(event.warnings).decode() if event.warnings else None,
         event.reported_at,
+        event.imported,
         None if event.pattern_id == event.fingerprint else event.pattern_id or None,
     )
 

@@ -17,7 +17,7 @@ GROUP BY ALL;
 -- name: roll_counters
 INSERT INTO counters
 SELECT worker_id, type, error_category, severity, hardware_type, count(*), min(timestamp), max(timestamp)
-FROM errors WHERE id > $projected
+FROM errors WHERE id > $projected AND NOT coalesce(imported, false)
 GROUP BY ALL ORDER BY min(id);
 
 -- name: add_aliases

@@ -1,5 +1,6 @@
 """The page in a real Chromium."""
 
+import datetime as dt
 import json
 from typing import Any
 
@@ -33,7 +34,7 @@ async def test_a_new_error_appears_at_once_at_the_top(browser: Browser, service:
 
 
 async def test_the_range_is_in_the_address(browser: Browser, service: InProcess) -> None:
-    await service.post({"timestamp": "2026-01-01T00:00:00Z"})
+    await service.post({"timestamp": (dt.datetime.now(dt.UTC) - dt.timedelta(days=6)).isoformat()})
     await service.post()
     page, _ = await open_page(browser, service, "?range=1")
     await expect(page.locator("#range [aria-current]")).to_have_text("1 h")

@@ -1,6 +1,7 @@
 """The exposition: exact numbers, a limited number of series whatever a sender does, and promtool's lint."""
 
 import asyncio
+import datetime as dt
 import shutil
 import subprocess
 import time
@@ -84,7 +85,8 @@ async def test_hardware_in_base_units(service: InProcess) -> None:
 
 
 async def test_old_errors_count_but_are_not_of_the_last_hour(service: InProcess) -> None:
-    await service.post({"timestamp": "2020-01-01T00:00:00Z", **HARDWARE})
+    old = dt.datetime.now(dt.UTC) - dt.timedelta(days=2)
+    await service.post({"timestamp": old.isoformat(), **HARDWARE})
     metrics = await service.metrics()
     assert metrics[f"{DT}errors_by_severity_total" + labels(severity="critical")] == 1
     assert metrics[f"{DT}critical_errors"] == 0
@@ -99,6 +101,13 @@ async def test_recurring_patterns_by_category(service: InProcess) -> None:
     metrics = await service.metrics()
     assert metrics[f"{DT}recurring_patterns" + labels(category="TEST_X")] == 1
     assert metrics[f"{DT}recurring_patterns" + labels(category="TEST_Y")] == 0
+
+
+async def test_a_late_error_does_not_end_the_recurrence_of_its_pattern(service: InProcess) -> None:
+    late = (dt.datetime.now(dt.UTC) - dt.timedelta(hours=2)).isoformat()
+    for timestamp in (None, late):
+        await service.post({"timestamp": timestamp, "error_frequency": {"recurring": True}})
+    assert (await service.metrics())[f"{DT}recurring_patterns" + labels(category="RESOURCE_EXHAUSTED")] == 1
 
 
 async def test_labels_are_bounded_and_the_rest_is_counted(serve: Any) -> None:

@@ -77,7 +77,7 @@ async def test_the_numbers_are_those_of_the_reports(serve: Any, hours: int, roll
     counted = within(sent, told, hours, dt.datetime.fromisoformat(data["timestamp"]))
     assert set(data) == {
         "summary", "timestamp", "now", "recent_errors", "error_distribution", "error_patterns", "worker_errors",
-        "hardware_errors", "seq",
+        "hardware_errors", "clock_offsets", "seq",
     }  # fmt: skip
     categories = Counter(s["error_category"] for s, _ in counted)
     severities = Counter(t["severity"] for _, t in counted)
@@ -167,7 +167,7 @@ async def test_the_numbers_are_those_of_the_reports(serve: Any, hours: int, roll
     first, (report, outcome) = data["recent_errors"][0], newest[0]
     assert first == {
         "id": outcome["id"], "event_id": outcome["event_id"], "fingerprint": outcome["fingerprint"],
-        "pattern_id": outcome["pattern_id"], "warnings": [], "reported_at": None,
+        "pattern_id": outcome["pattern_id"], "warnings": [], "reported_at": None, "imported": False,
         "severity": outcome["severity"], "reasons": outcome["reasons"],
         "is_critical": outcome["severity"] == "critical", "is_recurring": "recurring" in outcome["reasons"],
         "is_system_critical": report["error_category"] == "COORDINATOR_FAILURE",

@@ -36,7 +36,11 @@ def test_the_wheel_has_the_page_the_charts_the_sounds_and_the_sql(source: Path, 
             "exporter/store/migrations/001_initial.sql", "exporter/sounds/error-critical.mp3",
             "exporter/sounds/generate_sound_files.py", "exporter/page/vendor/echarts.js",
             "exporter/page/vendor/echarts.js.gz"} <= names  # fmt: skip
-    assert not [name for name in names if name.startswith("tests/") or "/test" in name or "node_modules" in name or name.endswith(".duckdb")]
+    assert not [
+        name
+        for name in names
+        if name.startswith("tests/") or "/test" in name or "node_modules" in name or name.endswith(".duckdb")
+    ]
     assert len(files.read("exporter/page/vendor/echarts.js.gz")) < 250_000
     licences = files.read("exporter/page/vendor/LICENSES.txt").decode()
     for name in ("echarts: LICENSE", "echarts: NOTICE", "zrender: LICENSE", "tslib: LICENSE"):

@@ -30,6 +30,11 @@ def run(*command: str | Path) -> str:
     return done.stdout
 
 
+def test_the_compose_file_says_which_zone_times_without_an_offset_are_in() -> None:
+    (zone,) = [word for word in COMPOSE["services"]["exporter"]["command"] if word.startswith("--timezone=")]
+    assert zone == "--timezone=${TIMEZONE:-UTC}"
+
+
 @pytest.mark.skipif(not shutil.which("docker-compose"), reason="Debian's docker-compose is not installed")
 def test_a_compose_client_accepts_the_file() -> None:
     known = yaml.safe_load(run("docker-compose", "-f", "docker-compose.yml", "config"))

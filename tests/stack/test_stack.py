@@ -1,6 +1,7 @@
 """End to end: a report, the service, the real Prometheus and Alertmanager, stand-ins for Slack and the mail server."""
 
 import asyncio
+import datetime as dt
 import itertools
 import json
 import time
@@ -59,7 +60,8 @@ async def test_a_critical_error_is_in_slack_and_in_the_mailbox_within_five_secon
 ) -> None:
     alertmanager = await started(stack, slack, mail)
     service = await in_thread(served, "--alertmanager-url", alertmanager, "--external-url", "http://errors.here")
-    sent = {"traceback": "Traceback\n  in allocate\nMemoryError", "timestamp": "2026-11-24T12:34:56Z"}
+    at = (dt.datetime.now(dt.UTC) - dt.timedelta(days=1)).isoformat(timespec="seconds").replace("+00:00", ".000Z")
+    sent = {"traceback": "Traceback\n  in allocate\nMemoryError", "timestamp": at}
     began = time.monotonic()
     id_ = (await in_thread(service.post, sent))["id"]
     await eventually(lambda: slack.messages and mail.messages)
@@ -68,7 +70,7 @@ async def test_a_critical_error_is_in_slack_and_in_the_mailbox_within_five_secon
     attachment = message["attachments"][0]
     link = f"http://errors.here/error-visualization?error={id_}"
     assert fields(message) == {
-        "Type": "ResourceError", "Category": "RESOURCE_EXHAUSTED", "Worker": "worker-1", "Time": "2026-11-24T12:34:56.000Z",
+        "Type": "ResourceError", "Category": "RESOURCE_EXHAUSTED", "Worker": "worker-1", "Time": at,
     }  # fmt: skip
     assert attachment["title"] == "🚨 Critical Error Detected 🚨"
     assert attachment["pretext"] == "🚨 *CRITICAL ERROR DETECTED* 🚨"
@@ -78,7 +80,7 @@ async def test_a_critical_error_is_in_slack_and_in_the_mailbox_within_five_secon
     assert letter["Subject"] == "CRITICAL ERROR: RESOURCE_EXHAUSTED in worker-1"
     text = letter.get_body(("plain",)).get_content()  # type: ignore[union-attr]
     for said in ("CRITICAL ERROR DETECTED", "Type: ResourceError", "Category: RESOURCE_EXHAUSTED", "Worker: worker-1",
-                 "Time: 2026-11-24T12:34:56.000Z", "Message:\nFailed to allocate GPU memory", "in allocate\nMemoryError",
+                 f"Time: {at}", "Message:\nFailed to allocate GPU memory", "in allocate\nMemoryError",
                  f"View in Dashboard: {link}", "docs/runbooks/CriticalError.md"):  # fmt: skip
         assert said in text.replace("\r\n", "\n")
     html = letter.get_body(("html",)).get_content()  # type: ignore[union-attr]

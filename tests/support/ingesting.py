@@ -27,7 +27,7 @@ def submission(message: str = "m", *, key: str | None = None, received: float = 
 
 class Ingesting:
     """Ingest with a log and a fake database. `events` are the appended events, `failures` the errors of the log.
-    `outcomes` are the results of database lookups, by position or by (worker_id, event_id, timestamp); `lookups`
+    `outcomes` are the results of database lookups, by position or as a `Repeat`; `lookups`
     records the lookups."""
 
     def __init__(self, path: Path, *, past: Past | None = None, **log: Any) -> None:

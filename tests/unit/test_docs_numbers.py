@@ -11,7 +11,7 @@ from exporter import client, service
 from exporter.config import Settings
 from exporter.events import error_object, event, report, tolerant
 from exporter.http import reports
-from exporter.ingest import deduplication, ingest, nesting, recurrence
+from exporter.ingest import clock_offsets, deduplication, ingest, nesting, recurrence, report_times, times
 from exporter.live import client as live
 from exporter.live import hub
 from exporter.log import embedded, readers
@@ -104,6 +104,15 @@ CASES = [
     Case("docs/architecture.md", "`queue_bytes` # MiB", SETTINGS.queue_bytes / MIB),
     Case("docs/architecture.md", "`min_free_bytes`, # MiB", SETTINGS.min_free_bytes / MIB),
     Case("docs/architecture.md", "`alert_queue_capacity`, #", SETTINGS.alert_queue_capacity),
+    # times
+    Case("docs/reporting.md", "a time more than # minutes ahead of the receipt", report.FUTURE_TOLERANCE.seconds / 60),
+    Case("docs/reporting.md", "or older than `max_report_age` (# days)", SETTINGS.max_report_age / 86_400),
+    Case("docs/reporting.md", "times are believed from # on", report_times.FIRST_IMPORTED.year),
+    Case("docs/reporting.md", "An imported error that is more than # minutes old", report_times.LIVE.seconds / 60),
+    Case("docs/reporting.md", "epoch seconds; from # on milliseconds", times.UNITS[0][0]),
+    Case("docs/reporting.md", "by the same number of half hours in # reports", clock_offsets.REPORTS),
+    Case("docs/reporting.md", "its reports have to agree for # minutes", clock_offsets.DOUBT_SECONDS / 60),
+    Case("docs/architecture.md", "finding wrong time zones | `MAX_WORKERS` #", clock_offsets.MAX_WORKERS),
     # metrics
     Case("docs/metrics.md", "`category` up to #", error_metrics.MAX_CATEGORY_LABELS),
     Case("docs/metrics.md", "and `hardware_type` up to # values", error_metrics.MAX_HARDWARE_LABELS),

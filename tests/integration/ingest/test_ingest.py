@@ -23,7 +23,7 @@ async def test_a_batch_tells_of_each_item(service: InProcess) -> None:
     items = [
         REPORT | {"event_id": "a"},
         {"message": "no worker"},
-        REPORT | {"timestamp": "x"},
+        {"worker_id": "w"},
         3,
         REPORT | {"event_id": "a"},
     ]
@@ -33,7 +33,7 @@ async def test_a_batch_tells_of_each_item(service: InProcess) -> None:
     assert answer["status"] == "partial"
     results = answer["data"]["results"]
     assert [r["status"] for r in results] == ["success", "error", "error", "error", "success"]
-    assert [r.get("field") for r in results] == [None, "worker_id", "timestamp", "", None]
+    assert [r.get("field") for r in results] == [None, "worker_id", "message", "", None]
     assert results[0]["data"] == results[4]["data"]
     assert (answer["data"]["stored"], answer["data"]["failed"]) == (2, 3)
     assert await total(service) == 1

@@ -177,7 +177,7 @@ async def test_only_an_old_report_with_an_id_is_looked_up(ingesting: Ingesting) 
     later = RECEIVED + 3600
     await ingesting.accept(submission(received=later), submission(key="new", received=later), submission("no id"))
     assert ingesting.lookups == []
-    ingesting.outcomes["worker-1", "k", AT] = FOUND
+    ingesting.outcomes["worker-1", "k", AT, None] = FOUND
     (result,) = await ingesting.accept(submission(key="k"))
     assert (result["id"], result["event_id"]) == (7, "k")
     assert ingesting.pipeline.duplicates == 1
@@ -202,7 +202,7 @@ async def test_a_repeat_is_answered_from_the_log_else_from_the_database(ingestin
 
 
 async def test_a_report_that_cannot_be_looked_up_is_refused_alone(ingesting: Ingesting) -> None:
-    ingesting.outcomes["worker-1", "k", AT] = StoreError("the database broke")
+    ingesting.outcomes["worker-1", "k", AT, None] = StoreError("the database broke")
     ingesting.outcomes[8] = StoreError("the database broke")
     results = await ingesting.accept(submission(key="k"), submission("b"), submission(key="eight"))
     for refusal in (results[0], results[2]):

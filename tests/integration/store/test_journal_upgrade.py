@@ -37,7 +37,7 @@ def old_database(path: Path, *events: ErrorEvent) -> None:
             db.execute(f"INSERT INTO errors VALUES ({', '.join('?' * COLUMNS)})", row(one)[:COLUMNS])
         write = named("write.sql")
         for statement in ("roll_minutes", "roll_counters"):
-            db.execute(write[statement], {"projected": 0})
+            db.execute(write[statement].replace(" AND NOT coalesce(imported, false)", ""), {"projected": 0})
 
 
 def old_journal(path: Path, number: int, *batches: list[ErrorEvent]) -> Path:

@@ -133,7 +133,9 @@ def test_texts_are_bounded_and_without_control_characters() -> None:
 
 def test_errors_of_one_family_are_one_alert() -> None:
     alerts = Alerts(PUSH)
-    (alert,) = alerts.on_events([event(1, fingerprint="a", pattern_id="F"), event(2, fingerprint="b", pattern_id="F")], 0.0)
+    (alert,) = alerts.on_events(
+        [event(1, fingerprint="a", pattern_id="F"), event(2, fingerprint="b", pattern_id="F")], 0.0
+    )
     assert labels(alert)["fingerprint"] == "F"
     assert annotations(alert)["error_fingerprint"] == "b"
     (alone,) = alerts.on_events([event(3, fingerprint="c", pattern_id="")], 0.0)  # of a log from before pattern ids

@@ -1,17 +1,14 @@
 """Parsing: what is accepted, and what is refused with which message."""
 
-import datetime as dt
 import json
 import re
-import zoneinfo
 
 import pytest
 
 from exporter.ingest.nesting import MAX_DEPTH, MAX_NESTED
-from exporter.ingest.parse import MAX_LENIENT, ReportError, event_time, parse_report, split_reports
+from exporter.ingest.parse import MAX_LENIENT, ReportError, parse_report, split_reports
 
 pytestmark = pytest.mark.dashboard
-NOW = dt.datetime(2026, 3, 15, 12, tzinfo=dt.UTC)
 
 
 def body(**fields: object) -> bytes:
@@ -154,40 +151,6 @@ def test_unknown_fields_are_kept_in_the_text() -> None:
 
 def test_a_long_text_is_taken() -> None:
     assert len(parse_report(body(message="x" * 10_000_000))[0].message) == 10_000_000
-
-
-@pytest.mark.parametrize(
-    ("value", "zone", "expected"),
-    [
-        (None, None, NOW),
-        ("2026-03-15T11:00:00Z", None, NOW - dt.timedelta(hours=1)),
-        ("2026-03-15T12:00:00+02:00", None, NOW - dt.timedelta(hours=2)),
-        ("2026-03-15T11:00:00.5", dt.UTC, NOW - dt.timedelta(hours=1, seconds=-0.5)),
-        ("2026-03-15T12:30:00", zoneinfo.ZoneInfo("Europe/Berlin"), NOW - dt.timedelta(minutes=30)),
-        (" 2026-03-15 ", dt.UTC, NOW - dt.timedelta(hours=12)),
-        (NOW.timestamp() - 60, None, NOW - dt.timedelta(minutes=1)),
-        (0, None, dt.datetime(1970, 1, 1, tzinfo=dt.UTC)),
-        ("1066-10-14", dt.UTC, dt.datetime(1066, 10, 14, tzinfo=dt.UTC)),
-        ("2026-03-15T12:04:59Z", None, NOW + dt.timedelta(minutes=4, seconds=59)),
-        ("2026-03-15T12:05:01Z", None, NOW),  # a clock that is ahead hides nothing
-        ("9999-12-31T23:59:59Z", None, NOW),
-    ],
-)
-def test_when_it_happened(value: object, zone: dt.tzinfo | None, expected: dt.datetime) -> None:
-    assert event_time(value, NOW, zone) == expected
-
-
-def test_a_naive_time_is_the_machines() -> None:
-    assert event_time("2026-03-15T10:00:00", NOW, None) == dt.datetime(2026, 3, 15, 10).astimezone(dt.UTC)
-
-
-@pytest.mark.parametrize(
-    "value", ["yesterday", "", {}, [], "2026-13-01", "0001-01-01T00:00:00+14:00", 1e18, -1e18, float("1e308")]
-)
-def test_a_time_that_is_none_is_refused(value: object) -> None:
-    with pytest.raises(ReportError) as error:
-        event_time(value, NOW, None)
-    assert error.value.field == "timestamp"
 
 
 def test_a_batch_is_split() -> None:

@@ -1,0 +1,1 @@
+ALTER TABLE errors ADD COLUMN imported BOOLEAN DEFAULT false;  -- an old error that was sent as an import
