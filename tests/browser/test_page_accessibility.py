@@ -134,3 +134,28 @@ async def test_all_can_be_reached_by_tab_and_focus_is_seen(browser: Browser, ser
             assert place[1]
             reached.add(place[0])
     assert len(reached) >= wanted
+
+
+@pytest.mark.parametrize(("theme", "width"), [("light", 360), ("dark", 1280)])
+async def test_no_violation_in_the_view_of_a_pattern(
+    browser: Browser, service: InProcess, theme: str, width: int
+) -> None:
+    for name in ("alice", "bob", "carol", "dave", "erin", "frank"):
+        await service.post({"message": f"Cannot log in user {name} right now"})
+    (pattern,) = (await service.get("/api/patterns"))["patterns"]
+    member = (await service.get("/api/errors/list"))["errors"][0]["fingerprint"]
+    async with service.client.post(
+        f"/api/patterns/{pattern['pattern_id']}/split", json={"fingerprints": [member]}
+    ) as response:
+        assert response.status == 200
+    page, _ = await open_page(
+        browser,
+        service,
+        f"?pattern={pattern['pattern_id']}",
+        color_scheme=theme,
+        viewport={"width": width, "height": 900},
+    )
+    for summary in ("Why is this one pattern?", "Correct the grouping"):
+        await page.get_by_text(summary).click()
+    await expect(page.get_by_role("button", name="Undo")).to_be_visible()
+    assert await violations(page) == []
