@@ -1,7 +1,7 @@
-"""Masks with a cache that texts share which differ only in digits. Pure functions.
+"""Caches masked texts by a key in which every digit is replaced by 1. Pure functions.
 
-In real logs, most lines differ from an earlier line only in the values of digits. The cache's key is the text with
-every digit replaced by 1, unless the value of a digit matters: then it is the text itself.
+In real logs, most lines differ from an earlier line only in the values of digits, so most lines are found in the cache.
+Where the value of a digit may change the masked text, as in a code, the key is the text itself.
 """
 
 import re
@@ -15,8 +15,9 @@ REMEMBERED: Final = 4_096  # entries in each cache
 
 _ALIKE: Final = bytes.maketrans(b"023456789", b"111111111")
 _DIGIT: Final = re.compile("[0-9]")
-# Texts, with 1 for each digit, in which another value of a digit may be a code or a term though 1 is none: HTTP status,
-# signal and gRPC numbers, hexadecimal, and terms such as `float16`. All other codes and terms show in what is masked.
+# Matches a key if the value of a digit may matter although 1 is no code and no term there: an HTTP status, a signal or
+# gRPC number, hexadecimal, or a term such as `float16`. All other codes and terms keep a digit in the masked text,
+# which `_mask_alike` checks.
 _VALUES: Final = re.compile(
     r"""
       1[xX] | (?i:sig|grpc) | (?i:got|received|returned|expected)[^1]*+111(?!1) | 111\ ?(?:!=|==|is\ not) | \(111\)
@@ -28,7 +29,7 @@ _VALUES: Final = re.compile(
 
 
 def masked(text: str) -> str:
-    """Returns `mask(text)`."""
+    """Returns `mask(text)`, from a cache if it has the text or one that differs only in digits that do not matter."""
     if len(text) > MAX_REMEMBERED:
         return mask(text)
     alike = text.encode("utf-8", "surrogatepass").translate(_ALIKE).decode("utf-8", "surrogatepass")
@@ -38,7 +39,8 @@ def masked(text: str) -> str:
 
 @lru_cache(REMEMBERED)
 def _mask_alike(alike: str) -> str | None:
-    """The mask of every text that is `alike` but for its digits; None if they may have several."""
+    """Returns the masked text of every text that becomes `alike` when its digits are replaced by 1; None if the texts
+    may have different ones."""
     if _VALUES.search(alike):
         return None
     found = mask(alike)
