@@ -1,7 +1,7 @@
 """The kinds of text that the scanner in `mask.py` tells apart, besides the codes of `codes.py`.
 
-Repetitions are possessive (`++`, `*+`) or bounded, so that the scanner does not backtrack and its time is linear in the
-length of the message.
+Repetitions are possessive (`++`, `*+`) or bounded. This limits backtracking, so the time of the scanner is linear in
+the length of the message.
 """
 
 import re

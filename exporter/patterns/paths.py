@@ -39,7 +39,7 @@ _VARYING: Final = re.compile(
     """,
     re.VERBOSE | re.IGNORECASE,
 )
-# Usual locations of checkouts, up to the folder of the checkout: that of a user, a project or a job.
+# Usual locations of checkouts. `_HOME` matches a path up to the folder of the user, `_ROOT` up to that of the checkout.
 _HOME: Final = re.compile(r"^(?:/private)?/(?:home|users)/[^/]+(?=/)|^/root(?=/)", re.IGNORECASE)
 _ROOT: Final = re.compile(
     r"""
