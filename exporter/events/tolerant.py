@@ -91,7 +91,7 @@ def _objects(item: msgspec.Struct, read_item: _Reader, field: str) -> _Reader:
             if not is_absent(value) and value != {}:
                 dropped.append(Dropped(field, path, "an array", kind(value)))
             return None
-        _note_length(value, field, path, dropped)
+        _drop_excess(value, field, path, dropped)
         return [
             {} if one is None else read_item(one, f"{path}[{place}]", dropped) or {}
             for place, one in enumerate(value[:MAX_ITEMS])
@@ -112,7 +112,7 @@ def _texts(field: str) -> _Reader:
         if not isinstance(value, list):
             dropped.append(Dropped(field, path, "an array", kind(value)))
             return None
-        _note_length(value, field, path, dropped)
+        _drop_excess(value, field, path, dropped)
         read = [
             read_item(one, f"{path}[{place}]", dropped)
             for place, one in enumerate(value[:MAX_ITEMS]) if one is not None
@@ -126,7 +126,7 @@ def _indexed(key: str, item: Any) -> Any:
     return {"index": key, **item} if isinstance(item, dict) and key.isdigit() else item
 
 
-def _note_length(value: list[Any], field: str, path: str, dropped: list[Dropped]) -> None:
+def _drop_excess(value: list[Any], field: str, path: str, dropped: list[Dropped]) -> None:
     if len(value) > MAX_ITEMS:
         dropped.append(Dropped(field, f"{path}[{MAX_ITEMS}:]", f"at most {MAX_ITEMS} items", str(len(value))))
 

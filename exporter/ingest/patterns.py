@@ -51,19 +51,19 @@ class PatternIds:
     def reassign(self, changed: Reassigned) -> dict[str, str]:
         """Applies changed pattern ids. Returns a replacement for each pattern id that no fingerprint has any more: the
         id that most of its fingerprints have now."""
-        before: dict[str, Counter[str]] = {}
+        successors: dict[str, Counter[str]] = {}
         ids = changed.ids
         if changed.complete:
-            given = dict(ids)
-            ids = [(one, given.get(one, one)) for one, id_ in self.ids.items() if given.get(one, one) != id_]
+            new_ids = dict(ids)
+            ids = [(one, new_ids.get(one, one)) for one, id_ in self.ids.items() if new_ids.get(one, one) != id_]
             self._families = {}
         for fingerprint, pattern_id in ids:
             old = self.ids.get(fingerprint, fingerprint)
             if old != pattern_id:
-                before.setdefault(old, Counter())[pattern_id] += 1
+                successors.setdefault(old, Counter())[pattern_id] += 1
             self.ids[fingerprint] = pattern_id
         self._families |= {scope: dict(families) for scope, families in changed.families.items()}
-        if not before:
+        if not successors:
             return {}
         in_use = set(self.ids.values())
-        return {old: new.most_common(1)[0][0] for old, new in before.items() if old not in in_use}
+        return {old: new.most_common(1)[0][0] for old, new in successors.items() if old not in in_use}

@@ -93,12 +93,12 @@ def decided(ids: Mapping[str, str], decisions: Sequence[Decision]) -> dict[str, 
     for decision in decisions:
         about = decision.fingerprints + (decision.targets if decision.kind == "merge" else ())
         touched = {result[one] for one in about if one in result}
-        everybody = [key for id_ in sorted(touched) for key in members[id_]]
+        affected = [key for id_ in sorted(touched) for key in members[id_]]
         if decision.kind == "merge":
-            move(everybody, decision.into)
+            move(affected, decision.into)
             continue
-        leaving = everybody if decision.whole else [one for one in decision.fingerprints if one in result]
-        for id_ in touched & set(leaving):  # the id of the pattern is one of those that leave: the rest needs another
+        leaving = affected if decision.whole else [one for one in decision.fingerprints if one in result]
+        for id_ in touched & set(leaving):  # a fingerprint that leaves was the id of the rest
             rest = list(members[id_] - set(leaving))
             alone = len(rest) == 1 and not _is_newcomer(rest[0])
             move(rest, rest[0] if alone else _digest(f"rest\0{decision.number}\0{id_}"))

@@ -110,21 +110,21 @@ class Assignments:
         known: dict[str, set[str]] = {scope: set() for scope in scopes}
         for scope, template in self._rows("families_of", scopes=scopes):
             known[scope].add(template)
-        for scope, some in texts.items():
-            found = grouped(some)
+        for scope, templates in texts.items():
+            found = grouped(templates)
             by_template = {family.template: family for family in found.values()}
             has_changed = set(by_template) != known[scope]
-            if len(some) > MAX_TEMPLATES:
-                self._say_large(scope)
+            if len(templates) > MAX_TEMPLATES:
+                self._warn_large(scope)
                 if has_changed:
                     others = self._texts("all_texts", before, scope=scope)[scope]
                     found = fitting(others, by_template.values()) | found
-                    some |= others
+                    templates |= others
             if has_changed:
                 changes.scopes.add(scope)
             families |= {family_id(scope, template): (scope, one) for template, one in by_template.items()}
-            scope_of |= dict.fromkeys(some, scope)
-            base_of |= {one: family_id(scope, found[one].template) if one in found else one for one in some}
+            scope_of |= dict.fromkeys(templates, scope)
+            base_of |= {one: family_id(scope, found[one].template) if one in found else one for one in templates}
         if families or changes.scopes:
             self._save_families(scopes, families)
         changed = {one: base for one, base in base_of.items() if before[one] != base}
@@ -181,7 +181,7 @@ class Assignments:
         changes.ids |= changed
         changes.scopes |= {scope for _, scope in moved}
 
-    def _say_large(self, scope: str) -> None:
+    def _warn_large(self, scope: str) -> None:
         if scope not in self._large:
             self._large.add(scope)
             _log.warning(

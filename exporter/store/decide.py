@@ -73,8 +73,8 @@ def _merge(database: Database, assignments: Assignments, asked: Merge, now: dt.d
 def _split(database: Database, assignments: Assignments, asked: Split, now: dt.datetime) -> int:
     pattern_id, members = _pattern(database, asked.id, "id")
     leaving = sorted(set(members if asked.fingerprints is None else asked.fingerprints))
-    if strange := [one for one in leaving if one not in set(members)]:
-        raise _RefusedError(400, f"fingerprints: {strange[0]} is not of the pattern {pattern_id}", "fingerprints")
+    if foreign := [one for one in leaving if one not in set(members)]:
+        raise _RefusedError(400, f"fingerprints: {foreign[0]} is not of the pattern {pattern_id}", "fingerprints")
     if len(members) == 1:
         raise _RefusedError(400, f"fingerprints: the pattern {pattern_id} has only one fingerprint", "fingerprints")
     return _save(database, assignments, now, kind="split", from_id=pattern_id, fingerprints=leaving,
