@@ -1,5 +1,5 @@
-"""The reading of a report, for programs outside of the service, such as acceptance tests: `event_time` as it is applied to
-the timestamp of a report, and `parse_report`. Inside the service they are imported from where they are defined."""
+"""Reads reports as the service does, for programs outside of it, such as acceptance tests: `event_time` reads a timestamp,
+`parse_report` a whole report. Inside the service both are imported from where they are defined."""
 
 from exporter.ingest.parse import parse_report
 from exporter.ingest.times import event_time
