@@ -15,15 +15,13 @@ REMEMBERED: Final = 4_096  # entries in each cache
 
 _ALIKE: Final = bytes.maketrans(b"023456789", b"111111111")
 _DIGIT: Final = re.compile("[0-9]")
-# Texts, with 1 for each digit, in which another value of a digit may be a code or a term though 1 is none: HTTP status,
-# signal and gRPC numbers, hexadecimal, and terms such as `float16`. All other codes and terms show in what is masked.
-_VALUES: Final = re.compile(
-    r"""
-      1[xX] | (?i:sig|grpc) | (?i:got|received|returned|expected)[^1]*+111(?!1) | 111\ ?(?:!=|==|is\ not) | \(111\)
-    | (?i:float|complex|bf|tf|fp|double|bool|int|utf|sha|md|base|ipv|amd|arm|win|https?|tls|ssl|oauth|ext|latin)v?[-/]?1
-    | (?<![A-Za-z0-9])[A-Za-z][-/]?1
-    """,
-    re.VERBOSE,
+# What these find in a text with 1 for each digit may be a code or a term with another value of the digit, though 1 is
+# none: HTTP status, signal and gRPC numbers, hexadecimal, and terms such as `float16`. All other codes and terms show
+# in what is masked.
+_STATUS: Final = re.compile(r"(?:got|received|returned|expected)[^1]*+111(?!1)|111 ?(?:!=|==|is not) |\(111\)")
+_BEFORE_DIGIT: Final = re.compile(r"(?<![a-z])[a-z]++(?=[-/]?1)")
+_TERMS: Final = tuple(
+    "float complex bf tf fp double bool int utf sha md base ipv ip amd arm win http https tls ssl oauth ext latin".split()
 )
 
 
@@ -39,10 +37,17 @@ def masked(text: str) -> str:
 @lru_cache(REMEMBERED)
 def _mask_alike(alike: str) -> str | None:
     """The mask of every text that is `alike` but for its digits; None if they may have several."""
-    if _VALUES.search(alike):
+    if _values_matter(alike.lower()):
         return None
     found = mask(alike)
     return None if _DIGIT.search(found) else found
+
+
+def _values_matter(alike: str) -> bool:
+    """Whether texts that are `alike`, which is in lower case, may have several masks. May be true without need."""
+    if "1x" in alike or "sig" in alike or "grpc" in alike or ("111" in alike and _STATUS.search(alike)):
+        return True
+    return any([len(word) == 1 or word.removesuffix("v").endswith(_TERMS) for word in _BEFORE_DIGIT.findall(alike)])
 
 
 _mask = lru_cache(REMEMBERED)(mask)
