@@ -8,24 +8,16 @@ alone. The result depends on the set of templates and on the decisions only: two
 templates, in whatever order, give every fingerprint the same id.
 """
 
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from hashlib import blake2b
 from typing import Final, Literal, NamedTuple
 
-from exporter.patterns.families import Family, families, family_of
+from exporter.patterns.families import Family, families, family_of, representatives
 
 VERSION: Final = 1  # increase it with every change of the families or of this module that alters an id
 MAX_TEMPLATES: Final = 2_000  # of a scope that families are looked for in: those with the smallest fingerprints
 Kind = Literal["merge", "split"]
-
-
-class Template(NamedTuple):
-    """What is known of a fingerprint: its scope and its masked message."""
-
-    scope: str
-    text: str
 
 
 class Decision(NamedTuple):
@@ -42,29 +34,6 @@ class Decision(NamedTuple):
     targets: tuple[str, ...] = ()
     into: str = ""
     whole: bool = False
-
-
-class Assigned(NamedTuple):
-    """The pattern id of a fingerprint, and the family that it is in by its template, None if there is none. A decision
-    by hand may have taken the fingerprint out of the family: the id is then another one than the family's."""
-
-    pattern_id: str
-    family: Family | None
-
-
-def assign(templates: Mapping[str, Template], decisions: Sequence[Decision] = ()) -> dict[str, Assigned]:
-    """Returns what each fingerprint of `templates` is assigned to. `decisions` are those in force, in their order."""
-    by_scope: dict[str, dict[str, str]] = defaultdict(dict)
-    for fingerprint, (scope, text) in templates.items():
-        by_scope[scope][fingerprint] = text
-    families_of: dict[str, Family] = {}
-    ids: dict[str, str] = {}
-    for scope, texts in by_scope.items():
-        found = grouped(texts)
-        families_of |= found
-        ids |= {one: family_id(scope, found[one].template) if one in found else one for one in texts}
-    ids = decided(ids, decisions)
-    return {fingerprint: Assigned(ids[fingerprint], families_of.get(fingerprint)) for fingerprint in templates}
 
 
 def family_id(scope: str, template: str) -> str:
@@ -94,24 +63,6 @@ def fitting(texts: Mapping[str, str], known: Iterable[Family]) -> dict[str, Fami
     small = {representatives(family): family for family in {family.template: family for family in known}.values()}
     found = {fingerprint: family_of(text, small) for fingerprint, text in texts.items()}
     return {fingerprint: small[family] for fingerprint, family in found.items() if family is not None}
-
-
-def representatives(family: Family) -> Family:
-    """Returns the family with so few members as show at which `<*>` of its template they have words: `family_of` reads
-    the members only for this, and a family may have thousands."""
-    texts = map(re.escape, family.template.split("<*>"))
-    places = re.compile("(.+?)".join(texts), re.DOTALL)
-    kept: list[str] = []
-    shown: set[int] = set()
-    for member in family.members:
-        found = places.fullmatch(member)
-        words = {place for place, value in enumerate(found.groups()) if value != "<*>"} if found else set()
-        if not words <= shown:
-            kept.append(member)
-            shown |= words
-        if len(shown) == places.groups:
-            break
-    return family._replace(members=tuple(kept or family.members[:1]))
 
 
 def newcomer(family: str) -> str:

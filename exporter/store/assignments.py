@@ -26,9 +26,8 @@ from exporter.patterns.assignment import (
     fitting,
     grouped,
     newcomer,
-    representatives,
 )
-from exporter.patterns.families import Family
+from exporter.patterns.families import Family, representatives
 from exporter.store.database import Database
 from exporter.store.sql import named
 

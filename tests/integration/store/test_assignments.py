@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from assigned import Template, assign
 from events import event
 from projected import Projected
 
 from exporter.patterns import assignment
-from exporter.patterns.assignment import Template, assign
 from exporter.patterns.families import Family
 from exporter.store import StoreError, assignments, projection
 from exporter.store.assignments import Assignments, recorded

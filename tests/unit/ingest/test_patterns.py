@@ -5,8 +5,7 @@ import pytest
 from exporter.ingest.past import KnownFamily, Past, Reassigned
 from exporter.ingest.patterns import Admitted, PatternIds
 from exporter.patterns import version_1
-from exporter.patterns.assignment import representatives
-from exporter.patterns.families import families
+from exporter.patterns.families import families, representatives
 from exporter.patterns.fingerprint import Pattern
 
 pytestmark = pytest.mark.dashboard

@@ -1,23 +1,14 @@
 """Which pattern id a fingerprint has: families, and decisions by hand."""
 
-import itertools
 import random
 from collections.abc import Mapping, Sequence
 
 import pytest
+from assigned import Template, assign
 
 from exporter.patterns import assignment
-from exporter.patterns.assignment import (
-    Decision,
-    Template,
-    assign,
-    decided,
-    family_id,
-    grouped,
-    newcomer,
-    representatives,
-)
-from exporter.patterns.families import families, family_of
+from exporter.patterns.assignment import Decision, decided, family_id, grouped, newcomer
+from exporter.patterns.families import families
 
 pytestmark = pytest.mark.dashboard
 NAMES = ["alice", "bob", "carol", "dave", "erin", "frank"]
@@ -167,12 +158,3 @@ def test_beyond_the_limit_templates_join_the_families_that_they_fit(monkeypatch:
     found = grouped(texts | more | {"f" * 16: "something else"})
     assert {family.template for family in found.values()} == {families(texts.values())[TEXT.format(NAMES[0])].template}
     assert set(found) == {*texts, *more}
-
-
-def test_representatives_are_enough_for_a_family() -> None:
-    texts = [f"Cannot log in user {one} of {other}-t from <ip>" for one, other in itertools.product(NAMES, NAMES)]
-    family = families(texts)[texts[0]]
-    small = representatives(family)
-    assert len(small.members) == 1 < len(family.members)
-    for text in ("Cannot log in user zoe of zoe-t from <ip>", "Cannot log out user zoe of zoe-t from <ip>", texts[3]):
-        assert bool(family_of(text, [small])) == bool(family_of(text, [family])), text
