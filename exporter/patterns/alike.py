@@ -20,9 +20,10 @@ _DIGIT: Final = re.compile("[0-9]")
 # in what is masked.
 _STATUS: Final = re.compile(r"(?:got|received|returned|expected)[^1]*+111(?!1)|111 ?(?:!=|==|is not) |\(111\)")
 _BEFORE_DIGIT: Final = re.compile(r"(?<![a-z])[a-z]++(?=[-/]?1)")
-_TERMS: Final = tuple(
-    "float complex bf tf fp double bool int utf sha md base ipv ip amd arm win http https tls ssl oauth ext latin".split()
-)
+_TERMS: Final = (
+    "float", "complex", "bf", "tf", "fp", "double", "bool", "int", "utf", "sha", "md", "base", "ipv", "ip", "amd",
+    "arm", "win", "http", "https", "tls", "ssl", "oauth", "ext", "latin",
+)  # fmt: skip
 
 
 def masked(text: str) -> str:
@@ -47,7 +48,7 @@ def _values_matter(alike: str) -> bool:
     """Whether texts that are `alike`, which is in lower case, may have several masks. May be true without need."""
     if "1x" in alike or "sig" in alike or "grpc" in alike or ("111" in alike and _STATUS.search(alike)):
         return True
-    return any([len(word) == 1 or word.removesuffix("v").endswith(_TERMS) for word in _BEFORE_DIGIT.findall(alike)])
+    return any(len(word) == 1 or word.removesuffix("v").endswith(_TERMS) for word in _BEFORE_DIGIT.findall(alike))
 
 
 _mask = lru_cache(REMEMBERED)(mask)
