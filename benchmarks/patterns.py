@@ -145,7 +145,7 @@ def cost(function: Callable[[], object]) -> float:
 
 
 def cost_of_new(function: Callable[[Line], object], lines: Sequence[Line]) -> float:
-    """Returns the mean process time in µs of each different message once, in an order without meaning, by a process that
+    """Returns the mean process time in µs of each different message once, in a random order, by a process that
     has seen none of them: messages that are alike but for their digits profit from the cache."""
     different = random.Random(1).sample(sorted(set(lines)), len(set(lines)))
     return cost(lambda: [function(line) for line in different]) / len(different)
