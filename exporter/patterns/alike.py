@@ -1,29 +1,33 @@
 """Masks with a cache that texts share which differ only in digits. Pure functions.
 
 In real logs, most lines differ from an earlier line only in the values of digits. The cache's key is the text with
-every digit replaced by 1, unless the value of a digit matters: then it is the text itself.
+every digit replaced by 1, except where the value of a digit matters: in a code, or in a term such as `float16`.
 """
 
 import re
 from functools import lru_cache
 from typing import Final
 
-from exporter.patterns.mask import mask
+from exporter.patterns.codes import ANSWER
+from exporter.patterns.mask import mask, mask_and_digits
 
 MAX_REMEMBERED: Final = 1_000  # characters; longer texts are not cached
 REMEMBERED: Final = 4_096  # entries in each cache
 
 _ALIKE: Final = bytes.maketrans(b"023456789", b"111111111")
-_DIGIT: Final = re.compile("[0-9]")
-# What these find in a text with 1 for each digit may be a code or a term with another value of the digit, though 1 is
-# none: HTTP status, signal and gRPC numbers, hexadecimal, and terms such as `float16`. All other codes and terms show
-# in what is masked.
-_STATUS: Final = re.compile(r"(?:got|received|returned|expected)[^1]*+111(?!1)|111 ?(?:!=|==|is not) |\(111\)")
-_BEFORE_DIGIT: Final = re.compile(r"(?<![a-z])[a-z]++(?=[-/]?1)")
+# In these the value of a digit may make a code or a term of what is none with 1 in its place: hexadecimal, signals and
+# gRPC codes, for which the whole text counts; HTTP status codes, and words with a digit behind them.
+_ANYWHERE: Final = re.compile("1x|sig|grpc", re.IGNORECASE)
+_PLACES: Final = re.compile(
+    rf"""\(111\) | 111\ ?(?:!=|==|is\ not)\ ?111 | {ANSWER}111
+      | (?<![a-z])(?P<word>[a-z]++)[-/]?1[\w./-]*+""",
+    re.VERBOSE | re.IGNORECASE,
+)
 _TERMS: Final = (
     "float", "complex", "bf", "tf", "fp", "double", "bool", "int", "utf", "sha", "md", "base", "ipv", "ip", "amd",
     "arm", "win", "http", "https", "tls", "ssl", "oauth", "ext", "latin",
 )  # fmt: skip
+_LETTERS: Final = frozenset("efikpsux")  # with a digit behind them, they may be a term: f32, s3, k8s, x86
 
 
 def masked(text: str) -> str:
@@ -31,24 +35,25 @@ def masked(text: str) -> str:
     if len(text) > MAX_REMEMBERED:
         return mask(text)
     alike = text.encode("utf-8", "surrogatepass").translate(_ALIKE).decode("utf-8", "surrogatepass")
-    found = _mask_alike(alike)
-    return _mask(text) if found is None else found
+    template, places = _shape(alike)
+    if not places:
+        return template
+    for start, end in places:
+        alike = alike[:start] + text[start:end] + alike[end:]
+    return _mask(alike)
 
 
 @lru_cache(REMEMBERED)
-def _mask_alike(alike: str) -> str | None:
-    """The mask of every text that is `alike` but for its digits; None if they may have several."""
-    if _values_matter(alike.lower()):
-        return None
-    found = mask(alike)
-    return None if _DIGIT.search(found) else found
-
-
-def _values_matter(alike: str) -> bool:
-    """Whether texts that are `alike`, which is in lower case, may have several masks. May be true without need."""
-    if "1x" in alike or "sig" in alike or "grpc" in alike or ("111" in alike and _STATUS.search(alike)):
-        return True
-    return any(len(word) == 1 or word.removesuffix("v").endswith(_TERMS) for word in _BEFORE_DIGIT.findall(alike))
+def _shape(alike: str) -> tuple[str, tuple[tuple[int, int], ...]]:
+    """The mask of the text `alike`, in which every digit is 1, and the places where another digit may change it."""
+    if _ANYWHERE.search(alike):
+        return "", ((0, len(alike)),)
+    template, places = mask_and_digits(alike)
+    for found in _PLACES.finditer(alike):
+        word = (found["word"] or "").lower()
+        if not word or word in _LETTERS or word.removesuffix("v").endswith(_TERMS):
+            places.append(found.span())
+    return template, tuple(places)
 
 
 _mask = lru_cache(REMEMBERED)(mask)
