@@ -1,31 +1,34 @@
-"""Caches masked texts by a key in which every digit is replaced by 1. Pure functions.
+"""Caches masked texts by a key in which digits are replaced by 1. Pure functions.
 
 In real logs, most lines differ from an earlier line only in the values of digits, so most lines are found in the cache.
-Where the value of a digit may change the masked text, as in a code, the key is the text itself.
+The key keeps digits whose value may change the masked text: those of a code, or of a term such as `float16`.
 """
 
 import re
 from functools import lru_cache
 from typing import Final
 
-from exporter.patterns.mask import mask
+from exporter.patterns.codes import ANSWER
+from exporter.patterns.mask import mask, mask_and_digits
 
 MAX_REMEMBERED: Final = 1_000  # characters; longer texts are not cached
 REMEMBERED: Final = 4_096  # entries in each cache
 
 _ALIKE: Final = bytes.maketrans(b"023456789", b"111111111")
-_DIGIT: Final = re.compile("[0-9]")
-# Matches a key if the value of a digit may matter although 1 is no code and no term there: an HTTP status, a signal or
-# gRPC number, hexadecimal, or a term such as `float16`. All other codes and terms keep a digit in the masked text,
-# which `_mask_alike` checks.
-_VALUES: Final = re.compile(
-    r"""
-      1[xX] | (?i:sig|grpc) | (?i:got|received|returned|expected)[^1]*+111(?!1) | 111\ ?(?:!=|==|is\ not) | \(111\)
-    | (?i:float|complex|bf|tf|fp|double|bool|int|utf|sha|md|base|ipv|amd|arm|win|https?|tls|ssl|oauth|ext|latin)v?[-/]?1
-    | (?<![A-Za-z0-9])[A-Za-z][-/]?1
-    """,
-    re.VERBOSE,
+# Find places that are no code and no term while every digit is 1, but may be one with the original digits. `_ANYWHERE`
+# finds hexadecimal, signals and gRPC codes: then the key keeps all digits of the text. `_PLACES` finds HTTP status
+# codes, and words with a digit after them: then the key keeps the digits of this place.
+_ANYWHERE: Final = re.compile("1x|sig|grpc", re.IGNORECASE)
+_PLACES: Final = re.compile(
+    rf"""\(111\) | 111\ ?(?:!=|==|is\ not)\ ?111 | {ANSWER}111
+      | (?<![a-z])(?P<word>[a-z]++)[-/]?1[\w./-]*+""",
+    re.VERBOSE | re.IGNORECASE,
 )
+_TERMS: Final = (
+    "float", "complex", "bf", "tf", "fp", "double", "bool", "int", "utf", "sha", "md", "base", "ipv", "ip", "amd",
+    "arm", "win", "http", "https", "tls", "ssl", "oauth", "ext", "latin",
+)  # fmt: skip
+_LETTERS: Final = frozenset("efikpsux")  # with a digit after them, they may be a term: f32, s3, k8s, x86
 
 
 def masked(text: str) -> str:
@@ -33,18 +36,26 @@ def masked(text: str) -> str:
     if len(text) > MAX_REMEMBERED:
         return mask(text)
     alike = text.encode("utf-8", "surrogatepass").translate(_ALIKE).decode("utf-8", "surrogatepass")
-    found = _mask_alike(alike)
-    return _mask(text) if found is None else found
+    template, places = _shape(alike)
+    if not places:
+        return template
+    for start, end in places:
+        alike = alike[:start] + text[start:end] + alike[end:]
+    return _mask(alike)
 
 
 @lru_cache(REMEMBERED)
-def _mask_alike(alike: str) -> str | None:
-    """Returns the masked text of every text that becomes `alike` when its digits are replaced by 1; None if the texts
-    may have different ones."""
-    if _VALUES.search(alike):
-        return None
-    found = mask(alike)
-    return None if _DIGIT.search(found) else found
+def _shape(alike: str) -> tuple[str, tuple[tuple[int, int], ...]]:
+    """Returns `mask(alike)`, and start and end of each place of `alike` where other digits may change it. Every digit
+    of `alike` must be 1."""
+    if _ANYWHERE.search(alike):
+        return "", ((0, len(alike)),)
+    template, places = mask_and_digits(alike)
+    for found in _PLACES.finditer(alike):
+        word = (found["word"] or "").lower()
+        if not word or word in _LETTERS or word.removesuffix("v").endswith(_TERMS):
+            places.append(found.span())
+    return template, tuple(places)
 
 
 _mask = lru_cache(REMEMBERED)(mask)

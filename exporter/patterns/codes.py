@@ -14,6 +14,8 @@ _END: Final = r"(?![\w@/\\%]|[.:,-]\d)"
 _HEX: Final = r"0[xX][0-9a-fA-F]{1,16}+"
 _CODE: Final = rf"(?:{_HEX}|-?\d{{1,10}}+)"
 _HTTP: Final = r"(?:10[0-3]|20[0-8]|226|30[0-8]|4(?:0\d|1[0-8]|2[1-689]|31|51|99)|5(?:0[0-8]|1[01]|2[0-6]))"
+# What precedes the status of an answer.
+ANSWER: Final = rf"(?i:got|received|returned|expected)(?:\ (?:with|an?|http|status|code|error)){{0,4}}+{_GAP}"
 # What follows a number after `got` or `returned` if the number is a status and not a count.
 _NO_COUNT: Final = r"(?=\s*+(?:$|[^\w\s]|(?:after|and|at|but|by|for|from|in|instead|on|there|to|when|while)\b))"
 _NAMES: Final = re.compile(r"\w+")
@@ -196,8 +198,7 @@ CODES: Final = (
         "answer",
         "letter",
         "got|rec|ret|exp",
-        rf"""(?i:got|received|returned|expected)(?:\ (?:with|an?|http|status|code|error)){{0,4}}+{_GAP}
-             {_HTTP}{_END}{_NO_COUNT}""",
+        rf"{ANSWER}{_HTTP}{_END}{_NO_COUNT}",
         _as_written,
     ),
     # 504 != 200 · 404 == 200

@@ -40,6 +40,8 @@ _SCANNER: Final = re.compile(
     re.VERBOSE,
 )
 _REPLACE: Final = {kind.name: kind.replace for kind in KINDS} | {code.name: code.spell for code in CODES}
+_WITHOUT_DIGITS: Final = frozenset((PLAIN.name, "separators", "number"))
+_DIGIT: Final = re.compile("[0-9]")
 _CODE_NAMES: Final = frozenset(code.name for code in CODES)
 # The prefix that the log of the kernel or the system puts before a message: a stamp, or time, host and `kernel:`.
 _STAMP: Final = r"\[ *\d++\.\d{6}\] ++"
@@ -56,6 +58,30 @@ def mask(text: str) -> str:
     one blank for each run of white space. Never raises."""
     masked = " ".join(_SCANNER.sub(_replace, _clean(text)).split())
     return fold(masked).replace(HOLE, PLACEHOLDER)
+
+
+def mask_and_digits(text: str) -> tuple[str, list[tuple[int, int]]]:
+    """Returns `mask(text)`, and start and end of each place of `text` whose digits change the result: codes, and fields
+    that keep a digit. Does not find a number that is masked but would be a code with other digits."""
+    cleaned = _clean(text)
+    places: list[tuple[int, int]] = []
+
+    def replace(found: re.Match[str]) -> str:
+        result = _replace(found)
+        name = found.lastgroup
+        if name in _CODE_NAMES:
+            id_ = f"{name}_id"
+            places.append(found.span(id_) if found.re.groupindex.get(id_) and found[id_] else found.span())
+        elif name == RECORD.name or (name not in _WITHOUT_DIGITS and _DIGIT.search(result)):
+            places.append(found.span())
+        return result
+
+    masked = " ".join(_SCANNER.sub(replace, cleaned).split())
+    if places and len(cleaned) != len(text):
+        shift = len(text) - len(cleaned)
+        whole = [(0, len(text))]
+        places = [(start + shift, end + shift) for start, end in places] if text.endswith(cleaned) else whole
+    return fold(masked).replace(HOLE, PLACEHOLDER), places
 
 
 def kept(text: str) -> tuple[str, ...]:

@@ -40,9 +40,9 @@ def old_database(path: Path) -> list[str]:
                 "INSERT INTO patterns VALUES (?, ?, ?, ?)", [one, message, REPORT["type"], OLD.replace(tzinfo=None)]
             )
         db.execute("UPDATE log_position SET position = 4")
-        for statement in ("roll_minutes", "roll_counters"):  # which had no imported errors then
-            then = named("write.sql")[statement].replace(" AND NOT coalesce(imported, false)", "")
-            db.execute(then, {"projected": 0})
+        for statement in ("roll_minutes", "roll_counters"):
+            of_then = named("write.sql")[statement].replace(" AND NOT coalesce(imported, false)", "")
+            db.execute(of_then, {"projected": 0})
     return fingerprints
 
 
