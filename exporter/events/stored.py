@@ -1,4 +1,4 @@
-"""Reads the JSON of a stored report, as tolerantly as it was read when it came."""
+"""Reads the JSON of a stored report, as tolerantly as when the report was accepted."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -13,8 +13,8 @@ T = TypeVar("T")
 
 
 def payload(body: str) -> dict[str, Any]:
-    """Returns the report as it was sent. If msgspec cannot decode one of its numbers, such as 1e400, that number and
-    every integer beyond 64 bits are null."""
+    """Returns the report as it was sent. If msgspec cannot decode one of its numbers, such as 1e400, then this number
+    and all integers of more than 64 bits are null."""
     sent: dict[str, Any]
     try:
         sent = msgspec.json.decode(body)
@@ -24,8 +24,8 @@ def payload(body: str) -> dict[str, Any]:
 
 
 def known(sent: dict[str, Any]) -> dict[str, Any]:
-    """Returns the report `sent` with each known field in its type; what cannot be read is null. Unknown fields are as
-    they were sent."""
+    """Returns the report `sent` with each known field in its type; values that cannot be converted are null. Unknown
+    fields are as they were sent."""
     try:
         msgspec.convert(sent, ErrorReport)
     except msgspec.ValidationError:
@@ -34,8 +34,8 @@ def known(sent: dict[str, Any]) -> dict[str, Any]:
 
 
 def decoder(struct: type[T]) -> Callable[[str], T]:
-    """Returns a function that decodes the JSON of a stored report. The fields of `struct` are some of those of
-    `ErrorReport`. Values that cannot be read are None."""
+    """Returns a function that decodes the JSON of a stored report to `struct`, whose fields must be some of those of
+    `ErrorReport`. Values that cannot be converted are None."""
     decode = msgspec.json.Decoder(struct).decode
 
     def read(body: str) -> T:

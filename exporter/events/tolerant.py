@@ -1,7 +1,7 @@
-"""Reads a report whose known fields do not all have their type. No value of a side field costs the report: what can be
-read as it is meant is read, everything else is dropped and named.
+"""Reads a report in which values of known fields have another type than their field. It converts such values where
+their meaning is clear, and drops and names the others, so that no side field causes a report to be refused.
 
-What is a known field, and its type, follows from the structs of `exporter.events.report`.
+The structs of `exporter.events.report` define the known fields and their types.
 """
 
 import types
@@ -14,13 +14,13 @@ from exporter.events import values
 from exporter.events.report import ErrorReport
 from exporter.events.values import UnreadableError, is_absent, kind
 
-MAX_WARNINGS: Final = 20  # of one report; a last one says how many more there are
+MAX_WARNINGS: Final = 20  # of one report; one more warning has the number of the others
 MAX_ITEMS: Final = 1_024  # devices or hardware types of one report that are read
 
 
 class Dropped(NamedTuple):
-    """A value that was not read. `field` is its path in the schema, one of `FIELDS`; `path` has the indices of items,
-    too. `expected` and `got` say in words what the field takes and what was sent."""
+    """A value that was dropped. `field` is its path in the schema, one of `FIELDS`; `path` also has the indices of
+    items. `expected` and `got` say in words what the field accepts and what was sent."""
 
     field: str
     path: str
@@ -32,20 +32,20 @@ class Dropped(NamedTuple):
         return f"{self.path}: expected {self.expected}, got {self.got}: dropped"
 
 
-# Returns the value that was read, None if there is none; adds what it drops to the list. Gets a value that is not null,
-# and its path.
+# Converts a value, which is not null, to the type of its field. The arguments are the value, its path, and the list to
+# which it adds what it drops. Returns the converted value; None if the value was dropped or says that there is none.
 _Reader = Callable[[Any, str, list[Dropped]], Any]
 
 
 def readable(sent: dict[str, Any]) -> tuple[dict[str, Any], list[Dropped]]:
-    """Returns the report `sent` with each known field in its type, None if it cannot be read, and what was dropped.
-    Unknown fields and `timestamp`, which has a reading of its own, are as sent. `sent` itself is not changed."""
+    """Returns a copy of the report `sent` in which each known field has its type, and the dropped values, which are
+    None in the copy. Unknown fields are as they were sent, and so is `timestamp`, which `times.read_time` reads."""
     dropped: list[Dropped] = []
     return _report(sent, "", dropped), dropped
 
 
 def warnings_of(dropped: Sequence[Dropped]) -> tuple[str, ...]:
-    """Returns a sentence for each dropped value, `MAX_WARNINGS` at most, and one for the rest."""
+    """Returns a warning for each dropped value, at most `MAX_WARNINGS`, and one more with the number of the others."""
     named = [one.warning for one in dropped[:MAX_WARNINGS]]
     more = len(dropped) - len(named)
     return (*named, f"{more} more values were dropped") if more else tuple(named)
@@ -79,8 +79,9 @@ def _object(readers: dict[str, _Reader], field: str) -> _Reader:
 
 
 def _objects(item: msgspec.Struct, read_item: _Reader, field: str) -> _Reader:
-    """Reads a list of objects. An item that is none becomes an empty object, so that the others keep their places. One
-    object alone is a list of one; in an object of objects, a key that is a number is the `index` of its item."""
+    """Returns a reader of lists of objects. An item that is no object becomes an empty object, so that the other items
+    keep their positions. A single object becomes a list of one. An object of objects becomes a list of these, and a key
+    that is a number becomes the `index` of its object."""
     names = set(item.__struct_fields__)
 
     def reader(value: Any, path: str, dropped: list[Dropped]) -> Any:
@@ -90,7 +91,7 @@ def _objects(item: msgspec.Struct, read_item: _Reader, field: str) -> _Reader:
             if not is_absent(value) and value != {}:
                 dropped.append(Dropped(field, path, "an array", kind(value)))
             return None
-        _note_length(value, field, path, dropped)
+        _drop_excess(value, field, path, dropped)
         return [
             {} if one is None else read_item(one, f"{path}[{place}]", dropped) or {}
             for place, one in enumerate(value[:MAX_ITEMS])
@@ -100,7 +101,7 @@ def _objects(item: msgspec.Struct, read_item: _Reader, field: str) -> _Reader:
 
 
 def _texts(field: str) -> _Reader:
-    """Reads a list of texts; one text may have several, separated by commas."""
+    """Returns a reader of lists of texts. A single text is split at its commas."""
     read_item = _value(values.text, "a string", f"{field}[]")
 
     def reader(value: Any, path: str, dropped: list[Dropped]) -> Any:
@@ -111,7 +112,7 @@ def _texts(field: str) -> _Reader:
         if not isinstance(value, list):
             dropped.append(Dropped(field, path, "an array", kind(value)))
             return None
-        _note_length(value, field, path, dropped)
+        _drop_excess(value, field, path, dropped)
         read = [
             read_item(one, f"{path}[{place}]", dropped)
             for place, one in enumerate(value[:MAX_ITEMS]) if one is not None
@@ -125,13 +126,13 @@ def _indexed(key: str, item: Any) -> Any:
     return {"index": key, **item} if isinstance(item, dict) and key.isdigit() else item
 
 
-def _note_length(value: list[Any], field: str, path: str, dropped: list[Dropped]) -> None:
+def _drop_excess(value: list[Any], field: str, path: str, dropped: list[Dropped]) -> None:
     if len(value) > MAX_ITEMS:
         dropped.append(Dropped(field, f"{path}[{MAX_ITEMS}:]", f"at most {MAX_ITEMS} items", str(len(value))))
 
 
 def _time(value: Any) -> Any:
-    """Passes on a timestamp, which has a reading of its own; only that cannot be kept in an event's JSON."""
+    """Returns a timestamp unchanged, because `times.read_time` reads it. Refuses numbers that JSON cannot represent."""
     if isinstance(value, float) and kind(value) != "a number":
         raise UnreadableError(kind(value))
     return value
@@ -190,5 +191,6 @@ def _paths(struct: Any, prefix: str) -> list[str]:
 
 
 _report: Final = _struct(ErrorReport, "")
-# Of the fields whose values can be dropped; a report without a worker or with an unusable id is refused instead.
+# Paths of the fields whose values can be dropped. A report without a `worker_id`, or with an unusable `event_id`, is
+# refused.
 FIELDS: Final = tuple([path for path in _paths(ErrorReport, "") if path not in ("worker_id", "event_id")])

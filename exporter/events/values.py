@@ -1,7 +1,8 @@
-"""Reads single values of a report as they are meant: "68" is a number, 1 is true, 17 is the name of a worker.
+"""Converts single values of a report to the type of their field: "68" to a number, 1 to true, 17 to the name of a
+worker.
 
-Each function takes a plain JSON value that is not null. It returns the value in the type of its field, or None if the
-value says that there is none, such as "N/A". It raises `UnreadableError` for everything else.
+Each function takes a plain JSON value that is not null. It returns the converted value, or None if the value stands for
+no value, as "N/A" does. It raises `UnreadableError` if the value cannot be converted.
 """
 
 import json
@@ -9,12 +10,12 @@ import math
 import re
 from typing import Any, Final
 
-MAX_LINES: Final = 1_000  # items of a list that become lines of a text, unless all of them are texts
+MAX_LINES: Final = 1_000  # items of a list that become lines of a text; a list that has only texts may have more
 _LEAST: Final = -(2**63)
 _MOST: Final = 2**64
-_EXACT: Final = 2**53  # whole numbers above may have been rounded when they were written as a decimal fraction
+_EXACT: Final = 2**53  # larger whole numbers may have been rounded if the sender kept them as floating point
 
-# "[N/A]" and "[Not Supported]" are nvidia-smi's. The words stand for a value that does not exist, as null does.
+# Texts that stand for no value, as null does. nvidia-smi writes "[N/A]" and "[Not Supported]".
 _ABSENT: Final = frozenset({
     "", "-", "--", "n/a", "na", "nan", "nil", "none", "not available", "not supported", "null", "undefined", "unknown",
 })  # fmt: skip
@@ -28,11 +29,11 @@ _UNITS: Final = {
 
 
 class UnreadableError(ValueError):
-    """A value that has no meaning for its field. The message says what it is, as in "a string"."""
+    """A value that cannot be converted to the type of its field. The message says what it is, such as "a string"."""
 
 
 def kind(value: Any) -> str:
-    """Returns what a JSON value is, in words."""
+    """Returns the type of a JSON value in words."""
     match value:
         case None:
             return "null"
@@ -50,12 +51,14 @@ def kind(value: Any) -> str:
 
 
 def is_absent(value: Any) -> bool:
-    """Whether a value stands for no value: null, "N/A" and the like, or an empty list, which is PHP's empty object."""
+    """Returns whether a value stands for no value: null, "N/A" and the like, or `[]`, which PHP writes for an empty
+    object."""
     return value is None or value == [] or (isinstance(value, str) and value.strip(" []").lower() in _ABSENT)
 
 
 def number(value: Any, name: str) -> float | None:
-    """Reads a number. `name` is that of the field: a text may end with the field's own unit, as in "93.5 %"."""
+    """Converts to a number. `name` is the name of the field. A text may end with the unit of this field, as in "93.5
+    %"."""
     if isinstance(value, str):
         if is_absent(value):
             return None
@@ -71,7 +74,7 @@ def number(value: Any, name: str) -> float | None:
 
 
 def whole_number(value: Any, name: str) -> int | None:
-    """Reads a whole number, also one that is written as 8.0."""
+    """Converts to a whole number. 8.0 is one, 8.5 is none."""
     read = number(value, name)
     if isinstance(read, float):
         if not read.is_integer():
@@ -83,7 +86,7 @@ def whole_number(value: Any, name: str) -> int | None:
 
 
 def flag(value: Any) -> bool | None:
-    """Reads true or false, also as 0 and 1 or as a word."""
+    """Converts to true or false, also from 1, 0 and words such as "yes"."""
     if isinstance(value, bool):
         return value
     if isinstance(value, int | float) and value in (0, 1):
@@ -98,7 +101,7 @@ def flag(value: Any) -> bool | None:
 
 
 def text(value: Any) -> str:
-    """Reads a text, also a number. A whole number has no fraction: 7.0 is "7"."""
+    """Converts to a text, also from a number. A whole number is written without a fraction: 7.0 becomes "7"."""
     if isinstance(value, str):
         return value
     if isinstance(value, bool) or not isinstance(value, int | float):
@@ -111,7 +114,8 @@ def text(value: Any) -> str:
 
 
 def identifier(value: Any) -> str:
-    """Reads the id of an error, as `text`, but no number that may have been rounded: two ids could become one."""
+    """Converts to the id of an error, as `text` does. Refuses numbers that are not whole or may have been rounded,
+    because two ids could become one."""
     read = text(value)
     if isinstance(value, float) and not read.lstrip("-").isdigit():
         raise UnreadableError("a number that is not whole")
@@ -119,7 +123,8 @@ def identifier(value: Any) -> str:
 
 
 def long_text(value: Any) -> str | None:
-    """Reads a message or a traceback: a text, or a list of lines. Anything else becomes its JSON."""
+    """Converts to a message or a traceback. A list of lines is joined; other values become their JSON. Returns None for
+    an empty list or object."""
     if isinstance(value, str):
         return value
     if value in ([], {}):

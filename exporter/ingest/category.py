@@ -1,4 +1,5 @@
-"""The category of a report: as sent, in one spelling, or derived from type and message if there is no doubt. Pure."""
+"""Returns the category of a report: the one that was sent, in one spelling, or one derived from type and message if
+there is no doubt. Pure functions."""
 
 import re
 from functools import lru_cache
@@ -7,13 +8,14 @@ from typing import Final, NamedTuple
 from exporter.events.report import MAX_LABEL, UNKNOWN_CATEGORY
 from exporter.ingest.category_rules import ASSERTION_TEXT, ASSERTIONS, IN_A_TEST, RULES, Rule
 
-MAX_TEXT: Final = 1_024  # characters of a message that are read at its start, and as many at its end
+MAX_TEXT: Final = 1_024  # characters of a message that are read, at its start and at its end
 MAX_TRACEBACK: Final = 16_384  # characters at the end of a traceback that are searched for a test
 TEST_FAILURE: Final = "TEST_FAILURE"
 _NOT_IN_A_NAME: Final = re.compile(r"\W+")
 _EXCEPTION: Final = re.compile(r"(?:E +)?(?:assert |[\w.]*(?:Error|Exception|Failure|Exit|Interrupt|Timeout)\b)")
-# Words by which a line speaks about an error instead of reporting it: before the phrase or in it, only before it, and
-# anywhere. They count as whole words, not as parts of a path or of a host name.
+# Words of lines that mention an error without reporting it. Words of `_ABOUT` count before the end of the phrase, those
+# of `_NEGATED` before the phrase, and those of `_PRETENDED` anywhere in the line. Words of `_ABOUT` do not count as
+# parts of a path or of a host name.
 _ABOUT: Final = re.compile(
     r"(?<![\w./-])(?:expect(?:s|ed|ing)?|should|asserts?|contains?|match(?:es)?|handl(?:es|ing of)"
     r"|recover(?:s|ed|y) from|ignor(?:es?|ed)|avoid(?:s|ed)?|how to|see|docs?|documentation|runbook|for example)"
@@ -27,7 +29,8 @@ _PRETENDED: Final = re.compile(
 
 
 class Category(NamedTuple):
-    """`name` is in upper case. `derived` says from what and why, None if the sender gave the category."""
+    """`name` is in upper case. `derived` says from which field and why the category was derived; None if it was
+    sent."""
 
     name: str
     derived: str | None
@@ -39,19 +42,19 @@ UNKNOWN: Final = Category(UNKNOWN_CATEGORY, None)
 
 @lru_cache(1024)
 def sent_category(text: str) -> Category | None:
-    """Returns a category as it is stored: in upper case, without blanks around it, cut to `MAX_LABEL` characters. None
-    if nothing is left."""
+    """Returns a sent category as it is stored: in upper case, without blanks around it, cut to `MAX_LABEL` characters.
+    Returns None if it is empty."""
     name = text.strip().upper()[:MAX_LABEL].rstrip()
     return Category(name, None) if name else None
 
 
 def stored_category(text: str) -> str:
-    """Returns the spelling of a category by which it is stored, counted and filtered."""
+    """Returns the name under which a category is stored, counted and filtered."""
     return (sent_category(text) or UNKNOWN).name
 
 
 def derived_category(type_: str | None, message: str | None, traceback: str | None) -> Category:
-    """Returns the category of a report that was sent without one; `UNKNOWN` in doubt."""
+    """Returns the category of a report that was sent without one; `UNKNOWN` if there is doubt."""
     is_assertion, by_type = _of_type(type_ or "")
     lines = _lines(message or "")
     if is_assertion or any(map(ASSERTION_TEXT.match, lines)):
@@ -72,14 +75,14 @@ def derived_category(type_: str | None, message: str | None, traceback: str | No
 
 @lru_cache(1024)
 def _of_type(type_: str) -> tuple[bool, int | None]:
-    """Returns whether a type is a failed assertion, and the place of the first rule that has the type."""
+    """Returns whether a type is a failed assertion, and the index in `RULES` of the first rule that has the type."""
     words = set(_NOT_IN_A_NAME.split(type_))
     return bool(words & ASSERTIONS), next((place for place, rule in enumerate(RULES) if words & rule.types), None)
 
 
 def _lines(message: str) -> list[str]:
-    """Returns the lines of a message that say what happened: the first, the last, and those that end a traceback, also
-    in the form of pytest."""
+    """Returns the lines of a message that say what happened: the first, the last, and lines that name an exception, as
+    the last line of a traceback does, also in the form of pytest."""
     if len(message) > 2 * MAX_TEXT:
         message = message[:MAX_TEXT] + "\n" + message[-MAX_TEXT:].partition("\n")[2]
     if "\n" not in message:
@@ -89,7 +92,8 @@ def _lines(message: str) -> list[str]:
 
 
 def _found(rule: Rule, lines: list[str]) -> str | None:
-    """Returns the group of the rule's pattern, "" if it has none, or None if no line matches."""
+    """Returns the group of the rule's pattern in the first line that reports the error, "" if the pattern has no group;
+    None if no line does."""
     for line in lines:
         match = rule.pattern.search(line)
         if match and not (

@@ -1,16 +1,16 @@
-"""The table by which an absent category is derived from a report's type and message. `category.py` applies it.
+"""The rules that derive the category of a report without one from its type and message. `category.py` applies them.
 
-A rule matches only what leaves no doubt. Its phrases are therefore the ways in which programs write the error: at the
-start of a line or behind ": ", "] " and the like (`START`), and at the end of the line or before a preposition (`END`).
+A rule must match only if there is no doubt. So its phrases match only where programs write them: at the start of a line
+or after ": ", "] " and the like (`START`), and at the end of a line or before punctuation or a preposition (`END`).
 Prose that mentions the words ("a test for CUDA out of memory errors") does not match.
 """
 
 import re
 from typing import Final, NamedTuple
 
-# XIDs for which NVIDIA's catalogue says that the GPU has to be reset or the machine to be restarted. Left out are those
-# of the application (13, 31, 43, 45, 68, 69, …), those that a restart of the application clears (94), those that need
-# nothing at once (63, 92), those that depend on further values (144 to 150), and 109: applications cause it, too.
+# XIDs for which NVIDIA's catalogue says that the GPU has to be reset or the machine has to be restarted. Not included
+# are XIDs that an application causes (13, 31, 43, 45, 68, 69, …) or may cause (109), that a restart of the application
+# clears (94), that need no action at once (63, 92), or whose action depends on further values (144 to 150).
 RESET_XIDS: Final = (46, 48, 62, 64, 74, 79, 95, 110, 119, 120, 136, 140, 143, 156, 158)
 
 START: Final = r"(?:^|(?<=[:\])>|,=] )|(?<=- )|(?<=ERROR )|(?<=FATAL )|(?<=CRITICAL ))"
@@ -20,11 +20,12 @@ END: Final = (
 )
 _XID: Final = rf"({'|'.join(map(str, RESET_XIDS))})(?!\d|\.\d)"
 _AFTER_XID: Final = r"(?=$|[.,:;!)\]}]|\s*\(|\s+(?:on|at|detected|occurred|reported|received|GPU|pid)\b)"
-_CODE: Final = r"(?:13[245679]|-(?:4|6|7|8|9|11)|3221225477|0xC0000005)(?!\w|\.\d)"  # 128 + a signal, or Windows' own
+_CODE: Final = r"(?:13[245679]|-(?:4|6|7|8|9|11)|3221225477|0xC0000005)(?!\w|\.\d)"  # 128 + signal, -signal, Windows
 _FATAL: Final = r"SIG(?:SEGV|KILL|BUS|ABRT|ILL|FPE)"
 _SIGNAL: Final = rf"(?:{_FATAL}|(?:signal )?(?:number )?(?:4|6|7|8|9|11)(?!\w|\.\d)|Segmentation fault|Bus error)"
 _ENDED: Final = r"\b(?:exit(?:ed|s)?|terminated|finished|died|failed|crashed|killed|stopped|ended|completed)\b"
-# The beginning of a line about a worker or a part of it. A failed command of a worker is not the end of the worker.
+# The beginning of a line about a worker or a part of one. Lines about a command do not match, because the worker still
+# runs after its command failed.
 _PART: Final = (
     r"^(?!command\b).{0,120}?"
     r"\b(?:worker|node|rank|process|container|pod|job|task|executor|trainer|child|agent|replica|runner|instance)s?\b"
@@ -33,10 +34,10 @@ _PART: Final = (
 
 
 class Rule(NamedTuple):
-    """Derives `category`, with `name` as the reason. It matches a type that has one of `types` among its words
-    (`torch.cuda.OutOfMemoryError` has three), or a line of the message that has `pattern`. The pattern is tried only if
-    the message in lower case has one of `gates`, because that is cheap to find out. `{}` in a name is the group of the
-    pattern."""
+    """Derives `category`, with `name` as the reason. It matches a type if one of its words is in `types`
+    (`torch.cuda.OutOfMemoryError` has three words), or a line of the message that matches `pattern`. The pattern is
+    tried only if the message, in lower case, has one of `gates`, which is cheap to check. `{}` in `name` stands for the
+    group of the pattern."""
 
     category: str
     name: str
@@ -46,8 +47,8 @@ class Rule(NamedTuple):
 
 
 def _rule(category: str, name: str, *, gates: str, phrases: str = "", anywhere: str = "", types: str = "") -> Rule:
-    """`phrases` and `anywhere` are regular expressions, one a line; `phrases` count between `START` and `END` only.
-    `gates` are separated by "|", `types` by blanks."""
+    """Returns a rule. `phrases` and `anywhere` have one regular expression per line; those of `phrases` match only
+    between `START` and `END`. `gates` are separated by "|", `types` by blanks."""
     patterns = [line.strip() for line in anywhere.splitlines() if line.strip()]
     if phrases:
         patterns.append(f"{START}(?:{'|'.join([line.strip() for line in phrases.strip().splitlines()])}){END}")
@@ -60,8 +61,8 @@ ASSERTIONS: Final = frozenset(
     {"AssertionError", "AssertionFailedError", "ComparisonFailure", "MultipleFailuresError", "TestFailure", "Failed"}
 )
 ASSERTION_TEXT: Final = re.compile(r"(?:E +)?(?:assert |AssertionError\b|Failed: |_pytest\.outcomes\.Failed\b)")
-# What a traceback shows if a test ran: names of files and functions by the conventions of pytest, unittest, Go, JUnit
-# and the frameworks for JavaScript.
+# Names in a traceback that show that a test ran: files and functions named by the conventions of pytest, unittest, Go,
+# JUnit and the frameworks for JavaScript.
 IN_A_TEST: Final = re.compile(
     r"[\\/]tests?[\\/]|\btest_\w+\.py|\w_tests?\.\w|\bconftest\.py|\bin test|_pytest|[\\/]unittest[\\/]|\btests?/"
     r"|\.(?:test|spec)\.[cm]?[jt]sx?\b|\w(?:Tests?|Spec|IT)\.(?:java|kt|scala|cs)\b"

@@ -1,8 +1,8 @@
-"""Finds workers whose times without an offset are off by whole or half hours: they write another zone's times.
+"""Finds workers whose times without an offset are wrong by whole or half hours, because they are in another zone.
 
-Without an offset, the times of a worker in the wrong zone are believed, and wrong. Each of its reports is off by the
-same number of half hours. A report that is only late is off by any time, so a worker is named after several reports
-that agree. Nothing is corrected; one report with the right time ends it.
+The service believes such times although they are wrong. The times of a worker in another zone differ from their
+receipts by the same number of half hours in every report, while the delay of late reports varies. So a worker is named
+after several reports that agree, until a report has the right time. The times are not corrected.
 """
 
 import datetime as dt
@@ -12,18 +12,19 @@ from typing import Final
 
 from msgspec import Struct
 
-STEP: Final = 1_800  # seconds; zones differ by half hours (those that differ by a quarter are not found)
-TOLERANCE: Final = 300  # seconds between a time and its receipt, besides the offset
+STEP: Final = 1_800  # seconds; zones differ by multiples of half an hour (zones with quarter hours are not found)
+TOLERANCE: Final = 300  # seconds by which a time may differ from its receipt plus the offset
 MOST: Final = 26 * 3_600  # seconds between the zones that are furthest apart
-REPORTS: Final = 5  # that agree
-DOUBT_SECONDS: Final = 600.0  # that the reports of a worker that was right before span; else they may only be late
-MAX_WORKERS: Final = 10_000  # with times without an offset; beyond that the one not heard for longest is evicted
+REPORTS: Final = 5  # that have to agree before a worker is named
+DOUBT_SECONDS: Final = 600.0  # that these reports have to span if the worker was right before: a backlog spans less
+MAX_WORKERS: Final = 10_000  # with times without an offset; beyond that, the least recently used one is evicted
 _log = logging.getLogger(__name__)
 
 
 class _Worker(Struct):
-    """The latest reports that agree: their `offset` in seconds, their number, and the receipts of the first and the
-    last. `was_right`: a report before them had the right time. `logged`: the log has named the worker."""
+    """The latest reports of a worker that agree. `offset` is their offset in seconds, `reports` their number, `since`
+    and `until` the receipts of the first and the last. `was_right`: a report before them had the right time. `logged`:
+    the log has named the worker."""
 
     offset: int = 0
     reports: int = 0
@@ -34,17 +35,18 @@ class _Worker(Struct):
 
 
 class ClockOffsets:
-    """`found` has the offset in seconds of each worker that is off; negative: its times are in the past. Only the event
-    loop may use it."""
+    """`found` maps each worker in a wrong zone to its offset in seconds, which is negative if its times are in the
+    past. Only the event loop may use it."""
 
     def __init__(self) -> None:
         self.found: dict[str, int] = {}
         self._workers: OrderedDict[str, _Worker] = OrderedDict()
 
     def note_right(self, worker: str) -> None:
-        """Notes a report whose time, without an offset, agrees with its receipt. Ends a wrong offset."""
+        """Records a report whose time, without an offset, agrees with its receipt. The worker is then no longer
+        named."""
         state = self._workers.get(worker)
-        if state is not None and state.was_right and not state.offset:  # as nearly always
+        if state is not None and state.was_right and not state.offset:  # fast path: nothing to change
             self._workers.move_to_end(worker)
             return
         state = self._state(worker)
@@ -52,8 +54,8 @@ class ClockOffsets:
         self.found.pop(worker, None)
 
     def note(self, worker: str, moment: dt.datetime, received_at: dt.datetime) -> int:
-        """Notes a report whose time, without an offset, was read as `moment`. Returns by how many seconds the worker is
-        known to be off; 0 if it is not."""
+        """Records a report whose time, without an offset, was read as `moment`. Returns the known offset of the worker
+        in seconds, as in `found`; 0 if it has none."""
         seconds = (moment - received_at).total_seconds()
         offset = STEP * round(seconds / STEP) if abs(seconds) < MOST + TOLERANCE else 0
         state = self._state(worker)
@@ -64,7 +66,7 @@ class ClockOffsets:
             return 0
         if offset != state.offset:
             state.offset, state.reports, state.since, state.until = offset, 0, received_at, None
-        if received_at != state.until:  # the reports of one batch may be late together
+        if received_at != state.until:  # reports of one batch, which are equally late, count as one
             state.reports += 1
             state.until = received_at
         if state.reports >= REPORTS and self._is_no_delay(state, received_at):
@@ -72,7 +74,8 @@ class ClockOffsets:
         return self.found.get(worker, 0)
 
     def _is_no_delay(self, state: _Worker, received_at: dt.datetime) -> bool:
-        """Whether reports that agree cannot be those of an outage that were sent late, one right after the other."""
+        """Returns whether reports that agree cannot be a backlog that was sent after an outage, one report after the
+        other."""
         assert state.since is not None
         return not state.was_right or (received_at - state.since).total_seconds() >= DOUBT_SECONDS
 
@@ -83,7 +86,7 @@ class ClockOffsets:
             _log.warning("%s", advice(worker, state.offset))
 
     def _state(self, worker: str) -> _Worker:
-        """Returns the state of a worker, as the one that was heard last."""
+        """Returns the state of a worker, which becomes the most recently used one."""
         state = self._workers.get(worker)
         if state is None:
             state = self._workers[worker] = _Worker()
@@ -96,6 +99,6 @@ class ClockOffsets:
 
 
 def advice(worker: str, offset: int) -> str:
-    """Returns the sentence that names a worker which is off by `offset` seconds."""
+    """Returns the warning about a worker whose times are wrong by `offset` seconds."""
     hours = f"{abs(offset) / 3600:g} h {'behind' if offset < 0 else 'ahead'}"
     return f"{worker} sends times without an offset that are {hours}: set its time zone, or the setting timezone"

@@ -1,9 +1,9 @@
-"""What a report measured. Values that no machine can have are dropped, each with a warning.
+"""Reads the measurements of a report. Drops values that no machine can have, each with a warning.
 
-Monitoring libraries write blanks where they measured nothing: DCGM 2147483632 and its neighbours (32 bits),
-9223372036854775792 (64 bits) and 140737488355328 (double), NVML 4294967295 (an unsigned -1). Programs send values in
-another unit: the CPU percentage of one process on 16 cores reaches 1600; a misread blank becomes 82505 °C. All of them
-are outside the ranges here, so no list of blanks is needed.
+Monitoring libraries write placeholders where they measured nothing: DCGM 2147483632 and its neighbours (32 bits),
+9223372036854775792 (64 bits) and 140737488355328 (double), NVML 4294967295 (an unsigned -1). A placeholder that is then
+converted can become 82505 °C. Other programs use another unit: the CPU percentage of one process on 16 cores is up to
+1600. All these values are outside the ranges of this module, so it needs no list of placeholders.
 """
 
 from collections.abc import Iterator
@@ -14,13 +14,13 @@ from msgspec import Struct
 from exporter.events.report import Cpu, Device, Disk, Memory, SystemContext
 
 MAX_DEVICES: Final = 4  # GPUs of one report whose dropped values are named; the others are counted
-MOST_GIGABYTES: Final = 1_000_000_000.0  # the largest file systems have a few millions
+MOST_GIGABYTES: Final = 1_000_000_000.0  # the largest file systems have a few million
 MOST_MEGAHERTZ: Final = 100_000.0
-ROUNDING: Final = 1.01  # what is free may be so many times the total, because senders round both
+ROUNDING: Final = 1.01  # free space may be up to this multiple of the total, because senders round both
 
 
 class Range(NamedTuple):
-    """The possible values, both ends included."""
+    """The possible values of a measurement, both ends included."""
 
     least: float
     most: float
@@ -28,15 +28,15 @@ class Range(NamedTuple):
 
 
 class Impossible(NamedTuple):
-    """A value that is not used. `field` is its path in the schema, one of `tolerant.FIELDS`; `warning` names path,
-    value and what is possible."""
+    """A value that is not used. `field` is its path in the schema, one of `tolerant.FIELDS`. `warning` names the path,
+    the value and the possible range."""
 
     field: str
     warning: str
 
 
 class Measurements(NamedTuple):
-    """What the severity rules read. None where nothing was measured."""
+    """The measurements that the severity rules read. A measurement that the report lacks is None."""
 
     cpu_percent: float | None = None
     memory_percent: float | None = None
@@ -58,7 +58,7 @@ NOTHING_MEASURED: Final = Measurements()
 
 
 def measure(system: SystemContext | None) -> tuple[Measurements, tuple[Impossible, ...]]:
-    """Returns what was measured, and what was dropped: those values become None in `system`."""
+    """Returns the measurements and the dropped values. Dropped values become None in `system`."""
     if system is None:
         return NOTHING_MEASURED, ()
     measured = _read(system)
@@ -71,8 +71,8 @@ def measure(system: SystemContext | None) -> tuple[Measurements, tuple[Impossibl
 
 
 def _read(system: SystemContext) -> Measurements | None:
-    """Returns what was measured; None if a value is impossible. It runs for each report, so it repeats the numbers of
-    `RANGES` instead of looking them up."""
+    """Returns the measurements; None if a value is impossible. It repeats the numbers of `RANGES` instead of looking
+    them up, because it runs for each report."""
     cpu_percent = memory_percent = disk_percent = disk_free = hottest = None
     if (metrics := system.metrics) is not None:
         if (cpu := metrics.cpu) is not None:
@@ -108,14 +108,15 @@ def _read(system: SystemContext) -> Measurements | None:
 
 
 def _fits(free: float | None, total: float | None) -> bool:
-    """Whether sizes in GB are possible. A total of 0 is what programs write that could not ask."""
+    """Returns whether sizes in GB are possible. A total of 0 is not: programs write it if they could not read the
+    size."""
     if total is None:
         return free is None or 0 <= free <= MOST_GIGABYTES
     return 0 < total <= MOST_GIGABYTES and (free is None or 0 <= free <= total * ROUNDING)
 
 
 def _free_percent(free: float | None, total: float | None) -> float | None:
-    """Nothing free is 0 %, whatever the total."""
+    """Returns the free percentage; None if it is unknown. No free space is 0 %, even if the total is unknown."""
     if free is not None and total is not None:
         return 100 * free / total
     return 0.0 if free == 0 else None
@@ -155,8 +156,8 @@ def _drop(part: Struct | None, path: str, field: str = "") -> Iterator[Impossibl
 
 
 def _drop_size(part: Memory | Disk | None, name: str, path: str) -> Iterator[Impossible]:
-    """Drops what is impossible about two sizes together: more free than there is, and a total of 0, with which a free
-    size of 0 says nothing either."""
+    """Drops impossible pairs of sizes: a free size that is more than the total; and a total of 0, together with a free
+    size of 0, which is then no measurement either."""
     if part is None:
         return
     free, total = getattr(part, name), part.total_gb

@@ -1,12 +1,12 @@
-"""Limits how deeply the JSON of a report is nested, so that no reader of the stored text fails on it.
+"""Limits how deeply the JSON of a report is nested, because some JSON readers fail on deeply nested text.
 
-Only structure counts: a traceback that contains a dump of JSON is a text, however many brackets it has.
+Brackets inside strings do not count: a traceback may contain a dump of JSON.
 """
 
 from typing import Final
 
 MAX_DEPTH: Final = 64
-MAX_NESTED: Final = 20_000  # objects and arrays in one report; counting the depth of more blocks the event loop
+MAX_NESTED: Final = 20_000  # objects and arrays in one report; checking more would block the event loop for too long
 _NO_BRACKETS: Final = bytes(set(range(256)) - set(b'"{}[]'))
 
 
@@ -15,15 +15,15 @@ class NestingError(ValueError):
 
 
 def check_nesting(body: bytes) -> None:
-    """Raises `NestingError` if `body`, which is valid JSON, is beyond the limits. Takes a time linear in its length. A
-    body with at most `MAX_DEPTH` brackets need not be checked."""
+    """Raises `NestingError` if `body`, which must be valid JSON, exceeds the limits. Its time is linear in the length
+    of `body`. A body with at most `MAX_DEPTH` opening brackets need not be checked."""
     _check_brackets(brackets(body))
 
 
 def brackets(body: bytes) -> bytes:
-    """Returns the brackets of the valid JSON `body` that are outside of strings, in their order."""
-    unescaped = body.replace(rb"\\", b"").replace(rb"\"", b"")  # each quote that is left begins or ends a string
-    # Two quotes side by side have nothing between them that matters; without them, few parts are left to split.
+    """Returns the brackets outside of strings in `body`, which must be valid JSON, in their order."""
+    unescaped = body.replace(rb"\\", b"").replace(rb"\"", b"")  # each remaining quote begins or ends a string
+    # Two adjacent quotes have no bracket between them. Without them, few parts remain to be split.
     quoted = unescaped.translate(None, _NO_BRACKETS).replace(b'""', b"")
     return b"".join(quoted.split(b'"')[::2])
 

@@ -1,8 +1,8 @@
-"""The pattern id of each event when it is accepted, and whether its pattern is new.
+"""Gives each event its pattern id when it is accepted, and decides whether its pattern is new.
 
-The process of the database computes the families and sends what changed (`Reassigned`). An event with a known
-fingerprint costs one look-up. A new fingerprint joins a known family if it fits; the next computation of the families
-may decide otherwise. Runs on the event loop.
+The database process computes the families and sends what changed (`Reassigned`). The pattern id of a known fingerprint
+is looked up in a dict. A new fingerprint joins a known family if its template fits; this is preliminary, because the
+database process then computes the families again. Runs on the event loop.
 """
 
 from collections import Counter
@@ -15,8 +15,8 @@ from exporter.patterns.fingerprint import Pattern
 
 
 class Admitted(NamedTuple):
-    """A new fingerprint: its pattern id, whether its pattern is new, and the known fingerprint that version 1 gives the
-    same report, None if there is none."""
+    """A new fingerprint: its pattern id, and whether its pattern is new. `alias` is the fingerprint of version 1 of the
+    same report if that is known, else None."""
 
     pattern_id: str
     is_new_pattern: bool
@@ -24,12 +24,13 @@ class Admitted(NamedTuple):
 
 
 class PatternIds:
-    """Known fingerprints and their pattern ids, as of the last `reassign`. `ids` maps the one to the other."""
+    """`ids` maps each known fingerprint to its pattern id, as of the last `reassign`; later fingerprints have a
+    preliminary one."""
 
     def __init__(self, past: Past) -> None:
         self.ids = {fingerprint: fingerprint for fingerprint in past.known_patterns}
         self._old = set(past.old_patterns)
-        self._families: dict[str, dict[Family, str]] = {}  # by scope; pattern ids by family
+        self._families: dict[str, dict[Family, str]] = {}  # scope → family → pattern id
         self.reassign(past.assigned)
 
     def admit(self, pattern: Pattern, type_: str, message: str, traceback: str | None) -> Admitted:
@@ -48,21 +49,21 @@ class PatternIds:
         self.ids.pop(fingerprint, None)
 
     def reassign(self, changed: Reassigned) -> dict[str, str]:
-        """Takes over changed pattern ids. Returns for each id that no fingerprint has any more the id that most of its
-        fingerprints have now."""
-        before: dict[str, Counter[str]] = {}
+        """Applies changed pattern ids. Returns a replacement for each pattern id that no fingerprint has any more: the
+        id that most of its fingerprints have now."""
+        successors: dict[str, Counter[str]] = {}
         ids = changed.ids
         if changed.complete:
-            given = dict(ids)
-            ids = [(one, given.get(one, one)) for one, id_ in self.ids.items() if given.get(one, one) != id_]
+            new_ids = dict(ids)
+            ids = [(one, new_ids.get(one, one)) for one, id_ in self.ids.items() if new_ids.get(one, one) != id_]
             self._families = {}
         for fingerprint, pattern_id in ids:
             old = self.ids.get(fingerprint, fingerprint)
             if old != pattern_id:
-                before.setdefault(old, Counter())[pattern_id] += 1
+                successors.setdefault(old, Counter())[pattern_id] += 1
             self.ids[fingerprint] = pattern_id
         self._families |= {scope: dict(families) for scope, families in changed.families.items()}
-        if not before:
+        if not successors:
             return {}
         in_use = set(self.ids.values())
-        return {old: new.most_common(1)[0][0] for old, new in before.items() if old not in in_use}
+        return {old: new.most_common(1)[0][0] for old, new in successors.items() if old not in in_use}

@@ -1,10 +1,10 @@
-"""Decides when an error counts: at the time that its report says, if that can be, else at its receipt.
+"""Decides the time at which an error counts: the timestamp of its report if it is believed, else the receipt.
 
-    timestamp ──► read (times.py) ──► believed?   no later than 5 minutes after the receipt, no older than `max_age`
-                        │                  │            (an import: no older than 1971)
-                  no meaning               no ──► the receipt; `reported_at` and a warning keep what was sent
+    timestamp ──► read (times.py) ──► believed?   at most 5 minutes after the receipt, at most `max_age` before it
+                        │                  │            (an import: not before 1971)
+                  unreadable ──────────── no ──► the receipt; `reported_at` and a warning keep what was sent
 
-So a wrong clock cannot hide an error: what counts now is seen, counted and pushed now.
+So a wrong clock cannot hide an error: an error that counts at its receipt is shown, counted and pushed at once.
 """
 
 import datetime as dt
@@ -19,21 +19,22 @@ from exporter.ingest.times import read_time, unambiguous_offset
 
 MAX_AGE: Final = dt.timedelta(days=7)  # the default of the setting `max_report_age`
 FIRST_IMPORTED: Final = dt.datetime(1971, 1, 1, tzinfo=dt.UTC)  # clocks that were never set say 1970
-LIVE: Final = dt.timedelta(minutes=5)  # an error of an import that is no older counts as one that was not imported
+LIVE: Final = dt.timedelta(minutes=5)  # an imported error that is not older than this is treated as any other error
 MAX_REPORTED: Final = 100  # characters of a timestamp that `reported_at` keeps, without control characters
-MAX_SHOWN: Final = 40  # characters of it in a warning
+MAX_SHOWN: Final = 40  # characters of a timestamp in a warning
 EXAMPLE: Final = "2026-03-15T12:00:00Z"
 MINUTE: Final = len("2026-03-15T12:00")
-MAX_MINUTES: Final = 1_000
+MAX_MINUTES: Final = 1_000  # minutes whose offset from UTC is cached
 _from_iso: Final = dt.datetime.fromisoformat
 _AHEAD: Final = -FUTURE_TOLERANCE
 _INSTEAD: Final = f"Send ISO 8601 with an offset ({EXAMPLE}) or epoch seconds."
 
 
 class ReportTime(Struct, gc=False):
-    """When an error counts, in UTC (`moment`). `said` is what the report says, also if it is not believed; the receipt
-    if it says nothing. `reported_at` is the timestamp as it was sent, if it was not believed. `imported`: the error is
-    part of an import and older than `LIVE`."""
+    """The time at which an error counts. `moment` is that time, in UTC. `said` is the time that the report says, even
+    if it is not believed, or the receipt if the report has no readable time. `reported_at` is the timestamp as it was
+    sent, if it was not believed, else None. `imported` is true if the error is part of an import and older than
+    `LIVE`."""
 
     moment: dt.datetime
     said: dt.datetime
@@ -43,8 +44,8 @@ class ReportTime(Struct, gc=False):
 
 
 class ReportTimes:
-    """Reads the timestamps of reports. Those without an offset are in `zone`, or in the machine's zone if that is
-    None. `offsets` names workers in a wrong zone. Only the event loop may use it."""
+    """Decides the times at which errors count. Reads timestamps without an offset in `zone`, or in the machine's zone
+    if `zone` is None. `offsets` has the workers in a wrong zone. Only the event loop may use it."""
 
     def __init__(self, zone: dt.tzinfo | None, max_age: dt.timedelta = MAX_AGE) -> None:
         self.offsets = ClockOffsets()
@@ -53,11 +54,12 @@ class ReportTimes:
         self._minutes: dict[str, dt.timedelta] = {}  # "2026-03-15T12:00", without an offset → offset from UTC
 
     def of(self, value: Any, worker: str, received_at: dt.datetime, *, importing: bool = False) -> ReportTime:
-        """Returns when an error of `worker` counts. `value` is the `timestamp` of its report, any JSON value."""
+        """Returns the time at which an error of `worker` counts. `value` is the `timestamp` of its report: any JSON
+        value."""
         if value is None:
             return ReportTime(received_at, received_at)
         if type(value) is str and not importing:
-            try:  # the usual times first: ISO 8601, and of the last days
+            try:  # fast path for the usual times: ISO 8601, at most `max_age` old
                 moment = _from_iso(value)
                 if moment.tzinfo is None:
                     if (offset := self._minutes.get(value[:MINUTE])) is not None:
@@ -92,7 +94,8 @@ class ReportTimes:
         return ReportTime(moment, moment, None, named, importing and received_at - moment > LIVE)
 
     def _learn(self, value: str) -> None:
-        """Keeps the offset of the minute of a time without one. Its zone has to be asked only once a minute."""
+        """Caches the offset from UTC of the minute of `value`, a time without an offset, so that the offset is looked
+        up only once for all times in this minute."""
         minute = value[:MINUTE]
         try:
             local = _from_iso(minute)
@@ -120,7 +123,8 @@ class ReportTimes:
 def _at_receipt(
     value: Any, said: dt.datetime, received_at: dt.datetime, why: tuple[str, str], more: tuple[str, ...] = ()
 ) -> ReportTime:
-    """Returns the receipt, with a warning that says why it counts and what the sender should do."""
+    """Returns the receipt as the time at which the error counts, with a warning that says why its own time does not
+    count and what the sender should do."""
     text = value if isinstance(value, str) else json.dumps(value)
     text = "".join([char if char.isprintable() else "�" for char in text[:MAX_REPORTED]])
     shown = text if len(text) <= MAX_SHOWN else text[: MAX_SHOWN - 1] + "…"
@@ -129,7 +133,7 @@ def _at_receipt(
 
 
 def in_words(span: dt.timedelta) -> str:
-    """Returns a span in the largest unit in which it is a whole number."""
+    """Returns a span as text, in the largest unit in which it is a whole number: "7 days"."""
     seconds = int(span.total_seconds())
     for name, unit in (("day", 86_400), ("hour", 3_600), ("minute", 60)):
         if seconds % unit == 0:

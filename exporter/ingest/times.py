@@ -1,12 +1,12 @@
-"""Reads the `timestamp` of a report: which moment does the sender mean?
+"""Reads the `timestamp` of a report: returns the moment that the sender means.
 
-    "2026-03-15T12:00:00Z"   ISO 8601 in all its spellings, with what programs make of it (blank, comma, slashes, UTC)
+    "2026-03-15T12:00:00Z"   ISO 8601, also in the variants that programs write (blank, comma, slashes, UTC)
     "Sun, 15 Mar 2026 …"     RFC 2822, HTTP, C's `asctime`, the common log format
-    1773576000, "1773576000.5", 1773576000123, …   epoch: the magnitude tells seconds, milli-, micro- or nanoseconds
+    1773576000, "1773576000.5", 1773576000123, …   epoch: seconds, milli-, micro- or nanoseconds, by its magnitude
     "20260315120000"         date and time without separators
 
-Whether the moment is believed is decided in `report_times.py`. Nothing here guesses a year, a zone, or the order of day
-and month.
+`report_times.py` decides whether the moment is believed. This module does not guess a missing year, the offset of a
+named zone, or the order of day and month.
 """
 
 import datetime as dt
@@ -19,12 +19,13 @@ from exporter.events.values import is_absent
 EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 EARLIEST: Final = dt.datetime.min.replace(tzinfo=dt.UTC)
 LATEST: Final = dt.datetime.max.replace(tzinfo=dt.UTC)
-UNITS: Final = ((1e11, 1), (1e14, 10**3), (1e17, 10**6), (1e20, 10**9))  # numbers below the limit: units in a second
-MAX_TEXT: Final = 100  # characters; no way to write a time needs more
+UNITS: Final = ((1e11, 1), (1e14, 10**3), (1e17, 10**6), (1e20, 10**9))  # limit: units in a second of numbers below it
+MAX_TEXT: Final = 100  # characters; no spelling of a time needs more
 
 _TIME: Final = r"(?P<hour>\d\d):(?P<minute>\d\d)(?::(?P<second>\d\d)(?P<fraction>[.,]\d{1,30})?)?"
 _OFFSET: Final = r"\s?(?P<offset>[+-]\d\d(?::?\d\d)?|Z|UTC|GMT)?"
-# After the offset, Go, mail programs and Java name the zone again. A name alone is not read: CST has three meanings.
+# The name of the zone that Go, mail programs and Java write after the offset. A name without an offset is not read,
+# because it may be ambiguous: CST has three meanings.
 _AFTER: Final = r"(?P<after>(?:\s[A-Z]{3,4})?(?:\sm=\S+|\s?\([\w ]+\)|\[[\w/+-]+\])?)"
 _WEEKDAY: Final = r"(?:[A-Z]{3,9},?\s)?"
 _SPELLINGS: Final = tuple(
@@ -41,24 +42,24 @@ _COMPACT: Final = re.compile(r"((?:19|20)\d{6})(?:(\d{6})(\d{3})?)?", re.ASCII)
 
 
 class Said(NamedTuple):
-    """The moment that a timestamp means, in UTC. `naive`: it has a time of day without an offset, so the moment depends
-    on the zone in which it was read."""
+    """The moment that a timestamp means, in UTC. `naive` is true if the timestamp has a time of day without an offset;
+    then the moment depends on the zone in which it was read."""
 
     moment: dt.datetime
     naive: bool
 
 
 def event_time(value: Any, received_at: dt.datetime, zone: dt.tzinfo | None) -> dt.datetime:
-    """Returns the moment in UTC that the JSON value `value` means; `received_at`, which is aware, if it is absent. A
-    time without an offset is in `zone`, or in the machine's zone if that is None. Raises ValueError for what is no
-    time."""
+    """Returns the moment in UTC that the JSON value `value` means, or `received_at`, which must be aware, if the value
+    is absent. Reads a time without an offset in `zone`, or in the machine's zone if `zone` is None. Raises ValueError
+    if the value is no time."""
     said = read_time(value, received_at, zone)
     return received_at if said is None else said.moment
 
 
 def read_time(value: Any, received_at: dt.datetime, zone: dt.tzinfo | None) -> Said | None:
-    """As `event_time`; None for an absent time: null, an empty text, "N/A" and the like. A moment before the year 1 or
-    after 9999 is `EARLIEST` or `LATEST`."""
+    """Reads a time as `event_time` does. Returns None for an absent time: null, an empty text, "N/A" and the like.
+    Returns `EARLIEST` or `LATEST` for a moment before the year 1 or after the year 9999."""
     value = value.strip() if isinstance(value, str) else value
     if is_absent(value):
         return None
@@ -70,8 +71,8 @@ def read_time(value: Any, received_at: dt.datetime, zone: dt.tzinfo | None) -> S
 
 
 def unambiguous_offset(local: dt.datetime, zone: dt.tzinfo | None) -> dt.timedelta | None:
-    """Returns the offset from UTC of a time without an offset in `zone`, or in the machine's zone; None if the time is
-    in an hour that daylight saving time repeats or skips."""
+    """Returns the offset from UTC that `local` has in `zone`, or in the machine's zone if `zone` is None. Returns None
+    if `local` is in an hour that occurs twice or not at all because daylight saving time ends or begins."""
     first, second = _utc(_at(local, zone)), _utc(_at(local.replace(fold=1), zone))
     return local.replace(tzinfo=dt.UTC) - first if first == second else None
 
@@ -94,12 +95,12 @@ def _of_text(text: str, received_at: dt.datetime, zone: dt.tzinfo | None) -> Sai
         if moment.tzinfo is None:
             return Said(_nearest(moment + later, received_at, zone), naive=len(text) > len("2026-03-15"))
         return Said(_utc(moment) + later, naive=False)
-    except OverflowError:  # the last second of the calendar is a leap second
+    except OverflowError:  # a leap second at the end of the year 9999
         return Said(LATEST, naive=False)
 
 
 def _of_epoch(value: float) -> dt.datetime:
-    """Returns the moment so many seconds, milli-, micro- or nanoseconds after 1970 began."""
+    """Returns the moment that is `value` seconds, milli-, micro- or nanoseconds after the start of 1970."""
     for limit, units in UNITS:
         if abs(value) < limit:
             try:
@@ -112,8 +113,8 @@ def _of_epoch(value: float) -> dt.datetime:
 
 
 def _of_spelling(text: str) -> tuple[dt.datetime, dt.timedelta]:
-    """Reads what `fromisoformat` does not. Returns a moment, and what has to be added to it: a second for a leap second
-    (23:59:60), a day for 24:00. Raises ValueError."""
+    """Reads spellings that `fromisoformat` cannot read. Returns a moment and the time to add to it: a second for a leap
+    second (23:59:60), a day for 24:00, else nothing. Raises ValueError."""
     match = next((found for spelling in _SPELLINGS if (found := spelling.fullmatch(text))), None)
     if match is None:
         return dt.datetime.fromisoformat(text.upper()), dt.timedelta()  # week dates and basic formats in lower case
@@ -133,8 +134,9 @@ def _of_spelling(text: str) -> tuple[dt.datetime, dt.timedelta]:
 
 
 def _nearest(local: dt.datetime, received_at: dt.datetime, zone: dt.tzinfo | None) -> dt.datetime:
-    """Returns a time without an offset in UTC. In the hour that the end of daylight saving time repeats, and in the one
-    that its begin skips, there are two readings: the one nearer to the receipt counts, unless it is ahead of it."""
+    """Returns a time without an offset in UTC. In the hour that occurs twice at the end of daylight saving time, and in
+    the hour that is skipped at its beginning, there are two readings. Of those that are not too far ahead of the
+    receipt, the nearer one is returned; if both are ahead, the earlier one."""
     first, second = _utc(_at(local, zone)), _utc(_at(local.replace(fold=1), zone))
     if first == second:
         return first
@@ -147,7 +149,7 @@ def _at(local: dt.datetime, zone: dt.tzinfo | None) -> dt.datetime:
 
 
 def _utc(moment: dt.datetime) -> dt.datetime:
-    """Returns an aware moment, or one of the machine's zone, in UTC."""
+    """Returns `moment` in UTC. A naive moment is in the machine's zone."""
     try:
         return moment.astimezone(dt.UTC)
     except (OverflowError, ValueError, OSError):  # at the ends of the calendar

@@ -7,8 +7,10 @@ const CHOICES = 200, SHOWN = 60;
 
 let asked = 0;
 
-// Draws the pattern with this id into `place`. `filter(name, value)` returns the URL of the page with that filter. `found(details)`
-// gets the answer of the API, and returns whether another pattern is shown instead. After a change, `changed(text, id)` gets what happened, and the id of the pattern to show.
+// Draws the pattern with the id `id` into `place`, or hides `place` if there is no id. The callbacks:
+// - `filter(name, value)` returns the URL of the page with this filter;
+// - `found(details)` is called with the answer of the API, and returns whether another pattern is shown instead;
+// - `changed(text, id)` is called after a correction, with a text that says what happened and the id of the pattern to show.
 export async function show(place, id, { hours, filter, found, changed }) {
   const mine = ++asked;
   place.hidden = !id;
@@ -69,7 +71,8 @@ function correct(details, changed) {
   return box;
 }
 
-// Offers the most frequent other patterns; they are fetched when the box is opened.
+// Returns the form that merges this pattern into another one. It offers the most frequent patterns, which it fetches when
+// `box` is opened.
 function merging({ pattern_id: id }, act, box) {
   const select = element("select", { id: "merge-into", required: "" }, element("option", { value: "" }, "choose a pattern"));
   const form = element("form", {}, element("label", {}, "Merge into ", select), " ", element("button", {}, "Merge"));

@@ -1,2 +1,2 @@
-"""What an error's pattern is. Pure functions: this package reads no clock, no file and no database, and imports nothing
-else of this project."""
+"""Computes the pattern of an error. Pure functions: this package reads no clock, no file and no database, and imports
+no other package of this project."""

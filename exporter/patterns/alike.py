@@ -1,7 +1,7 @@
-"""Masks with a cache that texts share which differ only in digits. Pure functions.
+"""Caches masked texts by a key in which digits are replaced by 1. Pure functions.
 
-In real logs, most lines differ from an earlier line only in the values of digits. The cache's key is the text with
-every digit replaced by 1, except where the value of a digit matters: in a code, or in a term such as `float16`.
+In real logs, most lines differ from an earlier line only in the values of digits, so most lines are found in the cache.
+The key keeps digits whose value may change the masked text: those of a code, or of a term such as `float16`.
 """
 
 import re
@@ -15,8 +15,9 @@ MAX_REMEMBERED: Final = 1_000  # characters; longer texts are not cached
 REMEMBERED: Final = 4_096  # entries in each cache
 
 _ALIKE: Final = bytes.maketrans(b"023456789", b"111111111")
-# In these the value of a digit may make a code or a term of what is none with 1 in its place: hexadecimal, signals and
-# gRPC codes, for which the whole text counts; HTTP status codes, and words with a digit behind them.
+# Find places that are no code and no term while every digit is 1, but may be one with the original digits. `_ANYWHERE`
+# finds hexadecimal, signals and gRPC codes: then the key keeps all digits of the text. `_PLACES` finds HTTP status
+# codes, and words with a digit after them: then the key keeps the digits of this place.
 _ANYWHERE: Final = re.compile("1x|sig|grpc", re.IGNORECASE)
 _PLACES: Final = re.compile(
     rf"""\(111\) | 111\ ?(?:!=|==|is\ not)\ ?111 | {ANSWER}111
@@ -27,11 +28,11 @@ _TERMS: Final = (
     "float", "complex", "bf", "tf", "fp", "double", "bool", "int", "utf", "sha", "md", "base", "ipv", "ip", "amd",
     "arm", "win", "http", "https", "tls", "ssl", "oauth", "ext", "latin",
 )  # fmt: skip
-_LETTERS: Final = frozenset("efikpsux")  # with a digit behind them, they may be a term: f32, s3, k8s, x86
+_LETTERS: Final = frozenset("efikpsux")  # with a digit after them, they may be a term: f32, s3, k8s, x86
 
 
 def masked(text: str) -> str:
-    """Returns `mask(text)`."""
+    """Returns `mask(text)`, from a cache if it has the text or one that differs only in digits that do not matter."""
     if len(text) > MAX_REMEMBERED:
         return mask(text)
     alike = text.encode("utf-8", "surrogatepass").translate(_ALIKE).decode("utf-8", "surrogatepass")
@@ -45,7 +46,8 @@ def masked(text: str) -> str:
 
 @lru_cache(REMEMBERED)
 def _shape(alike: str) -> tuple[str, tuple[tuple[int, int], ...]]:
-    """The mask of the text `alike`, in which every digit is 1, and the places where another digit may change it."""
+    """Returns `mask(alike)`, and start and end of each place of `alike` where other digits may change it. Every digit
+    of `alike` must be 1."""
     if _ANYWHERE.search(alike):
         return "", ((0, len(alike)),)
     template, places = mask_and_digits(alike)

@@ -1,11 +1,11 @@
-"""Which pattern id each fingerprint has. Pure functions.
+"""Computes the pattern id of each fingerprint. Pure functions.
 
     templates of a scope ─► families ─► groups ─► decisions by hand, in their order ─► pattern ids
 
-A *scope* is what templates must have in common to be one pattern: error type, frame, test. Those of different scopes
-are never in one family. A *group* is a set of fingerprints with one id: a family and its members, or one fingerprint
-alone. The result depends on the set of templates and on the decisions only: two services that have seen the same
-templates, in whatever order, give every fingerprint the same id.
+A *scope* is the combination of error type, frame and test. Templates of different scopes are never in one family. A
+*group* is the members of one family, or one fingerprint that is in no family. The result depends only on the set of
+templates and on the decisions: two services that have seen the same templates, in any order, and have the same
+decisions give every fingerprint the same id.
 """
 
 from collections import defaultdict
@@ -16,16 +16,17 @@ from typing import Final, Literal, NamedTuple
 from exporter.patterns.families import Family, families, family_of, representatives
 
 VERSION: Final = 1  # increase it with every change of the families or of this module that alters an id
-MAX_TEMPLATES: Final = 2_000  # of a scope that families are looked for in: those with the smallest fingerprints
+MAX_TEMPLATES: Final = 2_000  # of a scope from which families are formed: those with the smallest fingerprints
 Kind = Literal["merge", "split"]
 
 
 class Decision(NamedTuple):
     """One decision by hand.
 
-    merge: the patterns of `fingerprints` and of `targets` are one, with the id `into`. Later members of either belong
-    to it, too. split: `fingerprints` leave their pattern, each for a pattern of its own; `targets` were those that
-    stayed. `whole`: all left, and later members also get patterns of their own.
+    merge: the patterns of `fingerprints` and `targets` become one pattern with the id `into`; later members of either
+    pattern belong to it, too. split: each of `fingerprints` leaves its pattern and becomes a pattern of its own;
+    `targets` are the members that stayed. `whole`: all members left, and each later member becomes a pattern of its
+    own.
     """
 
     number: int
@@ -42,14 +43,15 @@ def family_id(scope: str, template: str) -> str:
 
 
 def participants(fingerprints: Iterable[str]) -> list[str]:
-    """Returns the fingerprints of a scope whose templates families are looked for in."""
+    """Returns the fingerprints of a scope from whose templates families are formed."""
     return sorted(fingerprints)[:MAX_TEMPLATES]
 
 
 def grouped(texts: Mapping[str, str]) -> dict[str, Family]:
-    """Returns the family of each fingerprint that is in one, for the templates of one scope by their fingerprints.
+    """Returns the family of each fingerprint that is in a family. `texts` maps the fingerprints of one scope to their
+    templates.
 
-    Families are looked for in `MAX_TEMPLATES` templates; of the others, each joins the family that it fits."""
+    Families are formed from `MAX_TEMPLATES` templates. Each other template joins the family that it fits, if any."""
     chosen = participants(texts)
     found = families({texts[fingerprint] for fingerprint in chosen})
     result = {fingerprint: found[texts[fingerprint]] for fingerprint in chosen if texts[fingerprint] in found}
@@ -59,23 +61,24 @@ def grouped(texts: Mapping[str, str]) -> dict[str, Family]:
 
 
 def fitting(texts: Mapping[str, str], known: Iterable[Family]) -> dict[str, Family]:
-    """Returns for each fingerprint the family of `known` that its template fits; it is left out if there is none."""
+    """Returns the family of `known` that the template of each fingerprint fits. A fingerprint whose template fits none
+    is left out. `texts` maps fingerprints to templates."""
     small = {representatives(family): family for family in {family.template: family for family in known}.values()}
     found = {fingerprint: family_of(text, small) for fingerprint, text in texts.items()}
     return {fingerprint: small[family] for fingerprint, family in found.items() if family is not None}
 
 
 def newcomer(family: str) -> str:
-    """Returns the key that stands for later members of a family in the argument and the result of `decided`."""
+    """Returns the key that stands for the later members of a family in `ids` of `decided` and in its result."""
     return f"newcomer of {family}"
 
 
 def decided(ids: Mapping[str, str], decisions: Sequence[Decision]) -> dict[str, str]:
-    """Returns the pattern id of each key of `ids`, which has the ids of the groups without decisions. `ids` must have
-    all keys of each group that a decision is about; it may have others.
+    """Applies `decisions` in their order. Returns the pattern id of each key of `ids`.
 
-    If it has the key `newcomer(F)` for the family F, the result says which id a later member of F gets; the key is left
-    out where later members of F get patterns of their own."""
+    `ids` maps fingerprints to the ids of their groups, before any decision. It must have all members of each group that
+    a decision is about; it may have others. If `ids` has the key `newcomer(F)` for a family F, the result has the id
+    that later members of F get; it lacks the key if each later member of F becomes a pattern of its own."""
     result = dict(ids)
     members: dict[str, set[str]] = defaultdict(set)
     for key, id_ in ids.items():
@@ -90,12 +93,12 @@ def decided(ids: Mapping[str, str], decisions: Sequence[Decision]) -> dict[str, 
     for decision in decisions:
         about = decision.fingerprints + (decision.targets if decision.kind == "merge" else ())
         touched = {result[one] for one in about if one in result}
-        everybody = [key for id_ in sorted(touched) for key in members[id_]]
+        affected = [key for id_ in sorted(touched) for key in members[id_]]
         if decision.kind == "merge":
-            move(everybody, decision.into)
+            move(affected, decision.into)
             continue
-        leaving = everybody if decision.whole else [one for one in decision.fingerprints if one in result]
-        for id_ in touched & set(leaving):  # the id of the pattern is one of those that leave: the rest needs another
+        leaving = affected if decision.whole else [one for one in decision.fingerprints if one in result]
+        for id_ in touched & set(leaving):  # a fingerprint that leaves was the id of the rest
             rest = list(members[id_] - set(leaving))
             alone = len(rest) == 1 and not _is_newcomer(rest[0])
             move(rest, rest[0] if alone else _digest(f"rest\0{decision.number}\0{id_}"))

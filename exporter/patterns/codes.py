@@ -1,6 +1,6 @@
-"""Codes that tell faults apart: the spellings in which they are written, and the one in which they are kept.
+"""Codes that tell faults apart: how programs write each code, and the one spelling in which masking keeps it.
 
-Each `Code` is a kind of the scanner in `mask.py`. It is tried where a field of a message begins.
+Each `Code` is one alternative of the scanner in `mask.py`, which tries it at the beginning of each field of a message.
 """
 
 import re
@@ -9,22 +9,22 @@ from typing import Final, Literal, NamedTuple
 
 # What may stand between a label and its number: `=`, `: `, ` (`, `": "`, `[`, ` #`.
 _GAP: Final = r"""["'\s:=(\[\#]{1,12}+"""
-# The number ends its field: no unit, no fraction, no range follows. `503: x`, `503,` and `503.` are ends.
+# The number ends here: no unit, fraction or range follows. The number ends in `503: x`, `503,` and `503.`.
 _END: Final = r"(?![\w@/\\%]|[.:,-]\d)"
 _HEX: Final = r"0[xX][0-9a-fA-F]{1,16}+"
 _CODE: Final = rf"(?:{_HEX}|-?\d{{1,10}}+)"
 _HTTP: Final = r"(?:10[0-3]|20[0-8]|226|30[0-8]|4(?:0\d|1[0-8]|2[1-689]|31|51|99)|5(?:0[0-8]|1[01]|2[0-6]))"
-# What stands before the status of an answer.
+# What precedes the status of an answer.
 ANSWER: Final = rf"(?i:got|received|returned|expected)(?:\ (?:with|an?|http|status|code|error)){{0,4}}+{_GAP}"
-# What follows a number after `got` or `returned` if it is a status and not a count.
+# What follows a number after `got` or `returned` if the number is a status and not a count.
 _NO_COUNT: Final = r"(?=\s*+(?:$|[^\w\s]|(?:after|and|at|but|by|for|from|in|instead|on|there|to|when|while)\b))"
 _NAMES: Final = re.compile(r"\w+")
-# Signals of Linux by number, from 1; a host with another numbering reads the same.
+# Names of signals by their number on Linux, from 1. Numbers of other systems are read as Linux numbers.
 _SIGNALS: Final = _NAMES.findall(
     "HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM STKFLT CHLD CONT STOP TSTP TTIN TTOU URG"
     " XCPU XFSZ VTALRM PROF WINCH IO PWR SYS"
 )
-# Status codes of gRPC by number, from 0.
+# Names of gRPC status codes by number, from 0.
 _GRPC: Final = _NAMES.findall(
     "OK CANCELLED UNKNOWN INVALID_ARGUMENT DEADLINE_EXCEEDED NOT_FOUND ALREADY_EXISTS PERMISSION_DENIED"
     " RESOURCE_EXHAUSTED FAILED_PRECONDITION ABORTED OUT_OF_RANGE UNIMPLEMENTED INTERNAL UNAVAILABLE DATA_LOSS"
@@ -33,9 +33,9 @@ _GRPC: Final = _NAMES.findall(
 
 
 class Code(NamedTuple):
-    """A kind of code. `first` says which character it begins with. `stems` are the beginnings of its labels,
-    alternatives of a regular expression, in any case; "" if those of another code cover them. `spell`
-    returns the kept spelling of a match."""
+    """A kind of code. `first` is the kind of character that it begins with. `stems` is a regular expression of the
+    beginnings of its labels, which match in any case; "" if the stems of another code cover them. `spell` returns the
+    kept spelling of a match."""
 
     name: str
     first: Literal["letter", "digit", "other"]
@@ -46,7 +46,7 @@ class Code(NamedTuple):
 
 def number(text: str) -> str:
     """Returns a code in one spelling: status codes of Windows as `0x` and 8 hex digits, others in decimal.
-    `3221225477`, `-1073741819` and `0xC0000005` are one code. `0:9`, exit code and signal in Slurm, stays."""
+    `3221225477`, `-1073741819` and `0xC0000005` are one code. `0:9` (Slurm: exit code and signal) is unchanged."""
     if ":" in text:
         return text
     value = int(text, 16) if text[:2] in ("0x", "0X") else int(text)

@@ -1,4 +1,5 @@
-"""Explains patterns: why an error has its pattern, and why two errors have not one. Pure functions, for the API."""
+"""Explains patterns for the API: why an error has its pattern, and why two errors have different ones. Pure
+functions."""
 
 from typing import Final, NamedTuple
 
@@ -21,12 +22,12 @@ class ConsideredFrame(NamedTuple):
 
 
 class Explanation(NamedTuple):
-    """What the fingerprint of an error was made of.
+    """The parts of which the fingerprint of an error is made.
 
-    `template` is the masked message, cut; the fingerprint depends on all of it. `kept` are the codes in it. `frame` is
-    what the stack tells, "" if it tells nothing. `frames` are those it was chosen from: the root cause's before those
-    of what it caused, and the innermost first. `root_cause` is the type of the first exception of a chain, "" if there
-    is no chain or its type is unknown.
+    `template` is the masked message, cut to `MAX_PATTERN` characters; the fingerprint depends on all of it. `kept` are
+    the codes in the message. `frame` is the place that the stack gives, "" if it gives none. `frames` are the frames
+    from which `frame` was chosen: those of the root cause come first, and of one exception the innermost frame comes
+    first. `root_cause` is the type of the first exception of a chain; "" if there is no chain, or the type is unknown.
     """
 
     version: int
@@ -42,7 +43,7 @@ class Explanation(NamedTuple):
 
 
 def explain(type_: str, message: str, traceback: str | None) -> Explanation:
-    """Returns what the fingerprint of an error is made of. Never raises."""
+    """Returns the parts of which the fingerprint of an error is made. Never raises."""
     pattern = fingerprint(type_, message, traceback)
     place = find_place(traceback) if traceback else NOWHERE
     stack = traceback if traceback and place.frames else ""
@@ -97,7 +98,7 @@ def differences(one: Explanation, other: Explanation) -> list[str]:
 
 
 def _first_difference(words: list[str], others: list[str]) -> tuple[str, str]:
-    """Returns the first words that differ, with up to two words before and after them."""
+    """Returns the first word of each text that differs, with up to two words before and after it."""
     both = min(len(words), len(others))
     at = next((number for number in range(both) if words[number] != others[number]), both)
     first, second = (" ".join(each[max(0, at - 2) : at + 3]) or "the end" for each in (words, others))

@@ -1,4 +1,4 @@
-"""Finds which test failed, from how pytest and unittest name it. Pure functions.
+"""Finds the test that failed by the ids and titles that pytest and unittest write. Pure functions.
 
 tests/ui/test_catalog.py::TestSearch::test_search[chrome]      test_search (shop.tests.TestSearch)
 _______________ TestSearch.test_search[chrome] ______________  _____ ERROR at setup of test_search _____
@@ -50,4 +50,4 @@ def without_tests(text: str) -> str:
 
 def _unittest(name: str, class_: str) -> str:
     parts = [part for part in class_.split(".") if part != "<locals>"]
-    return ".".join([*(parts[:-1] if parts[-1] == name else parts), name])  # since Python 3.11, the name is there twice
+    return ".".join([*(parts[:-1] if parts[-1] == name else parts), name])  # since Python 3.11, `class_` has it, too

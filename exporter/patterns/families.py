@@ -1,9 +1,9 @@
 """Joins templates that differ only in words which are values, such as the names of users and services. Pure functions.
 
-`families` depends on the set of templates alone: not on their order, not on how often each occurred, and not on the
-process. Each template is looked at in several views: a view leaves out one place, two places, or the values of all
-keys. Templates that are the same in a view are compared: the words seen in a place that is left out are the values of
-a variable if enough speaks for it (`evidence`). Words that say what happened (`meaning`) are never values.
+`families` depends only on the set of templates: not on their order, and not on how often each occurred. Each template
+is put into several views (`views`); a view leaves out one place, two places, or the values of all keys. Templates that
+are equal in a view are compared: the words in a place that the view leaves out are the values of a variable if there is
+enough `evidence`. Words that say what happened (`meaning`) are never values.
 """
 
 from collections import defaultdict
@@ -18,17 +18,17 @@ from exporter.patterns.views import Column, Pieces, Span, common, keys, numbered
 
 MAX_PIECES: Final = 240  # pieces of a template; longer templates are in no family
 MAX_VALUES: Final = 20  # values listed for each place of a family
-ROUNDS: Final = 4
+ROUNDS: Final = 4  # each looks for variable places in the texts of the round before
 _STAR: Final = "<*>"
-_OPENING: Final = frozenset("\"'([{")  # before a value that may hold blanks
+_OPENING: Final = frozenset("\"'([{")  # a value after one of these may contain blanks
 
 
 class Family(NamedTuple):
     """Templates that are one pattern.
 
-    `template` is the text of the members with `<*>` at each place where they differ, `members` are their templates,
-    sorted. `values[i]` has the values seen at the i-th of these places, sorted, at most `MAX_VALUES` of them. `reason`
-    says in one sentence why these templates are one pattern.
+    `template` is the text of the members, with `<*>` at each place where they differ. `members` are their templates,
+    sorted. `values[i]` are the values seen at the i-th of these places, sorted, at most `MAX_VALUES`. `reason` says in
+    one sentence why these templates are one pattern.
     """
 
     template: str
@@ -38,14 +38,14 @@ class Family(NamedTuple):
 
 
 class _Text(NamedTuple):
-    """A template while families are looked for: its pieces, and the text that each of them had at first."""
+    """A template while families are looked for: its pieces, and for each piece the original text that it stands for."""
 
     pieces: Pieces
     origins: Pieces
 
 
 def families(templates: Collection[str]) -> dict[str, Family]:
-    """Returns the family of each template that is in a family of two or more. Never raises."""
+    """Returns the family of each template that is in a family, which has two or more members. Never raises."""
     whole = {template: split(template) for template in sorted(set(templates))}
     current = {text: _Text(pieces, pieces) for text, pieces in whole.items() if len(pieces) <= MAX_PIECES}
     known: set[str] = set()
@@ -65,17 +65,18 @@ def families(templates: Collection[str]) -> dict[str, Family]:
 
 
 def family_of(template: str, known: Iterable[Family]) -> Family | None:
-    """Returns the family whose fixed words a template has, with a possible value at each place, else None.
+    """Returns the family of `known` that a template fits, None if there is none. A template fits if it has the fixed
+    texts of the family, with a possible value at each place.
 
-    Of several, it is the one with the fewest places, then the first by its template.
+    If it fits several, the family with the fewest places is returned, among these the first by its template.
     """
     fitting = [family for family in known if _fits(template, family)]
     return min(fitting, key=lambda family: (len(family.values), family.template), default=None)
 
 
 def representatives(family: Family) -> Family:
-    """Returns the family with only so many members as `family_of` needs: it gives the same answers for both. A family
-    may have thousands of members."""
+    """Returns the family with only those members that `family_of` needs, which gives the same answers for both. A
+    family may have thousands of members."""
     fixed = family.template.split(_STAR)
     missing = set(range(len(fixed) - 1))
     kept: list[str] = []
@@ -91,7 +92,7 @@ def representatives(family: Family) -> Family:
 
 
 def why_apart(one: str, other: str) -> str:
-    """Returns one sentence that says why two templates are not one pattern, judged without the other templates."""
+    """Returns one sentence that says why two templates are not one pattern. It considers only these two templates."""
     left, right = split(one), split(other)
     if one == other:
         return "The templates are equal; the errors differ in their type or frame."
@@ -113,7 +114,7 @@ def why_apart(one: str, other: str) -> str:
 
 
 def _places(texts: list[Pieces], known: set[str]) -> dict[Pieces, set[Span]]:
-    """Returns the places of texts that are variables, and adds the words seen there to `known`."""
+    """Returns the variable places of each text, and adds the values seen there to `known`."""
     with_numbers = numbered(texts)
     words = single(with_numbers)
     shared = shared_words(words)
@@ -126,7 +127,7 @@ def _places(texts: list[Pieces], known: set[str]) -> dict[Pieces, set[Span]]:
             columns = _columns(found)
             chosen = [_values(column, shared, before) for column in columns]
             if len(columns) == 2 and not all(chosen):
-                continue  # in a pair, both are values or none is
+                continue  # of two places, both are variable or neither
             for column, values in zip(columns, chosen, strict=True):
                 known |= values
                 for pieces, span in column:
@@ -140,7 +141,7 @@ def _columns(found: Sequence[tuple[Pieces, tuple[Span, ...]]]) -> list[Column]:
 
 
 def _values(column: Column, shared: Mapping[tuple[str, str], int], known: Collection[str]) -> set[str]:
-    """Returns the words of a place that are values of a variable; the empty set if it is no variable."""
+    """Returns the words of a place that are values of a variable; the empty set if the place is no variable."""
     values = {"".join(pieces[slice(*span)]) for pieces, span in column}
     if are_same(values):
         return values
@@ -151,7 +152,8 @@ def _values(column: Column, shared: Mapping[tuple[str, str], int], known: Collec
 
 
 def _replace(text: _Text, places: set[Span]) -> _Text:
-    """Returns the text with `VARIABLE` at the places; of places that overlap, the longer one counts."""
+    """Returns the text with `VARIABLE` at the places. Of places that overlap, the first counts; of those with the same
+    beginning, the longest."""
     pieces: list[str] = []
     origins: list[str] = []
     done = 0
@@ -184,7 +186,8 @@ def _fits(template: str, family: Family) -> bool:
 
 @lru_cache(4_096)
 def _fixed(family: Family) -> tuple[str, ...]:
-    """Returns the texts between the variable places of a family. A `<*>` that all members have is part of them."""
+    """Returns the texts between the variable places of a family. They include a `<*>` that all members have, because
+    masking made it."""
     parts = family.template.split(_STAR)
     aligned = (_align(member, parts) for member in family.members)
     seen = [values for values in aligned if values is not None]
@@ -200,8 +203,8 @@ def _fixed(family: Family) -> tuple[str, ...]:
 
 
 def _align(text: str, fixed: Sequence[str]) -> list[str] | None:
-    """Returns what stands between fixed parts in a text, each as short as possible, or None if the text lacks a part.
-    The first part must begin the text and the last end it."""
+    """Returns the texts between the fixed parts, each as short as possible; None if `text` lacks a part. `text` must
+    begin with the first part and end with the last."""
     if not text.startswith(fixed[0]) or len(fixed) == 1:
         return [] if [text] == [*fixed] else None
     values = []

@@ -1,7 +1,8 @@
-"""What becomes of one field of a message: the text between blanks, commas, brackets, quotes, `=` and `:`.
+"""Decides whether one field of a message is masked. A field is the text between separators: blanks, commas, brackets,
+quotes, `=` and `:`.
 
-A field that holds a digit varies, whatever its shape, unless it is a term: a word with a digit that names a thing. A
-field without a digit is a word and stays, unless it is an address, a path or hexadecimal.
+A field with a digit is masked, whatever its form, unless it is a term: a word with a digit that names a thing, such as
+`float16`. A field without a digit is a word and is kept, unless it is an address, a path or hexadecimal.
 """
 
 import re
@@ -50,27 +51,27 @@ def _suffixes(text: str) -> tuple[str, ...]:
 _SOURCES: Final = _suffixes(
     "c cc cpp cu cuh cxx go h hpp hs java js jsx kt mjs ml php pl py pyi pyx rb rs scala sh swift ts tsx"
 )
-# Data files: they vary like the paths they are in.
+# Data files: masked, because their names vary as their paths do.
 _DATA: Final = _suffixes(
     "bak bin bz2 cfg ckpt conf csv db deb dump gif gz html img ini iso jpeg jpg json jsonl lock log mp4 npy npz onnx"
     " parquet pdf pid pkl png pt pth rpm safetensors sock sqlite svg tar tgz tmp toml tsv txt wav"
     " whl xml xz yaml yml zip zst"
 )
-# The random end of a pod's name without a digit; Kubernetes takes its letters from these.
+# The random end of a pod's name, if it has no digit. Kubernetes chooses its letters from these.
 _SUFFIX: Final = re.compile("-(?!https|xhtml)[bcdfghjklmnpqrstvwxz]{5}(?![A-Za-z-])")
-# libcudnn.so.8: the library is kept, not its version
+# A shared library: of `libcudnn.so.8`, `libcudnn.so` is kept and the version is dropped.
 _LIBRARY: Final = re.compile(r"lib[A-Za-z_+-]++\d{0,2}[A-Za-z_]*+\.so(?:\.\d++)*+")
-# A source file that a compiler wrote into a directory of its own, with an id as its name.
+# A source file that a compiler generated in a temporary directory, with an id as its name.
 _GENERATED: Final = re.compile(r"/(?:tmp|var/folders)/(?:[^/]++/)*+(?=[a-z]*\d)[a-z0-9]{6,}\.\w++")
-# Names that suites and packages repeat: test_a.py, __init__.py, mod.rs, index.js
+# Names that many directories of one project have: test_a.py, __init__.py, mod.rs, index.js
 _REPEATED: Final = re.compile(r"test|(?:__\w+__|conftest|index|lib|main|mod|utils?)\.")
 _LABEL: Final = re.compile(r"(\w+)[ :=]")
-# What follows the name of a source file: the line, or a test's name.
+# What follows the path of a source file if it is a place in the code: a line number, or the name of a test.
 _PLACE: Final = re.compile(r""":\d|::\w|\(\d|["']?,\ line\ |["']?:\ ?line\ """)
 
 
 def field(found: re.Match[str]) -> str:
-    """Returns what stays of the field that `found` matched."""
+    """Returns the masked text of the field that `found` matched."""
     text = found.group()
     if "." in text:
         if text.endswith(_SOURCES) and (place := _PLACE.match(found.string, found.end())):
@@ -102,8 +103,9 @@ def is_library(text: str) -> bool:
 
 
 def source(path: str, test: bool) -> str:
-    """Returns the end of the path of a source file: its name, with the directory if suites and packages repeat the name
-    and the directory is not one machine's. A generated file (`/tmp/x1/cabq3x7.py`) varies."""
+    """Returns the part of a source file's path that is kept: its name, after the directory if `test` is true or the
+    name is one that many directories have. A directory with a digit in its name is dropped, because it may differ
+    between machines. A generated file (`/tmp/x1/cabq3x7.py`) is masked."""
     path = path.replace("\\", "/")
     if _GENERATED.fullmatch(path):
         return HOLE
@@ -115,31 +117,33 @@ def source(path: str, test: bool) -> str:
 
 
 def host(found: re.Match[str]) -> str:
-    """Returns what stays of a dotted name before a number: all of the name of a source file, nothing of a host."""
+    """Returns the masked text of a dotted name before a number. The name of a source file is kept, a host is masked."""
     text = found.group()
     return text if text.endswith(_SOURCES) else HOLE
 
 
 def path(found: re.Match[str]) -> str:
-    """Returns what stays of a path that begins at a root: the name of a source file if a line number follows."""
+    """Returns the masked text of a path that begins at a root. If a line number or the name of a test follows, the end
+    of a source file's path is kept (`source`)."""
     text = found.group()
     place = _PLACE.match(found.string, found.end()) if text.endswith(_SOURCES) else None
     return source(text, place.group().startswith("::")) if place else HOLE
 
 
 def quoted_path(found: re.Match[str]) -> str:
-    """Returns what stays of a path in quotes."""
+    """Returns the masked text of a path in quotes, in single quotes. The end of a source file's path is kept as in
+    `path`."""
     text = found.group()[1:-1]
     return f"'{source(text, False) if text.endswith(_SOURCES) and _PLACE.match(found.string, found.end()) else HOLE}'"
 
 
 def command(found: re.Match[str]) -> str:
-    """Returns what stays of a list of arguments: the name of the program."""
+    """Returns the masked text of a list of arguments. The name of the program is kept unless it has a digit."""
     program = found.group()[2:].partition(found.group()[1])[0].rpartition("/")[2]
     return f"[{HOLE if not program or _DIGIT.search(program) else program} {HOLE}]"
 
 
 def process(found: re.Match[str]) -> str:
-    """Returns what stays of a process's number and name: the label, such as `process` or `comm`."""
+    """Returns the masked text of the number and name of a process. The label, such as `process` or `comm`, is kept."""
     label = _LABEL.match(found.group())
     return f"{label[1].lower()} {HOLE}" if label else HOLE

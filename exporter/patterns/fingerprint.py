@@ -2,7 +2,7 @@
 
 The fingerprint is a hash of the error type, the masked message (`mask.py`) and the place where the error began: the
 frame of the stack (`frames.py`) and the test (`failed_test.py`). Increase `VERSION` with every change that alters a
-fingerprint or a pattern, and keep the rules before it in a file of their own, as `version_1.py`.
+fingerprint or the text of a pattern, and keep the previous rules in a file such as `version_1.py`.
 """
 
 from functools import lru_cache
@@ -14,12 +14,13 @@ from exporter.patterns.frames import NOWHERE, Place, find_place, is_plain, is_re
 
 VERSION: Final = 2
 MAX_MASKED_MESSAGE: Final = 4_000  # leading characters of a message that the fingerprint depends on
-MAX_PATTERN: Final = 500  # characters of a pattern
+MAX_PATTERN: Final = 500  # characters of `Pattern.text`
 
 
 class Pattern(NamedTuple):
-    """`fingerprint` is 16 hex digits. `text` is the masked message, or the error type if the message is empty. `scope`,
-    16 hex digits, is equal for errors of one type at one place, whatever their message."""
+    """`fingerprint` is 16 hex digits. `text` is the masked message, cut to `MAX_PATTERN` characters, or the error type
+    if the message is empty. `scope` is 16 hex digits, a hash of error type and place: errors that differ only in their
+    message have the same scope."""
 
     fingerprint: str
     text: str
@@ -30,7 +31,7 @@ def fingerprint(type_: str, message: str, traceback: str | None) -> Pattern:
     """Returns the pattern of an error. Never raises.
 
     Reads at most `MAX_MASKED_MESSAGE` characters of the message, and `frames.MAX_SEARCHED` at each end of a stack. A
-    stack inside of the message is split off, and used if `traceback` is missing or has no frame.
+    stack inside the message is cut out of the text; it gives the place if `traceback` is missing or has no frame.
     """
     place = find_place(traceback) if traceback else NOWHERE
     if is_plain(message):
@@ -41,8 +42,8 @@ def fingerprint(type_: str, message: str, traceback: str | None) -> Pattern:
 
 
 def with_message(message: str, place: Place) -> tuple[str, Place]:
-    """Returns the text of a message, and the place that message and traceback tell together. `place` is that of the
-    traceback."""
+    """Returns the text of a message without its stack, and the place where the error began. `place` is the place that
+    the traceback gives; what it lacks is taken from the message. A test that the message names takes precedence."""
     reading = (
         _split(message, MAX_MASKED_MESSAGE) if len(message) <= MAX_REMEMBERED else split(message, MAX_MASKED_MESSAGE)
     )

@@ -1,4 +1,5 @@
-"""Folds what stands beside placeholders in a masked text: units, lists, dates, repeated blocks."""
+"""Joins placeholders of a masked text with what belongs to them: units, lists, dates, repeated blocks. Pure
+functions."""
 
 import re
 from typing import Final
@@ -18,8 +19,8 @@ _UNIT: Final = "|".join(
         r"[AaPp]\.?[Mm]|UTC|GMT|Z|[ECMP][SD]T|CES?T|EES?T|BST|IST|JST|MSK|HKT|SGT|AE[SD]T",
     )
 )
-# A placeholder and what belongs to it: the rest of a list, a time, an address; a unit; the month of a date; a short
-# hexadecimal part of an address; the comma of `(3,)`.
+# A placeholder with what belongs to it: further items of a list, further parts of a time or an address; a unit; the
+# month of a date; a short hexadecimal part of an address; the comma of `(3,)`.
 _NEIGHBOURS: Final = re.compile(
     rf"""\x00(?:
           [\ ,:;/.+@~x-]{{0,6}}+(?:(?:and|or)\ |>)?\x00
@@ -31,7 +32,7 @@ _NEIGHBOURS: Final = re.compile(
       )*+""",
     re.VERBOSE,
 )
-# Counted things: `1 attempt` and `3 attempts` are one.
+# Counted things: both `1 attempt` and `3 attempts` become `<*> attempt(s)`.
 _COUNTED: Final = re.compile(
     r"""(\x00\ (?:(?!(?:a|and|as|at|by|for|from|in|is|no|of|on|or|per|the|to|was|with)\ )\w{1,24}\ )?
         (?:attempt|byte|call|character|child|chunk|connection|core|device|element|error|event|failure|file|GPU|item|job|line
@@ -44,7 +45,8 @@ _QUOTED: Final = re.compile(r"""((["'])\x00\2)(?:,\ ?\1)+""", re.VERBOSE)
 
 
 def fold(masked: str) -> str:
-    """Returns `masked`, a text in which white space is single blanks, with neighbouring placeholders as one."""
+    """Returns `masked` with one placeholder for each group of neighbouring placeholders and what belongs to them.
+    `masked` must have single blanks as its only white space."""
     if HOLE in masked:
         masked = _NEIGHBOURS.sub(HOLE, masked)
         if _COUNTED.search(masked):  # `sub` with a group in the replacement is slow even where nothing matches
@@ -57,13 +59,13 @@ def fold(masked: str) -> str:
 
 
 def once(masked: str) -> str:
-    """Returns `masked` with one of each run of equal blocks of words that hold a placeholder: `a <*> b <*> a <*> b <*>`
-    becomes `a <*> b <*>`."""
+    """Returns `masked` without repeated blocks: a block of words with a placeholder that follows an equal block is
+    removed. `a <*> b <*> a <*> b <*>` becomes `a <*> b <*>`."""
     words = masked.split(" ")
     if len(set(words)) > len(words) - 2:
         return masked
     out: list[str] = []
-    last: dict[str, int] = {}  # word -> where it stands last in `out`
+    last: dict[str, int] = {}  # word → index of its last occurrence in `out`
     for word in words:
         before = last.get(word)
         last[word] = len(out)

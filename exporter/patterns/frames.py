@@ -1,9 +1,9 @@
-"""Finds where an error began: the stack in traceback or message, and the frame of it that identifies the error.
+"""Finds where an error began: the stack in the traceback or the message, and the frame in it that identifies the error.
 
-Pure functions. The frame is the innermost one in the project's own code. Where exceptions are chained it is that of the
-root cause: whatever wraps a failure, the fault is where it began. An exception that occurred *while another was
-handled* is a second fault, so then both frames count. Of an exception group, all exceptions count, in any order and
-number.
+Pure functions. The frame is the innermost one in the project's own code. Of a chain of exceptions, the root cause
+decides, because exceptions that wrap it do not change where the fault is. An exception that occurred *while another was
+handled* is a second fault, so the frames of both count. Of an exception group, all exceptions count; their order and
+repetitions do not matter.
 """
 
 import re
@@ -20,12 +20,12 @@ from exporter.patterns.stack_python import error_line, innermost, read_python
 
 MAX_SEARCHED: Final = 8_192  # characters at each end of a traceback or message that are searched for frames
 MAX_LINES: Final = 300  # lines at each end of them
-MAX_KEYS: Final = 8  # exceptions of a group that the key names
-MAX_REMEMBERED: Final = 4_096  # characters; keys of longer stacks are not cached
+MAX_KEYS: Final = 8  # exceptions of a group that `Place.frames` has
+MAX_REMEMBERED: Final = 4_096  # characters; the places of longer stacks are not cached
 REMEMBERED: Final = 1_024  # stacks in the cache
 
-# Where a stack begins inside of a message, at the beginning of a line. What is `weak` may be something else, so that it
-# counts only if frames follow.
+# The beginning of a stack inside a message, at the beginning of a line. A match of the group `weak` may be ordinary
+# text, so it counts only if frames follow.
 _BEGINS: Final = re.compile(
     r"""
       ^[^\S\n]*+(?:[|+]\ )?+(?:
@@ -46,7 +46,8 @@ _LINE_ANYWHERE: Final = re.compile(r"^[^\s:]{1,300}+(?<=\.py):\d++: (?!in )([^\n
 
 
 class Reading(NamedTuple):
-    """What a message holds: its `text` without stack and test ids, the `stack` (may be "") and the id of the test."""
+    """The parts of a message: its `text` without the stack and without ids of tests, its `stack` ("" if it has none),
+    and the id of the `test` that failed ("" if it names none)."""
 
     text: str
     stack: str
@@ -54,8 +55,8 @@ class Reading(NamedTuple):
 
 
 class Place(NamedTuple):
-    """Where an error began: `frames` such as `api/test_crud.py:test_create`, and the id of the test that failed. Each
-    is "" if the stack does not tell."""
+    """Where an error began: `frames`, such as `api/test_crud.py:test_create`, and the id of the `test` that failed.
+    Each is "" if it is unknown."""
 
     frames: str
     test: str
@@ -65,7 +66,8 @@ NOWHERE: Final = Place("", "")
 
 
 def is_plain(message: str) -> bool:
-    """Whether a message can hold neither a stack nor the id of a test. Does not depend on the values of digits."""
+    """Returns whether a message can contain neither a stack nor the id of a test. Messages that differ only in digits
+    have the same result."""
     return not (
         "\n" in message
         or ".py:" in message
@@ -76,8 +78,8 @@ def is_plain(message: str) -> bool:
 
 
 def split(message: str, limit: int) -> Reading:
-    """Splits the stack off a message, of which the text keeps at most `limit` characters. The text of a message that is
-    only a stack is the line that tells the error, "" if there is none."""
+    """Splits a message into text and stack. Only the first `limit` characters can become text. If the message is
+    nothing but a stack, the text is the line of the stack that has the error message, "" if there is none."""
     if "\r\n" in message:
         message = message.replace("\r\n", "\n")
     text = message[:limit]
@@ -97,13 +99,15 @@ def find_place(stack: str) -> Place:
 
 
 def is_repeated(place: Place) -> bool:
-    """Whether the test's id says no more than the frame: a test function that failed itself."""
+    """Returns whether the id of the test adds nothing to the frame, because the error began in the test function
+    itself."""
     name, _, test = place.test.rpartition("::")
     return place.frames == f"{name}:{test}" if name else bool(test) and place.frames.endswith(f":{test}")
 
 
 def chains(stack: str) -> list[Chain]:
-    """Returns the chains of exceptions of a stack: one, or several for an exception group; empty if there is none."""
+    """Returns the chains of exceptions of a stack: one, or one for each exception of a group; empty if there is no
+    frame."""
     text = bounded(stack)
     for read in _readers(text):
         found = read(text)
@@ -113,8 +117,9 @@ def chains(stack: str) -> list[Chain]:
 
 
 def deciding(chain: Chain) -> list[tuple[str, Frame | None]]:
-    """Returns the exceptions of a chain that identify it, with the frame of each: the root cause and, if that is not
-    named as a cause but was being handled, the one that occurred then. The type is "" for the reported exception."""
+    """Returns type and frame of the exceptions that identify a chain. They are the root cause and, if a later exception
+    occurred while an earlier one was handled, the last such exception. The type of the reported exception is "",
+    because the fingerprint has it already."""
     reported = len(chain) - 1
     while reported > 0 and chain[reported - 1].is_cause:
         reported -= 1
@@ -126,7 +131,8 @@ def deciding(chain: Chain) -> list[tuple[str, Frame | None]]:
 
 
 def bounded(stack: str) -> str:
-    """Returns the beginning and the end of a stack: a root cause may be in either."""
+    """Returns the beginning and the end of a long stack, because the root cause may be in either. Line ends of Windows
+    become those of Unix."""
     if len(stack) > 2 * MAX_SEARCHED:
         stack = stack[:MAX_SEARCHED].rpartition("\n")[0] + "\n" + stack[-MAX_SEARCHED:].partition("\n")[2]
     if stack.count("\n") > 2 * MAX_LINES:
@@ -152,8 +158,9 @@ _cached = lru_cache(REMEMBERED)(_find_place)
 
 
 def _frame_of(chain: Chain, number: int) -> Frame | None:
-    """The innermost own frame of an exception. If all its frames are libraries', that of the exception around it: then
-    the library caught the exception itself, and the frames of its callers stand only there."""
+    """Returns the innermost own frame of an exception. If all its frames are in libraries, a library caught the
+    exception, and the frames of the library's callers are only in the exceptions that wrap it: then it returns the
+    innermost own frame of these."""
     for raised in chain[number:]:
         for one in raised.frames:
             if one.own:
@@ -162,7 +169,7 @@ def _frame_of(chain: Chain, number: int) -> Frame | None:
 
 
 def _readers(text: str) -> list[Callable[[str], list[Chain]]]:
-    """The readers of the forms that `text` may have, most likely first."""
+    """Returns the readers of the forms that `text` may have, the likeliest first."""
     readers: list[Callable[[str], list[Chain]]] = []
     if 'File "' in text or ".py:" in text or ".pyx:" in text:
         readers.append(read_python)
@@ -180,7 +187,7 @@ def _readers(text: str) -> list[Callable[[str], list[Chain]]]:
 def _split(text: str, message: str) -> tuple[str, str]:
     begins = _BEGINS.search(text)
     start = begins.start() if begins else len(text)
-    traceback = text.find(_TRACEBACK, 0, start)  # it may also follow other words in its line
+    traceback = text.find(_TRACEBACK, 0, start)  # unlike other beginnings, it may be inside a line
     if traceback >= 0:
         start = traceback
     if start == len(text):

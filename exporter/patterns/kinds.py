@@ -1,7 +1,7 @@
-"""The kinds of text that the scanner in `mask.py` tells apart, beside the codes of `codes.py`.
+"""The kinds of text that the scanner in `mask.py` tells apart, besides the codes of `codes.py`.
 
-Repetitions are possessive (`++`, `*+`) or bounded, so that no message makes the scanner try the same characters again
-and again: the time is linear in the length.
+Repetitions are possessive (`++`, `*+`) or bounded. This limits backtracking, so the time of the scanner is linear in
+the length of the message.
 """
 
 import re
@@ -15,13 +15,13 @@ from exporter.patterns.folds import DAY_OR_MONTH
 _NO_NUMBER: Final = r"(?:nan|NaN|NAN|inf|Inf|INF|infinity|Infinity)\b"
 _ROOT: Final = r"(?:~?/\w|[A-Za-z]:[\\/]|\\\\)"
 _QUOTED: Final = r"""(?:'[^'\n\[\]]{0,80}+'|"[^"\n\[\]]{0,80}+")"""
-# Behind these words a quoted name stays, digits and all: fixture 'db2', no attribute 'layer1'.
+# A quoted name after one of these words is kept with its digits: fixture 'db2', no attribute 'layer1'.
 _NAMING: Final = re.findall(
     r"\w+",
     "argument attribute class column command field fixture function key keyword method module name named option package"
     " parameter symbol table type variable",
 )
-# The random end of a pod's name may have no digit; Kubernetes takes its letters from these.
+# Not after the random end of a pod's name, which may have no digit. Kubernetes chooses its letters from these.
 _NO_SUFFIX: Final = "(?<!-[bcdfghjklmnpqrstvwxz]{5})"
 _NO_URL: Final = r"""\s"'<>()\[\]{}`|\x00"""
 _NAMED: Final = "|".join(rf"(?<={word}\ ['\"])" for word in _NAMING)
@@ -31,15 +31,16 @@ _PROCESS: Final = r"(?:(?:[Pp]rocess|[Pp]id|[Tt]id|[Tt]ask)\ \d++\ \(|task\ [\w.
 
 
 class Kind(NamedTuple):
-    """`name` is a group of the scanner. `pattern` is a regular expression in verbose form. `replace` is what replaces a
-    match: a text, a function, or None for a match that stays as it is."""
+    """`name` is the name of a group of the scanner. `pattern` is a regular expression in verbose form. `replace` is the
+    text that replaces a match, or a function that returns it; None if the match is kept."""
 
     name: str
     pattern: str
     replace: str | Callable[[re.Match[str]], str] | None
 
 
-# A run of words of letters only, and what separates them: the fast path. A word that may begin another kind is none.
+# The fast path: a run of words that have only letters, with their separators. It excludes words with which another kind
+# may begin.
 PLAIN: Final = Kind(
     "plain",
     rf"""(?:
@@ -51,10 +52,11 @@ PLAIN: Final = Kind(
         )++""",
     None,
 )
-# `"GET /x HTTP/1.1" status: 200 len: 1893 time: 0.2`: in a record of a request that labels its measurements, the status
-# is one of them, unless the server failed. Without the labels the status is a code. Tried before the codes.
+# A log record of a request that labels its measurements: `"GET /x HTTP/1.1" status: 200 len: 1893 time: 0.2`. Its
+# status is masked as a measurement unless it is 500 or more. Without the labels, the status is a code. Tried before the
+# codes.
 RECORD: Final = Kind("record", r"""HTTP/\d(?:\.\d)?["']?\ status:\ [1-4]\d\d(?=\ \w{1,20}:\ \d)""", f"HTTP {HOLE}")
-# Kinds that begin with a letter and hold a colon, tried after the codes.
+# Kinds that begin with a letter and contain a colon. Tried after the codes.
 COLON: Final = (
     # https://a.example/x?id=1
     Kind(
@@ -87,7 +89,7 @@ COLON: Final = (
 WORD: Final = (
     # worker_exit_code, sys.exit: the part before a code's label
     Kind("prefix", r"(?:[A-Za-z]++[_.])*?[A-Za-z]++[_.](?=(?i:s?xid|exit|err|status|code|ret|sql|sig))", None),
-    # Mar 15 12:34:56 · Sun, 15 Mar: the names; the numbers are fields of their own
+    # Mar 15 12:34:56 · Sun, 15 Mar: only the names match, because the numbers are other fields
     Kind("date", rf"(?=[ADFJMNOSTW])(?:{DAY_OR_MONTH}[.,]?\s{{1,3}}){{1,3}}+(?=\d)", HOLE + " "),
     # the name of a process: process 17 (python) · task python:17 · task=python,pid=17 · comm python: · a[17]: segfault
     Kind(
@@ -104,7 +106,7 @@ WORD: Final = (
 )
 # Other fields that begin with a letter.
 LETTER: Final = (
-    # No module named 'cv2' · has no attribute 'layer1': the name of a thing in code
+    # No module named 'cv2' · has no attribute 'layer1': the name of a module, function or the like
     Kind(
         "identifier",
         rf"""(?<=\ ['"])(?:{_NAMED})[A-Za-z](?:[A-Za-z_.-]|\d{{1,3}}(?!\d))*+(?=['"])""",
@@ -122,7 +124,7 @@ LETTER: Final = (
 DIGIT: Final = (Kind("number", rf"\d{FIELD}*+(?:[ ,:]{{1,2}}\d{FIELD}*+)*+", HOLE),)
 # Kinds that begin with another character.
 OTHER: Final = (
-    # what separates fields, where none of the kinds below begins
+    # separators of fields with which none of the kinds below begins
     Kind(
         "separators",
         rf"""(?:[\s,;)\]}}{{>`|\x00]|<(?!\ ?\d)|["'](?<!thread\ ['"])(?!{_ROOT})|=(?![\s,;&]|\Z)
@@ -154,10 +156,10 @@ OTHER: Final = (
     Kind("root", r"""/(?=[\s"',;)]|$)(?:(?<=[=:"']/)|(?<=[=:]\ /))""", HOLE),
     # (nil) · -inf
     Kind("nil", rf"(?:\((?:nil|null)\)|[-+]{_NO_NUMBER}{NO_FIELD})", HOLE),
-    # rhost= · user () at: a value that is empty
+    # rhost= · user () at: an empty value
     Kind("empty_value", r"(?<=\w)=(?=\s\w++=|\s*+$|[,;&])", f"={HOLE}"),
     Kind("empty_brackets", r"\((?<=\s\()\)", f"({HOLE})"),
-    # '['git', 'fetch']' · ['a', 'b']: a list of quoted values, one or several; a command keeps its first word
+    # '['git', 'fetch']' · ['a', 'b']: a list of quoted values. In quotes it is a command, whose program is kept
     Kind("command", rf"\[(?<='\[){_QUOTED}(?:,\ ?{_QUOTED})*+\](?=')", command),
     Kind("quoted_list", rf"\[(?<!\w\[){_QUOTED}(?:,\ ?{_QUOTED})*+\]", f"[{HOLE}]"),
     # [ 12.345678]: blanks that right-align a number

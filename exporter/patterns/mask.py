@@ -1,9 +1,9 @@
-"""Masks what differs between occurrences of one fault. Pure functions.
+"""Masks the parts of a message that differ between occurrences of one fault. Pure functions.
 
-A scanner reads a message from left to right. At each place it tries the kinds of `kinds.py` in their order. Codes
-(`codes.py`) stay, in one spelling; a number, a path, an address or a date becomes a placeholder; every other field goes
-through `fields.field`, which masks a field that holds a digit as a whole. Then `folds.fold` joins neighbouring
-placeholders, units and lists.
+A scanner reads the message from left to right. At each position it tries the codes of `codes.py` and the kinds of
+`kinds.py` in a fixed order. It writes codes in one spelling, and replaces numbers, paths, addresses and dates by a
+placeholder. `fields.field` decides about every other field: it masks a field with a digit as a whole. Then `folds.fold`
+joins neighbouring placeholders, units and lists.
 """
 
 import re
@@ -18,8 +18,8 @@ PLACEHOLDER: Final = "<*>"
 
 
 def _alternatives(*kinds: Kind) -> str:
-    """Returns an alternation. Each alternative ends in an empty group, which names the kind in `re.Match.lastgroup`. A
-    group around the alternative would keep `re` from skipping it by its first character."""
+    """Returns an alternation of the kinds. Each alternative ends in an empty group, so that `re.Match.lastgroup` is the
+    name of the kind. A group around the alternative would prevent `re` from skipping it by its first character."""
     return "|".join(f"{kind.pattern}(?P<{kind.name}>)" for kind in kinds)
 
 
@@ -43,26 +43,26 @@ _REPLACE: Final = {kind.name: kind.replace for kind in KINDS} | {code.name: code
 _WITHOUT_DIGITS: Final = frozenset((PLAIN.name, "separators", "number"))
 _DIGIT: Final = re.compile("[0-9]")
 _CODE_NAMES: Final = frozenset(code.name for code in CODES)
-# What a kernel's or system's log puts in front of a message: a stamp, or the time, the host and `kernel:`.
+# The prefix that the log of the kernel or the system puts before a message: a stamp, or time, host and `kernel:`.
 _STAMP: Final = r"\[ *\d++\.\d{6}\] ++"
 _PREFIX: Final = re.compile(
     r"(?:<\d{1,3}>)?"
     rf"(?:{_STAMP}|(?:\d{{4}}-\d\d-\d\dT\S++|[A-Z][a-z]{{2}} [ \d]\d [\d:]{{8}}) [\w.-]++ kernel: ++(?:{_STAMP})?)"
 )
-_ROWS: Final = re.compile(r"(?<=\n)\d++\t[^\n]*+")
+_ROWS: Final = re.compile(r"(?<=\n)\d++\t[^\n]*+")  # rows of a table: lines that begin with a number and a tab
 _ESCAPES: Final = re.compile(r"\x1b(?:\[[0-?]*+[ -/]*+[@-~]|\][^\x07\x1b]*+(?:\x07|\x1b\\)?|[@-_])")
 
 
 def mask(text: str) -> str:
-    """Returns `text` with `<*>` for the parts that differ between occurrences of an error, and one blank for each run
-    of white space. Codes stay, in one spelling. Never raises."""
+    """Returns `text` with `<*>` for the parts that differ between occurrences of a fault, codes in one spelling, and
+    one blank for each run of white space. Never raises."""
     masked = " ".join(_SCANNER.sub(_replace, _clean(text)).split())
     return fold(masked).replace(HOLE, PLACEHOLDER)
 
 
 def mask_and_digits(text: str) -> tuple[str, list[tuple[int, int]]]:
-    """Returns `mask(text)`, and start and end of each place of `text` whose digits it depends on: codes, and fields
-    that keep a digit. A number that is masked, but would be a code with other digits, is not found."""
+    """Returns `mask(text)`, and start and end of each place of `text` whose digits change the result: codes, and fields
+    that keep a digit. Does not find a number that is masked but would be a code with other digits."""
     cleaned = _clean(text)
     places: list[tuple[int, int]] = []
 
@@ -85,7 +85,7 @@ def mask_and_digits(text: str) -> tuple[str, list[tuple[int, int]]]:
 
 
 def kept(text: str) -> tuple[str, ...]:
-    """Returns the codes that `mask` keeps of `text`, as `mask` spells them, in their order."""
+    """Returns the codes of `text` in the spelling in which `mask` keeps them, in the order of the text."""
     matches = _SCANNER.finditer(_clean(text))
     return tuple(_replace(found).strip("()") for found in matches if found.lastgroup in _CODE_NAMES)
 

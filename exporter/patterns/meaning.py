@@ -1,7 +1,7 @@
-"""Which words say what happened, so that two texts which differ in one of them are two patterns. Pure functions.
+"""Decides whether a word says what happened. Texts that differ in such a word are different patterns. Pure functions.
 
-The words are those of our field and of English in general: outcomes, states, negations, prepositions, codes. Endings
-are used where they are regular, so that the lists stay short.
+The lists have technical and general English words: outcomes, states, negations, prepositions, codes. Regular word forms
+are recognised by their ending, so that the lists stay short.
 """
 
 import re
@@ -16,7 +16,7 @@ class Meaning(IntEnum):
     """How much a word says about what happened."""
 
     NONE = 0  # a name or a value, such as `alice`
-    NAME_TOO = 1  # usually part of what happened, but also a name, such as `update` and `staging`
+    NAME_TOO = 1  # usually says what happened, but may be a name, such as `update` and `staging`
     ALWAYS = 2  # a state, an outcome, a negation, an error, a code: never a value
 
 
@@ -74,13 +74,13 @@ _INSIDE: Final = re.compile(r"""[\s,;:=()\[\]{}"|]+""")
 
 @lru_cache(REMEMBERED)
 def meaning(word: str) -> Meaning:
-    """Returns the meaning of a word; of a text in quotes or brackets, the greatest of its words'."""
+    """Returns the meaning of a word. If `word` is several words, returns the greatest of their meanings."""
     return max(map(_meaning, _INSIDE.split(word)))
 
 
 def _meaning(word: str) -> Meaning:
     if any(map(str.isdigit, word)):
-        return Meaning.ALWAYS  # masking leaves only the digits of codes
+        return Meaning.ALWAYS  # masking keeps digits only in codes and terms
     core = _CORE.sub("", word)
     if _PARTICIPLE.fullmatch(core) or _FAULT.search(core) or _OPERATION.fullmatch(core):
         return Meaning.ALWAYS
@@ -100,5 +100,5 @@ def _meaning(word: str) -> Meaning:
 
 
 def is_symbol(word: str) -> bool:
-    """Returns whether a word is written in capitals only, as the constants of an enumeration are."""
+    """Returns whether a word has only capital letters and underscores, like a constant of an enumeration."""
     return len(word) > 1 and word.isupper() and word.replace("_", "").isalpha()

@@ -1,4 +1,5 @@
-"""Shortens paths of source files, and tells the project's own files from installed and generated ones. Pure functions.
+"""Shortens paths of source files, and decides whether a file is the project's own, installed or generated. Pure
+functions.
 
 /home/ci-17/job/3/api/test_crud.py                                   api/test_crud.py          own
 C:\\ci\\suite\\billing\\tests\\test_crud.py                              billing/tests/test_crud.py  own
@@ -12,7 +13,7 @@ from typing import Final
 MAX_PATH: Final = 300  # last characters of a path that are read
 REMEMBERED: Final = 4_096  # paths in the cache
 
-# Folders and files of installed packages, of languages' own libraries, and code that was generated at run time.
+# Folders and files of installed packages, of standard libraries, and of code that was generated at run time.
 _LIBRARY: Final = re.compile(
     r"""
       /(?:site|dist)-packages/ | /lib(?:32|64)?/(?:python|pypy)\d | /lib-python/\d | \.pyx?[wz]?/ | /bin/[^/.]+$
@@ -28,7 +29,8 @@ _LIBRARY: Final = re.compile(
     """,
     re.VERBOSE,
 )
-# A folder whose name differs between checkouts, workers, jobs or runs. What precedes the last of these is dropped.
+# A folder whose name differs between checkouts, workers, jobs or runs. The last one in a path and all before are
+# dropped.
 _VARYING: Final = re.compile(
     r"""
       \d+ | (?=[a-f-]*\d)[0-9a-f-]{7,} | te?mp.* | pytest-.* | .*\d{4,}.* | .*[-_.][0-9a-f]*\d[0-9a-f]{5,}
@@ -37,7 +39,7 @@ _VARYING: Final = re.compile(
     """,
     re.VERBOSE | re.IGNORECASE,
 )
-# Where checkouts usually lie. The folders after these names are the user's, the project's or the job's.
+# Usual locations of checkouts. `_HOME` matches a path up to the folder of the user, `_ROOT` up to that of the checkout.
 _HOME: Final = re.compile(r"^(?:/private)?/(?:home|users)/[^/]+(?=/)|^/root(?=/)", re.IGNORECASE)
 _ROOT: Final = re.compile(
     r"""
@@ -48,7 +50,7 @@ _ROOT: Final = re.compile(
     """,
     re.VERBOSE | re.IGNORECASE,
 )
-# Folders that say too little by themselves: the folder above is kept too, unless it is that of the checkout.
+# Folders that many projects have: the folder above is kept too, unless it is that of the checkout.
 _COMMON: Final = frozenset(
     ("tests", "test", "__tests__", "spec", "specs", "unit", "integration", "functional", "e2e", "src", "lib", "main")
 )
@@ -67,8 +69,8 @@ _MARKED: Final = re.compile(r"^<[^>]*>")
 def place(path: str) -> tuple[str, bool]:
     """Returns the part of `path` that is equal on every machine, and whether the file is the project's own.
 
-    The part is the file with its folder, and with one folder more where the first says little (`tests`), without line
-    numbers, versions and folders that differ between machines.
+    The part is the file name with its folder, and with the folder above if many projects have such a folder (`tests`).
+    It has no versions, no hashes, and no folders that differ between machines.
     """
     path = path[-MAX_PATH:].replace("\\", "/")
     if path.startswith("<"):  # <frozen runpy>, <string>, <eval_with_key>.12

@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-VARIABLE: Final = "\0"  # stands for a variable place while families are looked for
-MAX_ENCLOSED: Final = 40  # pieces of a text in quotes or brackets
+VARIABLE: Final = "\0"  # a piece that stands for a variable place while families are looked for
+MAX_ENCLOSED: Final = 40  # pieces of a text in quotes or brackets, or of the value of a key
 
 _PIECE: Final = re.compile(
     r"""
@@ -27,17 +27,18 @@ _PREPOSITIONS: Final = frozenset(
 
 
 def split(text: str) -> tuple[str, ...]:
-    """Returns the pieces of a template, which joined give the template."""
+    """Returns the pieces of a template. Joined, they are the template."""
     return tuple(_PIECE.findall(text))
 
 
 def is_word(piece: str) -> bool:
-    """Returns whether a piece may be a value, so is more than blanks or punctuation. A slash is the shortest path."""
+    """Returns whether a piece may be a value: it has a letter, a digit or a placeholder, or is a slash, the shortest
+    path."""
     return piece == VARIABLE or _ALNUM.search(piece) is not None or "<*>" in piece or piece == "/"
 
 
 def is_placeholder(text: str) -> bool:
-    """Returns whether the whole text is what masking or a variable place left."""
+    """Returns whether the whole text is one placeholder: of masking, or of a variable place."""
     return _PLACEHOLDER.fullmatch(text) is not None
 
 
@@ -47,10 +48,10 @@ def without_placeholders(text: str) -> str:
 
 
 def spans(pieces: tuple[str, ...]) -> Iterator[tuple[int, int]]:
-    """Yields beginning and end of each place that may be variable.
+    """Yields the beginning and the end of each place that may be variable.
 
-    It is a word; a run of pieces between blanks that holds a placeholder, such as `LOCAL(<*>)`, without the punctuation
-    at its end; the whole of what is in quotes or brackets; or the value of a key, which may be missing as in `key= `.
+    A place is a word; a run of pieces between blanks that contains a placeholder, such as `LOCAL(<*>)`, without the
+    punctuation at its end; all pieces in quotes or brackets; or the value of a key, which may be missing as in `key= `.
     """
     start = 0
     for at, piece in enumerate((*pieces, " ")):
@@ -59,17 +60,17 @@ def spans(pieces: tuple[str, ...]) -> Iterator[tuple[int, int]]:
                 yield start, end
             start = at + 1
         elif is_word(piece):
-            if pieces[at + 1 : at + 2] != ("=",):  # a key is a name
+            if pieces[at + 1 : at + 2] != ("=",):  # a key is no place
                 yield at, at + 1
         elif piece in _CLOSING:
             if end := _enclosed(pieces, at):
                 yield at + 1, end
         elif piece == "=" and (end := _value(pieces, at + 1)) not in (at, at + 2):
-            yield at + 1, end  # a single piece is a word
+            yield at + 1, end  # a value of one piece is not yielded here, because it is a word
 
 
 def values(pieces: Sequence[str]) -> Iterator[tuple[int, int]]:
-    """Yields beginning and end of the value of each key, in `key=value` and `key: value`."""
+    """Yields the beginning and the end of the value of each key, in `key=value` and `key: value`."""
     for at, piece in enumerate(pieces):
         if piece == "=" and (end := _value(pieces, at + 1)) > at:
             yield at + 1, end
@@ -81,7 +82,8 @@ def values(pieces: Sequence[str]) -> Iterator[tuple[int, int]]:
 
 
 def _run(pieces: Sequence[str], start: int, end: int) -> int:
-    """Returns the end of a run of pieces that is one place, else 0."""
+    """Returns the end of the run of pieces from `start` to `end`, without punctuation at its end; 0 if it is no
+    place."""
     while end > start and pieces[end - 1] in ",;:.":
         end -= 1
     run = pieces[start:end]
@@ -90,8 +92,8 @@ def _run(pieces: Sequence[str], start: int, end: int) -> int:
 
 
 def _value(pieces: Sequence[str], start: int) -> int:
-    """Returns the end of the value of a key that begins at `start`, such as `Source{<*>}`, and may be empty. The end
-    is before `start` if the value is in quotes, or if this is no key."""
+    """Returns the end of the value of a key, such as `Source{<*>}`. The value begins at `start` and may be empty.
+    Returns `start - 1` if the value is in quotes or has another `=`."""
     depth = 0
     for at in range(start, min(start + MAX_ENCLOSED, len(pieces))):
         piece = pieces[at]
@@ -109,7 +111,8 @@ def _value(pieces: Sequence[str], start: int) -> int:
 
 
 def _enclosed(pieces: Sequence[str], opening: int) -> int:
-    """Returns the end of what is in quotes or brackets if it is one place, but not one word, else 0."""
+    """Returns the end of the pieces between quotes or brackets if they are one place; 0 if not, or if it is one
+    piece."""
     closing = _CLOSING[pieces[opening]]
     for at in range(opening + 1, min(opening + MAX_ENCLOSED, len(pieces))):
         if pieces[at] == closing:
@@ -120,7 +123,8 @@ def _enclosed(pieces: Sequence[str], opening: int) -> int:
 
 
 def has_context(pieces: Sequence[str], start: int) -> bool:
-    """Returns whether what stands before a place says that a value follows: a key, quotes or an open bracket."""
+    """Returns whether a key, a quote or an open bracket comes before a place, so that its words are likely to be
+    values."""
     closed = 0
     for at in range(start - 1, max(start - MAX_ENCLOSED, -1), -1):
         piece = pieces[at]
@@ -136,14 +140,14 @@ def has_context(pieces: Sequence[str], start: int) -> bool:
 
 
 def in_quotes(pieces: Sequence[str], place: tuple[int, int]) -> bool:
-    """Returns whether a place is the whole of what is in quotes."""
+    """Returns whether a place is all of the text between two quotes."""
     start, end = place
     return start > 0 and end < len(pieces) and pieces[start - 1] == pieces[end] and pieces[end] in _QUOTES
 
 
 def is_closed(pieces: Sequence[str], start: int, end: int) -> bool:
-    """Returns whether a place is a noun of its own and no part of a compound: it comes after `=` or a preposition, or
-    before a preposition, punctuation or the end. In `worker <*> crashed` it may be a part, as in `worker process`."""
+    """Returns whether a place ends a phrase: it comes after `=` or a preposition, or before a preposition, punctuation
+    or the end. Elsewhere, as in `worker <*> crashed`, its word may be part of a compound such as `worker process`."""
     before = "".join(pieces[max(start - 2, 0) : start]).strip().lower()
     after = "".join(pieces[end : end + 2]).strip().lower()
     return before.endswith("=") or before in _PREPOSITIONS or after in _PREPOSITIONS or not _ALNUM.match(after)

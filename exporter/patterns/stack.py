@@ -1,4 +1,4 @@
-"""What a stack is, whatever language wrote it. Pure functions."""
+"""Types and functions that the readers of stacks of all languages share. Pure functions."""
 
 import re
 from functools import lru_cache
@@ -10,8 +10,8 @@ MAX_NAME: Final = 200  # characters of a function's name
 
 
 class Frame(NamedTuple):
-    """One call. `place` is the file as in `paths.place`, or the class. `own` is False for libraries and generated
-    code."""
+    """One call. `place` is the file as `paths.place` returns it, or the class. `own` is False for libraries and
+    generated code."""
 
     place: str
     function: str
@@ -22,10 +22,10 @@ class Frame(NamedTuple):
 
 
 class Raised(NamedTuple):
-    """One exception of a chain: `type` without its module ("" if unknown), and its frames, innermost first.
+    """One exception of a chain: its `type` without the module ("" if unknown), and its `frames`, innermost first.
 
-    `is_cause`: the next exception of the chain names this one as its cause. Otherwise the next one occurred while this
-    one was handled.
+    `is_cause` is True if the next exception of the chain names this one as its cause, and False if the next one
+    occurred while this one was handled, or if there is no next one.
     """
 
     type: str
@@ -35,7 +35,7 @@ class Raised(NamedTuple):
 
 Chain = tuple[Raised, ...]  # the root cause first, the reported exception last
 
-# What compilers and runtimes add to the name of a function: hashes, numbers of closures, line numbers.
+# Additions of compilers and runtimes to the name of a function: hashes, numbers of closures, line numbers.
 _ADDED: Final = re.compile(
     r"""
       (?<=_)(?=[a-f]*+\d)[0-9a-f]{7,}+(?![0-9A-Za-z]) | ::h[0-9a-f]{16}$ | (?<=_at_)\d++(?:_\d++)?+$
@@ -60,8 +60,8 @@ def function_name(function: str) -> str:
 
 
 def type_name(text: str) -> str:
-    """Returns the exception's type at the start of `text`, such as `java.io.IOException: disk full`, without its
-    module; "" if there is none."""
+    """Returns the type at the start of an exception's text, without its module: `IOException` for
+    `java.io.IOException: disk full`; "" if there is none."""
     found = _TYPE.match(text)
     return found[1].rpartition(".")[2] if found else ""
 

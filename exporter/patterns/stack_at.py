@@ -35,13 +35,13 @@ _GECKO: Final = re.compile(r"([^\s@]{0,200}+)@([a-z][a-z-]{2,20}+://[^\s]{1,400}
 
 
 class _Block(NamedTuple):
-    mark: str  # of `_MARKS`, "" for what has none
+    mark: str  # "[cause]: ", "[errors]: ", or "-" for a suppressed exception; "" if it has none
     type: str
     frames: list[Frame]
 
 
 def read_at(text: str) -> list[Chain]:
-    """Returns the chain of the exception, or one for each error of an aggregate. Empty if there is no frame."""
+    """Returns the chain of the exception, or one chain for each error of an aggregate; empty if there is no frame."""
     blocks = _blocks(text)
     chain = [Raised(block.type, tuple(block.frames), True) for block in blocks if block.mark not in ("[errors]: ", "-")]
     chain.reverse()
@@ -87,7 +87,7 @@ def _blocks(text: str) -> Sequence[_Block]:
 
 
 def _frame(call: str) -> Frame | None:
-    """Returns the frame of what follows `at`; None if it has no place."""
+    """Returns the frame of a call, the text after `at `; None if it names neither a file nor a class."""
     call = call.rstrip(" {,")
     found = _JVM.match(call)
     if found and _JVM_PLACE.match(found[2]):

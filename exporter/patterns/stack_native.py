@@ -41,8 +41,9 @@ _UNKNOWN: Final = ("??", "<unknown", "(unknown", "0x", "[")
 
 
 def read_go(text: str) -> list[Chain]:
-    """Returns the chain of the first goroutine: the one that failed. A panic while another panics begins with the
-    last `panic(` of the stack, so only what is below that counts. What created the goroutine is its outermost frame."""
+    """Returns the chain of the first goroutine, which is the one that failed; empty if there is none. Frames above the
+    last `panic(` are left out, because they belong to the handling of the first panic. The outermost frame is the
+    function that created the goroutine."""
     began = _GOROUTINE.search(text)
     if began is None:
         return []
@@ -64,7 +65,8 @@ def read_go(text: str) -> list[Chain]:
 
 
 def read_rust(text: str) -> list[Chain]:
-    """Returns the chain of the first panic: its backtrace, or where it was if there is none."""
+    """Returns the chain of the first panic. If its backtrace has no own frame, the place of the panic becomes the
+    innermost frame. Empty if there is neither a panic nor a backtrace."""
     frames, call = [], ""
     panic = _PANIC.search(text)
     began = text.lower().find("stack backtrace:")
@@ -92,7 +94,8 @@ def without_panic(text: str) -> str:
 
 
 def read_native(text: str) -> list[Chain]:
-    """Returns the chain of the first stack of a C or C++ program; frames without a name are left out."""
+    """Returns the chain of the first stack of a C or C++ program, without frames that have no name; empty if there is
+    none."""
     frames: list[Frame] = []
     last = -1
     for line in text.split("\n"):
@@ -116,7 +119,7 @@ def _rust(call: str) -> Frame:
 
 
 def _cpp_place(call: str) -> tuple[str, str]:
-    """Returns the call without its place, and the file or library of the place ("" if there is none)."""
+    """Returns the call without its place, and the file or library that the place names ("" if there is no place)."""
     for before, after in ((" at ", ":"), (" from /", ""), (" (0x", " in "), (" (/", "+0x"), (" [0x", "]")):
         head, found, place = call.rpartition(before)
         if found and after in place:
@@ -128,7 +131,7 @@ def _cpp_place(call: str) -> tuple[str, str]:
 
 
 def _cpp_name(call: str) -> str:
-    """Returns the name without arguments, template arguments and offset; "" if it is unknown."""
+    """Returns the name of the function, without arguments, template arguments and offset; "" if it is unknown."""
     if call.startswith(_UNKNOWN):
         return ""
     name: list[str] = []

@@ -14,7 +14,7 @@ from typing import Final
 
 from exporter.patterns.stack import Raised, frame, type_name
 
-# A place: the end of a frame in the form `long`, the beginning of one in `short`, the whole of one in `line`.
+# A place in the code: the last line of a frame in the form `long`, the first in `short`, the only one in `line`.
 _PLACE: Final = re.compile(
     r"^((?:[A-Za-z]:)?+[^\s:\"'>|][^:\n]*+)(?<=\.py|pyx):\d++(?::(?: in ([^\n]++)|[^\S\n]?+([^\n]*+))|[^\S\n]*+$)",
     re.MULTILINE,
@@ -25,12 +25,12 @@ _CAPTURED: Final = re.compile(r"^-++ Captured ", re.MULTILINE)
 
 
 def looks_like_pytest(text: str) -> bool:
-    """Whether the text has a place as pytest writes it."""
+    """Returns whether the text has a place in the code as pytest writes it."""
     return (".py:" in text or ".pyx:" in text) and _PLACE.search(text) is not None
 
 
 def read_pytest(text: str, *, is_cause: bool) -> Raised:
-    """Returns the exception and its frames; a frame of the form `line` has no function."""
+    """Returns the exception with its frames. Frames of the form `line` have no function."""
     captured = _CAPTURED.search(text) if "- Captured " in text else None
     end = captured.start() if captured else len(text)
     frames, start, kind = [], 0, ""
@@ -46,8 +46,7 @@ def read_pytest(text: str, *, is_cause: bool) -> Raised:
 
 
 def first_error(text: str) -> str:
-    """Returns the first line of the last block of lines that begin with `E`, which tells the error; "" if there is
-    none."""
+    """Returns the error message: the first line of the last block of lines that begin with `E`; "" if there is none."""
     first, end = "", -1
     for found in _ERROR.finditer(text):
         if found.start() != end + 1:

@@ -32,13 +32,14 @@ _THREAD: Final = re.compile(
     r"^(?:(Current thread)|Thread|Stack)\b[^\n]{0,80}?\(most recent call first\):[^\n]*+\n", re.MULTILINE
 )
 _SEPARATE: Final = ("above exception", "recent call first", " | ", "+-", ".py:")
-INDENTATION: Final = 40  # characters before `File` that a plain traceback is searched for the beginning of the line
+INDENTATION: Final = 40  # characters before `File` in which a plain traceback must have the beginning of the line
 MAX_LEAVES: Final = 20  # exceptions of a group that are read
 
 
 def innermost(text: str) -> Frame | None:
-    """Returns the innermost own frame, else the innermost, of one plain traceback, reading from its end; None if the
-    text has another form (or no frame), which `read_python` reads."""
+    """Returns the innermost own frame of one plain traceback; the innermost frame if none is own. None if the text has
+    no frame, or has another form that only `read_python` reads. Reads from the end, which is fast for long
+    tracebacks."""
     for sign in _SEPARATE:
         if sign in text:
             return None
@@ -57,7 +58,7 @@ def innermost(text: str) -> Frame | None:
 
 
 def read_python(text: str) -> list[Chain]:
-    """Returns the chain of each exception: one, or those of an exception group's leaves. Empty if there is none."""
+    """Returns the chain of the exception, or one chain for each leaf of an exception group; empty if there is none."""
     if "recent call first" in text:
         dumped = _read_dump(text)
         if dumped:
@@ -69,7 +70,8 @@ def read_python(text: str) -> list[Chain]:
 
 
 def error_line(text: str) -> str:
-    """Returns the line after the last frame that tells the error, of a group its own; "" if there is no frame."""
+    """Returns the error message, which is the line after the last frame; for a group, the message of the group itself.
+    "" if there is no frame."""
     level = _LEVEL.search(text) if "+-" in text else None
     if level:
         text = _MARGIN.sub("", text[: level.start()])
@@ -79,7 +81,7 @@ def error_line(text: str) -> str:
 
 
 def _read_chain(text: str) -> Chain:
-    """Python writes the root cause first."""
+    """Returns the chain of the exceptions in `text`, in which Python writes the root cause first."""
     raised, start = [], 0
     for link in _LINK.finditer(text):
         raised.append(_read_one(text[start : link.start()], is_cause=link[1] is not None))
@@ -102,7 +104,8 @@ def _read_one(text: str, *, is_cause: bool) -> Raised:
 
 
 def _read_group(text: str) -> list[Chain]:
-    """The exceptions of a group caused it: each is the beginning of a chain that ends with the group."""
+    """Returns a chain for each exception of a group: it begins with this exception, as the cause, and ends with the
+    group."""
     levels = list(_LEVEL.finditer(text))
     ends = [*(level.start() for level in levels[1:]), len(text)]
     after = text[levels[-1].end() :] if levels[-1][2] is None else ""
@@ -118,7 +121,8 @@ def _read_group(text: str) -> list[Chain]:
 
 
 def _read_dump(text: str) -> Raised | None:
-    """Reads what faulthandler writes: the thread that failed, else the first."""
+    """Returns the stack that faulthandler wrote of the current thread, else of the first thread; None if it has no
+    frame."""
     threads = list(_THREAD.finditer(text))
     current = next((thread for thread in threads if thread[1]), threads[0] if threads else None)
     if current is None:

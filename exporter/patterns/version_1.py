@@ -1,7 +1,7 @@
 """Computes the fingerprint of version 1, which patterns stored before version 2 have. Pure functions.
 
-Only used to link an old pattern to the new one when its error occurs again. Never change this file: each change would
-leave old patterns without a link.
+The service uses it only to link an old pattern to the new one when the error of the old one occurs again. Never change
+the rules in this file: old patterns would no longer be found.
 """
 
 import re

@@ -1,6 +1,7 @@
-"""Views of templates: each leaves out some places, and templates that are the same in a view are compared there.
+"""Views of templates. A view leaves out some places; templates that are equal without these places are compared there.
 
-Pure functions. They are linear in the number of templates: equal keys show what is the same, not comparisons of pairs.
+Pure functions. Their time is linear in the number of templates, because equal templates are found by equal keys and not
+by comparing pairs.
 """
 
 from collections import defaultdict
@@ -13,23 +14,26 @@ from exporter.patterns.pieces import is_placeholder, is_word, spans, values
 
 Pieces = tuple[str, ...]
 Span = tuple[int, int]  # beginning and end of a place, as indexes of pieces
-View = dict[tuple[object, ...], list[tuple[Pieces, tuple[Span, ...]]]]  # what is the same → texts and what is left out
-Column = Sequence[tuple[Pieces, Span]]  # one left-out place of the texts that are the same in a view
+View = dict[tuple[object, ...], list[tuple[Pieces, tuple[Span, ...]]]]  # key of the equal rest → texts, left-out places
+Column = Sequence[tuple[Pieces, Span]]  # one left-out place, in each of the texts that are equal in a view
 
-MAX_PAIRS: Final = 100  # pairs of words of a template that are looked at
-FIXED: Final = 3  # words of a template, besides the two
+MAX_PAIRS: Final = 100  # pairs of words of one template that are left out in turn
+FIXED: Final = 3  # least words of a template that a pair does not leave out
 
 
 class Numbered(NamedTuple):
-    """A text with numbers for what stands before and after its places. Equal beginnings have equal numbers, and so have
-    equal ends. Numbered is only what another text has, too: beginnings of 0 to `len(before) - 1` pieces, and ends."""
+    """A text with numbers for its beginnings and ends, so that `key` need not compare texts. Equal beginnings of texts
+    have equal numbers, and so have equal ends. `before[n]` is the number of the beginning of `n` pieces, `after[n]`
+    that of the end of `n` pieces. Beginnings and ends that no other text has are not numbered, so both lists may be
+    short."""
 
     pieces: Pieces
     before: list[int]
     after: list[int]
 
     def key(self, start: int, end: int) -> tuple[int, int] | None:
-        """Returns what stands before `start` and from `end` on, or None if no other text has the same."""
+        """Returns the numbers of the beginning before `start` and of the end from `end` on; None if no other text has
+        that beginning, or none has that end."""
         left = len(self.pieces) - end
         return (self.before[start], self.after[left]) if start < len(self.before) and left < len(self.after) else None
 
@@ -42,8 +46,8 @@ def numbered(texts: list[Pieces]) -> list[Numbered]:
 
 
 def _beginnings(texts: list[Pieces]) -> Iterator[list[int]]:
-    """Yields for each of the sorted texts numbers of its beginnings that another text has, from the empty one on. That
-    text is a neighbour, because the texts are sorted."""
+    """Yields the numbers of the beginnings of each text that another text has, the empty beginning first. The texts
+    must be sorted: then only the neighbours of a text can have its longest shared beginning."""
     shared = [0, *map(common, texts, texts[1:]), 0]
     last: list[int] = []
     count = 0
@@ -56,12 +60,12 @@ def _beginnings(texts: list[Pieces]) -> Iterator[list[int]]:
 
 
 def common(one: Sequence[str], other: Sequence[str]) -> int:
-    """Returns the number of pieces at the beginning that two texts have in common."""
+    """Returns the length of the beginning that two texts share, in pieces."""
     return next((at for at, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
 
 
 def single(texts: list[Numbered]) -> View:
-    """Returns the views that leave out one word, or what else is one place (`spans`)."""
+    """Returns the views that leave out one place: a word or another place of `spans`."""
     view: View = defaultdict(list)
     for text in texts:
         for span in spans(text.pieces):

@@ -3,8 +3,9 @@
     projection inserts templates  ─► refresh(): families of their scopes ─┐
     POST …/merge, …/split, …/undo ─► decide(): one more decision         ─┴► new ids ─► HTTP process, with the next pong
 
-`refresh` computes whatever lacks a row in `assignments`, so that a crash after an insert heals at the next start.
-The rows of `errors` and `rollup` never change: reads look up the current id.
+`refresh` computes the id of every fingerprint without a row in `assignments`. It runs at each start, so fingerprints
+that were inserted right before a crash get their ids then. Rows of `errors` and `rollup` have only the fingerprint and
+never change: reads look up its current id.
 """
 
 import datetime as dt
@@ -39,7 +40,8 @@ _log = logging.getLogger(__name__)
 
 
 class Assignments:
-    """Keeps the pattern ids of `database`. Every method but `take_changes` needs `database.writing`."""
+    """Keeps the pattern ids of `database` up to date. The caller of every method but `take_changes` must hold
+    `database.writing`."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -49,14 +51,15 @@ class Assignments:
         self._large: set[str] = set()  # scopes with more than `MAX_TEMPLATES` templates
 
     def open(self) -> None:
-        """Computes all ids again if another version of the rules made them. Raises `StoreError`."""
+        """Computes missing ids, or all ids if another version of the rules made them. Raises `StoreError`."""
         ((version,),) = self._rows("assignment_version")
         if version != VERSION:
             self._database.transact(lambda: self._run("start_again", version=VERSION))
         self.refresh()
 
     def refresh(self) -> None:
-        """Gives the templates without an id one, and computes the families of their scopes. Raises `StoreError`."""
+        """Gives an id to each template without one, and computes the families of its scope again. Raises
+        `StoreError`."""
         changes = _Changes()
 
         def write() -> None:
@@ -71,7 +74,7 @@ class Assignments:
         self._note(changes)
 
     def decide(self, statement: str, **values: Any) -> dict[str, str]:
-        """Runs a statement that changes the table `decisions`, and applies the decisions in force, in one transaction.
+        """In one transaction, runs a statement that changes the table `decisions` and applies the decisions in force.
         Returns the changed pattern ids by fingerprint. Raises `StoreError`."""
         changes = _Changes()
 
@@ -84,7 +87,7 @@ class Assignments:
         return changes.ids
 
     def take_changes(self) -> Reassigned:
-        """Returns what changed since the last call. May be called from any thread."""
+        """Returns the ids and families that changed since the last call. Any thread may call it."""
         with self._lock:
             taken = Reassigned(list(self._changed.items()), self._families)
             self._changed, self._families = {}, {}
@@ -98,7 +101,7 @@ class Assignments:
             self._families |= {scope: known.get(scope, []) for scope in changes.scopes}
 
     def _regroup(self, scopes: Sequence[str], changes: "_Changes") -> None:
-        """Computes the families of scopes, and saves the ids of groups that changed."""
+        """Computes the families of scopes, and saves the group ids of the fingerprints whose group changed."""
         before: dict[str, str | None] = {}
         scope_of: dict[str, str] = {}
         base_of: dict[str, str] = {}
@@ -107,21 +110,21 @@ class Assignments:
         known: dict[str, set[str]] = {scope: set() for scope in scopes}
         for scope, template in self._rows("families_of", scopes=scopes):
             known[scope].add(template)
-        for scope, some in texts.items():
-            found = grouped(some)
+        for scope, templates in texts.items():
+            found = grouped(templates)
             by_template = {family.template: family for family in found.values()}
             has_changed = set(by_template) != known[scope]
-            if len(some) > MAX_TEMPLATES:
-                self._say_large(scope)
+            if len(templates) > MAX_TEMPLATES:
+                self._warn_large(scope)
                 if has_changed:
                     others = self._texts("all_texts", before, scope=scope)[scope]
                     found = fitting(others, by_template.values()) | found
-                    some |= others
+                    templates |= others
             if has_changed:
                 changes.scopes.add(scope)
             families |= {family_id(scope, template): (scope, one) for template, one in by_template.items()}
-            scope_of |= dict.fromkeys(some, scope)
-            base_of |= {one: family_id(scope, found[one].template) if one in found else one for one in some}
+            scope_of |= dict.fromkeys(templates, scope)
+            base_of |= {one: family_id(scope, found[one].template) if one in found else one for one in templates}
         if families or changes.scopes:
             self._save_families(scopes, families)
         changed = {one: base for one, base in base_of.items() if before[one] != base}
@@ -134,7 +137,8 @@ class Assignments:
         changes.ids |= changed
 
     def _texts(self, statement: str, before: dict[str, str | None], **values: Any) -> dict[str, dict[str, str]]:
-        """Returns templates by scope and fingerprint; adds to `before` the id of the group that each was in."""
+        """Returns templates by scope and fingerprint. Adds to `before` the current group id of each fingerprint, or
+        None."""
         texts: dict[str, dict[str, str]] = defaultdict(dict)
         for scope, fingerprint, text, base in self._rows(statement, **values):
             texts[scope][fingerprint] = text
@@ -177,7 +181,7 @@ class Assignments:
         changes.ids |= changed
         changes.scopes |= {scope for _, scope in moved}
 
-    def _say_large(self, scope: str) -> None:
+    def _warn_large(self, scope: str) -> None:
         if scope not in self._large:
             self._large.add(scope)
             _log.warning(
@@ -193,7 +197,7 @@ class Assignments:
 
 
 def known_families(rows: Iterable[tuple[str, str, str]]) -> dict[str, list[KnownFamily]]:
-    """Returns the families by scope, of rows of the statement `known_families`."""
+    """Converts rows of the statement `known_families` to families by scope."""
     families: dict[str, list[KnownFamily]] = defaultdict(list)
     for scope, family, pattern_id in rows:
         families[scope].append(KnownFamily(_family(family), pattern_id))
@@ -201,7 +205,8 @@ def known_families(rows: Iterable[tuple[str, str, str]]) -> dict[str, list[Known
 
 
 class Recorded(NamedTuple):
-    """A decision as the database keeps it. `from_id` is the id that the merged or split pattern had. Times are UTC."""
+    """A decision as the database has it. `from_id` is the id that the merged or split pattern had. Times are naive
+    UTC."""
 
     decision: Decision
     from_id: str
@@ -210,7 +215,7 @@ class Recorded(NamedTuple):
 
 
 def recorded(rows: Iterable[tuple[Any, ...]]) -> list[Recorded]:
-    """Returns the decisions of rows of the statement `decisions`."""
+    """Converts rows of the statement `decisions` to decisions."""
     return [
         Recorded(Decision(number, kind, tuple(_list(some)), tuple(_list(targets)), into, whole), from_id, at, undone_at)
         for number, kind, some, targets, into, whole, from_id, at, undone_at in rows
@@ -218,7 +223,8 @@ def recorded(rows: Iterable[tuple[Any, ...]]) -> list[Recorded]:
 
 
 class _Changes:
-    """What one transaction changed: pattern ids by fingerprint, and the scopes of families."""
+    """The changes of one transaction: `ids` has the new pattern ids by fingerprint, `scopes` the scopes whose families
+    changed."""
 
     def __init__(self) -> None:
         self.ids: dict[str, str] = {}

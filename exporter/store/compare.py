@@ -11,8 +11,8 @@ from exporter.store.select import Cursor, members_of, rows
 
 
 def explanation(cursor: Cursor, members: list[str], since: dt.datetime) -> Explanation | None:
-    """Returns how the fingerprint of a pattern's newest error came about. None if there is no error since then, or an
-    earlier version made its fingerprint. Raises duckdb.Error."""
+    """Returns the parts of which the fingerprint of a pattern's newest error is made. None if there is no error since
+    `since`, or if an earlier version of the rules made the fingerprint. Raises duckdb.Error."""
     found = rows(cursor, "newest_report", {"members": members, "since": since})
     if not found:
         return None
@@ -25,8 +25,8 @@ def explanation(cursor: Cursor, members: list[str], since: dt.datetime) -> Expla
 def comparison(
     cursor: Cursor, pattern_id: str, members: list[str], other: str, since: dt.datetime, decisions: list[Recorded]
 ) -> list[str]:
-    """Returns sentences that say why a pattern and the one that the id `other` leads to are not one. `decisions` are
-    those about the pattern. Raises duckdb.Error."""
+    """Returns sentences that say why two patterns are not one: `pattern_id`, and the pattern that the id `other` leads
+    to. `decisions` are those about `pattern_id`. Raises duckdb.Error."""
     other_id, other_members = members_of(cursor, other)
     if other_id == pattern_id:
         return [f"{other} and {pattern_id} are one pattern."]
@@ -41,8 +41,8 @@ def comparison(
 
 
 def _by_rules(one: Explanation, two: Explanation) -> list[str]:
-    """Returns why the newest errors have different fingerprints, and if only their texts differ, why these are in no
-    family."""
+    """Returns sentences that say why the newest errors of two patterns have different fingerprints and, if these have
+    one scope, why their templates are in no common family."""
     found = differences(one, two)
     if one.scope == two.scope and one.template != two.template:
         found.append(why_apart(one.template, two.template))
@@ -50,7 +50,7 @@ def _by_rules(one: Explanation, two: Explanation) -> list[str]:
 
 
 def _by_hand(decisions: list[Recorded], members: list[str], others: list[str]) -> list[str]:
-    """Returns a sentence for each split in force that set members of the two patterns apart."""
+    """Returns a sentence for each split in force that concerns members of the two patterns."""
     apart = [one for one in decisions if one.undone_at is None and one.decision.kind == "split"]
     both = {*members, *others}
     return [

@@ -1,5 +1,5 @@
-"""Makes and undoes decisions by hand, in the process of the database. A decision is checked and made while the database
-is held for writing, so that of two decisions at the same time the second one sees the first."""
+"""Makes and undoes decisions by hand, in the database process. A decision is checked and made under the write lock, so
+that of two simultaneous decisions the second one is checked against the result of the first."""
 
 import datetime as dt
 from typing import Any, Final
@@ -23,7 +23,8 @@ class _RefusedError(Exception):
 
 
 def decide(database: Database, assignments: Assignments, asked: Decide, now: dt.datetime) -> Decided | Refused:
-    """Makes or undoes a decision. `now` is naive UTC. Raises `StoreError`."""
+    """Makes or undoes a decision, and returns it with the resulting pattern ids; `Refused` if it is not possible. `now`
+    is naive UTC. Raises `StoreError`."""
     with database.writing:
         try:
             match asked:
@@ -39,14 +40,14 @@ def decide(database: Database, assignments: Assignments, asked: Decide, now: dt.
 
 
 def resolve(db: Any, id_: str) -> tuple[str, list[str]] | None:
-    """Returns the pattern that an id leads to: its current id, and its members, sorted. The id may be a pattern's id of
-    now or of the past, or a fingerprint. None if there is no such pattern. Raises duckdb.Error."""
+    """Returns the current id and the sorted members of the pattern that `id_` leads to; None if there is no such
+    pattern. `id_` may be a current pattern id, a past one, or a fingerprint. Raises duckdb.Error."""
     found = db.execute(_SQL["resolve"], {"id": id_}).fetchall()
     return (found[0][0], [fingerprint for _, fingerprint in found]) if found else None
 
 
 def pattern_decision(one: Recorded) -> PatternDecision:
-    """Returns a decision as the API shows it."""
+    """Converts a decision to the form in which the API returns it."""
     decision = one.decision
     return PatternDecision(
         number=decision.number,
@@ -72,8 +73,8 @@ def _merge(database: Database, assignments: Assignments, asked: Merge, now: dt.d
 def _split(database: Database, assignments: Assignments, asked: Split, now: dt.datetime) -> int:
     pattern_id, members = _pattern(database, asked.id, "id")
     leaving = sorted(set(members if asked.fingerprints is None else asked.fingerprints))
-    if strange := [one for one in leaving if one not in set(members)]:
-        raise _RefusedError(400, f"fingerprints: {strange[0]} is not of the pattern {pattern_id}", "fingerprints")
+    if foreign := [one for one in leaving if one not in set(members)]:
+        raise _RefusedError(400, f"fingerprints: {foreign[0]} is not of the pattern {pattern_id}", "fingerprints")
     if len(members) == 1:
         raise _RefusedError(400, f"fingerprints: the pattern {pattern_id} has only one fingerprint", "fingerprints")
     return _save(database, assignments, now, kind="split", from_id=pattern_id, fingerprints=leaving,

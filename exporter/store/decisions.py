@@ -1,4 +1,4 @@
-"""Merges and splits by hand: what is asked of the process of the database, and what it answers.
+"""Merges and splits by hand: the requests to the database process, and its answers.
 
 POST /api/patterns/{id}/merge           ─► Merge ─┐
 POST /api/patterns/{id}/split           ─► Split ─┼─► decide.py ─► Decided, or Refused
@@ -23,7 +23,7 @@ class Merge(Struct, tag=True, frozen=True):
 
 
 class Split(Struct, tag=True, frozen=True):
-    """`fingerprints` leave the pattern `id`, None: all of its members."""
+    """`fingerprints` leave the pattern `id`. If None, all of its members do."""
 
     id: str
     fingerprints: tuple[str, ...] | None = None
@@ -40,8 +40,9 @@ Decide = Merge | Split | Undo
 
 class PatternDecision(Struct, kw_only=True):
     """A decision by hand. merge: the pattern `pattern_id`, whose members were `fingerprints`, became part of the
-    pattern `into`. split: `fingerprints` left the pattern `pattern_id`; `whole` says that they were all its members,
-    and that later ones are patterns of their own, too. `undone_at` is null while the decision is in force."""
+    pattern `into`. split: `fingerprints` left the pattern `pattern_id`, and each became a pattern of its own. `whole`
+    is true if they were all members of the pattern; then each later member also becomes a pattern of its own.
+    `undone_at` is null while the decision is in force."""
 
     number: Annotated[int, Meta(ge=1)]
     kind: Literal["merge", "split"]
@@ -54,7 +55,7 @@ class PatternDecision(Struct, kw_only=True):
 
 
 class DecisionList(Struct):
-    """All decisions by hand, newest first, with those that were undone."""
+    """All decisions by hand, newest first, including those that were undone."""
 
     decisions: list[PatternDecision]
 
@@ -67,7 +68,7 @@ class Decided(Struct, kw_only=True):
 
 
 class Refused(Struct, frozen=True):
-    """Why a decision was not made: HTTP status, text, and the field that is wrong."""
+    """The answer if a decision was not made: HTTP status, error message, and the field of the request that is wrong."""
 
     status: int
     message: str
@@ -75,12 +76,12 @@ class Refused(Struct, frozen=True):
 
 
 class MergeRequest(Struct):
-    """The pattern that this one becomes part of: its id, or one of its fingerprints."""
+    """`into` is the pattern that the pattern of the path becomes part of: its id, or one of its fingerprints."""
 
     into: Id
 
 
 class SplitRequest(Struct):
-    """The fingerprints that leave the pattern; null or absent: all of its members."""
+    """`fingerprints` leave the pattern. If null or absent, all of its members do."""
 
     fingerprints: Annotated[list[Id], Meta(min_length=1, max_length=MAX_SPLIT)] | None = None

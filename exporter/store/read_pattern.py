@@ -1,4 +1,4 @@
-"""Answers the read of one pattern, and that of the decisions by hand."""
+"""Answers two reads: one pattern, and the decisions by hand."""
 
 from typing import Final
 
@@ -25,14 +25,14 @@ from exporter.store.results import (
 )
 from exporter.store.select import Cursor, Span, members_of, rows, structs
 
-PATTERN_ERRORS: Final = 20
-MEMBERS: Final = 200
+PATTERN_ERRORS: Final = 20  # newest errors of the pattern that the answer has
+MEMBERS: Final = 200  # fingerprints of the pattern that the answer has
 _family = msgspec.json.Decoder(Family).decode
 
 
 def pattern(cursor: Cursor, query: GetPattern) -> PatternDetails | None:
-    """Returns one pattern; None if it has no error in the time range. An id of an earlier fingerprint version leads to
-    its own errors, and where it has none in the time range, to the pattern that continues it."""
+    """Returns one pattern; None if it has no error in the time range. If the id is of an earlier fingerprint version
+    and has no error in the time range, returns the pattern that continues it."""
     span = Span.of(query.hours, query.now)
     continues_as = _continues_as(cursor, query.id)
     for id_ in (query.id, continues_as):
