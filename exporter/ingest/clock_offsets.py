@@ -2,7 +2,8 @@
 
 Without an offset, the times of a worker in the wrong zone are believed, and wrong. Each of its reports is off by the
 same number of half hours. A report that is only late is off by any time, so a worker is named after several reports
-that agree. Nothing is corrected; one report with the right time ends it.
+that agree. Nothing is corrected; one report with the right time ends it, and one whose
+time does not depend on a zone.
 """
 
 import datetime as dt
@@ -49,6 +50,11 @@ class ClockOffsets:
             return
         state = self._state(worker)
         state.offset, state.reports, state.was_right = 0, 0, True
+        self.found.pop(worker, None)
+
+    def note_independent(self, worker: str) -> None:
+        """Notes a report whose time does not depend on a zone. A worker that was off is not named any more, until it
+        sends the next wrong time: another of its programs may still do so."""
         self.found.pop(worker, None)
 
     def note(self, worker: str, moment: dt.datetime, received_at: dt.datetime) -> int:

@@ -55,6 +55,8 @@ class ReportTimes:
     def of(self, value: Any, worker: str, received_at: dt.datetime, *, importing: bool = False) -> ReportTime:
         """Returns when an error of `worker` counts. `value` is the `timestamp` of its report, any JSON value."""
         if value is None:
+            if self.offsets.found:
+                self.offsets.note_independent(worker)
             return ReportTime(received_at, received_at)
         if type(value) is str and not importing:
             try:  # the usual times first: ISO 8601, and of the last days
@@ -69,6 +71,8 @@ class ReportTimes:
                     if moment.tzinfo is not dt.UTC:
                         moment = moment.astimezone(dt.UTC)
                     if _AHEAD <= received_at - moment <= self._max_age:
+                        if self.offsets.found:
+                            self.offsets.note_independent(worker)
                         return ReportTime(moment, moment)
             except (ValueError, OverflowError):
                 pass
@@ -89,6 +93,8 @@ class ReportTimes:
         why = self._why_not(moment, received_at, importing=importing)
         if why:
             return _at_receipt(value, moment, received_at, why, named)
+        if not (said.naive or importing):
+            self.offsets.note_independent(worker)
         return ReportTime(moment, moment, None, named, importing and received_at - moment > LIVE)
 
     def _learn(self, value: str) -> None:

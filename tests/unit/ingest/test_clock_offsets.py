@@ -65,6 +65,14 @@ def test_one_right_report_ends_it() -> None:
     assert offsets.found == {}
 
 
+def test_a_time_that_needs_no_zone_ends_it_until_the_next_wrong_one() -> None:
+    offsets = ClockOffsets()
+    sent(offsets, *[-2 * HOUR] * 5)
+    offsets.note_independent("w")
+    assert offsets.found == {}
+    assert sent(offsets, -2 * HOUR, begin=10) == -2 * HOUR
+
+
 def test_another_offset_replaces_it() -> None:
     offsets = ClockOffsets()
     sent(offsets, *[-2 * HOUR] * 5)

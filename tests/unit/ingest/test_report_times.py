@@ -147,6 +147,17 @@ def test_a_worker_in_a_wrong_zone_is_named_with_each_of_its_errors() -> None:
     assert times.offsets.found == {}
 
 
+@pytest.mark.parametrize("value", ["2026-03-15T12:00:09Z", "2026-03-15T13:00:09+01:00", 1_773_576_009, None])
+def test_a_worker_that_sends_the_offset_is_not_named_any_more(value: Any) -> None:
+    times = ReportTimes(dt.UTC)
+    for n in range(8):
+        times.of(f"2026-03-15T10:00:{n:02}", "w", NOW + n * SECOND)
+    times.of("2026-03-15T12:00:09Z", "another", NOW + 9 * SECOND)
+    assert times.offsets.found == {"w": -7_200}
+    times.of(value, "w", NOW + 9 * SECOND)
+    assert times.offsets.found == {}
+
+
 def test_a_worker_ahead_counts_at_the_receipt_and_is_named_too() -> None:
     times = ReportTimes(BERLIN)
     found = [times.of(f"2026-03-15T18:30:{n:02}", "w", NOW + n * SECOND) for n in range(6)]
