@@ -14,9 +14,11 @@ _LEAST: Final = -(2**63)
 _MOST: Final = 2**64
 _EXACT: Final = 2**53  # whole numbers above may have been rounded when they were written as a decimal fraction
 
-# "[N/A]" and "[Not Supported]" are nvidia-smi's. The words stand for a value that does not exist, as null does.
+# "[N/A]" and "[Not Supported]" are nvidia-smi's, "<NA>" and "NaT" are pandas'. The words stand for a value that does
+# not exist, as null does.
 _ABSENT: Final = frozenset({
-    "", "-", "--", "n/a", "na", "nan", "nil", "none", "not available", "not supported", "null", "undefined", "unknown",
+    "", "-", "--", "<na>", "n/a", "na", "nan", "nat", "nil", "none", "not available", "not supported", "null",
+    "undefined", "unknown",
 })  # fmt: skip
 _TRUE: Final = frozenset({"1", "true", "t", "yes", "y", "on", "active"})
 _FALSE: Final = frozenset({"0", "false", "f", "no", "n", "off", "inactive", "not active"})

@@ -32,7 +32,7 @@ _PART: Final = (
     r"\b(?:worker|node|rank|process|container|pod|job|task|executor|trainer|child|agent|replica|runner|instance)s?\b"
     r".{0,80}?"
 )
-_NAME: Final = r"""(?: \S{0,60}[\d.'"-]\S{0,60})"""  # of a node, not a word: a "node exporter" is no node
+_NAME: Final = r"""(?: (?=\S{0,60}[\d.'"-])\S{1,60})"""  # of a node, not a word: a "node exporter" is no node
 
 
 class Rule(NamedTuple):

@@ -34,7 +34,7 @@ def test_a_time_that_can_be_is_believed(moment: dt.datetime, spell: Any) -> None
     assert read(spell(moment)) == ReportTime(moment, moment)
 
 
-@pytest.mark.parametrize("value", [None, "", " "])
+@pytest.mark.parametrize("value", [None, "", " ", "NaT", "<NA>", "N/A"])
 @pytest.mark.parametrize("importing", [False, True])
 def test_an_absent_time_is_the_receipt_without_a_warning(value: str | None, importing: bool) -> None:
     assert read(value, importing=importing) == ReportTime(NOW, NOW)
