@@ -9,6 +9,7 @@ time does not depend on a zone.
 import datetime as dt
 import logging
 from collections import OrderedDict
+from collections.abc import Mapping
 from typing import Final
 
 from msgspec import Struct
@@ -18,6 +19,7 @@ TOLERANCE: Final = 300  # seconds between a time and its receipt, besides the of
 MOST: Final = 26 * 3_600  # seconds between the zones that are furthest apart
 REPORTS: Final = 5  # that agree
 DOUBT_SECONDS: Final = 600.0  # that the reports of a worker that was right before span; else they may only be late
+GONE: Final = dt.timedelta(days=1)  # after the last wrong time of a worker, which may exist no more
 MAX_WORKERS: Final = 10_000  # with times without an offset; beyond that the one not heard for longest is evicted
 _log = logging.getLogger(__name__)
 
@@ -41,6 +43,12 @@ class ClockOffsets:
     def __init__(self) -> None:
         self.found: dict[str, int] = {}
         self._workers: OrderedDict[str, _Worker] = OrderedDict()
+
+    def named(self, now: dt.datetime) -> Mapping[str, int]:
+        """Returns `found`, without the workers whose last wrong time was received more than `GONE` ago."""
+        for worker in [one for one in self.found if self._is_gone(self._workers[one], now)]:
+            del self.found[worker]
+        return self.found
 
     def note_right(self, worker: str) -> None:
         """Notes a report whose time, without an offset, agrees with its receipt. Ends a wrong offset."""
@@ -76,6 +84,9 @@ class ClockOffsets:
         if state.reports >= REPORTS and self._is_no_delay(state, received_at):
             self._find(worker, state)
         return self.found.get(worker, 0)
+
+    def _is_gone(self, state: _Worker, now: dt.datetime) -> bool:
+        return state.until is None or now - state.until > GONE
 
     def _is_no_delay(self, state: _Worker, received_at: dt.datetime) -> bool:
         """Whether reports that agree cannot be those of an outage that were sent late, one right after the other."""
