@@ -127,6 +127,7 @@ RULES: Final[tuple[Rule, ...]] = (
             (?:reason\W{{1,3}}|\b(?:was|been|got) )OOM[ -]?Killed\b{END}
             \bkilled by the (?:kernel |cgroup |kernel's |Linux )?(?:OOM|out[ -]of[ -]memory)[ -](?:killer|handler)
         """,
+        types="OOMKilled OOMKilling",
         gates="oom|out of memory: killed|low on memory|of-memory handler|of memory killer",
     ),
     _rule(
@@ -143,6 +144,7 @@ RULES: Final[tuple[Rule, ...]] = (
             {_PART}{_ENDED}(?: \w+){{0,3}}? ?(?:by|with|on|due to|:)?:? ?(?:signal[: ]*){_SIGNAL}
             {_PART} is killed by signal: (?:Killed|Segmentation fault|Bus error)
         """,
+        types="SIGSEGV SIGBUS",
         gates="segmentation fault|bus error|sigsegv|sigbus|sigkill|sigabrt|signal",
     ),
     _rule(
@@ -171,7 +173,8 @@ RULES: Final[tuple[Rule, ...]] = (
             \bDUE TO NODE FAILURE\b
             ^DataLoader worker \(pid\(?s?\)? [\d, ]+\) exited unexpectedly
         """,
-        types="WorkerCrashedError ActorDiedError NodeDiedError BrokenProcessPool WorkerLostError KilledWorker",
+        types="""NodeNotReady WorkerCrashedError ActorDiedError NodeDiedError BrokenProcessPool WorkerLostError
+            KilledWorker""",
         gates="node|crashed|died|abruptly|exited unexpectedly",
     ),
     _rule(

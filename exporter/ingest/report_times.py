@@ -15,10 +15,11 @@ from msgspec import Struct
 
 from exporter.events.report import FUTURE_TOLERANCE
 from exporter.ingest.clock_offsets import ClockOffsets, advice
-from exporter.ingest.times import read_time, unambiguous_offset
+from exporter.ingest.times import is_day, read_time, unambiguous_offset
 
 MAX_AGE: Final = dt.timedelta(days=7)  # the default of the setting `max_report_age`
 FIRST_IMPORTED: Final = dt.datetime(1971, 1, 1, tzinfo=dt.UTC)  # clocks that were never set say 1970
+DAY: Final = dt.timedelta(days=1)
 LIVE: Final = dt.timedelta(minutes=5)  # an error of an import that is no older counts as one that was not imported
 MAX_REPORTED: Final = 100  # characters of a timestamp that `reported_at` keeps, without control characters
 MAX_SHOWN: Final = 40  # characters of it in a warning
@@ -91,6 +92,8 @@ class ReportTimes:
             self._learn(value)
         named = (f"timestamp: {advice(worker, offset)}",) if offset else ()
         why = self._why_not(moment, received_at, importing=importing)
+        if why is None and not importing and received_at - moment < DAY and is_day(value):
+            why = ("a day without a time", f"Send the time, too ({EXAMPLE}).")  # its midnight can be hours ago
         if why:
             return _at_receipt(value, moment, received_at, why, named)
         if not (said.naive or importing):

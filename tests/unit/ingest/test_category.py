@@ -199,7 +199,8 @@ TYPES = [
     ("TEST_FAILURE", "org.opentest4j.AssertionFailedError"), ("TEST_FAILURE", "_pytest.outcomes.Failed"),
     (NO, "TimeoutError"), (NO, "selenium.common.exceptions.TimeoutException"), (NO, "RuntimeError"), (NO, "OSError"),
     (NO, "NotAnOutOfMemoryErrorAtAll"), (NO, "HardwareError"), (NO, "JobFailed"), (NO, ""), (NO, None),
-    (NO, "Failed"), (NO, "Job Failed"),
+    (NO, "Failed"), (NO, "Job Failed"), ("WORKER_CRASHED", "OOMKilled"), ("WORKER_CRASHED", "OOMKilling"),
+    ("WORKER_CRASHED", "SIGSEGV"), ("WORKER_CRASHED", "NodeNotReady"),
 ]  # fmt: skip
 
 
