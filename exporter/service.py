@@ -114,7 +114,7 @@ class Service:
         )
         self.store.on_reassigned = self._reassigned
         self.errors.resume(state)
-        self.errors.clock_offsets = self.ingest.pipeline.times.offsets.found
+        self.errors.clock_offsets = self.ingest.pipeline.times.offsets.named
         self.live = Live(self.log)
         self.notifier = Notifier(self.log, settings.alertmanager_url, _push(settings), settings.alert_queue_capacity)
         if self.notifier.queues:

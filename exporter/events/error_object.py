@@ -26,9 +26,9 @@ class ErrorObject(Struct, kw_only=True):
     severity rules that matched. `pattern_id` is the id of the pattern that the error counts for now. `warnings` name
     the values of the report that were not read or not believed; `reported_at` is the timestamp as it was sent, if it
     was not believed. `imported`: an old error that was sent as an import. `groups` names the groups that count the
-    error. `cursor` starts the page of `/api/errors/list` that follows it. `message` and `traceback` lack terminal
-    control sequences. The contexts are as they were sent, but each known field has its type, and is null if it could
-    not be read.
+    error. `cursor` starts the page of `/api/errors/list` that follows it. `type`, `message` and `traceback` lack
+    terminal control sequences. The contexts are as they were sent, but each known field has its type, and is null if it
+    could not be read.
 
     In lists and live updates a message ends after 8,192 characters, a traceback is its last 32,768 characters, and a
     context of more than 32,768 bytes is null; `truncated` names the fields concerned."""

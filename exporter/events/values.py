@@ -15,9 +15,10 @@ _LEAST: Final = -(2**63)
 _MOST: Final = 2**64
 _EXACT: Final = 2**53  # larger whole numbers may have been rounded if the sender kept them as floating point
 
-# Texts that stand for no value, as null does. nvidia-smi writes "[N/A]" and "[Not Supported]".
+# Texts that stand for no value, as null does. nvidia-smi writes "[N/A]" and "[Not Supported]", pandas "<NA>" and "NaT".
 _ABSENT: Final = frozenset({
-    "", "-", "--", "n/a", "na", "nan", "nil", "none", "not available", "not supported", "null", "undefined", "unknown",
+    "", "-", "--", "<na>", "n/a", "na", "nan", "nat", "nil", "none", "not available", "not supported", "null",
+    "undefined", "unknown",
 })  # fmt: skip
 _TRUE: Final = frozenset({"1", "true", "t", "yes", "y", "on", "active"})
 _FALSE: Final = frozenset({"0", "false", "f", "no", "n", "off", "inactive", "not active"})

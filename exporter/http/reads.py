@@ -35,8 +35,11 @@ T = TypeVar("T")
 async def errors(request: web.Request) -> web.Response:
     """GET /api/errors: everything that the page shows of a time range."""
     given = parse(request, TimeRange)
-    found = islice(request.app[SERVICE].ingest.pipeline.times.offsets.found.items(), MAX_CLOCK_OFFSETS)
-    offsets = tuple(ClockOffset(worker, seconds, advice(worker, seconds)) for worker, seconds in found)
+    named = request.app[SERVICE].ingest.pipeline.times.offsets.named(_now())
+    offsets = tuple(
+        ClockOffset(worker, seconds, advice(worker, seconds))
+        for worker, seconds in islice(named.items(), MAX_CLOCK_OFFSETS)
+    )
     return await _answer(request, GetOverview(hours=given.hours, now=_now(), clock_offsets=offsets))
 
 

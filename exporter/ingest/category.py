@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import Final, NamedTuple
 
 from exporter.events.report import MAX_LABEL, UNKNOWN_CATEGORY
-from exporter.ingest.category_rules import ASSERTION_TEXT, ASSERTIONS, IN_A_TEST, RULES, Rule
+from exporter.ingest.category_rules import ASSERTION_TEXT, ASSERTIONS, FAILED, FAILED_TEXT, IN_A_TEST, RULES, Rule
 
 MAX_TEXT: Final = 1_024  # characters of a message that are read, at its start and at its end
 MAX_TRACEBACK: Final = 16_384  # characters at the end of a traceback that are searched for a test
@@ -23,6 +23,9 @@ _ABOUT: Final = re.compile(
     re.IGNORECASE,
 )
 _NEGATED: Final = re.compile(r"\b(?:(?:did|do|does|was|were|is|are) not|never|no longer|without)\b", re.IGNORECASE)
+_OVER: Final = re.compile(r"\W{0,3}(?:resolved|fixed)\b", re.IGNORECASE)  # at the start of a line
+# Behind a phrase: "OOMKilled: false".
+_DENIED: Final = re.compile(r"""["']?\s?[:=]\s?["']?(?:false|no|none|null|0)["']?(?=$|\s?[,;)}])""", re.IGNORECASE)
 _PRETENDED: Final = re.compile(
     r"\b(?:expected|simulat\w+|inject\w+|mock(?:ed|s|ing)?|faked?|pretend\w*)\b", re.IGNORECASE
 )
@@ -55,12 +58,16 @@ def stored_category(text: str) -> str:
 
 def derived_category(type_: str | None, message: str | None, traceback: str | None) -> Category:
     """Returns the category of a report that was sent without one; `UNKNOWN` if there is doubt."""
-    is_assertion, by_type = _of_type(type_ or "")
+    is_assertion, is_failed, by_type = _of_type(type_ or "")
     lines = _lines(message or "")
-    if is_assertion or any(map(ASSERTION_TEXT.match, lines)):
-        in_test = not traceback or IN_A_TEST.search(traceback[-MAX_TRACEBACK:])
-        by = "type" if is_assertion else "message"
-        return Category(TEST_FAILURE, f"derived from the {by}: a failed assertion in a test") if in_test else UNKNOWN
+    asserts = is_assertion or any(map(ASSERTION_TEXT.match, lines))
+    if asserts or is_failed or any(map(FAILED_TEXT.match, lines)):
+        in_test = IN_A_TEST.search(traceback[-MAX_TRACEBACK:]) if traceback else asserts
+        if in_test:
+            by = "type" if is_assertion or is_failed else "message"
+            return Category(TEST_FAILURE, f"derived from the {by}: a failed assertion in a test")
+        if asserts:
+            return UNKNOWN
     text = "\n".join(lines).lower()
     possible = [place for gate, place in _GATES if gate in text]
     if not possible and by_type is None:
@@ -74,10 +81,12 @@ def derived_category(type_: str | None, message: str | None, traceback: str | No
 
 
 @lru_cache(1024)
-def _of_type(type_: str) -> tuple[bool, int | None]:
-    """Returns whether a type is a failed assertion, and the index in `RULES` of the first rule that has the type."""
+def _of_type(type_: str) -> tuple[bool, bool, int | None]:
+    """Returns whether a type is a failed assertion, whether it may be one, and the index in `RULES` of
+    the first rule that has the type."""
     words = set(_NOT_IN_A_NAME.split(type_))
-    return bool(words & ASSERTIONS), next((place for place, rule in enumerate(RULES) if words & rule.types), None)
+    is_assertion = bool(words & ASSERTIONS) or words >= {"_pytest", FAILED}
+    return is_assertion, FAILED in words, next((place for place, rule in enumerate(RULES) if words & rule.types), None)
 
 
 def _lines(message: str) -> list[str]:
@@ -97,7 +106,11 @@ def _found(rule: Rule, lines: list[str]) -> str | None:
     for line in lines:
         match = rule.pattern.search(line)
         if match and not (
-            _ABOUT.search(line, 0, match.end()) or _NEGATED.search(line, 0, match.start()) or _PRETENDED.search(line)
+            _OVER.match(line)
+            or _DENIED.match(line, match.end())
+            or _ABOUT.search(line, 0, match.end())
+            or _NEGATED.search(line, 0, match.start())
+            or _PRETENDED.search(line)
         ):
             return next(filter(None, match.groups()), "")
     return None

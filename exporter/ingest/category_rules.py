@@ -19,6 +19,8 @@ END: Final = (
     r"|\s+(?:on|in|at|while|when|during|for|from|to|of|by|after|with|trying|signal)\b)"
 )
 _XID: Final = rf"({'|'.join(map(str, RESET_XIDS))})(?!\d|\.\d)"
+# In lower case, it is also the number of a transaction or of a request (PostgreSQL, ZooKeeper, NFS, DHCP).
+_XID_WORD: Final = r"(?:(?<![a-z])(?<!transaction )(?-i:X(?:ID|id))|\b(?:gpu|nvidia)\b.{0,40}?\bxid|xid(?=[ _]?error))"
 _AFTER_XID: Final = r"(?=$|[.,:;!)\]}]|\s*\(|\s+(?:on|at|detected|occurred|reported|received|GPU|pid)\b)"
 _CODE: Final = r"(?:13[245679]|-(?:4|6|7|8|9|11)|3221225477|0xC0000005)(?!\w|\.\d)"  # 128 + signal, -signal, Windows
 _FATAL: Final = r"SIG(?:SEGV|KILL|BUS|ABRT|ILL|FPE)"
@@ -31,6 +33,7 @@ _PART: Final = (
     r"\b(?:worker|node|rank|process|container|pod|job|task|executor|trainer|child|agent|replica|runner|instance)s?\b"
     r".{0,80}?"
 )
+_NAME: Final = r"""(?: (?=\S{0,60}[\d.'"-])\S{1,60})"""  # of a node, not a word: a "node exporter" is no node
 
 
 class Rule(NamedTuple):
@@ -58,9 +61,15 @@ def _rule(category: str, name: str, *, gates: str, phrases: str = "", anywhere: 
 
 # A failed assertion: the types of the usual test frameworks, and the texts of pytest.
 ASSERTIONS: Final = frozenset(
-    {"AssertionError", "AssertionFailedError", "ComparisonFailure", "MultipleFailuresError", "TestFailure", "Failed"}
+    {"AssertionError", "AssertionFailedError", "ComparisonFailure", "MultipleFailuresError", "TestFailure"}
 )
-ASSERTION_TEXT: Final = re.compile(r"(?:E +)?(?:assert |AssertionError\b|Failed: |_pytest\.outcomes\.Failed\b)")
+ASSERTION_TEXT: Final = re.compile(
+    r"(?:E +)?(?:assert |AssertionError\b|Failed: (?:DID NOT |Timeout [>(])|_pytest\.outcomes\.Failed\b)|E +Failed: "
+)
+# pytest's `Failed`. Kubernetes gives the same reason for an image that cannot be pulled, and many messages begin with
+# the word, so it counts only with a test in the traceback.
+FAILED: Final = "Failed"
+FAILED_TEXT: Final = re.compile(r"Failed: ")
 # Names in a traceback that show that a test ran: files and functions named by the conventions of pytest, unittest, Go,
 # JUnit and the frameworks for JavaScript.
 IN_A_TEST: Final = re.compile(
@@ -88,7 +97,7 @@ RULES: Final[tuple[Rule, ...]] = (
         "XID {}, which needs a reset or replacement of the GPU",
         anywhere=rf"""
             NVRM: Xid \([^)]{{1,40}}\): {_XID}
-            (?<![a-z])xid(?:s|[ _]?errors?|[ _]code)?\s?(?:\([^)]{{1,40}}\))?\s?[:=#(]?\s{{0,3}}{_XID}{_AFTER_XID}
+            {_XID_WORD}(?:s|[ _]?errors?|[ _]code)?\s?(?:\([^)]{{1,40}}\))?\s?[:=#(]?\s{{0,3}}{_XID}{_AFTER_XID}
             XID_ERRORS\{{[^}}]{{0,200}}err_code="{_XID}"
         """,
         gates="xid",
@@ -119,6 +128,7 @@ RULES: Final[tuple[Rule, ...]] = (
             (?:reason\W{{1,3}}|\b(?:was|been|got) )OOM[ -]?Killed\b{END}
             \bkilled by the (?:kernel |cgroup |kernel's |Linux )?(?:OOM|out[ -]of[ -]memory)[ -](?:killer|handler)
         """,
+        types="OOMKilled OOMKilling",
         gates="oom|out of memory: killed|low on memory|of-memory handler|of memory killer",
     ),
     _rule(
@@ -135,6 +145,7 @@ RULES: Final[tuple[Rule, ...]] = (
             {_PART}{_ENDED}(?: \w+){{0,3}}? ?(?:by|with|on|due to|:)?:? ?(?:signal[: ]*){_SIGNAL}
             {_PART} is killed by signal: (?:Killed|Segmentation fault|Bus error)
         """,
+        types="SIGSEGV SIGBUS",
         gates="segmentation fault|bus error|sigsegv|sigbus|sigkill|sigabrt|signal",
     ),
     _rule(
@@ -150,12 +161,12 @@ RULES: Final[tuple[Rule, ...]] = (
     _rule(
         "WORKER_CRASHED",
         "a worker or node is gone",
-        phrases=r"""
-            node(?: \S{1,60})?(?: is)? (?:down|unreachable|not responding|lost)(?! for maintenance)
-            node down: .+
-            (?:worker|node) \S{1,60} (?:is |has |status is now:? )*(?:crashed|died|NodeNotReady)
+        phrases=rf"""
+            node{_NAME}?(?: is)? (?:down|unreachable|not responding|lost)(?! for maintenance| to \d)
+            node down: (?!(?:0|no|none|false)\b).+
+            (?:worker|node) \S{{1,60}} (?:is |has |status is now:? )*(?:crashed|died|NodeNotReady)
             NodeNotReady
-            worker \S{1,60} crashed while running \S+
+            worker \S{{1,60}} crashed while running \S+
             the (?:actor|worker|node|raylet) died(?: unexpectedly)?(?: before .+)?
             a (?:worker )?process in the process pool was terminated abruptly.*
         """,
@@ -163,7 +174,8 @@ RULES: Final[tuple[Rule, ...]] = (
             \bDUE TO NODE FAILURE\b
             ^DataLoader worker \(pid\(?s?\)? [\d, ]+\) exited unexpectedly
         """,
-        types="WorkerCrashedError ActorDiedError NodeDiedError BrokenProcessPool WorkerLostError KilledWorker",
+        types="""NodeNotReady WorkerCrashedError ActorDiedError NodeDiedError BrokenProcessPool WorkerLostError
+            KilledWorker""",
         gates="node|crashed|died|abruptly|exited unexpectedly",
     ),
     _rule(
@@ -187,7 +199,7 @@ RULES: Final[tuple[Rule, ...]] = (
             getaddrinfo (?:ENOTFOUND|EAI_AGAIN|failed).*
             (?:lookup \S+(?: on \S+)?: )?no such host
             could not resolve host(?:name)?.*
-            (?:failed to resolve|cannot resolve) (?:host )?\S+
+            (?:failed to resolve|cannot resolve) host(?:name)? \S+
             NXDOMAIN
         """,
         anywhere=r"\bnet::ERR_NAME_NOT_RESOLVED\b",

@@ -2,12 +2,14 @@
 
 The service believes such times although they are wrong. The times of a worker in another zone differ from their
 receipts by the same number of half hours in every report, while the delay of late reports varies. So a worker is named
-after several reports that agree, until a report has the right time. The times are not corrected.
+after several reports that agree, until a report has the right time, or one that
+depends on no zone, or no wrong time came for a day. The times are not corrected.
 """
 
 import datetime as dt
 import logging
 from collections import OrderedDict
+from collections.abc import Mapping
 from typing import Final
 
 from msgspec import Struct
@@ -17,6 +19,7 @@ TOLERANCE: Final = 300  # seconds by which a time may differ from its receipt pl
 MOST: Final = 26 * 3_600  # seconds between the zones that are furthest apart
 REPORTS: Final = 5  # that have to agree before a worker is named
 DOUBT_SECONDS: Final = 600.0  # that these reports have to span if the worker was right before: a backlog spans less
+GONE: Final = dt.timedelta(days=1)  # after this time without a wrong time a worker is not named any more
 MAX_WORKERS: Final = 10_000  # with times without an offset; beyond that, the least recently used one is evicted
 _log = logging.getLogger(__name__)
 
@@ -42,6 +45,12 @@ class ClockOffsets:
         self.found: dict[str, int] = {}
         self._workers: OrderedDict[str, _Worker] = OrderedDict()
 
+    def named(self, now: dt.datetime) -> Mapping[str, int]:
+        """Returns `found`, without the workers whose last wrong time was received more than `GONE` ago."""
+        for worker in [one for one in self.found if self._is_gone(self._workers[one], now)]:
+            del self.found[worker]
+        return self.found
+
     def note_right(self, worker: str) -> None:
         """Records a report whose time, without an offset, agrees with its receipt. The worker is then no longer
         named."""
@@ -51,6 +60,11 @@ class ClockOffsets:
             return
         state = self._state(worker)
         state.offset, state.reports, state.was_right = 0, 0, True
+        self.found.pop(worker, None)
+
+    def note_independent(self, worker: str) -> None:
+        """Notes a report whose time does not depend on a zone. A worker that was off is not named any more, until it
+        sends the next wrong time: another of its programs may still do so."""
         self.found.pop(worker, None)
 
     def note(self, worker: str, moment: dt.datetime, received_at: dt.datetime) -> int:
@@ -72,6 +86,9 @@ class ClockOffsets:
         if state.reports >= REPORTS and self._is_no_delay(state, received_at):
             self._find(worker, state)
         return self.found.get(worker, 0)
+
+    def _is_gone(self, state: _Worker, now: dt.datetime) -> bool:
+        return state.until is None or now - state.until > GONE
 
     def _is_no_delay(self, state: _Worker, received_at: dt.datetime) -> bool:
         """Returns whether reports that agree cannot be a backlog that was sent after an outage, one report after the

@@ -164,6 +164,7 @@ class Pipeline:
     def _event(self, parsed: Parsed, batch: Batch) -> ErrorEvent:
         """Makes the event of a new report and adds it to `batch`."""
         report, time = parsed.report, parsed.time
+        report.type = plain_text(report.type or "")
         type_ = (report.type or "UnknownError")[:MAX_LABEL]
         sent = report.message or "", report.traceback
         message = report.message = plain_text(report.message or "")

@@ -15,10 +15,11 @@ from msgspec import Struct
 
 from exporter.events.report import FUTURE_TOLERANCE
 from exporter.ingest.clock_offsets import ClockOffsets, advice
-from exporter.ingest.times import read_time, unambiguous_offset
+from exporter.ingest.times import is_day, read_time, unambiguous_offset
 
 MAX_AGE: Final = dt.timedelta(days=7)  # the default of the setting `max_report_age`
 FIRST_IMPORTED: Final = dt.datetime(1971, 1, 1, tzinfo=dt.UTC)  # clocks that were never set say 1970
+DAY: Final = dt.timedelta(days=1)
 LIVE: Final = dt.timedelta(minutes=5)  # an imported error that is not older than this is treated as any other error
 MAX_REPORTED: Final = 100  # characters of a timestamp that `reported_at` keeps, without control characters
 MAX_SHOWN: Final = 40  # characters of a timestamp in a warning
@@ -57,6 +58,8 @@ class ReportTimes:
         """Returns the time at which an error of `worker` counts. `value` is the `timestamp` of its report: any JSON
         value."""
         if value is None:
+            if self.offsets.found:
+                self.offsets.note_independent(worker)
             return ReportTime(received_at, received_at)
         if type(value) is str and not importing:
             try:  # fast path for the usual times: ISO 8601, at most `max_age` old
@@ -71,6 +74,8 @@ class ReportTimes:
                     if moment.tzinfo is not dt.UTC:
                         moment = moment.astimezone(dt.UTC)
                     if _AHEAD <= received_at - moment <= self._max_age:
+                        if self.offsets.found:
+                            self.offsets.note_independent(worker)
                         return ReportTime(moment, moment)
             except (ValueError, OverflowError):
                 pass
@@ -89,8 +94,12 @@ class ReportTimes:
             self._learn(value)
         named = (f"timestamp: {advice(worker, offset)}",) if offset else ()
         why = self._why_not(moment, received_at, importing=importing)
+        if why is None and not importing and received_at - moment < DAY and is_day(value):
+            why = ("a day without a time", f"Send the time, too ({EXAMPLE}).")  # its midnight can be hours ago
         if why:
             return _at_receipt(value, moment, received_at, why, named)
+        if not (said.naive or importing):
+            self.offsets.note_independent(worker)
         return ReportTime(moment, moment, None, named, importing and received_at - moment > LIVE)
 
     def _learn(self, value: str) -> None:

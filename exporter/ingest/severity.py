@@ -116,6 +116,7 @@ CRITICAL_CATEGORIES: Final = frozenset(
 )
 SYSTEM_CRITICAL: Final = ("COORDINATOR_FAILURE", "DATABASE_CORRUPTION", "SECURITY_BREACH")
 WARNING_PREFIXES: Final = (PREFIXES["network"], PREFIXES["resource"], PREFIXES["worker"], PREFIXES["hardware"])
+MOST_COUNTED: Final = 10**9  # a count that a reason names; a number in JSON may have thousands of digits
 MAX_REMEMBERED: Final = 4_096  # sets of conditions
 MAX_VALUES: Final = 1_024  # of one measurement
 _NO_STATUS: Final = HardwareStatus()
@@ -193,7 +194,8 @@ def _counted(frequency: ErrorFrequency, t: Thresholds) -> str | None:
     ):  # fmt: skip
         highest = max([getattr(one, name) or 0 for one in counts], default=0)
         if highest > limit:
-            return f"{highest} in {span}"
+            shown = str(highest) if highest <= MOST_COUNTED else f"more than {MOST_COUNTED}"
+            return f"{shown} in {span}"
     return None
 
 

@@ -70,6 +70,13 @@ def read_time(value: Any, received_at: dt.datetime, zone: dt.tzinfo | None) -> S
     return Said(_of_epoch(value), naive=False)
 
 
+def is_day(value: Any) -> bool:
+    """Whether the time `value`, which was read, is a date without a time of day."""
+    if not isinstance(value, str) or len(text := value.strip()) > len("2026-03-15"):
+        return False
+    return _NUMBER.fullmatch(text) is None or _COMPACT.fullmatch(text) is not None
+
+
 def unambiguous_offset(local: dt.datetime, zone: dt.tzinfo | None) -> dt.timedelta | None:
     """Returns the offset from UTC that `local` has in `zone`, or in the machine's zone if `zone` is None. Returns None
     if `local` is in an hour that occurs twice or not at all because daylight saving time ends or begins."""

@@ -100,6 +100,8 @@ TABLE = [
     ("warning", "recurring: 12 in an hour, counted by the sender",
      {"error_frequency": ErrorFrequency(recurring=False, same_type=Frequencies(12, 12, 12),
                                         similar_message=Frequencies(last_1h=1))}),
+    ("warning", "recurring: more than 1000000000 in an hour, counted by the sender",
+     {"error_frequency": ErrorFrequency(same_type=Frequencies(last_1h=10**4000))}),
     ("warning", "recurring: 6 in six hours, counted by the sender",
      {"error_frequency": ErrorFrequency(same_type=Frequencies(last_1h=2, last_6h=6))}),
     ("info", "category TEST_FAILURE, derived from the message: a failed assertion in a test",

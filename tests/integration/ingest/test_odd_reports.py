@@ -101,8 +101,8 @@ ODD: list[tuple[str, dict[str, Any], dict[str, Any], list[str]]] = [
     ),
     ("hardware as a number", {"hardware_context": 5}, {"hardware_context": None}, ["hardware_context"]),
     ("a flag that is none", {"is_system_critical": "maybe"}, {"is_system_critical": False}, ["is_system_critical"]),
-    ("colours", {"message": "\x1b[31mred\x1b[0m", "traceback": "\x1b[1mbold\x1b[0m"},
-     {"message": "red", "traceback": "bold"}, []),
+    ("colours", {"type": "\x1b[36mOSError", "message": "\x1b[31mred\x1b[0m", "traceback": "\x1b[1mbold\x1b[0m"},
+     {"type": "OSError", "message": "red", "traceback": "bold"}, []),
 ]  # fmt: skip
 
 

@@ -119,7 +119,8 @@ def test_what_is_meant_is_read(path: str, value: Any, expected: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "value", ["", "  ", "N/A", "[N/A]", "[Not Supported]", "not supported", "nan", "None", "null", "-", "Unknown", "[]"]
+    "value",
+    ["", "  ", "N/A", "[N/A]", "[Not Supported]", "not supported", "nan", "None", "null", "-", "Unknown", "[]", "<NA>"],
 )
 @pytest.mark.parametrize(
     "path", [f"{CPU}.percent", f"{CPU}.count", f"{STATUS}.overheating", CPU, DEVICES, "system_context", COUNTS]

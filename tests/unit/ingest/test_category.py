@@ -61,6 +61,11 @@ MESSAGES = [
     (NO, "the GPU had 79 xid events"),
     (NO, "see the runbook for Xid 79"),
     (NO, "Xid 79 runbook was updated"),
+    (NO, "Process 71 waits for ShareLock on transaction xid 62."),
+    (NO, "[RESOLVED] GPU 3: Xid 79"),
+    ("HARDWARE_NOT_AVAILABLE", "gpu 3: xid 79"),
+    (NO, "ZooKeeper: connection loss, xid: 64, zxid: 0x1"),
+    (NO, "DHCP xid 74, server 10.0.0.1"),
     (NO, "GPU recovery action changed from 0x2 (Node Reboot Required) to 0x0 (None)"),
     # killed because memory ran out
     ("WORKER_CRASHED", "OOMKilled"),
@@ -72,6 +77,9 @@ MESSAGES = [
     ("WORKER_CRASHED", "Task was killed due to the node running low on memory.\nMemory on the node was 61 GB"),
     ("WORKER_CRASHED", "rank 3 was killed by the OOM killer"),
     (NO, "OOMKilled pods are restarted"),
+    (NO, "OOMKilled: false"),
+    (NO, "State: OOMKilled:false, ExitCode:1"),
+    ("WORKER_CRASHED", "State: OOMKilled:true, ExitCode:137"),
     (NO, "the oom score was adjusted"),
     # signals and exit codes
     ("WORKER_CRASHED", "Segmentation fault (core dumped)"),
@@ -104,7 +112,13 @@ MESSAGES = [
     ("WORKER_CRASHED", "*** JOB 12 ON node7 CANCELLED AT 2026-01-01T00:00:00 DUE TO NODE FAILURE, SEE SLURMCTLD LOG"),
     ("WORKER_CRASHED", "DataLoader worker (pid(s) 12, 13) exited unexpectedly"),
     ("WORKER_CRASHED", "The worker died unexpectedly while executing this task."),
+    ("WORKER_CRASHED", "node 'alpha' is unreachable"),
     (NO, "node gpu-7 is down for maintenance"),
+    (NO, "node gpu-7 is down to 3 replicas"),
+    (NO, "Node exporter is down"),
+    (NO, "node down: 0"),
+    (NO, "Node server not responding"),
+    (NO, "fixed: node gpu-7 is down"),
     (NO, "node 3 of the tree was removed"),
     # no space left
     ("RESOURCE_EXHAUSTED", "[Errno 28] No space left on device: '/tmp/x'"),
@@ -114,6 +128,7 @@ MESSAGES = [
     ("RESOURCE_EXHAUSTED", "failed to write: No space left on device (os error 28)"),
     ("RESOURCE_EXHAUSTED", "[WinError 112] There is not enough space on the disk: 'D:\\x'"),
     ("RESOURCE_EXHAUSTED", "database or disk is full"),
+    (NO, "disk is full: no"),
     (NO, "ENOSPC: System limit for number of file watchers reached, watch '/srv'"),
     (NO, "[Errno 28] inotify watch limit reached"),
     (NO, "inotify_add_watch: no space left on device"),
@@ -125,7 +140,9 @@ MESSAGES = [
     ("NETWORK_DNS", "dial tcp: lookup db.example.com on 10.0.0.2:53: no such host"),
     ("NETWORK_DNS", "curl: (6) Could not resolve host: db.example.com"),
     ("NETWORK_DNS", "page.goto: net::ERR_NAME_NOT_RESOLVED at https://example.com"),
+    ("NETWORK_DNS", "failed to resolve host db.example.com"),
     (NO, "the conflict could not be resolved"),
+    (NO, "Failed to resolve dependencies"),
     # timeouts
     ("NETWORK_TIMEOUT", "[Errno 110] Connection timed out"),
     ("NETWORK_TIMEOUT", "connect ETIMEDOUT 10.0.0.1:443"),
@@ -156,6 +173,9 @@ MESSAGES = [
     ("TEST_FAILURE", "def test_x():\n>   assert log\nE   assert ''\n\nlog: CUDA out of memory"),
     ("TEST_FAILURE", "AssertionError: expected exit code 137, got 0"),
     ("TEST_FAILURE", "Failed: DID NOT RAISE <class 'ConnectionRefusedError'>"),
+    ("TEST_FAILURE", "E   Failed: Timeout >5.0s"),
+    (NO, "Failed: job 1234 on node gpu-3"),
+    ("RESOURCE_EXHAUSTED", "Failed: CUDA out of memory. Tried to allocate 2.00 GiB"),
     (NO, "asserting the lock"),
     (NO, ""),
     (NO, "GPU lost"),
@@ -179,6 +199,8 @@ TYPES = [
     ("TEST_FAILURE", "org.opentest4j.AssertionFailedError"), ("TEST_FAILURE", "_pytest.outcomes.Failed"),
     (NO, "TimeoutError"), (NO, "selenium.common.exceptions.TimeoutException"), (NO, "RuntimeError"), (NO, "OSError"),
     (NO, "NotAnOutOfMemoryErrorAtAll"), (NO, "HardwareError"), (NO, "JobFailed"), (NO, ""), (NO, None),
+    (NO, "Failed"), (NO, "Job Failed"), ("WORKER_CRASHED", "OOMKilled"), ("WORKER_CRASHED", "OOMKilling"),
+    ("WORKER_CRASHED", "SIGSEGV"), ("WORKER_CRASHED", "NodeNotReady"),
 ]  # fmt: skip
 
 
@@ -199,6 +221,17 @@ def test_the_type_decides(category: str, type_: str | None) -> None:
 def test_an_assertion_with_a_traceback_needs_a_test_in_it(category: str, frame: str) -> None:
     traceback = f"Traceback (most recent call last):\n  {frame}\n    assert lock\nAssertionError: connection refused"
     assert derived_category("AssertionError", "connection refused", traceback).name == category
+
+
+def test_failed_alone_is_no_assertion() -> None:
+    """It is the reason of Kubernetes' events, too."""
+    in_test = 'File "/srv/tests/test_api.py", line 3, in test_x\n  File "/x/_pytest/outcomes.py", line 178, in fail'
+    elsewhere = 'File "/srv/app/worker.py", line 3, in run'
+    assert derived_category("Failed", "the answer is late", in_test).name == "TEST_FAILURE"
+    assert derived_category("Failed", "the answer is late", elsewhere) == UNKNOWN
+    assert derived_category("Failed", "write /x: no space left on device", elsewhere).name == "RESOURCE_EXHAUSTED"
+    assert derived_category("RuntimeError", "Failed: the answer is late", in_test).name == "TEST_FAILURE"
+    assert derived_category("RuntimeError", "Failed: connection refused", elsewhere).name == "NETWORK_CONNECTION"
 
 
 @pytest.mark.parametrize("code", [13, 31, 43, 45, 63, 68, 69, 92, 94, 109, 144, 154])

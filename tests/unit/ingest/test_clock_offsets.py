@@ -65,6 +65,24 @@ def test_one_right_report_ends_it() -> None:
     assert offsets.found == {}
 
 
+def test_a_time_that_needs_no_zone_ends_it_until_the_next_wrong_one() -> None:
+    offsets = ClockOffsets()
+    sent(offsets, *[-2 * HOUR] * 5)
+    offsets.note_independent("w")
+    assert offsets.found == {}
+    assert sent(offsets, -2 * HOUR, begin=10) == -2 * HOUR
+
+
+def test_a_worker_without_reports_is_forgotten() -> None:
+    """Otherwise each name of a pod that once ran in a wrong zone would be shown until the next restart."""
+    offsets = ClockOffsets()
+    sent(offsets, *[-2 * HOUR] * 5, worker="gone")
+    sent(offsets, *[HOUR] * 5, worker="here", begin=30)
+    assert offsets.named(at(24 * HOUR)) == {"gone": -7_200, "here": 3_600}
+    assert offsets.named(at(24 * HOUR + 20)) == offsets.found == {"here": 3_600}
+    assert sent(offsets, -2 * HOUR, worker="gone", begin=25 * HOUR) == -2 * HOUR
+
+
 def test_another_offset_replaces_it() -> None:
     offsets = ClockOffsets()
     sent(offsets, *[-2 * HOUR] * 5)

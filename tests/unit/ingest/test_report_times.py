@@ -34,7 +34,7 @@ def test_a_time_that_can_be_is_believed(moment: dt.datetime, spell: Any) -> None
     assert read(spell(moment)) == ReportTime(moment, moment)
 
 
-@pytest.mark.parametrize("value", [None, "", " "])
+@pytest.mark.parametrize("value", [None, "", " ", "NaT", "<NA>", "N/A"])
 @pytest.mark.parametrize("importing", [False, True])
 def test_an_absent_time_is_the_receipt_without_a_warning(value: str | None, importing: bool) -> None:
     assert read(value, importing=importing) == ReportTime(NOW, NOW)
@@ -144,6 +144,30 @@ def test_a_worker_in_a_wrong_zone_is_named_with_each_of_its_errors() -> None:
     assert times.offsets.found == {"gpu-node-3": -7_200}
     right = times.of("2026-03-15T12:01:00", "gpu-node-3", NOW + 60 * SECOND)
     assert right.warnings == ()
+    assert times.offsets.found == {}
+
+
+@pytest.mark.parametrize("value", ["2026-03-15", " 20260315 ", "2026-W11-7"])
+def test_the_day_of_the_receipt_does_not_make_an_error_hours_old(value: str) -> None:
+    found = read(value)
+    assert (found.moment, found.said, found.reported_at) == (NOW, NOW - 12 * 3_600 * SECOND, value)
+    assert "is a day without a time: the error counts at its receipt. Send the time" in found.warnings[0]
+    assert read(value, importing=True).moment == NOW - 12 * 3_600 * SECOND
+
+
+def test_an_earlier_day_is_its_midnight() -> None:
+    assert read("2026-03-14") == ReportTime(NOW - 36 * 3_600 * SECOND, NOW - 36 * 3_600 * SECOND)
+    assert read("1773576000") == ReportTime(NOW, NOW)  # as long as a date, but epoch seconds
+
+
+@pytest.mark.parametrize("value", ["2026-03-15T12:00:09Z", "2026-03-15T13:00:09+01:00", 1_773_576_009, None])
+def test_a_worker_that_sends_the_offset_is_not_named_any_more(value: Any) -> None:
+    times = ReportTimes(dt.UTC)
+    for n in range(8):
+        times.of(f"2026-03-15T10:00:{n:02}", "w", NOW + n * SECOND)
+    times.of("2026-03-15T12:00:09Z", "another", NOW + 9 * SECOND)
+    assert times.offsets.found == {"w": -7_200}
+    times.of(value, "w", NOW + 9 * SECOND)
     assert times.offsets.found == {}
 
 
