@@ -18,6 +18,8 @@ from exporter.store.assignments import Assignments, recorded
 from exporter.store.decide import decide
 from exporter.store.decisions import Decided, Merge, Split, Undo
 from exporter.store.projection import Projection
+from exporter.store.queries import FindOutcome
+from exporter.store.read_errors import find_outcome
 from exporter.store.sql import named
 
 pytestmark = pytest.mark.dashboard
@@ -162,6 +164,15 @@ def test_another_version_of_the_rules_computes_all_ids_again(store: Store, monke
     monkeypatch.setattr(assignments, "VERSION", assignment.VERSION + 1)
     Assignments(store.database).open()
     assert set(store.ids().values()) == {before}
+
+
+def test_a_repeat_with_a_time_that_is_not_believed_gets_the_pattern_id_of_the_first(store: Store) -> None:
+    store.append([event(fingerprint="a" * 16, pattern_id="F", event_id="e", worker_id="w", reported_at="0001")])
+    store.catch_up()
+    query = FindOutcome(worker_id="w", event_id="e", timestamp=dt.datetime(1, 1, 1, tzinfo=dt.UTC), reported_at="0001")
+    found = store.database.read(lambda cursor: find_outcome(cursor, query))
+    assert found is not None
+    assert found.pattern_id == "F"
 
 
 def test_a_scope_with_too_many_templates_is_named_once(
