@@ -54,7 +54,8 @@ def grouped(texts: Mapping[str, str]) -> dict[str, Family]:
     found = families({texts[fingerprint] for fingerprint in chosen})
     result = {fingerprint: found[texts[fingerprint]] for fingerprint in chosen if texts[fingerprint] in found}
     if len(texts) > len(chosen):
-        result |= fitting({one: text for one, text in texts.items() if one not in set(chosen)}, found.values())
+        looked_at = set(chosen)
+        result |= fitting({one: text for one, text in texts.items() if one not in looked_at}, found.values())
     return result
 
 
