@@ -174,7 +174,7 @@ def _family(members: list[str], current: Mapping[str, _Text], pieces: Pieces) ->
 
 
 def _fits(template: str, family: Family) -> bool:
-    fixed = _fixed(family)
+    fixed = fixed_texts(family)
     values = _align(template, fixed)
     return values is not None and all(
         is_free(value, Meaning.NAME_TOO) and (before[-1:] in _OPENING or not any(map(str.isspace, value)))
@@ -183,8 +183,9 @@ def _fits(template: str, family: Family) -> bool:
 
 
 @lru_cache(4_096)
-def _fixed(family: Family) -> tuple[str, ...]:
-    """Returns the texts between the variable places of a family. A `<*>` that all members have is part of them."""
+def fixed_texts(family: Family) -> tuple[str, ...]:
+    """Returns the texts between the variable places of a family. A `<*>` that all members have is part of them. They
+    decide alone which templates fit the family; its `template` does not tell the two kinds of `<*>` apart."""
     parts = family.template.split(_STAR)
     aligned = (_align(member, parts) for member in family.members)
     seen = [values for values in aligned if values is not None]

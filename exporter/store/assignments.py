@@ -27,7 +27,7 @@ from exporter.patterns.assignment import (
     grouped,
     newcomer,
 )
-from exporter.patterns.families import Family, representatives
+from exporter.patterns.families import Family, fixed_texts, representatives
 from exporter.store.database import Database
 from exporter.store.sql import named
 
@@ -104,13 +104,13 @@ class Assignments:
         base_of: dict[str, str] = {}
         families: dict[str, tuple[str, Family]] = {}
         texts = self._texts("texts", before, scopes=scopes, limit=MAX_TEMPLATES)
-        known: dict[str, set[str]] = {scope: set() for scope in scopes}
-        for scope, template in self._rows("families_of", scopes=scopes):
-            known[scope].add(template)
+        known: dict[str, set[tuple[str, ...]]] = {scope: set() for scope in scopes}
+        for scope, family in self._rows("families_of", scopes=scopes):
+            known[scope].add(fixed_texts(_family(family)))
         for scope, some in texts.items():
             found = grouped(some)
             by_template = {family.template: family for family in found.values()}
-            has_changed = set(by_template) != known[scope]
+            has_changed = {fixed_texts(family) for family in by_template.values()} != known[scope]
             if len(some) > MAX_TEMPLATES:
                 self._say_large(scope)
                 if has_changed:

@@ -12,7 +12,7 @@ from events import event
 from projected import Projected
 
 from exporter.patterns import assignment
-from exporter.patterns.families import Family
+from exporter.patterns.families import Family, family_of
 from exporter.store import StoreError, assignments, projection
 from exporter.store.assignments import Assignments, recorded
 from exporter.store.decide import decide
@@ -164,6 +164,24 @@ def test_another_version_of_the_rules_computes_all_ids_again(store: Store, monke
     monkeypatch.setattr(assignments, "VERSION", assignment.VERSION + 1)
     Assignments(store.database).open()
     assert set(store.ids().values()) == {before}
+
+
+def test_another_place_that_varies_counts_though_the_text_of_the_family_stays(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`<*>` from masking and `<*>` for a variable look the same in the family's text."""
+    for module in (assignment, assignments):
+        monkeypatch.setattr(module, "MAX_TEMPLATES", 6)
+    text = "Cannot log in user {} from {}"
+    store.see(*[(f"b{number:015x}", Template("T", text.format(name, "<*>"))) for number, name in enumerate(NAMES[:6])])
+    store.see(("f" * 16, Template("T", text.format("zoe", "nowhere"))))
+    assert store.ids()["f" * 16] == "f" * 16
+    (known,) = store.assignments.take_changes().families["T"]
+    store.see(("a" * 16, Template("T", text.format(NAMES[0], "somewhere"))))
+    assert store.ids() == store.expected()
+    assert store.ids()["f" * 16] == known.pattern_id
+    (family,) = [one.family for one in store.assignments.take_changes().families["T"]]
+    assert family_of(text.format("zoe", "nowhere"), [family]), "the HTTP process must know, too"
 
 
 def test_a_repeat_with_a_time_that_is_not_believed_gets_the_pattern_id_of_the_first(store: Store) -> None:
