@@ -114,8 +114,9 @@ class Assignments:
             if len(some) > MAX_TEMPLATES:
                 self._say_large(scope)
                 if has_changed:
-                    others = self._texts("all_texts", before, scope=scope)[scope]
-                    found = fitting(others, by_template.values()) | found
+                    everything = self._texts("all_texts", before, scope=scope)[scope]
+                    others = {one: text for one, text in everything.items() if one not in some}
+                    found |= fitting(others, by_template.values())
                     some |= others
             if has_changed:
                 changes.scopes.add(scope)

@@ -184,6 +184,19 @@ def test_another_place_that_varies_counts_though_the_text_of_the_family_stays(
     assert family_of(text.format("zoe", "nowhere"), [family]), "the HTTP process must know, too"
 
 
+def test_a_template_in_which_families_are_looked_for_joins_none_that_it_only_fits(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (assignment, assignments):
+        monkeypatch.setattr(module, "MAX_TEMPLATES", 7)
+    text = "Cannot log in user {} from {}"
+    names = ["al,bo", *NAMES[:7]]  # `al,bo` is no single word, but a possible value
+    store.see(*[(f"b{number:015x}", Template("T", text.format(name, "<*>"))) for number, name in enumerate(names)])
+    store.see(("a" * 16, Template("T", text.format(NAMES[0], "somewhere"))))
+    assert store.ids() == store.expected()
+    assert store.ids()["b" + "0" * 15] == "b" + "0" * 15
+
+
 def test_a_repeat_with_a_time_that_is_not_believed_gets_the_pattern_id_of_the_first(store: Store) -> None:
     store.append([event(fingerprint="a" * 16, pattern_id="F", event_id="e", worker_id="w", reported_at="0001")])
     store.catch_up()
