@@ -48,18 +48,15 @@ class Assignments:
         self._families: dict[str, list[KnownFamily]] = {}
         self._large: set[str] = set()  # scopes with more than `MAX_TEMPLATES` templates
 
-    def open(self) -> None:
-        """Computes all ids again if another version of the rules made them. Raises `StoreError`."""
-        ((version,),) = self._rows("assignment_version")
-        if version != VERSION:
-            self._database.transact(lambda: self._run("start_again", version=VERSION))
-        self.refresh()
-
     def refresh(self) -> None:
-        """Gives the templates without an id one, and computes the families of their scopes. Raises `StoreError`."""
+        """Gives the templates without an id one, and computes the families of their scopes; computes all ids again if
+        another version of the rules made them. Raises `StoreError`."""
         changes = _Changes()
 
         def write() -> None:
+            ((version,),) = self._rows("assignment_version")
+            if version != VERSION:
+                self._run("start_again", version=VERSION)
             pending = {scope for (scope,) in self._rows("pending")}
             if None in pending:
                 self._run("adopt_old")

@@ -35,7 +35,7 @@ class Store(Projected):
         super().__init__(path)
         self.assignments = Assignments(self.database)
         self.projection = Projection(self.database, self.log, self.assignments)
-        self.assignments.open()
+        self.assignments.refresh()
         self.known: dict[str, Template] = {}
 
     def see(self, *templates: tuple[str, Template]) -> None:
@@ -98,7 +98,7 @@ def test_the_table_is_what_the_pure_function_says(store: Store, seed: int, monke
             store.assignments.take_changes()
             store.assignments = Assignments(store.database)
             store.projection = Projection(store.database, store.log, store.assignments)
-            store.assignments.open()
+            store.assignments.refresh()
             told = store.ids()
         told |= dict(store.assignments.take_changes().ids)
         assert store.ids() == store.expected()
@@ -112,7 +112,7 @@ def test_a_crash_before_the_families_were_computed_heals_at_the_next_start(store
     store.see(*[(f"{number:016x}", Template("T", SHAPES[0].format(name))) for number, name in enumerate(NAMES)])
     assert store.ids() == {}
     again = Assignments(store.database)
-    again.open()
+    again.refresh()
     assert store.ids() == store.expected()
     assert len(set(store.ids().values())) == 1
     assert [one.family.template for one in again.take_changes().families["T"]] == [SHAPES[0].format("<*>")]
@@ -159,10 +159,10 @@ def test_another_version_of_the_rules_computes_all_ids_again(store: Store, monke
     store.see(*[(f"{number:016x}", Template("T", SHAPES[0].format(name))) for number, name in enumerate(NAMES)])
     (before,) = set(store.ids().values())
     store.database.db.execute("UPDATE assignments SET pattern_id = 'x', base_id = 'x'")
-    Assignments(store.database).open()
+    Assignments(store.database).refresh()
     assert set(store.ids().values()) == {"x"}, "the same version trusts the table"
     monkeypatch.setattr(assignments, "VERSION", assignment.VERSION + 1)
-    Assignments(store.database).open()
+    Assignments(store.database).refresh()
     assert set(store.ids().values()) == {before}
 
 
