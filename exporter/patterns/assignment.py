@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from hashlib import blake2b
 from typing import Final, Literal, NamedTuple
 
-from exporter.patterns.families import Family, families, family_of, representatives
+from exporter.patterns.families import Family, KnownFamilies, families, representatives
 
 VERSION: Final = 1  # increase it with every change of the families or of this module that alters an id
 MAX_TEMPLATES: Final = 2_000  # of a scope that families are looked for in: those with the smallest fingerprints
@@ -62,7 +62,8 @@ def grouped(texts: Mapping[str, str]) -> dict[str, Family]:
 def fitting(texts: Mapping[str, str], known: Iterable[Family]) -> dict[str, Family]:
     """Returns for each fingerprint the family of `known` that its template fits; it is left out if there is none."""
     small = {representatives(family): family for family in {family.template: family for family in known}.values()}
-    found = {fingerprint: family_of(text, small) for fingerprint, text in texts.items()}
+    family_of = KnownFamilies(small).family_of
+    found = {fingerprint: family_of(text) for fingerprint, text in texts.items()}
     return {fingerprint: small[family] for fingerprint, family in found.items() if family is not None}
 
 

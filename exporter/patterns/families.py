@@ -64,18 +64,29 @@ def families(templates: Collection[str]) -> dict[str, Family]:
     return found
 
 
-def family_of(template: str, known: Iterable[Family]) -> Family | None:
-    """Returns the family whose fixed words a template has, with a possible value at each place, else None.
+class KnownFamilies:
+    """Families that templates are compared with. Most of them begin with another word than the template: these are not
+    looked at, because a scope may have hundreds of families."""
 
-    Of several, it is the one with the fewest places, then the first by its template.
-    """
-    fitting = [family for family in known if _fits(template, family)]
-    return min(fitting, key=lambda family: (len(family.values), family.template), default=None)
+    def __init__(self, known: Iterable[Family]) -> None:
+        self._by_word: dict[str, list[Family]] = defaultdict(list)  # "": the first word is not fixed, or not to its end
+        for family in known:
+            word, blank, _ = fixed_texts(family)[0].partition(" ")
+            self._by_word[word if blank else ""].append(family)
+
+    def family_of(self, template: str) -> Family | None:
+        """Returns the family whose fixed words a template has, with a possible value at each place, else None.
+
+        Of several, it is the one with the fewest places, then the first by its template.
+        """
+        words = {template.partition(" ")[0], ""}
+        fitting = [one for word in words for one in self._by_word.get(word, ()) if _fits(template, one)]
+        return min(fitting, key=lambda family: (len(family.values), family.template), default=None)
 
 
 def representatives(family: Family) -> Family:
-    """Returns the family with only so many members as `family_of` needs: it gives the same answers for both. A family
-    may have thousands of members."""
+    """Returns the family with only so many members as `KnownFamilies` needs: it gives the same answers for both. A
+    family may have thousands of members."""
     fixed = family.template.split(_STAR)
     missing = set(range(len(fixed) - 1))
     kept: list[str] = []

@@ -12,7 +12,7 @@ from events import event
 from projected import Projected
 
 from exporter.patterns import assignment
-from exporter.patterns.families import Family, family_of
+from exporter.patterns.families import Family, KnownFamilies
 from exporter.store import StoreError, assignments, projection
 from exporter.store.assignments import Assignments, recorded
 from exporter.store.decide import decide
@@ -181,7 +181,7 @@ def test_another_place_that_varies_counts_though_the_text_of_the_family_stays(
     assert store.ids() == store.expected()
     assert store.ids()["f" * 16] == known.pattern_id
     (family,) = [one.family for one in store.assignments.take_changes().families["T"]]
-    assert family_of(text.format("zoe", "nowhere"), [family]), "the HTTP process must know, too"
+    assert KnownFamilies([family]).family_of(text.format("zoe", "nowhere")), "the HTTP process must know, too"
 
 
 def test_a_template_in_which_families_are_looked_for_joins_none_that_it_only_fits(
