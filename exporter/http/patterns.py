@@ -58,5 +58,5 @@ async def _body(request: web.Request, kind: type[T]) -> T:
         found = _WRONG_FIELD.search(str(error)) or _MISSING_FIELD.search(str(error))
         field = found[1] if found else ""
         raise ApiError(400, f"{field}: {error}" if field else str(error), field=field) from None
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ApiError(400, f"the body is not JSON: {error}") from None

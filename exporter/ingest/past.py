@@ -29,7 +29,7 @@ class Past(Struct):
 
 
 class KnownFamily(NamedTuple):
-    """A family, with as many members as `family_of` needs, and the pattern id of the fingerprints that fit it."""
+    """A family, with as many members as `KnownFamilies` needs, and the pattern id of the fingerprints that fit it."""
 
     family: Family
     pattern_id: str

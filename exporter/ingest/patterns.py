@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from exporter.ingest.past import Past, Reassigned
 from exporter.patterns import version_1
-from exporter.patterns.families import Family, family_of
+from exporter.patterns.families import Family, KnownFamilies
 from exporter.patterns.fingerprint import Pattern
 
 
@@ -30,7 +30,8 @@ class PatternIds:
     def __init__(self, past: Past) -> None:
         self.ids = {fingerprint: fingerprint for fingerprint in past.known_patterns}
         self._old = set(past.old_patterns)
-        self._families: dict[str, dict[Family, str]] = {}  # scope → family → pattern id
+        # scope → its families, and the pattern id of each
+        self._families: dict[str, tuple[KnownFamilies, dict[Family, str]]] = {}
         self.reassign(past.assigned)
 
     def admit(self, pattern: Pattern, type_: str, message: str, traceback: str | None) -> Admitted:
@@ -39,9 +40,9 @@ class PatternIds:
         alias = version_1.fingerprint(type_, message, traceback) if self._old else None
         if alias not in self._old:
             alias = None
-        known = self._families.get(pattern.scope)
-        family = family_of(pattern.text, known) if known else None
-        pattern_id = self.ids[fingerprint] = known[family] if known and family else fingerprint
+        known, ids = self._families.get(pattern.scope, (None, {}))
+        family = known.family_of(pattern.text) if known else None
+        pattern_id = self.ids[fingerprint] = ids[family] if family else fingerprint
         return Admitted(pattern_id, family is None and alias is None, alias)
 
     def forget(self, fingerprint: str) -> None:
@@ -62,7 +63,9 @@ class PatternIds:
             if old != pattern_id:
                 successors.setdefault(old, Counter())[pattern_id] += 1
             self.ids[fingerprint] = pattern_id
-        self._families |= {scope: dict(families) for scope, families in changed.families.items()}
+        for scope, families in changed.families.items():
+            by_family = dict(families)
+            self._families[scope] = KnownFamilies(by_family), by_family
         if not successors:
             return {}
         in_use = set(self.ids.values())

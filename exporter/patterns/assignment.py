@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from hashlib import blake2b
 from typing import Final, Literal, NamedTuple
 
-from exporter.patterns.families import Family, families, family_of, representatives
+from exporter.patterns.families import Family, KnownFamilies, families, representatives
 
 VERSION: Final = 1  # increase it with every change of the families or of this module that alters an id
 MAX_TEMPLATES: Final = 2_000  # of a scope from which families are formed: those with the smallest fingerprints
@@ -56,7 +56,8 @@ def grouped(texts: Mapping[str, str]) -> dict[str, Family]:
     found = families({texts[fingerprint] for fingerprint in chosen})
     result = {fingerprint: found[texts[fingerprint]] for fingerprint in chosen if texts[fingerprint] in found}
     if len(texts) > len(chosen):
-        result |= fitting({one: text for one, text in texts.items() if one not in set(chosen)}, found.values())
+        looked_at = set(chosen)
+        result |= fitting({one: text for one, text in texts.items() if one not in looked_at}, found.values())
     return result
 
 
@@ -64,7 +65,8 @@ def fitting(texts: Mapping[str, str], known: Iterable[Family]) -> dict[str, Fami
     """Returns the family of `known` that the template of each fingerprint fits. A fingerprint whose template fits none
     is left out. `texts` maps fingerprints to templates."""
     small = {representatives(family): family for family in {family.template: family for family in known}.values()}
-    found = {fingerprint: family_of(text, small) for fingerprint, text in texts.items()}
+    family_of = KnownFamilies(small).family_of
+    found = {fingerprint: family_of(text) for fingerprint, text in texts.items()}
     return {fingerprint: small[family] for fingerprint, family in found.items() if family is not None}
 
 

@@ -64,18 +64,29 @@ def families(templates: Collection[str]) -> dict[str, Family]:
     return found
 
 
-def family_of(template: str, known: Iterable[Family]) -> Family | None:
-    """Returns the family of `known` that a template fits, None if there is none. A template fits if it has the fixed
-    texts of the family, with a possible value at each place.
+class KnownFamilies:
+    """Families that templates are compared with, indexed by their first word: a scope may have hundreds of families, of
+    which most begin with another word than the template."""
 
-    If it fits several, the family with the fewest places is returned, among these the first by its template.
-    """
-    fitting = [family for family in known if _fits(template, family)]
-    return min(fitting, key=lambda family: (len(family.values), family.template), default=None)
+    def __init__(self, known: Iterable[Family]) -> None:
+        self._by_word: dict[str, list[Family]] = defaultdict(list)  # "": the first word is variable, or a part of it
+        for family in known:
+            word, blank, _ = fixed_texts(family)[0].partition(" ")
+            self._by_word[word if blank else ""].append(family)
+
+    def family_of(self, template: str) -> Family | None:
+        """Returns the family that a template fits, None if there is none. A template fits if it has the fixed texts of
+        the family, with a possible value at each place.
+
+        If it fits several, the family with the fewest places is returned, among these the first by its template.
+        """
+        words = {template.partition(" ")[0], ""}
+        fitting = [one for word in words for one in self._by_word.get(word, ()) if _fits(template, one)]
+        return min(fitting, key=lambda family: (len(family.values), family.template), default=None)
 
 
 def representatives(family: Family) -> Family:
-    """Returns the family with only those members that `family_of` needs, which gives the same answers for both. A
+    """Returns the family with only those members that `KnownFamilies` needs, which gives the same answers for both. A
     family may have thousands of members."""
     fixed = family.template.split(_STAR)
     missing = set(range(len(fixed) - 1))
@@ -176,7 +187,7 @@ def _family(members: list[str], current: Mapping[str, _Text], pieces: Pieces) ->
 
 
 def _fits(template: str, family: Family) -> bool:
-    fixed = _fixed(family)
+    fixed = fixed_texts(family)
     values = _align(template, fixed)
     return values is not None and all(
         is_free(value, Meaning.NAME_TOO) and (before[-1:] in _OPENING or not any(map(str.isspace, value)))
@@ -185,9 +196,10 @@ def _fits(template: str, family: Family) -> bool:
 
 
 @lru_cache(4_096)
-def _fixed(family: Family) -> tuple[str, ...]:
+def fixed_texts(family: Family) -> tuple[str, ...]:
     """Returns the texts between the variable places of a family. They include a `<*>` that all members have, because
-    masking made it."""
+    masking made it. They alone decide which templates fit the family; its `template` does not tell the two kinds of
+    `<*>` apart."""
     parts = family.template.split(_STAR)
     aligned = (_align(member, parts) for member in family.members)
     seen = [values for values in aligned if values is not None]

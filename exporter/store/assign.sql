@@ -29,7 +29,7 @@ FROM patterns p LEFT JOIN assignments a USING (fingerprint)
 WHERE p.scope = $scope GROUP BY p.scope, p.fingerprint;
 
 -- name: families_of
-SELECT scope, template FROM families WHERE scope IN (SELECT unnest($scopes));
+SELECT scope, family FROM families WHERE scope IN (SELECT unnest($scopes));
 
 -- name: forget_families
 DELETE FROM families WHERE scope IN (SELECT unnest($scopes));

@@ -28,7 +28,7 @@ from exporter.patterns.assignment import (
     grouped,
     newcomer,
 )
-from exporter.patterns.families import Family, representatives
+from exporter.patterns.families import Family, fixed_texts, representatives
 from exporter.store.database import Database
 from exporter.store.sql import named
 
@@ -50,19 +50,15 @@ class Assignments:
         self._families: dict[str, list[KnownFamily]] = {}
         self._large: set[str] = set()  # scopes with more than `MAX_TEMPLATES` templates
 
-    def open(self) -> None:
-        """Computes missing ids, or all ids if another version of the rules made them. Raises `StoreError`."""
-        ((version,),) = self._rows("assignment_version")
-        if version != VERSION:
-            self._database.transact(lambda: self._run("start_again", version=VERSION))
-        self.refresh()
-
     def refresh(self) -> None:
-        """Gives an id to each template without one, and computes the families of its scope again. Raises
-        `StoreError`."""
+        """Gives an id to each template without one, and computes the families of its scope again. If another version of
+        the rules made the ids, computes all of them again. Raises `StoreError`."""
         changes = _Changes()
 
         def write() -> None:
+            ((version,),) = self._rows("assignment_version")
+            if version != VERSION:
+                self._run("start_again", version=VERSION)
             pending = {scope for (scope,) in self._rows("pending")}
             if None in pending:
                 self._run("adopt_old")
@@ -107,18 +103,19 @@ class Assignments:
         base_of: dict[str, str] = {}
         families: dict[str, tuple[str, Family]] = {}
         texts = self._texts("texts", before, scopes=scopes, limit=MAX_TEMPLATES)
-        known: dict[str, set[str]] = {scope: set() for scope in scopes}
-        for scope, template in self._rows("families_of", scopes=scopes):
-            known[scope].add(template)
+        known: dict[str, set[tuple[str, ...]]] = {scope: set() for scope in scopes}
+        for scope, family in self._rows("families_of", scopes=scopes):
+            known[scope].add(fixed_texts(_family(family)))
         for scope, templates in texts.items():
             found = grouped(templates)
             by_template = {family.template: family for family in found.values()}
-            has_changed = set(by_template) != known[scope]
+            has_changed = {fixed_texts(family) for family in by_template.values()} != known[scope]
             if len(templates) > MAX_TEMPLATES:
                 self._warn_large(scope)
                 if has_changed:
-                    others = self._texts("all_texts", before, scope=scope)[scope]
-                    found = fitting(others, by_template.values()) | found
+                    everything = self._texts("all_texts", before, scope=scope)[scope]
+                    others = {one: text for one, text in everything.items() if one not in templates}
+                    found |= fitting(others, by_template.values())
                     templates |= others
             if has_changed:
                 changes.scopes.add(scope)

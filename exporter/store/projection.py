@@ -39,7 +39,7 @@ class Projection:
         self._database = database
         self._log = log
         self._assignments = assignments
-        self._unassigned = False  # templates were inserted that may lack a pattern id
+        self._unassigned = True  # templates may lack a pattern id: new ones, and what an earlier process left
         self._assign_after = 0.0  # monotonic time
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="store-projection", daemon=True)

@@ -140,7 +140,8 @@ WHERE timestamp = $timestamp AND event_id = $event_id AND worker_id = $worker_id
 
 -- name: find_outcome_reported
 -- The same for a timestamp that was not believed: the first counts at its receipt.
-SELECT id, event_id, severity, reasons, fingerprint, fingerprint AS pattern_id, coalesce(warnings, '[]') AS warnings
+SELECT id, event_id, severity, reasons, fingerprint, coalesce(accepted_pattern_id, fingerprint) AS pattern_id,
+       coalesce(warnings, '[]') AS warnings
 FROM errors
 WHERE reported_at = $reported_at AND event_id = $event_id AND worker_id = $worker_id LIMIT 1;
 

@@ -165,9 +165,9 @@ class Server:
             )
         self._projection = Projection(self._database, self._log, self._assignments)
         self._write(_WRITE["bind"], {"identity": identity})
-        with self._database.writing:
-            self._assignments.open()
         self._projection.catch_up()
+        with self._database.writing:
+            self._projection.assign()
         self._write(_WRITE["compact"])
         self._assignments.take_changes()  # the state has them
         loaded = msgspec.msgpack.encode(state.load_state(self._database, self._settings.recurrence_times))

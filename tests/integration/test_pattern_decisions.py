@@ -105,6 +105,11 @@ async def test_what_cannot_be_decided_is_refused(service: InProcess) -> None:
     ]  # fmt: skip
     for path, body, status, field in refused:
         assert (await post(service, path, body, status))["field"] == field, path
+    for body in (b'{"into": "\xff"}', b'{"into": "\\ud800"}', b"{", b"\xff"):
+        answer = await service.client.post(
+            f"/api/patterns/{a}/merge", data=body, headers={"Content-Type": "application/json"}
+        )
+        assert answer.status == 400, body
     await post(service, f"{a}/merge", {"into": b})
     assert (await post(service, f"{b}/merge", {"into": a}, 400))["field"] == "into", "no cycle: they are one already"
     await post(service, "decisions/1/undo")

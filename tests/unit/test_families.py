@@ -7,7 +7,16 @@ import time
 
 import pytest
 
-from exporter.patterns.families import MAX_PIECES, MAX_VALUES, Family, families, family_of, representatives, why_apart
+from exporter.patterns import families as module
+from exporter.patterns.families import (
+    MAX_PIECES,
+    MAX_VALUES,
+    Family,
+    KnownFamilies,
+    families,
+    representatives,
+    why_apart,
+)
 
 pytestmark = pytest.mark.dashboard
 
@@ -201,14 +210,14 @@ def test_a_family_needs_few_members_to_judge_new_templates() -> None:
     small = representatives(family)
     assert len(small.members) < len(family.members)
     for text in ("login of zoe on <*> by zoe", "login of zoe on gw by zoe", "login of lost on <*> by zoe"):
-        assert (family_of(text, [family]) is None) == (family_of(text, [small]) is None)
+        assert (KnownFamilies([family]).family_of(text) is None) == (KnownFamilies([small]).family_of(text) is None)
 
 
 def test_a_new_template_fits_a_family_by_its_fixed_words() -> None:
     family = families([f"Cannot log in user {user} from <*>" for user in USERS])["Cannot log in user bob from <*>"]
-    assert family_of("Cannot log in user zoe from <*>", [family]) == family
+    assert KnownFamilies([family]).family_of("Cannot log in user zoe from <*>") == family
     for other in ("user failed from <*>", "user zoe from home", "user from <*>", "user zoe kay from <*>"):
-        assert family_of(f"Cannot log in {other}", [family]) is None
+        assert KnownFamilies([family]).family_of(f"Cannot log in {other}") is None
 
 
 @pytest.mark.parametrize(
@@ -268,8 +277,8 @@ def test_a_family_of_many_places_is_compared_in_little_time() -> None:
     places = 60
     family = Family(", ".join(["<*>"] * places) + " end", (", ".join("a" * places) + " end",), (("a",),) * places, "")
     began = time.process_time()
-    assert family_of(", " * 2_000, [family]) is None
-    assert family_of(", ".join("b" * places) + " end", [family]) == family
+    assert KnownFamilies([family]).family_of(", " * 2_000) is None
+    assert KnownFamilies([family]).family_of(", ".join("b" * places) + " end") == family
     assert time.process_time() - began < 0.5
 
 
@@ -277,7 +286,7 @@ def test_odd_texts_are_no_problem() -> None:
     odd = ["", " ", "<*>", "\0", "((((", "'", '"a', "=", "a=", "é ü", "a\nb", "x " * MAX_PIECES, "<num>…", "\ud800"]
     families(odd)
     for text in odd:
-        family_of(text, [])
+        KnownFamilies([]).family_of(text)
         why_apart(text, odd[0])
 
 
@@ -310,3 +319,22 @@ def test_time_grows_linearly() -> None:
         return min(times)
 
     assert cost(2_000) < 10 * cost(500)
+
+
+def test_only_families_with_the_same_first_word_are_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    def family(template: str) -> Family:
+        places = template.count("<*>")
+        members = tuple(template.replace("<*>", name) for name in ("alice", "bob"))
+        return Family(template, members, (("alice", "bob"),) * places, "")
+
+    known = [family(f"{word} <*> is away") for word in ("user", "host", "disk")]
+    known += [family("<*> user is away"), family("use<*> is away now"), family("user <*> is <*>")]
+    index = KnownFamilies(known)
+    for text in ("user carol is away", "host carol is away", "carol user is away", "user is away now", "user", "", " "):
+        one_by_one = [found for one in known if (found := KnownFamilies([one]).family_of(text))]
+        assert index.family_of(text) == min(one_by_one, key=lambda one: (len(one.values), one.template), default=None)
+    compared: list[Family] = []
+    monkeypatch.setattr(module, "_fits", lambda text, one: compared.append(one))
+    assert index.family_of("disk carol is away") is None
+    assert [one.template for one in compared if one.template.startswith(("user", "host"))] == []
+    assert known[2] in compared

@@ -15,7 +15,7 @@ CREATE TABLE families (
     base_id    VARCHAR NOT NULL,
     scope      VARCHAR NOT NULL,
     template   VARCHAR NOT NULL,
-    family     VARCHAR NOT NULL,  -- JSON: members (as many as `family_of` needs), values, reason
+    family     VARCHAR NOT NULL,  -- JSON: members (as many as `KnownFamilies` needs), values, reason
     pattern_id VARCHAR
 );
 

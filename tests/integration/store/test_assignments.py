@@ -12,12 +12,14 @@ from events import event
 from projected import Projected
 
 from exporter.patterns import assignment
-from exporter.patterns.families import Family
+from exporter.patterns.families import Family, KnownFamilies
 from exporter.store import StoreError, assignments, projection
 from exporter.store.assignments import Assignments, recorded
 from exporter.store.decide import decide
 from exporter.store.decisions import Decided, Merge, Split, Undo
 from exporter.store.projection import Projection
+from exporter.store.queries import FindOutcome
+from exporter.store.read_errors import find_outcome
 from exporter.store.sql import named
 
 pytestmark = pytest.mark.dashboard
@@ -33,7 +35,7 @@ class Store(Projected):
         super().__init__(path)
         self.assignments = Assignments(self.database)
         self.projection = Projection(self.database, self.log, self.assignments)
-        self.assignments.open()
+        self.assignments.refresh()
         self.known: dict[str, Template] = {}
 
     def see(self, *templates: tuple[str, Template]) -> None:
@@ -96,7 +98,7 @@ def test_the_table_is_what_the_pure_function_says(store: Store, seed: int, monke
             store.assignments.take_changes()
             store.assignments = Assignments(store.database)
             store.projection = Projection(store.database, store.log, store.assignments)
-            store.assignments.open()
+            store.assignments.refresh()
             told = store.ids()
         told |= dict(store.assignments.take_changes().ids)
         assert store.ids() == store.expected()
@@ -110,7 +112,7 @@ def test_a_crash_before_the_families_were_computed_heals_at_the_next_start(store
     store.see(*[(f"{number:016x}", Template("T", SHAPES[0].format(name))) for number, name in enumerate(NAMES)])
     assert store.ids() == {}
     again = Assignments(store.database)
-    again.open()
+    again.refresh()
     assert store.ids() == store.expected()
     assert len(set(store.ids().values())) == 1
     assert [one.family.template for one in again.take_changes().families["T"]] == [SHAPES[0].format("<*>")]
@@ -157,11 +159,51 @@ def test_another_version_of_the_rules_computes_all_ids_again(store: Store, monke
     store.see(*[(f"{number:016x}", Template("T", SHAPES[0].format(name))) for number, name in enumerate(NAMES)])
     (before,) = set(store.ids().values())
     store.database.db.execute("UPDATE assignments SET pattern_id = 'x', base_id = 'x'")
-    Assignments(store.database).open()
+    Assignments(store.database).refresh()
     assert set(store.ids().values()) == {"x"}, "the same version trusts the table"
     monkeypatch.setattr(assignments, "VERSION", assignment.VERSION + 1)
-    Assignments(store.database).open()
+    Assignments(store.database).refresh()
     assert set(store.ids().values()) == {before}
+
+
+def test_another_place_that_varies_counts_though_the_text_of_the_family_stays(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`<*>` from masking and `<*>` for a variable look the same in the family's text."""
+    for module in (assignment, assignments):
+        monkeypatch.setattr(module, "MAX_TEMPLATES", 6)
+    text = "Cannot log in user {} from {}"
+    store.see(*[(f"b{number:015x}", Template("T", text.format(name, "<*>"))) for number, name in enumerate(NAMES[:6])])
+    store.see(("f" * 16, Template("T", text.format("zoe", "nowhere"))))
+    assert store.ids()["f" * 16] == "f" * 16
+    (known,) = store.assignments.take_changes().families["T"]
+    store.see(("a" * 16, Template("T", text.format(NAMES[0], "somewhere"))))
+    assert store.ids() == store.expected()
+    assert store.ids()["f" * 16] == known.pattern_id
+    (family,) = [one.family for one in store.assignments.take_changes().families["T"]]
+    assert KnownFamilies([family]).family_of(text.format("zoe", "nowhere")), "the HTTP process must know, too"
+
+
+def test_a_template_in_which_families_are_looked_for_joins_none_that_it_only_fits(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (assignment, assignments):
+        monkeypatch.setattr(module, "MAX_TEMPLATES", 7)
+    text = "Cannot log in user {} from {}"
+    names = ["al,bo", *NAMES[:7]]  # `al,bo` is no single word, but a possible value
+    store.see(*[(f"b{number:015x}", Template("T", text.format(name, "<*>"))) for number, name in enumerate(names)])
+    store.see(("a" * 16, Template("T", text.format(NAMES[0], "somewhere"))))
+    assert store.ids() == store.expected()
+    assert store.ids()["b" + "0" * 15] == "b" + "0" * 15
+
+
+def test_a_repeat_with_a_time_that_is_not_believed_gets_the_pattern_id_of_the_first(store: Store) -> None:
+    store.append([event(fingerprint="a" * 16, pattern_id="F", event_id="e", worker_id="w", reported_at="0001")])
+    store.catch_up()
+    query = FindOutcome(worker_id="w", event_id="e", timestamp=dt.datetime(1, 1, 1, tzinfo=dt.UTC), reported_at="0001")
+    found = store.database.read(lambda cursor: find_outcome(cursor, query))
+    assert found is not None
+    assert found.pattern_id == "F"
 
 
 def test_a_scope_with_too_many_templates_is_named_once(

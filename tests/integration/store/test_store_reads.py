@@ -8,10 +8,12 @@ from pathlib import Path
 import duckdb
 import pytest
 from conftest import eventually
+from events import append, event
 from store_process import Started
 
-from exporter.store import StoreError
+from exporter.store import StoreError, assignments
 from exporter.store import server as module
+from exporter.store.client import StoreClient
 from exporter.store.parameters import Filters
 from exporter.store.queries import ListErrors
 
@@ -63,3 +65,24 @@ async def test_a_read_that_fails_is_an_error_of_its_own(
     assert await threaded.count() == 0
     assert threaded.client.restarts == 0
     assert "a read request failed" in caplog.text
+
+
+async def test_a_bug_in_the_rules_of_families_keeps_no_service_from_starting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fails(texts: object) -> object:
+        raise ValueError("a bug")
+
+    monkeypatch.setattr(assignments, "grouped", fails)
+    store = Started(tmp_path / "errors.duckdb", process=False)
+    append(store.log, [event(1, is_new_fingerprint=True, scope="S")])
+    try:
+        for client in (store.client, StoreClient(store.client._settings, store.log, process=False)):
+            store.client = client
+            await store.start()
+            assert await store.count() == 1
+            await client.close()
+        assert caplog.text.count("could not be computed") == 2
+    finally:
+        await store.client.close()
+        store.log.close()

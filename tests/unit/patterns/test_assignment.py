@@ -1,6 +1,7 @@
 """Which pattern id a fingerprint has: families, and decisions by hand."""
 
 import random
+import time
 from collections.abc import Mapping, Sequence
 
 import pytest
@@ -158,3 +159,15 @@ def test_beyond_the_limit_templates_join_the_families_that_they_fit(monkeypatch:
     found = grouped(texts | more | {"f" * 16: "something else"})
     assert {family.template for family in found.values()} == {families(texts.values())[TEXT.format(NAMES[0])].template}
     assert set(found) == {*texts, *more}
+
+
+def test_the_time_for_templates_beyond_the_limit_is_linear() -> None:
+    """A scope may have 100,000 templates; for each, a set of 2,000 would be built."""
+    texts = {f"{number:016x}": f"{'ab'[number % 2] * (number % 50 + 1)} {number}" for number in range(3_000)}
+    more = texts | {f"f{number:015x}": f"other {number}" for number in range(20_000)}
+    took = []
+    for some in (texts, more):
+        began = time.process_time()
+        grouped(some)
+        took.append(time.process_time() - began)
+    assert took[1] < 5 * took[0] + 0.1
