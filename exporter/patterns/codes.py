@@ -46,8 +46,9 @@ class Code(NamedTuple):
 
 def number(text: str) -> str:
     """Returns a code in one spelling: status codes of Windows as `0x` and 8 hex digits, others in decimal.
-    `3221225477`, `-1073741819` and `0xC0000005` are one code. `0:9` (Slurm: exit code and signal) is unchanged."""
-    if ":" in text:
+    `3221225477`, `-1073741819` and `0xC0000005` are one code. `0:9` (Slurm: exit code and signal) and `E1101` are
+    unchanged."""
+    if ":" in text or text[0].isupper():
         return text
     value = int(text, 16) if text[:2] in ("0x", "0X") else int(text)
     if value >= 1 << 31 or value < -(1 << 16):
@@ -114,6 +115,14 @@ CODES: Final = (
         rf"(?i:exit[ _-]?(?:code|status))\b[^\d\n]{{0,60}}:\ (?P<exit_at_end_id>\d{{1,3}}){_END}\W{{0,3}}$",
         _labelled("exit code", "exit_at_end_id"),
     ),
+    # Popen returned -9
+    Code(
+        "exit_negative",
+        "letter",
+        "",
+        rf"(?i:returned){_GAP}-\d{{1,3}}{_END}",
+        _as_written,
+    ),
     # ld returned 1 exit status
     Code(
         "exit_before",
@@ -144,7 +153,7 @@ CODES: Final = (
         "errno",
         "letter",
         "errno|os",
-        rf"(?i:errno|os\ error){_GAP}(?P<errno_id>-?\d{{1,5}}){_END}",
+        rf"(?i:errno|os\ ?error){_GAP}(?P<errno_id>-?\d{{1,5}}){_END}",
         _labelled("errno", "errno_id"),
     ),
     # [WinError 5] · HRESULT: 0x80004005 · NTSTATUS = 0xc0000005
@@ -220,6 +229,14 @@ CODES: Final = (
         rf"(?i:sqlstate){_GAP}(?P<sqlstate_id>[0-9A-Z]{{5}})\b",
         lambda found: f"SQLSTATE {found['sqlstate_id']}",
     ),
+    # ERROR: 40P01: deadlock detected, as psql prints it
+    Code(
+        "sqlstate_alone",
+        "letter",
+        "",
+        r"ERROR:\s{1,2}(?P<sqlstate_alone_id>\d[0-9A-Z]{4})(?=:\s)",
+        lambda found: f"ERROR: SQLSTATE {found['sqlstate_alone_id']}",
+    ),
     # (1045, "Access denied · (406, "PRECONDITION_FAILED: a number and its text as a Python tuple
     Code("tuple", "other", "", r"""\(\d{3,4}(?=,\ ?["'])""", _as_written),
     # error TS2304: · error[E0502] · warning C4996:
@@ -240,8 +257,14 @@ CODES: Final = (
              (?P<error_id>{_CODE}){_END}(?!\ (?:of|out|times|more|seconds|ms|bytes)\b)""",
         _labelled("error", "error_id"),
     ),
-    # code: 28, kind · code=137 · with code 0xc0000005
-    Code("code", "letter", "code", rf"(?i:code){_GAP}(?P<code_id>{_CODE}){_END}", _labelled("code", "code_id")),
+    # code: 28, kind · code=137 · with code 0xc0000005 · code=E1101
+    Code(
+        "code",
+        "letter",
+        "code",
+        rf"(?i:code){_GAP}(?P<code_id>{_CODE}|[A-Z]{{1,4}}\d{{2,5}}){_END}",
+        _labelled("code", "code_id"),
+    ),
     # (503)
     Code("answer_alone", "other", "", rf"\((?=[45]){_HTTP}\)", _as_written),
     # failed: -110 at the end, as kernels write errno; -9 as the whole message
