@@ -6,7 +6,7 @@ from msgspec import UNSET, Struct, UnsetType
 
 from exporter.events.error_object import Timestamp
 from exporter.events.outcome import Outcome
-from exporter.store.results import Count
+from exporter.store.fields import Count
 
 D = TypeVar("D")
 

@@ -17,7 +17,8 @@ from exporter.events.outcome import Outcome
 from exporter.ingest.severity import Thresholds
 from exporter.store.decisions import DecisionList
 from exporter.store.parameters import Filters, Hours, Limit
-from exporter.store.results import ClockOffset, ErrorDetails, ErrorPage, Facets, Overview, PatternDetails, PatternList
+from exporter.store.pattern_results import PatternDetails, PatternList
+from exporter.store.results import ClockOffset, ErrorDetails, ErrorPage, Facets, Overview
 
 R = TypeVar("R")
 C = TypeVar("C")

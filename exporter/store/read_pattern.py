@@ -12,10 +12,7 @@ from exporter.store.compare import comparison, explanation
 from exporter.store.decide import pattern_decision
 from exporter.store.decisions import DecisionList
 from exporter.store.parameters import Filters
-from exporter.store.queries import GetPattern, ListDecisions
-from exporter.store.read_errors import newest
-from exporter.store.read_patterns import patterns
-from exporter.store.results import (
+from exporter.store.pattern_results import (
     ExplainedFrame,
     FamilyObject,
     PatternDetails,
@@ -23,6 +20,9 @@ from exporter.store.results import (
     PatternMember,
     PatternWorker,
 )
+from exporter.store.queries import GetPattern, ListDecisions
+from exporter.store.read_errors import newest
+from exporter.store.read_patterns import patterns
 from exporter.store.select import Cursor, Span, members_of, rows, structs
 
 PATTERN_ERRORS: Final = 20  # newest errors of the pattern that the answer has

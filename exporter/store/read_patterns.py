@@ -2,8 +2,8 @@
 
 import datetime as dt
 
+from exporter.store.pattern_results import Pattern, PatternList
 from exporter.store.queries import ListPatterns
-from exporter.store.results import Pattern, PatternList
 from exporter.store.select import Cursor, Row, Span, rows, texts
 
 

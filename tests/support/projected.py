@@ -13,10 +13,11 @@ from exporter.log.files import log_path
 from exporter.store import State
 from exporter.store.database import Database
 from exporter.store.parameters import Filters
+from exporter.store.pattern_results import PatternList
 from exporter.store.projection import Projection
 from exporter.store.queries import GetOverview, ListErrors, ListPatterns, Read
 from exporter.store.read import answer
-from exporter.store.results import ErrorPage, Overview, PatternList
+from exporter.store.results import ErrorPage, Overview
 from exporter.store.state import load_state
 
 

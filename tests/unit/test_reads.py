@@ -11,6 +11,7 @@ from exporter.events.event import ErrorEvent
 from exporter.ingest.severity import Thresholds
 from exporter.store.decisions import DecisionList
 from exporter.store.parameters import MAX_LIMIT, Filters
+from exporter.store.pattern_results import PatternDetails, PatternList
 from exporter.store.queries import (
     AnyRead,
     Encoded,
@@ -31,7 +32,7 @@ from exporter.store.queries import (
     result_type,
 )
 from exporter.store.read import ANSWERS
-from exporter.store.results import ErrorDetails, ErrorPage, Facets, FacetValue, Overview, PatternDetails, PatternList
+from exporter.store.results import ErrorDetails, ErrorPage, Facets, FacetValue, Overview
 
 pytestmark = pytest.mark.dashboard
 NOW = dt.datetime(2026, 11, 20, 12, 0, 30, 123456, tzinfo=dt.UTC)
