@@ -20,9 +20,9 @@ from exporter.store.decisions import Decided, Merge, Split, Undo
 from exporter.store.projection import Projection
 from exporter.store.queries import FindOutcome
 from exporter.store.read_errors import find_outcome
-from exporter.store.sql import named
 
 pytestmark = pytest.mark.dashboard
+LONG_SECONDS = projection.LONG_SECONDS
 NAMES = ["alice", "bob", "carol", "dave", "erin", "frank", "grace", "heidi", "ivan", "judy", "kim", "leo"]
 SHAPES = ["Cannot log in user {} right now", "job={} ended too late", "no route to {} from here"]
 NOW = dt.datetime(2026, 11, 20)
@@ -52,13 +52,14 @@ class Store(Projected):
         return dict(found)
 
     def expected(self) -> dict[str, str]:
-        rows = self.database.db.execute(named("assign.sql")["decisions"]).fetchall()
-        decisions = [one.decision for one in recorded(rows) if one.undone_at is None]
+        decisions = [one.decision for one in recorded(self.database.db) if one.undone_at is None]
         return {one: assigned.pattern_id for one, assigned in assign(self.known, decisions).items()}
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
+    """Families are computed after each append, however busy the machine is."""
+    monkeypatch.setattr(projection, "LONG_SECONDS", float("inf"))
     store = Store(tmp_path / "errors.duckdb")
     yield store
     store.close()
@@ -144,6 +145,7 @@ def test_a_failure_is_tried_again_and_reads_go_on(
 def test_families_that_take_long_are_not_computed_for_each_read(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = [0.0]
     cpu = iter(range(100))
+    monkeypatch.setattr(projection, "LONG_SECONDS", LONG_SECONDS)
     monkeypatch.setattr(projection.time, "monotonic", lambda: clock[0])
     monkeypatch.setattr(projection.time, "thread_time", lambda: next(cpu) * 0.2)
     some = [(f"{number:016x}", Template("T", SHAPES[0].format(name))) for number, name in enumerate(NAMES)]
