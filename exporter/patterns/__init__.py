@@ -1,2 +1,2 @@
 """Computes the pattern of an error. Pure functions: this package reads no clock, no file and no database, and imports
-no other package of this project."""
+of this project only `exporter.events.plain_text`."""

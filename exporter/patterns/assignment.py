@@ -10,10 +10,10 @@ decisions give every fingerprint the same id.
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from hashlib import blake2b
 from typing import Final, Literal, NamedTuple
 
 from exporter.patterns.families import Family, KnownFamilies, families, representatives
+from exporter.patterns.fingerprint import digest
 
 VERSION: Final = 1  # increase it with every change of the families or of this module that alters an id
 MAX_TEMPLATES: Final = 2_000  # of a scope from which families are formed: those with the smallest fingerprints
@@ -39,7 +39,7 @@ class Decision(NamedTuple):
 
 def family_id(scope: str, template: str) -> str:
     """Returns the id of a family: 16 hex digits."""
-    return _digest(f"family\0{scope}\0{template}")
+    return digest(f"family\0{scope}\0{template}")
 
 
 def participants(fingerprints: Iterable[str]) -> list[str]:
@@ -103,7 +103,7 @@ def decided(ids: Mapping[str, str], decisions: Sequence[Decision]) -> dict[str, 
         for id_ in touched & set(leaving):  # a fingerprint that leaves was the id of the rest
             rest = list(members[id_] - set(leaving))
             alone = len(rest) == 1 and not _is_newcomer(rest[0])
-            move(rest, rest[0] if alone else _digest(f"rest\0{decision.number}\0{id_}"))
+            move(rest, rest[0] if alone else digest(f"rest\0{decision.number}\0{id_}"))
         for key in leaving:
             move([key], key)
     return {key: id_ for key, id_ in result.items() if not (id_ == key and _is_newcomer(key))}
@@ -111,7 +111,3 @@ def decided(ids: Mapping[str, str], decisions: Sequence[Decision]) -> dict[str, 
 
 def _is_newcomer(key: str) -> bool:
     return key.startswith(newcomer(""))
-
-
-def _digest(text: str) -> str:
-    return blake2b(text.encode("utf-8", "replace"), digest_size=8).hexdigest()

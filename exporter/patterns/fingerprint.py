@@ -58,8 +58,9 @@ _split = lru_cache(REMEMBERED)(split)
 def _pattern(type_: str, template: str, place: Place) -> Pattern:
     test = "" if is_repeated(place) else place.test
     scope = f"{VERSION}\0{type_}\0{place.frames}\0{test}"
-    return Pattern(_hash(f"{scope}\0{template}"), template[:MAX_PATTERN] or type_, _hash(scope))
+    return Pattern(digest(f"{scope}\0{template}"), template[:MAX_PATTERN] or type_, digest(scope))
 
 
-def _hash(key: str) -> str:
+def digest(key: str) -> str:
+    """Returns the hash of a key: 16 hex digits."""
     return blake2b(key.encode("utf-8", "replace"), digest_size=8).hexdigest()

@@ -9,6 +9,7 @@ joins neighbouring placeholders, units and lists.
 import re
 from typing import Final
 
+from exporter.events.plain_text import plain_text
 from exporter.patterns.codes import CODES, STEMS
 from exporter.patterns.fields import HOLE
 from exporter.patterns.folds import fold
@@ -50,7 +51,6 @@ _PREFIX: Final = re.compile(
     rf"(?:{_STAMP}|(?:\d{{4}}-\d\d-\d\dT\S++|[A-Z][a-z]{{2}} [ \d]\d [\d:]{{8}}) [\w.-]++ kernel: ++(?:{_STAMP})?)"
 )
 _ROWS: Final = re.compile(r"(?<=\n)\d++\t[^\n]*+")  # rows of a table: lines that begin with a number and a tab
-_ESCAPES: Final = re.compile(r"\x1b(?:\[[0-?]*+[ -/]*+[@-~]|\][^\x07\x1b]*+(?:\x07|\x1b\\)?|[@-_])")
 
 
 def mask(text: str) -> str:
@@ -91,8 +91,7 @@ def kept(text: str) -> tuple[str, ...]:
 
 
 def _clean(text: str) -> str:
-    if "\x1b" in text:
-        text = _ESCAPES.sub("", text)
+    text = plain_text(text)
     if prefix := _PREFIX.match(text):
         text = text[prefix.end() :]
     if "\t" in text:

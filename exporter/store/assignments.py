@@ -15,6 +15,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
+import duckdb
 import msgspec
 
 from exporter.ingest.past import KnownFamily, Reassigned
@@ -155,7 +156,7 @@ class Assignments:
 
     def _decide(self, changes: "_Changes") -> None:
         """Applies the decisions in force to the groups that they are about, and saves the pattern ids that changed."""
-        made = recorded(self._rows("decisions"))
+        made = recorded(self._database.db)
         if made:
             self._apply([one.decision for one in made if one.undone_at is None], changes)
         if any(fingerprint != pattern_id for fingerprint, pattern_id in changes.ids.items()):
@@ -211,8 +212,9 @@ class Recorded(NamedTuple):
     undone_at: dt.datetime | None
 
 
-def recorded(rows: Iterable[tuple[Any, ...]]) -> list[Recorded]:
-    """Converts rows of the statement `decisions` to decisions."""
+def recorded(db: duckdb.DuckDBPyConnection) -> list[Recorded]:
+    """Returns all decisions, also those that were undone, oldest first. Raises duckdb.Error."""
+    rows = db.execute(_SQL["decisions"]).fetchall()
     return [
         Recorded(Decision(number, kind, tuple(_list(some)), tuple(_list(targets)), into, whole), from_id, at, undone_at)
         for number, kind, some, targets, into, whole, from_id, at, undone_at in rows

@@ -10,6 +10,7 @@ from exporter.events.event import isoformat
 from exporter.store.assignments import Assignments, Recorded, recorded
 from exporter.store.database import Database
 from exporter.store.decisions import Decide, Decided, Merge, PatternDecision, Refused, Split, Undo
+from exporter.store.select import resolve
 from exporter.store.sql import named
 
 _SQL: Final = named("assign.sql")
@@ -37,13 +38,6 @@ def decide(database: Database, assignments: Assignments, asked: Decide, now: dt.
         except _RefusedError as error:
             return error.refused
         return _decided(database, number)
-
-
-def resolve(db: Any, id_: str) -> tuple[str, list[str]] | None:
-    """Returns the current id and the sorted members of the pattern that `id_` leads to; None if there is no such
-    pattern. `id_` may be a current pattern id, a past one, or a fingerprint. Raises duckdb.Error."""
-    found = db.execute(_SQL["resolve"], {"id": id_}).fetchall()
-    return (found[0][0], [fingerprint for _, fingerprint in found]) if found else None
 
 
 def pattern_decision(one: Recorded) -> PatternDecision:
@@ -83,7 +77,7 @@ def _split(database: Database, assignments: Assignments, asked: Split, now: dt.d
 
 
 def _undo(database: Database, assignments: Assignments, asked: Undo, now: dt.datetime) -> int:
-    found = [one for one in _recorded(database) if one.decision.number == asked.number]
+    found = [one for one in recorded(database.db) if one.decision.number == asked.number]
     if not found:
         raise _RefusedError(404, f"there is no decision {asked.number}", "number")
     if found[0].undone_at is not None:
@@ -101,18 +95,14 @@ def _pattern(database: Database, id_: str, field: str) -> tuple[str, list[str]]:
 
 def _save(database: Database, assignments: Assignments, now: dt.datetime, *, fingerprints: list[str],
           targets: list[str], **values: Any) -> int:  # fmt: skip
-    number = 1 + max((one.decision.number for one in _recorded(database)), default=0)
+    number = 1 + max((one.decision.number for one in recorded(database.db)), default=0)
     texts = {"fingerprints": _json(fingerprints).decode(), "targets": _json(targets).decode()}
     assignments.decide("add_decision", number=number, decided_at=now, **texts, **values)
     return number
 
 
 def _decided(database: Database, number: int) -> Decided:
-    (one,) = [one for one in _recorded(database) if one.decision.number == number]
+    (one,) = [one for one in recorded(database.db) if one.decision.number == number]
     about = [*one.decision.fingerprints, *(one.decision.targets if one.decision.kind == "merge" else ())]
     ids = database.db.execute(_SQL["ids_of"], {"fingerprints": about}).fetchall()
     return Decided(decision=pattern_decision(one), pattern_ids=dict(ids))
-
-
-def _recorded(database: Database) -> list[Recorded]:
-    return recorded(database.db.execute(_SQL["decisions"]).fetchall())

@@ -67,7 +67,7 @@ def pattern(cursor: Cursor, query: GetPattern) -> PatternDetails | None:
 
 def decisions(cursor: Cursor, query: ListDecisions) -> DecisionList:
     """Returns all decisions by hand, newest first."""
-    return DecisionList([pattern_decision(one) for one in reversed(_recorded(cursor))])
+    return DecisionList([pattern_decision(one) for one in reversed(recorded(cursor))])
 
 
 def _continues_as(cursor: Cursor, id_: str) -> str | None:
@@ -89,8 +89,4 @@ def _explained(one: Explanation) -> PatternExplanation:
 def _about(cursor: Cursor, members: list[str]) -> list[Recorded]:
     """Returns the decisions that are about members of a pattern, newest first."""
     own = set(members)
-    return [one for one in reversed(_recorded(cursor)) if own & {*one.decision.fingerprints, *one.decision.targets}]
-
-
-def _recorded(cursor: Cursor) -> list[Recorded]:
-    return recorded([tuple(row.values()) for row in rows(cursor, "decisions", {})])
+    return [one for one in reversed(recorded(cursor)) if own & {*one.decision.fingerprints, *one.decision.targets}]

@@ -73,11 +73,16 @@ def run(cursor: Cursor, statement: str, values: Row) -> list[Row]:
     return [dict(zip(names, row, strict=True)) for row in answer.fetchall()]
 
 
-def members_of(cursor: Cursor, id_: str) -> tuple[str, list[str]]:
-    """Returns the current id and the fingerprints of the pattern that an id leads to: a pattern id of now or of the
-    past, or a fingerprint. An unknown id is taken for a fingerprint. Raises duckdb.Error."""
+def resolve(cursor: Cursor, id_: str) -> tuple[str, list[str]] | None:
+    """Returns the current id and the sorted members of the pattern that `id_` leads to; None if there is no such
+    pattern. `id_` may be a current pattern id, a past one, or a fingerprint. Raises duckdb.Error."""
     found = rows(cursor, "resolve", {"id": id_})
-    return (found[0]["pattern_id"], [row["fingerprint"] for row in found]) if found else (id_, [id_])
+    return (found[0]["pattern_id"], [row["fingerprint"] for row in found]) if found else None
+
+
+def members_of(cursor: Cursor, id_: str) -> tuple[str, list[str]]:
+    """As `resolve`; an unknown id is taken for a fingerprint."""
+    return resolve(cursor, id_) or (id_, [id_])
 
 
 def texts(row: Row) -> Row:

@@ -9,12 +9,13 @@ import duckdb
 import pytest
 from conftest import REPORT, Served
 from events import event
+from upgrade import roll_up_without_imports
 
 from exporter.patterns import version_1
 from exporter.patterns.fingerprint import fingerprint
 from exporter.store.database import migrate
 from exporter.store.rows import row
-from exporter.store.sql import migrations, named
+from exporter.store.sql import migrations
 
 pytestmark = pytest.mark.dashboard
 VERSION = 3  # of the schema of the release before pattern ids
@@ -40,9 +41,7 @@ def old_database(path: Path) -> list[str]:
                 "INSERT INTO patterns VALUES (?, ?, ?, ?)", [one, message, REPORT["type"], OLD.replace(tzinfo=None)]
             )
         db.execute("UPDATE log_position SET position = 4")
-        for statement in ("roll_minutes", "roll_counters"):
-            of_then = named("write.sql")[statement].replace(" AND NOT coalesce(imported, false)", "")
-            db.execute(of_then, {"projected": 0})
+        roll_up_without_imports(db)
     return fingerprints
 
 

@@ -13,6 +13,8 @@ from typing import Any
 import duckdb
 from conftest import ROOT
 
+from exporter.store.sql import named
+
 FIXTURE = ROOT / "tests/fixtures/upgrade"
 AGE = dt.timedelta(minutes=30)  # of the newest error
 # Layout of that commit's journal file: a mark and its checksum, then frames. A frame has the mark, the length and the
@@ -68,3 +70,9 @@ def _move_database(path: Path, delta: dt.timedelta) -> None:
         for table, column in columns:
             db.execute(f'UPDATE "{table}" SET "{column}" = "{column}" + ?', [delta])
     assert path.with_name(f"{path.name}.wal").stat().st_size
+
+
+def roll_up_without_imports(db: duckdb.DuckDBPyConnection) -> None:
+    """Fills the rollup and the counters of a database whose schema is older than imported errors."""
+    for statement in ("roll_minutes", "roll_counters"):
+        db.execute(named("write.sql")[statement].replace(" AND NOT coalesce(imported, false)", ""), {"projected": 0})

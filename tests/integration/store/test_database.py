@@ -10,6 +10,7 @@ import duckdb
 import pytest
 from conftest import ROOT
 from events import event
+from upgrade import roll_up_without_imports
 
 from exporter.store import StoreError
 from exporter.store import database as module
@@ -105,9 +106,7 @@ def test_categories_and_blanks_of_an_older_file_are_corrected(path: Path) -> Non
         for number, spelling in enumerate(spellings, 1):
             old = row(event(number, cpu_percent=50.0 * number, gpu_celsius=82505.0 if number == 2 else -50.0))[:23]
             db.execute(f"INSERT INTO errors VALUES ({', '.join('?' * len(old))})", (*old[:6], spelling, *old[7:]))
-        for statement in ("roll_minutes", "roll_counters"):
-            of_then = named("write.sql")[statement].replace(" AND NOT coalesce(imported, false)", "")
-            db.execute(of_then, {"projected": 0})
+        roll_up_without_imports(db)
     database = opened(path)
 
     def read(query: str) -> list[tuple[object, ...]]:

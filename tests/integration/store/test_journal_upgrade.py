@@ -11,13 +11,14 @@ import msgspec
 import pytest
 from conftest import InProcess
 from events import event
+from upgrade import roll_up_without_imports
 
 from exporter.events.event import ErrorEvent
 from exporter.store import StoreError
 from exporter.store.database import Database, migrate
 from exporter.store.journal_upgrade import take_over_journal
 from exporter.store.rows import pattern_row, row
-from exporter.store.sql import migrations, named
+from exporter.store.sql import migrations
 
 pytestmark = pytest.mark.dashboard
 COLUMNS = 21  # of `errors` in that release
@@ -35,9 +36,7 @@ def old_database(path: Path, *events: ErrorEvent) -> None:
         migrate(db, migrations()[:1])
         for one in events:
             db.execute(f"INSERT INTO errors VALUES ({', '.join('?' * COLUMNS)})", row(one)[:COLUMNS])
-        write = named("write.sql")
-        for statement in ("roll_minutes", "roll_counters"):
-            db.execute(write[statement].replace(" AND NOT coalesce(imported, false)", ""), {"projected": 0})
+        roll_up_without_imports(db)
 
 
 def old_journal(path: Path, number: int, *batches: list[ErrorEvent]) -> Path:
