@@ -2,22 +2,22 @@
 
 import datetime as dt
 
-from exporter.events.plain_text import plain_text
-from exporter.events.stored import payload
 from exporter.patterns.explain import Explanation, differences, explain
 from exporter.patterns.families import why_apart
 from exporter.store.assignments import Recorded
-from exporter.store.select import Cursor, members_of, rows
+from exporter.store.reports import fetch
+from exporter.store.select import Cursor, integers_of, members_of, rows
+from exporter.store.texts import traceback_of
 
 
 def explanation(cursor: Cursor, members: list[str], since: dt.datetime) -> Explanation | None:
     """Returns the parts of which the fingerprint of a pattern's newest error is made. None if there is no error since
     `since`, or if an earlier version of the rules made the fingerprint. Raises duckdb.Error."""
-    found = rows(cursor, "newest_report", {"members": members, "since": since})
+    found = rows(cursor, "newest_report", {"fingerprints": integers_of(cursor, members), "since": since})
     if not found:
         return None
-    traceback = payload(found[0]["payload"]).get("traceback")
-    stack = plain_text(traceback) if isinstance(traceback, str) else None
+    id_ = found[0]["id"]
+    stack = traceback_of(fetch(cursor, [id_])[id_]) or None
     explained = explain(found[0]["type"], found[0]["message"], stack)
     return explained if explained.fingerprint in members else None
 

@@ -42,11 +42,11 @@ class Database:
         try:
             migrate(self.db, migrations())
             self.db.execute(_WRITE["settings"])
-            self.db.execute(_WRITE["facts"])
-            self.db.execute(_WRITE["pattern_facts"])
             self.position = number(self.db, "SELECT position FROM log_position")
             self.errors = self.db.appender("errors")
             self.patterns = self.db.appender("patterns")
+            self.singles = self.db.appender("single_reports")
+            self.blocks = self.db.appender("report_blocks")
         except (duckdb.Error, StoreError) as error:
             # An instance that a failed statement invalidated lives as long as a connection to it: close this one, or
             # every later attempt gets the same broken instance.
@@ -125,8 +125,8 @@ class Database:
     def _roll_back(self) -> None:
         try:
             # Rows buffered before a failure would otherwise become part of the next transaction.
-            self.errors.clear()
-            self.patterns.clear()
+            for appender in (self.errors, self.patterns, self.singles, self.blocks):
+                appender.clear()
             self.db.execute("ROLLBACK")
         except duckdb.Error as error:
             _log.error("rollback: %s", error)

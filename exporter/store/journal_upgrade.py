@@ -18,21 +18,21 @@ from typing import Final
 
 import msgspec
 
-from exporter.ingest.category import stored_category
+from exporter.events.event import ErrorEvent, Severity
 from exporter.store import StoreError
 from exporter.store.database import Database
-from exporter.store.rows import PatternRow, Row
+from exporter.store.insert import Inserter
 from exporter.store.sql import named
 
 _MARK: Final = Struct("!8sI")
 _FRAME: Final = Struct("!8sII")
 OldRow = tuple[
-    int, str, dt.datetime, dt.datetime, str, str, str, str, str, str, str, bool, bool, bool, str | None, float | None,
-    float | None, float | None, float | None, str | None, str,
+    int, str, dt.datetime, dt.datetime, str, str, str, Severity, str, str, str, bool, bool, bool, str | None,
+    float | None, float | None, float | None, float | None, str | None, str,
 ]  # fmt: skip
 OldPatternRow = tuple[str, str, str, dt.datetime]
 _decode = msgspec.msgpack.Decoder(tuple[list[OldRow], list[OldPatternRow]]).decode
-_WRITE: Final = named("write.sql")
+_reasons = msgspec.json.Decoder(tuple[str, ...]).decode
 _READ: Final = named("read.sql")
 _log = logging.getLogger(__name__)
 
@@ -44,20 +44,22 @@ def take_over_journal(database: Database) -> None:
     files = [file for file in files if file.exists()]
     if not files:
         return
-    rows: list[Row] = []
-    patterns: list[PatternRow] = []
+    events: list[ErrorEvent] = []
+    templates: dict[str, str] = {}
     for file in files:
         for payload in frames(file):
-            batch_rows, batch_patterns = _decode(payload)
-            rows += [(*one[:6], stored_category(one[6]), *one[7:], None, None, False, None) for one in batch_rows]
-            patterns += [(*one, None) for one in batch_patterns]
-    rows.sort()
+            rows, patterns = _decode(payload)
+            events += [_event(one) for one in rows]
+            templates |= {fingerprint: pattern for fingerprint, pattern, *_ in patterns}
+    events.sort(key=lambda event: event.id)
     before = database.position
-    _check(database, rows, files)
-    rows = [one for one in rows if one[0] > before]
-    if rows:
-        _insert(database, rows, patterns, before)
-        _log.warning("took over %d errors from the journal of an earlier release", len(rows))
+    _check(database, events, files)
+    events = [event for event in events if event.id > before]
+    if events:
+        _mark_new(database, events, templates)
+        with database.writing:
+            Inserter(database).insert(events)
+        _log.warning("took over %d errors from the journal of an earlier release", len(events))
     for file in files:
         file.unlink()
 
@@ -90,35 +92,45 @@ def _payload(content: bytes, place: int, mark: bytes) -> bytes | None:
     return payload if whole else None
 
 
-def _check(database: Database, rows: list[Row], files: list[Path]) -> None:
-    """Raises `StoreError` unless `rows` (id, event_id, …) continue the database without a gap and agree with it."""
+def _check(database: Database, events: list[ErrorEvent], files: list[Path]) -> None:
+    """Raises `StoreError` unless `events` continue the database without a gap and agree with it."""
     names = " and ".join(str(file) for file in files)
-    following = [one[0] for one in rows if one[0] > database.position]
+    following = [event.id for event in events if event.id > database.position]
     for expected, id_ in enumerate(following, database.position + 1):
         if id_ != expected:
             raise StoreError(
                 f"{names} go on with error {id_} where error {expected} is expected after error {expected - 1}: they "
                 "belong to another database, or the database is an older copy; put the files back that belong together"
             )
-    common = [one for one in rows if one[0] <= database.position][-1:]
-    for id_, event_id, *_ in common:
-        stored = database.read(lambda cursor: cursor.execute(_READ["outcome"], {"id": id_}).fetchone())  # noqa: B023
-        if stored is None or stored[1] != event_id:
-            raise StoreError(f"{names} hold another error {id_} than the database: they belong to another database")
+    for event in [event for event in events if event.id <= database.position][-1:]:
+        values = {"id": event.id}
+        stored = database.read(lambda cursor: cursor.execute(_READ["outcome"], values).fetchone())  # noqa: B023
+        if stored is None or stored[1] != event.event_id:
+            raise StoreError(
+                f"{names} hold another error {event.id} than the database: they belong to another database"
+            )
 
 
-def _insert(database: Database, rows: list[Row], patterns: list[PatternRow], before: int) -> None:
-    known = database.read(lambda cursor: cursor.execute(_READ["known_patterns"]).fetchall())
-    new = [one for one in patterns if (one[0],) not in known]
+def _event(old: OldRow) -> ErrorEvent:
+    (
+        id_, event_id, timestamp, received_at, worker_id, type_, category, severity, reasons, fingerprint, message,
+        is_recurring, is_system_critical, hardware_error, hardware_type, cpu, memory, disk, gpu, conditions, report,
+    ) = old  # fmt: skip
+    return ErrorEvent(
+        id=id_, event_id=event_id, timestamp=timestamp.replace(tzinfo=dt.UTC),
+        received_at=received_at.replace(tzinfo=dt.UTC), worker_id=worker_id, type=type_, category=category,
+        message=message, severity=severity, reasons=_reasons(reasons), fingerprint=fingerprint, pattern="",
+        is_recurring=is_recurring, is_system_critical=is_system_critical, hardware_type=hardware_type,
+        hardware_error=hardware_error, body=report, cpu_percent=cpu, memory_percent=memory, disk_percent=disk,
+        gpu_celsius=gpu, conditions=conditions,
+    )  # fmt: skip
 
-    def write() -> None:
-        database.errors.append_rows(rows)
-        database.errors.flush()
-        if new:
-            database.patterns.append_rows(new)
-            database.patterns.flush()
-        for statement in ("roll_minutes", "roll_counters"):
-            database.db.execute(_WRITE[statement], {"projected": before})
 
-    with database.writing:
-        database.transact(write, position=rows[-1][0])
+def _mark_new(database: Database, events: list[ErrorEvent], templates: dict[str, str]) -> None:
+    """Marks the first event of each fingerprint that the database does not know, so that its template is stored."""
+    known = {one for (one,) in database.read(lambda cursor: cursor.execute(_READ["known_patterns"]).fetchall())}
+    for event in events:
+        if event.fingerprint in templates and event.fingerprint not in known:
+            known.add(event.fingerprint)
+            event.is_new_fingerprint = True
+            event.pattern = templates[event.fingerprint]

@@ -21,18 +21,21 @@ from exporter.events.event import ErrorEvent, decode_batch
 from exporter.log import LogError
 from exporter.log.embedded import EmbeddedLog
 from exporter.log.files import log_path
-from exporter.store import StoreError
+from exporter.store import StoreError, names
 from exporter.store.belonging import LogInfo, new_log_base
 from exporter.store.database import Database, number
 from exporter.store.journal_upgrade import take_over_journal
 from exporter.store.projection import Projection
+from exporter.store.rollup_tables import ROLLUPS, SEEN
 from exporter.store.sql import named
 from exporter.store.state import database_info
 
 TABLES: Final = (
-    "errors", "rollup", "counters", "patterns", "marks", "assignments", "families", "pattern_ids", "aliases",
-    "decisions",
+    "errors", "single_reports", "report_blocks", "texts", "counters", "rolled_up", "patterns", "marks", "assignments",
+    "families", "pattern_ids", "aliases", "decisions", *names.TABLES,
+    *(rollup.table(level) for rollup in ROLLUPS for level in rollup.levels),
 )  # fmt: skip
+_ROLLED: Final = "SELECT count(*) FROM errors WHERE id <= (SELECT rolled FROM rolled_up)"
 _WRITE: Final = named("write.sql")
 
 
@@ -131,14 +134,16 @@ def _check_database(path: Path) -> list[str]:
         return [f"{path} does not exist"]
     try:
         with duckdb.connect(str(path), read_only=not _wal(path).exists()) as db:
-            sums = []
             for table in TABLES:
                 db.execute(f"SELECT bit_xor(hash(COLUMNS(*))) FROM {table}").fetchall()
-            for query in ("SELECT count(*) FROM errors", "SELECT coalesce(sum(errors), 0) FROM rollup"):
-                sums.append(db.execute(query).fetchall()[0][0])
+            ((rolled,),) = db.execute(_ROLLED).fetchall()
+            for table in (rollup.table(rollup.levels[0]) for rollup in ROLLUPS if rollup is not SEEN):
+                ((counted,),) = db.execute(f"SELECT coalesce(sum(errors), 0)::BIGINT FROM {table}").fetchall()
+                if counted != rolled:
+                    return [f"{path}: {rolled} errors, but the rollup {table} counts {counted}"]
     except duckdb.Error as error:
         return [f"{path}: {error}"]
-    return [] if sums[0] == sums[1] else [f"{path}: {sums[0]} errors, but the rollup counts {sums[1]}"]
+    return []
 
 
 def _check_belonging(path: Path, log: EmbeddedLog | None) -> list[str]:

@@ -1,8 +1,8 @@
 """The projection: reads the log from the database's position and inserts its events, in bounded transactions.
 
-Each transaction inserts the rows, adds them to the minute rollup and the counters, and moves the position, so a crash
-neither loses nor doubles an event. The projection runs once a second, and before each read, which must see all events
-that were accepted before the read was requested.
+Each transaction inserts events and moves the position, so a crash neither loses nor doubles an event. The projection
+runs once a second, and before each read, which must see all events that were accepted before the read was requested.
+Between two runs it rolls up what was inserted (`rollups.py`) and packs reports (`insert.py`), in small steps.
 """
 
 import logging
@@ -18,16 +18,14 @@ from exporter.log.embedded import EmbeddedLog
 from exporter.store import StoreError
 from exporter.store.assignments import Assignments
 from exporter.store.database import Database
-from exporter.store.rows import PatternRow, Row, pattern_row, row
-from exporter.store.sql import named
+from exporter.store.insert import Inserter
+from exporter.store.rollups import Rollups
 
 INTERVAL_SECONDS: Final = 1.0
 BATCH_BYTES: Final = 2**24  # of log records in one transaction
 LONG_SECONDS: Final = 0.1  # of CPU, for computing families
 PAUSE_FACTOR: Final = 9  # computing families that take longer is done for a tenth of the time at most
 RETRY_SECONDS: Final = 60.0  # after a failure to compute them
-APPENDED_AT_ONCE: Final = 100  # rows; a longer call would hold the interpreter lock for too long
-_WRITE: Final = named("write.sql")
 _log = logging.getLogger(__name__)
 
 
@@ -38,6 +36,8 @@ class Projection:
         self.failure = ""
         self._database = database
         self._log = log
+        self._inserter = Inserter(database)
+        self._rollups = Rollups(database)
         self._assignments = assignments
         self._unassigned = True  # templates may lack a pattern id: new ones, and what an earlier process left
         self._assign_after = 0.0  # monotonic time
@@ -89,27 +89,9 @@ class Projection:
 
     def insert(self, events: list[ErrorEvent]) -> None:
         """Inserts events that follow the database's position, in one transaction. Raises `StoreError`."""
-        before, last = self._database.position, events[-1].id
-        rows: list[Row] = [row(event) for event in events]
-        new = [event for event in events if event.is_new_fingerprint or event.is_new_pattern]
-        patterns: list[PatternRow] = [pattern_row(event) for event in new]
-        aliases = [event for event in new if event.alias]
-
-        def write() -> None:
-            for start in range(0, len(rows), APPENDED_AT_ONCE):
-                self._database.errors.append_rows(rows[start : start + APPENDED_AT_ONCE])
-            self._database.errors.flush()
-            if patterns:
-                self._database.patterns.append_rows(patterns)
-                self._database.patterns.flush()
-            if aliases:
-                values = {"old": [one.alias for one in aliases], "new": [one.fingerprint for one in aliases]}
-                self._database.db.execute(_WRITE["add_aliases"], values)
-            for statement in ("roll_minutes", "roll_counters"):
-                self._database.db.execute(_WRITE[statement], {"projected": before})
-
-        self._database.transact(write, position=last)
-        self._unassigned = self._unassigned or bool(new)
+        self._inserter.insert(events)
+        new = any(event.is_new_fingerprint or event.is_new_pattern for event in events)
+        self._unassigned = self._unassigned or new
 
     def assign(self) -> None:
         """Gives new templates their pattern ids, unless computing the families took long and was done just now: a flood
@@ -128,6 +110,14 @@ class Projection:
         took = time.thread_time() - began
         self._assign_after = now + took * (1 + PAUSE_FACTOR) if took > LONG_SECONDS else 0.0
 
+    def _tidy(self) -> None:
+        """Rolls up and packs what waits for it, and lets reads go ahead between two steps."""
+        for step in (self._rollups.step, self._inserter.pack_step):
+            while not self._stop.is_set():
+                with self._database.writing:
+                    if not step():
+                        break
+
     def _run(self) -> None:
         while not self._stop.wait(INTERVAL_SECONDS):
             began = time.monotonic()
@@ -135,6 +125,7 @@ class Projection:
                 self.catch_up()
                 with self._database.writing:
                     self.assign()
+                self._tidy()
             except (StoreError, duckdb.Error) as error:
                 self.failure = str(error)
                 _log.error("the log could not be copied into the database; it is tried again: %s", error)

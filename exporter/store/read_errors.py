@@ -12,8 +12,8 @@ from exporter.events.outcome import Outcome
 from exporter.events.plain_text import plain_text
 from exporter.events.report import ErrorReport
 from exporter.events.stored import known, payload
-from exporter.ingest.category import stored_category
 from exporter.ingest.severity import explain
+from exporter.store.matching import COLUMNS, both, conditions
 from exporter.store.parameters import Filters
 from exporter.store.queries import (
     FindOutcome,
@@ -24,15 +24,13 @@ from exporter.store.queries import (
     GetRecentCritical,
     ListErrors,
 )
+from exporter.store.reports import fetch
 from exporter.store.results import ErrorDetails, ErrorPage, Facets, FacetValue
-from exporter.store.select import Cursor, Row, facet_statement, members_of, naive, rows, run
+from exporter.store.select import Cursor, Row, naive, rows, structs
 
 FACET_VALUES: Final = 100
 RECENT_CRITICAL: Final = 2_000
-FACETS: Final = {
-    "severity": "severity", "category": "error_category", "worker": "worker_id", "type": "type",
-    "hardware": "hardware_type",
-}  # fmt: skip
+MAX_BODY: Final = 65_536  # bytes of a report that `recent_critical` returns
 
 
 def error_page(cursor: Cursor, query: ListErrors) -> ErrorPage:
@@ -46,27 +44,34 @@ def newest(
     cursor: Cursor, filters: Filters, now: dt.datetime, limit: int, after: Position | None = None
 ) -> list[ErrorObject]:
     """Returns the newest errors that match the filters, from the one that follows `after`."""
+    matching = both(conditions(cursor, filters, now).values())
     before, before_id = after or (None, None)
-    values = _values(cursor, filters, now) | {"before": before, "before_id": before_id, "limit": limit}
-    return [error_object(columns, body) for columns, body in map(_columns, rows(cursor, "errors", values))]
+    values = {"before": before, "before_id": before_id, "limit": limit}
+    ids = [row["id"] for row in rows(cursor, "newest", values, {"matching": matching})]
+    return [error_object(columns, body) for columns, body in _errors(cursor, ids)]
 
 
 def facets(cursor: Cursor, query: GetFacets) -> Facets:
     """Returns the values to filter by."""
-    values = _values(cursor, query.filters, query.now)
-    found: dict[str, list[FacetValue]] = {}
-    for name, column in FACETS.items():
-        counted = run(cursor, facet_statement(column), values | {name: None, "limit": FACET_VALUES})
-        found[name] = [FacetValue(**row) for row in counted]
-    return Facets(**found)
+    found = conditions(cursor, query.filters, query.now)
+    return Facets(
+        **{name: _facet(cursor, name, both(part for key, part in found.items() if key != name)) for name in COLUMNS}
+    )
+
+
+def _facet(cursor: Cursor, name: str, matching: str) -> list[FacetValue]:
+    column, table = COLUMNS[name]
+    names = table or "(SELECT unnest([0, 1, 2]) AS id, severity_name(id) AS name)"
+    places = {"column": column, "names": names, "matching": matching}
+    return structs(cursor, FacetValue, "facet", {"limit": FACET_VALUES}, places)
 
 
 def error(cursor: Cursor, query: GetError) -> ErrorDetails | None:
     """Returns one error with its whole texts; None if there is none with this id."""
-    found = rows(cursor, "error", {"id": query.id})
+    found = _errors(cursor, [query.id])
     if not found:
         return None
-    columns, body = _columns(found[0])
+    ((columns, body),) = found
     sent = payload(body)
     read = known(sent)
     columns["message"] = plain_text(read.get("message") or columns["message"])
@@ -114,32 +119,23 @@ def _outcome(found: list[Row]) -> Outcome | None:
 
 def _critical(cursor: Cursor, since: dt.datetime, above: int) -> list[ErrorEvent]:
     found = rows(cursor, "recent_critical", {"since": since, "above": above, "limit": RECENT_CRITICAL})
+    reports = fetch(cursor, [row["id"] for row in found])
     for row in found:
+        body = reports.get(row["id"], "")
+        row["body"] = body if len(body.encode()) <= MAX_BODY else ""
         row["reasons"] = tuple(msgspec.json.decode(row["reasons"]))
         for name in ("timestamp", "received_at"):
             row[name] = row[name].replace(tzinfo=dt.UTC)
     return [ErrorEvent(**row) for row in reversed(found)]
 
 
-def _values(cursor: Cursor, filters: Filters, now: dt.datetime) -> Row:
-    """Returns the parameters of the condition `matching`."""
-    return {
-        "since": naive(now) - dt.timedelta(hours=filters.hours),
-        "severity": list(filters.severity) or None,
-        "category": [stored_category(one) for one in filters.category] or None,
-        "worker": list(filters.worker) or None,
-        "type": list(filters.type) or None,
-        "fingerprint": filters.fingerprint,
-        "pattern": members_of(cursor, filters.pattern)[1] if filters.pattern else None,
-        "hardware": list(filters.hardware) or None,
-        "group": list(filters.group) or None,
-        "q": filters.q.lower() if filters.q else None,
-    }
-
-
-def _columns(row: Row) -> tuple[dict[str, Any], str]:
-    """Splits a row of the statements `errors` and `error` into the columns of `error_object` and the report."""
-    body: str = row.pop("payload")
-    for name in ("reasons", "warnings"):
-        row[name] = msgspec.json.decode(row[name])
-    return row, body
+def _errors(cursor: Cursor, ids: list[int]) -> list[tuple[dict[str, Any], str]]:
+    """Returns the columns of `error_object` and the report of each of these errors, newest first."""
+    if not ids:
+        return []
+    found = rows(cursor, "errors", {"ids": ids, "first": min(ids), "last": max(ids)})
+    reports = fetch(cursor, ids)
+    for row in found:
+        for name in ("reasons", "warnings"):
+            row[name] = msgspec.json.decode(row[name])
+    return [(row, reports[row["id"]]) for row in found]

@@ -26,7 +26,8 @@ from exporter.store.results import (
     WorkerErrors,
     WorkerStats,
 )
-from exporter.store.select import Cursor, Span, rows, structs
+from exporter.store.rollup_tables import KIND, PATTERN, TIME, WORKER
+from exporter.store.select import Cursor, Facts, Row, Span, rows, structs
 
 CATEGORIES: Final = 100
 WORKERS: Final = 1_000
@@ -41,27 +42,28 @@ COUNTED: Final = ("critical", "warning", "info", "resource", "network", "critica
 def overview(cursor: Cursor, query: GetOverview) -> Overview:
     """Returns everything that the page shows of a time range."""
     span = Span.of(query.hours, query.now)
-    reset_at: dt.datetime | None = rows(cursor, "reset_at", {})[0]["reset_at"]
-    counts = rows(cursor, "summary", span.values())[0]
+    facts = Facts(cursor, span.since)
+    reset_at: dt.datetime | None = rows(cursor, "reset_at")[0]["reset_at"]
+    over_time = rows(cursor, "over_time", {"bucket": span.bucket}, facts.by_time(TIME, span.bucket))
     reset_text = isoformat(reset_at) if reset_at else None
-    summary = Summary(**counts, time_range_hours=query.hours, reset_at=reset_text)
+    summary = Summary(**_totals(over_time), time_range_hours=query.hours, reset_at=reset_text)
     return Overview(
         summary=summary,
         timestamp=isoformat(query.now),
         now=_now(cursor, span, reset_at),
         recent_errors=newest(cursor, Filters(hours=query.hours), query.now, RECENT_ERRORS),
-        error_distribution=_distribution(cursor, span, summary),
+        error_distribution=_distribution(cursor, span, facts, summary, over_time),
         error_patterns=ErrorPatterns(
-            top_patterns(cursor, span, TOP_PATTERNS),
-            structs(cursor, PatternCategory, "pattern_categories", span.values(limit=CATEGORIES)),
+            top_patterns(cursor, span, facts, TOP_PATTERNS),
+            structs(cursor, PatternCategory, "pattern_categories", {"limit": CATEGORIES}, facts.of(PATTERN)),
         ),
-        worker_errors=WorkerErrors(structs(cursor, WorkerStats, "workers", span.values(limit=WORKERS))),
+        worker_errors=WorkerErrors(structs(cursor, WorkerStats, "workers", {"limit": WORKERS}, facts.of(WORKER))),
         hardware_errors=HardwareErrors(
-            _hardware(cursor, span, query.hours),
+            _hardware(cursor, facts, query.hours),
             newest(cursor, Filters(hours=query.hours, group=("hardware",)), query.now, RECENT_HARDWARE_ERRORS),
         ),
         clock_offsets=list(query.clock_offsets),
-        seq=rows(cursor, "log_position", {})[0]["position"],
+        seq=rows(cursor, "log_position")[0]["position"],
     )
 
 
@@ -78,24 +80,34 @@ def _now(cursor: Cursor, span: Span, reset_at: dt.datetime | None) -> CriticalNo
 
 
 def _critical_since(cursor: Cursor, reset_at: dt.datetime) -> int:
-    minute = reset_at.replace(second=0, microsecond=0) + dt.timedelta(minutes=1)
-    errors: int = rows(cursor, "critical_since", {"since": reset_at, "whole": minute})[0]["errors"]
+    errors: int = rows(cursor, "critical_since", places=Facts(cursor, reset_at).of(TIME))[0]["errors"]
     return errors
 
 
-def _distribution(cursor: Cursor, span: Span, summary: Summary) -> ErrorDistribution:
-    categories = structs(cursor, CategoryCount, "categories", span.values())
+def _totals(over_time: list[Row]) -> dict[str, int]:
+    """Returns the counts of `Summary`: those of a time series, added up."""
+    names = dict.fromkeys(
+        field.removesuffix("_errors") for field in Summary.__struct_fields__ if field.endswith("_errors")
+    )
+    totals = {f"{name}_errors": sum(row[name] for row in over_time) for name in names if name != "total"}
+    return totals | {"total_errors": sum(totals[f"{severity}_errors"] for severity in SEVERITIES)}
+
+
+def _distribution(
+    cursor: Cursor, span: Span, facts: Facts, summary: Summary, over_time: list[Row]
+) -> ErrorDistribution:
+    categories = structs(cursor, CategoryCount, "categories", places=facts.of(TIME))
     listed, others = categories[:CATEGORIES], categories[CATEGORIES:]
     return ErrorDistribution(
         categories=listed,
         other_categories=OtherCategories(len(others), sum(row.count for row in others)),
         severities=[SeverityCount(word, getattr(summary, f"{word}_errors")) for word in SEVERITIES],
-        time_series=_time_series(cursor, span),
+        time_series=_time_series(span, over_time),
     )
 
 
-def _time_series(cursor: Cursor, span: Span) -> TimeSeries:
-    counted = {row.pop("timestamp"): row for row in rows(cursor, "time_series", span.values(bucket=span.bucket))}
+def _time_series(span: Span, over_time: list[Row]) -> TimeSeries:
+    counted = {row["timestamp"]: {name: row[name] for name in COUNTED} for row in over_time}
     none = dict.fromkeys(COUNTED, 0)
     # Errors may have times ahead of `now`, in buckets after the last one.
     starts = sorted({*span.buckets(), *counted})
@@ -104,11 +116,10 @@ def _time_series(cursor: Cursor, span: Span) -> TimeSeries:
     )
 
 
-def _hardware(cursor: Cursor, span: Span, hours: int) -> dict[str, HardwareTypeStatus]:
-    measured = {row.pop("hardware_type"): row for row in rows(cursor, "hardware_metrics", {"since": span.since})}
+def _hardware(cursor: Cursor, facts: Facts, hours: int) -> dict[str, HardwareTypeStatus]:
     status = {}
-    for row in rows(cursor, "hardware", span.values(limit=HARDWARE_TYPES)):
+    for row in rows(cursor, "hardware", {"limit": HARDWARE_TYPES}, facts.of(KIND)):
         name = row.pop("hardware_type")
-        metrics = HardwareMetrics(**measured.get(name, {}))
+        metrics = HardwareMetrics(**{field: row.pop(field) for field in HardwareMetrics.__struct_fields__})
         status[name] = HardwareTypeStatus(**row, error_rate=row["error_count"] / hours, metrics=metrics)
     return status

@@ -23,7 +23,8 @@ from exporter.store.pattern_results import (
 from exporter.store.queries import GetPattern, ListDecisions
 from exporter.store.read_errors import newest
 from exporter.store.read_patterns import patterns
-from exporter.store.select import Cursor, Span, members_of, rows, structs
+from exporter.store.rollup_tables import PATTERN
+from exporter.store.select import Cursor, Facts, Row, Span, integers_of, members_of, rows, structs
 
 PATTERN_ERRORS: Final = 20  # newest errors of the pattern that the answer has
 MEMBERS: Final = 200  # fingerprints of the pattern that the answer has
@@ -34,16 +35,18 @@ def pattern(cursor: Cursor, query: GetPattern) -> PatternDetails | None:
     """Returns one pattern; None if it has no error in the time range. If the id is of an earlier fingerprint version
     and has no error in the time range, returns the pattern that continues it."""
     span = Span.of(query.hours, query.now)
+    facts = Facts(cursor, span.since)
     continues_as = _continues_as(cursor, query.id)
     for id_ in (query.id, continues_as):
         if id_ is not None:
             pattern_id, members = members_of(cursor, id_)
-            found = patterns(cursor, span, 1, pattern_id, members)
+            fingerprints = integers_of(cursor, members)
+            found = patterns(cursor, span, facts, 1, pattern_id, fingerprints)
             if found:
                 break
     else:
         return None
-    values = span.values(members=members)
+    values: Row = {"fingerprints": fingerprints, "since": span.since}
     is_old = rows(cursor, "is_old", {"fingerprint": pattern_id})[0]["is_old"]
     filters = Filters(hours=query.hours, pattern=pattern_id)
     made = _about(cursor, members)
@@ -53,7 +56,13 @@ def pattern(cursor: Cursor, query: GetPattern) -> PatternDetails | None:
         worker_stats=structs(cursor, PatternWorker, "pattern_workers", values),
         recent_errors=newest(cursor, filters, query.now, PATTERN_ERRORS),
         families=_families(cursor, pattern_id),
-        members=structs(cursor, PatternMember, "members", values | {"limit": MEMBERS}),
+        members=structs(
+            cursor,
+            PatternMember,
+            "members",
+            {"members": members, "fingerprints": fingerprints, "limit": MEMBERS},
+            facts.of(PATTERN),
+        ),
         version=1 if is_old else VERSION,
         aliases=[row["old_fingerprint"] for row in rows(cursor, "aliases", {"members": members})],
         continues_as=continues_as if is_old else None,

@@ -1,12 +1,15 @@
 """Runs the statements of `read.sql` and returns their rows. For the threads that read."""
 
 import datetime as dt
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple, TypeVar
 
 import duckdb
 
 from exporter.events.event import isoformat
-from exporter.events.groups import BY_PREFIX, GROUPS, PREFIXES, GroupName
+from exporter.store.rollup_tables import Level, Rollup, facts, tiles
+from exporter.store.rollups import rolled_up
 from exporter.store.sql import named
 
 MAX_BUCKETS: Final = 96  # of a time series; one more where the time range begins within a bucket
@@ -14,29 +17,22 @@ BUCKETS: Final = (60, 300, 900, 1800, 3600, 7200, 14_400, 28_800, 86_400, 604_80
 _ORIGIN: Final = dt.datetime(2000, 1, 3)  # a Monday: DuckDB's time_bucket counts from it
 Cursor = duckdb.DuckDBPyConnection
 Row = dict[str, Any]
+NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
 T = TypeVar("T")
 
 
 class Span(NamedTuple):
-    """A time range. Times are naive UTC, as the database keeps them. `whole` is the first full minute, from which the
-    rollup counts; `bucket` is the width of a bucket of its time series, in seconds."""
+    """A time range. Times are naive UTC, as the database keeps them. `bucket` is the width of a bucket of its time
+    series, in seconds."""
 
     since: dt.datetime
-    whole: dt.datetime
     bucket: int
     now: dt.datetime
 
     @classmethod
     def of(cls, hours: int, now: dt.datetime) -> "Span":
         now = naive(now)
-        since = now - dt.timedelta(hours=hours)
-        minute = since.replace(second=0, microsecond=0)
-        whole = minute if minute == since else minute + dt.timedelta(minutes=1)
-        return cls(since, whole, bucket_seconds(hours), now)
-
-    def values(self, **more: Any) -> Row:
-        """Returns the parameters of a statement that reads `facts($since, $whole)`, and others."""
-        return {"since": self.since, "whole": self.whole, **more}
+        return cls(now - dt.timedelta(hours=hours), bucket_seconds(hours), now)
 
     def buckets(self) -> list[dt.datetime]:
         """Returns the start of each bucket, oldest first."""
@@ -55,18 +51,47 @@ def naive(moment: dt.datetime) -> dt.datetime:
     return moment.astimezone(dt.UTC).replace(tzinfo=None)
 
 
-def rows(cursor: Cursor, name: str, values: Row) -> list[Row]:
-    """Runs the statement `name` and returns its rows by column name. Raises duckdb.Error."""
-    return run(cursor, _SQL[name], values)
+class Facts:
+    """The rows of rollups that make up the errors since a moment, in one snapshot of the database."""
+
+    def __init__(self, cursor: Cursor, since: dt.datetime) -> None:
+        """Raises duckdb.Error."""
+        self._since = since
+        self._rolled_up = rolled_up(cursor)
+
+    def of(self, *rollups: Rollup) -> dict[str, str]:
+        """Returns queries for the rows of rollups, by the place in a statement that they fill."""
+        return {rollup.name: self._query(rollup, rollup.levels) for rollup in rollups}
+
+    def by_time(self, rollup: Rollup, bucket: int) -> dict[str, str]:
+        """Returns the same for one rollup, with the column `t`, from levels that fit into buckets of so many
+        seconds."""
+        levels = [level for level in rollup.levels if bucket % level.step.total_seconds() == 0]
+        return {rollup.name: self._query(rollup, levels, with_time=True)}
+
+    def _query(self, rollup: Rollup, levels: Sequence[Level], *, with_time: bool = False) -> str:
+        rolled, sealed = self._rolled_up
+        return facts(rollup, tiles(levels, sealed, self._since), rolled, self._since, with_time=with_time)
 
 
-def structs(cursor: Cursor, kind: type[T], name: str, values: Row) -> list[T]:
+def rows(cursor: Cursor, name: str, values: Row | None = None, places: Mapping[str, str] = NOTHING) -> list[Row]:
+    """Runs the statement `name`, with what stands in braces filled in, and returns its rows by column name. Raises
+    duckdb.Error."""
+    statement = _SQL[name]
+    for place, text in places.items():
+        statement = statement.replace(f"{{{place}}}", text)
+    return run(cursor, statement, values)
+
+
+def structs(
+    cursor: Cursor, kind: type[T], name: str, values: Row | None = None, places: Mapping[str, str] = NOTHING
+) -> list[T]:
     """Runs the statement `name` and returns its rows as structs of a type, whose fields are the columns. Raises
     duckdb.Error."""
-    return [kind(**texts(row)) for row in rows(cursor, name, values)]
+    return [kind(**texts(row)) for row in rows(cursor, name, values, places)]
 
 
-def run(cursor: Cursor, statement: str, values: Row) -> list[Row]:
+def run(cursor: Cursor, statement: str, values: Row | None = None) -> list[Row]:
     """Runs a statement and returns its rows by column name. Raises duckdb.Error."""
     answer = cursor.execute(statement, values)
     names = [column[0] for column in answer.description or ()]
@@ -85,34 +110,14 @@ def members_of(cursor: Cursor, id_: str) -> tuple[str, list[str]]:
     return resolve(cursor, id_) or (id_, [id_])
 
 
+def integers_of(cursor: Cursor, fingerprints: Sequence[str]) -> list[int]:
+    """Returns the integers of those fingerprints that have an error. Raises duckdb.Error."""
+    return [row["id"] for row in rows(cursor, "integers", {"members": list(fingerprints)})]
+
+
 def texts(row: Row) -> Row:
     """Returns `row` with its times as ISO 8601."""
     return {name: isoformat(value) if isinstance(value, dt.datetime) else value for name, value in row.items()}
 
 
-def facet_statement(column: str) -> str:
-    """Returns the statement that counts the values of a column of `errors`."""
-    return _SQL["facet"].replace("{column}", column)
-
-
-def _condition(group: GroupName) -> str:
-    """Returns the SQL condition by which a row of `errors` belongs to a group."""
-    if group == "hardware":
-        return "hardware_error"
-    if group == "recurring":
-        return "is_recurring"
-    return f"starts_with(error_category, '{PREFIXES[group]}')"
-
-
-def _statements() -> dict[str, str]:
-    """Returns the statements of `read.sql` by name, with what stands in braces filled in, except `{column}`."""
-    statements = named("read.sql") | named("read_patterns.sql") | named("assign.sql")
-    filled = {f"{{{name}}}": _condition(name) for name in BY_PREFIX}
-    filled["{any_group}"] = " OR ".join(f"(list_contains($group, '{name}') AND {_condition(name)})" for name in GROUPS)
-    filled = {"{matching}": statements["matching"]} | filled
-    for place, text in filled.items():
-        statements = {name: statement.replace(place, text) for name, statement in statements.items()}
-    return statements
-
-
-_SQL: Final = _statements()
+_SQL: Final = named("read.sql") | named("read_patterns.sql") | named("assign.sql")

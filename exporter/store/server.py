@@ -168,7 +168,6 @@ class Server:
         self._projection.catch_up()
         with self._database.writing:
             self._projection.assign()
-        self._write(_WRITE["compact"])
         self._assignments.take_changes()  # the state has them
         loaded = msgspec.msgpack.encode(state.load_state(self._database, self._settings.recurrence_times))
         self._projection.start()

@@ -1,0 +1,87 @@
+"""Inserts events into the database: their rows, reports, searched texts, templates and aliases."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from exporter.events.event import ErrorEvent
+from exporter.store import StoreError
+from exporter.store.database import Database
+from exporter.store.names import Names
+from exporter.store.reports import PER_BLOCK, Report, pack, split
+from exporter.store.rows import names, pattern_row, row
+from exporter.store.sql import named
+from exporter.store.texts import Texts
+
+APPENDED_AT_ONCE: Final = 100  # rows; a longer call would hold the interpreter lock for too long
+PACKED_AT_ONCE: Final = 64 * PER_BLOCK  # ids in one step of packing
+_WRITE: Final = named("write.sql")
+
+
+class Inserter:
+    """Inserts events into `database`. The caller must hold `database.writing`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._names = Names()
+        self._texts = Texts()
+
+    def insert(self, events: Sequence[ErrorEvent]) -> None:
+        """Inserts events that follow the database's position, in one transaction that also moves the position. Raises
+        `StoreError`."""
+        try:
+            self._database.transact(lambda: self._write(events), position=events[-1].id)
+        except StoreError:
+            self._names.forget()
+            self._texts.forget()
+            raise
+
+    def _write(self, events: Sequence[ErrorEvent]) -> None:
+        database = self._database
+        ids = self._names.ids(database.db, (name for event in events for name in names(event)))
+        texts = self._texts.ids(database.db, events)
+        rows = [row(event, ids, text) for event, text in zip(events, texts, strict=True)]
+        for start in range(0, len(rows), APPENDED_AT_ONCE):
+            database.errors.append_rows(rows[start : start + APPENDED_AT_ONCE])
+        database.errors.flush()
+        self._write_reports([(event.id, event.body) for event in events])
+        new = [event for event in events if event.is_new_fingerprint or event.is_new_pattern]
+        if new:
+            database.patterns.append_rows([pattern_row(event) for event in new])
+            database.patterns.flush()
+        aliases = [event for event in new if event.alias]
+        if aliases:
+            values = {"old": [one.alias for one in aliases], "new": [one.fingerprint for one in aliases]}
+            database.db.execute(_WRITE["add_aliases"], values)
+
+    def _write_reports(self, reports: list[Report]) -> None:
+        """Packs the blocks that these reports complete, and keeps the other reports as they are."""
+        database = self._database
+        complete, others = split(reports, reports[-1][0])
+        if complete:
+            self._pack(complete[0][0] // PER_BLOCK * PER_BLOCK, complete[-1][0] + 1, complete)
+        if others:
+            database.singles.append_rows(others)
+            database.singles.flush()
+
+    def pack_step(self) -> bool:
+        """Packs some reports of complete blocks that are still single: those which an earlier release stored. Returns
+        whether there may be more to do. Raises `StoreError`."""
+        ((oldest,),) = self._database.db.execute(_WRITE["oldest_single_report"]).fetchall()
+        if oldest is None:
+            return False
+        first = oldest // PER_BLOCK * PER_BLOCK
+        end = min(first + PACKED_AT_ONCE, (self._database.position + 1) // PER_BLOCK * PER_BLOCK)
+        if end <= first:
+            return False
+        self._database.transact(lambda: self._pack(first, end, []))
+        return True
+
+    def _pack(self, first: int, end: int, reports: list[Report]) -> None:
+        """Packs `reports` and the single ones with ids from `first` to before `end`."""
+        database = self._database
+        bounds = {"first": first, "end": end}
+        singles = database.db.execute(_WRITE["single_reports"], bounds).fetchall()
+        if singles:
+            database.db.execute(_WRITE["forget_single_reports"], bounds)
+        database.blocks.append_rows(pack([*reports, *singles]))
+        database.blocks.flush()

@@ -1,0 +1,65 @@
+"""Reports as they were sent, 64 in one compressed block.
+
+DuckDB's own compression decodes 2,048 rows, about 2 MB, to return one: 100 reports from all over the table took 0.1 s.
+
+    report_blocks   block = id // 64, packed = zstd(msgpack [[id, report], …])
+    single_reports  the reports of blocks that are not complete yet
+"""
+
+import sys
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+import duckdb
+import msgspec
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
+PER_BLOCK: Final = 64
+_LEVEL: Final = 3
+Report = tuple[int, str]
+Block = tuple[int, bytes]
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(list[Report]).decode
+
+
+def pack(reports: Iterable[Report]) -> list[Block]:
+    """Returns reports as blocks, in the order of their ids."""
+    blocks: dict[int, list[Report]] = defaultdict(list)
+    for report in sorted(reports):
+        blocks[report[0] // PER_BLOCK].append(report)
+    return [(block, zstd.compress(_encode(some), _LEVEL)) for block, some in blocks.items()]
+
+
+def unpack(packed: bytes) -> list[Report]:
+    """Returns the reports of a block."""
+    return _decode(zstd.decompress(packed))
+
+
+def split(singles: Sequence[Report], last: int) -> tuple[list[Report], list[Report]]:
+    """Divides reports into those whose block is complete once the database holds the error `last`, and others."""
+    end = (last + 1) // PER_BLOCK * PER_BLOCK
+    return [one for one in singles if one[0] < end], [one for one in singles if one[0] >= end]
+
+
+def fetch(cursor: duckdb.DuckDBPyConnection, ids: Sequence[int]) -> dict[int, str]:
+    """Returns the reports of errors by id. Raises duckdb.Error."""
+    if not ids:
+        return {}
+    wanted = set(ids)
+    blocks = {"blocks": list({id_ // PER_BLOCK for id_ in ids})}
+    found: dict[int, str] = dict(
+        cursor.execute(
+            "SELECT id, report FROM single_reports WHERE id IN (SELECT unnest($ids))", {"ids": list(ids)}
+        ).fetchall()
+    )
+    packed = cursor.execute(
+        "SELECT packed FROM report_blocks WHERE block IN (SELECT unnest($blocks))", blocks
+    ).fetchall()
+    for (block,) in packed:
+        found.update(report for report in unpack(block) if report[0] in wanted)
+    return found

@@ -1,0 +1,177 @@
+"""The rollups: which questions they answer, their columns and levels, and the SQL that adds them up. Pure.
+
+    time      how many errors, by severity and category              summary, categories, charts
+    kind      what they were, with measurements                      hardware, facets
+    worker    which workers had how many, by type and severity       workers, facet of workers
+    pattern   which fingerprints, by category and severity           patterns, trends
+    seen      which workers had a fingerprint                        number of workers of a pattern
+
+A rollup has levels: tables with spans of different widths. Every error is in the finest level; a coarser level holds
+the spans that were over when they were added up ("sealed"), which finer levels hold, too. A row is a sum, and rows of
+one key are added up, so a late error is one more row.
+"""
+
+import datetime as dt
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+MINUTE: Final = dt.timedelta(minutes=1)
+_ORIGIN: Final = dt.datetime(2000, 1, 3)  # a Monday: DuckDB's time_bucket counts from it
+
+
+class Level(NamedTuple):
+    """A width of spans. `sealed` names the column of `rolled_up` that says up to when the level is filled; "" for
+    levels that are always the finest."""
+
+    name: str
+    step: dt.timedelta
+    sealed: str
+
+
+LEVELS: Final = (
+    Level("minute", MINUTE, ""),
+    Level("quarter", 15 * MINUTE, ""),
+    Level("hour", 60 * MINUTE, "sealed_hours"),
+    Level("day", 1440 * MINUTE, "sealed_days"),
+)
+_BY_NAME: Final = {level.name: level for level in LEVELS}
+
+
+class Column(NamedTuple):
+    """A column of a rollup: its expression for one error, and the aggregate that adds it up; "" for a key."""
+
+    name: str
+    one: str
+    add: str = ""
+
+
+class Rollup(NamedTuple):
+    """A rollup; `levels` from the finest to the coarsest."""
+
+    name: str
+    levels: tuple[Level, ...]
+    columns: tuple[Column, ...]
+
+    def table(self, level: Level) -> str:
+        return f"{self.name}_{level.name}"
+
+
+def _rollup(name: str, levels: str, keys: str, *columns: Column) -> Rollup:
+    by_key = [Column(key, key) for key in keys.split()]
+    return Rollup(name, tuple(_BY_NAME[level] for level in levels.split()), (*by_key, *columns))
+
+
+_ERRORS: Final = Column("errors", "1::BIGINT", "sum")
+_RECURRING: Final = Column("recurring", "is_recurring::BIGINT", "sum")
+TIME: Final = _rollup("time", "minute hour day", "severity category hardware_error", _ERRORS, _RECURRING)
+KIND: Final = _rollup(
+    "kind", "hour day", "severity category type hardware hardware_error", _ERRORS,
+    Column("cpu", "cpu_percent", "sum"), Column("cpu_reports", "(cpu_percent IS NOT NULL)::BIGINT", "sum"),
+    Column("memory", "memory_percent", "sum"), Column("memory_reports", "(memory_percent IS NOT NULL)::BIGINT", "sum"),
+    Column("disk", "disk_percent", "sum"), Column("disk_reports", "(disk_percent IS NOT NULL)::BIGINT", "sum"),
+    Column("gpu_celsius", "gpu_celsius", "max"), Column("overheating", "(conditions & 1)::BIGINT", "sum"),
+    Column("memory_pressure", "(conditions // 2 & 1)::BIGINT", "sum"),
+    Column("throttling", "(conditions // 4 & 1)::BIGINT", "sum"),
+)  # fmt: skip
+WORKER: Final = _rollup("worker", "hour day", "worker type severity", _ERRORS, Column("last_seen", "timestamp", "max"))
+PATTERN: Final = _rollup(
+    "pattern", "quarter hour day", "fingerprint type category severity", _ERRORS, _RECURRING,
+    Column("first_seen", "timestamp", "min"), Column("last_seen", "timestamp", "max"),
+)  # fmt: skip
+SEEN: Final = _rollup(
+    "seen", "hour day", "fingerprint", Column("chunk", "worker // 64"),
+    Column("workers", "1::UBIGINT << (worker % 64)::UBIGINT", "bit_or"),
+)  # fmt: skip
+ROLLUPS: Final = (TIME, KIND, WORKER, PATTERN, SEEN)
+
+
+def rolling(rollup: Rollup, level: Level, condition: str) -> str:
+    """Returns the statement that adds the errors which meet `condition` to a level."""
+    parts = [f"{one.add}({one.one})" if one.add else one.one for one in rollup.columns]
+    return _insert(rollup, level, _start("timestamp", level), parts, f"errors WHERE {condition}")
+
+
+def sealing(rollup: Rollup, level: Level) -> str:
+    """Returns the statement that fills a level from the next finer one, with rows from $from to before $to."""
+    finer = rollup.levels[rollup.levels.index(level) - 1]
+    return _insert(
+        rollup, level, _start("t", level), _sums(rollup), f"{rollup.table(finer)} WHERE t >= $from AND t < $to"
+    )
+
+
+def merging(rollup: Rollup) -> list[str]:
+    """Returns the statements that make one row of all rows of a key in the finest level, for rows from $from on."""
+    table = rollup.table(rollup.levels[0])
+    sums = ", ".join(_sums(rollup))
+    return [
+        f"CREATE OR REPLACE TEMP TABLE merged AS SELECT t, {sums} FROM {table} WHERE t >= $from GROUP BY ALL",
+        f"DELETE FROM {table} WHERE t >= $from",
+        f"INSERT INTO {table} SELECT * FROM merged ORDER BY ALL",
+    ]
+
+
+def tiles(
+    levels: Sequence[Level], sealed: dict[str, dt.datetime], since: dt.datetime, until: dt.datetime | None = None
+) -> "list[Tile]":
+    """Covers the time from `since` to before `until` (None: no end) with spans of the coarsest possible levels, given
+    from the finest to the coarsest. What no level covers is a tile without a level, to be read from single errors."""
+    if not levels:
+        return [Tile(None, since, until)]
+    *finer, level = levels
+    start, end = ceiling(since, level.step), until
+    if finer:
+        end = sealed[level.sealed] if until is None else min(until, sealed[level.sealed])
+    if end is not None and start >= end:
+        return tiles(finer, sealed, since, until)
+    found = [Tile(level, start, end)]
+    if since < start:
+        found += tiles(finer, sealed, since, start)
+    if end is not None and end != until:
+        found += tiles(finer, sealed, end, until)
+    return found
+
+
+class Tile(NamedTuple):
+    level: Level | None
+    since: dt.datetime
+    until: dt.datetime | None
+
+
+def ceiling(moment: dt.datetime, step: dt.timedelta) -> dt.datetime:
+    """Returns the first start of a span that is not before `moment`."""
+    return _ORIGIN - (_ORIGIN - moment) // step * step
+
+
+def facts(rollup: Rollup, found: Sequence[Tile], rolled: int, since: dt.datetime, *, with_time: bool = False) -> str:
+    """Returns a query for the rows of a rollup that make up the errors since a moment: those of the tiles `found`, and
+    the errors after the id `rolled` one by one. With time, the rows have `t`."""
+    time = ("t",) if with_time else ()
+    stored = ", ".join((*time, *(one.name for one in rollup.columns)))
+    single = ", ".join((*("timestamp AS t" for _ in time), *(f"{one.one} AS {one.name}" for one in rollup.columns)))
+    parts = [f"SELECT {single} FROM errors WHERE id > {rolled} AND timestamp >= {literal(since)}"]
+    for level, start, end in found:
+        column = "t" if level else "timestamp"
+        bounds = [f"{column} >= {literal(start)}"] + ([f"{column} < {literal(end)}"] if end is not None else [])
+        if level is None:
+            bounds.append(f"id <= {rolled}")
+        source = f"SELECT {stored} FROM {rollup.table(level)}" if level else f"SELECT {single} FROM errors"
+        parts.append(f"{source} WHERE {' AND '.join(bounds)}")
+    return " UNION ALL ".join(parts)
+
+
+def literal(moment: dt.datetime) -> str:
+    """Returns a naive moment as SQL."""
+    return f"TIMESTAMP '{moment.isoformat(sep=' ')}'"
+
+
+def _insert(rollup: Rollup, level: Level, start: str, parts: Sequence[str], source: str) -> str:
+    columns = ", ".join((f"{start} AS t", *parts))
+    return f"INSERT INTO {rollup.table(level)} SELECT {columns} FROM {source} GROUP BY ALL ORDER BY ALL"
+
+
+def _sums(rollup: Rollup) -> list[str]:
+    return [f"{one.add}({one.name}) AS {one.name}" if one.add else one.name for one in rollup.columns]
+
+
+def _start(column: str, level: Level) -> str:
+    return f"time_bucket(to_seconds({int(level.step.total_seconds())}), {column})"

@@ -1,0 +1,84 @@
+"""The searched texts: each distinct one once, so that a search reads thousands of texts instead of millions of errors.
+
+A text is an error's message and traceback in lower case, with each digit as 0: errors that differ in numbers only share
+one. An error whose text is not in the table has the text 0; a search has to read that error itself.
+"""
+
+import hashlib
+from collections.abc import Iterable
+from typing import Final
+
+import duckdb
+from msgspec import Struct
+
+from exporter.events.event import ErrorEvent
+from exporter.events.plain_text import plain_text
+from exporter.events.stored import decoder
+
+MAX_TEXTS: Final = 100_000
+MAX_BYTES: Final = 2**26  # of all texts
+MAX_CHARACTERS: Final = 16_384  # of one text
+NO_TEXT: Final = 0
+_DIGITS: Final = str.maketrans("123456789", "000000000")
+
+
+def shape(text: str) -> str:
+    """Returns a text as it is searched: in lower case, each digit as 0."""
+    return text.lower().translate(_DIGITS)
+
+
+class _Searched(Struct):
+    traceback: str | None = None
+
+
+_searched = decoder(_Searched)
+
+
+def traceback_of(report: str) -> str:
+    """Returns the traceback of a report as it is shown; "" if it has none."""
+    return plain_text(_searched(report).traceback or "")
+
+
+class Texts:
+    """The integers of searched texts. Needs a transaction around `ids`; after a failed one, call `forget`."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, int] | None = None  # by the hash; None before they are read
+        self._bytes = 0
+
+    def forget(self) -> None:
+        """Drops what is in memory, which may be ahead of the database."""
+        self._known = None
+
+    def ids(self, db: duckdb.DuckDBPyConnection, events: Iterable[ErrorEvent]) -> list[int]:
+        """Returns the integer of each event's text. New texts are added as long as there is room. Raises
+        duckdb.Error."""
+        if self._known is None:
+            self._known = dict(db.execute("SELECT hash, id FROM texts").fetchall())
+            ((self._bytes, last),) = db.execute(
+                "SELECT coalesce(sum(strlen(text)), 0)::BIGINT, coalesce(max(id), 0) FROM texts"
+            ).fetchall()
+            self._next = last + 1
+        found = []
+        new: list[tuple[int, int, str]] = []
+        for event in events:
+            text = shape(f"{plain_text(event.message)}\n{traceback_of(event.body)}")
+            hash_ = int.from_bytes(hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=8).digest())
+            id_ = self._known.get(hash_, NO_TEXT)
+            if id_ == NO_TEXT and self._has_room(text):
+                id_ = self._known[hash_] = self._next
+                self._next += 1
+                self._bytes += len(text.encode("utf-8", "replace"))
+                new.append((id_, hash_, text))
+            found.append(id_)
+        if new:
+            ids, hashes, texts = zip(*new, strict=True)
+            db.execute(
+                "INSERT INTO texts SELECT unnest($ids), unnest($hashes::UBIGINT[]), unnest($texts)",
+                {"ids": list(ids), "hashes": list(hashes), "texts": list(texts)},
+            )
+        return found
+
+    def _has_room(self, text: str) -> bool:
+        assert self._known is not None
+        return len(text) <= MAX_CHARACTERS and len(self._known) < MAX_TEXTS and self._bytes < MAX_BYTES
