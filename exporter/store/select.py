@@ -1,13 +1,14 @@
 """Runs the statements of `read.sql` and returns their rows. For the threads that read."""
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple, TypeVar
 
 import duckdb
 
 from exporter.events.event import isoformat
+from exporter.store.names import Table
 from exporter.store.rollup_tables import Level, Rollup, facts, tiles
 from exporter.store.rollups import rolled_up
 from exporter.store.sql import named
@@ -113,6 +114,12 @@ def members_of(cursor: Cursor, id_: str) -> tuple[str, list[str]]:
 def integers_of(cursor: Cursor, fingerprints: Sequence[str]) -> list[int]:
     """Returns the integers of those fingerprints that have an error. Raises duckdb.Error."""
     return [row["id"] for row in rows(cursor, "integers", {"members": list(fingerprints)})]
+
+
+def names_of(cursor: Cursor, table: Table, ids: Iterable[int]) -> dict[int, str]:
+    """Returns the names that stand for integers. Raises duckdb.Error."""
+    statement = f"SELECT id, name FROM {table} WHERE id IN (SELECT unnest($ids::INTEGER[]))"
+    return dict(cursor.execute(statement, {"ids": list(set(ids))}).fetchall())
 
 
 def texts(row: Row) -> Row:
