@@ -17,6 +17,7 @@ from exporter.http.parameters import Sending
 from exporter.store.decisions import Decided, Merge, MergeRequest, Split, SplitRequest, Undo
 from exporter.store.parameters import Comparison, ErrorPaging, Filters, PatternPaging, TimeRange
 from exporter.store.queries import (
+    POLLED,
     GetError,
     GetFacets,
     GetOverview,
@@ -121,6 +122,8 @@ def _described(operation: Operation, known: dict[str, Schema]) -> Schema:
     responses = {"200": _response("success", known[str(operation.success)])}
     for status in sorted({403, *operation.failures}):  # 403: of any request whose header Host is not allowed
         responses[str(status)] = _response("see `message` and `field`", known[str(Failure)])
+    if issubclass(operation.read, POLLED):
+        responses["304"] = {"description": "the answer has not changed since the one named by `If-None-Match`"}
     names = re.findall(r"{(\w+)}", operation.path)
     fields = _properties(operation.path_type or operation.read) if names else {}
     if missing := set(names) - set(fields):

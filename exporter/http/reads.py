@@ -11,10 +11,12 @@ from aiohttp import web
 from exporter.events.cursor import MAX_ID, Position, parse_cursor
 from exporter.http.openapi import document
 from exporter.http.parameters import parse, refuse_unknown
+from exporter.http.representation import response_to
 from exporter.http.responses import SERVICE, ApiError, check_origin, failure, success
 from exporter.ingest.clock_offsets import advice
 from exporter.store.parameters import Comparison, ErrorPaging, Filters, PatternPaging, TimeRange
 from exporter.store.queries import (
+    POLLED,
     GetError,
     GetFacets,
     GetOverview,
@@ -131,7 +133,7 @@ async def _answer(request: web.Request, query: Read[Any], missing: ApiError | No
     answer = await _while_connected(request, request.app[SERVICE].read(query))
     if missing and answer.is_null:
         raise missing
-    return success(answer.json)
+    return await response_to(request, answer, polled=isinstance(query, POLLED))
 
 
 async def _while_connected(request: web.Request, read: Coroutine[Any, Any, T]) -> T:

@@ -10,15 +10,15 @@ from conftest import ROOT
 from exporter import client, service
 from exporter.config import Settings
 from exporter.events import error_object, event, report, tolerant
-from exporter.http import reports
+from exporter.http import reports, representation
 from exporter.ingest import clock_offsets, deduplication, ingest, nesting, recurrence, report_times, times
 from exporter.live import client as live
 from exporter.live import hub
 from exporter.log import embedded, readers
 from exporter.metrics import error_metrics, zero_phase
 from exporter.patterns import fingerprint, frames
+from exporter.store import answers, flights, parameters
 from exporter.store import client as store
-from exporter.store import parameters
 
 pytestmark = pytest.mark.dashboard
 SETTINGS = Settings()
@@ -92,6 +92,14 @@ CASES = [
     Case("docs/api.md", "or when it takes more than # s", store.READ_SECONDS),
     Case("docs/architecture.md", "catches up within # s (`OPEN_SECONDS`)", store.OPEN_SECONDS),
     Case("docs/architecture.md", "close the database (# s, `CLOSE_SECONDS`)", store.CLOSE_SECONDS),
+    # shared answers
+    Case("docs/api.md", "The answer is given again for # s", answers.MAX_AGE_SECONDS),
+    Case("docs/api.md", "its time range ends at most # s", answers.MAX_AGE_SECONDS),
+    Case("docs/api.md", "if they have more than # bytes and `Accept-Encoding`", representation.COMPRESSED_FROM),
+    Case("docs/architecture.md", "is kept for # s (`MAX_AGE_SECONDS`)", answers.MAX_AGE_SECONDS),
+    Case("docs/architecture.md", "took (`GATHERING`), # s at most", flights.MAX_GATHERING_SECONDS),
+    Case("docs/architecture.md", "`MAX_ANSWERS` #", answers.MAX_ANSWERS),
+    Case("docs/architecture.md", "`MAX_BYTES` # MiB of JSON (`answers.py`)", answers.MAX_BYTES / MIB),
     # health
     Case("docs/operation.md", "the oldest report has waited for more than # s", service.STUCK_SECONDS),
     Case("docs/operation.md", "when that write fails or takes more than # s", service.PROBE_SECONDS),
