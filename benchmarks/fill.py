@@ -1,6 +1,6 @@
 """Makes a database of many errors for `reads.py`, or for trying something out.
 
-    python benchmarks/fill.py [--errors 1000000] PATH
+    python benchmarks/fill.py [--errors 1000000] [--real 20000] PATH
 
 The errors are those of 1,000 workers over the seven days before now, of 350 patterns. The first 20,000 are reports
 of the demo that went through the service's own parsing, classification and insertion. The others repeat their rows with
@@ -43,6 +43,7 @@ PATTERNS: Final = 350
 RUN: Final = "5eed5eed"  # begins each event_id; the demo makes such a name for each of its runs
 DAYS: Final = dt.timedelta(days=7) - dt.timedelta(hours=1)  # an hour to measure before the first errors are too old
 DELAY: Final = dt.timedelta(milliseconds=150)  # of the receipt
+KEPT: Final = dt.timedelta(hours=12)  # after which a database is made anew
 AT_ONCE: Final = 1_920 * PER_BLOCK  # errors: a row group of DuckDB
 PROCESSES: Final = 2  # that pack reports
 _EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
@@ -106,18 +107,21 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("path", type=Path, help="the database to make")
     parser.add_argument("--errors", type=int, default=1_000_000)
+    parser.add_argument(
+        "--real", type=int, default=REAL, help="errors through the whole service (default: %(default)s)"
+    )
     given = parser.parse_args()
-    print(filled(given.path, given.errors))
+    print(filled(given.path, given.errors, given.real))
     return 0
 
 
-def filled(path: Path, errors: int) -> str:
+def filled(path: Path, errors: int, real: int = REAL) -> str:
     """Makes the database at `path`, unless it is there already. Returns one sentence on which was done."""
     old = _age(path, errors)
     if old is not None:
         return f"{path} is used again; its newest error is {old.total_seconds() / 60:.0f} minutes old"
     began = time.monotonic()
-    fill(path, errors)
+    fill(path, errors, real)
     size = path.stat().st_size / errors
     return f"{path}: {errors} errors in {time.monotonic() - began:.0f} s, {size:.0f} bytes each"
 
@@ -160,8 +164,8 @@ def files(path: Path) -> list[Path]:
 
 
 def _age(path: Path, errors: int) -> dt.timedelta | None:
-    """Returns the age of the newest error of a database with so many errors, of this schema and of this day (UTC); None
-    if `path` is not such a database."""
+    """Returns the age of the newest error of a database with so many errors and of this schema; None if `path` is not
+    such a database, or an old one."""
     try:
         with duckdb.connect(str(path), read_only=True) as db:
             ((version,),) = db.execute("SELECT version FROM schema_version").fetchall()
@@ -169,7 +173,7 @@ def _age(path: Path, errors: int) -> dt.timedelta | None:
     except duckdb.Error:
         return None
     now = dt.datetime.now(dt.UTC).replace(tzinfo=None)
-    is_same = (version, many) == (len(migrations()), errors) and newest.date() == now.date()
+    is_same = (version, many) == (len(migrations()), errors) and now - newest < KEPT
     return now - newest if is_same else None
 
 

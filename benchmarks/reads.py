@@ -11,7 +11,7 @@ Then ten readers read at the same time, then one alone, while reports arrive. Me
 processes up to there, disk the sum of all files at that time. Last, the service is stopped or killed and started again.
 
 `--against` measures a second database, of N errors, and prints how much each result grows with the number of errors.
-`--folder` keeps the databases of `fill.py` there and uses them again on the same day. With `--check`, exits with 1 and
+`--folder` keeps the databases of `fill.py` there and uses them again for twelve hours. With `--check`, exits with 1 and
 names each result that misses its bar.
 """
 
