@@ -43,6 +43,7 @@ RATES: Final = (1, 500)  # reports per second that arrive meanwhile
 STARTS: Final = 3
 WAL_BYTES: Final = 12_000_000  # of DuckDB before the service is killed; at 16 MB it makes a checkpoint
 MOST_POSTED: Final = 20_000  # reports to fill that file with
+POSTED_AT_ONCE: Final = 2_500
 WORKER: Final = "worker=worker-0017"
 THREE: Final = f"{WORKER}&severity=critical&type=OutOfMemoryError"
 LIST: Final = "/api/errors/list?time_range=168"
@@ -205,8 +206,9 @@ def killed_start(path: Path, source: Iterator[dict[str, Any]]) -> float:
     times = []
     for _ in range(STARTS):
         with Serving(path) as serving:
-            for _ in range(MOST_POSTED // 500):
-                serving.post(some(source, 500))
+            for _ in range(MOST_POSTED // POSTED_AT_ONCE):
+                for _ in range(POSTED_AT_ONCE // 500):
+                    serving.post(some(source, 500))
                 serving.get("/api/errors?time_range=1")  # waits until the database has the reports
                 if serving.wal() > WAL_BYTES:
                     break
