@@ -9,20 +9,20 @@ from exporter.patterns.families import Family
 
 
 class KnownId(NamedTuple):
-    """An accepted event: the key of deduplication, its position in the log, and its receipt."""
+    """An accepted event: the key of deduplication, its position in the log, and its receipt in epoch seconds."""
 
     worker_id: str
     event_id: str
     id: int
-    received_at: dt.datetime
+    received_at: float
 
 
 class Past(Struct):
-    """Times are aware and in UTC."""
+    """Times of errors are aware and in UTC."""
 
     recurrences: dict[str, list[dt.datetime]]  # pattern id → times of the last six hours, oldest first
     known_ids: list[KnownId]  # of the newest events, oldest first
-    known_ids_since: dt.datetime | None  # receipt of the oldest of them; None if they are all there are
+    known_ids_since: float | None  # receipt of the oldest of them; None if they are all there are
     known_patterns: list[str]  # fingerprints
     old_patterns: list[str] = []  # those of `known_patterns` that are of version 1
     assigned: "Reassigned" = field(default_factory=lambda: Reassigned([], {}, True))

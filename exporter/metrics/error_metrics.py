@@ -107,16 +107,16 @@ class ErrorMetrics:
         self.position = state.position
         if state.counters:
             self._zero_phase.expect_unseen(time.monotonic())
-        for key, (errors, first_seen, last_seen) in state.counters:
-            first = first_seen.timestamp()
-            route = self._route((key.worker_id, key.type, key.category), first, hold=False)
+        for worker_id, type_, category, severity, hardware_type, errors, first, last in state.counters:
+            key = (worker_id, type_, category)
+            route = self._routes.get(key) or self._route(key, first, hold=False)
             self._errors.values[route.row] += errors
             for label in route.folded:
                 self._folded[label] += errors
-            self._severities.values[self._severity_rows[key.severity]] += errors
-            if key.hardware_type:
-                self._count_hardware(key.hardware_type, first, errors, hold=False)
-            route.worker.note(key.severity, last_seen.timestamp())
+            self._severities.values[self._severity_rows[severity]] += errors
+            if hardware_type:
+                self._count_hardware(hardware_type, first, errors, hold=False)
+            route.worker.note(severity, last)
             self._first_seen[route.labels.type] = min(first, self._first_seen[route.labels.type])
         self._critical = SlidingCount(HOUR, state.critical_seconds)
         self._received = SlidingCount(MINUTE, state.received_seconds)

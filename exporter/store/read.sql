@@ -86,7 +86,7 @@ WHERE reported_at = $reported_at AND event_id = $event_id AND worker_id = $worke
 
 -- name: counters
 -- In order of arrival: after a restart, the same workers and types keep their own labels.
-SELECT w.name, t.name, c.name, severity_name(severity), h.name, errors, first_seen, last_seen
+SELECT w.name, t.name, c.name, severity_name(severity), h.name, errors, epoch(first_seen), epoch(last_seen)
 FROM (
     SELECT worker, type, category, severity, hardware, sum(errors)::BIGINT AS errors, min(first_seen) AS first_seen,
            max(last_seen) AS last_seen, min(first_id) AS first_id
@@ -103,11 +103,14 @@ LEFT JOIN hardware_types h ON h.id = s.hardware
 ORDER BY first_id;
 
 -- name: recent_event_ids
-SELECT w.name, event_id, e.id, received_at FROM errors e JOIN workers w ON w.id = e.worker WHERE e.id > $above ORDER BY e.id;
+SELECT w.name, event_id, e.id, epoch(received_at) FROM errors e JOIN workers w ON w.id = e.worker WHERE e.id > $above ORDER BY e.id;
 
 -- name: log_position
-SELECT identity, position, complete, (SELECT any_value(event_id) FROM errors WHERE id = (SELECT position FROM log_position)) AS last_event_id
-FROM log_position;
+SELECT identity, position, complete FROM log_position;
+
+-- name: event_id
+-- The id is a parameter, so that few row groups have to be read.
+SELECT event_id FROM errors WHERE id = $id;
 
 -- name: recurrences
 WITH times AS (

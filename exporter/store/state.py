@@ -7,7 +7,7 @@ import duckdb
 
 from exporter.ingest.deduplication import MAX_KNOWN
 from exporter.ingest.past import KnownId, Past, Reassigned
-from exporter.store import Count, CounterKey, DatabaseInfo, State
+from exporter.store import Counted, DatabaseInfo, State
 from exporter.store.assignments import known_families
 from exporter.store.database import Database
 from exporter.store.sql import named
@@ -20,9 +20,9 @@ def database_info(database: Database) -> DatabaseInfo:
     """Returns the log that the database is bound to, and its position in it. Raises `StoreError`."""
 
     def query(cursor: duckdb.DuckDBPyConnection) -> DatabaseInfo:
-        row = cursor.execute(_READ["log_position"]).fetchone()
-        assert row is not None
-        return DatabaseInfo(*row)
+        ((identity, position, complete),) = cursor.execute(_READ["log_position"]).fetchall()
+        last = cursor.execute(_READ["event_id"], {"id": position}).fetchone()
+        return DatabaseInfo(identity, position, complete, last[0] if last else None)
 
     return database.read(query)
 
@@ -36,16 +36,13 @@ def load_state(database: Database, recurrence_times: int) -> State:
 def _state(cursor: duckdb.DuckDBPyConnection, recurrence_times: int) -> State:
     now = dt.datetime.now(dt.UTC).replace(tzinfo=None)
     hour, six = now - dt.timedelta(hours=1), now - dt.timedelta(hours=6)
-    position = cursor.execute(_READ["log_position"]).fetchall()[0][1]
+    ((_, position, _),) = cursor.execute(_READ["log_position"]).fetchall()
     above = max(0, position - MAX_KNOWN)
-    known = cursor.execute(_READ["recent_event_ids"], {"above": above}).fetchall()
+    known = list(map(KnownId._make, cursor.execute(_READ["recent_event_ids"], {"above": above}).fetchall()))
     (reset_at,) = cursor.execute(_READ["reset_at"]).fetchall()[0]
     return State(
         position=position,
-        counters=[
-            (CounterKey(*key), Count(errors, _utc(first), _utc(last)))
-            for *key, errors, first, last in cursor.execute(_READ["counters"]).fetchall()
-        ],
+        counters=list(map(Counted._make, cursor.execute(_READ["counters"]).fetchall())),
         past=Past(
             recurrences={
                 pattern_id: [_utc(time) for time in times]
@@ -53,8 +50,8 @@ def _state(cursor: duckdb.DuckDBPyConnection, recurrence_times: int) -> State:
                     _READ["recurrences"], {"since": six, "times": recurrence_times}
                 ).fetchall()
             },
-            known_ids=[KnownId(worker_id, event_id, id_, _utc(at)) for worker_id, event_id, id_, at in known],
-            known_ids_since=_utc(known[0][3]) if above and known else None,
+            known_ids=known,
+            known_ids_since=known[0].received_at if above and known else None,
             known_patterns=[fingerprint for (fingerprint,) in cursor.execute(_READ["known_patterns"]).fetchall()],
             old_patterns=[fingerprint for (fingerprint,) in cursor.execute(_READ["old_patterns"]).fetchall()],
             assigned=Reassigned(

@@ -9,7 +9,7 @@ from events import event
 from projected import Projected
 
 from exporter.ingest.past import KnownId
-from exporter.store import CounterKey, state
+from exporter.store import Counted, state
 
 pytestmark = pytest.mark.dashboard
 NOW = dt.datetime.now(dt.UTC)
@@ -42,11 +42,13 @@ def test_of_a_database_with_errors(store: Projected) -> None:
     store.catch_up()
     found = store.state()
     assert found.position == 4
-    assert [(key, count.errors) for key, count in found.counters] == [
-        (CounterKey("w", "T", "C", "info", None), 2), (CounterKey("v", "T", "C", "critical", "cuda"), 2),
-    ]  # fmt: skip
-    assert [(count.first_seen, count.last_seen) for _, count in found.counters] == [(old, NOW)] * 2
-    assert found.past.known_ids == [KnownId(one.worker_id, one.event_id, one.id, one.received_at) for one in events]
+    assert found.counters == [
+        Counted("w", "T", "C", "info", None, 2, old.timestamp(), NOW.timestamp()),
+        Counted("v", "T", "C", "critical", "cuda", 2, old.timestamp(), NOW.timestamp()),
+    ]
+    assert found.past.known_ids == [
+        KnownId(one.worker_id, one.event_id, one.id, one.received_at.timestamp()) for one in events
+    ]
     assert found.past.known_ids_since is None
     assert found.past.recurrences == {"f" * 16: [NOW, NOW]}
     assert found.past.known_patterns == ["f" * 16]
@@ -62,10 +64,10 @@ def test_counters_keep_the_order_in_which_their_keys_came(store: Projected) -> N
         store.catch_up()
     store.append([event(worker_id=worker) for worker in sorted(workers)])
     store.catch_up()
-    assert [key.worker_id for key, _ in store.state().counters] == workers
+    assert [one.worker_id for one in store.state().counters] == workers
     with store.database.writing:
         store.database.transact(lambda: store.database.db.execute(state.named("write.sql")["compact"]))
-    assert [(key.worker_id, count.errors) for key, count in store.state().counters] == [(w, 2) for w in workers]
+    assert [(one.worker_id, one.errors) for one in store.state().counters] == [(w, 2) for w in workers]
 
 
 def test_of_many_ids_the_newest_are_known(store: Projected, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -75,7 +77,7 @@ def test_of_many_ids_the_newest_are_known(store: Projected, monkeypatch: pytest.
     store.catch_up()
     past = store.state().past
     assert [known.event_id for known in past.known_ids] == ["e3", "e4", "e5"]
-    assert past.known_ids_since == events[2].received_at
+    assert past.known_ids_since == events[2].received_at.timestamp()
 
 
 def test_the_newest_times_of_a_pattern_are_enough(store: Projected) -> None:
