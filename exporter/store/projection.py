@@ -110,6 +110,8 @@ class Projection:
 
         self._database.transact(write, position=last)
         self._unassigned = self._unassigned or bool(new)
+        if new and self._assignments is not None:
+            self._assignments.send_again([event.fingerprint for event in new])
 
     def assign(self) -> None:
         """Gives new templates their pattern ids, unless computing the families took long and was done just now: a flood
@@ -119,8 +121,7 @@ class Projection:
         if not self._unassigned or self._assignments is None or now < self._assign_after:
             return
         try:
-            self._assignments.refresh()
-            self._unassigned = False
+            self._unassigned = self._assignments.refresh()
         except StoreError:
             _log.exception("the families of new patterns could not be computed; it is tried again")
             self._assign_after = now + RETRY_SECONDS

@@ -158,8 +158,13 @@ SELECT identity, position, complete, (SELECT any_value(event_id) FROM errors WHE
 FROM log_position;
 
 -- name: recurrences
-SELECT coalesce(pattern_id, fingerprint), list_sort(max(timestamp, $times))
-FROM errors LEFT JOIN assignments USING (fingerprint) WHERE timestamp >= $since GROUP BY 1;
+-- Of the patterns with the newest errors, the newest last.
+SELECT pattern, times FROM (
+    SELECT coalesce(pattern_id, fingerprint) AS pattern, list_sort(max(timestamp, $times)) AS times, max(timestamp) AS last
+    FROM errors LEFT JOIN assignments USING (fingerprint) WHERE timestamp >= $since GROUP BY 1
+    ORDER BY last DESC, pattern LIMIT $patterns
+)
+ORDER BY last, pattern DESC;
 
 -- name: seconds
 -- Critical errors by the second in which they happened.
@@ -174,9 +179,22 @@ WHERE received_at >= $since AND NOT coalesce(imported, false) GROUP BY 1 ORDER B
 -- name: known_patterns
 SELECT DISTINCT fingerprint FROM patterns;
 
+-- name: recent_patterns
+-- Fingerprints and their pattern ids: those seen once before the others, in each group the newest last.
+WITH seen AS (
+    SELECT fingerprint, coalesce(sum(errors) > 1, false) AS again, max(last_seen) AS last_seen
+    FROM (SELECT DISTINCT fingerprint FROM patterns) LEFT JOIN rollup USING (fingerprint) GROUP BY fingerprint
+)
+SELECT fingerprint, coalesce(pattern_id, fingerprint), again
+FROM seen LEFT JOIN assignments USING (fingerprint)
+QUALIFY row_number() OVER (PARTITION BY again ORDER BY last_seen DESC NULLS LAST, fingerprint)
+        <= CASE WHEN again THEN $again ELSE $once END
+ORDER BY again, last_seen NULLS FIRST, fingerprint DESC;
+
 -- name: old_patterns
--- Those of fingerprint version 1.
-SELECT fingerprint FROM patterns GROUP BY fingerprint HAVING max(scope) IS NULL;
+-- Those of fingerprint version 1, the newest.
+SELECT fingerprint FROM patterns GROUP BY fingerprint HAVING max(scope) IS NULL
+ORDER BY max(first_seen) DESC, fingerprint LIMIT $limit;
 
 -- name: reset_at
 SELECT max(reset_at) AS reset_at FROM marks;
