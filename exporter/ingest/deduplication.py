@@ -2,6 +2,7 @@
 workers that number their own errors do not collide."""
 
 import datetime as dt
+from collections import deque
 from collections.abc import Iterable
 from typing import Final
 
@@ -20,6 +21,7 @@ class KnownIds:
 
     def __init__(self, known: Iterable[KnownId], since: float | None) -> None:
         self._ids = {(worker_id, event_id): (id_, received_at) for worker_id, event_id, id_, received_at in known}
+        self._order = deque(self._ids)  # to find the oldest key in a dict, each deleted one before it is passed again
         self._since = since
 
     def get(self, key: Key) -> int | None:
@@ -27,9 +29,11 @@ class KnownIds:
         return known[0] if known else None
 
     def add(self, event: ErrorEvent) -> None:
-        self._ids[(event.worker_id, event.event_id)] = (event.id, event.received_at.timestamp())
+        key = (event.worker_id, event.event_id)
+        self._ids[key] = (event.id, event.received_at.timestamp())
+        self._order.append(key)
         if len(self._ids) > MAX_KNOWN:
-            _, self._since = self._ids.pop(next(iter(self._ids)))
+            _, self._since = self._ids.pop(self._order.popleft())
 
     def may_be_evicted(self, moment: dt.datetime) -> bool:
         """Whether an id that is not in memory, of an error at `moment`, may have been evicted; only then the database

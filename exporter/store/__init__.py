@@ -37,10 +37,11 @@ class State(Struct):
 
     position: int
     past: Past
-    counters: list[Counted]  # in the order in which the keys first appeared
+    counters: list[Counted]  # folded as `Totals` does; in the order in which the keys first appeared
     critical_seconds: dict[int, int]  # by the time of the error
     received_seconds: dict[int, int]  # by the receipt
     reset_at: dt.datetime | None
+    folded: dict[str, int] = {}  # errors whose value of a label was folded, by label
 
 
 class DatabaseInfo(Struct):

@@ -113,14 +113,19 @@ SELECT identity, position, complete FROM log_position;
 SELECT event_id FROM errors WHERE id = $id;
 
 -- name: recurrences
-WITH times AS (
+-- Of the patterns with the newest errors, the newest last.
+WITH newest AS (
     SELECT fingerprint, list_sort(max(timestamp, $times)) AS times FROM errors WHERE timestamp >= $since GROUP BY 1
 ),
 named AS (
-    SELECT coalesce(pattern_id, name) AS pattern_id, unnest(times) AS timestamp
-    FROM times JOIN fingerprints f ON f.id = times.fingerprint LEFT JOIN assignments a ON a.fingerprint = f.name
+    SELECT coalesce(pattern_id, name) AS pattern, unnest(times) AS timestamp
+    FROM newest JOIN fingerprints f ON f.id = newest.fingerprint LEFT JOIN assignments a ON a.fingerprint = f.name
 )
-SELECT pattern_id, list_sort(max(timestamp, $times)) FROM named GROUP BY 1;
+SELECT pattern, times FROM (
+    SELECT pattern, list_sort(max(timestamp, $times)) AS times, max(timestamp) AS last
+    FROM named GROUP BY 1 ORDER BY last DESC, pattern LIMIT $patterns
+)
+ORDER BY last, pattern DESC;
 
 -- name: seconds
 -- Critical errors by the second in which they happened.
@@ -135,9 +140,31 @@ WHERE received_at >= $since AND NOT imported GROUP BY 1 ORDER BY 1;
 -- name: known_patterns
 SELECT DISTINCT fingerprint FROM patterns;
 
+-- name: recent_patterns
+-- Fingerprints and their pattern ids: those seen once before the others, in each group the newest last.
+WITH counted AS (
+    SELECT f.name AS fingerprint, sum(errors) AS errors, max(last_seen) AS last_seen
+    FROM (
+        SELECT fingerprint AS id, errors, last_seen FROM pattern_quarter
+        UNION ALL
+        SELECT fingerprint, 1, timestamp FROM errors WHERE id > (SELECT rolled FROM rolled_up)
+    )
+    JOIN fingerprints f USING (id) GROUP BY 1
+),
+seen AS (
+    SELECT fingerprint, coalesce(sum(errors) > 1, false) AS again, max(last_seen) AS last_seen
+    FROM (SELECT DISTINCT fingerprint FROM patterns) LEFT JOIN counted USING (fingerprint) GROUP BY fingerprint
+)
+SELECT fingerprint, coalesce(pattern_id, fingerprint), again
+FROM seen LEFT JOIN assignments USING (fingerprint)
+QUALIFY row_number() OVER (PARTITION BY again ORDER BY last_seen DESC NULLS LAST, fingerprint)
+        <= CASE WHEN again THEN $again ELSE $once END
+ORDER BY again, last_seen NULLS FIRST, fingerprint DESC;
+
 -- name: old_patterns
--- Those of fingerprint version 1.
-SELECT fingerprint FROM patterns GROUP BY fingerprint HAVING max(scope) IS NULL;
+-- Those of fingerprint version 1, the newest.
+SELECT fingerprint FROM patterns GROUP BY fingerprint HAVING max(scope) IS NULL
+ORDER BY max(first_seen) DESC, fingerprint LIMIT $limit;
 
 -- name: reset_at
 SELECT max(reset_at) AS reset_at FROM marks;
