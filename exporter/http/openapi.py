@@ -15,7 +15,7 @@ from exporter.events.report import ErrorReport
 from exporter.http.answers import BatchResult, Failure, Healthy, Ready, Reset, Success
 from exporter.http.parameters import Sending
 from exporter.store.decisions import Decided, Merge, MergeRequest, Split, SplitRequest, Undo
-from exporter.store.parameters import Comparison, ErrorPaging, Filters, PatternPaging, TimeRange
+from exporter.store.parameters import Comparison, ErrorPaging, FacetChoice, Filters, PatternPaging, TimeRange
 from exporter.store.queries import (
     POLLED,
     GetError,
@@ -71,7 +71,7 @@ OPERATIONS: Final = (
     Operation("post", "/api/reset-counts", "Count critical errors from now on", Reset, (403, 503)),
     Operation("get", "/api/errors", "Everything that the page shows", GetOverview, (400, 503), (TimeRange,)),
     Operation("get", "/api/errors/list", "Errors, newest first", ListErrors, (400, 503), (Filters, ErrorPaging)),
-    Operation("get", "/api/errors/facets", "Values to filter by", GetFacets, (400, 503), (Filters,)),
+    Operation("get", "/api/errors/facets", "Values to filter by", GetFacets, (400, 503), (Filters, FacetChoice)),
     Operation("get", "/api/errors/{id}", "One error", GetError, (400, 404, 503)),
     Operation("get", "/api/patterns", "The most frequent patterns", ListPatterns, (400, 503),
               (TimeRange, PatternPaging)),

@@ -14,7 +14,7 @@ from exporter.http.parameters import parse, refuse_unknown
 from exporter.http.representation import response_to
 from exporter.http.responses import SERVICE, ApiError, check_origin, failure, success
 from exporter.ingest.clock_offsets import advice
-from exporter.store.parameters import Comparison, ErrorPaging, Filters, PatternPaging, TimeRange
+from exporter.store.parameters import Comparison, ErrorPaging, FacetChoice, Filters, PatternPaging, TimeRange
 from exporter.store.queries import (
     POLLED,
     GetError,
@@ -54,7 +54,8 @@ async def error_list(request: web.Request) -> web.Response:
 
 async def facets(request: web.Request) -> web.Response:
     """GET /api/errors/facets: the values to filter by, and how many errors each would return."""
-    return await _answer(request, GetFacets(filters=parse(request, Filters), now=_now()))
+    filters, choice = parse(request, Filters, FacetChoice)
+    return await _answer(request, GetFacets(filters=filters, now=_now(), facet=choice.facet, contains=choice.contains))
 
 
 async def error(request: web.Request) -> web.Response:

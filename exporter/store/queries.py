@@ -17,7 +17,7 @@ from exporter.events.outcome import Outcome
 from exporter.ingest.severity import Thresholds
 from exporter.store.answers import Answer
 from exporter.store.decisions import DecisionList
-from exporter.store.parameters import Filters, Hours, Limit
+from exporter.store.parameters import FacetName, Filters, Hours, Limit, SearchText
 from exporter.store.pattern_results import PatternDetails, PatternList
 from exporter.store.results import ClockOffset, ErrorDetails, ErrorPage, Facets, Overview
 
@@ -54,10 +54,13 @@ class ListErrors(Read[ErrorPage], frozen=True, kw_only=True):
 
 
 class GetFacets(Read[Facets], frozen=True, kw_only=True):
-    """The values to filter by, each with the number of errors that choosing it would return."""
+    """The values to filter by, each with the number of errors that choosing it would return; of one `facet` if it is
+    given, and only those that contain a text."""
 
     filters: Filters
     now: dt.datetime
+    facet: FacetName | None = None
+    contains: SearchText | None = None
 
 
 class GetError(Read[ErrorDetails | None], frozen=True, kw_only=True):

@@ -38,25 +38,36 @@ SELECT hardware, type, sum(errors)::BIGINT AS errors, sum(CASE severity WHEN 2 T
        sum(memory_pressure)::BIGINT AS memory_pressure, sum(throttling)::BIGINT AS throttling
 FROM ({kind}) WHERE hardware IS NOT NULL GROUP BY ALL;
 
+-- name: facets
+-- What fills the last place are queries like `facet`, joined by UNION ALL.
+WITH counts AS MATERIALIZED (SELECT {columns}, {added} AS errors FROM {source} WHERE {matching} GROUP BY ALL)
+{facets};
+
 -- name: facet
--- The most frequent values of a column among the errors that match.
-SELECT n.name AS value, count
-FROM (SELECT {column} AS id, count(*) AS count FROM errors WHERE {matching} GROUP BY 1) JOIN {names} n USING (id)
-ORDER BY 2 DESC, 1 LIMIT $limit;
+SELECT '{facet}' AS facet, name AS value, sum(errors)::BIGINT AS errors FROM counts JOIN {names} n ON n.id = counts.{column}
+WHERE {matching} GROUP BY value
+
+-- name: size
+SELECT count(*) AS errors, min(timestamp) AS oldest FROM errors;
 
 -- name: newest
-SELECT id FROM errors
-WHERE {matching} AND ($before IS NULL OR timestamp < $before OR (timestamp = $before AND id < $before_id))
-ORDER BY timestamp DESC, id DESC LIMIT $limit;
+SELECT rowid, id, timestamp, ({certain}) AS is_certain FROM errors
+WHERE {matching} ORDER BY timestamp DESC, id DESC LIMIT $limit;
 
 -- name: errors
--- The pattern id is the current one.
-SELECT e.id, event_id, timestamp, received_at, worker_id, type, error_category, message, severity, reasons, e.fingerprint,
-       coalesce(pattern_id, e.fingerprint) AS pattern_id, warnings, reported_at, imported, is_recurring,
-       is_system_critical, hardware_error AS is_hardware_error
-FROM named_errors e LEFT JOIN assignments USING (fingerprint)
-WHERE e.id IN (SELECT unnest($ids)) AND e.id >= $first AND e.id <= $last
-ORDER BY timestamp DESC, id DESC;
+-- The pattern id is the current one. The names are joined afterwards: else each column is read of all errors.
+WITH found AS MATERIALIZED (SELECT * FROM errors WHERE {matching})
+SELECT e.id, event_id, timestamp, received_at, w.name AS worker_id, t.name AS type, c.name AS error_category, message,
+       severity_name(severity) AS severity, reasons, f.name AS fingerprint, coalesce(pattern_id, f.name) AS pattern_id,
+       coalesce(warnings, '[]') AS warnings, reported_at, imported, is_recurring, is_system_critical,
+       hardware_error AS is_hardware_error
+FROM found e
+     JOIN workers w ON w.id = e.worker
+     JOIN types t ON t.id = e.type
+     JOIN categories c ON c.id = e.category
+     JOIN fingerprints f ON f.id = e.fingerprint
+     LEFT JOIN assignments a ON a.fingerprint = f.name
+ORDER BY timestamp DESC, e.id DESC;
 
 -- name: recent_critical
 -- With the pattern id of when the event was accepted, so that a restart continues its alert.
@@ -173,6 +184,4 @@ SELECT max(reset_at) AS reset_at FROM marks;
 SELECT position FROM log_position;
 
 -- name: found_texts
--- Searched texts that contain a shape, and whether it is in the message (the first line) or in the traceback.
-SELECT id, contains(text[:length], $shape) AS in_message, contains(text[length + 1:], $shape) AS in_traceback
-FROM (SELECT id, text, instr(text, chr(10)) AS length FROM texts WHERE contains(text, $shape));
+SELECT id FROM texts WHERE contains(text, $shape);

@@ -78,10 +78,15 @@ class Facts:
 def rows(cursor: Cursor, name: str, values: Row | None = None, places: Mapping[str, str] = NOTHING) -> list[Row]:
     """Runs the statement `name`, with what stands in braces filled in, and returns its rows by column name. Raises
     duckdb.Error."""
-    statement = _SQL[name]
-    for place, text in places.items():
-        statement = statement.replace(f"{{{place}}}", text)
-    return run(cursor, statement, values)
+    return run(cursor, statement(name, places), values)
+
+
+def statement(name: str, places: Mapping[str, str]) -> str:
+    """Returns the statement `name` with what stands in braces filled in."""
+    text = _SQL[name]
+    for place, filling in places.items():
+        text = text.replace(f"{{{place}}}", filling)
+    return text
 
 
 def structs(
