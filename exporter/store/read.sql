@@ -56,8 +56,8 @@ WHERE {matching} ORDER BY timestamp DESC, id DESC LIMIT $limit;
 
 -- name: errors
 -- The pattern id is the current one. The names are joined afterwards: else each column is read of all errors.
-WITH found AS MATERIALIZED (SELECT * FROM errors WHERE {matching})
-SELECT e.id, event_id, timestamp, received_at, w.name AS worker_id, t.name AS type, c.name AS error_category, message,
+WITH found AS MATERIALIZED (SELECT rowid AS row, * FROM errors WHERE {matching})
+SELECT row, e.id, event_id, timestamp, received_at, w.name AS worker_id, t.name AS type, c.name AS error_category, message,
        severity_name(severity) AS severity, reasons, f.name AS fingerprint, coalesce(pattern_id, f.name) AS pattern_id,
        coalesce(warnings, '[]') AS warnings, reported_at, imported, is_recurring, is_system_critical,
        hardware_error AS is_hardware_error

@@ -3,10 +3,10 @@
 import datetime as dt
 from typing import Final
 
-from exporter.events.event import isoformat
+from exporter.events.event import SEVERITIES, isoformat
 from exporter.store.parameters import Filters
 from exporter.store.queries import GetOverview
-from exporter.store.read_errors import newest
+from exporter.store.read_errors import Newest, newest
 from exporter.store.read_patterns import top_patterns
 from exporter.store.read_time import counts_over_time, distribution, summary
 from exporter.store.read_workers import critical_now, hardware_status, worker_stats
@@ -26,22 +26,28 @@ def overview(cursor: Cursor, query: GetOverview) -> Overview:
     facts = Facts(cursor, span.since)
     reset_at: dt.datetime | None = rows(cursor, "reset_at")[0]["reset_at"]
     counts = counts_over_time(cursor, span, facts)
-    hardware_errors = Filters(hours=query.hours, group=("hardware",))
+    recent_errors, recent_hardware_errors = newest(
+        cursor,
+        query.now,
+        Newest(Filters(hours=query.hours), RECENT_ERRORS, counts.newest(RECENT_ERRORS, *SEVERITIES)),
+        Newest(
+            Filters(hours=query.hours, group=("hardware",)),
+            RECENT_HARDWARE_ERRORS,
+            counts.newest(RECENT_HARDWARE_ERRORS, "hardware"),
+        ),
+    )
     return Overview(
         summary=summary(counts, query.hours, reset_at),
         timestamp=isoformat(query.now),
         now=critical_now(cursor, span.now, reset_at),
-        recent_errors=newest(cursor, Filters(hours=query.hours), query.now, RECENT_ERRORS),
+        recent_errors=recent_errors,
         error_distribution=distribution(counts, span),
         error_patterns=ErrorPatterns(
             top_patterns(cursor, span, facts, TOP_PATTERNS),
             structs(cursor, PatternCategory, "pattern_categories", {"limit": CATEGORIES}, facts.of(PATTERN)),
         ),
         worker_errors=WorkerErrors(worker_stats(cursor, facts)),
-        hardware_errors=HardwareErrors(
-            hardware_status(cursor, facts, query.hours),
-            newest(cursor, hardware_errors, query.now, RECENT_HARDWARE_ERRORS),
-        ),
+        hardware_errors=HardwareErrors(hardware_status(cursor, facts, query.hours), recent_hardware_errors),
         clock_offsets=list(query.clock_offsets),
         seq=rows(cursor, "position")[0]["position"],
     )

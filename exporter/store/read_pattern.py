@@ -21,7 +21,7 @@ from exporter.store.pattern_results import (
     PatternWorker,
 )
 from exporter.store.queries import GetPattern, ListDecisions
-from exporter.store.read_errors import newest
+from exporter.store.read_errors import Newest, newest
 from exporter.store.read_patterns import patterns
 from exporter.store.rollup_tables import PATTERN
 from exporter.store.select import Cursor, Facts, Row, Span, integers_of, members_of, rows, structs
@@ -54,7 +54,7 @@ def pattern(cursor: Cursor, query: GetPattern) -> PatternDetails | None:
     details = PatternDetails(
         **found[0],
         worker_stats=structs(cursor, PatternWorker, "pattern_workers", values),
-        recent_errors=newest(cursor, filters, query.now, PATTERN_ERRORS),
+        recent_errors=newest(cursor, query.now, Newest(filters, PATTERN_ERRORS))[0],
         families=_families(cursor, pattern_id),
         members=structs(
             cursor,

@@ -32,6 +32,15 @@ class Counts(NamedTuple):
     by_bucket: dict[dt.datetime, Counter[str]]
     by_category: Counter[str]
 
+    def newest(self, limit: int, *names: str) -> dt.datetime | None:
+        """Returns the start of the newest bucket since which there are `limit` errors, counted under `names`; None if
+        there are fewer."""
+        for start in sorted(self.by_bucket, reverse=True):
+            limit -= sum(self.by_bucket[start][name] for name in names)
+            if limit <= 0:
+                return start
+        return None
+
 
 def counts_over_time(cursor: Cursor, span: Span, facts: Facts) -> Counts:
     """Counts the errors of a time range. Raises duckdb.Error."""
