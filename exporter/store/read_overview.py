@@ -7,18 +7,16 @@ from exporter.events.event import SEVERITIES, isoformat
 from exporter.store.parameters import Filters
 from exporter.store.queries import GetOverview
 from exporter.store.read_errors import newest
-from exporter.store.read_patterns import top_patterns
+from exporter.store.read_patterns import error_patterns
 from exporter.store.results import (
     CategoryCount,
     CriticalNow,
     ErrorDistribution,
-    ErrorPatterns,
     HardwareErrors,
     HardwareMetrics,
     HardwareTypeStatus,
     OtherCategories,
     Overview,
-    PatternCategory,
     SeverityCount,
     Summary,
     TimePoint,
@@ -26,7 +24,7 @@ from exporter.store.results import (
     WorkerErrors,
     WorkerStats,
 )
-from exporter.store.rollup_tables import KIND, PATTERN, TIME, WORKER
+from exporter.store.rollup_tables import KIND, TIME, WORKER
 from exporter.store.select import Cursor, Facts, Row, Span, rows, structs
 
 CATEGORIES: Final = 100
@@ -53,10 +51,7 @@ def overview(cursor: Cursor, query: GetOverview) -> Overview:
         now=_now(cursor, span, reset_at),
         recent_errors=newest(cursor, Filters(hours=query.hours), query.now, RECENT_ERRORS),
         error_distribution=_distribution(cursor, span, facts, summary, over_time),
-        error_patterns=ErrorPatterns(
-            top_patterns(cursor, span, facts, TOP_PATTERNS),
-            structs(cursor, PatternCategory, "pattern_categories", {"limit": CATEGORIES}, facts.of(PATTERN)),
-        ),
+        error_patterns=error_patterns(cursor, span, facts, TOP_PATTERNS, CATEGORIES),
         worker_errors=WorkerErrors(structs(cursor, WorkerStats, "workers", {"limit": WORKERS}, facts.of(WORKER))),
         hardware_errors=HardwareErrors(
             _hardware(cursor, facts, query.hours),

@@ -101,8 +101,12 @@ def run(cursor: Cursor, statement: str, values: Row | None = None) -> list[Row]:
 def resolve(cursor: Cursor, id_: str) -> tuple[str, list[str]] | None:
     """Returns the current id and the sorted members of the pattern that `id_` leads to; None if there is no such
     pattern. `id_` may be a current pattern id, a past one, or a fingerprint. Raises duckdb.Error."""
-    found = rows(cursor, "resolve", {"id": id_})
-    return (found[0]["pattern_id"], [row["fingerprint"] for row in found]) if found else None
+    for way in ("current_pattern", "past_pattern"):
+        found = rows(cursor, way, {"id": id_})
+        if found:
+            pattern_id: str = found[0]["pattern_id"]
+            return pattern_id, [row["fingerprint"] for row in rows(cursor, "members_of", {"pattern_id": pattern_id})]
+    return None
 
 
 def members_of(cursor: Cursor, id_: str) -> tuple[str, list[str]]:
