@@ -1,10 +1,8 @@
 """Answers the reads of lists of patterns.
 
-The statements build on each other. A read creates their tables in its transaction, which is rolled back at the end:
-
-    rollup ─► counted ─► ranked ─► described ─► the patterns with their texts
-                 │          └────► their numbers of workers, their trends
-                 └───────────────► categories
+rollup ─► the table `counted`: one row for a fingerprint ─┬─► the most frequent patterns, and then of these
+          (it ends with the transaction of the read)      │   their texts, workers and trends
+                                                          └─► categories
 """
 
 from typing import Final
@@ -14,9 +12,10 @@ from exporter.store.pattern_results import Pattern, PatternList
 from exporter.store.queries import ListPatterns
 from exporter.store.results import ErrorPatterns, PatternCategory
 from exporter.store.rollup_tables import PATTERN, SEEN
-from exporter.store.select import Cursor, Facts, Row, Span, rows, structs, texts
+from exporter.store.select import Cursor, Facts, Row, Span, rows, structs, texts, tuples
 
-_ONE: Final = "SEMI JOIN (SELECT unnest($fingerprints::INTEGER[]) AS fingerprint) USING (fingerprint)"
+_ONE: Final = "SEMI JOIN (SELECT unnest($ids::INTEGER[]) AS fingerprint) USING (fingerprint)"
+_FIRST: Final = dict.fromkeys(("occurrences", "newest", "after"))
 
 
 def pattern_list(cursor: Cursor, query: ListPatterns) -> PatternList:
@@ -26,15 +25,14 @@ def pattern_list(cursor: Cursor, query: ListPatterns) -> PatternList:
     _count(cursor, facts)
     found = _most_frequent(cursor, span, facts, query.limit + 1, query.after)
     page = found[: query.limit]
-    next_cursor = None
-    if len(found) > len(page):
-        last = page[-1]
-        next_cursor = rank_cursor(Rank(last["occurrences"], last["last_seen"], last["pattern_id"]))
-    return PatternList([Pattern(**texts(row)) for row in page], next_cursor)
+    return PatternList(
+        [Pattern(**texts(row)) for row in page], rank_cursor(_rank(page[-1])) if len(found) > len(page) else None
+    )
 
 
 def error_patterns(cursor: Cursor, span: Span, facts: Facts, limit: int, categories: int) -> ErrorPatterns:
-    """Returns the most frequent patterns of a time range, at most `limit`, and the categories with most patterns."""
+    """Returns the most frequent patterns of a time range, at most `limit`, and the categories with most patterns, at
+    most `categories`."""
     _count(cursor, facts)
     return ErrorPatterns(
         [Pattern(**texts(row)) for row in _most_frequent(cursor, span, facts, limit)],
@@ -52,33 +50,59 @@ def one_pattern(cursor: Cursor, span: Span, facts: Facts, pattern_id: str, finge
 
 def _count(cursor: Cursor, facts: Facts, pattern_id: str | None = None, fingerprints: list[int] | None = None) -> None:
     values: Row = {"pattern_id": pattern_id}
-    if fingerprints is not None:
-        values["fingerprints"] = fingerprints
-    rows(cursor, "counted", values, facts.of(PATTERN) | {"one": "" if fingerprints is None else _ONE})
+    if fingerprints is None:
+        rows(cursor, "counted", values, facts.of(PATTERN) | {"one": ""})
+    else:
+        rows(cursor, "counted", values | {"ids": fingerprints}, facts.of(PATTERN) | {"one": _ONE})
 
 
 def _most_frequent(cursor: Cursor, span: Span, facts: Facts, limit: int, after: Rank | None = None) -> list[Row]:
     """Returns the fields of `Pattern` for the most frequent ones of the table `counted`, from the one that follows
     `after`. Times are as the database has them."""
-    occurrences, newest, pattern_id = after or (None, None, None)
-    rank = {"occurrences": occurrences, "newest": newest, "after": pattern_id}
-    rows(cursor, "ranked", rank | {"limit": limit})
-    rows(cursor, "described")
-    found = rows(cursor, "patterns")
-    workers = {row["place"]: row["workers"] for row in rows(cursor, "distinct_workers", places=facts.of(SEEN))}
-    trends = _trends(cursor, span, facts, len(found))
+    rank = dict(zip(_FIRST, after, strict=True)) if after else _FIRST
+    found = rows(cursor, "patterns", rank | {"limit": limit})
+    if not found:
+        return []
+    ids = [row.pop("ids") for row in found]
+    places: Row = {
+        "ids": [id_ for some in ids for id_ in some],
+        "places": [place for place, some in enumerate(ids) for _ in some],
+    }
+    workers = dict(tuples(cursor, "distinct_workers", places, facts.of(SEEN)))
+    trends = _trends(cursor, span, facts, places, len(found))
+    more = _texts(cursor, found)
     return [
-        row | {"pattern": row["pattern"] or row["type"], "workers": workers[place], "trend": trends[place]}
+        row | more[place] | {"fingerprints": len(ids[place]), "workers": workers[place], "trend": trends[place]}
         for place, row in enumerate(found)
     ]
 
 
-def _trends(cursor: Cursor, span: Span, facts: Facts, patterns: int) -> list[list[int]]:
-    """Returns the number of errors in each bucket, for each place of the table `ranked`."""
+def _trends(cursor: Cursor, span: Span, facts: Facts, places: Row, patterns: int) -> list[list[int]]:
+    """Returns the number of errors in each bucket, for each place."""
     buckets = span.buckets()
     trends = [[0] * len(buckets) for _ in range(patterns)]
-    values: Row = {"first": buckets[0], "bucket": span.bucket}
-    for row in rows(cursor, "trends", values, facts.by_time(PATTERN, span.bucket)):
-        if row["bucket"] < len(buckets):  # errors may have times ahead of `now`
-            trends[row["place"]][row["bucket"]] = row["errors"]
+    values = places | {"first": buckets[0], "bucket": span.bucket}
+    for place, bucket, errors in tuples(cursor, "trends", values, facts.by_time(PATTERN, span.bucket)):
+        if bucket < len(buckets):  # errors may have times ahead of `now`
+            trends[place][bucket] = errors
     return trends
+
+
+def _texts(cursor: Cursor, found: list[Row]) -> list[Row]:
+    """Returns the fields of `Pattern` that no count gives, for each row."""
+    pattern_ids = {"pattern_ids": [row["pattern_id"] for row in found]}
+    newest = {"newest": [row["fingerprint"] for row in found]}
+    about = {id_: row for id_, *row in tuples(cursor, "pattern_texts", pattern_ids | newest)}
+    templates = {(id_, base_id): text for id_, base_id, text in tuples(cursor, "pattern_families", pattern_ids)}
+    families = {id_ for id_, _ in templates}
+    more: list[Row] = []
+    for row in found:
+        id_ = row["pattern_id"]
+        ever_first_seen, message, base_id = about[id_]
+        text = templates.get((id_, base_id), message) or row["type"]
+        more.append({"pattern": text, "ever_first_seen": ever_first_seen, "family": id_ in families})
+    return more
+
+
+def _rank(row: Row) -> Rank:
+    return Rank(row["occurrences"], row["last_seen"], row["pattern_id"])

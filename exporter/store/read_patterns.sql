@@ -2,85 +2,73 @@
 -- $fingerprints their integers. {pattern} and {seen} are as in read.sql.
 
 -- name: counted
--- The first of five statements that make lists of patterns, each from the table of the one before it. A short statement
--- takes DuckDB much less time to plan than one long one, and the tables are in memory and end with the transaction.
--- The counts of each fingerprint; with {one}, of those of the pattern $pattern_id.
+-- The counts of each fingerprint, by type and category; with {one}, only of those of the pattern $pattern_id. Several
+-- statements read this table: short ones are planned much faster than one long one. It ends with the transaction.
 CREATE OR REPLACE TEMP TABLE counted AS
 WITH sums AS (
-    SELECT fingerprint, type, category, sum(errors)::BIGINT AS errors, sum(recurring)::BIGINT AS recurring,
+    SELECT fingerprint AS id, type, category, sum(errors)::BIGINT AS errors, sum(recurring)::BIGINT AS recurring,
            sum(CASE severity WHEN 2 THEN errors ELSE 0 END)::BIGINT AS critical, min(first_seen) AS first_seen,
            max(last_seen) AS last_seen
     FROM ({pattern}) {one} GROUP BY ALL
 )
-SELECT coalesce($pattern_id, a.pattern_id, n.name) AS pattern_id, s.*
-FROM sums s JOIN fingerprints n ON n.id = s.fingerprint
+SELECT coalesce($pattern_id, a.pattern_id, n.name) AS pattern_id, n.name AS fingerprint, s.*
+FROM sums s JOIN fingerprints n USING (id)
      LEFT JOIN (SELECT fingerprint, pattern_id FROM assignments WHERE pattern_id != fingerprint) a
      ON a.fingerprint = n.name;
 
--- name: ranked
--- The counts of the most frequent patterns, from the one that follows a rank. `place` is 0 for the first of them.
-CREATE OR REPLACE TEMP TABLE ranked AS
+-- name: patterns
+-- The most frequent patterns of the table `counted`, from the one that follows a rank. `fingerprint`, `type` and
+-- `category` are those of the newest error; `ids` are the integers of all its fingerprints.
 WITH best AS (
-    SELECT pattern_id, sum(errors) AS occurrences, max(last_seen) AS newest FROM counted GROUP BY 1
+    SELECT pattern_id, sum(errors)::BIGINT AS occurrences, max(last_seen) AS newest FROM counted GROUP BY 1
     HAVING $occurrences IS NULL OR occurrences < $occurrences
         OR (occurrences = $occurrences AND (newest < $newest OR (newest = $newest AND pattern_id > $after)))
     ORDER BY 2 DESC, 3 DESC, 1 LIMIT $limit
 ),
-placed AS (SELECT pattern_id, row_number() OVER (ORDER BY occurrences DESC, newest DESC, pattern_id) - 1 AS place FROM best)
-SELECT place, c.* FROM counted c JOIN placed USING (pattern_id);
-
--- name: described
--- One row for each of these patterns. `fingerprint`, `type` and `category` are those of its newest error.
-CREATE OR REPLACE TEMP TABLE described AS
-SELECT place, pattern_id, occurrences, critical, first_seen, last_seen, fingerprints, n.name AS fingerprint, t.name AS type,
-       c.name AS category
-FROM (
-    SELECT place, any_value(pattern_id) AS pattern_id, sum(errors)::BIGINT AS occurrences, sum(critical)::BIGINT AS critical,
-           min(first_seen) AS first_seen, max(last_seen) AS last_seen, count(DISTINCT fingerprint) AS fingerprints,
-           max({'at': last_seen, 'fingerprint': fingerprint, 'type': type, 'category': category}) AS newest
-    FROM ranked GROUP BY 1
-) JOIN fingerprints n ON n.id = newest.fingerprint JOIN types t ON t.id = newest.type
-  JOIN categories c ON c.id = newest.category;
-
--- name: patterns
--- With their texts: the template of the family, else the masked message of the newest error.
-WITH members AS (
-    SELECT place, a.fingerprint FROM described JOIN assignments a USING (pattern_id)
-    UNION ALL
-    SELECT place, o.old_fingerprint FROM described JOIN assignments a USING (pattern_id)
-                                              JOIN aliases o ON o.fingerprint = a.fingerprint
-    UNION ALL
-    SELECT place, fingerprint FROM described
-),
-ever AS (
-    SELECT place, min(p.first_seen) AS ever_first_seen FROM members JOIN patterns p USING (fingerprint) GROUP BY 1
-),
-texts AS (
-    SELECT place, any_value(p.pattern) AS text, any_value(x.template) AS template
-    FROM described d LEFT JOIN patterns p USING (fingerprint) LEFT JOIN assignments a USING (fingerprint)
-         LEFT JOIN families x ON x.base_id = a.base_id AND x.pattern_id = d.pattern_id
-    GROUP BY 1
+described AS (
+    SELECT pattern_id, any_value(occurrences) AS occurrences, any_value(newest) AS last_seen,
+           min(first_seen) AS first_seen, sum(critical)::BIGINT AS critical, list(DISTINCT id) AS ids,
+           max({'at': last_seen, 'fingerprint': fingerprint, 'type': type, 'category': category}) AS last
+    FROM counted JOIN best USING (pattern_id) GROUP BY 1
 )
-SELECT coalesce(template, text) AS pattern, occurrences, category, first_seen, last_seen, fingerprint, type, critical,
-       ever_first_seen, pattern_id, fingerprints,
-       pattern_id IN (SELECT pattern_id FROM families WHERE pattern_id IS NOT NULL) AS family
-FROM described LEFT JOIN ever USING (place) LEFT JOIN texts USING (place)
-ORDER BY place;
+SELECT d.* EXCLUDE (last), last.fingerprint AS fingerprint, t.name AS type, c.name AS category
+FROM described d JOIN types t ON t.id = last.type JOIN categories c ON c.id = last.category
+ORDER BY occurrences DESC, last_seen DESC, pattern_id;
+
+-- name: pattern_texts
+-- Of the patterns with the ids $pattern_ids, whose newest errors have the fingerprints $newest: the masked message and the
+-- group before decisions by hand of that fingerprint, and when the pattern was first seen at all, also as an alias.
+WITH wanted AS (SELECT unnest($pattern_ids) AS pattern_id, unnest($newest) AS newest),
+members AS (
+    SELECT pattern_id, newest, fingerprint, base_id FROM wanted JOIN assignments USING (pattern_id)
+    UNION ALL
+    SELECT pattern_id, newest, newest, NULL FROM wanted
+),
+with_aliases AS (
+    FROM members
+    UNION ALL
+    SELECT pattern_id, newest, old_fingerprint, NULL FROM members JOIN aliases USING (fingerprint)
+)
+SELECT pattern_id, min(first_seen) AS ever_first_seen, any_value(pattern) FILTER (fingerprint = newest) AS text,
+       any_value(base_id) FILTER (fingerprint = newest) AS base_id
+FROM with_aliases LEFT JOIN patterns USING (fingerprint) GROUP BY 1;
+
+-- name: pattern_families
+SELECT pattern_id, base_id, template FROM families WHERE pattern_id IN (SELECT unnest($pattern_ids));
 
 -- name: distinct_workers
--- The number of workers that had one of the patterns.
-WITH merged AS (
-    SELECT place, chunk, bit_or(workers) AS workers
-    FROM ({seen}) JOIN (SELECT DISTINCT fingerprint, place FROM ranked) USING (fingerprint)
-    GROUP BY ALL
+-- The number of workers that had one of the fingerprints $ids, by their $places.
+WITH places AS (SELECT unnest($ids::INTEGER[]) AS fingerprint, unnest($places::INTEGER[]) AS place),
+merged AS (
+    SELECT place, chunk, bit_or(workers) AS workers FROM ({seen}) JOIN places USING (fingerprint) GROUP BY ALL
 )
 SELECT place, sum(bit_count(workers))::BIGINT AS workers FROM merged GROUP BY 1;
 
 -- name: trends
--- By the bucket; 0 is the one that begins at $first.
+-- Likewise, their errors by the bucket; 0 is the one that begins at $first.
+WITH places AS (SELECT unnest($ids::INTEGER[]) AS fingerprint, unnest($places::INTEGER[]) AS place)
 SELECT place, date_diff('second', $first, t) // $bucket AS bucket, sum(errors)::BIGINT AS errors
-FROM ({pattern}) JOIN (SELECT DISTINCT fingerprint, place FROM ranked) USING (fingerprint)
-GROUP BY ALL;
+FROM ({pattern}) JOIN places USING (fingerprint) GROUP BY ALL;
 
 -- name: pattern_categories
 -- From the table `counted`.
@@ -107,8 +95,8 @@ SELECT m.fingerprint, coalesce(any_value(p.pattern), '') AS template, coalesce(a
 FROM (SELECT unnest($members::VARCHAR[]) AS fingerprint) m
      LEFT JOIN patterns p USING (fingerprint)
      LEFT JOIN (
-         SELECT n.name AS fingerprint, sum(errors) AS errors, min(first_seen) AS first_seen, max(last_seen) AS last_seen
-         FROM counted c JOIN fingerprints n ON n.id = c.fingerprint GROUP BY 1
+         SELECT fingerprint, sum(errors) AS errors, min(first_seen) AS first_seen, max(last_seen) AS last_seen
+         FROM counted GROUP BY 1
      ) f USING (fingerprint)
 GROUP BY m.fingerprint ORDER BY errors DESC, m.fingerprint LIMIT $limit;
 

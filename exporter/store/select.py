@@ -77,10 +77,12 @@ class Facts:
 def rows(cursor: Cursor, name: str, values: Row | None = None, places: Mapping[str, str] = NOTHING) -> list[Row]:
     """Runs the statement `name`, with what stands in braces filled in, and returns its rows by column name. Raises
     duckdb.Error."""
-    statement = _SQL[name]
-    for place, text in places.items():
-        statement = statement.replace(f"{{{place}}}", text)
-    return run(cursor, statement, values)
+    return run(cursor, _filled(name, places), values)
+
+
+def tuples(cursor: Cursor, name: str, values: Row | None = None, places: Mapping[str, str] = NOTHING) -> list[Any]:
+    """As `rows`, with tuples as rows: cheaper where there are many."""
+    return cursor.execute(_filled(name, places), values).fetchall()
 
 
 def structs(
@@ -122,6 +124,13 @@ def integers_of(cursor: Cursor, fingerprints: Sequence[str]) -> list[int]:
 def texts(row: Row) -> Row:
     """Returns `row` with its times as ISO 8601."""
     return {name: isoformat(value) if isinstance(value, dt.datetime) else value for name, value in row.items()}
+
+
+def _filled(name: str, places: Mapping[str, str]) -> str:
+    statement = _SQL[name]
+    for place, text in places.items():
+        statement = statement.replace(f"{{{place}}}", text)
+    return statement
 
 
 _SQL: Final = named("read.sql") | named("read_patterns.sql") | named("assign.sql")
