@@ -113,11 +113,14 @@ class Projection:
 
     def _tidy(self) -> None:
         """Rolls up and packs what waits for it, and lets reads go ahead between two steps."""
-        for step in (lambda: self._rollups.step(ROLL_FROM), self._inserter.pack_step):
+        for step in (self._roll_up, self._inserter.pack_step):
             while not self._stop.is_set():
                 with self._database.writing:
                     if not step():
                         break
+
+    def _roll_up(self) -> bool:
+        return self._rollups.step(ROLL_FROM)
 
     def _run(self) -> None:
         while not self._stop.wait(INTERVAL_SECONDS):
