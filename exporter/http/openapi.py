@@ -73,7 +73,7 @@ OPERATIONS: Final = (
     Operation("get", "/api/errors/list", "Errors, newest first", ListErrors, (400, 503), (Filters, ErrorPaging)),
     Operation("get", "/api/errors/facets", "Values to filter by", GetFacets, (400, 503), (Filters, FacetChoice)),
     Operation("get", "/api/errors/{id}", "One error", GetError, (400, 404, 503)),
-    Operation("get", "/api/patterns", "The most frequent patterns", ListPatterns, (400, 503),
+    Operation("get", "/api/patterns", "Patterns, most frequent first", ListPatterns, (400, 503),
               (TimeRange, PatternPaging)),
     Operation("get", "/api/patterns/decisions", "Merges and splits by hand, newest first", ListDecisions, (400, 503)),
     Operation("post", "/api/patterns/decisions/{number}/undo", "Undo a merge or a split", Decided, (403, 404, 409, 503),

@@ -87,16 +87,16 @@ GROUP BY pattern_id;
 -- name: decisions
 SELECT number, kind, fingerprints, targets, into_id, whole, from_id, decided_at, undone_at FROM decisions ORDER BY number;
 
--- name: resolve
--- The pattern that an id leads to: a current pattern id, a fingerprint, or an id of the past, in this order.
-SELECT pattern_id, fingerprint FROM assignments WHERE pattern_id = (
-    SELECT pattern_id FROM (
-        SELECT pattern_id, 1 AS way FROM assignments WHERE pattern_id = $id
-        UNION ALL SELECT pattern_id, 2 FROM assignments WHERE fingerprint = $id
-        UNION ALL SELECT a.pattern_id, 3 FROM pattern_ids p JOIN assignments a USING (fingerprint) WHERE p.pattern_id = $id
-    ) ORDER BY way LIMIT 1
-)
-ORDER BY fingerprint;
+-- name: current_pattern
+-- The pattern with an id or, if there is none, with a fingerprint.
+SELECT pattern_id FROM assignments WHERE pattern_id = $id OR fingerprint = $id ORDER BY pattern_id = $id DESC LIMIT 1;
+
+-- name: past_pattern
+-- The pattern that an id of the past leads to.
+SELECT a.pattern_id FROM pattern_ids p JOIN assignments a USING (fingerprint) WHERE p.pattern_id = $id;
+
+-- name: members_of
+SELECT fingerprint FROM assignments WHERE pattern_id = $pattern_id ORDER BY fingerprint;
 
 -- name: ids_of
 SELECT fingerprint, pattern_id FROM assignments WHERE fingerprint IN (SELECT unnest($fingerprints)) ORDER BY fingerprint;

@@ -26,6 +26,7 @@ BATCH_BYTES: Final = 2**24  # of log records in one transaction
 LONG_SECONDS: Final = 0.1  # of CPU, for computing families
 PAUSE_FACTOR: Final = 9  # computing families that take longer is done for a tenth of the time at most
 RETRY_SECONDS: Final = 60.0  # after a failure to compute them
+ROLL_FROM: Final = 32_768  # errors that wait to be rolled up
 _log = logging.getLogger(__name__)
 
 
@@ -113,11 +114,14 @@ class Projection:
 
     def _tidy(self) -> None:
         """Rolls up and packs what waits for it, and lets reads go ahead between two steps."""
-        for step in (self._rollups.step, self._inserter.pack_step):
+        for step in (self._roll_up, self._inserter.pack_step):
             while not self._stop.is_set():
                 with self._database.writing:
                     if not step():
                         break
+
+    def _roll_up(self) -> bool:
+        return self._rollups.step(ROLL_FROM)
 
     def _run(self) -> None:
         while not self._stop.wait(INTERVAL_SECONDS):

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Final, Generic, Self, TypeVar, get_args
 import msgspec
 from msgspec import Meta, Struct
 
-from exporter.events.cursor import MAX_ID, Position
+from exporter.events.cursor import MAX_ID, Position, Rank
 from exporter.events.event import ErrorEvent
 from exporter.events.outcome import Outcome
 from exporter.ingest.severity import Thresholds
@@ -71,10 +71,11 @@ class GetError(Read[ErrorDetails | None], frozen=True, kw_only=True):
 
 
 class ListPatterns(Read[PatternList], frozen=True, kw_only=True):
-    """The most frequent patterns."""
+    """Patterns, most frequent first, from the one that follows `after`."""
 
     hours: Hours
     now: dt.datetime
+    after: Rank | None = None
     limit: Limit = 100
 
 

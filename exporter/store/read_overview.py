@@ -7,12 +7,11 @@ from exporter.events.event import SEVERITIES, isoformat
 from exporter.store.parameters import Filters
 from exporter.store.queries import GetOverview
 from exporter.store.read_errors import Newest, newest
-from exporter.store.read_patterns import top_patterns
+from exporter.store.read_patterns import error_patterns
 from exporter.store.read_time import counts_over_time, distribution, summary
 from exporter.store.read_workers import critical_now, hardware_status, worker_stats
-from exporter.store.results import ErrorPatterns, HardwareErrors, Overview, PatternCategory, WorkerErrors
-from exporter.store.rollup_tables import PATTERN
-from exporter.store.select import Cursor, Facts, Span, rows, structs
+from exporter.store.results import HardwareErrors, Overview, WorkerErrors
+from exporter.store.select import Cursor, Facts, Span, rows
 
 CATEGORIES: Final = 100
 TOP_PATTERNS: Final = 10
@@ -42,10 +41,7 @@ def overview(cursor: Cursor, query: GetOverview) -> Overview:
         now=critical_now(cursor, span.now, reset_at),
         recent_errors=recent_errors,
         error_distribution=distribution(counts, span),
-        error_patterns=ErrorPatterns(
-            top_patterns(cursor, span, facts, TOP_PATTERNS),
-            structs(cursor, PatternCategory, "pattern_categories", {"limit": CATEGORIES}, facts.of(PATTERN)),
-        ),
+        error_patterns=error_patterns(cursor, span, facts, TOP_PATTERNS, CATEGORIES),
         worker_errors=WorkerErrors(worker_stats(cursor, facts)),
         hardware_errors=HardwareErrors(hardware_status(cursor, facts, query.hours), recent_hardware_errors),
         clock_offsets=list(query.clock_offsets),

@@ -16,7 +16,6 @@ from exporter.store.database import Database
 from exporter.store.rollup_tables import LEVELS, ROLLUPS, Level, merging, rolling, sealing
 from exporter.store.sql import named
 
-ROLL_FROM: Final = 32_768  # errors that wait to be rolled up
 ROLL_AT_ONCE: Final = 131_072  # errors
 GRACE: Final = dt.timedelta(minutes=5)  # after the end of an hour or a day, for reports on their way
 MERGE_AFTER: Final = 16  # steps of `roll`
@@ -46,8 +45,9 @@ class Rollups:
         self._database = database
         self._steps = 0  # of `roll`, since the last merge
 
-    def step(self, at_least: int = ROLL_FROM) -> bool:
-        """Rolls up some errors, if so many wait. Returns whether there may be more to do. Raises `StoreError`."""
+    def step(self, at_least: int) -> bool:
+        """Rolls up some errors, if so many wait. Returns whether there may be more to do. Raises `StoreError` and
+        duckdb.Error."""
         state = rolled_up(self._database.db)
         waiting = self._database.position - state.rolled
         if waiting < max(at_least, 1):

@@ -37,6 +37,18 @@ class Projected:
     def catch_up(self, position: int | None = None) -> None:
         self.projection.catch_up(position)
 
+    def roll_up(self, at_least: int = 1) -> None:
+        """Rolls up everything, if so many errors wait."""
+        with self.database.writing:
+            while self.projection._rollups.step(at_least):
+                pass
+
+    def pack(self) -> None:
+        """Packs the single reports of complete blocks."""
+        with self.database.writing:
+            while self.projection._inserter.pack_step():
+                pass
+
     def read(self, query: Read[Any]) -> Any:
         """Projects the whole log, and returns the result of `query`."""
         self.projection.catch_up(self.log.last)

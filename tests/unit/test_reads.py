@@ -6,7 +6,7 @@ from typing import get_args
 import msgspec
 import pytest
 
-from exporter.events.cursor import Position
+from exporter.events.cursor import Position, Rank
 from exporter.events.event import ErrorEvent
 from exporter.ingest.severity import Thresholds
 from exporter.store.answers import Answer, Version
@@ -46,6 +46,7 @@ READS: list[Read] = [
     GetFacets(filters=FILTERS, now=NOW),
     GetError(id=2**63 - 1, thresholds=Thresholds(critical_cpu_percent=50)),
     ListPatterns(hours=24, now=NOW, limit=3),
+    ListPatterns(hours=24, now=NOW, after=Rank(7, dt.datetime(2026, 1, 1, 0, 0, 0, 5), "f" * 16)),
     GetPattern(id="f" * 16, hours=168, now=NOW, compare="e" * 16),
     ListDecisions(),
     GetRecentCritical(since=NOW),
