@@ -102,8 +102,12 @@ def growth(found: dict[int, Results]) -> str:
     before = small.numbers()
     lines = [f"### From {few:,} to {many:,} errors", "", f"| | {few:,} | {many:,} | ratio |", "|---|--:|--:|--:|"]
     for name, value in large.numbers().items():
-        lines.append(f"| {name} | {before[name]:.3g} | {value:.3g} | {value / before[name]:.2f} |")
+        lines.append(f"| {name} | {shown(before[name])} | {shown(value)} | {value / before[name]:.2f} |")
     return "\n".join(lines)
+
+
+def shown(value: float) -> str:
+    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def misses(found: dict[int, Results], read_bars: dict[str, float]) -> Iterator[str]:
@@ -113,9 +117,9 @@ def misses(found: dict[int, Results], read_bars: dict[str, float]) -> Iterator[s
         for name, value in results.numbers().items():
             is_due = errors >= MANY or name not in MANY_ONLY
             if is_due and value > bars.get(name, value):
-                yield f"{errors:,} errors: {name}: {value:.3g}, the bar is {bars[name]:g}"
+                yield f"{errors:,} errors: {name}: {shown(value)}, the bar is {bars[name]:g}"
     if len(found) > 1:
         before, after = (results.numbers() for results in found.values())
         for name, value in after.items():
             if value > max(GROWTH * before[name], NOISE if name.endswith("ms") else 0.0):
-                yield f"{name}: {value:.3g} is {value / before[name]:.2f} times as much, the bar is {GROWTH:g}"
+                yield f"{name}: {shown(value)} is {value / before[name]:.2f} times as much, the bar is {GROWTH:g}"

@@ -42,7 +42,7 @@ READING_SECONDS: Final = 4.0  # of one measurement of parallel readers
 RATES: Final = (1, 500)  # reports per second that arrive meanwhile
 STARTS: Final = 3
 WAL_BYTES: Final = 12_000_000  # of DuckDB before the service is killed; at 16 MB it makes a checkpoint
-MOST_POSTED: Final = 20_000  # reports to fill that file with
+MOST_POSTED: Final = 30_000  # reports to fill that file with
 POSTED_AT_ONCE: Final = 2_500
 WORKER: Final = "worker=worker-0017"
 THREE: Final = f"{WORKER}&severity=critical&type=OutOfMemoryError"
@@ -52,11 +52,11 @@ PARALLEL: Final = ("/api/errors?time_range=24", LIST, FACETS, "/api/patterns?tim
 
 
 class Case(NamedTuple):
-    """A read; `bar` is in ms."""
+    """A read; `bar` is in ms, None where there is none."""
 
     name: str
     path: str
-    bar: float
+    bar: float | None
 
 
 def cases(pattern_id: str) -> list[Case]:
@@ -84,7 +84,7 @@ def cases(pattern_id: str) -> list[Case]:
         Case("search, no hit", f"{LIST}&q=nosuchword", 300),
         Case("search, digits of a frequent text", f"{LIST}&q={quote('after 3 tries')}", 300),
         Case("search, digits of no text", f"{LIST}&q={quote('after 7 tries')}", 300),
-        Case("/metrics", "/metrics", 1000),
+        Case("/metrics", "/metrics", None),
     ]
 
 
@@ -107,7 +107,7 @@ def main() -> int:
     print("\n\n".join((machine(), *(table(size, results) for size, results in found.items()), growth(found))))
     if given.json:
         given.json.write_bytes(msgspec.json.format(msgspec.json.encode({"machine": machine(), "results": found})))
-    missed = list(misses(found, {case.name: case.bar for case in cases("")}))
+    missed = list(misses(found, {case.name: case.bar for case in cases("") if case.bar}))
     print("\n".join(f"missed: {one}" for one in missed) or "no result misses its bar")
     return 1 if given.check and missed else 0
 
