@@ -43,7 +43,7 @@ READS: list[Read] = [
     GetOverview(hours=1, now=NOW),
     ListErrors(filters=FILTERS, now=NOW, after=Position(dt.datetime(2026, 1, 1, 0, 0, 0, 5), 3), limit=10),
     ListErrors(filters=Filters(), now=NOW),
-    GetFacets(filters=FILTERS, now=NOW),
+    GetFacets(filters=FILTERS, now=NOW, facet="worker", contains="x"),
     GetError(id=2**63 - 1, thresholds=Thresholds(critical_cpu_percent=50)),
     ListPatterns(hours=24, now=NOW, limit=3),
     ListPatterns(hours=24, now=NOW, after=Rank(7, dt.datetime(2026, 1, 1, 0, 0, 0, 5), "f" * 16)),
@@ -101,7 +101,7 @@ def test_a_read_names_the_type_of_its_answer(query: type[Read], expected: object
 
 
 def test_an_answer_is_decoded_to_its_type() -> None:
-    facets = Facets([FacetValue("critical", 3)], [], [], [], [])
+    facets = Facets([FacetValue("critical", 3)], [], [], [], [], None)
     query = GetFacets(filters=Filters(), now=NOW)
     answer = Encoded(query, Answer(msgspec.json.encode(facets), Version(0, 0), 0.0))
     assert answer.decode() == facets
