@@ -28,12 +28,8 @@ from exporter.live import hub
 from exporter.log import embedded, readers
 from exporter.metrics import error_metrics, hardware_metrics, zero_phase
 from exporter.patterns import fingerprint, frames
-from exporter.store import answers, assignments, database, flights, parameters, series, state
+from exporter.store import answers, assignments, database, flights, matching, parameters, search, series, state, texts
 from exporter.store import client as store
-<<<<<<< HEAD
-=======
-from exporter.store import matching, parameters, search, texts
->>>>>>> h-search
 
 pytestmark = pytest.mark.dashboard
 SETTINGS = Settings()
@@ -107,7 +103,6 @@ CASES = [
     Case("docs/api.md", "or when it takes more than # s", store.READ_SECONDS),
     Case("docs/architecture.md", "catches up within # s (`OPEN_SECONDS`)", store.OPEN_SECONDS),
     Case("docs/architecture.md", "close the database (# s, `CLOSE_SECONDS`)", store.CLOSE_SECONDS),
-<<<<<<< HEAD
     # shared answers
     Case("docs/api.md", "The answer is given again for # s", answers.MAX_AGE_SECONDS),
     Case("docs/api.md", "its time range ends at most # s", answers.MAX_AGE_SECONDS),
@@ -116,7 +111,6 @@ CASES = [
     Case("docs/architecture.md", "took (`GATHERING`), # s at most", flights.MAX_GATHERING_SECONDS),
     Case("docs/architecture.md", "`MAX_ANSWERS` #", answers.MAX_ANSWERS),
     Case("docs/architecture.md", "`MAX_BYTES` # MiB of JSON (`answers.py`)", answers.MAX_BYTES / MIB),
-=======
     # search
     Case("docs/architecture.md", "(`MAX_TEXTS` #, `MAX_BYTES` 64 MiB)", texts.MAX_TEXTS),
     Case("docs/architecture.md", "`MAX_BYTES` # MiB, `MAX_CHARACTERS`", texts.MAX_BYTES / MIB),
@@ -126,7 +120,6 @@ CASES = [
     Case("docs/api.md", "After # s it stops and answers", search.SECONDS),
     Case("docs/architecture.md", "until the # s are over", search.SECONDS),
     Case("docs/architecture.md", "More than # of them (`MAX_LISTED`)", matching.MAX_LISTED),
->>>>>>> h-search
     # health
     Case("docs/operation.md", "the oldest report has waited for more than # s", service.STUCK_SECONDS),
     Case("docs/operation.md", "when that write fails or takes more than # s", service.PROBE_SECONDS),
