@@ -71,7 +71,8 @@ class Rollups:
             self._run(_WRITE["roll_counters"], bounds)
         self._run(_WRITE["set_rolled"], {"upto": upto})
         if newest is not None:
-            self._seal(state, newest - GRACE)
+            if upto == self._database.position:  # else what follows would be late, and go into each level row by row
+                self._seal(state, newest - GRACE)
             self._merge(newest)
 
     def _seal(self, state: RolledUp, until: dt.datetime) -> None:
@@ -88,12 +89,13 @@ class Rollups:
         self._steps += 1
         if self._steps >= MERGE_AFTER:
             self._steps = 0
-            since = {"from": _floor(newest, _SEALED[0]) - _HOUR}
             for rollup in ROLLUPS:
-                create, delete, insert = merging(rollup)
-                self._run(create, since)
-                self._run(delete, since)
-                self._run(insert)
+                for level in rollup.levels:
+                    since = {"from": _floor(newest, level) - max(level.step, _HOUR)}
+                    create, delete, insert = merging(rollup, level)
+                    self._run(create, since)
+                    self._run(delete, since)
+                    self._run(insert)
             self._run(_WRITE["merge_counters"])
 
     def _run(self, statement: str, values: Any = None) -> duckdb.DuckDBPyConnection:

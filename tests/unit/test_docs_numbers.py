@@ -113,8 +113,8 @@ CASES = [
     Case("docs/architecture.md", "`MAX_BYTES` # MiB of JSON (`answers.py`)", answers.MAX_BYTES / MIB),
     # search
     Case("docs/architecture.md", "(`MAX_TEXTS` #, `MAX_BYTES` 64 MiB)", texts.MAX_TEXTS),
-    Case("docs/architecture.md", "`MAX_BYTES` # MiB, `MAX_CHARACTERS`", texts.MAX_BYTES / MIB),
-    Case("docs/architecture.md", "`MAX_CHARACTERS` #", texts.MAX_CHARACTERS),
+    Case("docs/architecture.md", "`MAX_BYTES` # MiB, `MAX_TEXT_BYTES`", texts.MAX_BYTES / MIB),
+    Case("docs/architecture.md", "`MAX_TEXT_BYTES` #", texts.MAX_TEXT_BYTES),
     Case("docs/architecture.md", "After # s (`SECONDS`) the search stops", search.SECONDS),
     Case("docs/architecture.md", "`SECONDS`, # s (`store/search.py`)", search.SECONDS),
     Case("docs/api.md", "After # s it stops and answers", search.SECONDS),
