@@ -11,10 +11,12 @@ from aiohttp import web
 from exporter.events.cursor import MAX_ID, parse_cursor, parse_rank
 from exporter.http.openapi import document
 from exporter.http.parameters import parse, refuse_unknown
+from exporter.http.representation import response_to
 from exporter.http.responses import SERVICE, ApiError, check_origin, failure, success
 from exporter.ingest.clock_offsets import advice
-from exporter.store.parameters import Comparison, ErrorPaging, Filters, PatternPaging, TimeRange
+from exporter.store.parameters import Comparison, ErrorPaging, FacetChoice, Filters, PatternPaging, TimeRange
 from exporter.store.queries import (
+    POLLED,
     GetError,
     GetFacets,
     GetOverview,
@@ -52,7 +54,8 @@ async def error_list(request: web.Request) -> web.Response:
 
 async def facets(request: web.Request) -> web.Response:
     """GET /api/errors/facets: the values to filter by, and how many errors each would return."""
-    return await _answer(request, GetFacets(filters=parse(request, Filters), now=_now()))
+    filters, choice = parse(request, Filters, FacetChoice)
+    return await _answer(request, GetFacets(filters=filters, now=_now(), facet=choice.facet, contains=choice.contains))
 
 
 async def error(request: web.Request) -> web.Response:
@@ -132,7 +135,7 @@ async def _answer(request: web.Request, query: Read[Any], missing: ApiError | No
     answer = await _while_connected(request, request.app[SERVICE].read(query))
     if missing and answer.is_null:
         raise missing
-    return success(answer.json)
+    return await response_to(request, answer, polled=isinstance(query, POLLED))
 
 
 async def _while_connected(request: web.Request, read: Coroutine[Any, Any, T]) -> T:

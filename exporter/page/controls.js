@@ -13,15 +13,17 @@ export function drawRange(state) {
     href: address({ ...state, error: null, range: value }), "aria-current": Number(value) === state.range ? "true" : null }, label)));
 }
 
-// Draws the values of each filter, with the number of errors that each would select.
-export function drawFacets(facets, filters) {
+// Draws the values of each filter, with the number of errors that each would select. Where only a part of the errors was
+// searched, there may be more.
+export function drawFacets({ searched_since: searched, ...facets }, filters) {
+  const more = searched === null ? "" : "+";
   for (const [name, values] of Object.entries(facets)) {
     const select = document.querySelector(`select[data-filter=${name}]`);
     const chosen = filters[name]?.[0] ?? "";
     const offered = values.some(({ value }) => value === chosen) || !chosen ? values : [{ value: chosen, count: 0 }, ...values];
     if (select === document.activeElement && select.value === chosen) continue; // the list of the select may be open
     select.replaceChildren(element("option", { value: "" }, "any"), ...offered.map(({ value, count }) =>
-      element("option", { value }, `${value.slice(0, 60)} (${count.toLocaleString()})`)));
+      element("option", { value }, `${value.slice(0, 60)} (${count.toLocaleString()}${more})`)));
     select.value = chosen;
   }
 }

@@ -4,6 +4,7 @@
 
 import { ask, query } from "./api.js";
 import { now } from "./clock.js";
+import { time } from "./dom.js";
 import { fold, matches } from "./match.js";
 import { address, identity, row } from "./row.js";
 
@@ -13,9 +14,9 @@ export class List {
   // `open(id)` shows an error's details; `filter(name, value)` returns the URL of the page with that filter; `still()` returns
   // whether the list must not move now.
   constructor({ state, open, filter, still }) {
-    Object.assign(this, { state, open, filter, still, errors: [], waiting: [], cursor: null, behind: null, shown: ROWS });
+    Object.assign(this, { state, open, filter, still, errors: [], waiting: [], cursor: null, searched: null, behind: null, shown: ROWS });
     Object.assign(this, { timer: 0, drawnAt: 0, asked: 0, has: null, ever: false });
-    for (const id of ["errors", "news", "older", "stale", "nothing", "empty"]) this[`${id}Place`] = document.getElementById(id);
+    for (const id of ["errors", "news", "older", "stale", "nothing", "searched", "empty"]) this[`${id}Place`] = document.getElementById(id);
     this.newsPlace.onclick = () => { this.takeWaiting(); this.errorsPlace.querySelector("a.message")?.focus({ preventScroll: true }); };
     this.olderPlace.onclick = () => this.fetchOlder().catch(() => this.say("Older errors could not be fetched."));
   }
@@ -35,35 +36,35 @@ export class List {
   async fetch() {
     const asked = ++this.asked, wanted = String(query(this.state));
     if (wanted !== this.has) this.waiting = [];
-    const { errors, cursor } = await this.firstPages(() => asked === this.asked);
+    const found = await this.pages("", (errors) => asked === this.asked && fold(errors).length < ROWS);
     if (asked !== this.asked) return; // a later request has begun
-    if (wanted === this.has) this.join(errors, cursor); else this.begin(errors, cursor, wanted);
+    if (wanted === this.has) this.join(found); else this.begin(found, wanted);
   }
 
-  // Fetches pages until they fill enough rows: many errors of one pattern fold into a single row.
-  async firstPages(wanted) {
+  // Fetches pages from a cursor, while `wanted(errors)` says so: many errors of one pattern fold into a single row, and a search
+  // may find nothing for long. `searched` is the time back to which the service searched, null unless it stopped there.
+  async pages(cursor, wanted) {
     const errors = [];
-    let cursor = "";
-    for (let page = 0; page < PAGES_AT_ONCE && cursor !== null && wanted(); page++) {
+    let searched = null;
+    for (let page = 0; page < PAGES_AT_ONCE && cursor !== null && wanted(errors); page++) {
       const found = await this.ask(cursor);
       errors.push(...found.errors);
-      cursor = found.next_cursor;
-      if (fold(errors).length >= ROWS) break;
+      ({ next_cursor: cursor, searched_since: searched } = found);
     }
-    return { errors, cursor };
+    return { errors, cursor, searched };
   }
 
-  begin(errors, cursor, wanted) {
+  begin({ errors, cursor, searched }, wanted) {
     const known = new Set(errors.map((error) => error.id));
     const waiting = this.waiting.filter((error) => !known.has(error.id));
-    Object.assign(this, { errors, waiting, cursor, behind: null, shown: ROWS, has: wanted });
+    Object.assign(this, { errors, waiting, cursor, searched, behind: null, shown: ROWS, has: wanted });
     this.takeWaiting();
   }
 
-  join(errors, cursor) {
+  join({ errors, cursor, searched }) {
     const known = this.known();
     const fresh = errors.filter((error) => !known.has(error.id));
-    if (cursor !== null && errors.length && fresh.length === errors.length) this.behind = { cursor }; // more errors were missed than were fetched
+    if (cursor !== null && errors.length && fresh.length === errors.length) this.behind = { cursor, searched }; // more errors were missed than were fetched
     this.waiting.push(...fresh);
     this.settle();
   }
@@ -75,11 +76,12 @@ export class List {
       this.draw();
       return;
     }
-    const asked = this.asked, page = await this.ask(this.cursor);
+    const asked = this.asked;
+    const { errors, cursor, searched } = await this.pages(this.cursor, (found) => asked === this.asked && found.length === 0);
     if (asked !== this.asked) return;
     const known = new Set(this.errors.map((error) => error.id));
-    this.errors.push(...page.errors.filter((error) => !known.has(error.id)));
-    this.cursor = page.next_cursor;
+    this.errors.push(...errors.filter((error) => !known.has(error.id)));
+    Object.assign(this, { cursor, searched });
     this.draw();
   }
 
@@ -120,10 +122,10 @@ export class List {
   }
 
   takeWaiting() {
-    if (this.behind) Object.assign(this, { errors: [], cursor: this.behind.cursor, behind: null });
+    if (this.behind) Object.assign(this, { errors: [], ...this.behind, behind: null });
     const merged = [...this.waiting, ...this.errors].sort((a, b) => Date.parse(b.timestamp) - Date.parse(a.timestamp) || b.id - a.id);
     this.errors = merged.slice(0, MOST);
-    if (merged.length > MOST) this.cursor = this.cursorBefore(merged[MOST]);
+    if (merged.length > MOST) Object.assign(this, { cursor: this.cursorBefore(merged[MOST]), searched: null });
     this.waiting = [];
     this.draw();
   }
@@ -164,7 +166,9 @@ export class List {
     this.drawNews();
     this.say("");
     const filtered = Object.keys(this.state.filters).length > 0;
-    this.nothingPlace.hidden = this.errors.length > 0 || !filtered;
+    this.nothingPlace.hidden = this.errors.length > 0 || !filtered || more;
+    this.searchedPlace.hidden = this.searched === null;
+    if (this.searched) this.searchedPlace.replaceChildren("Searched back to ", time(this.searched), this.errors.length ? "." : ", nothing found yet.");
     this.emptyPlace.hidden = this.errors.length > 0 || filtered;
   }
 

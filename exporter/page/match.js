@@ -4,13 +4,13 @@
 // of an error may have changed since it was accepted.
 export function matches(error, filters, members = new Set()) {
   const any = (name, value) => !filters[name] || filters[name].includes(value);
-  const text = [error.message, error.type, error.worker_id, error.error_category].join("\n").toLowerCase();
+  const texts = [`${error.message}\n${error.traceback ?? ""}`, error.type, error.worker_id, error.error_category];
   return any("severity", error.severity) && any("category", error.error_category) && any("worker", error.worker_id)
     && any("type", error.type) && any("fingerprint", error.fingerprint)
     && (any("pattern", error.pattern_id) || any("pattern", error.fingerprint) || members.has(error.fingerprint))
     && any("hardware", error.hardware_context?.hardware_type ?? null)
     && (!filters.group || filters.group.some((name) => error.groups.includes(name)))
-    && (!filters.q || text.includes(filters.q[0].toLowerCase()));
+    && (!filters.q || texts.some((text) => text.toLowerCase().includes(filters.q[0].toLowerCase())));
 }
 
 // Returns the rows of the list: for each pattern, severity and worker the newest error and the number of errors.

@@ -4,7 +4,7 @@
 `exporter/store/queries.py` carry the values to the database process, which checks their bounds again.
 """
 
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 from msgspec import Meta, Struct, field
 
@@ -18,6 +18,7 @@ MAX_SEARCH_TEXT: Final = 500  # characters
 Hours = Annotated[int, Meta(ge=1, le=MAX_TIME_RANGE, description="hours up to now")]
 Limit = Annotated[int, Meta(ge=1, le=MAX_LIMIT, description="how many to return at most")]
 Text = Annotated[str, Meta(min_length=1)]
+FacetName = Literal["severity", "category", "worker", "type", "hardware"]
 SearchText = Annotated[str, Meta(min_length=1, max_length=MAX_SEARCH_TEXT)]
 
 
@@ -42,7 +43,8 @@ class Filters(TimeRange, frozen=True, kw_only=True):
     hardware: Annotated[tuple[Text, ...], Meta(description="hardware types")] = ()
     group: Annotated[tuple[GroupName, ...], Meta(description="groups, as the summary counts them")] = ()
     q: Annotated[
-        SearchText | None, Meta(description="text in the message, type, worker or category; case does not matter")
+        SearchText | None,
+        Meta(description="text in the message, traceback, type, worker or category; case does not matter"),
     ] = None
 
 
@@ -54,6 +56,15 @@ class ErrorPaging(Struct, frozen=True, kw_only=True):
         Meta(description="the page begins after this: `next_cursor` of the page before it, or an error's `cursor`"),
     ] = None
     limit: Limit = 100
+
+
+class FacetChoice(Struct, frozen=True, kw_only=True):
+    """Which values to filter by."""
+
+    facet: Annotated[FacetName | None, Meta(description="only the values of this field; the others are empty")] = None
+    contains: Annotated[
+        SearchText | None, Meta(description="only values that contain this text; case does not matter")
+    ] = None
 
 
 class Comparison(Struct, frozen=True, kw_only=True):

@@ -91,8 +91,10 @@ class Projection:
     def insert(self, events: list[ErrorEvent]) -> None:
         """Inserts events that follow the database's position, in one transaction. Raises `StoreError`."""
         self._inserter.insert(events)
-        new = any(event.is_new_fingerprint or event.is_new_pattern for event in events)
-        self._unassigned = self._unassigned or new
+        new = [event.fingerprint for event in events if event.is_new_fingerprint or event.is_new_pattern]
+        self._unassigned = self._unassigned or bool(new)
+        if new and self._assignments is not None:
+            self._assignments.send_again(new)
 
     def assign(self) -> None:
         """Gives new templates their pattern ids, unless computing the families took long and was done just now: a flood
@@ -102,8 +104,7 @@ class Projection:
         if not self._unassigned or self._assignments is None or now < self._assign_after:
             return
         try:
-            self._assignments.refresh()
-            self._unassigned = False
+            self._unassigned = self._assignments.refresh()
         except StoreError:
             _log.exception("the families of new patterns could not be computed; it is tried again")
             self._assign_after = now + RETRY_SECONDS

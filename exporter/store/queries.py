@@ -6,7 +6,7 @@ A read crosses to the process of the database as MessagePack (`encode`, `decode`
 
 import datetime as dt
 from collections.abc import Callable
-from typing import Annotated, Any, Generic, Self, TypeVar, get_args
+from typing import Annotated, Any, Final, Generic, Self, TypeVar, get_args
 
 import msgspec
 from msgspec import Meta, Struct
@@ -15,8 +15,9 @@ from exporter.events.cursor import MAX_ID, Position, Rank
 from exporter.events.event import ErrorEvent
 from exporter.events.outcome import Outcome
 from exporter.ingest.severity import Thresholds
+from exporter.store.answers import Answer
 from exporter.store.decisions import DecisionList
-from exporter.store.parameters import Filters, Hours, Limit
+from exporter.store.parameters import FacetName, Filters, Hours, Limit, SearchText
 from exporter.store.pattern_results import PatternDetails, PatternList
 from exporter.store.results import ClockOffset, ErrorDetails, ErrorPage, Facets, Overview
 
@@ -53,10 +54,13 @@ class ListErrors(Read[ErrorPage], frozen=True, kw_only=True):
 
 
 class GetFacets(Read[Facets], frozen=True, kw_only=True):
-    """The values to filter by, each with the number of errors that choosing it would return."""
+    """The values to filter by, each with the number of errors that choosing it would return; of one `facet` if it is
+    given, and only those that contain a text."""
 
     filters: Filters
     now: dt.datetime
+    facet: FacetName | None = None
+    contains: SearchText | None = None
 
 
 class GetError(Read[ErrorDetails | None], frozen=True, kw_only=True):
@@ -122,6 +126,9 @@ AnyRead = (
     | GetOutcome | FindOutcome | ListDecisions
 )  # fmt: skip
 
+# Reads of ranges, which pages and dashboards repeat: an answer may be given to several requests (`answers.py`).
+POLLED: Final = (GetOverview, ListErrors, GetFacets, ListPatterns, GetPattern)
+
 _NEVER = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _decoder: msgspec.msgpack.Decoder[AnyRead] = msgspec.msgpack.Decoder(AnyRead)
 
@@ -150,20 +157,20 @@ def result_type(query: type[Read[Any]]) -> Any:
 
 
 class Encoded(Generic[R]):
-    """The answer to a read as JSON, not decoded."""
+    """The answer to a read as JSON, not decoded. Requests that share an answer have the same object `answer`."""
 
-    __slots__ = ("_query", "json")
+    __slots__ = ("_query", "answer")
 
-    def __init__(self, query: Read[R], json: bytes) -> None:
+    def __init__(self, query: Read[R], answer: Answer) -> None:
         self._query = query
-        self.json = json
+        self.answer = answer
 
     @property
     def is_null(self) -> bool:
         """Whether the answer is None, without decoding it."""
-        return self.json == b"null"
+        return self.answer.json == b"null"
 
     def decode(self) -> R:
         """Returns the answer. Raises msgspec.ValidationError if it is not of the type that the read declares."""
-        answer: R = msgspec.json.decode(self.json, type=result_type(type(self._query)))
+        answer: R = msgspec.json.decode(self.answer.json, type=result_type(type(self._query)))
         return answer

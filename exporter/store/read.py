@@ -9,11 +9,11 @@ from exporter.store.read_errors import (
     critical_after,
     error,
     error_page,
-    facets,
     find_outcome,
     outcome,
     recent_critical,
 )
+from exporter.store.read_facets import facets
 from exporter.store.read_overview import overview
 from exporter.store.read_pattern import decisions, pattern
 from exporter.store.read_patterns import pattern_list

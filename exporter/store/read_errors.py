@@ -1,77 +1,94 @@
 """Answers the reads about single errors."""
 
 import datetime as dt
-from typing import Any, Final
+import time
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from exporter.events.cursor import Position
+from exporter.events.cursor import Position, cursor_after
 from exporter.events.error_object import CONTEXTS, ErrorObject, derived, error_object
-from exporter.events.event import ErrorEvent
+from exporter.events.event import ErrorEvent, isoformat
 from exporter.events.outcome import Outcome
 from exporter.events.plain_text import plain_text
 from exporter.events.report import ErrorReport
 from exporter.events.stored import known, payload
 from exporter.ingest.severity import explain
-from exporter.store.matching import COLUMNS, both, conditions
+from exporter.store import search
+from exporter.store.matching import both, conditions
 from exporter.store.parameters import Filters
 from exporter.store.queries import (
     FindOutcome,
     GetCriticalAfter,
     GetError,
-    GetFacets,
     GetOutcome,
     GetRecentCritical,
     ListErrors,
 )
 from exporter.store.reports import fetch
-from exporter.store.results import ErrorDetails, ErrorPage, Facets, FacetValue
-from exporter.store.select import Cursor, Row, naive, rows, structs
+from exporter.store.results import ErrorDetails, ErrorPage
+from exporter.store.rollup_tables import literal
+from exporter.store.search import Found
+from exporter.store.select import Cursor, Row, naive, rows
 
-FACET_VALUES: Final = 100
 RECENT_CRITICAL: Final = 2_000
 MAX_BODY: Final = 65_536  # bytes of a report that `recent_critical` returns
 
 
 def error_page(cursor: Cursor, query: ListErrors) -> ErrorPage:
     """Returns a page of errors, newest first."""
-    found = newest(cursor, query.filters, query.now, query.limit + 1, query.after)
-    page = found[: query.limit]
-    return ErrorPage(page, page[-1].cursor if len(found) > len(page) else None)
+    deadline = time.monotonic() + search.SECONDS
+    found = _find(cursor, query.filters, query.now, query.limit + 1, query.after, deadline)
+    page = list(_listed(cursor, found.rowids[: query.limit]).values())
+    if found.end:
+        return ErrorPage(page, cursor_after(*found.end), isoformat(found.end.timestamp))
+    return ErrorPage(page, page[-1].cursor if len(found.rowids) > len(page) else None, None)
 
 
-def newest(
-    cursor: Cursor, filters: Filters, now: dt.datetime, limit: int, after: Position | None = None
-) -> list[ErrorObject]:
-    """Returns the newest errors that match the filters, from the one that follows `after`."""
+class Newest(NamedTuple):
+    """Asks for the newest errors that match filters. `since`: there are `limit` such errors since then (naive UTC);
+    None if that is not known."""
+
+    filters: Filters
+    limit: int
+    since: dt.datetime | None = None
+
+
+def newest(cursor: Cursor, now: dt.datetime, *wanted: Newest) -> list[list[ErrorObject]]:
+    """Returns one list for each that is asked for. Raises duckdb.Error."""
+    found = []
+    for filters, limit, since in wanted:
+        matching = [*conditions(cursor, filters, now).values(), *([f"timestamp >= {literal(since)}"] if since else ())]
+        found.append(search.find(cursor, search.words(cursor, filters.q), both(matching), limit=limit).rowids)
+    listed = _listed(cursor, list({rowid for rowids in found for rowid in rowids}))
+    return [[one for rowid, one in listed.items() if rowid in rowids] for rowids in map(set, found)]
+
+
+def _find(
+    cursor: Cursor,
+    filters: Filters,
+    now: dt.datetime,
+    limit: int,
+    after: Position | None = None,
+    deadline: float | None = None,
+) -> Found:
     matching = both(conditions(cursor, filters, now).values())
-    before, before_id = after or (None, None)
-    values = {"before": before, "before_id": before_id, "limit": limit}
-    ids = [row["id"] for row in rows(cursor, "newest", values, {"matching": matching})]
-    return [error_object(columns, body) for columns, body in _errors(cursor, ids)]
+    wanted = search.words(cursor, filters.q)
+    return search.find(cursor, wanted, matching, limit=limit, after=after, deadline=deadline)
 
 
-def facets(cursor: Cursor, query: GetFacets) -> Facets:
-    """Returns the values to filter by."""
-    found = conditions(cursor, query.filters, query.now)
-    return Facets(
-        **{name: _facet(cursor, name, both(part for key, part in found.items() if key != name)) for name in COLUMNS}
-    )
-
-
-def _facet(cursor: Cursor, name: str, matching: str) -> list[FacetValue]:
-    column, table = COLUMNS[name]
-    names = table or "(SELECT unnest([0, 1, 2]) AS id, severity_name(id) AS name)"
-    places = {"column": column, "names": names, "matching": matching}
-    return structs(cursor, FacetValue, "facet", {"limit": FACET_VALUES}, places)
+def _listed(cursor: Cursor, rowids: list[int]) -> dict[int, ErrorObject]:
+    """Returns errors by their rowid, newest first."""
+    found = _errors(cursor, "rowid IN (SELECT unnest($rowids))", {"rowids": rowids}) if rowids else {}
+    return {rowid: error_object(columns, body) for rowid, (columns, body) in found.items()}
 
 
 def error(cursor: Cursor, query: GetError) -> ErrorDetails | None:
     """Returns one error with its whole texts; None if there is none with this id."""
-    found = _errors(cursor, [query.id])
+    found = _errors(cursor, "id = $id", {"id": query.id})
     if not found:
         return None
-    ((columns, body),) = found
+    ((columns, body),) = found.values()
     sent = payload(body)
     read = known(sent)
     columns["message"] = plain_text(read.get("message") or columns["message"])
@@ -129,13 +146,11 @@ def _critical(cursor: Cursor, since: dt.datetime, above: int) -> list[ErrorEvent
     return [ErrorEvent(**row) for row in reversed(found)]
 
 
-def _errors(cursor: Cursor, ids: list[int]) -> list[tuple[dict[str, Any], str]]:
-    """Returns the columns of `error_object` and the report of each of these errors, newest first."""
-    if not ids:
-        return []
-    found = rows(cursor, "errors", {"ids": ids, "first": min(ids), "last": max(ids)})
-    reports = fetch(cursor, ids)
+def _errors(cursor: Cursor, matching: str, values: Row) -> dict[int, tuple[dict[str, Any], str]]:
+    """Returns the columns of `error_object` and the report of each error that matches, by its rowid, newest first."""
+    found = rows(cursor, "errors", values, {"matching": matching})
+    reports = fetch(cursor, [row["id"] for row in found])
     for row in found:
         for name in ("reasons", "warnings"):
             row[name] = msgspec.json.decode(row[name])
-    return [(row, reports[row["id"]]) for row in found]
+    return {row.pop("row"): (row, reports[row["id"]]) for row in found}

@@ -21,7 +21,7 @@ from exporter.store.pattern_results import (
     PatternWorker,
 )
 from exporter.store.queries import GetPattern, ListDecisions
-from exporter.store.read_errors import newest
+from exporter.store.read_errors import Newest, newest
 from exporter.store.read_patterns import one_pattern
 from exporter.store.select import Cursor, Facts, Row, Span, integers_of, members_of, rows, structs, texts
 
@@ -49,7 +49,7 @@ def pattern(cursor: Cursor, query: GetPattern) -> PatternDetails | None:
     is_old = rows(cursor, "is_old", {"fingerprint": pattern_id})[0]["is_old"]
     filters = Filters(hours=query.hours, pattern=pattern_id)
     made = _about(cursor, members)
-    recent = newest(cursor, filters, query.now, PATTERN_ERRORS)
+    (recent,) = newest(cursor, query.now, Newest(filters, PATTERN_ERRORS))
     explained = explanation(cursor, members, recent)
     details = PatternDetails(
         **texts(found),

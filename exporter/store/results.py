@@ -15,10 +15,15 @@ from exporter.store.pattern_results import Pattern
 
 
 class ErrorPage(Struct):
-    """A page of errors, newest first. `next_cursor` starts the next page; null on the last one."""
+    """A page of errors, newest first. `next_cursor` starts the next page; null on the last one.
+
+    A search for text stops when it takes too long. Then the page may have fewer errors than `limit`, or none;
+    `searched_since` is the time back to which it searched, and `next_cursor` goes on from there. Else `searched_since`
+    is null."""
 
     errors: list[ErrorObject]
     next_cursor: str | None
+    searched_since: Timestamp | None
 
 
 class ErrorDetails(ErrorObject, kw_only=True):
@@ -38,13 +43,17 @@ class FacetValue(Struct):
 
 class Facets(Struct):
     """The 100 most frequent values of each field to filter by, most frequent first. For each field the filters on the
-    other fields are in force, its own filter is not."""
+    other fields are in force, its own filter is not.
+
+    `searched_since` is null unless a search for text took too long; then it is the time back to which errors were
+    counted."""
 
     severity: list[FacetValue]
     category: list[FacetValue]
     worker: list[FacetValue]
     type: list[FacetValue]
     hardware: list[FacetValue]
+    searched_since: Timestamp | None
 
 
 class Summary(Struct, kw_only=True):

@@ -1,13 +1,14 @@
 """Runs the statements of `read.sql` and returns their rows. For the threads that read."""
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple, TypeVar
 
 import duckdb
 
 from exporter.events.event import isoformat
+from exporter.store.names import Table
 from exporter.store.rollup_tables import Level, Rollup, facts, tiles
 from exporter.store.rollups import rolled_up
 from exporter.store.sql import named
@@ -77,12 +78,20 @@ class Facts:
 def rows(cursor: Cursor, name: str, values: Row | None = None, places: Mapping[str, str] = NOTHING) -> list[Row]:
     """Runs the statement `name`, with what stands in braces filled in, and returns its rows by column name. Raises
     duckdb.Error."""
-    return run(cursor, _filled(name, places), values)
+    return run(cursor, statement(name, places), values)
 
 
 def tuples(cursor: Cursor, name: str, values: Row | None = None, places: Mapping[str, str] = NOTHING) -> list[Any]:
     """As `rows`, with tuples as rows: cheaper where there are many."""
-    return cursor.execute(_filled(name, places), values).fetchall()
+    return cursor.execute(statement(name, places), values).fetchall()
+
+
+def statement(name: str, places: Mapping[str, str]) -> str:
+    """Returns the statement `name` with what stands in braces filled in."""
+    text = _SQL[name]
+    for place, filling in places.items():
+        text = text.replace(f"{{{place}}}", filling)
+    return text
 
 
 def structs(
@@ -121,16 +130,15 @@ def integers_of(cursor: Cursor, fingerprints: Sequence[str]) -> list[int]:
     return [row["id"] for row in rows(cursor, "integers", {"members": list(fingerprints)})]
 
 
+def names_of(cursor: Cursor, table: Table, ids: Iterable[int]) -> dict[int, str]:
+    """Returns the names that stand for integers. Raises duckdb.Error."""
+    statement = f"SELECT id, name FROM {table} WHERE id IN (SELECT unnest($ids::INTEGER[]))"
+    return dict(cursor.execute(statement, {"ids": list(set(ids))}).fetchall())
+
+
 def texts(row: Row) -> Row:
     """Returns `row` with its times as ISO 8601."""
     return {name: isoformat(value) if isinstance(value, dt.datetime) else value for name, value in row.items()}
-
-
-def _filled(name: str, places: Mapping[str, str]) -> str:
-    statement = _SQL[name]
-    for place, text in places.items():
-        statement = statement.replace(f"{{{place}}}", text)
-    return statement
 
 
 _SQL: Final = named("read.sql") | named("read_patterns.sql") | named("assign.sql")

@@ -11,7 +11,7 @@ from typing import Final
 import duckdb
 from msgspec import Struct
 
-from exporter.events.event import ErrorEvent
+from exporter.events.event import MAX_MESSAGE, ErrorEvent
 from exporter.events.plain_text import plain_text
 from exporter.events.stored import decoder
 
@@ -28,6 +28,7 @@ def shape(text: str) -> str:
 
 
 class _Searched(Struct):
+    message: str | None = None
     traceback: str | None = None
 
 
@@ -37,6 +38,12 @@ _searched = decoder(_Searched)
 def traceback_of(report: str) -> str:
     """Returns the traceback of a report as it is shown; "" if it has none."""
     return plain_text(_searched(report).traceback or "")
+
+
+def text_of(report: str) -> str:
+    """Returns what is searched of an error: its message as the list shows it, a line break, and its traceback."""
+    read = _searched(report)
+    return f"{plain_text(read.message or '')[:MAX_MESSAGE]}\n{plain_text(read.traceback or '')}"
 
 
 class Texts:

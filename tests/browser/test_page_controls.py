@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from chromium import all_listed, current, leave_details, listed, needs_chromium, open_page
 from conftest import REPORT, InProcess
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Browser, Page, Route, expect
 
 from exporter.demo.fleet import story
 
@@ -73,6 +73,48 @@ async def test_the_text_filter(browser: Browser, service: InProcess) -> None:
     await page.get_by_role("button", name="Show all of the last 7 days").click()
     await listed(page, 3)
     await page.wait_for_url("**?range=168")
+
+
+async def test_the_text_filter_finds_live_updates_by_their_traceback(browser: Browser, service: InProcess) -> None:
+    page, _ = await open_page(browser, service, "?q=Test_Login[chrome]")
+    await service.post(INFO)
+    await service.post(WARNING | {"traceback": "tests/test_ui.py::test_login[CHROME]\n  assert False"})
+    await listed(page, 1)
+    assert await workers(page) == ["w2"]
+
+
+async def test_a_search_that_takes_long_goes_on(browser: Browser, service: InProcess) -> None:
+    """The service stops each of the first seven pages after a part of the time range, in which it found nothing."""
+    await three(service)
+    context = await browser.new_context()
+    pages = 0
+
+    async def answer(route: Route) -> None:
+        nonlocal pages
+        pages += 1
+        if pages > 7:
+            await route.continue_()
+            return
+        stopped = {
+            "errors": [],
+            "next_cursor": "4000000000000000.1",
+            "searched_since": f"2026-01-08T0{9 - pages}:00:00.000Z",
+        }
+        await route.fulfill(json={"status": "success", "data": stopped})
+
+    await context.route("**/api/errors/list?**", answer)
+    page = await context.new_page()
+    await page.goto(str(service.client.make_url("/error-visualization?q=answer")))
+    await expect(page.locator("#searched")).to_contain_text("Searched back to")
+    await expect(page.locator("#searched")).to_contain_text("nothing found yet")
+    await expect(page.locator("#searched time")).to_have_attribute("datetime", "2026-01-08T04:00:00.000Z")
+    await expect(page.locator("#nothing")).to_be_hidden()
+    await page.get_by_role("button", name="Older errors").click()
+    await listed(page, 1)
+    await expect(page.locator("#searched")).to_be_hidden()
+    await expect(page.locator("#older")).to_be_hidden()
+    assert pages == 8
+    await context.close()
 
 
 async def test_a_card_filters(browser: Browser, service: InProcess) -> None:

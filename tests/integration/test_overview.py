@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import InProcess
+from conftest import REPORT, InProcess
 from projected import Projected
 
 from exporter.demo.fleet import story
@@ -241,6 +241,7 @@ async def test_facets_tell_how_many_errors_each_value_would_give(service: InProc
     worker = (await service.get("/api/errors"))["worker_errors"]["worker_stats"][0]["worker_id"]
     for query in ({}, {"severity": "critical"}, {"worker": worker, "q": "e"}, {"group": "hardware"}):
         facets = await service.get("/api/errors/facets", **query)
+        assert facets.pop("searched_since") is None
         assert set(facets) == {"severity", "category", "worker", "type", "hardware"}
         for name, values in facets.items():
             for value in values[:3]:
@@ -248,6 +249,17 @@ async def test_facets_tell_how_many_errors_each_value_would_give(service: InProc
                 assert len(listed["errors"]) == value["count"] > 0
     assert (await service.get("/api/errors/facets", 400, limit=3))["field"] == "limit"
     assert (await service.get("/api/errors/facets", 400, group="hardwear"))["field"] == "group"
+
+
+async def test_a_worker_is_found_among_the_values_to_filter_by(service: InProcess) -> None:
+    await load(service, [REPORT | {"worker_id": f"Node-{number % 150}"} for number in range(200)])
+    facets = await service.get("/api/errors/facets", facet="worker")
+    assert len(facets["worker"]) == 100
+    assert facets["severity"] == facets["type"] == []
+    facets = await service.get("/api/errors/facets", facet="worker", contains="node-149")
+    assert facets["worker"] == [{"value": "Node-149", "count": 1}]
+    assert (await service.get("/api/errors/facets", 400, facet="workers"))["field"] == "facet"
+    assert (await service.get("/api/errors/facets", 400, contains="x" * 501))["field"] == "contains"
 
 
 async def test_an_empty_store_has_the_same_shape(service: InProcess) -> None:

@@ -1,6 +1,7 @@
 """Compares a database with its events, counted one by one (`counted.py`)."""
 
 import datetime as dt
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -9,38 +10,54 @@ import msgspec
 from projected import Projected
 
 from exporter.events.event import ErrorEvent
-from exporter.store import names
+from exporter.store import names, reports
 from exporter.store.parameters import Filters
 from exporter.store.queries import GetFacets, GetOverview, ListPatterns
-from exporter.store.reports import fetch
 from exporter.store.rollup_tables import ROLLUPS, Level, Rollup
 from exporter.store.rollups import rolled_up
+from exporter.store.texts import traceback_of
 
 _NAMES: dict[str, names.Table] = {
     "worker": "workers", "type": "types", "category": "categories", "hardware": "hardware_types",
     "fingerprint": "fingerprints",
+}  # fmt: skip
+_COLUMNS = {
+    "id": "id", "event_id": "event_id", "worker_id": "worker_id", "type": "type", "error_category": "category",
+    "severity": "severity", "fingerprint": "fingerprint", "hardware_type": "hardware_type", "message": "message",
 }  # fmt: skip
 _ADD: dict[str, Callable[[list[Any]], Any]] = {"sum": sum, "max": max, "min": min}
 Matches = Callable[[ErrorEvent], bool]
 
 
 def assert_stored(store: Projected, events: Sequence[ErrorEvent]) -> None:
-    """Asserts that the database has each event once, with its report, and that every rollup and the counters hold
-    exactly what they should."""
-    assert store.values("SELECT id FROM errors ORDER BY id") == [one.id for one in events]
-    ids = [one.id for one in events]
-    assert store.database.read(lambda cursor: fetch(cursor, ids)) == {one.id: one.body for one in events}
-    assert store.values("SELECT id FROM single_reports GROUP BY id HAVING count(*) > 1") == []
-    assert store.values("SELECT block FROM report_blocks GROUP BY block HAVING count(*) > 1") == []
-    singles, blocks = (store.values(f"SELECT {one}") for one in (
-        "id // 64 FROM single_reports", "block FROM report_blocks"
-    ))  # fmt: skip
-    assert not {*singles} & {*blocks}, "a block is packed as a whole"
+    """Asserts that the database has each event once, with its names, its searched text and its report, and that every
+    rollup and the counters hold exactly what they should."""
+    assert store.values(f"SELECT {', '.join(_COLUMNS)} FROM named_errors ORDER BY id") == [
+        tuple(getattr(one, name) for name in _COLUMNS.values()) for one in events
+    ]
+    for table in names.TABLES:
+        assert store.values(f"SELECT count(DISTINCT id) + count(DISTINCT name) - 2 * count(*) FROM {table}") == [0]
+    assert store.values("SELECT e.id, t.text FROM errors e LEFT JOIN texts t ON t.id = e.text ORDER BY 1") == [
+        (one.id, re.sub("[0-9]", "0", f"{one.message}\n{traceback_of(one.body)}".lower())) for one in events
+    ]
+    assert_reports(store, events)
     assert {
         tuple(key): (count.errors, count.first_seen, count.last_seen) for key, count in store.state().counters
     } == counted.counters(events)
     assert [tuple(key) for key, _ in store.state().counters] == list(counted.counters(events))
     assert_levels(store, events)
+
+
+def assert_reports(store: Projected, events: Sequence[ErrorEvent]) -> None:
+    """Asserts that the database has each report once, and each block as a whole or not at all."""
+    ids = [one.id for one in events]
+    assert store.database.read(lambda cursor: reports.fetch(cursor, ids)) == {one.id: one.body for one in events}
+    assert store.values("SELECT id FROM single_reports GROUP BY id HAVING count(*) > 1") == []
+    assert store.values("SELECT block FROM report_blocks GROUP BY block HAVING count(*) > 1") == []
+    singles, blocks = (store.values(f"SELECT {one}") for one in (
+        f"id // {reports.PER_BLOCK} FROM single_reports", "block FROM report_blocks"
+    ))  # fmt: skip
+    assert not {*singles} & {*blocks}, "a block is packed as a whole"
 
 
 def assert_levels(store: Projected, events: Sequence[ErrorEvent]) -> None:

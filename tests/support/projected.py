@@ -18,6 +18,7 @@ from exporter.store.projection import Projection
 from exporter.store.queries import GetOverview, ListErrors, ListPatterns, Read
 from exporter.store.read import answer
 from exporter.store.results import ErrorPage, Overview
+from exporter.store.series import LabelLimits
 from exporter.store.state import load_state
 
 
@@ -69,7 +70,7 @@ class Projected:
         return patterns
 
     def state(self) -> State:
-        return load_state(self.database, 5)
+        return load_state(self.database, 5, LabelLimits())
 
     def values(self, sql: str) -> list[Any]:
         return self.database.read(

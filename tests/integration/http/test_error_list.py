@@ -27,7 +27,13 @@ async def test_a_bad_parameter_is_named(service: InProcess, path: str, field: st
 async def test_filters(service: InProcess) -> None:
     await service.post({"worker_id": "w1", "message": "alpha 1", "hardware_context": {"hardware_type": "cuda"}})
     await service.post(
-        {"worker_id": "w2", "message": "Beta 100%", "error_category": "TEST_X", "type": "AssertionError"}
+        {
+            "worker_id": "w2",
+            "message": "Beta 100%",
+            "error_category": "TEST_X",
+            "type": "AssertionError",
+            "traceback": "test_a.py::test_beta[x]",
+        }
     )
     await service.post({"worker_id": "w3", "message": "alpha 2", "error_category": "NETWORK_X"})
 
@@ -45,6 +51,7 @@ async def test_filters(service: InProcess) -> None:
     assert await found("q=100%25") == ["w2"]
     assert await found("q=%25") == ["w2"]
     assert await found("q=network_x") == ["w3"]
+    assert await found("q=test_beta[x]") == ["w2"]  # in the traceback
     assert await found("q=alpha&severity=warning") == ["w3"]
     assert await found("worker=nobody") == []
     fingerprint = (await service.get("/api/errors/list?worker=w1"))["errors"][0]["fingerprint"]

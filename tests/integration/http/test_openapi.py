@@ -85,7 +85,7 @@ async def test_it_holds_for_real_answers(service: InProcess) -> None:
             check(path, "post", response.status, await response.json())
     asked = {
         "/api/errors": ["", "?time_range=x"], "/api/errors/list": ["", "?limit=0"], "/api/errors/{id}": ["", "?x=y"],
-        "/api/errors/facets": ["", "?limit=1"], "/api/patterns": ["", "?limit=0"],
+        "/api/errors/facets": ["", "?limit=1", "?facet=worker&contains=x"], "/api/patterns": ["", "?limit=0"],
         "/api/patterns/{id}": ["", "?time_range=0", f"?compare={other}"], "/api/patterns/decisions": ["", "?x=y"], "/-/healthy": [""], "/-/ready": [""],
     }  # fmt: skip
     for path, queries in asked.items():
