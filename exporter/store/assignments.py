@@ -4,8 +4,8 @@
     POST …/merge, …/split, …/undo ─► decide(): one more decision         ─┴► new ids ─► HTTP process, with the next pong
 
 `refresh` computes the id of every fingerprint without a row in `assignments`. It runs at each start, so fingerprints
-that were inserted right before a crash get their ids then. Rows of `errors` and `rollup` have only the fingerprint and
-never change: reads look up its current id.
+that were inserted right before a crash get their ids then. Rows of `errors` and of the rollups have only the
+fingerprint and never change: reads look up its current id.
 """
 
 import datetime as dt

@@ -24,6 +24,7 @@ from exporter.store.decisions import Decided, Merge, Split, Undo
 from exporter.store.pattern_results import PatternList
 from exporter.store.queries import GetOverview, GetPattern, ListPatterns
 from exporter.store.rollups import Rollups
+from exporter.store.select import resolve
 
 pytestmark = pytest.mark.dashboard
 NOW = dt.datetime(2026, 11, 25, 20, 10, 30, tzinfo=dt.UTC)
@@ -64,8 +65,8 @@ CASES = {
         PUMP: Group([*LOGINS, PUMP], family=True), ENGINE: Group([ENGINE]), NAMELESS: Group([NAMELESS]),
         OLD: Group([OLD]),
     }),
-    "a pattern merged into a family": Case([Merge(PUMP, LOGINS[2])], {
-        FAMILY: Group([*LOGINS, PUMP], family=True), ENGINE: Group([ENGINE]), NAMELESS: Group([NAMELESS]),
+    "a pattern merged into a family": Case([Merge(ENGINE, LOGINS[2])], {
+        FAMILY: Group([*LOGINS, ENGINE], family=True), PUMP: Group([PUMP]), NAMELESS: Group([NAMELESS]),
         OLD: Group([OLD]),
     }),
     "two members split off": Case([Split(FAMILY, tuple(LOGINS[:2]))], ALONE | {
@@ -102,7 +103,7 @@ def errors(rng: random.Random, number: int) -> list[ErrorEvent]:
         event(
             fingerprint=(one := rng.choice(list(TEXTS))), pattern=TEXTS[one], message=TEXTS[one],
             worker_id=f"w{rng.randrange(150)}", type=rng.choice("TUV"), category=rng.choice("ABC"),
-            severity=rng.choice(("critical", "warning", "info")), is_recurring=rng.random() < 0.5,
+            severity=rng.choice(("critical", "warning", "info")), is_recurring=one != PUMP and rng.random() < 0.5,
             timestamp=NOW - dt.timedelta(seconds=rng.choice((rng.randrange(-60, 20), *(
                 rng.randrange(hours * 3_600) for hours in HOURS
             )))),
@@ -112,13 +113,14 @@ def errors(rng: random.Random, number: int) -> list[ErrorEvent]:
 
 
 def fill(store: Store, seed: int = 1) -> list[ErrorEvent]:
-    """Returns the events of a database of which two thirds are rolled up, in steps."""
+    """Returns the events of a database of which two thirds are rolled up, in steps. The pump has the newest one."""
     rng, sent = random.Random(seed), []
     for batch in (first_errors(), errors(rng, 300), errors(rng, 300)):
         sent += store.append(batch)
         store.catch_up()
         Rollups(store.database).step(1)
-    sent += store.append(errors(rng, 300))
+    last = event(fingerprint=PUMP, pattern=TEXTS[PUMP], timestamp=NOW + dt.timedelta(seconds=61))
+    sent += store.append(errors(rng, 300), [last])
     store.catch_up()
     return sent
 
@@ -194,6 +196,17 @@ def test_every_id_leads_to_the_whole_pattern(store: Store, name: str) -> None:
                 assert [one.template for one in found.families] == ([TEMPLATE] if group.family else [])
     past = store.read(GetPattern(id=FAMILY, hours=720, now=NOW))
     assert LOGINS[0 if name != "two members split off" else 2] in [one.fingerprint for one in past.members]
+
+
+@pytest.mark.parametrize(("id_", "leads_to"), [
+    ("x", ("x", ["z"])), ("y", ("y", ["x"])), ("z", ("x", ["z"])), ("old", ("y", ["x"])), ("unknown", None),
+])  # fmt: skip
+def test_an_id_is_a_current_one_else_a_fingerprint_else_a_past_one(
+    store: Store, id_: str, leads_to: tuple[str, list[str]] | None
+) -> None:
+    store.database.db.execute("INSERT INTO assignments VALUES ('x', 'S', 'y', 'y'), ('z', 'S', 'x', 'x')")
+    store.database.db.execute("INSERT INTO pattern_ids VALUES ('old', 'x'), ('z', 'x')")
+    assert store.database.read(lambda cursor: resolve(cursor, id_)) == leads_to
 
 
 def workers(mine: list[ErrorEvent]) -> list[dict[str, Any]]:
