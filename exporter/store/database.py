@@ -17,6 +17,7 @@ from exporter.store.wire import MEMORY_LIMIT
 
 CLOSING_SECONDS: Final = 5.0
 MAX_SPILL_BYTES: Final = 2**30
+MIGRATED_A_SECOND: Final = 80_000  # errors, to say how long a migration takes
 _WRITE: Final = named("write.sql")
 _CONFIG: Final[dict[str, Any]] = {"autoinstall_known_extensions": False, "autoload_known_extensions": False}
 _log = logging.getLogger(__name__)
@@ -56,8 +57,8 @@ class Database:
         except (duckdb.Error, OSError) as error:
             raise StoreError(f"{self.path}: {error}") from error
         try:
-            migrate(self.db, migrations())
             self.db.execute(_WRITE["settings"])
+            migrate(self.db, migrations())
             self.position = number(self.db, "SELECT position FROM log_position")
             self.errors = self.db.appender("errors")
             self.patterns = self.db.appender("patterns")
@@ -178,11 +179,21 @@ def migrate(db: duckdb.DuckDBPyConnection, scripts: Sequence[str]) -> None:
         raise StoreError(
             f"the file has schema version {version}, this release knows up to {len(scripts)}: use a newer release"
         )
+    began = time.monotonic()
+    upgrade = 0 < version < len(scripts)
+    if upgrade:
+        errors = number(db, "SELECT count(*) FROM errors")
+        _log.info(
+            "the database has schema version %d and is brought to %d; %d errors take about %d s",
+            version, len(scripts), errors, errors // MIGRATED_A_SECOND + 1,
+        )  # fmt: skip
     for step, script in enumerate(scripts[version:], version + 1):
         db.execute("BEGIN")
         db.execute(script)
         db.execute("UPDATE schema_version SET version = ?", [step])
         db.execute("COMMIT")
+    if upgrade:
+        _log.info("the database has schema version %d after %.1f s", len(scripts), time.monotonic() - began)
 
 
 def number(db: duckdb.DuckDBPyConnection, query: str) -> int:

@@ -7,7 +7,7 @@ import re
 import struct
 import tarfile
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -119,6 +119,7 @@ def old_database(path: Path, version: int, events: Sequence[ErrorEvent]) -> None
             db.execute(statement.format(counted="true" if version < 5 else "NOT coalesce(imported, false)"))
 
 
-def _insert(db: duckdb.DuckDBPyConnection, table: str, rows: Iterable[tuple[Any, ...]]) -> None:
-    for row in rows:
-        db.execute(f"INSERT INTO {table} VALUES ({', '.join('?' * len(row))})", row)
+def _insert(db: duckdb.DuckDBPyConnection, table: str, rows: Sequence[tuple[Any, ...]]) -> None:
+    appender = db.appender(table)
+    appender.append_rows(rows)
+    appender.flush()

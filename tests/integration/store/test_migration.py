@@ -1,0 +1,174 @@
+"""Upgrade of a database with the schema before rollups by question and packed reports (version 6) and earlier: every read
+answers as before, at once and while the background steps go on."""
+
+import datetime as dt
+import json
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import msgspec
+import pytest
+from counted import within
+from events import event
+from exact import assert_answers, assert_levels, assert_reports, assert_stored
+from fleet import Fleet
+from projected import Projected
+from upgrade import COLUMNS, old_database
+
+from exporter.events.event import ErrorEvent, isoformat
+from exporter.ingest.severity import Thresholds
+from exporter.log.embedded import new_identity
+from exporter.store import insert, rollups
+from exporter.store.parameters import Filters
+from exporter.store.queries import FindOutcome, GetError, GetOutcome, GetRecentCritical, ListErrors
+from exporter.store.reports import PER_BLOCK
+from exporter.store.sql import migrations
+
+pytestmark = pytest.mark.dashboard
+COUNT = 4 * PER_BLOCK + 7
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "errors.duckdb"
+
+
+def fleet_of(version: int) -> Fleet:
+    """A fleet that sent errors with everything that a release with the schema `version` could store."""
+    fleet = Fleet(version)
+    for number in range(COUNT):
+        fleet.wait()
+        (one,) = fleet.errors(1)
+        one.id = number + 1
+        one.body = json.dumps({"worker_id": one.worker_id, "message": one.message, "number": number})
+        if version >= 3 and number % 5 == 0:
+            one.warnings, one.reported_at = ("the timestamp is not believed", "ü"), f"2026-{number}"
+        one.imported = version >= 5 and one.imported
+        if version >= 6 and number % 7 == 0:
+            one.pattern_id = "8" * 16
+    fleet.sent[-1].category = "KÜHLUNG"
+    return fleet
+
+
+def upgraded(path: Path, fleet: Fleet) -> Projected:
+    store = Projected(path)
+    if not store.log.identity:
+        store.log.initialise(new_identity(), len(fleet.sent))
+    return store
+
+
+def assert_reads(store: Projected, events: Sequence[ErrorEvent], now: dt.datetime) -> None:
+    """Asserts what all reads tell about these errors, but for the searched text."""
+    assert_answers(store, events, now, {})
+    hours = 24 * 365 * 9
+    page = store.read(ListErrors(filters=Filters(hours=hours), now=now, limit=1_000))
+    found = {one["id"]: one for one in msgspec.to_builtins(page)["errors"]}
+    assert list(found) == [one.id for one in within(events, hours, now)]
+    for one in events:
+        outcome = {
+            "id": one.id, "event_id": one.event_id, "severity": one.severity, "fingerprint": one.fingerprint,
+            "reasons": one.reasons, "warnings": one.warnings,
+        }  # fmt: skip
+        listed: dict[str, Any] = outcome | {
+            "timestamp": isoformat(one.timestamp), "received_at": isoformat(one.received_at), "type": one.type,
+            "worker_id": one.worker_id, "error_category": one.category, "message": one.message,
+            "reported_at": one.reported_at, "imported": one.imported, "is_recurring": one.is_recurring,
+            "is_hardware_error": one.hardware_error, "is_critical": one.severity == "critical",
+            "pattern_id": one.fingerprint, "reasons": list(one.reasons), "warnings": list(one.warnings),
+        }  # fmt: skip
+        assert {name: found[one.id][name] for name in listed} == listed
+        if one.id % 20 == 5:
+            outcome["pattern_id"] = one.pattern_id or one.fingerprint
+            find = FindOutcome(
+                worker_id=one.worker_id, event_id=one.event_id, timestamp=one.timestamp, reported_at=None
+            )
+            for query in (GetOutcome(id=one.id), find):
+                assert msgspec.structs.asdict(store.read(query)) == outcome
+            details = store.read(GetError(id=one.id, thresholds=Thresholds()))
+            assert details.report == json.loads(one.body)
+    critical = [one for one in events if one.severity == "critical" and not one.imported]
+    told = store.read(GetRecentCritical(since=events[0].received_at))
+    assert [(one.id, one.pattern_id, one.body) for one in told] == [
+        (one.id, one.pattern_id or one.fingerprint, one.body) for one in critical
+    ]
+    past = store.state().past
+    assert [tuple(one) for one in past.known_ids] == [
+        (one.worker_id, one.event_id, one.id, one.received_at) for one in events
+    ]
+    assert {*past.known_patterns} == {one.fingerprint for one in events}
+
+
+@pytest.mark.parametrize("version", [1, 3, 5, 6])
+def test_reads_answer_as_before(path: Path, version: int) -> None:
+    fleet = fleet_of(version)
+    old_database(path, version, fleet.sent)
+    with duckdb.connect(str(path)) as db:
+        db.execute("UPDATE rollup SET errors = 7")  # it is not used
+        db.execute("DELETE FROM counters WHERE severity = 'info'")
+        if version >= 5:
+            db.execute("UPDATE errors SET imported = NULL WHERE NOT imported AND id % 3 = 0")
+    store = upgraded(path, fleet)
+    assert_stored(store, fleet.sent, upgraded=COUNT)
+    assert_reads(store, fleet.sent, fleet.now)
+    store.roll_up()
+    store.pack()
+    assert_stored(store, fleet.sent, upgraded=COUNT)
+    assert_reads(store, fleet.sent, fleet.now)
+    store.close()
+
+
+def test_counters_are_those_of_the_earlier_release(path: Path) -> None:
+    """They are counted again: no release deleted errors."""
+    for version in COLUMNS:
+        fleet = fleet_of(version)
+        path.unlink(missing_ok=True)
+        old_database(path, version, fleet.sent)
+        with duckdb.connect(str(path)) as db:
+            old = db.execute("FROM counters ORDER BY rowid").fetchall()
+        store = Projected(path)
+        assert [
+            (*key, count.errors, *(time.replace(tzinfo=None) for time in count[1:]))
+            for key, count in store.state().counters
+        ] == old, f"version {version}"
+        store.close()
+
+
+def test_the_steps_after_it_are_right_in_between_and_survive_restarts(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rollups, "ROLL_AT_ONCE", 60)
+    monkeypatch.setattr(insert, "PACKED_AT_ONCE", 2 * PER_BLOCK)
+    fleet = fleet_of(6)
+    old_database(path, 6, fleet.sent)
+    more = True
+    steps = 0
+    while more:
+        store = upgraded(path, fleet)
+        with store.database.writing:
+            more = store.projection._rollups.step(20)
+            more = store.projection._inserter.pack_step() or more
+        assert_levels(store, fleet.sent)
+        assert_reports(store, fleet.sent)
+        if steps == 1:
+            assert_answers(store, fleet.sent, fleet.now, {})
+        store.append(fleet.errors(3))
+        store.catch_up()
+        store.close()
+        steps += 1
+        assert steps < 20
+    assert steps > 3
+
+
+def test_the_log_tells_of_a_migration_that_takes_time(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    old_database(path, 3, [event(number) for number in range(1, 4)])
+    assert caplog.messages == []
+    for _ in range(2):
+        Projected(path).close()
+    newest = len(migrations())
+    before, after = (message for message in caplog.messages if "schema version" in message)
+    assert before == f"the database has schema version 3 and is brought to {newest}; 3 errors take about 1 s"
+    assert after.startswith(f"the database has schema version {newest} after ")
