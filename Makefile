@@ -59,6 +59,7 @@ lint: .venv/installed-test
 
 bench: .venv/installed-test .venv/real-parts
 	$(BIN)/python benchmarks/ingest.py $(ARGS)
+	$(BIN)/python benchmarks/reads.py
 	$(BIN)/python benchmarks/page.py
 
 patterns: .venv/installed-test  ## how well messages are grouped into patterns, and the cost; LOGHUB names the samples

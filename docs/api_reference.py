@@ -48,8 +48,9 @@ def request(method: str, path: str, operation: Schema, types: Schema) -> Iterato
     answer = operation["responses"]["200"].get("content", {}).get(JSON)
     if answer:
         data = types[answer["schema"]["$ref"].rpartition("/")[2]]["properties"]["data"]
-        failures = ", ".join(status for status in operation["responses"] if status != "200")
-        yield f"`data`: {kind(data)}." + (f" Failures: {failures}." if failures else "")
+        failures = ", ".join(status for status in operation["responses"] if status not in ("200", "304"))
+        tagged = " It has an `ETag` and may be a 304." if "304" in operation["responses"] else ""
+        yield f"`data`: {kind(data)}.{tagged}" + (f" Failures: {failures}." if failures else "")
         yield ""
 
 

@@ -86,10 +86,10 @@ async def serve(settings: Settings) -> bool:
     service = Service(settings)
     app = make_app(service)
     runner = web.AppRunner(app, access_log=None, auto_decompress=False, shutdown_timeout=SHUTDOWN_SECONDS)
+    gc.set_threshold(20_000, 20, 20)  # state and requests come and go; little of them is ever in a cycle
     await runner.setup()
     sys.setswitchinterval(SWITCH_SECONDS)
     gc.freeze()
-    gc.set_threshold(20_000, 20, 20)  # requests come and go; little of them is ever in a cycle
     try:
         site = web.TCPSite(runner, settings.host, settings.port, backlog=1024)
         await site.start()

@@ -7,9 +7,11 @@ stop    (HTTP has stopped) ─► append what waits ─► push what can be push
 
 import asyncio
 import datetime as dt
+import itertools
 import logging
 import shutil
 import zoneinfo
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -40,6 +42,7 @@ from exporter.store.queries import (
     R,
     Read,
 )
+from exporter.store.series import LabelLimits
 from exporter.store.wire import StoreSettings
 
 STUCK_SECONDS: Final = 10.0  # a report that waits longer for the log makes the service not ready
@@ -62,12 +65,7 @@ class Service:
     def __init__(self, settings: Settings, *, process: bool = True) -> None:
         self.settings = settings
         self.path = Path(settings.db_path).resolve()
-        self.errors = ErrorMetrics(
-            max_workers=settings.max_worker_labels,
-            max_types=settings.max_type_labels,
-            max_series=settings.max_series,
-            longest_scrape_interval=settings.longest_scrape_interval,
-        )
+        self.errors = ErrorMetrics(_labels(settings), longest_scrape_interval=settings.longest_scrape_interval)
         self.metrics = ServiceMetrics(self.errors)
         self.hangs = False  # after `stop`: a thread hangs in an append, and would keep the process from ending
         self.append_failure = ""  # of the latest append; for metrics, never for readiness
@@ -227,20 +225,21 @@ class Service:
         query = FindOutcome(worker_id=worker_id, event_id=event_id, timestamp=timestamp, reported_at=reported_at)
         return (await self.store.read(query)).decode()
 
-    async def _to_push(self) -> list[ErrorEvent]:
-        """Returns the events whose alerts may still fire or were not accepted by every Alertmanager, oldest first."""
+    async def _to_push(self) -> Iterable[ErrorEvent]:
+        """Returns the events whose alerts may still fire or were not accepted by every Alertmanager, oldest first.
+        Reading on reads the log, which may be larger than memory."""
         accepted = self.notifier.accepted()
         since = dt.datetime.now(dt.UTC) - dt.timedelta(seconds=self.settings.alert_hold_seconds)
         held = [event for event in (await self.read(GetRecentCritical(since=since))).decode() if event.id <= accepted]
         if accepted + 1 < self.log.first:
             return held + (await self.read(GetCriticalAfter(position=accepted))).decode()
-        missed: list[ErrorEvent] = []
-        while records := self.log.read((missed[-1].id if missed else accepted) + 1, 2**22):
-            missed += [
-                event for record in records for event in decode_batch(record.payload, record.first)
-                if event.id > (missed[-1].id if missed else accepted)
-            ]  # fmt: skip
-        return held + missed
+        return itertools.chain(held, self._logged_after(accepted))
+
+    def _logged_after(self, position: int) -> Iterator[ErrorEvent]:
+        while records := self.log.read(position + 1, 2**22):
+            for record in records:
+                yield from [event for event in decode_batch(record.payload, record.first) if event.id > position]
+            position = records[-1].last
 
 
 def _file_size(file: Path) -> int:
@@ -259,7 +258,14 @@ def _store_settings(settings: Settings, database: Path, log: Path) -> StoreSetti
         log_level=settings.log_level,
         log_format=settings.log_format,
         recurrence_times=settings.thresholds.times_needed,
+        db_memory_limit=settings.db_memory_limit,
+        db_threads=settings.db_threads,
+        labels=_labels(settings),
     )
+
+
+def _labels(settings: Settings) -> LabelLimits:
+    return LabelLimits(settings.max_worker_labels, settings.max_type_labels, settings.max_series)
 
 
 def _push(settings: Settings) -> Push:

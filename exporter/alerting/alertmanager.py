@@ -10,7 +10,7 @@ import contextlib
 import datetime as dt
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -63,7 +63,7 @@ class Notifier:
         saved = [self._log.position(READER + queue.name) for queue in self.queues]
         return min([position for position in saved if position is not None], default=self._log.last)
 
-    def resume(self, events: Sequence[ErrorEvent]) -> None:
+    def resume(self, events: Iterable[ErrorEvent]) -> None:
         """Restores the alerts after a restart. `events`, oldest first, are those whose alerts may still be firing and
         those that an Alertmanager has not accepted. The hold time of the latter begins now, however long the service
         was down."""

@@ -51,6 +51,12 @@ class Settings(BaseSettings):
     host: str = _setting("127.0.0.1", "address to listen on; other machines can connect to any but a loopback address")
     port: int = _setting(8080, "port to listen on; 0: any free one", least=0, most=65_535)
     db_path: str = _setting("./errors.duckdb", "DuckDB file with the stored errors; created when it is missing")
+    db_memory_limit: int = _setting(
+        209_715_200,
+        "bytes that DuckDB may use; a query that needs more uses files in <db_path>.tmp, or fails",
+        least=67_108_864,
+    )
+    db_threads: int = _setting(1, "threads that DuckDB uses for one query", least=1, most=64)
     theme: Literal["light", "dark", "system"] = _setting("system", "theme of the page until a visitor chooses one")
     error_visualization: bool = _setting(True, "serve the page and the WebSocket besides the API and the metrics")
     sounds_dir: str = _setting("", "folder with MP3 files that replace the sounds of the page")

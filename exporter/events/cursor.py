@@ -1,6 +1,7 @@
-"""Cursors: the text that names a position in the list of errors, which is sorted by timestamp and id, newest first.
+"""Cursors: the texts that name a position in a list, which the next page of it begins after.
 
-A cursor is `<microseconds since 1970 in UTC>.<id>` of the error that the page before it ends with.
+errors     newest first           <microseconds since 1970 in UTC>.<id>
+patterns   most frequent first    <occurrences>.<microseconds since 1970 in UTC>.<pattern id>
 """
 
 import datetime as dt
@@ -8,6 +9,7 @@ from typing import Final, NamedTuple
 
 _EPOCH: Final = dt.datetime(1970, 1, 1)
 _MICROSECOND: Final = dt.timedelta(microseconds=1)
+_FOREIGN: Final = "not a cursor of this service"
 MAX_ID: Final = 2**63 - 1
 
 
@@ -16,6 +18,14 @@ class Position(NamedTuple):
 
     timestamp: dt.datetime
     id: int
+
+
+class Rank(NamedTuple):
+    """The last pattern of a page, by what the list is sorted by. `last_seen` is naive UTC."""
+
+    occurrences: int
+    last_seen: dt.datetime
+    pattern_id: str
 
 
 def cursor_after(timestamp: dt.datetime, id_: int) -> str:
@@ -28,10 +38,35 @@ def cursor_after(timestamp: dt.datetime, id_: int) -> str:
 def parse_cursor(text: str) -> Position:
     """Returns the position that `cursor_after` wrote. Raises ValueError."""
     micros, _, id_ = text.partition(".")
+    return Position(_moment(micros), _number(id_))
+
+
+def rank_cursor(rank: Rank) -> str:
+    """Returns the cursor of the page that begins after a pattern."""
+    return f"{rank.occurrences}.{(rank.last_seen - _EPOCH) // _MICROSECOND}.{rank.pattern_id}"
+
+
+def parse_rank(text: str) -> Rank:
+    """Returns the rank that `rank_cursor` wrote. Raises ValueError."""
+    occurrences, _, rest = text.partition(".")
+    micros, _, pattern_id = rest.partition(".")
+    if not pattern_id:
+        raise ValueError(_FOREIGN)
+    return Rank(_number(occurrences), _moment(micros), pattern_id)
+
+
+def _moment(micros: str) -> dt.datetime:
     try:
-        position = Position(_EPOCH + dt.timedelta(microseconds=int(micros)), int(id_))
+        return _EPOCH + dt.timedelta(microseconds=int(micros))
     except (ValueError, OverflowError):
-        raise ValueError("not a cursor of this service") from None
-    if not 0 < position.id <= MAX_ID:
-        raise ValueError("not a cursor of this service")
-    return position
+        raise ValueError(_FOREIGN) from None
+
+
+def _number(text: str) -> int:
+    try:
+        number = int(text)
+    except ValueError:
+        raise ValueError(_FOREIGN) from None
+    if not 0 < number <= MAX_ID:
+        raise ValueError(_FOREIGN)
+    return number

@@ -17,6 +17,7 @@ from exporter.http.parameters import Sending
 from exporter.store.decisions import Decided, Merge, MergeRequest, Split, SplitRequest, Undo
 from exporter.store.parameters import Comparison, ErrorPaging, FacetChoice, Filters, PatternPaging, TimeRange
 from exporter.store.queries import (
+    POLLED,
     GetError,
     GetFacets,
     GetOverview,
@@ -72,7 +73,7 @@ OPERATIONS: Final = (
     Operation("get", "/api/errors/list", "Errors, newest first", ListErrors, (400, 503), (Filters, ErrorPaging)),
     Operation("get", "/api/errors/facets", "Values to filter by", GetFacets, (400, 503), (Filters, FacetChoice)),
     Operation("get", "/api/errors/{id}", "One error", GetError, (400, 404, 503)),
-    Operation("get", "/api/patterns", "The most frequent patterns", ListPatterns, (400, 503),
+    Operation("get", "/api/patterns", "Patterns, most frequent first", ListPatterns, (400, 503),
               (TimeRange, PatternPaging)),
     Operation("get", "/api/patterns/decisions", "Merges and splits by hand, newest first", ListDecisions, (400, 503)),
     Operation("post", "/api/patterns/decisions/{number}/undo", "Undo a merge or a split", Decided, (403, 404, 409, 503),
@@ -121,6 +122,8 @@ def _described(operation: Operation, known: dict[str, Schema]) -> Schema:
     responses = {"200": _response("success", known[str(operation.success)])}
     for status in sorted({403, *operation.failures}):  # 403: of any request whose header Host is not allowed
         responses[str(status)] = _response("see `message` and `field`", known[str(Failure)])
+    if issubclass(operation.read, POLLED):
+        responses["304"] = {"description": "the answer has not changed since the one named by `If-None-Match`"}
     names = re.findall(r"{(\w+)}", operation.path)
     fields = _properties(operation.path_type or operation.read) if names else {}
     if missing := set(names) - set(fields):

@@ -2,19 +2,21 @@
 
 import asyncio
 import datetime as dt
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from itertools import islice
 from typing import Any, Final, TypeVar
 
 from aiohttp import web
 
-from exporter.events.cursor import MAX_ID, Position, parse_cursor
+from exporter.events.cursor import MAX_ID, parse_cursor, parse_rank
 from exporter.http.openapi import document
 from exporter.http.parameters import parse, refuse_unknown
+from exporter.http.representation import response_to
 from exporter.http.responses import SERVICE, ApiError, check_origin, failure, success
 from exporter.ingest.clock_offsets import advice
 from exporter.store.parameters import Comparison, ErrorPaging, FacetChoice, Filters, PatternPaging, TimeRange
 from exporter.store.queries import (
+    POLLED,
     GetError,
     GetFacets,
     GetOverview,
@@ -46,7 +48,7 @@ async def errors(request: web.Request) -> web.Response:
 async def error_list(request: web.Request) -> web.Response:
     """GET /api/errors/list: errors that match the filters, newest first, page by page."""
     filters, paging = parse(request, Filters, ErrorPaging)
-    after = _position(paging.cursor)
+    after = _parsed(parse_cursor, paging.cursor)
     return await _answer(request, ListErrors(filters=filters, now=_now(), after=after, limit=paging.limit))
 
 
@@ -69,9 +71,10 @@ async def error(request: web.Request) -> web.Response:
 
 
 async def patterns(request: web.Request) -> web.Response:
-    """GET /api/patterns: the most frequent patterns of a time range."""
+    """GET /api/patterns: the patterns of a time range, most frequent first, page by page."""
     given, paging = parse(request, TimeRange, PatternPaging)
-    return await _answer(request, ListPatterns(hours=given.hours, now=_now(), limit=paging.limit))
+    after = _parsed(parse_rank, paging.cursor)
+    return await _answer(request, ListPatterns(hours=given.hours, now=_now(), after=after, limit=paging.limit))
 
 
 async def pattern(request: web.Request) -> web.Response:
@@ -132,7 +135,7 @@ async def _answer(request: web.Request, query: Read[Any], missing: ApiError | No
     answer = await _while_connected(request, request.app[SERVICE].read(query))
     if missing and answer.is_null:
         raise missing
-    return success(answer.json)
+    return await response_to(request, answer, polled=isinstance(query, POLLED))
 
 
 async def _while_connected(request: web.Request, read: Coroutine[Any, Any, T]) -> T:
@@ -148,10 +151,10 @@ async def _while_connected(request: web.Request, read: Coroutine[Any, Any, T]) -
         task.cancel()
 
 
-def _position(cursor: str | None) -> Position | None:
+def _parsed(parser: Callable[[str], T], cursor: str | None) -> T | None:
     """Returns the position that a cursor names. Raises `ApiError`."""
     try:
-        return parse_cursor(cursor) if cursor else None
+        return parser(cursor) if cursor else None
     except ValueError as error:
         raise ApiError(400, f"cursor: {error}", field="cursor") from None
 

@@ -18,7 +18,6 @@ from exporter.store import StoreError
 SERVICE: Final = web.AppKey("service", Service)
 HOSTS: Final = web.AppKey("hosts", KnownHosts)
 PROBES: Final = ("/-/healthy", "/-/ready")
-COMPRESSED_FROM: Final = 4_096  # bytes of what was read
 _JSON: Final = CIMultiDict({hdrs.CONTENT_TYPE: "application/json"})
 _encode = msgspec.json.Encoder().encode
 _log = logging.getLogger(__name__)
@@ -51,10 +50,7 @@ def success(data: Any, message: str = "") -> web.Response:
     """`data` is an object, or is JSON already."""
     words = b',"message":' + _encode(message) if message else b""
     content = data if isinstance(data, bytes) else _encode(data)
-    response = web.Response(body=b'{"status":"success"%s,"data":%s}' % (words, content), headers=_JSON.copy())
-    if isinstance(data, bytes) and len(data) > COMPRESSED_FROM:
-        response.enable_compression()
-    return response
+    return web.Response(body=b'{"status":"success"%s,"data":%s}' % (words, content), headers=_JSON.copy())
 
 
 def failure(status: int, message: str, field: str = "", *, retry_after: int = 0) -> web.Response:
@@ -151,7 +147,7 @@ async def allow_origin(request: web.Request, response: web.StreamResponse) -> No
     origin = request.headers.get(hdrs.ORIGIN)
     if origin is not None and origin in request.app[SERVICE].settings.allowed_origins:
         response.headers["Access-Control-Allow-Origin"] = origin
-        response.headers["Vary"] = "Origin"
+        response.headers[hdrs.VARY] = ", ".join([*response.headers.getall(hdrs.VARY, ()), hdrs.ORIGIN])
 
 
 async def preflight(request: web.Request) -> web.Response:

@@ -2,6 +2,7 @@
 workers that number their own errors do not collide."""
 
 import datetime as dt
+from collections import deque
 from collections.abc import Iterable
 from typing import Final
 
@@ -15,11 +16,12 @@ Key = tuple[str, str]
 
 class KnownIds:
     """The newest ids, each with the event's position in the log. Beyond `MAX_KNOWN` ids, the oldest is evicted;
-    evicted ids can be looked up in the database. Every evicted event was received at `since` or earlier; `since` is
-    None if none was evicted."""
+    evicted ids can be looked up in the database. Every evicted event was received at `since` or earlier, in epoch
+    seconds; `since` is None if none was evicted."""
 
-    def __init__(self, known: Iterable[KnownId], since: dt.datetime | None) -> None:
-        self._ids = {(one.worker_id, one.event_id): (one.id, one.received_at) for one in known}
+    def __init__(self, known: Iterable[KnownId], since: float | None) -> None:
+        self._ids = {(worker_id, event_id): (id_, received_at) for worker_id, event_id, id_, received_at in known}
+        self._order = deque(self._ids)  # to find the oldest key in a dict, each deleted one before it is passed again
         self._since = since
 
     def get(self, key: Key) -> int | None:
@@ -27,11 +29,13 @@ class KnownIds:
         return known[0] if known else None
 
     def add(self, event: ErrorEvent) -> None:
-        self._ids[(event.worker_id, event.event_id)] = (event.id, event.received_at)
+        key = (event.worker_id, event.event_id)
+        self._ids[key] = (event.id, event.received_at.timestamp())
+        self._order.append(key)
         if len(self._ids) > MAX_KNOWN:
-            _, self._since = self._ids.pop(next(iter(self._ids)))
+            _, self._since = self._ids.pop(self._order.popleft())
 
     def may_be_evicted(self, moment: dt.datetime) -> bool:
         """Whether an id that is not in memory, of an error at `moment`, may have been evicted; only then the database
         has to be asked. Assumes that a repeat has the timestamp of the first report."""
-        return self._since is not None and moment <= self._since + FUTURE_TOLERANCE
+        return self._since is not None and moment.timestamp() <= self._since + FUTURE_TOLERANCE.total_seconds()

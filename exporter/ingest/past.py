@@ -9,22 +9,22 @@ from exporter.patterns.families import Family
 
 
 class KnownId(NamedTuple):
-    """An accepted event: the key of deduplication, its position in the log, and its receipt."""
+    """An accepted event: the key of deduplication, its position in the log, and its receipt in epoch seconds."""
 
     worker_id: str
     event_id: str
     id: int
-    received_at: dt.datetime
+    received_at: float
 
 
 class Past(Struct):
-    """Times are aware and in UTC."""
+    """Times of errors are aware and in UTC."""
 
     recurrences: dict[str, list[dt.datetime]]  # pattern id → times of the last six hours, oldest first
     known_ids: list[KnownId]  # of the newest events, oldest first
-    known_ids_since: dt.datetime | None  # receipt of the oldest of them; None if they are all there are
-    known_patterns: list[str]  # fingerprints
-    old_patterns: list[str] = []  # those of `known_patterns` that are of version 1
+    known_ids_since: float | None  # receipt of the oldest of them; None if they are all there are
+    seen_once: int = 0  # the first so many of `assigned.known` were seen once, the others more often
+    old_patterns: list[str] = []  # fingerprints of version 1
     assigned: "Reassigned" = field(default_factory=lambda: Reassigned([], {}, True))
 
 
@@ -37,8 +37,11 @@ class KnownFamily(NamedTuple):
 
 class Reassigned(Struct):
     """Changed pattern ids: pairs of fingerprint and pattern id, and all families of each scope that changed.
-    `complete`: this is all there is; the pattern id of every other fingerprint is the fingerprint."""
+
+    `complete`: the ids and families of all `known` fingerprints, of a bounded number. The pattern id of one that is not
+    in `ids` is the fingerprint. The last ones are those that were used last."""
 
     ids: list[tuple[str, str]]
     families: dict[str, list[KnownFamily]]
     complete: bool = False
+    known: list[str] = []

@@ -138,7 +138,7 @@ class Pipeline:
     def failed(self, events: Sequence[ErrorEvent]) -> None:
         """To be called with events that could not be appended. Undoes their effect on recurrence and known patterns."""
         for event in events:
-            now_id = self._patterns.ids.get(event.fingerprint, event.pattern_id)
+            now_id = self._patterns.ids.get(event.fingerprint) or event.pattern_id
             self._recurrences.forget(now_id, event.timestamp)
             if event.is_new_fingerprint:
                 self._patterns.forget(event.fingerprint)
@@ -170,7 +170,7 @@ class Pipeline:
         message = report.message = plain_text(report.message or "")
         report.traceback = report.traceback and plain_text(report.traceback)
         pattern = fingerprint(type_, message, report.traceback)
-        pattern_id = self._patterns.ids.get(pattern.fingerprint)
+        pattern_id = self._patterns.ids.see(pattern.fingerprint)
         new = None
         if pattern_id is None:
             new = self._patterns.admit(pattern, type_, *sent)

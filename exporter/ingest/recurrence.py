@@ -24,6 +24,7 @@ class Recurrences:
         self._times: OrderedDict[str, list[float]] = OrderedDict()  # epoch seconds, sorted
         for pattern_id, times in past.items():
             self._times[pattern_id] = sorted([time.timestamp() for time in times])[-self._keep :]
+            self._evict()
 
     def recurs(self, pattern_id: str, moment: dt.datetime) -> bool:
         """Adds an error of the pattern at `moment`, and returns whether the pattern now has more errors within an hour

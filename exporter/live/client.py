@@ -20,11 +20,13 @@ Message = dict[str, Any]
 
 
 class Update:
-    """One event. Its JSON is encoded when the first client needs it, and shared by all clients."""
+    """One event. Its JSON is encoded when the first client needs it, and shared by all clients. `missed`: it was read
+    from the log for one client."""
 
-    __slots__ = ("_event", "_json", "seq", "size")
+    __slots__ = ("_event", "_json", "missed", "seq", "size")
 
-    def __init__(self, event: ErrorEvent) -> None:
+    def __init__(self, event: ErrorEvent, *, missed: bool = False) -> None:
+        self.missed = missed
         self.seq = event.id
         self.size = len(event.body)
         self._event: ErrorEvent | None = event
@@ -51,6 +53,7 @@ class Client:
         self.resuming = False  # True while missed updates are read from the log; nothing is sent meanwhile
         self.queue: deque[Update | Message] = deque()
         self._bytes = 0
+        self.missed_bytes = 0  # of the updates in the queue that only this client has
         self.wake = asyncio.Event()
 
     @property
@@ -69,7 +72,9 @@ class Client:
     def put_first(self, items: Sequence[Update | Message]) -> None:
         """Queues `items` before everything that is queued already."""
         self.queue.extendleft(reversed(items))
-        self._bytes += sum(item.size for item in items if isinstance(item, Update))
+        updates = [item for item in items if isinstance(item, Update)]
+        self._bytes += sum(update.size for update in updates)
+        self.missed_bytes += sum(update.size for update in updates if update.missed)
         self.wake.set()
 
     def next(self) -> tuple[Update | Message, bytes]:
@@ -85,7 +90,9 @@ class Client:
 
     def _pop(self) -> Update | Message:
         item = self.queue.popleft()
-        self._bytes -= item.size if isinstance(item, Update) else 0
+        if isinstance(item, Update):
+            self._bytes -= item.size
+            self.missed_bytes -= item.size if item.missed else 0
         return item
 
     async def hang_up(self, code: int, message: bytes) -> None:

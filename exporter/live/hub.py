@@ -21,6 +21,8 @@ from exporter.store.parameters import MAX_TIME_RANGE
 TOPIC: Final = "error_visualization"
 BATCH_SECONDS: Final = 0.1
 READ_BYTES: Final = 2**20
+MAX_CLIENTS: Final = 1_000
+MAX_MISSED_BYTES: Final = 2**26  # of the missed updates that all clients together have in their queues
 RESUMING_AT_ONCE: Final = 4  # clients whose missed updates are read at the same time
 _log = logging.getLogger(__name__)
 
@@ -50,6 +52,9 @@ class Live:
     async def serve(self, socket: web.WebSocketResponse, transport: asyncio.Transport | None) -> None:
         """Serves one client until it disconnects or is too slow, or the service stops."""
         client = Client(socket, transport)
+        if len(self.clients) >= MAX_CLIENTS:
+            await client.hang_up(WSCloseCode.TRY_AGAIN_LATER, b"too many clients")
+            return
         self.clients.add(client)
         sender = asyncio.create_task(self._send(client))
         try:
@@ -102,11 +107,15 @@ class Live:
             missed = await self._missed(since, client.since)
         finally:
             client.resuming = False
-        if missed is None or len(client.queue) + len(missed) >= MAX_QUEUE:
+        if missed is None or len(client.queue) + len(missed) >= MAX_QUEUE or not self._has_room(missed):
             client.put_first([confirmed | {"resync": True}])  # the client has to fetch a snapshot
         else:
             client.put_first([confirmed | {"resync": False}, *missed])
         return None
+
+    def _has_room(self, missed: Sequence[Update]) -> bool:
+        held = sum(client.missed_bytes for client in self.clients)
+        return held + sum(update.size for update in missed) <= MAX_MISSED_BYTES
 
     async def _missed(self, since: int, until: int) -> list[Update] | None:
         """Returns the updates after `since` up to `until` from the log; None if they are too many, or the log cannot
@@ -129,7 +138,7 @@ class Live:
                 return None
             for record in records:
                 events = decode_batch(record.payload, record.first)
-                updates += [Update(event) for event in events if since < event.id <= until]
+                updates += [Update(event, missed=True) for event in events if since < event.id <= until]
             since = records[-1].last
             if sum(update.size for update in updates) > MAX_BYTES:  # more than a client's queue may hold
                 return None

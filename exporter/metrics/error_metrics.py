@@ -7,33 +7,21 @@ another thread, so the two threads share no mutable state.
 import datetime as dt
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 from exporter.events.event import SEVERITIES, ErrorEvent
 from exporter.metrics.counters import CounterFamily
 from exporter.metrics.error_snapshot import ErrorSnapshot
 from exporter.metrics.hardware_metrics import HardwareReports
-from exporter.metrics.labels import OTHER, LabelLimit
 from exporter.metrics.sliding import SlidingCount
 from exporter.metrics.zero_phase import Scraper, ZeroPhase
 from exporter.store import State
+from exporter.store.series import FOLDED, LabelLimits, Series, SeriesLabels
 
 HOUR: Final = 3600
 MINUTE: Final = 60
-MAX_CATEGORY_LABELS: Final = 200
-MAX_HARDWARE_LABELS: Final = 50
-MAX_TYPE_SERIES: Final = 1_000  # series beyond the limit, of the worker `other`; then all labels are folded
 MAX_RECURRING: Final = 10_000  # recurring patterns in memory
-FOLDED: Final = ("worker", "type", "category", "hardware_type")
 MAX_ROUTES: Final = 50_000  # cached routes
-
-
-class SeriesLabels(NamedTuple):
-    """The labels of a series of `distributed_testing_errors_total`."""
-
-    category: str
-    worker: str
-    type: str
 
 
 class WorkerState:
@@ -75,12 +63,8 @@ class ErrorMetrics:
     `longest_scrape_interval` is in seconds: see `zero_phase`.
     """
 
-    def __init__(self, *, max_workers: int, max_types: int, max_series: int, longest_scrape_interval: float) -> None:
-        self._workers_limit = LabelLimit(max_workers)
-        self._types_limit = LabelLimit(max_types)
-        self._categories_limit = LabelLimit(MAX_CATEGORY_LABELS)
-        self._hardware_limit = LabelLimit(MAX_HARDWARE_LABELS)
-        self._max_series = max_series
+    def __init__(self, limits: LabelLimits, *, longest_scrape_interval: float) -> None:
+        self._series = Series(limits)
         self._errors = CounterFamily("errors", "Errors", SeriesLabels._fields)
         self._severities = CounterFamily("errors_by_severity", "Errors by severity", ("severity",))
         self._hardware = CounterFamily("hardware_errors", "Errors by the hardware they name", ("hardware_type",))
@@ -107,16 +91,18 @@ class ErrorMetrics:
         self.position = state.position
         if state.counters:
             self._zero_phase.expect_unseen(time.monotonic())
-        for key, (errors, first_seen, last_seen) in state.counters:
-            first = first_seen.timestamp()
-            route = self._route((key.worker_id, key.type, key.category), first, hold=False)
+        for label, errors in state.folded.items():
+            self._folded[label] += errors
+        for worker_id, type_, category, severity, hardware_type, errors, first, last in state.counters:
+            key = (worker_id, type_, category)
+            route = self._routes.get(key) or self._route(key, first, hold=False)
             self._errors.values[route.row] += errors
             for label in route.folded:
                 self._folded[label] += errors
-            self._severities.values[self._severity_rows[key.severity]] += errors
-            if key.hardware_type:
-                self._count_hardware(key.hardware_type, first, errors, hold=False)
-            route.worker.note(key.severity, last_seen.timestamp())
+            self._severities.values[self._severity_rows[severity]] += errors
+            if hardware_type:
+                self._count_hardware(hardware_type, first, errors, hold=False)
+            route.worker.note(severity, last)
             self._first_seen[route.labels.type] = min(first, self._first_seen[route.labels.type])
         self._critical = SlidingCount(HOUR, state.critical_seconds)
         self._received = SlidingCount(MINUTE, state.received_seconds)
@@ -141,11 +127,12 @@ class ErrorMetrics:
             for label in route.folded:
                 self._folded[label] += 1
             route.worker.note(event.severity, moment)
-            self._received.add(event.received_at.timestamp())
+            received = event.received_at.timestamp()
+            self._received.add(received, received)
             if event.hardware_type:
                 self._count_hardware(event.hardware_type, moment, 1, hold=True)
             if event.severity == "critical":
-                self._critical.add(moment)
+                self._critical.add(moment, received)
             if event.is_recurring:
                 self._note_recurring(event.pattern_id, route.labels.category, moment)
             if '_context"' in event.body:
@@ -155,8 +142,8 @@ class ErrorMetrics:
     def _note_imported(self, event: ErrorEvent, moment: float) -> None:
         """Counts an old error of an import only in the gauge of critical errors, if it is not too old for it. Counters
         would show a storm of errors now."""
-        if event.severity == "critical" and moment > event.received_at.timestamp() - HOUR:
-            self._critical.add(moment)
+        if event.severity == "critical":
+            self._critical.add(moment, event.received_at.timestamp())
         self.position = event.id
 
     def replace_patterns(self, gone: Mapping[str, str]) -> None:
@@ -188,33 +175,20 @@ class ErrorMetrics:
             categories=[labels[0] for labels in self._errors.rows],
             recurring_categories=[category for category, at in self._recurring.values() if at > clock - HOUR],
             latest_reports=self._hardware_reports.snapshot(),
-            clock_offsets={self._workers_limit.fold(worker): off for worker, off in offsets},
+            clock_offsets={self._series.workers.fold(worker): off for worker, off in offsets},
             folded=self._folded.copy(),
         )
 
     def _route(self, key: tuple[str, str, str], created: float, *, hold: bool) -> Route:
         """Returns the route of a worker, type and category. Adds the series if it is new, and holds it at 0 if `hold`.
         `created` is in epoch seconds."""
-        worker, type_, category = key
-        labels = SeriesLabels(
-            self._categories_limit.fold(category), self._workers_limit.fold(worker), self._types_limit.fold(type_)
-        )
-        rows = self._errors.rows
-        if labels not in rows and len(rows) >= self._max_series:
-            labels = labels._replace(worker=OTHER)
-        if labels not in rows and len(rows) >= self._max_series + MAX_TYPE_SERIES:
-            labels = SeriesLabels(OTHER, OTHER, OTHER)
+        labels, folded = self._series.fold(*key)
         row = self._row(self._errors, labels, created, hold=hold)
         state = self._workers.get(labels.worker)
         if state is None:
             state = self._workers[labels.worker] = WorkerState()
         self._first_seen.setdefault(labels.type, created)
-        pairs = (
-            ("category", category, labels.category),
-            ("worker", worker, labels.worker),
-            ("type", type_, labels.type),
-        )
-        route = Route(labels, row, state, tuple(label for label, value, kept in pairs if value != kept))
+        route = Route(labels, row, state, folded)
         if len(self._routes) < MAX_ROUTES:
             self._routes[key] = route
         return route
@@ -237,7 +211,7 @@ class ErrorMetrics:
     def _count_hardware(self, hardware_type: str, created: float, errors: int, *, hold: bool) -> None:
         row = self._hardware_rows.get(hardware_type)
         if row is None:
-            name = self._hardware_limit.fold(hardware_type)
+            name = self._series.hardware.fold(hardware_type)
             row = self._row(self._hardware, (name,), created, hold=hold)
             if name == hardware_type:
                 self._hardware_rows[name] = row

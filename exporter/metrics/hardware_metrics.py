@@ -1,6 +1,8 @@
 """Gauges of each worker's hardware, from its latest report, in Prometheus' base units."""
 
+from collections import OrderedDict
 from collections.abc import Iterator, Sequence
+from sys import getsizeof
 from typing import Final
 
 import msgspec
@@ -18,6 +20,7 @@ MEGAHERTZ: Final = 1e6
 PERCENT: Final = 0.01
 MAX_DEVICES: Final = 64  # GPUs per worker
 MAX_BODY: Final = 65_536  # characters; longer reports are ignored
+MAX_BYTES: Final = 2**25  # of all reports that are kept; beyond that, those that came first are forgotten
 
 _METRICS: Final = (
     ("cpu_utilization_ratio", "CPU in use", "cpu", "percent", PERCENT),
@@ -50,14 +53,23 @@ class HardwareReports:
     """The latest report of each worker that describes its hardware. Only the event loop may use it."""
 
     def __init__(self) -> None:
-        self._latest: dict[str, LatestReport] = {}
+        self._latest: OrderedDict[str, LatestReport] = OrderedDict()
+        self._bytes = 0
 
     def note(self, worker: str, moment: float, body: str) -> None:
-        """Keeps a report's JSON, unless the worker has a newer report or the JSON is longer than `MAX_BODY`, which
-        bounds the memory use. `moment` is in epoch seconds."""
+        """Keeps a report's JSON, unless the worker has a newer report or the JSON is longer than `MAX_BODY`. `moment`
+        is in epoch seconds."""
         known = self._latest.get(worker)
-        if len(body) <= MAX_BODY and (known is None or known[0] <= moment):
-            self._latest[worker] = (moment, body)
+        if len(body) > MAX_BODY or (known is not None and known[0] > moment):
+            return
+        if known is not None:
+            self._latest.move_to_end(worker)
+            self._bytes -= getsizeof(known[1])
+        self._latest[worker] = (moment, body)
+        self._bytes += getsizeof(body)
+        while self._bytes > MAX_BYTES:
+            _, (_, forgotten) = self._latest.popitem(last=False)
+            self._bytes -= getsizeof(forgotten)
 
     def snapshot(self) -> list[tuple[str, LatestReport]]:
         """Returns the latest report of each worker. The thread that formats the scrape decodes their JSON."""

@@ -17,18 +17,18 @@ class StoreError(UnavailableError):
     """The database cannot answer now. What was accepted is in the log and is not affected."""
 
 
-class CounterKey(NamedTuple):
+class Counted(NamedTuple):
+    """How many errors of one key there were. Times are epoch seconds: there may be 100,000 keys, which are read at each
+    start."""
+
     worker_id: str
     type: str
     category: str
     severity: str
     hardware_type: str | None
-
-
-class Count(NamedTuple):
     errors: int
-    first_seen: dt.datetime
-    last_seen: dt.datetime
+    first_seen: float
+    last_seen: float
 
 
 class State(Struct):
@@ -37,10 +37,11 @@ class State(Struct):
 
     position: int
     past: Past
-    counters: list[tuple[CounterKey, Count]]  # in the order in which the keys first appeared
+    counters: list[Counted]  # folded as `Totals` does; in the order in which the keys first appeared
     critical_seconds: dict[int, int]  # by the time of the error
     received_seconds: dict[int, int]  # by the receipt
     reset_at: dt.datetime | None
+    folded: dict[str, int] = {}  # errors whose value of a label was folded, by label
 
 
 class DatabaseInfo(Struct):

@@ -11,22 +11,33 @@ GROUP BY fingerprint HAVING max(scope) IS NULL;
 -- Scopes with templates that have no pattern id yet; NULL for fingerprint version 1.
 SELECT DISTINCT scope FROM patterns WHERE fingerprint NOT IN (SELECT fingerprint FROM assignments);
 
+-- name: next_new
+-- The next fingerprints that get an id.
+SELECT DISTINCT scope, fingerprint FROM patterns
+WHERE scope IS NOT NULL AND fingerprint NOT IN (SELECT fingerprint FROM assignments)
+ORDER BY scope, fingerprint LIMIT $limit;
+
 -- name: texts
 -- The templates of scopes that families are looked for in, those that were so before the new ones came, and the new ones.
-WITH known AS (
+-- Others without an id are left out. Counting the new ones by a window over all templates took a minute for 300,000.
+WITH new AS (SELECT unnest($scopes) AS scope, unnest($fingerprints) AS fingerprint),
+sizes AS (SELECT scope, count(*) AS more FROM new GROUP BY scope),
+known AS (
     SELECT p.scope, p.fingerprint, min(p.pattern) AS text, any_value(a.base_id) AS base_id
     FROM patterns p LEFT JOIN assignments a USING (fingerprint)
-    WHERE p.scope IN (SELECT unnest($scopes)) GROUP BY p.scope, p.fingerprint
+    WHERE p.scope IN (SELECT scope FROM sizes)
+      AND (a.base_id IS NOT NULL OR p.fingerprint IN (SELECT fingerprint FROM new))
+    GROUP BY p.scope, p.fingerprint
 )
-SELECT scope, fingerprint, text, base_id FROM known
-QUALIFY base_id IS NULL
-     OR row_number() OVER (PARTITION BY scope ORDER BY fingerprint)
-        <= $limit + count(*) FILTER (base_id IS NULL) OVER (PARTITION BY scope);
+SELECT scope, fingerprint, text, base_id FROM known JOIN sizes USING (scope)
+QUALIFY base_id IS NULL OR row_number() OVER (PARTITION BY scope ORDER BY fingerprint) <= $limit + more;
 
--- name: all_texts
-SELECT p.scope, p.fingerprint, min(p.pattern) AS text, any_value(a.base_id) AS base_id
-FROM patterns p LEFT JOIN assignments a USING (fingerprint)
-WHERE p.scope = $scope GROUP BY p.scope, p.fingerprint;
+-- name: texts_after
+-- Templates of a scope that have an id, after a fingerprint.
+SELECT p.fingerprint, min(p.pattern) AS text, any_value(a.base_id) AS base_id
+FROM patterns p JOIN assignments a USING (fingerprint)
+WHERE p.scope = $scope AND p.fingerprint > $after GROUP BY p.fingerprint
+ORDER BY p.fingerprint LIMIT $limit;
 
 -- name: families_of
 SELECT scope, family FROM families WHERE scope IN (SELECT unnest($scopes));
@@ -76,16 +87,16 @@ GROUP BY pattern_id;
 -- name: decisions
 SELECT number, kind, fingerprints, targets, into_id, whole, from_id, decided_at, undone_at FROM decisions ORDER BY number;
 
--- name: resolve
--- The pattern that an id leads to: a current pattern id, a fingerprint, or an id of the past, in this order.
-SELECT pattern_id, fingerprint FROM assignments WHERE pattern_id = (
-    SELECT pattern_id FROM (
-        SELECT pattern_id, 1 AS way FROM assignments WHERE pattern_id = $id
-        UNION ALL SELECT pattern_id, 2 FROM assignments WHERE fingerprint = $id
-        UNION ALL SELECT a.pattern_id, 3 FROM pattern_ids p JOIN assignments a USING (fingerprint) WHERE p.pattern_id = $id
-    ) ORDER BY way LIMIT 1
-)
-ORDER BY fingerprint;
+-- name: current_pattern
+-- The pattern with an id or, if there is none, with a fingerprint.
+SELECT pattern_id FROM assignments WHERE pattern_id = $id OR fingerprint = $id ORDER BY pattern_id = $id DESC LIMIT 1;
+
+-- name: past_pattern
+-- The pattern that an id of the past leads to.
+SELECT a.pattern_id FROM pattern_ids p JOIN assignments a USING (fingerprint) WHERE p.pattern_id = $id;
+
+-- name: members_of
+SELECT fingerprint FROM assignments WHERE pattern_id = $pattern_id ORDER BY fingerprint;
 
 -- name: ids_of
 SELECT fingerprint, pattern_id FROM assignments WHERE fingerprint IN (SELECT unnest($fingerprints)) ORDER BY fingerprint;
@@ -105,11 +116,16 @@ DELETE FROM assignments;
 DELETE FROM families;
 UPDATE assignment_version SET version = $version;
 
--- name: not_alone
--- The pattern ids that are not the fingerprint.
-SELECT fingerprint, pattern_id FROM assignments WHERE pattern_id != fingerprint;
+-- name: newest_families
+-- Of the scopes that got a template last; those of the newest scope last.
+SELECT scope, family, pattern_id FROM (
+    SELECT scope, family, pattern_id, template, came FROM families
+    JOIN (SELECT scope, max(first_seen) AS came FROM patterns GROUP BY scope) USING (scope)
+    WHERE pattern_id IS NOT NULL ORDER BY came DESC, scope, template LIMIT $limit
+)
+ORDER BY came, scope, template;
 
 -- name: known_families
-SELECT scope, family, pattern_id FROM families WHERE pattern_id IS NOT NULL
-  AND ($scopes IS NULL OR scope IN (SELECT unnest($scopes::VARCHAR[])))
+SELECT scope, family, pattern_id FROM families
+WHERE pattern_id IS NOT NULL AND scope IN (SELECT unnest($scopes))
 ORDER BY scope, template;

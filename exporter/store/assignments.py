@@ -12,7 +12,7 @@ import datetime as dt
 import logging
 import threading
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
 import duckdb
@@ -33,6 +33,8 @@ from exporter.patterns.families import Family, fixed_texts, representatives
 from exporter.store.database import Database
 from exporter.store.sql import named
 
+AT_ONCE: Final = 10_000  # templates that get an id in one transaction
+MAX_CHANGED: Final = 100_000  # changed ids that wait for the next pong; the HTTP process knows no more ids than that
 _SQL: Final = named("assign.sql")
 _json = msgspec.json.Encoder().encode
 _family = msgspec.json.Decoder(Family).decode
@@ -51,10 +53,12 @@ class Assignments:
         self._families: dict[str, list[KnownFamily]] = {}
         self._large: set[str] = set()  # scopes with more than `MAX_TEMPLATES` templates
 
-    def refresh(self) -> None:
-        """Gives an id to each template without one, and computes the families of its scope again. If another version of
-        the rules made the ids, computes all of them again. Raises `StoreError`."""
+    def refresh(self) -> bool:
+        """Gives an id to `AT_ONCE` templates without one, and computes the families of their scopes again. If another
+        version of the rules made the ids, all are computed again. Returns whether there are more templates without an
+        id. Raises `StoreError`."""
         changes = _Changes()
+        new: list[tuple[str, str]] = []
 
         def write() -> None:
             ((version,),) = self._rows("assignment_version")
@@ -63,12 +67,14 @@ class Assignments:
             pending = {scope for (scope,) in self._rows("pending")}
             if None in pending:
                 self._run("adopt_old")
-            if scopes := sorted(pending - {None}):
-                self._regroup(scopes, changes)
+            if pending - {None}:
+                new.extend(self._rows("next_new", limit=AT_ONCE))
+                self._regroup(new, changes)
                 self._decide(changes)
 
         self._database.transact(write)
         self._note(changes)
+        return len(new) == AT_ONCE
 
     def decide(self, statement: str, **values: Any) -> dict[str, str]:
         """In one transaction, runs a statement that changes the table `decisions` and applies the decisions in force.
@@ -83,6 +89,15 @@ class Assignments:
         self._note(changes)
         return changes.ids
 
+    def send_again(self, fingerprints: Sequence[str]) -> None:
+        """Notes the pattern ids of those `fingerprints` that have one: the HTTP process evicted them, because it keeps
+        a bounded number, and took them for new. Raises `StoreError`."""
+        known = self._database.read(
+            lambda cursor: cursor.execute(_SQL["ids_of"], {"fingerprints": fingerprints}).fetchall()
+        )
+        with self._lock:
+            self._changed |= dict(known)
+
     def take_changes(self) -> Reassigned:
         """Returns the ids and families that changed since the last call. Any thread may call it."""
         with self._lock:
@@ -96,14 +111,19 @@ class Assignments:
         with self._lock:
             self._changed |= changes.ids
             self._families |= {scope: known.get(scope, []) for scope in changes.scopes}
+            for one in list(self._changed)[:-MAX_CHANGED]:
+                del self._changed[one]
 
-    def _regroup(self, scopes: Sequence[str], changes: "_Changes") -> None:
-        """Computes the families of scopes, and saves the group ids of the fingerprints whose group changed."""
+    def _regroup(self, new: Sequence[tuple[str, str]], changes: "_Changes") -> None:
+        """Computes the families of the scopes of new fingerprints, and saves the group ids of the fingerprints whose
+        group changed. `new` are pairs of scope and fingerprint."""
         before: dict[str, str | None] = {}
         scope_of: dict[str, str] = {}
         base_of: dict[str, str] = {}
         families: dict[str, tuple[str, Family]] = {}
-        texts = self._texts("texts", before, scopes=scopes, limit=MAX_TEMPLATES)
+        large: dict[str, list[Family]] = {}
+        scopes = list(dict.fromkeys(scope for scope, _ in new))
+        texts = self._texts([scope for scope, _ in new], [one for _, one in new], before)
         known: dict[str, set[tuple[str, ...]]] = {scope: set() for scope in scopes}
         for scope, family in self._rows("families_of", scopes=scopes):
             known[scope].add(fixed_texts(_family(family)))
@@ -114,10 +134,7 @@ class Assignments:
             if len(templates) > MAX_TEMPLATES:
                 self._warn_large(scope)
                 if has_changed:
-                    everything = self._texts("all_texts", before, scope=scope)[scope]
-                    others = {one: text for one, text in everything.items() if one not in templates}
-                    found |= fitting(others, by_template.values())
-                    templates |= others
+                    large[scope] = list(by_template.values())
             if has_changed:
                 changes.scopes.add(scope)
             families |= {family_id(scope, template): (scope, one) for template, one in by_template.items()}
@@ -125,20 +142,39 @@ class Assignments:
             base_of |= {one: family_id(scope, found[one].template) if one in found else one for one in templates}
         if families or changes.scopes:
             self._save_families(scopes, families)
-        changed = {one: base for one, base in base_of.items() if before[one] != base}
-        new = [one for one in changed if before[one] is None]
-        old = [one for one in changed if before[one] is not None]
-        if old:
-            self._run("set_base", fingerprints=old, base_ids=[changed[one] for one in old])
-        self._run("add_assignments", fingerprints=new, scopes=[scope_of[one] for one in new],
-                  base_ids=[changed[one] for one in new])  # fmt: skip
-        changes.ids |= changed
+        added = [one for one in base_of if before[one] is None]
+        self._set_base({one: base for one, base in base_of.items() if before[one] not in (None, base)}, changes)
+        self._run("add_assignments", fingerprints=added, scopes=[scope_of[one] for one in added],
+                  base_ids=[base_of[one] for one in added])  # fmt: skip
+        changes.ids |= {one: base_of[one] for one in added}
+        for scope, known_now in large.items():
+            self._fit_others(scope, known_now, texts[scope], changes)
 
-    def _texts(self, statement: str, before: dict[str, str | None], **values: Any) -> dict[str, dict[str, str]]:
-        """Returns templates by scope and fingerprint. Adds to `before` the current group id of each fingerprint, or
-        None."""
+    def _fit_others(self, scope: str, known: Sequence[Family], done: Collection[str], changes: "_Changes") -> None:
+        """Saves the group ids of those templates of a large scope that are not `done`: they join the families that they
+        fit. Reads `AT_ONCE` templates at a time, because a scope may have hundreds of thousands."""
+        after = ""
+        while rows := self._rows("texts_after", scope=scope, after=after, limit=AT_ONCE):
+            after = rows[-1][0]
+            others = {one: text for one, text, _ in rows if one not in done}
+            found = fitting(others, known)
+            base_of = {one: family_id(scope, found[one].template) if one in found else one for one in others}
+            self._set_base({one: base_of[one] for one, _, base in rows if base_of.get(one, base) != base}, changes)
+
+    def _set_base(self, changed: dict[str, str], changes: "_Changes") -> None:
+        if changed:
+            self._run("set_base", fingerprints=list(changed), base_ids=list(changed.values()))
+            changes.ids |= changed
+
+    def _texts(
+        self, scopes: Sequence[str], fingerprints: Sequence[str], before: dict[str, str | None]
+    ) -> dict[str, dict[str, str]]:
+        """Returns the templates that the families of the scopes of new fingerprints are formed from, and the new ones,
+        by scope and fingerprint. Adds to `before` the current group id of each fingerprint, or None."""
         texts: dict[str, dict[str, str]] = defaultdict(dict)
-        for scope, fingerprint, text, base in self._rows(statement, **values):
+        for scope, fingerprint, text, base in self._rows(
+            "texts", scopes=scopes, fingerprints=fingerprints, limit=MAX_TEMPLATES
+        ):
             texts[scope][fingerprint] = text
             before[fingerprint] = base
         return texts

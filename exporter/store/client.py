@@ -19,6 +19,7 @@ from exporter.backoff import Backoff
 from exporter.ingest.past import Reassigned
 from exporter.log.embedded import EmbeddedLog
 from exporter.store import DatabaseInfo, State, StoreError, queries
+from exporter.store.answers import Version
 from exporter.store.connection import Connection
 from exporter.store.decisions import Decide, Decided, Refused
 from exporter.store.flights import Flights
@@ -47,7 +48,8 @@ class StoreClient:
         self._log = log
         self._process = process
         self._connection: Connection | None = None
-        self._flights = Flights(self._ask)
+        self._generation = 0
+        self._flights = Flights(self._ask, lambda: Version(self._generation, self._log.last))
         self._tasks: list[asyncio.Task[None]] = []
         self._stopping = False
         self._answered = time.monotonic()
@@ -69,30 +71,43 @@ class StoreClient:
         self._connection.lost = self._lost
         if self._connection.closed:
             raise StoreError("the process of the database ended as soon as it was open")
+        self.outdate()
         self._on_pong(Pong(state.position, "", state.past.assigned))
         self._start(self._ping(self._connection))
         return state
 
     async def read(self, query: queries.Read[_R]) -> queries.Encoded[_R]:
-        """Returns the answer to `query` as JSON. The answer includes all events that were accepted before this call.
-        Raises `StoreError`, at the latest after `READ_SECONDS`, or twice that if an equal read has to end first."""
-        answer = await self._flights.join(queries.key(query), queries.encode(query), self._log.last)
+        """Returns the answer to `query` as JSON. The answer includes all events that were accepted before this call,
+        and all changes before the last `outdate`. Raises `StoreError`, at the latest after `READ_SECONDS`, or twice
+        that if an equal read has to end first."""
+        keep = isinstance(query, queries.POLLED)
+        answer = await self._flights.join(queries.key(query), queries.encode(query), keep=keep)
         return queries.Encoded(query, answer)
+
+    def outdate(self) -> None:
+        """Makes later reads see the data as it is now. To be called after each change of the data that is no event in
+        the log."""
+        self._generation += 1
 
     async def reset_counts(self, at: dt.datetime) -> None:
         """Saves the mark from which the page counts. Raises `StoreError`."""
-        await self._call("reset_counts", msgspec.msgpack.encode(at), READ_SECONDS)
+        try:
+            await self._call("reset_counts", msgspec.msgpack.encode(at), READ_SECONDS)
+        finally:  # also after a failure: the change may have been made
+            self.outdate()
 
     async def decide(self, asked: Decide) -> Decided | Refused:
         """Makes or undoes a decision by hand. When it returns, `on_reassigned` has been called with its changes. Raises
         `StoreError`."""
-        made, answer = msgspec.json.decode(
-            await self._call("decide", msgspec.msgpack.encode(asked), READ_SECONDS), type=tuple[bool, msgspec.Raw]
-        )
+        try:
+            decided = await self._call("decide", msgspec.msgpack.encode(asked), READ_SECONDS)
+        finally:
+            self.outdate()
+        made, answer = msgspec.json.decode(decided, type=tuple[bool, msgspec.Raw])
         self._on_pong(msgspec.msgpack.decode(await self._call("ping", b"", READ_SECONDS), type=Pong))
         kind: Any = Decided if made else Refused
-        decided: Decided | Refused = msgspec.json.decode(answer, type=kind)
-        return decided
+        result: Decided | Refused = msgspec.json.decode(answer, type=kind)
+        return result
 
     async def close(self) -> None:
         """Closes the database and ends the process, within about `CLOSE_SECONDS`."""
@@ -158,6 +173,7 @@ class StoreClient:
         self.failure = pong.failure
         self.position = pong.position
         if pong.changed:
+            self.outdate()
             self.on_reassigned(pong.changed)
         self.on_position(pong.position)
 

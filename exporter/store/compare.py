@@ -1,36 +1,48 @@
 """Explains a pattern by its newest error, and says why two patterns are not one."""
 
-import datetime as dt
+from collections.abc import Sequence
 
+from exporter.events.error_object import ErrorObject
 from exporter.patterns.explain import Explanation, differences, explain
 from exporter.patterns.families import why_apart
 from exporter.store.assignments import Recorded
+from exporter.store.parameters import Filters
+from exporter.store.queries import GetPattern
+from exporter.store.read_errors import Newest, newest
 from exporter.store.reports import fetch
-from exporter.store.select import Cursor, integers_of, members_of, rows
+from exporter.store.select import Cursor, members_of, rows
 from exporter.store.texts import traceback_of
 
 
-def explanation(cursor: Cursor, members: list[str], since: dt.datetime) -> Explanation | None:
-    """Returns the parts of which the fingerprint of a pattern's newest error is made. None if there is no error since
-    `since`, or if an earlier version of the rules made the fingerprint. Raises duckdb.Error."""
-    found = rows(cursor, "newest_report", {"fingerprints": integers_of(cursor, members), "since": since})
-    if not found:
+def explanation(cursor: Cursor, members: list[str], errors: Sequence[ErrorObject]) -> Explanation | None:
+    """Returns the parts of which the fingerprint of the first of a pattern's errors is made. None if there is no error,
+    or if an earlier version of the rules made the fingerprint. Raises duckdb.Error."""
+    if not errors:
         return None
-    id_ = found[0]["id"]
+    id_ = errors[0].id
+    (found,) = rows(cursor, "explained", {"id": id_})  # `errors` have shortened messages
     stack = traceback_of(fetch(cursor, [id_])[id_]) or None
-    explained = explain(found[0]["type"], found[0]["message"], stack)
+    explained = explain(found["type"], found["message"], stack)
     return explained if explained.fingerprint in members else None
 
 
 def comparison(
-    cursor: Cursor, pattern_id: str, members: list[str], other: str, since: dt.datetime, decisions: list[Recorded]
+    cursor: Cursor,
+    query: GetPattern,
+    pattern_id: str,
+    members: list[str],
+    one: Explanation | None,
+    decisions: list[Recorded],
 ) -> list[str]:
-    """Returns sentences that say why two patterns are not one: `pattern_id`, and the pattern that the id `other` leads
-    to. `decisions` are those about `pattern_id`. Raises duckdb.Error."""
-    other_id, other_members = members_of(cursor, other)
+    """Returns sentences that say why two patterns are not one: `pattern_id`, and the pattern that the id
+    `query.compare` leads to. `one` explains the newest error of `pattern_id`, and `decisions` are those about it.
+    Raises duckdb.Error."""
+    assert query.compare is not None
+    other_id, other_members = members_of(cursor, query.compare)
     if other_id == pattern_id:
-        return [f"{other} and {pattern_id} are one pattern."]
-    one, two = (explanation(cursor, some, since) for some in (members, other_members))
+        return [f"{query.compare} and {pattern_id} are one pattern."]
+    (others,) = newest(cursor, query.now, Newest(Filters(hours=query.hours, pattern=other_id), 1))
+    two = explanation(cursor, other_members, others)
     if one is None or two is None:
         return [
             f"The pattern {id_} has no error in the time range that could be compared."

@@ -1,6 +1,7 @@
 """The connection to the DuckDB file: opening, migrating, transactions, a cursor for each reading thread, and recovery
 from an engine that invalidated itself (a checkpoint on a full disk does that)."""
 
+import contextlib
 import logging
 import threading
 import time
@@ -12,8 +13,10 @@ import duckdb
 
 from exporter.store import StoreError
 from exporter.store.sql import migrations, named
+from exporter.store.wire import MEMORY_LIMIT
 
 CLOSING_SECONDS: Final = 5.0
+MAX_SPILL_BYTES: Final = 2**30
 _WRITE: Final = named("write.sql")
 _CONFIG: Final[dict[str, Any]] = {"autoinstall_known_extensions": False, "autoload_known_extensions": False}
 _log = logging.getLogger(__name__)
@@ -21,10 +24,22 @@ _T = TypeVar("_T")
 
 
 class Database:
-    """The DuckDB file at `path`. `writing` guards the write connection; `read` may be called from any thread."""
+    """The DuckDB file at `path`. `writing` guards the write connection; `read` may be called from any thread.
 
-    def __init__(self, path: Path) -> None:
+    DuckDB uses at most `memory_limit` bytes of memory. What a query needs beyond that it writes to the folder
+    `<path>.tmp`, at most `MAX_SPILL_BYTES`."""
+
+    def __init__(self, path: Path, memory_limit: int = MEMORY_LIMIT, threads: int = 1) -> None:
         self.path = path
+        self._memory_limit = memory_limit
+        self._spill = path.with_name(path.name + ".tmp")
+        # For `connect`, not for a SET after it: replaying DuckDB's write-ahead log happens while connecting.
+        self._config = _CONFIG | {
+            "memory_limit": f"{memory_limit}B",
+            "threads": threads,
+            "temp_directory": str(self._spill),
+            "max_temp_directory_size": f"{MAX_SPILL_BYTES}B",
+        }
         self.writing = threading.RLock()
         self.connected = False
         self.position = 0  # of the log, as of the last commit
@@ -36,7 +51,8 @@ class Database:
         """Opens the file, or makes it with mode 0600, and brings its schema up to date. Raises `StoreError`."""
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            self.db = duckdb.connect(str(self.path), config=_CONFIG)
+            self.db = duckdb.connect(str(self.path), config=self._config)
+            self._remove_spilled()
         except (duckdb.Error, OSError) as error:
             raise StoreError(f"{self.path}: {error}") from error
         try:
@@ -73,7 +89,7 @@ class Database:
                 raise StoreError(str(error)) from error
         except Exception as error:
             self._roll_back()
-            raise StoreError(str(error)) from error
+            raise self._failed(error) from error
         else:
             if position is not None:
                 self.position = position
@@ -88,7 +104,7 @@ class Database:
             finally:
                 cursor.execute("ROLLBACK")
         except duckdb.Error as error:
-            raise StoreError(str(error)) from error
+            raise self._failed(error) from error
 
     def current_cursor(self) -> duckdb.DuckDBPyConnection:
         """Returns the calling thread's cursor, so that another thread can interrupt it."""
@@ -121,6 +137,23 @@ class Database:
                 self._cursors.append(local.cursor)
         cursor: duckdb.DuckDBPyConnection = local.cursor
         return cursor
+
+    def _failed(self, error: Exception) -> StoreError:
+        """Returns the error for a statement that failed."""
+        if not isinstance(error, duckdb.OutOfMemoryException):
+            return StoreError(str(error))
+        _log.error("%s", str(error).partition("\n")[0])
+        return StoreError(
+            f"the database needs more memory for this than db_memory_limit allows ({self._memory_limit / 2**20:g} MiB)"
+        )
+
+    def _remove_spilled(self) -> None:
+        """Deletes the temporary files that an earlier process left. To be called while the database is open: its lock
+        makes sure that no other process uses them. DuckDB itself deletes them only when it needs the folder again."""
+        with contextlib.suppress(OSError):  # the folder may be missing, or hold something else
+            for left in self._spill.glob("duckdb_temp_*"):
+                left.unlink()
+            self._spill.rmdir()
 
     def _roll_back(self) -> None:
         try:

@@ -1,52 +1,72 @@
 """Equal reads at the same time are computed once, without showing anybody an answer older than their request.
 
-For each key at most one read is running and one is waiting to start. A request joins the running read if that read sees
-the log at least up to the position of the request; else it joins the waiting one, which sees everything when it starts.
-A read that nobody waits for any more is cancelled.
+For each key at most one read is running and one is waiting to start. A request joins the running read if that read has
+not been sent yet, or sees the data at least as it was when the request came; else it joins the waiting one. What a read
+sees is decided when it is sent. A read that nobody waits for any more is cancelled.
+
+Readers who got one answer together often ask again together, within some milliseconds, while reports arrive. If the
+first one's read were sent at once, the others would miss it and wait for it and then for a second one. So before such a
+read is sent, it waits for more requests.
 """
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from typing import Final
 
 from exporter.store import StoreError
+from exporter.store.answers import Answer, Answers, Version
 
 MAX_READS: Final = 100  # different reads under way
+GATHERING: Final = 0.1  # time to wait for more requests, as a share of the time that the read before took
+MAX_GATHERING_SECONDS: Final = 0.1
 Ask = Callable[[bytes, int], Awaitable[bytes]]
 
 
 class Flight:
-    """One read: its payload, the log position that it sees, its future answer, and how many requests wait for it."""
+    """One read: its payload and when that was made, whether its answer is kept, the version of the data that it sees
+    (None: it is not sent yet), its future answer, and how many requests wait for it."""
 
-    __slots__ = ("answer", "at", "payload", "task", "waiting")
+    __slots__ = ("answer", "asked", "keep", "payload", "task", "version", "waiting")
 
-    def __init__(self, payload: bytes, at: int) -> None:
-        self.payload = payload
-        self.at = at
-        self.answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+    def __init__(self, *, keep: bool) -> None:
+        self.keep = keep
+        self.payload = b""
+        self.asked = 0.0
+        self.version: Version | None = None
+        self.answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self.task: asyncio.Task[None] | None = None
         self.waiting = 0
 
 
 class Flights:
-    """The reads that are under way. `ask` sends a read and returns its answer; cancelling that cancels the read."""
+    """The reads that are under way, and the answers that may be given again. `ask` sends a read, which sees the log at
+    least up to a position, and returns its answer; cancelling that cancels the read. `version` returns the version of
+    the data at the moment."""
 
-    def __init__(self, ask: Ask) -> None:
+    def __init__(self, ask: Ask, version: Callable[[], Version]) -> None:
+        self.answers = Answers()
         self._ask = ask
+        self._version = version
         self._running: dict[bytes, Flight] = {}
         self._next: dict[bytes, Flight] = {}
 
-    async def join(self, key: bytes, payload: bytes, at: int) -> bytes:
-        """Returns the answer to the read `payload`, which sees the log at least up to `at`. Raises what the read
-        raises."""
+    async def join(self, key: bytes, payload: bytes, *, keep: bool = False) -> Answer:
+        """Returns an answer to the read `payload` that includes everything up to now. With `keep`, equal requests may
+        get this answer later. Raises what the read raises."""
+        version = self._version()
+        if (answer := self.answers.current(key, version)) is not None:
+            return answer
         flight = self._running.get(key)
         if flight is None and len(self._running) >= MAX_READS:
             raise StoreError(f"{MAX_READS} other reads wait for the database")
         if flight is None or flight.answer.cancelled():
-            flight = self._start(key, Flight(payload, at))
-        elif flight.at < at:
-            flight = self._next.setdefault(key, Flight(payload, at))
-            flight.payload, flight.at = payload, max(flight.at, at)
+            before = self.answers.latest(key)
+            flight = self._start(key, Flight(keep=keep), before.seconds if before and before.requests > 1 else 0.0)
+        elif flight.version is not None and flight.version < version:
+            flight = self._next.setdefault(key, Flight(keep=keep))
+        if flight.version is None:
+            flight.payload, flight.asked = payload, time.monotonic()
         flight.waiting += 1
         try:
             return await asyncio.shield(flight.answer)
@@ -56,16 +76,26 @@ class Flights:
                 flight.answer.cancel()
                 flight.task.cancel()
 
-    def _start(self, key: bytes, flight: Flight) -> Flight:
+    def _start(self, key: bytes, flight: Flight, seconds: float) -> Flight:
+        """Starts a read. `seconds` is how long the one before took, if its readers are likely to ask again."""
         self._running[key] = flight
-        flight.task = asyncio.create_task(self._fly(key, flight))
+        flight.task = asyncio.create_task(self._fly(key, flight, min(seconds * GATHERING, MAX_GATHERING_SECONDS)))
         return flight
 
-    async def _fly(self, key: bytes, flight: Flight) -> None:
+    async def _fly(self, key: bytes, flight: Flight, gathering: float) -> None:
+        sent = time.monotonic()
         try:
-            result = await self._ask(flight.payload, flight.at)
+            if gathering:
+                await asyncio.sleep(gathering)
+            sent = time.monotonic()
+            version = flight.version = self._version()
+            json = await self._ask(flight.payload, version.position)
+            seconds = time.monotonic() - sent
+            answer = Answer(json, version, flight.asked, seconds=seconds, requests=flight.waiting)
+            if flight.keep:
+                self.answers.keep(key, answer)
             if not flight.answer.done():
-                flight.answer.set_result(result)
+                flight.answer.set_result(answer)
         except Exception as error:
             if not flight.answer.done():
                 flight.answer.set_exception(error)
@@ -75,4 +105,4 @@ class Flights:
                 del self._running[key]
                 following = self._next.pop(key, None)
                 if following is not None and following.waiting:
-                    self._start(key, following)
+                    self._start(key, following, time.monotonic() - sent)

@@ -76,6 +76,9 @@ class Comparison(Struct, frozen=True, kw_only=True):
 
 
 class PatternPaging(Struct, frozen=True, kw_only=True):
-    """How many patterns to return; there is only one page."""
+    """Which page of the list of patterns."""
 
+    cursor: Annotated[
+        Text | None, Meta(description="the page begins after this: `next_cursor` of the page before it")
+    ] = None
     limit: Limit = 100

@@ -114,6 +114,11 @@ class PatternDetails(Pattern, kw_only=True):
 
 
 class PatternList(Struct):
-    """Patterns, most frequent first."""
+    """A page of patterns, most frequent first. `next_cursor` starts the next page; null on the last one.
+
+    A pattern whose `occurrences` and `last_seen` stay the same while the pages are read is on exactly one of them. One
+    that gets errors may move to a page that was read before, and one whose errors leave the time range may appear
+    again on a later page."""
 
     patterns: list[Pattern]
+    next_cursor: str | None

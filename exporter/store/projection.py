@@ -26,6 +26,7 @@ BATCH_BYTES: Final = 2**24  # of log records in one transaction
 LONG_SECONDS: Final = 0.1  # of CPU, for computing families
 PAUSE_FACTOR: Final = 9  # computing families that take longer is done for a tenth of the time at most
 RETRY_SECONDS: Final = 60.0  # after a failure to compute them
+ROLL_FROM: Final = 32_768  # errors that wait to be rolled up
 _log = logging.getLogger(__name__)
 
 
@@ -90,8 +91,10 @@ class Projection:
     def insert(self, events: list[ErrorEvent]) -> None:
         """Inserts events that follow the database's position, in one transaction. Raises `StoreError`."""
         self._inserter.insert(events)
-        new = any(event.is_new_fingerprint or event.is_new_pattern for event in events)
-        self._unassigned = self._unassigned or new
+        new = [event.fingerprint for event in events if event.is_new_fingerprint or event.is_new_pattern]
+        self._unassigned = self._unassigned or bool(new)
+        if new and self._assignments is not None:
+            self._assignments.send_again(new)
 
     def assign(self) -> None:
         """Gives new templates their pattern ids, unless computing the families took long and was done just now: a flood
@@ -101,8 +104,7 @@ class Projection:
         if not self._unassigned or self._assignments is None or now < self._assign_after:
             return
         try:
-            self._assignments.refresh()
-            self._unassigned = False
+            self._unassigned = self._assignments.refresh()
         except StoreError:
             _log.exception("the families of new patterns could not be computed; it is tried again")
             self._assign_after = now + RETRY_SECONDS
@@ -112,11 +114,14 @@ class Projection:
 
     def _tidy(self) -> None:
         """Rolls up and packs what waits for it, and lets reads go ahead between two steps."""
-        for step in (self._rollups.step, self._inserter.pack_step):
+        for step in (self._roll_up, self._inserter.pack_step):
             while not self._stop.is_set():
                 with self._database.writing:
                     if not step():
                         break
+
+    def _roll_up(self) -> bool:
+        return self._rollups.step(ROLL_FROM)
 
     def _run(self) -> None:
         while not self._stop.wait(INTERVAL_SECONDS):

@@ -6,15 +6,16 @@ A read crosses to the process of the database as MessagePack (`encode`, `decode`
 
 import datetime as dt
 from collections.abc import Callable
-from typing import Annotated, Any, Generic, Self, TypeVar, get_args
+from typing import Annotated, Any, Final, Generic, Self, TypeVar, get_args
 
 import msgspec
 from msgspec import Meta, Struct
 
-from exporter.events.cursor import MAX_ID, Position
+from exporter.events.cursor import MAX_ID, Position, Rank
 from exporter.events.event import ErrorEvent
 from exporter.events.outcome import Outcome
 from exporter.ingest.severity import Thresholds
+from exporter.store.answers import Answer
 from exporter.store.decisions import DecisionList
 from exporter.store.parameters import FacetName, Filters, Hours, Limit, SearchText
 from exporter.store.pattern_results import PatternDetails, PatternList
@@ -70,10 +71,11 @@ class GetError(Read[ErrorDetails | None], frozen=True, kw_only=True):
 
 
 class ListPatterns(Read[PatternList], frozen=True, kw_only=True):
-    """The most frequent patterns."""
+    """Patterns, most frequent first, from the one that follows `after`."""
 
     hours: Hours
     now: dt.datetime
+    after: Rank | None = None
     limit: Limit = 100
 
 
@@ -124,6 +126,9 @@ AnyRead = (
     | GetOutcome | FindOutcome | ListDecisions
 )  # fmt: skip
 
+# Reads of ranges, which pages and dashboards repeat: an answer may be given to several requests (`answers.py`).
+POLLED: Final = (GetOverview, ListErrors, GetFacets, ListPatterns, GetPattern)
+
 _NEVER = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _decoder: msgspec.msgpack.Decoder[AnyRead] = msgspec.msgpack.Decoder(AnyRead)
 
@@ -152,20 +157,20 @@ def result_type(query: type[Read[Any]]) -> Any:
 
 
 class Encoded(Generic[R]):
-    """The answer to a read as JSON, not decoded."""
+    """The answer to a read as JSON, not decoded. Requests that share an answer have the same object `answer`."""
 
-    __slots__ = ("_query", "json")
+    __slots__ = ("_query", "answer")
 
-    def __init__(self, query: Read[R], json: bytes) -> None:
+    def __init__(self, query: Read[R], answer: Answer) -> None:
         self._query = query
-        self.json = json
+        self.answer = answer
 
     @property
     def is_null(self) -> bool:
         """Whether the answer is None, without decoding it."""
-        return self.json == b"null"
+        return self.answer.json == b"null"
 
     def decode(self) -> R:
         """Returns the answer. Raises msgspec.ValidationError if it is not of the type that the read declares."""
-        answer: R = msgspec.json.decode(self.json, type=result_type(type(self._query)))
+        answer: R = msgspec.json.decode(self.answer.json, type=result_type(type(self._query)))
         return answer

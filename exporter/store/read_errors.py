@@ -2,7 +2,7 @@
 
 import datetime as dt
 import time
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -27,6 +27,7 @@ from exporter.store.queries import (
 )
 from exporter.store.reports import fetch
 from exporter.store.results import ErrorDetails, ErrorPage
+from exporter.store.rollup_tables import literal
 from exporter.store.search import Found
 from exporter.store.select import Cursor, Row, naive, rows
 
@@ -38,15 +39,29 @@ def error_page(cursor: Cursor, query: ListErrors) -> ErrorPage:
     """Returns a page of errors, newest first."""
     deadline = time.monotonic() + search.SECONDS
     found = _find(cursor, query.filters, query.now, query.limit + 1, query.after, deadline)
-    page = _listed(cursor, found.rowids[: query.limit])
+    page = list(_listed(cursor, found.rowids[: query.limit]).values())
     if found.end:
         return ErrorPage(page, cursor_after(*found.end), isoformat(found.end.timestamp))
     return ErrorPage(page, page[-1].cursor if len(found.rowids) > len(page) else None, None)
 
 
-def newest(cursor: Cursor, filters: Filters, now: dt.datetime, limit: int) -> list[ErrorObject]:
-    """Returns the newest errors that match the filters."""
-    return _listed(cursor, _find(cursor, filters, now, limit).rowids)
+class Newest(NamedTuple):
+    """Asks for the newest errors that match filters. `since`: there are `limit` such errors since then (naive UTC);
+    None if that is not known."""
+
+    filters: Filters
+    limit: int
+    since: dt.datetime | None = None
+
+
+def newest(cursor: Cursor, now: dt.datetime, *wanted: Newest) -> list[list[ErrorObject]]:
+    """Returns one list for each that is asked for. Raises duckdb.Error."""
+    found = []
+    for filters, limit, since in wanted:
+        matching = [*conditions(cursor, filters, now).values(), *([f"timestamp >= {literal(since)}"] if since else ())]
+        found.append(search.find(cursor, search.words(cursor, filters.q), both(matching), limit=limit).rowids)
+    listed = _listed(cursor, list({rowid for rowids in found for rowid in rowids}))
+    return [[one for rowid, one in listed.items() if rowid in rowids] for rowids in map(set, found)]
 
 
 def _find(
@@ -62,9 +77,10 @@ def _find(
     return search.find(cursor, wanted, matching, limit=limit, after=after, deadline=deadline)
 
 
-def _listed(cursor: Cursor, rowids: list[int]) -> list[ErrorObject]:
-    found = _errors(cursor, "rowid IN (SELECT unnest($rowids))", {"rowids": rowids}) if rowids else []
-    return [error_object(columns, body) for columns, body in found]
+def _listed(cursor: Cursor, rowids: list[int]) -> dict[int, ErrorObject]:
+    """Returns errors by their rowid, newest first."""
+    found = _errors(cursor, "rowid IN (SELECT unnest($rowids))", {"rowids": rowids}) if rowids else {}
+    return {rowid: error_object(columns, body) for rowid, (columns, body) in found.items()}
 
 
 def error(cursor: Cursor, query: GetError) -> ErrorDetails | None:
@@ -72,7 +88,7 @@ def error(cursor: Cursor, query: GetError) -> ErrorDetails | None:
     found = _errors(cursor, "id = $id", {"id": query.id})
     if not found:
         return None
-    ((columns, body),) = found
+    ((columns, body),) = found.values()
     sent = payload(body)
     read = known(sent)
     columns["message"] = plain_text(read.get("message") or columns["message"])
@@ -130,11 +146,11 @@ def _critical(cursor: Cursor, since: dt.datetime, above: int) -> list[ErrorEvent
     return [ErrorEvent(**row) for row in reversed(found)]
 
 
-def _errors(cursor: Cursor, matching: str, values: Row) -> list[tuple[dict[str, Any], str]]:
-    """Returns the columns of `error_object` and the report of each error that matches, newest first."""
+def _errors(cursor: Cursor, matching: str, values: Row) -> dict[int, tuple[dict[str, Any], str]]:
+    """Returns the columns of `error_object` and the report of each error that matches, by its rowid, newest first."""
     found = rows(cursor, "errors", values, {"matching": matching})
     reports = fetch(cursor, [row["id"] for row in found])
     for row in found:
         for name in ("reasons", "warnings"):
             row[name] = msgspec.json.decode(row[name])
-    return [(row, reports[row["id"]]) for row in found]
+    return {row.pop("row"): (row, reports[row["id"]]) for row in found}

@@ -21,10 +21,9 @@ from exporter.store.pattern_results import (
     PatternWorker,
 )
 from exporter.store.queries import GetPattern, ListDecisions
-from exporter.store.read_errors import newest
-from exporter.store.read_patterns import patterns
-from exporter.store.rollup_tables import PATTERN
-from exporter.store.select import Cursor, Facts, Row, Span, integers_of, members_of, rows, structs
+from exporter.store.read_errors import Newest, newest
+from exporter.store.read_patterns import one_pattern
+from exporter.store.select import Cursor, Facts, Row, Span, integers_of, members_of, rows, structs, texts
 
 PATTERN_ERRORS: Final = 20  # newest errors of the pattern that the answer has
 MEMBERS: Final = 200  # fingerprints of the pattern that the answer has
@@ -41,28 +40,23 @@ def pattern(cursor: Cursor, query: GetPattern) -> PatternDetails | None:
         if id_ is not None:
             pattern_id, members = members_of(cursor, id_)
             fingerprints = integers_of(cursor, members)
-            found = patterns(cursor, span, facts, 1, pattern_id, fingerprints)
+            found = one_pattern(cursor, span, facts, pattern_id, fingerprints)
             if found:
                 break
     else:
         return None
-    values: Row = {"fingerprints": fingerprints, "since": span.since}
+    times: Row = {"fingerprints": fingerprints, "first": found["first_seen"], "last": found["last_seen"]}
     is_old = rows(cursor, "is_old", {"fingerprint": pattern_id})[0]["is_old"]
     filters = Filters(hours=query.hours, pattern=pattern_id)
     made = _about(cursor, members)
-    explained = explanation(cursor, members, span.since)
+    (recent,) = newest(cursor, query.now, Newest(filters, PATTERN_ERRORS))
+    explained = explanation(cursor, members, recent)
     details = PatternDetails(
-        **found[0],
-        worker_stats=structs(cursor, PatternWorker, "pattern_workers", values),
-        recent_errors=newest(cursor, filters, query.now, PATTERN_ERRORS),
+        **texts(found),
+        worker_stats=structs(cursor, PatternWorker, "pattern_workers", times),
+        recent_errors=recent,
         families=_families(cursor, pattern_id),
-        members=structs(
-            cursor,
-            PatternMember,
-            "members",
-            {"members": members, "fingerprints": fingerprints, "limit": MEMBERS},
-            facts.of(PATTERN),
-        ),
+        members=structs(cursor, PatternMember, "members", {"members": members, "limit": MEMBERS}),
         version=1 if is_old else VERSION,
         aliases=[row["old_fingerprint"] for row in rows(cursor, "aliases", {"members": members})],
         continues_as=continues_as if is_old else None,
@@ -70,7 +64,7 @@ def pattern(cursor: Cursor, query: GetPattern) -> PatternDetails | None:
         explanation=_explained(explained) if explained else None,
     )
     if query.compare is not None:
-        details.comparison = comparison(cursor, pattern_id, members, query.compare, span.since, made)
+        details.comparison = comparison(cursor, query, pattern_id, members, explained, made)
     return details
 
 

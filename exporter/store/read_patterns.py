@@ -1,50 +1,108 @@
-"""Answers the reads of lists of patterns."""
+"""Answers the reads of lists of patterns.
 
-import datetime as dt
+rollup ─► the table `counted`: one row for a fingerprint ─┬─► the most frequent patterns, and then of these
+          (it ends with the transaction of the read)      │   their texts, workers and trends
+                                                          └─► categories
+"""
 
+from typing import Final
+
+from exporter.events.cursor import Rank, rank_cursor
 from exporter.store.pattern_results import Pattern, PatternList
 from exporter.store.queries import ListPatterns
+from exporter.store.results import ErrorPatterns, PatternCategory
 from exporter.store.rollup_tables import PATTERN, SEEN
-from exporter.store.select import Cursor, Facts, Row, Span, rows, texts
+from exporter.store.select import Cursor, Facts, Row, Span, rows, structs, texts, tuples
+
+_ONE: Final = "SEMI JOIN (SELECT unnest($ids::INTEGER[]) AS fingerprint) USING (fingerprint)"
+_FIRST: Final = dict.fromkeys(("occurrences", "newest", "after"))
 
 
 def pattern_list(cursor: Cursor, query: ListPatterns) -> PatternList:
-    """Returns the most frequent patterns."""
+    """Returns a page of the patterns, most frequent first."""
     span = Span.of(query.hours, query.now)
-    return PatternList(top_patterns(cursor, span, Facts(cursor, span.since), query.limit))
+    facts = Facts(cursor, span.since)
+    _count(cursor, facts)
+    found = _most_frequent(cursor, span, facts, query.limit + 1, query.after)
+    page = found[: query.limit]
+    return PatternList(
+        [Pattern(**texts(row)) for row in page], rank_cursor(_rank(page[-1])) if len(found) > len(page) else None
+    )
 
 
-def top_patterns(cursor: Cursor, span: Span, facts: Facts, limit: int) -> list[Pattern]:
-    """Returns the most frequent patterns of a time range."""
-    return [Pattern(**row) for row in patterns(cursor, span, facts, limit)]
+def error_patterns(cursor: Cursor, span: Span, facts: Facts, limit: int, categories: int) -> ErrorPatterns:
+    """Returns the most frequent patterns of a time range, at most `limit`, and the categories with most patterns, at
+    most `categories`."""
+    _count(cursor, facts)
+    return ErrorPatterns(
+        [Pattern(**texts(row)) for row in _most_frequent(cursor, span, facts, limit)],
+        structs(cursor, PatternCategory, "pattern_categories", {"limit": categories}),
+    )
 
 
-def patterns(
-    cursor: Cursor,
-    span: Span,
-    facts: Facts,
-    limit: int,
-    pattern_id: str | None = None,
-    fingerprints: list[int] | None = None,
-) -> list[Row]:
-    """Returns the fields of `Pattern` for the most frequent patterns, or for one: its id and the integers of its
-    fingerprints."""
-    only: Row = {"pattern_id": pattern_id, "fingerprints": fingerprints}
-    found = rows(cursor, "patterns", only | {"limit": limit}, facts.of(PATTERN))
-    only["pattern_ids"] = [row["pattern_id"] for row in found]
-    workers = {row["pattern_id"]: row["workers"] for row in rows(cursor, "distinct_workers", only, facts.of(SEEN))}
-    places = facts.by_time(PATTERN, span.bucket)
-    counts: dict[tuple[str, dt.datetime], int] = {
-        (row["pattern_id"], row["timestamp"]): row["errors"]
-        for row in rows(cursor, "trends", only | {"bucket": span.bucket}, places)
+def one_pattern(cursor: Cursor, span: Span, facts: Facts, pattern_id: str, fingerprints: list[int]) -> Row | None:
+    """Returns the fields of `Pattern` for one pattern: its id and the integers of its fingerprints. None if it has no
+    error in the time range. Times are as the database has them. Leaves the table `counted`."""
+    _count(cursor, facts, pattern_id, fingerprints)
+    found = _most_frequent(cursor, span, facts, 1)
+    return found[0] if found else None
+
+
+def _count(cursor: Cursor, facts: Facts, pattern_id: str | None = None, fingerprints: list[int] | None = None) -> None:
+    values: Row = {"pattern_id": pattern_id}
+    if fingerprints is None:
+        rows(cursor, "counted", values, facts.of(PATTERN) | {"one": ""})
+    else:
+        rows(cursor, "counted", values | {"ids": fingerprints}, facts.of(PATTERN) | {"one": _ONE})
+
+
+def _most_frequent(cursor: Cursor, span: Span, facts: Facts, limit: int, after: Rank | None = None) -> list[Row]:
+    """Returns the fields of `Pattern` for the most frequent ones of the table `counted`, from the one that follows
+    `after`. Times are as the database has them."""
+    rank = dict(zip(_FIRST, after, strict=True)) if after else _FIRST
+    found = rows(cursor, "patterns", rank | {"limit": limit})
+    if not found:
+        return []
+    ids = [row.pop("ids") for row in found]
+    places: Row = {
+        "ids": [id_ for some in ids for id_ in some],
+        "places": [place for place, some in enumerate(ids) for _ in some],
     }
-    buckets = span.buckets()
+    workers = dict(tuples(cursor, "distinct_workers", places, facts.of(SEEN)))
+    trends = _trends(cursor, span, facts, places, len(found))
+    more = _texts(cursor, found)
     return [
-        texts(row)
-        | {
-            "pattern": row["pattern"] or row["type"],
-            "workers": workers[row["pattern_id"]],
-            "trend": [counts.get((row["pattern_id"], start), 0) for start in buckets],
-        }
-        for row in found
+        row | more[place] | {"fingerprints": len(ids[place]), "workers": workers[place], "trend": trends[place]}
+        for place, row in enumerate(found)
     ]
+
+
+def _trends(cursor: Cursor, span: Span, facts: Facts, places: Row, patterns: int) -> list[list[int]]:
+    """Returns the number of errors in each bucket, for each place."""
+    buckets = span.buckets()
+    trends = [[0] * len(buckets) for _ in range(patterns)]
+    values = places | {"first": buckets[0], "bucket": span.bucket}
+    for place, bucket, errors in tuples(cursor, "trends", values, facts.by_time(PATTERN, span.bucket)):
+        if bucket < len(buckets):  # errors may have times ahead of `now`
+            trends[place][bucket] = errors
+    return trends
+
+
+def _texts(cursor: Cursor, found: list[Row]) -> list[Row]:
+    """Returns the fields of `Pattern` that no count gives, for each row."""
+    pattern_ids = {"pattern_ids": [row["pattern_id"] for row in found]}
+    newest = {"newest": [row["fingerprint"] for row in found]}
+    about = {id_: row for id_, *row in tuples(cursor, "pattern_texts", pattern_ids | newest)}
+    templates = {(id_, base_id): text for id_, base_id, text in tuples(cursor, "pattern_families", pattern_ids)}
+    families = {id_ for id_, _ in templates}
+    more: list[Row] = []
+    for row in found:
+        id_ = row["pattern_id"]
+        ever_first_seen, message, base_id = about[id_]
+        text = templates.get((id_, base_id), message) or row["type"]
+        more.append({"pattern": text, "ever_first_seen": ever_first_seen, "family": id_ in families})
+    return more
+
+
+def _rank(row: Row) -> Rank:
+    return Rank(row["occurrences"], row["last_seen"], row["pattern_id"])

@@ -1,108 +1,102 @@
 -- Statements of exporter/store/read_patterns.py and read_pattern.py. $members are the fingerprints of one pattern,
 -- $fingerprints their integers. {pattern} and {seen} are as in read.sql.
 
--- name: pattern_categories
+-- name: counted
+-- The counts of each fingerprint, by type and category; with {one}, only of those of the pattern $pattern_id. Several
+-- statements read this table: short ones are planned much faster than one long one. It ends with the transaction.
+CREATE OR REPLACE TEMP TABLE counted AS
 WITH sums AS (
-    SELECT fingerprint, category, sum(errors) AS errors, sum(recurring) AS recurring FROM ({pattern}) GROUP BY ALL
-),
-named AS (
-    SELECT coalesce(a.pattern_id, f.name) AS pattern_id, category, sum(errors) AS errors, sum(recurring) AS recurring
-    FROM sums JOIN fingerprints f ON f.id = sums.fingerprint LEFT JOIN assignments a ON a.fingerprint = f.name
-    GROUP BY ALL
+    SELECT fingerprint AS id, type, category, sum(errors)::BIGINT AS errors, sum(recurring)::BIGINT AS recurring,
+           sum(CASE severity WHEN 2 THEN errors ELSE 0 END)::BIGINT AS critical, min(first_seen) AS first_seen,
+           max(last_seen) AS last_seen
+    FROM ({pattern}) {one} GROUP BY ALL
 )
-SELECT c.name AS category, count(*) AS patterns, count(*) FILTER (recurring > 0) AS recurring_patterns,
-       sum(errors)::BIGINT AS occurrences
-FROM named JOIN categories c ON c.id = category
-GROUP BY 1 ORDER BY 2 DESC, 4 DESC, 1 LIMIT $limit;
+SELECT coalesce($pattern_id, a.pattern_id, n.name) AS pattern_id, n.name AS fingerprint, s.*
+FROM sums s JOIN fingerprints n USING (id)
+     LEFT JOIN (SELECT fingerprint, pattern_id FROM assignments WHERE pattern_id != fingerprint) a
+     ON a.fingerprint = n.name;
 
 -- name: patterns
--- Of a pattern with several fingerprints, `fingerprint` is the newest, and `pattern` the template of its family.
-WITH sums AS (
-    SELECT fingerprint AS id, category, type, sum(errors) AS errors, min(first_seen) AS first_seen, max(last_seen) AS last_seen,
-           coalesce(sum(errors) FILTER (severity = 2), 0) AS critical
-    FROM ({pattern}) WHERE $fingerprints IS NULL OR list_contains($fingerprints::INTEGER[], fingerprint) GROUP BY ALL
+-- The most frequent patterns of the table `counted`, from the one that follows a rank. `fingerprint`, `type` and
+-- `category` are those of the newest error; `ids` are the integers of all its fingerprints.
+WITH best AS (
+    SELECT pattern_id, sum(errors)::BIGINT AS occurrences, max(last_seen) AS newest FROM counted GROUP BY 1
+    HAVING $occurrences IS NULL OR occurrences < $occurrences
+        OR (occurrences = $occurrences AND (newest < $newest OR (newest = $newest AND pattern_id > $after)))
+    ORDER BY 2 DESC, 3 DESC, 1 LIMIT $limit
 ),
-named AS (
-    SELECT CASE WHEN $fingerprints IS NULL THEN coalesce(a.pattern_id, n.name) ELSE $pattern_id END AS pattern_id,
-           n.name AS fingerprint, c.name AS category, t.name AS type, s.errors, s.first_seen, s.last_seen, s.critical
-    FROM sums s JOIN fingerprints n USING (id) JOIN categories c ON c.id = s.category JOIN types t ON t.id = s.type
-         LEFT JOIN assignments a ON a.fingerprint = n.name
-),
-f AS (
-    SELECT pattern_id, sum(errors)::BIGINT AS occurrences, arg_max(category, last_seen) AS category,
-           arg_max(type, last_seen) AS type, min(first_seen) AS first_seen, max(last_seen) AS last_seen,
-           arg_max(fingerprint, (last_seen, fingerprint)) AS fingerprint, count(DISTINCT fingerprint) AS fingerprints,
-           sum(critical)::BIGINT AS critical
-    FROM named GROUP BY 1 ORDER BY 2 DESC, max(last_seen) DESC, 1 LIMIT $limit
-),
-members AS (
-    SELECT pattern_id, fingerprint FROM assignments WHERE pattern_id IN (SELECT pattern_id FROM f)
-    UNION
-    SELECT a.pattern_id, o.old_fingerprint FROM aliases o JOIN assignments a USING (fingerprint)
-    WHERE a.pattern_id IN (SELECT pattern_id FROM f)
-    UNION
-    SELECT pattern_id, fingerprint FROM f
-),
-ever AS (
-    SELECT m.pattern_id, min(p.first_seen) AS ever_first_seen FROM members m JOIN patterns p USING (fingerprint)
-    GROUP BY m.pattern_id
-),
-texts AS (
-    SELECT f.pattern_id, any_value(p.pattern) AS text, any_value(x.template) AS template
-    FROM f LEFT JOIN patterns p USING (fingerprint) LEFT JOIN assignments a USING (fingerprint)
-           LEFT JOIN families x ON x.base_id = a.base_id AND x.pattern_id = f.pattern_id
-    GROUP BY f.pattern_id
+described AS (
+    SELECT pattern_id, any_value(occurrences) AS occurrences, any_value(newest) AS last_seen,
+           min(first_seen) AS first_seen, sum(critical)::BIGINT AS critical, list(DISTINCT id) AS ids,
+           max({'at': last_seen, 'fingerprint': fingerprint, 'type': type, 'category': category}) AS last
+    FROM counted JOIN best USING (pattern_id) GROUP BY 1
 )
-SELECT coalesce(t.template, t.text) AS pattern, f.occurrences, f.category, f.first_seen, f.last_seen, f.fingerprint,
-       f.type, f.critical, e.ever_first_seen, f.pattern_id, f.fingerprints,
-       f.pattern_id IN (SELECT pattern_id FROM families WHERE pattern_id IS NOT NULL) AS family
-FROM f LEFT JOIN ever e USING (pattern_id) LEFT JOIN texts t USING (pattern_id)
-ORDER BY f.occurrences DESC, f.last_seen DESC, f.pattern_id;
+SELECT d.* EXCLUDE (last), last.fingerprint AS fingerprint, t.name AS type, c.name AS category
+FROM described d JOIN types t ON t.id = last.type JOIN categories c ON c.id = last.category
+ORDER BY occurrences DESC, last_seen DESC, pattern_id;
+
+-- name: pattern_texts
+-- Of the patterns with the ids $pattern_ids, whose newest errors have the fingerprints $newest: the masked message and the
+-- group before decisions by hand of that fingerprint, and when the pattern was first seen at all, also as an alias.
+WITH wanted AS (SELECT unnest($pattern_ids) AS pattern_id, unnest($newest) AS newest),
+members AS (
+    SELECT pattern_id, newest, fingerprint, base_id FROM wanted JOIN assignments USING (pattern_id)
+    UNION ALL
+    SELECT pattern_id, newest, newest, NULL FROM wanted
+),
+with_aliases AS (
+    FROM members
+    UNION ALL
+    SELECT pattern_id, newest, old_fingerprint, NULL FROM members JOIN aliases USING (fingerprint)
+)
+SELECT pattern_id, min(first_seen) AS ever_first_seen, any_value(pattern) FILTER (fingerprint = newest) AS text,
+       any_value(base_id) FILTER (fingerprint = newest) AS base_id
+FROM with_aliases LEFT JOIN patterns USING (fingerprint) GROUP BY 1;
+
+-- name: pattern_families
+SELECT pattern_id, base_id, template FROM families WHERE pattern_id IN (SELECT unnest($pattern_ids));
 
 -- name: distinct_workers
--- The number of workers that had one of the patterns.
-WITH ids AS (
-    SELECT n.id AS fingerprint, coalesce(a.pattern_id, n.name) AS pattern_id
-    FROM fingerprints n LEFT JOIN assignments a ON a.fingerprint = n.name
-    WHERE $fingerprints IS NULL AND list_contains($pattern_ids, coalesce(a.pattern_id, n.name))
-    UNION ALL
-    SELECT unnest($fingerprints::INTEGER[]), $pattern_id
-),
+-- The number of workers that had one of the fingerprints $ids, by their $places.
+WITH places AS (SELECT unnest($ids::INTEGER[]) AS fingerprint, unnest($places::INTEGER[]) AS place),
 merged AS (
-    SELECT pattern_id, chunk, bit_or(workers) AS workers FROM ({seen}) JOIN ids USING (fingerprint) GROUP BY ALL
+    SELECT place, chunk, bit_or(workers) AS workers FROM ({seen}) JOIN places USING (fingerprint) GROUP BY ALL
 )
-SELECT pattern_id, sum(bit_count(workers))::BIGINT AS workers FROM merged GROUP BY 1;
+SELECT place, sum(bit_count(workers))::BIGINT AS workers FROM merged GROUP BY 1;
 
 -- name: trends
-WITH ids AS (
-    SELECT n.id AS fingerprint, coalesce(a.pattern_id, n.name) AS pattern_id
-    FROM fingerprints n LEFT JOIN assignments a ON a.fingerprint = n.name
-    WHERE $fingerprints IS NULL AND list_contains($pattern_ids, coalesce(a.pattern_id, n.name))
-    UNION ALL
-    SELECT unnest($fingerprints::INTEGER[]), $pattern_id
-)
-SELECT pattern_id, time_bucket(to_seconds($bucket), t) AS timestamp, sum(errors)::BIGINT AS errors
-FROM ({pattern}) JOIN ids USING (fingerprint)
-GROUP BY ALL;
+-- Likewise, their errors by the bucket; 0 is the one that begins at $first.
+WITH places AS (SELECT unnest($ids::INTEGER[]) AS fingerprint, unnest($places::INTEGER[]) AS place)
+SELECT place, date_diff('second', $first, t) // $bucket AS bucket, sum(errors)::BIGINT AS errors
+FROM ({pattern}) JOIN places USING (fingerprint) GROUP BY ALL;
+
+-- name: pattern_categories
+-- From the table `counted`.
+SELECT c.name AS category, count(*) AS patterns, count(*) FILTER (recurring > 0) AS recurring_patterns,
+       sum(errors)::BIGINT AS occurrences
+FROM (
+    SELECT pattern_id, category, sum(errors) AS errors, sum(recurring) AS recurring FROM counted GROUP BY ALL
+) JOIN categories c ON c.id = category
+GROUP BY 1 ORDER BY 2 DESC, 4 DESC, 1 LIMIT $limit;
 
 -- name: pattern_workers
 SELECT w.name AS worker_id, errors, last_seen
 FROM (
     SELECT worker, count(*) AS errors, max(timestamp) AS last_seen FROM errors
-    WHERE timestamp >= $since AND list_contains($fingerprints::INTEGER[], fingerprint) GROUP BY 1
+    WHERE timestamp BETWEEN $first AND $last AND fingerprint IN (SELECT unnest($fingerprints::INTEGER[]))
+    GROUP BY 1
 ) JOIN workers w ON w.id = worker
 ORDER BY 2 DESC, 1 LIMIT 100;
 
 -- name: members
--- The fingerprints of a pattern, most frequent first.
+-- The fingerprints of a pattern, most frequent first. The table `counted` has their counts.
 SELECT m.fingerprint, coalesce(any_value(p.pattern), '') AS template, coalesce(any_value(f.errors), 0)::BIGINT AS errors,
        any_value(f.first_seen) AS first_seen, any_value(f.last_seen) AS last_seen, min(p.first_seen) AS ever_first_seen
 FROM (SELECT unnest($members::VARCHAR[]) AS fingerprint) m
      LEFT JOIN patterns p USING (fingerprint)
      LEFT JOIN (
-         SELECT n.name AS fingerprint, sum(errors) AS errors, min(first_seen) AS first_seen, max(last_seen) AS last_seen
-         FROM ({pattern}) s JOIN fingerprints n ON n.id = s.fingerprint
-         WHERE list_contains($fingerprints::INTEGER[], s.fingerprint) GROUP BY 1
+         SELECT fingerprint, sum(errors) AS errors, min(first_seen) AS first_seen, max(last_seen) AS last_seen
+         FROM counted GROUP BY 1
      ) f USING (fingerprint)
 GROUP BY m.fingerprint ORDER BY errors DESC, m.fingerprint LIMIT $limit;
 
@@ -116,16 +110,15 @@ WHERE a.pattern_id = $pattern_id AND f.pattern_id = $pattern_id ORDER BY f.templ
 SELECT count(*) > 0 AND max(scope) IS NULL AS is_old FROM patterns WHERE fingerprint = $fingerprint;
 
 -- name: aliases
-SELECT DISTINCT old_fingerprint FROM aliases WHERE list_contains($members, fingerprint) ORDER BY 1;
+SELECT DISTINCT old_fingerprint FROM aliases WHERE fingerprint IN (SELECT unnest($members)) ORDER BY 1;
 
 -- name: continues_as
 SELECT DISTINCT a.pattern_id FROM aliases JOIN assignments a USING (fingerprint)
 WHERE old_fingerprint = $fingerprint ORDER BY 1;
 
--- name: newest_report
-SELECT id, type, message FROM named_errors WHERE id = (
-    SELECT max(id) FROM errors WHERE timestamp >= $since AND list_contains($fingerprints::INTEGER[], fingerprint)
-);
+-- name: explained
+-- What an error's fingerprint was made of, but for the traceback.
+SELECT t.name AS type, message FROM errors e JOIN types t ON t.id = e.type WHERE e.id = $id;
 
 -- name: integers
-SELECT id FROM fingerprints WHERE list_contains($members::VARCHAR[], name);
+SELECT id FROM fingerprints WHERE name IN (SELECT unnest($members::VARCHAR[]));

@@ -99,9 +99,9 @@ def sealing(rollup: Rollup, level: Level) -> str:
     )
 
 
-def merging(rollup: Rollup) -> list[str]:
-    """Returns the statements that make one row of all rows of a key in the finest level, for rows from $from on."""
-    table = rollup.table(rollup.levels[0])
+def merging(rollup: Rollup, level: Level) -> list[str]:
+    """Returns the statements that make one row of all rows of a key in a level, for rows from $from on."""
+    table = rollup.table(level)
     sums = ", ".join(_sums(rollup))
     return [
         f"CREATE OR REPLACE TEMP TABLE merged AS SELECT t, {sums} FROM {table} WHERE t >= $from GROUP BY ALL",

@@ -16,7 +16,6 @@ from exporter.store.database import Database
 from exporter.store.rollup_tables import LEVELS, ROLLUPS, Level, merging, rolling, sealing
 from exporter.store.sql import named
 
-ROLL_FROM: Final = 32_768  # errors that wait to be rolled up
 ROLL_AT_ONCE: Final = 131_072  # errors
 GRACE: Final = dt.timedelta(minutes=5)  # after the end of an hour or a day, for reports on their way
 MERGE_AFTER: Final = 16  # steps of `roll`
@@ -46,8 +45,9 @@ class Rollups:
         self._database = database
         self._steps = 0  # of `roll`, since the last merge
 
-    def step(self, at_least: int = ROLL_FROM) -> bool:
-        """Rolls up some errors, if so many wait. Returns whether there may be more to do. Raises `StoreError`."""
+    def step(self, at_least: int) -> bool:
+        """Rolls up some errors, if so many wait. Returns whether there may be more to do. Raises `StoreError` and
+        duckdb.Error."""
         state = rolled_up(self._database.db)
         waiting = self._database.position - state.rolled
         if waiting < max(at_least, 1):
@@ -71,7 +71,8 @@ class Rollups:
             self._run(_WRITE["roll_counters"], bounds)
         self._run(_WRITE["set_rolled"], {"upto": upto})
         if newest is not None:
-            self._seal(state, newest - GRACE)
+            if upto == self._database.position:  # else what follows would be late, and go into each level row by row
+                self._seal(state, newest - GRACE)
             self._merge(newest)
 
     def _seal(self, state: RolledUp, until: dt.datetime) -> None:
@@ -88,12 +89,13 @@ class Rollups:
         self._steps += 1
         if self._steps >= MERGE_AFTER:
             self._steps = 0
-            since = {"from": _floor(newest, _SEALED[0]) - _HOUR}
             for rollup in ROLLUPS:
-                create, delete, insert = merging(rollup)
-                self._run(create, since)
-                self._run(delete, since)
-                self._run(insert)
+                for level in rollup.levels:
+                    since = {"from": _floor(newest, level) - max(level.step, _HOUR)}
+                    create, delete, insert = merging(rollup, level)
+                    self._run(create, since)
+                    self._run(delete, since)
+                    self._run(insert)
             self._run(_WRITE["merge_counters"])
 
     def _run(self, statement: str, values: Any = None) -> duckdb.DuckDBPyConnection:

@@ -1,13 +1,14 @@
 """Runs the statements of `read.sql` and returns their rows. For the threads that read."""
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple, TypeVar
 
 import duckdb
 
 from exporter.events.event import isoformat
+from exporter.store.names import Table
 from exporter.store.rollup_tables import Level, Rollup, facts, tiles
 from exporter.store.rollups import rolled_up
 from exporter.store.sql import named
@@ -80,6 +81,11 @@ def rows(cursor: Cursor, name: str, values: Row | None = None, places: Mapping[s
     return run(cursor, statement(name, places), values)
 
 
+def tuples(cursor: Cursor, name: str, values: Row | None = None, places: Mapping[str, str] = NOTHING) -> list[Any]:
+    """As `rows`, with tuples as rows: cheaper where there are many."""
+    return cursor.execute(statement(name, places), values).fetchall()
+
+
 def statement(name: str, places: Mapping[str, str]) -> str:
     """Returns the statement `name` with what stands in braces filled in."""
     text = _SQL[name]
@@ -106,8 +112,12 @@ def run(cursor: Cursor, statement: str, values: Row | None = None) -> list[Row]:
 def resolve(cursor: Cursor, id_: str) -> tuple[str, list[str]] | None:
     """Returns the current id and the sorted members of the pattern that `id_` leads to; None if there is no such
     pattern. `id_` may be a current pattern id, a past one, or a fingerprint. Raises duckdb.Error."""
-    found = rows(cursor, "resolve", {"id": id_})
-    return (found[0]["pattern_id"], [row["fingerprint"] for row in found]) if found else None
+    for way in ("current_pattern", "past_pattern"):
+        found = rows(cursor, way, {"id": id_})
+        if found:
+            pattern_id: str = found[0]["pattern_id"]
+            return pattern_id, [row["fingerprint"] for row in rows(cursor, "members_of", {"pattern_id": pattern_id})]
+    return None
 
 
 def members_of(cursor: Cursor, id_: str) -> tuple[str, list[str]]:
@@ -118,6 +128,12 @@ def members_of(cursor: Cursor, id_: str) -> tuple[str, list[str]]:
 def integers_of(cursor: Cursor, fingerprints: Sequence[str]) -> list[int]:
     """Returns the integers of those fingerprints that have an error. Raises duckdb.Error."""
     return [row["id"] for row in rows(cursor, "integers", {"members": list(fingerprints)})]
+
+
+def names_of(cursor: Cursor, table: Table, ids: Iterable[int]) -> dict[int, str]:
+    """Returns the names that stand for integers. Raises duckdb.Error."""
+    statement = f"SELECT id, name FROM {table} WHERE id IN (SELECT unnest($ids::INTEGER[]))"
+    return dict(cursor.execute(statement, {"ids": list(set(ids))}).fetchall())
 
 
 def texts(row: Row) -> Row:

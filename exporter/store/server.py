@@ -25,7 +25,7 @@ import msgspec
 from exporter import logs
 from exporter.log import LogError
 from exporter.log.embedded import EmbeddedLog
-from exporter.store import StoreError, queries, read, state
+from exporter.store import State, StoreError, queries, read, state
 from exporter.store.assignments import Assignments
 from exporter.store.database import Database
 from exporter.store.decide import decide
@@ -53,7 +53,7 @@ class Server:
         self._settings = settings
         self._channel = channel
         self._own_log = log is None
-        self._database = Database(Path(settings.db_path))
+        self._database = Database(Path(settings.db_path), settings.db_memory_limit, settings.db_threads)
         self._assignments = Assignments(self._database)
         self._log = log
         self._projection: Projection | None = None
@@ -169,9 +169,12 @@ class Server:
         with self._database.writing:
             self._projection.assign()
         self._assignments.take_changes()  # the state has them
-        loaded = msgspec.msgpack.encode(state.load_state(self._database, self._settings.recurrence_times))
+        loaded = msgspec.msgpack.encode(self._state())
         self._projection.start()
         return loaded
+
+    def _state(self) -> State:
+        return state.load_state(self._database, self._settings.recurrence_times, self._settings.labels)
 
     def _close(self) -> None:
         """Catches up, marks the file complete, and checkpoints, so that the file alone holds everything."""

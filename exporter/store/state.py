@@ -6,12 +6,17 @@ from typing import Final
 import duckdb
 
 from exporter.ingest.deduplication import MAX_KNOWN
+from exporter.ingest.known_fingerprints import MAX_AGAIN, MAX_ONCE
 from exporter.ingest.past import KnownId, Past, Reassigned
-from exporter.store import Count, CounterKey, DatabaseInfo, State
+from exporter.ingest.patterns import MAX_FAMILIES
+from exporter.ingest.recurrence import MAX_PATTERNS
+from exporter.store import Counted, DatabaseInfo, State
 from exporter.store.assignments import known_families
 from exporter.store.database import Database
+from exporter.store.series import LabelLimits, Totals
 from exporter.store.sql import named
 
+MAX_OLD_PATTERNS: Final = 100_000
 _READ: Final = named("read.sql")
 _ASSIGN: Final = named("assign.sql")
 
@@ -20,47 +25,55 @@ def database_info(database: Database) -> DatabaseInfo:
     """Returns the log that the database is bound to, and its position in it. Raises `StoreError`."""
 
     def query(cursor: duckdb.DuckDBPyConnection) -> DatabaseInfo:
-        row = cursor.execute(_READ["log_position"]).fetchone()
-        assert row is not None
-        return DatabaseInfo(*row)
+        ((identity, position, complete),) = cursor.execute(_READ["log_position"]).fetchall()
+        last = cursor.execute(_READ["event_id"], {"id": position}).fetchone()
+        return DatabaseInfo(identity, position, complete, last[0] if last else None)
 
     return database.read(query)
 
 
-def load_state(database: Database, recurrence_times: int) -> State:
+def load_state(database: Database, recurrence_times: int, labels: LabelLimits) -> State:
     """Reads the `State` as of the database's log position, with the newest `recurrence_times` error times of each
-    pattern in the last six hours. Raises `StoreError`."""
-    return database.read(lambda cursor: _state(cursor, recurrence_times))
+    pattern in the last six hours. Each list in it has a largest length. Raises `StoreError`."""
+    return database.read(lambda cursor: _state(cursor, recurrence_times, labels))
 
 
-def _state(cursor: duckdb.DuckDBPyConnection, recurrence_times: int) -> State:
+def _state(cursor: duckdb.DuckDBPyConnection, recurrence_times: int, labels: LabelLimits) -> State:
     now = dt.datetime.now(dt.UTC).replace(tzinfo=None)
     hour, six = now - dt.timedelta(hours=1), now - dt.timedelta(hours=6)
-    position = cursor.execute(_READ["log_position"]).fetchall()[0][1]
+    ((_, position, _),) = cursor.execute(_READ["log_position"]).fetchall()
     above = max(0, position - MAX_KNOWN)
-    known = cursor.execute(_READ["recent_event_ids"], {"above": above}).fetchall()
+    known = list(map(KnownId._make, cursor.execute(_READ["recent_event_ids"], {"above": above}).fetchall()))
+    patterns = cursor.execute(_READ["recent_patterns"], {"once": MAX_ONCE, "again": MAX_AGAIN}).fetchall()
+    totals = Totals(labels)
+    counters = cursor.execute(_READ["counters"])
+    while some := counters.fetchmany(10_000):
+        for row in some:
+            totals.add(Counted._make(row))
     (reset_at,) = cursor.execute(_READ["reset_at"]).fetchall()[0]
     return State(
         position=position,
-        counters=[
-            (CounterKey(*key), Count(errors, _utc(first), _utc(last)))
-            for *key, errors, first, last in cursor.execute(_READ["counters"]).fetchall()
-        ],
+        counters=list(totals.counts.values()),
+        folded=totals.folded,
         past=Past(
             recurrences={
                 pattern_id: [_utc(time) for time in times]
                 for pattern_id, times in cursor.execute(
-                    _READ["recurrences"], {"since": six, "times": recurrence_times}
+                    _READ["recurrences"], {"since": six, "times": recurrence_times, "patterns": MAX_PATTERNS}
                 ).fetchall()
             },
-            known_ids=[KnownId(worker_id, event_id, id_, _utc(at)) for worker_id, event_id, id_, at in known],
-            known_ids_since=_utc(known[0][3]) if above and known else None,
-            known_patterns=[fingerprint for (fingerprint,) in cursor.execute(_READ["known_patterns"]).fetchall()],
-            old_patterns=[fingerprint for (fingerprint,) in cursor.execute(_READ["old_patterns"]).fetchall()],
+            known_ids=known,
+            known_ids_since=known[0].received_at if above and known else None,
+            seen_once=sum(not again for _, _, again in patterns),
+            old_patterns=[
+                fingerprint
+                for (fingerprint,) in cursor.execute(_READ["old_patterns"], {"limit": MAX_OLD_PATTERNS}).fetchall()
+            ],
             assigned=Reassigned(
-                cursor.execute(_ASSIGN["not_alone"]).fetchall(),
-                known_families(cursor.execute(_ASSIGN["known_families"], {"scopes": None}).fetchall()),
+                [(fingerprint, pattern_id) for fingerprint, pattern_id, _ in patterns if fingerprint != pattern_id],
+                known_families(cursor.execute(_ASSIGN["newest_families"], {"limit": MAX_FAMILIES}).fetchall()),
                 complete=True,
+                known=[fingerprint for fingerprint, _, _ in patterns],
             ),
         ),
         critical_seconds=dict(

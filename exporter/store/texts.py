@@ -17,14 +17,20 @@ from exporter.events.stored import decoder
 
 MAX_TEXTS: Final = 100_000
 MAX_BYTES: Final = 2**26  # of all texts
-MAX_CHARACTERS: Final = 16_384  # of one text
+MAX_TEXT_BYTES: Final = 16_384  # of one text
 NO_TEXT: Final = 0
-_DIGITS: Final = str.maketrans("123456789", "000000000")
+_DIGITS: Final = bytes.maketrans(b"123456789", b"000000000")
 
 
 def shape(text: str) -> str:
     """Returns a text as it is searched: in lower case, each digit as 0."""
-    return text.lower().translate(_DIGITS)
+    return _encoded_shape(text).decode()
+
+
+def _encoded_shape(text: str) -> bytes:
+    """Returns the shape as UTF-8, with `?` for lone surrogates. `bytes.translate` takes a tenth of the time of
+    `str.translate`."""
+    return text.lower().encode("utf-8", "replace").translate(_DIGITS)
 
 
 class _Searched(Struct):
@@ -69,14 +75,14 @@ class Texts:
         found = []
         new: list[tuple[int, int, str]] = []
         for event in events:
-            text = shape(f"{plain_text(event.message)}\n{traceback_of(event.body)}")
-            hash_ = int.from_bytes(hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=8).digest())
+            text = _encoded_shape(f"{plain_text(event.message)}\n{traceback_of(event.body)}")
+            hash_ = int.from_bytes(hashlib.blake2b(text, digest_size=8).digest())
             id_ = self._known.get(hash_, NO_TEXT)
             if id_ == NO_TEXT and self._has_room(text):
                 id_ = self._known[hash_] = self._next
                 self._next += 1
-                self._bytes += len(text.encode("utf-8", "replace"))
-                new.append((id_, hash_, text))
+                self._bytes += len(text)
+                new.append((id_, hash_, text.decode()))
             found.append(id_)
         if new:
             ids, hashes, texts = zip(*new, strict=True)
@@ -86,6 +92,6 @@ class Texts:
             )
         return found
 
-    def _has_room(self, text: str) -> bool:
+    def _has_room(self, text: bytes) -> bool:
         assert self._known is not None
-        return len(text) <= MAX_CHARACTERS and len(self._known) < MAX_TEXTS and self._bytes < MAX_BYTES
+        return len(text) <= MAX_TEXT_BYTES and len(self._known) < MAX_TEXTS and self._bytes < MAX_BYTES

@@ -20,9 +20,11 @@ import msgspec
 from msgspec import Struct
 
 from exporter.ingest.past import Reassigned
+from exporter.store.series import LabelLimits
 
 LENGTH: Final = struct.Struct("!I")
 MAX_FRAME: Final = 2**30
+MEMORY_LIMIT: Final = 200 * 2**20
 Kind = Literal["inspect", "open", "read", "reset_counts", "decide", "close", "ping", "cancel"]
 Status = Literal["ok", "error"]
 
@@ -36,6 +38,9 @@ class StoreSettings(Struct):
     log_level: str
     log_format: str
     recurrence_times: int  # of each pattern, that `State` holds
+    db_memory_limit: int = MEMORY_LIMIT  # bytes
+    db_threads: int = 1
+    labels: LabelLimits = LabelLimits()
 
 
 class Request(Struct, array_like=True):

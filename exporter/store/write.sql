@@ -1,6 +1,5 @@
 -- name: settings
 -- A checkpoint that also merges row groups stalls commits for seconds; small and without merging it takes milliseconds.
-SET threads = 1;
 SET checkpoint_threshold = '16MB';
 SET max_vacuum_tasks = 0;
 SET TimeZone = 'UTC';

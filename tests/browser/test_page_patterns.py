@@ -40,7 +40,9 @@ async def test_the_view_says_why_it_is_one_pattern(browser: Browser, service: In
         await expect(why).to_contain_text(text)
     (id_, _) = [one["pattern_id"] for one in (await service.get("/api/patterns"))["patterns"]]
     await page.mouse.move(1, 1)  # the list does not move under the pointer
-    await eventually(lambda: id_ in service.service.ingest.pipeline._patterns.ids.values())  # with the next pong
+    await eventually(
+        lambda: id_ in dict(service.service.ingest.pipeline._patterns.ids.items()).values()
+    )  # with the next pong
     await service.post(
         {"type": "LoginError", "error_category": "TEST_LOGIN", "message": TEMPLATE.replace("<*>", "zoe")}
     )

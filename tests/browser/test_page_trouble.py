@@ -9,6 +9,8 @@ from chromium import listed, needs_chromium, open_page
 from conftest import REPORT, InProcess
 from playwright.async_api import Browser, expect
 
+from exporter.http import reads
+from exporter.http.representation import response_to
 from exporter.ingest.severity import Thresholds
 
 pytestmark = [pytest.mark.html, needs_chromium]
@@ -179,4 +181,30 @@ async def test_a_live_update_is_filtered_by_its_groups(browser: Browser, service
     await service.post({"worker_id": "by-status", "error_category": "TEST_X"} | hot)
     await listed(page, 3)
     assert await page.locator("#errors .worker").all_text_contents() == ["by-status", "by-category", "old"]
+    assert complaints == []
+
+
+async def test_an_answer_that_the_browser_has_is_not_sent_again(
+    browser: Browser, service: InProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The page does not notice: for it, the answer is complete."""
+    monkeypatch.setattr("exporter.store.answers.MAX_AGE_SECONDS", 60.0)
+    statuses: list[int] = []
+
+    async def noted(*asked: Any, **more: Any) -> Any:
+        response = await response_to(*asked, **more)
+        statuses.append(response.status)
+        return response
+
+    await service.post()
+    page, complaints = await open_page(browser, service)
+    await listed(page, 1)
+    monkeypatch.setattr(reads, "response_to", noted)
+    ask = "fetch('/api/errors/facets?time_range=6').then(async (one) => [one.status, (await one.json()).data])"
+    first, again = await page.evaluate(ask), await page.evaluate(ask)
+    assert statuses == [200, 304]
+    assert first == again
+    assert first[0] == 200
+    await service.post()
+    assert (await page.evaluate(ask))[1]["severity"][0]["count"] == 2
     assert complaints == []

@@ -1,15 +1,18 @@
 """Live updates over the WebSocket."""
 
 import asyncio
+import json
 from typing import Any
 
 import aiohttp
 import pytest
 from conftest import REPORT, InProcess, eventually
+from events import event
 
 from exporter.live import client as client_module
 from exporter.live import hub as live_module
-from exporter.live.client import MAX_QUEUE
+from exporter.live.client import MAX_QUEUE, Client, Update
+from exporter.live.hub import Live
 
 pytestmark = pytest.mark.websocket
 INIT = {"type": "error_visualization_init", "time_range": 24}
@@ -163,6 +166,43 @@ async def test_many_clients_resume_at_once(service: InProcess) -> None:
         assert (await socket.receive_json(timeout=15))["resync"] is False
         updates = await heard(socket, 330 - 20 * number)
         assert [update["seq"] for update in updates] == list(range(20 * number + 1, 331))
+
+
+async def test_missed_updates_of_all_clients_are_bounded(service: InProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client that missed more than there is room for fetches a snapshot."""
+    await service.post({"message": "x" * 5_000})
+    monkeypatch.setattr(live_module, "MAX_MISSED_BYTES", 7_000)
+    live = Live(service.service.log)
+    one, other, third = [Client(None) for _ in range(3)]  # type: ignore[arg-type]  # nothing is sent to them
+    live.clients = {one, other, third}
+    one.put_first([Update(event(body=json.dumps({"message": "x" * 3_000})), missed=True)])
+    third.put(Update(event(body="x" * 9_000)))  # which all clients share
+    assert other.missed_bytes == third.missed_bytes == 0
+    for client, room in ((other, False), (third, True)):
+        assert await live.answer(client, json.dumps(INIT | {"since": 0})) is None
+        confirmed = client.queue[0]
+        assert isinstance(confirmed, dict)
+        assert confirmed["resync"] is not room
+        assert one.missed_bytes in (0, *range(3_000, 3_100))
+        if one.queue:
+            one.next()
+    assert one.missed_bytes == 0
+    assert third.missed_bytes > 5_000
+
+
+async def test_clients_beyond_the_limit_are_told_to_come_again(
+    service: InProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live_module, "MAX_CLIENTS", 2)
+    sockets = [await connect(service, INIT) for _ in range(2)]
+    refused = await connect(service)
+    assert (await refused.receive(timeout=15)).type == aiohttp.WSMsgType.CLOSE
+    assert refused.close_code == 1013
+    await sockets.pop().close()
+    await eventually(lambda: len(service.service.live.clients) == 1)
+    again = await connect(service, INIT)
+    await service.post()
+    assert len(await heard(again, 1)) == 1
 
 
 async def test_an_init_with_since_repeats_nothing_that_was_heard(service: InProcess) -> None:

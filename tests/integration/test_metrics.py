@@ -10,8 +10,6 @@ from typing import Any
 import pytest
 from conftest import ROOT, InProcess
 
-from exporter.metrics import error_metrics
-
 pytestmark = pytest.mark.dashboard
 DT = "distributed_testing_"
 HARDWARE = {
@@ -140,7 +138,7 @@ async def test_series_are_bounded(serve: Any) -> None:
 
 
 async def test_series_are_bounded_in_types_and_categories_too(serve: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(error_metrics, "MAX_TYPE_SERIES", 5)
+    monkeypatch.setattr("exporter.store.series.MAX_TYPE_SERIES", 5)
     service = await serve(max_series=20)
     for n in range(60):
         await service.post({"worker_id": f"w{n}", "type": f"T{n}", "error_category": f"C{n % 30}"})

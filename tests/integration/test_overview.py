@@ -4,10 +4,12 @@ import datetime as dt
 import itertools
 import random
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import pytest
 from conftest import REPORT, InProcess
+from projected import Projected
 
 from exporter.demo.fleet import story
 from exporter.events.groups import GROUPS, PREFIXES, GroupName
@@ -35,6 +37,16 @@ async def load(service: InProcess, sent: list[dict[str, Any]]) -> list[dict[str,
             assert response.status == 200
             told += [result["data"] for result in (await response.json())["data"]["results"]]
     return told
+
+
+async def rolled_up(service: InProcess, serve: Any, folder: Path) -> InProcess:
+    """Stops the service, rolls up all errors, and returns the service that was started again."""
+    await service.client.close()
+    store = Projected(folder / "errors.duckdb")
+    store.roll_up()
+    store.close()
+    started: InProcess = await serve()
+    return started
 
 
 def within(
@@ -65,13 +77,12 @@ def groups(report: dict[str, Any], outcome: dict[str, Any]) -> list[str]:
 
 @pytest.mark.parametrize("rolled", [False, True], ids=["unrolled", "rolled-up"])
 @pytest.mark.parametrize("hours", [1, 6, 24, 168])
-async def test_the_numbers_are_those_of_the_reports(serve: Any, hours: int, rolled: bool) -> None:
+async def test_the_numbers_are_those_of_the_reports(serve: Any, tmp_path: Path, hours: int, rolled: bool) -> None:
     service = await serve()
     sent = reports(700, 36)
     told = await load(service, sent)
     if rolled:
-        await service.client.close()  # a clean stop rolls everything up
-        service = await serve()
+        service = await rolled_up(service, serve, tmp_path)
     data = await service.get("/api/errors", time_range=hours)
     # `within` uses the service's time, so that both sides agree about reports at the edge of the range.
     counted = within(sent, told, hours, dt.datetime.fromisoformat(data["timestamp"]))
@@ -182,7 +193,7 @@ async def test_the_numbers_are_those_of_the_reports(serve: Any, hours: int, roll
 
 
 @pytest.mark.parametrize("rolled", [False, True], ids=["unrolled", "rolled-up"])
-async def test_how_bad_it_is_now_is_counted_whatever_else_came(serve: Any, rolled: bool) -> None:
+async def test_how_bad_it_is_now_is_counted_whatever_else_came(serve: Any, tmp_path: Path, rolled: bool) -> None:
     """`now` counts critical errors of the last 5 minutes and their workers. Older errors and warnings do not change it."""
     service = await serve()
     now = dt.datetime.now(dt.UTC)
@@ -195,8 +206,7 @@ async def test_how_bad_it_is_now_is_counted_whatever_else_came(serve: Any, rolle
     sent = [ago(10), ago(200), ago(280), ago(100, worker_id="w2"), ago(400, worker_id="w3"), ago(7200, worker_id="w3")]
     await load(service, sent + warnings)
     if rolled:
-        await service.client.close()
-        service = await serve()
+        service = await rolled_up(service, serve, tmp_path)
     expected = {"window_seconds": 300, "critical_errors": 4, "workers": 2, "top_worker": "w1", "top_worker_errors": 3}
     for hours in (1, 168):
         data = await service.get("/api/errors", time_range=hours)

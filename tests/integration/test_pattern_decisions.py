@@ -1,6 +1,7 @@
 """Merge, split and undo by hand, over HTTP."""
 
 import asyncio
+import datetime as dt
 import json
 import urllib.request
 from collections.abc import Callable
@@ -157,3 +158,16 @@ def send(service: Served, path: str, body: Any) -> Any:
     )
     with urllib.request.urlopen(request, timeout=10) as response:
         return json.load(response)["data"]
+
+
+async def test_the_newest_error_by_its_time_is_explained(service: InProcess) -> None:
+    """Not the one that arrived last."""
+    a, b = await alone(service, "the engine has stopped", "the pump is off")
+    await post(service, f"{a}/merge", {"into": b})
+    earlier = (dt.datetime.now(dt.UTC) - dt.timedelta(minutes=20)).isoformat()
+    await service.post({"message": "the engine has stopped", "timestamp": earlier})
+    (other,) = await alone(service, "the door is open")
+    found = await service.get(f"/api/patterns/{a}?compare={other}")
+    assert (found["fingerprint"], found["explanation"]["template"]) == (b, "the pump is off")
+    compared = await service.get(f"/api/patterns/{other}?compare={a}")
+    assert "the pump is off" in " ".join(compared["comparison"])

@@ -15,6 +15,7 @@ from events import event
 from projected import Projected
 
 from exporter.events.event import decode_batch
+from exporter.ingest.past import Reassigned
 from exporter.store.queries import GetOutcome, GetRecentCritical
 
 pytestmark = pytest.mark.dashboard
@@ -79,6 +80,21 @@ async def test_a_pattern_is_found_by_every_id_that_it_ever_had(service: InProces
         facets = await service.get("/api/errors/facets", pattern=key)
         assert facets["type"] == [{"value": "LoginError", "count": 7}]
     assert len((await service.get("/api/errors/list", fingerprint=first))["errors"]) == 1
+
+
+async def test_a_fingerprint_that_was_evicted_gets_its_id_back(service: InProcess) -> None:
+    id_ = await family(service, NAMES[:6])
+    known = service.service.ingest.pipeline._patterns
+    fingerprint = (await service.post(report("alice")))["fingerprint"]
+    await eventually(lambda: known.ids.get(fingerprint) == id_)
+    known.reassign(Reassigned([], {}, complete=True))  # which forgets the families
+    known.ids.pop(fingerprint)  # as if too many others had come
+    assert (await service.post(report("alice")))["pattern_id"] == fingerprint, "preliminary"
+    await service.get("/api/patterns")
+    await eventually(lambda: known.ids.get(fingerprint) == id_)
+    assert (await service.post(report("alice")))["pattern_id"] == id_
+    (pattern,) = (await service.get("/api/patterns"))["patterns"]
+    assert (pattern["pattern_id"], pattern["occurrences"], pattern["fingerprints"]) == (id_, 9, 6)
 
 
 async def test_repeats_and_alerts_have_the_id_of_when_the_error_was_accepted(service: InProcess) -> None:

@@ -5,43 +5,35 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pytest
 from conftest import REPORT, Served
 from events import event
-from upgrade import roll_up_without_imports
+from upgrade import old_database as database_of
 
 from exporter.patterns import version_1
 from exporter.patterns.fingerprint import fingerprint
-from exporter.store.database import migrate
-from exporter.store.rows import row
-from exporter.store.sql import migrations
 
 pytestmark = pytest.mark.dashboard
 VERSION = 3  # of the schema of the release before pattern ids
-COLUMNS = 23  # of `errors` in it
 OLD = dt.datetime.now(dt.UTC) - dt.timedelta(minutes=50)
 MESSAGES = ["the engine of pod-7c9f4 has stopped", "the pump is off"]
 
 
-def old_database(path: Path) -> list[str]:
+def old_database(path: Path, old: dt.datetime = OLD) -> list[str]:
     """A database as that release left it after a clean stop, with an error of each of MESSAGES two times. Returns their
     fingerprints."""
     fingerprints = [version_1.fingerprint(REPORT["type"], message, None) for message in MESSAGES]
-    with duckdb.connect(str(path)) as db:
-        migrate(db, migrations()[:VERSION])
-        for number in range(4):
-            error = event(
+    database_of(
+        path, VERSION,
+        [
+            event(
                 number + 1, message=MESSAGES[number % 2], type=REPORT["type"], category=REPORT["error_category"],
-                fingerprint=fingerprints[number % 2], timestamp=OLD, received_at=OLD,
-            )  # fmt: skip
-            db.execute(f"INSERT INTO errors VALUES ({', '.join('?' * COLUMNS)})", row(error)[:COLUMNS])
-        for one, message in zip(fingerprints, MESSAGES, strict=True):
-            db.execute(
-                "INSERT INTO patterns VALUES (?, ?, ?, ?)", [one, message, REPORT["type"], OLD.replace(tzinfo=None)]
+                fingerprint=fingerprints[number % 2], timestamp=old, received_at=old, is_new_pattern=number < 2,
+                pattern=MESSAGES[number % 2],
             )
-        db.execute("UPDATE log_position SET position = 4")
-        roll_up_without_imports(db)
+            for number in range(4)
+        ],
+    )  # fmt: skip
     return fingerprints
 
 
@@ -80,14 +72,7 @@ def test_old_patterns_continue_under_new_ids(served: Callable[..., Served], tmp_
 def test_an_old_id_without_errors_in_the_time_range_leads_to_the_new_pattern(
     served: Callable[..., Served], tmp_path: Path
 ) -> None:
-    old, _ = old_database(tmp_path / "errors.duckdb")
-    with duckdb.connect(str(tmp_path / "errors.duckdb")) as db:
-        for table, columns in (
-            ("errors", ["timestamp", "received_at"]),
-            ("rollup", ["minute", "first_seen", "last_seen"]),
-        ):
-            for column in columns:
-                db.execute(f"UPDATE {table} SET {column} = {column} - INTERVAL 3 DAY")
+    old, _ = old_database(tmp_path / "errors.duckdb", OLD - dt.timedelta(days=3))
     service = served()
     answer = service.post({"message": MESSAGES[0]})
     assert service.get(f"/api/patterns/{old}")["pattern_id"] == answer["pattern_id"]

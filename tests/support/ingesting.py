@@ -37,7 +37,7 @@ class Ingesting:
         self.lookups: list[Any] = []
         self.log = EmbeddedLog(path, **log)
         self.log.initialise(new_identity(), 0)
-        self.pipeline = Pipeline(past or Past({}, [], None, []), thresholds=Thresholds(), zone=dt.UTC)
+        self.pipeline = Pipeline(past or Past({}, [], None), thresholds=Thresholds(), zone=dt.UTC)
         self.ingest = Ingest(
             self.log, self.pipeline, self._lookup, on_batch=lambda events, _: self.events.extend(events),
             on_failure=self.failures.append, observe=lambda _: None, capacity=20_000, capacity_bytes=2**28,

@@ -18,6 +18,7 @@ from exporter.store.projection import Projection
 from exporter.store.queries import GetOverview, ListErrors, ListPatterns, Read
 from exporter.store.read import answer
 from exporter.store.results import ErrorPage, Overview
+from exporter.store.series import LabelLimits
 from exporter.store.state import load_state
 
 
@@ -35,6 +36,18 @@ class Projected:
 
     def catch_up(self, position: int | None = None) -> None:
         self.projection.catch_up(position)
+
+    def roll_up(self, at_least: int = 1) -> None:
+        """Rolls up everything, if so many errors wait."""
+        with self.database.writing:
+            while self.projection._rollups.step(at_least):
+                pass
+
+    def pack(self) -> None:
+        """Packs the single reports of complete blocks."""
+        with self.database.writing:
+            while self.projection._inserter.pack_step():
+                pass
 
     def read(self, query: Read[Any]) -> Any:
         """Projects the whole log, and returns the result of `query`."""
@@ -57,7 +70,7 @@ class Projected:
         return patterns
 
     def state(self) -> State:
-        return load_state(self.database, 5)
+        return load_state(self.database, 5, LabelLimits())
 
     def values(self, sql: str) -> list[Any]:
         return self.database.read(

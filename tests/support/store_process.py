@@ -11,16 +11,16 @@ from exporter.log.files import log_path
 from exporter.store import StoreError
 from exporter.store.client import StoreClient
 from exporter.store.queries import GetOverview
-from exporter.store.wire import StoreSettings
+from exporter.store.wire import MEMORY_LIMIT, StoreSettings
 
 
 class Started:
     """A log and the client of a store process that reads the log. With `process=False` the store is a thread."""
 
-    def __init__(self, path: Path, *, process: bool = True) -> None:
+    def __init__(self, path: Path, *, process: bool = True, memory_limit: int = MEMORY_LIMIT) -> None:
         self.log = EmbeddedLog(log_path(path))
         self.log.initialise(new_identity(), 0)
-        settings = StoreSettings(str(path), str(self.log.path), 2**30, "error", "logfmt", 5)
+        settings = StoreSettings(str(path), str(self.log.path), 2**30, "error", "logfmt", 5, memory_limit)
         self.client = StoreClient(settings, self.log, process=process)
 
     async def start(self) -> None:

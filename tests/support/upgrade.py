@@ -1,5 +1,5 @@
-"""Unpacks the database and the journal that commit 8633bc7 wrote (`fixtures/upgrade`). All times are moved into the
-last hour, because the service would delete errors older than the retention."""
+"""Databases of earlier releases: what commit 8633bc7 wrote (`fixtures/upgrade`), with all times moved into the last hour,
+and databases made here with the schema and the statements of an earlier version."""
 
 import datetime as dt
 import json
@@ -7,13 +7,17 @@ import re
 import struct
 import tarfile
 import zlib
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import duckdb
 from conftest import ROOT
 
-from exporter.store.sql import named
+from exporter.events.event import ErrorEvent
+from exporter.store.database import migrate
+from exporter.store.rows import pattern_row
+from exporter.store.sql import migrations
 
 FIXTURE = ROOT / "tests/fixtures/upgrade"
 AGE = dt.timedelta(minutes=30)  # of the newest error
@@ -72,7 +76,49 @@ def _move_database(path: Path, delta: dt.timedelta) -> None:
     assert path.with_name(f"{path.name}.wal").stat().st_size
 
 
-def roll_up_without_imports(db: duckdb.DuckDBPyConnection) -> None:
-    """Fills the rollup and the counters of a database whose schema is older than imported errors."""
-    for statement in ("roll_minutes", "roll_counters"):
-        db.execute(named("write.sql")[statement].replace(" AND NOT coalesce(imported, false)", ""), {"projected": 0})
+COLUMNS = {1: 21, 2: 21, 3: 23, 4: 23, 5: 24, 6: 25}  # of `errors`, by the version of the schema
+_ROLL = (
+    """INSERT INTO rollup
+    SELECT date_trunc('minute', timestamp), worker_id, type, error_category, severity, hardware_type, hardware_error,
+           fingerprint, count(*), count(*) FILTER (is_recurring), min(timestamp), max(timestamp)
+    FROM errors GROUP BY ALL""",
+    """INSERT INTO counters
+    SELECT worker_id, type, error_category, severity, hardware_type, count(*), min(timestamp), max(timestamp)
+    FROM errors WHERE {counted} GROUP BY ALL ORDER BY min(id)""",
+)
+
+
+def old_row(event: ErrorEvent, version: int) -> tuple[Any, ...]:
+    """Returns the row of `errors` with the schema of an earlier version; the category is written as it is."""
+    columns = (
+        event.id, event.event_id, event.timestamp.replace(tzinfo=None), event.received_at.replace(tzinfo=None),
+        event.worker_id, event.type, event.category, event.severity, json.dumps(event.reasons), event.fingerprint,
+        event.message, event.is_recurring, event.is_system_critical, event.hardware_error, event.hardware_type,
+        event.cpu_percent, event.memory_percent, event.disk_percent, event.gpu_celsius, event.conditions, event.body,
+        json.dumps(event.warnings) if event.warnings else None, event.reported_at, event.imported,
+        None if event.pattern_id == event.fingerprint else event.pattern_id or None,
+    )  # fmt: skip
+    return columns[: COLUMNS[version]]
+
+
+def old_pattern_row(event: ErrorEvent, version: int) -> tuple[Any, ...]:
+    """Returns the row of `patterns` with the schema of an earlier version."""
+    return pattern_row(event)[: 4 if version < 6 else 5]
+
+
+def old_database(path: Path, version: int, events: Sequence[ErrorEvent]) -> None:
+    """Makes a database as a release with the schema `version` left it after a clean stop. Its log ends at the last of
+    `events`."""
+    with duckdb.connect(str(path)) as db:
+        migrate(db, migrations()[:version])
+        _insert(db, "errors", [old_row(one, version) for one in events])
+        _insert(db, "patterns", [old_pattern_row(one, version) for one in events if one.is_new_pattern])
+        if version > 1 and events:
+            db.execute("UPDATE log_position SET position = ?", [events[-1].id])
+        for statement in _ROLL:
+            db.execute(statement.format(counted="true" if version < 5 else "NOT coalesce(imported, false)"))
+
+
+def _insert(db: duckdb.DuckDBPyConnection, table: str, rows: Iterable[tuple[Any, ...]]) -> None:
+    for row in rows:
+        db.execute(f"INSERT INTO {table} VALUES ({', '.join('?' * len(row))})", row)

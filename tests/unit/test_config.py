@@ -147,7 +147,7 @@ def test_a_wrong_flag_is_named(given: dict[str, object], words: str) -> None:
         ("prot: 1", "prot: there is no such setting (did you mean port?)"),
         ("db-path: x", "db-path: there is no such setting (did you mean db_path?)"),
         ("Theme: dark", "Theme: there is no such setting (did you mean theme?)"),
-        ("thresholds: {}", "thresholds: there is no such setting"),
+        ("thresholds: {}", "thresholds: there is no such setting (did you mean db_threads?)"),
         ("7: 1", "7: there is no such setting"),
         ("- a", "expected a mapping of settings to values"),
         ("error_visualization: maybe", "error_visualization: expected true or false, got 'maybe'"),

@@ -8,17 +8,28 @@ import pytest
 from conftest import ROOT
 
 from exporter import client, service
+from exporter.alerting import alerts
 from exporter.config import Settings
 from exporter.events import error_object, event, report, tolerant
-from exporter.http import reports
-from exporter.ingest import clock_offsets, deduplication, ingest, nesting, recurrence, report_times, times
+from exporter.http import reports, representation
+from exporter.ingest import (
+    clock_offsets,
+    deduplication,
+    ingest,
+    known_fingerprints,
+    nesting,
+    patterns,
+    recurrence,
+    report_times,
+    times,
+)
 from exporter.live import client as live
 from exporter.live import hub
 from exporter.log import embedded, readers
-from exporter.metrics import error_metrics, zero_phase
+from exporter.metrics import error_metrics, hardware_metrics, zero_phase
 from exporter.patterns import fingerprint, frames
+from exporter.store import answers, assignments, database, flights, matching, parameters, search, series, state, texts
 from exporter.store import client as store
-from exporter.store import matching, parameters, search, texts
 
 pytestmark = pytest.mark.dashboard
 SETTINGS = Settings()
@@ -92,10 +103,18 @@ CASES = [
     Case("docs/api.md", "or when it takes more than # s", store.READ_SECONDS),
     Case("docs/architecture.md", "catches up within # s (`OPEN_SECONDS`)", store.OPEN_SECONDS),
     Case("docs/architecture.md", "close the database (# s, `CLOSE_SECONDS`)", store.CLOSE_SECONDS),
+    # shared answers
+    Case("docs/api.md", "The answer is given again for # s", answers.MAX_AGE_SECONDS),
+    Case("docs/api.md", "its time range ends at most # s", answers.MAX_AGE_SECONDS),
+    Case("docs/api.md", "if they have more than # bytes and `Accept-Encoding`", representation.COMPRESSED_FROM),
+    Case("docs/architecture.md", "is kept for # s (`MAX_AGE_SECONDS`)", answers.MAX_AGE_SECONDS),
+    Case("docs/architecture.md", "took (`GATHERING`), # s at most", flights.MAX_GATHERING_SECONDS),
+    Case("docs/architecture.md", "`MAX_ANSWERS` #", answers.MAX_ANSWERS),
+    Case("docs/architecture.md", "`MAX_BYTES` # MiB of JSON (`answers.py`)", answers.MAX_BYTES / MIB),
     # search
     Case("docs/architecture.md", "(`MAX_TEXTS` #, `MAX_BYTES` 64 MiB)", texts.MAX_TEXTS),
-    Case("docs/architecture.md", "`MAX_BYTES` # MiB, `MAX_CHARACTERS`", texts.MAX_BYTES / MIB),
-    Case("docs/architecture.md", "`MAX_CHARACTERS` #", texts.MAX_CHARACTERS),
+    Case("docs/architecture.md", "`MAX_BYTES` # MiB, `MAX_TEXT_BYTES`", texts.MAX_BYTES / MIB),
+    Case("docs/architecture.md", "`MAX_TEXT_BYTES` #", texts.MAX_TEXT_BYTES),
     Case("docs/architecture.md", "After # s (`SECONDS`) the search stops", search.SECONDS),
     Case("docs/architecture.md", "`SECONDS`, # s (`store/search.py`)", search.SECONDS),
     Case("docs/api.md", "After # s it stops and answers", search.SECONDS),
@@ -107,6 +126,20 @@ CASES = [
     Case("docs/operation.md", "readers of the log that have not followed it for # s", service.BEHIND_SECONDS),
     Case("docs/api.md", "readers of the log that have not followed it for # s", service.BEHIND_SECONDS),
     Case("docs/architecture.md", "append what is queued (# s at most, `DRAIN_SECONDS`)", service.DRAIN_SECONDS),
+    # memory
+    Case("docs/architecture.md", "`MAX_ONCE` # that were seen once", known_fingerprints.MAX_ONCE),
+    Case("docs/architecture.md", "`MAX_AGAIN` # others", known_fingerprints.MAX_AGAIN),
+    Case("docs/architecture.md", "`MAX_OLD_PATTERNS` #, the newest", state.MAX_OLD_PATTERNS),
+    Case("docs/architecture.md", "| families | `MAX_FAMILIES` #", patterns.MAX_FAMILIES),
+    Case("docs/architecture.md", "`max_series` and # of the worker", series.MAX_TYPE_SERIES),
+    Case("docs/architecture.md", "`MAX_ROUTES` #", error_metrics.MAX_ROUTES),
+    Case("docs/architecture.md", "`MAX_BYTES` # MiB (`hardware_metrics.py`)", hardware_metrics.MAX_BYTES / MIB),
+    Case("docs/architecture.md", "| alerts that fire | `MAX_ALERTS` #", alerts.MAX_ALERTS),
+    Case("docs/architecture.md", "`MAX_MISSED_BYTES` # MiB", hub.MAX_MISSED_BYTES / MIB),
+    Case("docs/architecture.md", "`MAX_CLIENTS` # (`hub.py`)", hub.MAX_CLIENTS),
+    Case("docs/architecture.md", "`AT_ONCE` # (`assignments.py`)", assignments.AT_ONCE),
+    Case("docs/architecture.md", "`MAX_SPILL_BYTES`, # GiB", database.MAX_SPILL_BYTES / 2**30),
+    Case("docs/architecture.md", "`db_memory_limit`, # MiB", SETTINGS.db_memory_limit / MIB),
     # settings that architecture.md repeats
     Case("docs/architecture.md", "`max_body_bytes`, # MiB", SETTINGS.max_body_bytes / MIB),
     Case("docs/architecture.md", "`queue_capacity` #", SETTINGS.queue_capacity),
@@ -123,8 +156,8 @@ CASES = [
     Case("docs/reporting.md", "its reports have to agree for # minutes", clock_offsets.DOUBT_SECONDS / 60),
     Case("docs/architecture.md", "finding wrong time zones | `MAX_WORKERS` #", clock_offsets.MAX_WORKERS),
     # metrics
-    Case("docs/metrics.md", "`category` up to #", error_metrics.MAX_CATEGORY_LABELS),
-    Case("docs/metrics.md", "and `hardware_type` up to # values", error_metrics.MAX_HARDWARE_LABELS),
+    Case("docs/metrics.md", "`category` up to #", series.MAX_CATEGORY_LABELS),
+    Case("docs/metrics.md", "and `hardware_type` up to # values", series.MAX_HARDWARE_LABELS),
     Case("docs/metrics.md", "at the latest # times `longest_scrape_interval`", zero_phase.MAX_HOLD),
     Case("docs/metrics.md", "is expected for # times `longest_scrape_interval`", zero_phase.PATIENCE),
 ]  # fmt: skip

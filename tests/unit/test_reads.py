@@ -6,13 +6,15 @@ from typing import get_args
 import msgspec
 import pytest
 
-from exporter.events.cursor import Position
+from exporter.events.cursor import Position, Rank
 from exporter.events.event import ErrorEvent
 from exporter.ingest.severity import Thresholds
+from exporter.store.answers import Answer, Version
 from exporter.store.decisions import DecisionList
 from exporter.store.parameters import MAX_LIMIT, Filters
 from exporter.store.pattern_results import PatternDetails, PatternList
 from exporter.store.queries import (
+    POLLED,
     AnyRead,
     Encoded,
     FindOutcome,
@@ -44,6 +46,7 @@ READS: list[Read] = [
     GetFacets(filters=FILTERS, now=NOW, facet="worker", contains="x"),
     GetError(id=2**63 - 1, thresholds=Thresholds(critical_cpu_percent=50)),
     ListPatterns(hours=24, now=NOW, limit=3),
+    ListPatterns(hours=24, now=NOW, after=Rank(7, dt.datetime(2026, 1, 1, 0, 0, 0, 5), "f" * 16)),
     GetPattern(id="f" * 16, hours=168, now=NOW, compare="e" * 16),
     ListDecisions(),
     GetRecentCritical(since=NOW),
@@ -62,6 +65,14 @@ def test_a_read_comes_back_as_it_was_sent(query: Read) -> None:
 
 def test_every_read_is_answered_and_tested_here() -> None:
     assert set(ANSWERS) == set(get_args(AnyRead)) == {type(query) for query in READS}
+
+
+def test_an_answer_is_shared_only_where_it_is_polled() -> None:
+    """Never what a repeat is compared with, or what alerts are made of."""
+    assert {type(query) for query in READS if not isinstance(query, POLLED)} == {
+        GetError, ListDecisions, GetRecentCritical, GetCriticalAfter, GetOutcome, FindOutcome,
+    }  # fmt: skip
+    assert all(hasattr(query, "now") for query in READS if isinstance(query, POLLED))
 
 
 @pytest.mark.parametrize(
@@ -92,11 +103,11 @@ def test_a_read_names_the_type_of_its_answer(query: type[Read], expected: object
 def test_an_answer_is_decoded_to_its_type() -> None:
     facets = Facets([FacetValue("critical", 3)], [], [], [], [], None)
     query = GetFacets(filters=Filters(), now=NOW)
-    answer = Encoded(query, msgspec.json.encode(facets))
+    answer = Encoded(query, Answer(msgspec.json.encode(facets), Version(0, 0), 0.0))
     assert answer.decode() == facets
     assert not answer.is_null
-    missing = Encoded(GetError(id=1, thresholds=Thresholds()), b"null")
+    missing = Encoded(GetError(id=1, thresholds=Thresholds()), Answer(b"null", Version(0, 0), 0.0))
     assert missing.is_null
     assert missing.decode() is None
     with pytest.raises(msgspec.ValidationError, match="Object missing required field"):
-        Encoded(query, b"{}").decode()
+        Encoded(query, Answer(b"{}", Version(0, 0), 0.0)).decode()

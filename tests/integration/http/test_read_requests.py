@@ -18,6 +18,10 @@ async def test_patterns(service: InProcess) -> None:
         ("lost <*> things", 4, 2, 4), ("else", 1, 1, 1),
     ]  # fmt: skip
     assert [p["pattern"] for p in (await service.get("/api/patterns?limit=1"))["patterns"]] == ["lost <*> things"]
+    pages = [await service.get("/api/patterns?limit=1")]
+    pages.append(await service.get("/api/patterns?limit=1", cursor=pages[0]["next_cursor"]))
+    assert [page["patterns"] for page in pages] == [found[:1], found[1:]]
+    assert pages[1]["next_cursor"] is None
     one = await service.get(f"/api/patterns/{other['fingerprint']}")
     assert [w["worker_id"] for w in one["worker_stats"]] == ["worker-1"]
     assert [e["id"] for e in one["recent_errors"]] == [other["id"]]

@@ -156,8 +156,8 @@ async def test_ids_made_here_are_unique(service: InProcess) -> None:
 @pytest.fixture
 async def ingesting(tmp_path: Path) -> AsyncIterator[Ingesting]:
     """An ingest that knows ids from position 8 on; older ids may be in the database."""
-    known = [KnownId("worker-1", "eight", 8, AT)]
-    ingesting = Ingesting(tmp_path / "log", past=Past({}, known, AT, []))
+    known = [KnownId("worker-1", "eight", 8, AT.timestamp())]
+    ingesting = Ingesting(tmp_path / "log", past=Past({}, known, AT.timestamp()))
     yield ingesting
     await ingesting.close()
 

@@ -217,3 +217,65 @@ def test_a_scope_with_too_many_templates_is_named_once(
         store.see((f"{number:016x}", Template("T", SHAPES[0].format(name))))
     assert [record.levelname for record in caplog.records] == ["WARNING"]
     assert len(set(store.ids().values())) == 1
+
+
+def test_templates_get_their_ids_in_bounded_rounds(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After each round the table is what it would be if only those templates had come."""
+    monkeypatch.setattr(assignments, "AT_ONCE", 7)
+    monkeypatch.setattr(assignment, "MAX_TEMPLATES", 5)
+    monkeypatch.setattr(assignments, "MAX_TEMPLATES", 5)
+    store.projection = Projection(store.database, store.log)  # which does not compute families
+    waiting = templates(random.Random(1), 50)
+    store.see(*waiting)
+    everything = store.known
+    for done in range(7, 50, 7):
+        assert store.assignments.refresh()
+        store.known = {one: everything[one] for one in store.ids()}
+        assert len(store.known) == done
+        assert store.ids() == store.expected()
+    assert not store.assignments.refresh()
+    store.known = everything
+    assert store.ids() == store.expected()
+    assert not store.assignments.refresh()
+
+
+def test_all_templates_of_a_large_scope_join_a_family_that_forms(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also those that it is not formed from, of which a bounded number is read at a time."""
+    monkeypatch.setattr(assignments, "AT_ONCE", 7)
+    monkeypatch.setattr(assignment, "MAX_TEMPLATES", 5)
+    monkeypatch.setattr(assignments, "MAX_TEMPLATES", 5)
+    others = [f"no{number:02d} text like the others {number}" for number in range(5)]
+    joining = [SHAPES[0].format(one + other) for one in NAMES[:5] for other in NAMES[6:]]
+    for number, text in enumerate([*others, *joining], 100):
+        store.see((f"{number:016x}", Template("T", text)))
+    assert len(set(store.ids().values())) == 35, "families are formed from the first five"
+    for number, name in enumerate(NAMES[:5]):
+        store.see((f"{number:016x}", Template("T", SHAPES[0].format(name))))
+    assert store.ids() == store.expected()
+    assert len(set(store.ids().values())) == 6
+    assert dict(store.assignments.take_changes().ids) == store.ids()
+
+
+def test_the_projection_goes_on_until_all_templates_have_ids(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(assignments, "AT_ONCE", 7)
+    store.see(*templates(random.Random(1), 20))
+    for _ in range(2):
+        store.projection.assign()
+    assert store.ids() == store.expected()
+
+
+def test_changes_that_nobody_takes_are_bounded(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(assignments, "MAX_CHANGED", 3)
+    for number in range(10):
+        store.see((f"{number:016x}", Template("T", f"text {number}")))
+    assert [one for one, _ in store.assignments.take_changes().ids] == [f"{number:016x}" for number in (7, 8, 9)]
+
+
+def test_the_id_of_a_fingerprint_that_is_new_again_is_sent(store: Store) -> None:
+    """The HTTP process evicts what it has not seen for long."""
+    store.see(*[(f"{number:016x}", Template("T", SHAPES[0].format(name))) for number, name in enumerate(NAMES)])
+    store.assignments.take_changes()
+    before = store.ids()
+    store.see((f"{3:016x}", Template("T", SHAPES[0].format(NAMES[3]))))
+    assert store.assignments.take_changes().ids == [(f"{3:016x}", before[f"{3:016x}"])]
+    assert store.ids() == before

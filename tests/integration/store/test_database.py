@@ -4,19 +4,21 @@ import subprocess
 import sys
 import threading
 import time
+from collections import defaultdict
 from pathlib import Path
 
 import duckdb
 import pytest
 from conftest import ROOT
 from events import event
-from upgrade import roll_up_without_imports
+from upgrade import old_database
 
 from exporter.store import StoreError
 from exporter.store import database as module
 from exporter.store.database import Database, migrate
-from exporter.store.rows import row
+from exporter.store.rows import Row, row
 from exporter.store.sql import migrations, named
+from exporter.store.state import load_state
 
 pytestmark = pytest.mark.dashboard
 
@@ -32,11 +34,16 @@ def opened(path: Path) -> Database:
     return database
 
 
+def plain(number: int) -> Row:
+    """A row whose names all have the integer 1."""
+    return row(event(number), defaultdict(lambda: 1), 0)
+
+
 def insert(database: Database, *numbers: int, position: int | None = None) -> None:
     """One transaction that inserts errors."""
 
     def write() -> None:
-        database.errors.append_rows([row(event(number)) for number in numbers])
+        database.errors.append_rows([plain(number) for number in numbers])
         database.errors.flush()
 
     with database.writing:
@@ -84,10 +91,7 @@ def test_a_file_that_is_no_database_is_refused(path: Path) -> None:
 
 
 def test_an_older_file_is_migrated_and_keeps_its_rows(path: Path) -> None:
-    with duckdb.connect(str(path)) as db:
-        migrate(db, migrations()[:1])
-        for number in (1, 2, 7):
-            db.execute(f"INSERT INTO errors VALUES ({', '.join('?' * 21)})", row(event(number))[:21])
+    old_database(path, 1, [event(number) for number in (1, 2, 7)])
     database = opened(path)
     assert (database.position, ids(database)) == (7, [1, 2, 7])  # the position is that of the newest error
     database.disconnect()
@@ -101,22 +105,21 @@ def test_an_older_file_is_migrated_and_keeps_its_rows(path: Path) -> None:
 
 def test_categories_and_blanks_of_an_older_file_are_corrected(path: Path) -> None:
     spellings = ["network_x", " Network_X\n", "NETWORK_X", "kühlung"]
-    with duckdb.connect(str(path)) as db:
-        migrate(db, migrations()[:3])
-        for number, spelling in enumerate(spellings, 1):
-            old = row(event(number, cpu_percent=50.0 * number, gpu_celsius=82505.0 if number == 2 else -50.0))[:23]
-            db.execute(f"INSERT INTO errors VALUES ({', '.join('?' * len(old))})", (*old[:6], spelling, *old[7:]))
-        roll_up_without_imports(db)
+    celsius = [-50.0, 82505.0, -50.0, -50.0]
+    old_database(
+        path, 3,
+        [event(n, category=one, cpu_percent=50.0 * n, gpu_celsius=celsius[n - 1]) for n, one in enumerate(spellings, 1)],
+    )  # fmt: skip
     database = opened(path)
 
     def read(query: str) -> list[tuple[object, ...]]:
         return database.read(lambda cursor: cursor.execute(query).fetchall())
 
-    for table in ("rollup", "counters"):
-        counted = read(f"SELECT error_category, sum(errors)::INT FROM {table} GROUP BY 1 ORDER BY 1")
-        assert counted == [("KÜHLUNG", 1), ("NETWORK_X", 3)]
-    measured = read("SELECT error_category, cpu_percent, gpu_celsius FROM errors ORDER BY id")
-    assert measured[:3] == [("NETWORK_X", 50, -50), ("NETWORK_X", 100, None), ("NETWORK_X", None, -50)]
+    assert read("SELECT name FROM categories ORDER BY id") == [("NETWORK_X",), ("KÜHLUNG",)]
+    measured = read("SELECT category, cpu_percent, gpu_celsius FROM errors ORDER BY id")
+    assert measured == [(1, 50, -50), (1, 100, None), (1, None, -50), (2, None, -50)]
+    counted = load_state(database, 1).counters
+    assert [(key.category, count.errors) for key, count in counted] == [("NETWORK_X", 3), ("KÜHLUNG", 1)]
     database.disconnect()
 
 
@@ -167,7 +170,7 @@ def test_a_failed_opening_leaves_nothing_open(path: Path, monkeypatch: pytest.Mo
 def test_a_failed_transaction_leaves_nothing_behind(path: Path) -> None:
     database = opened(path)
     insert(database, 1, position=1)
-    good, bad = row(event(2)), (*row(event(3))[:3], "not a time", *row(event(3))[4:])
+    good, bad = plain(2), (*plain(3)[:1], "not a time", *plain(3)[2:])
 
     def write() -> None:
         database.errors.append_rows([good])
@@ -193,7 +196,7 @@ def test_a_broken_engine_is_opened_again_and_asked(path: Path, caplog: pytest.Lo
     before = database.db
 
     def write() -> None:
-        database.errors.append_rows([row(event(2))])
+        database.errors.append_rows([plain(2)])
         database.errors.flush()
         if durable:
             database.db.execute("UPDATE log_position SET position = 2")

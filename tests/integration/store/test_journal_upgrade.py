@@ -11,17 +11,18 @@ import msgspec
 import pytest
 from conftest import InProcess
 from events import event
-from upgrade import roll_up_without_imports
+from upgrade import old_database as database_of
+from upgrade import old_pattern_row, old_row
 
 from exporter.events.event import ErrorEvent
 from exporter.store import StoreError
-from exporter.store.database import Database, migrate
+from exporter.store.database import Database
 from exporter.store.journal_upgrade import take_over_journal
-from exporter.store.rows import pattern_row, row
-from exporter.store.sql import migrations
+from exporter.store.reports import fetch
+from exporter.store.state import load_state
 
 pytestmark = pytest.mark.dashboard
-COLUMNS = 21  # of `errors` in that release
+VERSION = 1  # of the schema of that release
 MARK = b"turnmark"
 
 
@@ -32,11 +33,7 @@ def path(tmp_path: Path) -> Path:
 
 def old_database(path: Path, *events: ErrorEvent) -> None:
     """A database as the release before the log left it."""
-    with duckdb.connect(str(path)) as db:
-        migrate(db, migrations()[:1])
-        for one in events:
-            db.execute(f"INSERT INTO errors VALUES ({', '.join('?' * COLUMNS)})", row(one)[:COLUMNS])
-        roll_up_without_imports(db)
+    database_of(path, VERSION, events)
 
 
 def old_journal(path: Path, number: int, *batches: list[ErrorEvent]) -> Path:
@@ -44,8 +41,8 @@ def old_journal(path: Path, number: int, *batches: list[ErrorEvent]) -> Path:
     file = path.with_name(f"{path.name}.journal.{number}")
     content = MARK + pack("!I", zlib.crc32(MARK))
     for batch in batches:
-        patterns = [pattern_row(one)[:4] for one in batch if one.is_new_pattern]
-        payload = msgspec.msgpack.encode(([row(one)[:COLUMNS] for one in batch], patterns))
+        patterns = [old_pattern_row(one, VERSION) for one in batch if one.is_new_pattern]
+        payload = msgspec.msgpack.encode(([old_row(one, VERSION) for one in batch], patterns))
         content += MARK + pack("!II", len(payload), zlib.crc32(payload)) + payload
     file.write_bytes(content)
     return file
@@ -72,9 +69,9 @@ def test_both_files_are_taken_over_in_order_and_deleted(path: Path) -> None:
     files = [old_journal(path, 0, [event(5)]), old_journal(path, 1, [event(2)], [event(3), new])]
     database = opened(path)
     assert values(database, "SELECT event_id FROM errors ORDER BY id") == ["e1", "e2", "e3", "e4", "e5"]
-    assert values(database, "SELECT sum(errors) FROM counters") == [5]
-    assert values(database, "SELECT sum(errors) FROM rollup") == [5]
-    assert values(database, "SELECT DISTINCT error_category FROM errors ORDER BY 1") == ["C", "NETWORK_X"]
+    assert [count.errors for _, count in load_state(database, 1).counters] == [4, 1]
+    assert values(database, "SELECT DISTINCT error_category FROM named_errors ORDER BY 1") == ["C", "NETWORK_X"]
+    assert database.read(lambda cursor: list(fetch(cursor, range(1, 6)))) == [1, 2, 3, 4, 5]
     assert values(database, "SELECT pattern FROM patterns") == ["other"]
     assert values(database, "SELECT position FROM log_position") == [database.position] == [5]
     assert not any(file.exists() for file in files)
@@ -92,7 +89,7 @@ def test_what_the_database_has_is_not_inserted_again(path: Path) -> None:
     database = opened(path)
     assert values(database, "SELECT id FROM errors ORDER BY id") == [1, 2]
     assert values(database, "SELECT count(*) FROM patterns") == [1]
-    assert values(database, "SELECT sum(errors) FROM counters") == [2]
+    assert [count.errors for _, count in load_state(database, 1).counters] == [2]
     assert not any(file.exists() for file in files)
     database.disconnect()
 

@@ -34,7 +34,7 @@ MESSAGES = [
 ]  # fmt: skip
 TRACEBACKS = [
     None, "", 'File "train.py", line 12, in step', 'File "train.py", line 99, in step\n  \x1b[1mraise\x1b[0m Error(40)',
-    "tests/test_ui.py::test_login[chrome-3]", "y" * (texts.MAX_CHARACTERS + 1) + " the end",
+    "tests/test_ui.py::test_login[chrome-3]", "y" * (texts.MAX_TEXT_BYTES + 1) + " the end",
 ]  # fmt: skip
 TYPES = ["TimeoutError", "Überlauf", "KeyError"]
 CATEGORIES = ["NETWORK_TIMEOUT", "RESOURCE_EXHAUSTED", "TEST_7"]

@@ -9,7 +9,11 @@ from events import event
 from projected import Projected
 
 from exporter.ingest.past import KnownId
-from exporter.store import CounterKey, state
+from exporter.store import Counted, rollups, state
+from exporter.store.assignments import Assignments
+from exporter.store.projection import Projection
+from exporter.store.series import LabelLimits
+from exporter.store.state import load_state
 
 pytestmark = pytest.mark.dashboard
 NOW = dt.datetime.now(dt.UTC)
@@ -26,7 +30,7 @@ def test_of_an_empty_database(store: Projected) -> None:
     found = store.state()
     assert (found.position, found.counters, found.reset_at) == (0, [], None)
     assert (found.critical_seconds, found.received_seconds) == ({}, {})
-    assert (found.past.recurrences, found.past.known_ids, found.past.known_patterns) == ({}, [], [])
+    assert (found.past.recurrences, found.past.known_ids, found.past.assigned.known) == ({}, [], [])
     assert found.past.known_ids_since is None
 
 
@@ -42,30 +46,33 @@ def test_of_a_database_with_errors(store: Projected) -> None:
     store.catch_up()
     found = store.state()
     assert found.position == 4
-    assert [(key, count.errors) for key, count in found.counters] == [
-        (CounterKey("w", "T", "C", "info", None), 2), (CounterKey("v", "T", "C", "critical", "cuda"), 2),
-    ]  # fmt: skip
-    assert [(count.first_seen, count.last_seen) for _, count in found.counters] == [(old, NOW)] * 2
-    assert found.past.known_ids == [KnownId(one.worker_id, one.event_id, one.id, one.received_at) for one in events]
+    assert found.counters == [
+        Counted("w", "T", "C", "info", None, 2, old.timestamp(), NOW.timestamp()),
+        Counted("v", "T", "C", "critical", "cuda", 2, old.timestamp(), NOW.timestamp()),
+    ]
+    assert found.past.known_ids == [
+        KnownId(one.worker_id, one.event_id, one.id, one.received_at.timestamp()) for one in events
+    ]
     assert found.past.known_ids_since is None
     assert found.past.recurrences == {"f" * 16: [NOW, NOW]}
-    assert found.past.known_patterns == ["f" * 16]
+    assert found.past.assigned.known == ["f" * 16]
     assert found.critical_seconds == {int(NOW.timestamp()): 1}
     assert found.received_seconds == {int(NOW.timestamp()): 3}
 
 
-def test_counters_keep_the_order_in_which_their_keys_came(store: Projected) -> None:
+def test_counters_keep_the_order_in_which_their_keys_came(store: Projected, monkeypatch: pytest.MonkeyPatch) -> None:
     """So after a restart the same workers and types have their own labels."""
+    monkeypatch.setattr(rollups, "ROLL_AT_ONCE", 5)
+    monkeypatch.setattr(rollups, "MERGE_AFTER", 2)
     workers = [f"w{number * 7 % 13}" for number in range(13)]
     for worker in workers:
         store.append([event(worker_id=worker)])
         store.catch_up()
     store.append([event(worker_id=worker) for worker in sorted(workers)])
     store.catch_up()
-    assert [key.worker_id for key, _ in store.state().counters] == workers
-    with store.database.writing:
-        store.database.transact(lambda: store.database.db.execute(state.named("write.sql")["compact"]))
-    assert [(key.worker_id, count.errors) for key, count in store.state().counters] == [(w, 2) for w in workers]
+    assert [one.worker_id for one in store.state().counters] == workers
+    store.roll_up()
+    assert [(one.worker_id, one.errors) for one in store.state().counters] == [(w, 2) for w in workers]
 
 
 def test_of_many_ids_the_newest_are_known(store: Projected, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -75,7 +82,62 @@ def test_of_many_ids_the_newest_are_known(store: Projected, monkeypatch: pytest.
     store.catch_up()
     past = store.state().past
     assert [known.event_id for known in past.known_ids] == ["e3", "e4", "e5"]
-    assert past.known_ids_since == events[2].received_at
+    assert past.known_ids_since == events[2].received_at.timestamp()
+
+
+def test_of_many_patterns_those_used_last_are_known(store: Projected, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those that were seen once have a bound of their own."""
+    monkeypatch.setattr(state, "MAX_ONCE", 2)
+    monkeypatch.setattr(state, "MAX_AGAIN", 3)
+    times = [NOW - dt.timedelta(hours=hour) for hour in range(8)]
+    for number in range(16):
+        for time in times[number % 8 :: 8] * (1 + number // 8):
+            store.append([event(fingerprint=f"{number:016x}", timestamp=time, is_new_fingerprint=True)])
+    store.catch_up()
+    past = store.state().past
+    assert past.assigned.known == [f"{number:016x}" for number in (1, 0, 10, 9, 8)]
+    assert past.seen_once == 2
+
+
+def test_of_many_patterns_the_times_of_the_newest_are_known(store: Projected, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(state, "MAX_PATTERNS", 3)
+    for minute in range(10):
+        store.append([event(fingerprint=f"{minute:016x}", timestamp=NOW - dt.timedelta(minutes=minute))])
+    store.catch_up()
+    assert list(store.state().past.recurrences) == [f"{minute:016x}" for minute in (2, 1, 0)]
+
+
+def test_patterns_of_version_1_and_families_are_bounded(store: Projected, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(state, "MAX_OLD_PATTERNS", 2)
+    monkeypatch.setattr(state, "MAX_FAMILIES", 3)
+    store.projection = Projection(store.database, store.log, Assignments(store.database))
+    names = ["alice", "bob", "carol", "dave", "erin"]
+    for minute in range(5):
+        time = NOW - dt.timedelta(minutes=minute)
+        old = [event(fingerprint=f"old{minute}", scope=None, timestamp=time, is_new_pattern=True)]
+        new = [
+            event(
+                fingerprint=f"{minute}{name}", scope=f"S{minute}", pattern=f"Cannot log in user {name} right now",
+                timestamp=time, is_new_fingerprint=True,
+            )
+            for name in names
+        ]  # fmt: skip
+        store.append(old + new)
+    store.catch_up()
+    past = store.state().past
+    assert past.old_patterns == ["old0", "old1"]
+    assert list(past.assigned.families) == ["S2", "S1", "S0"]
+    assert len(past.assigned.ids) == 25
+
+
+def test_counters_are_added_up_in_as_many_series_as_there_may_be(store: Projected) -> None:
+    store.append([event(number, worker_id=f"w{number}", hardware_type=f"h{number}") for number in range(1, 101)])
+    store.catch_up()
+    found = load_state(store.database, 5, LabelLimits(workers=10, types=5, series=20))
+    assert [one.worker_id for one in found.counters][:10] == [f"w{number}" for number in range(1, 11)]
+    assert {one.worker_id for one in found.counters[10:]} == {"other"}
+    assert sum(one.errors for one in found.counters) == 100
+    assert found.folded == {"worker": 90, "type": 0, "category": 0, "hardware_type": 50}
 
 
 def test_the_newest_times_of_a_pattern_are_enough(store: Projected) -> None:
@@ -83,14 +145,6 @@ def test_the_newest_times_of_a_pattern_are_enough(store: Projected) -> None:
     store.append([event(timestamp=time) for time in times])
     store.catch_up()
     assert store.state().past.recurrences == {"f" * 16: times[4::-1]}
-
-
-def test_rollups_add_up_to_the_rows(store: Projected) -> None:
-    for number in range(60):
-        store.append([event(number, timestamp=NOW - dt.timedelta(seconds=number * 41), worker_id=f"w{number % 4}")])
-        assert store.count() == number + 1
-    for table in ("rollup", "counters"):
-        assert store.values(f"SELECT sum(errors)::BIGINT FROM {table}") == [60]
 
 
 def test_text_of_every_kind_comes_back(store: Projected) -> None:

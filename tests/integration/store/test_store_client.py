@@ -20,7 +20,10 @@ from store_process import Started
 
 from exporter.store import StoreError
 from exporter.store import client as module
+from exporter.store.answers import Answer
 from exporter.store.client import StoreClient
+from exporter.store.decisions import Undo
+from exporter.store.queries import GetOverview
 from exporter.store.wire import LENGTH, Pong, Response, frame
 
 pytestmark = pytest.mark.dashboard
@@ -47,6 +50,25 @@ async def test_a_read_sees_everything_that_was_appended_before_it(store: Started
     store.client.on_position = positions.append
     await eventually(lambda: positions)
     assert positions[-1] == store.client.position == 29
+
+
+async def test_a_change_that_fails_may_have_been_made(store: Started, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So the answer from before it is not given again."""
+
+    async def read() -> Answer:
+        return (await store.client.read(GetOverview(hours=24, now=dt.datetime.now(dt.UTC)))).answer
+
+    async def fails(*_: object) -> bytes:
+        raise StoreError("the database did not answer")
+
+    monkeypatch.setattr("exporter.store.answers.MAX_AGE_SECONDS", 60.0)
+    for change in (store.client.reset_counts(dt.datetime.now(dt.UTC)), store.client.decide(Undo(1))):
+        before = await read()
+        assert await read() is before
+        with monkeypatch.context() as patch, pytest.raises(StoreError):
+            patch.setattr(store.client, "_call", fails)
+            await change
+        assert await read() is not before
 
 
 async def test_a_killed_process_is_replaced(store: Started) -> None:

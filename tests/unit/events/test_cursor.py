@@ -4,7 +4,7 @@ import datetime as dt
 
 import pytest
 
-from exporter.events.cursor import cursor_after, parse_cursor
+from exporter.events.cursor import Rank, cursor_after, parse_cursor, parse_rank, rank_cursor
 
 pytestmark = pytest.mark.dashboard
 
@@ -25,3 +25,17 @@ def test_a_time_with_an_offset_is_meant_as_it_says() -> None:
 def test_what_is_no_cursor_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="not a cursor of this service"):
         parse_cursor(text)
+
+
+@pytest.mark.parametrize("pattern_id", ["f" * 16, "a.b.c", ".", "1"])
+def test_a_cursor_of_patterns_comes_back(pattern_id: str) -> None:
+    rank = Rank(7, dt.datetime(1969, 10, 14, 1, 2, 3, 4), pattern_id)
+    assert parse_rank(rank_cursor(rank)) == rank
+
+
+@pytest.mark.parametrize(
+    "text", ["", "x", "1", "1.2", "1.2.", "x.1.f", "1.x.f", "0.1.f", f"1.{10**30}.f", f"{2**63}.1.f"]
+)
+def test_what_is_no_cursor_of_patterns_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="not a cursor of this service"):
+        parse_rank(text)

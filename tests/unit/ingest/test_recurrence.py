@@ -72,3 +72,9 @@ def test_memory_is_bounded_and_the_pattern_that_was_silent_for_longest_goes() ->
     for _ in range(100):
         counted.recurs("0", T0)
     assert len(counted._times["0"]) <= 5
+
+
+def test_of_many_patterns_of_the_past_the_last_are_kept() -> None:
+    thresholds = Thresholds(recurring_per_hour=1)
+    counted = Recurrences(thresholds, {str(number): [T0] for number in range(MAX_PATTERNS + 2)})
+    assert [counted.recurs(one, T0) for one in (str(MAX_PATTERNS + 1), "2", "1", "0")] == [True, True, False, False]

@@ -14,6 +14,7 @@ from exporter.events.event import SEVERITIES, ErrorEvent
 from exporter.metrics.error_metrics import ErrorMetrics
 from exporter.metrics.error_snapshot import ErrorSnapshot
 from exporter.metrics.zero_phase import Scraper
+from exporter.store.series import LabelLimits
 
 pytestmark = pytest.mark.dashboard
 SCRAPER = Scraper("", "127.0.0.1", 40_000, "Prometheus", True)
@@ -28,7 +29,7 @@ class Growing:
     """Metrics of errors; `grow` counts an error that makes new series of every kind, and a known one's repeat."""
 
     def __init__(self, errors: int) -> None:
-        self.metrics = ErrorMetrics(max_workers=10**6, max_types=10**6, max_series=10**6, longest_scrape_interval=60)
+        self.metrics = ErrorMetrics(LabelLimits(10**6, 10**6, 10**6), longest_scrape_interval=60)
         self._numbers = itertools.count(1)
         for _ in range(errors):
             self.grow()

@@ -1,13 +1,14 @@
 """Equal reads are computed once, and no answer is older than its request."""
 
 import asyncio
-from collections.abc import Callable
 from typing import Any
 
 import pytest
+from conftest import eventually
 
 from exporter.store import StoreError
 from exporter.store import flights as module
+from exporter.store.answers import Version
 from exporter.store.flights import Flights
 
 pytestmark = pytest.mark.dashboard
@@ -42,20 +43,41 @@ async def settle() -> None:
         await asyncio.sleep(0)
 
 
+@pytest.fixture(autouse=True)
+def _no_gathering(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "GATHERING", 0.0)
+
+
 @pytest.fixture
 def database() -> Asked:
     return Asked()
 
 
+class Requests:
+    """Requests for reads. `join(at)` comes when the log ends at `at`, and returns the JSON of its answer."""
+
+    def __init__(self, database: Asked) -> None:
+        self.version = Version(0, 0)
+        self.flights = Flights(database, lambda: self.version)
+
+    def __call__(
+        self, at: int, payload: bytes = b"now", key: bytes = b"k", *, keep: bool = False
+    ) -> "asyncio.Task[bytes]":
+        self.version = Version(self.version.generation, at)
+
+        async def json() -> bytes:
+            return (await self.flights.join(key, payload, keep=keep)).json
+
+        return asyncio.create_task(json())
+
+    def change(self) -> None:
+        """Changes data without a new event."""
+        self.version = Version(self.version.generation + 1, self.version.position)
+
+
 @pytest.fixture
-def join(database: Asked) -> Callable[..., "asyncio.Task[bytes]"]:
-    flights = Flights(database)
-
-    def start(at: int, payload: bytes = b"now", key: bytes = b"k") -> "asyncio.Task[bytes]":
-        return asyncio.ensure_future(flights.join(key, payload, at))
-
-    start.flights = flights  # type: ignore[attr-defined]
-    return start
+def join(database: Asked) -> Requests:
+    return Requests(database)
 
 
 def empty(join: Any) -> bool:
@@ -63,9 +85,9 @@ def empty(join: Any) -> bool:
 
 
 async def test_equal_reads_are_computed_once(database: Asked, join: Any) -> None:
-    requests = [join(5, b"first"), join(5, b"second"), join(3, b"third")]
+    requests = [join(5, b"first"), join(5, b"second"), join(5, b"third")]
     await settle()
-    assert database.sent() == [(b"first", 5)]
+    assert database.sent() == [(b"third", 5)]
     database.answer(0, b"result")
     assert await asyncio.gather(*requests) == [b"result"] * 3
     assert empty(join)
@@ -88,7 +110,9 @@ async def test_too_many_different_reads_are_refused(
     await settle()
     with pytest.raises(StoreError, match="3 other reads wait for the database"):
         await join(5, key=b"another")
-    joined, next_one = join(5, key=b"0"), join(6, key=b"0")
+    joined = join(5, key=b"0")
+    await settle()
+    next_one = join(6, key=b"0")
     await settle()
     assert len(database.asked) == 3
     for number in range(3):
@@ -104,26 +128,34 @@ async def test_too_many_different_reads_are_refused(
     assert empty(join)
 
 
-async def test_an_answer_is_not_kept(database: Asked, join: Any) -> None:
-    """A range up to now is another one a moment later."""
+async def test_only_an_answer_that_is_asked_for_so_is_kept(database: Asked, join: Any) -> None:
     for number in range(2):
         request = join(5)
         await settle()
         database.answer(number, b"%d" % number)
         assert await request == b"%d" % number
+    kept = join(5, keep=True)
+    await settle()
+    database.answer(2, b"kept")
+    assert await kept == b"kept"
+    again = join(5, keep=True)
+    await settle()
+    assert len(database.asked) == 3
+    assert await again == b"kept"
 
 
 async def test_a_request_never_gets_an_answer_older_than_its_position(database: Asked, join: Any) -> None:
-    early = join(5, b"a")
+    early, another_early = join(5, b"a"), join(5, b"b")
     await settle()
-    late = [join(6, b"b"), join(9, b"c"), join(7, b"d")]
-    another_early = join(4, b"e")
-    await settle()
-    assert database.sent() == [(b"a", 5)]  # one is running, and one waits for all who came later
+    late = []
+    for at in (6, 7, 9):
+        late.append(join(at, b"at %d" % at))
+        await settle()
+    assert database.sent() == [(b"b", 5)]  # one is running, and one waits for all who came later
     database.answer(0, b"at 5")
     assert await early == await another_early == b"at 5"
     await settle()
-    assert database.sent()[1:] == [(b"d", 9)]  # the newest parameters, the highest position
+    assert database.sent()[1:] == [(b"at 9", 9)]  # the newest parameters, the highest position
     assert not any(request.done() for request in late)
     later = join(10)
     await settle()
@@ -133,6 +165,88 @@ async def test_a_request_never_gets_an_answer_older_than_its_position(database: 
     await settle()
     database.answer(2, b"at 10")
     assert await later == b"at 10"
+    assert empty(join)
+
+
+@pytest.mark.parametrize("keep", [False, True])
+async def test_a_request_never_gets_an_answer_from_before_a_change(database: Asked, join: Any, keep: bool) -> None:
+    """Also if the change happens while the read runs, and the log stays as it is."""
+    early = join(5, keep=keep)
+    await settle()
+    join.change()
+    late = join(5, keep=keep)
+    await settle()
+    database.answer(0, b"before")
+    assert await early == b"before"
+    await settle()
+    database.answer(1, b"after")
+    assert await late == b"after"
+    join.change()
+    last = join(5, keep=keep)
+    await settle()
+    database.answer(2, b"after the second change")
+    assert await last == b"after the second change"
+
+
+async def test_a_read_sees_what_it_is_sent_with(database: Asked, join: Any) -> None:
+    """Not what there was when it was asked for: a request that comes after it was sent joins it."""
+    requests = [join(5)]
+    await settle()
+    requests.append(join(6))
+    await settle()
+    join.version = Version(0, 8)
+    database.answer(0, b"at 5")
+    await settle()
+    requests.append(join(8))
+    await settle()
+    assert database.sent() == [(b"now", 5), (b"now", 8)]
+    database.answer(1, b"at 8")
+    assert await asyncio.gather(*requests) == [b"at 5", b"at 8", b"at 8"]
+
+
+async def test_readers_of_one_answer_ask_again_together(
+    database: Asked, join: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Events arrive between their requests. The first read of the next round waits for the other readers."""
+    monkeypatch.setattr(module, "GATHERING", 1e9)
+    monkeypatch.setattr(module, "MAX_GATHERING_SECONDS", 0.05)
+    requests = [join(5, keep=True), join(5, keep=True)]
+    await settle()
+    database.answer(0, b"first")
+    await asyncio.gather(*requests)
+    requests = [join(6, b"a", keep=True)]
+    await settle()
+    requests.append(join(7, b"b", keep=True))
+    await settle()
+    assert len(database.asked) == 1
+    await eventually(lambda: len(database.asked) == 2)
+    assert database.sent()[1:] == [(b"b", 7)]
+    database.answer(1, b"second")
+    assert await asyncio.gather(*requests) == [b"second"] * 2
+
+
+async def test_a_single_reader_waits_for_nobody(database: Asked, join: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "GATHERING", 1e9)
+    for number in range(3):
+        request = join(number, keep=True)
+        await settle()
+        database.answer(number, b"answer")
+        await request
+
+
+async def test_a_read_that_gathers_is_cancelled_with_its_last_request(
+    database: Asked, join: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "GATHERING", 1e9)
+    requests = [join(5, keep=True), join(5, keep=True)]
+    await settle()
+    database.answer(0, b"first")
+    await asyncio.gather(*requests)
+    request = join(6, keep=True)
+    await settle()
+    request.cancel()
+    await settle()
+    assert len(database.asked) == 1
     assert empty(join)
 
 

@@ -1,0 +1,131 @@
+"""A service as its users run it, for benchmarks: `python -m exporter serve` with its own processes and files."""
+
+import http.client
+import itertools
+import json
+import subprocess
+import sys
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import psutil
+from fill import WORKERS, files
+
+from exporter.demo.fleet import story
+
+TIMEOUT: Final = 60.0  # seconds, for one request
+SAMPLE_SECONDS: Final = 0.25  # between two measurements of the memory
+ROOT: Final = Path(__file__).parent.parent
+JSON: Final = {"Content-Type": "application/json"}
+HAS_PSS: Final = Path("/proc/self/smaps_rollup").exists()
+
+
+class Serving:
+    """The service on the database at `path`. `ready_seconds` passed from its start until it was ready."""
+
+    def __init__(self, path: Path) -> None:
+        began = time.perf_counter()
+        self.path = path
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "exporter", "serve", "--port", "0", "--db-path", str(path), "--log-level", "error"],
+            stdout=subprocess.PIPE, text=True, cwd=ROOT,
+        )  # fmt: skip
+        assert self._process.stdout
+        line = next(line for line in self._process.stdout if line.startswith("metrics"))
+        self.url = line.split()[1].removesuffix("/metrics")
+        self._connection = http.client.HTTPConnection(self.url.removeprefix("http://"), timeout=TIMEOUT)
+        self.get("/-/ready")
+        self.ready_seconds = time.perf_counter() - began
+
+    def __enter__(self) -> "Serving":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stops the service, unless it was killed."""
+        if self._process.poll() is None:
+            self._process.terminate()
+            self._process.wait(30)
+
+    def get(self, path: str) -> tuple[float, bytes]:
+        """Returns the seconds until the answer was there, and its body."""
+        began = time.perf_counter()
+        self._connection.request("GET", path)
+        response = self._connection.getresponse()
+        body = response.read()
+        took = time.perf_counter() - began
+        assert response.status == 200, f"{path}: {response.status} {body[:500]!r}"
+        return took, body
+
+    def post(self, reports: list[dict[str, Any]]) -> None:
+        self._connection.request("POST", "/api/report-errors", json.dumps(reports), JSON)
+        response = self._connection.getresponse()
+        body = response.read()
+        assert response.status == 200, f"{response.status} {body[:500]!r}"
+
+    def disk(self) -> int:
+        """Returns the bytes of the database, its write-ahead log and the log of the service."""
+        return sum(file.stat().st_blocks * 512 for file in files(self.path) if file.exists())
+
+    def wal(self) -> int:
+        """Returns the bytes of the write-ahead log of DuckDB."""
+        file = self.path.with_name(f"{self.path.name}.wal")
+        return file.stat().st_size if file.exists() else 0
+
+    def memory(self) -> int:
+        """Returns the bytes that all processes have in memory: the sum of their PSS, else of their RSS."""
+        return sum(map(_memory, self._processes()))
+
+    def kill(self) -> None:
+        """Ends the processes as a crash does."""
+        processes = self._processes()
+        self._process.kill()
+        self._process.wait(30)
+        psutil.wait_procs(processes, 30)  # the kernel ends the process of the database
+
+    def _processes(self) -> list[psutil.Process]:
+        own = psutil.Process(self._process.pid)
+        return [own, *own.children(recursive=True)]
+
+
+class Memory:
+    """Measures the memory of a service in a thread, while it is a context. `highest` is in bytes."""
+
+    def __init__(self, serving: Serving) -> None:
+        self.highest = 0
+        self._serving = serving
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def __enter__(self) -> "Memory":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._end.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._end.wait(SAMPLE_SECONDS):
+            self.highest = max(self.highest, self._serving.memory())
+
+
+def reports() -> Iterator[dict[str, Any]]:
+    """Yields reports of the demo, with the ids that our client gives them, from the workers of the fill."""
+    for number, moment in enumerate(story(2)):
+        worker = f"worker-{number * 7919 % WORKERS:04d}"
+        yield {"event_id": str(uuid.uuid4()), **moment.report, "worker_id": worker}
+
+
+def some(source: Iterator[dict[str, Any]], many: int) -> list[dict[str, Any]]:
+    return list(itertools.islice(source, many))
+
+
+def _memory(process: psutil.Process) -> int:
+    if not HAS_PSS:
+        return int(process.memory_info().rss)
+    lines = Path(f"/proc/{process.pid}/smaps_rollup").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:"))

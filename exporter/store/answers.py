@@ -1,0 +1,82 @@
+"""Answers to reads, kept for a short time and given again while the data is the same.
+
+An answer is given again only if no event was accepted and nothing else changed after it was read, so nobody gets an
+answer older than their request. The end of its time range moves on meanwhile: this makes it at most `MAX_AGE_SECONDS`
+old, plus the time that the database took.
+"""
+
+import time
+from typing import Final, NamedTuple
+
+MAX_AGE_SECONDS: Final = 2.0  # after the database has answered
+MAX_ANSWERS: Final = 100
+MAX_BYTES: Final = 32 * 2**20  # of JSON, of all kept answers together
+
+
+class Version(NamedTuple):
+    """What an answer is read from. `generation` grows with each change that has no log position."""
+
+    generation: int
+    position: int  # of the log
+
+
+class Answer:
+    """The answer to a read as JSON; several requests may share it. It includes everything up to `version`. `asked` is
+    the monotonic time of the `now` of the read, `seconds` is how long the database took, `requests` is how many
+    requests got it."""
+
+    __slots__ = ("__weakref__", "answered", "asked", "json", "requests", "seconds", "version")
+
+    def __init__(self, json: bytes, version: Version, asked: float, *, seconds: float = 0.0, requests: int = 0) -> None:
+        self.json = json
+        self.version = version
+        self.asked = asked
+        self.answered = time.monotonic()
+        self.seconds = seconds
+        self.requests = requests
+
+    def age(self) -> float:
+        """Returns the seconds since the end of its time range."""
+        return time.monotonic() - self.asked
+
+
+class Answers:
+    """The latest answer to each of the newest reads. If a bound is exceeded, the oldest answers are dropped."""
+
+    def __init__(self) -> None:
+        self._answers: dict[bytes, Answer] = {}  # the oldest first
+        self._bytes = 0
+
+    def __len__(self) -> int:
+        return len(self._answers)
+
+    def current(self, key: bytes, version: Version) -> Answer | None:
+        """Returns the answer that a request may get which came at `version`."""
+        answer = self._answers.get(key)
+        if answer is None or answer.version < version or _too_old(answer):
+            return None
+        answer.requests += 1
+        return answer
+
+    def latest(self, key: bytes) -> Answer | None:
+        """Returns the latest kept answer, which may be outdated."""
+        return self._answers.get(key)
+
+    def keep(self, key: bytes, answer: Answer) -> None:
+        self._drop(key)
+        if len(answer.json) > MAX_BYTES:
+            return
+        self._answers[key] = answer
+        self._bytes += len(answer.json)
+        while self._bytes > MAX_BYTES or len(self._answers) > MAX_ANSWERS:
+            self._drop(next(iter(self._answers)))
+        for old in [one for one, answer in self._answers.items() if _too_old(answer)]:
+            self._drop(old)
+
+    def _drop(self, key: bytes) -> None:
+        if (answer := self._answers.pop(key, None)) is not None:
+            self._bytes -= len(answer.json)
+
+
+def _too_old(answer: Answer) -> bool:
+    return time.monotonic() - answer.answered > MAX_AGE_SECONDS

@@ -1,0 +1,112 @@
+"""Reads how many errors there were, by time and category: the summary and the distributions of the overview.
+
+One statement counts by bucket, category and `hardware_error`; all numbers are sums of its rows.
+"""
+
+import datetime as dt
+from collections import Counter, defaultdict
+from typing import Final, NamedTuple
+
+from exporter.events.event import SEVERITIES, isoformat
+from exporter.events.groups import BY_PREFIX, PREFIXES
+from exporter.store.results import (
+    CategoryCount,
+    ErrorDistribution,
+    OtherCategories,
+    SeverityCount,
+    Summary,
+    TimePoint,
+    TimeSeries,
+)
+from exporter.store.rollup_tables import TIME
+from exporter.store.select import Cursor, Facts, Row, Span, names_of, rows
+
+CATEGORIES: Final = 100
+POINT: Final = ("critical", "warning", "info", "resource", "network", "critical_hardware", "recurring")
+
+
+class Counts(NamedTuple):
+    """Errors by bucket, and by category. Those of a bucket are counted by severity, by group and as `critical_hardware`
+    and `recurring`."""
+
+    by_bucket: dict[dt.datetime, Counter[str]]
+    by_category: Counter[str]
+
+    def newest(self, limit: int, *names: str) -> dt.datetime | None:
+        """Returns the start of the newest bucket since which there are `limit` errors, counted under `names`; None if
+        there are fewer."""
+        for start in sorted(self.by_bucket, reverse=True):
+            limit -= sum(self.by_bucket[start][name] for name in names)
+            if limit <= 0:
+                return start
+        return None
+
+
+def counts_over_time(cursor: Cursor, span: Span, facts: Facts) -> Counts:
+    """Counts the errors of a time range. Raises duckdb.Error."""
+    counted = rows(cursor, "over_time", {"bucket": span.bucket}, facts.by_time(TIME, span.bucket))
+    categories = names_of(cursor, "categories", (row["category"] for row in counted))
+    by_bucket: dict[dt.datetime, Counter[str]] = defaultdict(Counter)
+    by_category: Counter[str] = Counter()
+    for row in counted:
+        category = categories[row["category"]]
+        errors: int = sum(row[severity] for severity in SEVERITIES)
+        by_category[category] += errors
+        _add(by_bucket[row["start"]], row, errors, category)
+    return Counts(by_bucket, by_category)
+
+
+def summary(counts: Counts, hours: int, reset_at: dt.datetime | None) -> Summary:
+    """Returns the counts of a time range of so many hours; `reset_at` is naive UTC."""
+    totals: Counter[str] = sum(counts.by_bucket.values(), Counter())
+    return Summary(
+        total_errors=counts.by_category.total(),
+        recurring_errors=totals["recurring"],
+        resource_errors=totals["resource"],
+        network_errors=totals["network"],
+        hardware_errors=totals["hardware"],
+        critical_hardware_errors=totals["critical_hardware"],
+        critical_errors=totals["critical"],
+        warning_errors=totals["warning"],
+        info_errors=totals["info"],
+        worker_errors=totals["worker"],
+        test_errors=totals["test"],
+        time_range_hours=hours,
+        reset_at=isoformat(reset_at) if reset_at else None,
+    )
+
+
+def distribution(counts: Counts, span: Span) -> ErrorDistribution:
+    """Returns the counts by category, by severity and over time."""
+    ordered = sorted(counts.by_category.items(), key=lambda item: (-item[1], item[0]))
+    categories = [CategoryCount(category, errors) for category, errors in ordered]
+    listed, others = categories[:CATEGORIES], categories[CATEGORIES:]
+    return ErrorDistribution(
+        categories=listed,
+        other_categories=OtherCategories(len(others), sum(one.count for one in others)),
+        severities=[SeverityCount(word, sum(one[word] for one in counts.by_bucket.values())) for word in SEVERITIES],
+        time_series=_time_series(counts, span),
+    )
+
+
+def _add(counter: Counter[str], row: Row, errors: int, category: str) -> None:
+    for severity in SEVERITIES:
+        counter[severity] += row[severity]
+    counter["recurring"] += row["recurring"]
+    if row["hardware_error"]:
+        counter["hardware"] += errors
+        counter["critical_hardware"] += row["critical"]
+    for group in BY_PREFIX:
+        if category.startswith(PREFIXES[group]):
+            counter[group] += errors
+
+
+def _time_series(counts: Counts, span: Span) -> TimeSeries:
+    # Errors may have times ahead of `now`, in buckets after the last one.
+    starts = sorted({*span.buckets(), *counts.by_bucket})
+    none: Counter[str] = Counter()
+    points = [
+        TimePoint(timestamp=isoformat(start), **{name: counts.by_bucket.get(start, none)[name] for name in POINT})
+        for start in starts
+    ]
+    return TimeSeries(span.bucket, points)

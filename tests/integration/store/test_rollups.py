@@ -1,0 +1,68 @@
+"""Rollups: at every moment each number of a read is what a count over the errors gives, and each level of each rollup
+holds what its definition says."""
+
+import datetime as dt
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from counted import LEVELS, floor
+from exact import assert_answers, assert_stored
+from fleet import Fleet
+from projected import Projected
+
+from exporter.store import rollups
+
+pytestmark = pytest.mark.dashboard
+ASSIGNED = {"1" * 16: "one", "2" * 16: "one", "3" * 16: "3" * 16, "7" * 16: "3" * 16}  # the current pattern ids
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Projected]:
+    store = Projected(tmp_path / "errors.duckdb")
+    yield store
+    store.close()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_every_number_is_that_of_the_errors(store: Projected, monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
+    """Errors come late, after their hour and day are sealed, and the clock jumps 400 days ahead and back."""
+    monkeypatch.setattr(rollups, "ROLL_AT_ONCE", 17)
+    monkeypatch.setattr(rollups, "MERGE_AFTER", 3)
+    fleet = Fleet(seed)
+    rng = fleet.rng
+    for fingerprint, pattern_id in ASSIGNED.items():
+        store.database.db.execute(
+            "INSERT INTO assignments VALUES (?, 'S', ?, ?)", [fingerprint, pattern_id, pattern_id]
+        )
+    jumps = {10: dt.timedelta(days=400), 14: dt.timedelta(days=-400)}
+    for turn in range(20):
+        fleet.now += jumps.get(turn, dt.timedelta())
+        fleet.wait()
+        store.append(fleet.errors(rng.randrange(1, 40)))
+        store.catch_up()
+        store.roll_up(rng.choice([1, 10, 30]))
+        assert_stored(store, fleet.sent)
+        if turn in (4, 8, 13, 19):
+            now = rng.choice([fleet.now, floor(fleet.now, LEVELS["hour"]), floor(fleet.now, LEVELS["day"])])
+            assert_answers(store, fleet.sent, now, ASSIGNED, rng.sample(FILTERS, 2))
+
+
+FILTERS: Any = (
+    ({}, {}),
+    ({"severity": ("critical",), "worker": ("w0", "w1", "none")}, {
+        "severity": lambda one: one.severity == "critical", "worker": lambda one: one.worker_id in ("w0", "w1"),
+    }),
+    ({"category": ("network_timeout",), "type": ("Ä",), "hardware": ("cuda", "cpu")}, {
+        "category": lambda one: one.category == "NETWORK_TIMEOUT", "type": lambda one: one.type == "Ä",
+        "hardware": lambda one: one.hardware_type in ("cuda", "cpu"),
+    }),
+    ({"group": ("hardware", "test"), "pattern": "one"}, {
+        "group": lambda one: one.hardware_error or one.category.startswith("TEST_"),
+        "pattern": lambda one: ASSIGNED.get(one.fingerprint) == "one",
+    }),
+    ({"fingerprint": "2" * 16, "group": ("recurring",)}, {
+        "fingerprint": lambda one: one.fingerprint == "2" * 16, "group": lambda one: one.is_recurring,
+    }),
+)  # fmt: skip

@@ -1,0 +1,156 @@
+"""Compares a database with its events, counted one by one (`counted.py`)."""
+
+import datetime as dt
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import counted
+import msgspec
+from projected import Projected
+
+from exporter.events.event import ErrorEvent
+from exporter.store import names, reports
+from exporter.store.parameters import Filters
+from exporter.store.queries import GetFacets, GetOverview, ListPatterns
+from exporter.store.rollup_tables import ROLLUPS, Level, Rollup
+from exporter.store.rollups import rolled_up
+from exporter.store.texts import traceback_of
+
+_NAMES: dict[str, names.Table] = {
+    "worker": "workers", "type": "types", "category": "categories", "hardware": "hardware_types",
+    "fingerprint": "fingerprints",
+}  # fmt: skip
+_COLUMNS = {
+    "id": "id", "event_id": "event_id", "worker_id": "worker_id", "type": "type", "error_category": "category",
+    "severity": "severity", "fingerprint": "fingerprint", "hardware_type": "hardware_type", "message": "message",
+}  # fmt: skip
+_ADD: dict[str, Callable[[list[Any]], Any]] = {"sum": sum, "max": max, "min": min}
+Matches = Callable[[ErrorEvent], bool]
+
+
+def assert_stored(store: Projected, events: Sequence[ErrorEvent]) -> None:
+    """Asserts that the database has each event once, with its names, its searched text and its report, and that every
+    rollup and the counters hold exactly what they should."""
+    assert store.values(f"SELECT {', '.join(_COLUMNS)} FROM named_errors ORDER BY id") == [
+        tuple(getattr(one, name) for name in _COLUMNS.values()) for one in events
+    ]
+    for table in names.TABLES:
+        assert store.values(f"SELECT count(DISTINCT id) + count(DISTINCT name) - 2 * count(*) FROM {table}") == [0]
+    assert store.values("SELECT e.id, t.text FROM errors e LEFT JOIN texts t ON t.id = e.text ORDER BY 1") == [
+        (one.id, re.sub("[0-9]", "0", f"{one.message}\n{traceback_of(one.body)}".lower())) for one in events
+    ]
+    assert_reports(store, events)
+    assert {
+        tuple(key): (count.errors, count.first_seen, count.last_seen) for key, count in store.state().counters
+    } == counted.counters(events)
+    assert [tuple(key) for key, _ in store.state().counters] == list(counted.counters(events))
+    assert_levels(store, events)
+
+
+def assert_reports(store: Projected, events: Sequence[ErrorEvent]) -> None:
+    """Asserts that the database has each report once, and each block as a whole or not at all."""
+    ids = [one.id for one in events]
+    assert store.database.read(lambda cursor: reports.fetch(cursor, ids)) == {one.id: one.body for one in events}
+    assert store.values("SELECT id FROM single_reports GROUP BY id HAVING count(*) > 1") == []
+    assert store.values("SELECT block FROM report_blocks GROUP BY block HAVING count(*) > 1") == []
+    singles, blocks = (store.values(f"SELECT {one}") for one in (
+        f"id // {reports.PER_BLOCK} FROM single_reports", "block FROM report_blocks"
+    ))  # fmt: skip
+    assert not {*singles} & {*blocks}, "a block is packed as a whole"
+
+
+def assert_levels(store: Projected, events: Sequence[ErrorEvent]) -> None:
+    """Asserts that each level of each rollup holds exactly the errors that are rolled up and, but for the finest level,
+    before its seal."""
+    rolled, sealed = store.database.read(rolled_up)
+    tables = {name: dict(store.values(f"SELECT id, name FROM {name}")) for name in names.TABLES}
+    assert sealed["sealed_days"] <= sealed["sealed_hours"]
+    for rollup in ROLLUPS:
+        for level in rollup.levels:
+            until = sealed[level.sealed] if level is not rollup.levels[0] else dt.datetime.max
+            mine = [one for one in events if one.id <= rolled and one.timestamp.replace(tzinfo=None) < until]
+            expected = counted.level(rollup.name, level.name, mine)
+            assert _held(store, rollup, level, tables) == expected, f"{rollup.table(level)} until {until}"
+
+
+def _held(
+    store: Projected, rollup: Rollup, level: Level, tables: Mapping[str, Mapping[int, str]]
+) -> dict[tuple[Any, ...], tuple[Any, ...]]:
+    """Returns what a level holds, its rows of one key added up, with names instead of integers."""
+    columns = ["t", *(column.name for column in rollup.columns)]
+    found: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
+    for values in store.values(f"SELECT {', '.join(columns)} FROM {rollup.table(level)}"):
+        row = dict(zip(columns, values, strict=True))
+        for name, of in _NAMES.items():
+            if row.get(name) is not None:
+                row[name] = tables[of][row[name]]
+        if "severity" in row:
+            row["severity"] = counted.SEVERITIES[row["severity"]]
+        keys = ("t", *(column.name for column in rollup.columns if not column.add and column.name != "chunk"))
+        found.setdefault(tuple(row[name] for name in keys), []).append(row)
+    if rollup.name == "seen":
+        return {
+            key: (
+                frozenset(
+                    tables["workers"][row["chunk"] * 64 + bit]
+                    for row in some for bit in range(64) if row["workers"] >> bit & 1
+                ),
+            )
+            for key, some in found.items()
+        }  # fmt: skip
+    added = [column for column in rollup.columns if column.add]
+    return {
+        key: tuple(_added(column.add, [row[column.name] for row in some]) for column in added)
+        for key, some in found.items()
+    }
+
+
+def _added(add: str, values: list[Any]) -> Any:
+    given = [value for value in values if value is not None]
+    return _ADD[add](given) if given else None
+
+
+def assert_answers(
+    store: Projected, events: Sequence[ErrorEvent], now: dt.datetime, ids: Mapping[str, str],
+    filters: Sequence[tuple[dict[str, Any], dict[str, Matches]]] = (({}, {}),),
+) -> None:  # fmt: skip
+    """Asserts that every number of the overview, the patterns and the facets is that of the events, for time ranges of
+    an hour, a day, a week and a month. `ids` has the pattern ids that are not the fingerprint; `filters` are pairs of
+    filters of the facets and their conditions, by name."""
+    for hours in counted.BUCKETS:
+        overview = msgspec.to_builtins(store.read(GetOverview(hours=hours, now=now)))
+        for part in (overview, overview["hardware_errors"]):
+            part["recent_errors"] = [one["id"] for one in part["recent_errors"]]
+        expected = counted.overview(events, hours, now, ids)
+        settle(overview["error_patterns"]["top_patterns"], expected["error_patterns"]["top_patterns"])
+        assert overview == expected, f"{hours} h: {difference(overview, expected)}"
+        found = msgspec.to_builtins(store.read(ListPatterns(hours=hours, now=now, limit=1_000)))["patterns"]
+        every = counted.patterns(events, hours, now, ids)
+        settle(found, every)
+        assert found == every, f"{hours} h: {difference(found, every)}"
+        for given, conditions in filters:
+            query = GetFacets(filters=Filters(hours=hours, **given), now=now)
+            values = msgspec.to_builtins(store.read(query))
+            right = {name: some[:100] for name, some in counted.facets(events, hours, now, conditions).items()}
+            assert values == right, f"{hours} h, {given}: {difference(values, right)}"
+
+
+def difference(found: Any, right: Any, place: str = "") -> str:
+    """Describes the first place where an answer is wrong; "" if there is none."""
+    pairs: Any = ()
+    if isinstance(found, dict) and isinstance(right, dict) and found.keys() == right.keys():
+        pairs = [(name, found[name], right[name]) for name in found]
+    elif isinstance(found, list) and isinstance(right, list) and len(found) == len(right):
+        pairs = [(number, *pair) for number, pair in enumerate(zip(found, right, strict=True))]
+    elif found != right:
+        return f"{place} is {found}, should be {right}"
+    return next((said for name, *pair in pairs if (said := difference(*pair, f"{place}.{name}"))), "")
+
+
+def settle(found: Sequence[Any], expected: Sequence[Any]) -> None:
+    """Replaces sets of right values in `expected` by the one that was found, if that is in the set."""
+    for one, right in zip(found, expected, strict=False):
+        for name, value in right.items():
+            if isinstance(value, set) and one[name] in value:
+                right[name] = one[name]
