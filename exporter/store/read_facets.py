@@ -19,7 +19,7 @@ from exporter.store.select import Cursor, Facts, Span, rows, statement
 
 VALUES: Final = 100
 MANY: Final = 1_000_000  # errors; in a larger database, those that have a text are counted in parts of the time range:
-PARTS: Final = (8, 2, 1)  # the last eighth, then the rest of the last half, then all of it
+PARTS: Final = (8, 2)  # the last eighth, then the rest of the last half, then the rest
 Conditions = dict[str, str]  # by the name of the filter
 Counts = dict[FacetName, Counter[str]]
 
@@ -76,28 +76,28 @@ def _count_searched(
     wide = either(both(_others(found, [name])) for name in asked)
     uncertain = words._replace(certain=NOTHING, unread=f"({words.unread} AND NOT ({words.certain}))")
     read = search.find(cursor, uncertain, wide, deadline=deadline)
-    if read.end:
-        found = found | {"read": search.not_older_than(read.end)}
     having = (
         f"(SELECT * FROM errors WHERE {words.certain} UNION ALL "
         f"SELECT * FROM errors WHERE rowid IN (SELECT unnest($rowids::BIGINT[])))"
     )
+    until: list[str] = []
+    for since in _parts(cursor, span, read.end.timestamp if read.end else None):
+        part = found | {"since": f"timestamp >= {literal(since)}"} if since else found
+        for together in TOGETHER:
+            _count(cursor, counts, together, asked, part, having, until, rowids=read.rowids)
+        if since and time.monotonic() >= deadline:  # always, if errors are left to be read
+            return since
+        until = [f"timestamp < {literal(since)}"] if since else []
+    return None
+
+
+def _parts(cursor: Cursor, span: Span, end: dt.datetime | None) -> list[dt.datetime | None]:
+    """Returns the starts of the parts of a time range, the latest first. The last part begins at `end`; None: where the
+    time range begins."""
     (size,) = rows(cursor, "size")
     width = span.now - max(span.since, size["oldest"] or span.since)
-    until: list[str] = []
-    for part in PARTS if size["errors"] > MANY else PARTS[-1:]:
-        since = span.now - width / part
-        if read.end and read.end.timestamp >= since:
-            since = read.end.timestamp
-        part_of_time = {"since": f"timestamp >= {literal(since)}"} if part > 1 else {}
-        for together in TOGETHER:
-            _count(cursor, counts, together, asked, found | part_of_time, having, until, rowids=read.rowids)
-        if read.end and since == read.end.timestamp:
-            return since
-        if part > 1 and time.monotonic() >= deadline:
-            return since
-        until = [f"timestamp < {literal(since)}"]
-    return None
+    starts = [span.now - width / part for part in PARTS] if size["errors"] > MANY else []
+    return [*(start for start in starts if end is None or start > end), end]
 
 
 def _count(

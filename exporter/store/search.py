@@ -83,7 +83,7 @@ def find(
     found: list[int] = []
     asked = limit if wanted is ANYTHING and limit is not None else FIRST
     while True:
-        condition = both((either((wanted.certain, wanted.unread)), matching, *([older_than(after)] if after else ())))
+        condition = both((either((wanted.certain, wanted.unread)), matching, *([_older_than(after)] if after else ())))
         places = {"certain": wanted.certain, "matching": condition}
         candidates = [_Candidate(**row) for row in rows(cursor, "newest", {"limit": asked}, places)]
         for some in _portions(candidates):
@@ -101,16 +101,10 @@ def find(
         asked = NEXT
 
 
-def older_than(position: Position) -> str:
+def _older_than(position: Position) -> str:
     """Returns the condition that an error follows `position` in the order of the list."""
     moment = literal(position.timestamp)
     return f"timestamp <= {moment} AND (timestamp < {moment} OR id < {position.id})"
-
-
-def not_older_than(position: Position) -> str:
-    """Returns the condition that an error is at `position` or before it in the order of the list."""
-    moment = literal(position.timestamp)
-    return f"timestamp >= {moment} AND (timestamp > {moment} OR id >= {position.id})"
 
 
 def _portions(candidates: Sequence[_Candidate]) -> Iterator[Sequence[_Candidate]]:
