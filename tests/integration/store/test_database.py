@@ -17,6 +17,7 @@ from exporter.store import StoreError
 from exporter.store import database as module
 from exporter.store.database import Database, migrate
 from exporter.store.rows import Row, row
+from exporter.store.series import LabelLimits
 from exporter.store.sql import migrations, named
 from exporter.store.state import load_state
 
@@ -118,8 +119,8 @@ def test_categories_and_blanks_of_an_older_file_are_corrected(path: Path) -> Non
     assert read("SELECT name FROM categories ORDER BY id") == [("NETWORK_X",), ("KÜHLUNG",)]
     measured = read("SELECT category, cpu_percent, gpu_celsius FROM errors ORDER BY id")
     assert measured == [(1, 50, -50), (1, 100, None), (1, None, -50), (2, None, -50)]
-    counted = load_state(database, 1).counters
-    assert [(key.category, count.errors) for key, count in counted] == [("NETWORK_X", 3), ("KÜHLUNG", 1)]
+    counted = load_state(database, 1, LabelLimits()).counters
+    assert [(one.category, one.errors) for one in counted] == [("NETWORK_X", 3), ("KÜHLUNG", 1)]
     database.disconnect()
 
 

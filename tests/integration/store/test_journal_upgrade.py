@@ -19,6 +19,7 @@ from exporter.store import StoreError
 from exporter.store.database import Database
 from exporter.store.journal_upgrade import take_over_journal
 from exporter.store.reports import fetch
+from exporter.store.series import LabelLimits
 from exporter.store.state import load_state
 
 pytestmark = pytest.mark.dashboard
@@ -69,7 +70,7 @@ def test_both_files_are_taken_over_in_order_and_deleted(path: Path) -> None:
     files = [old_journal(path, 0, [event(5)]), old_journal(path, 1, [event(2)], [event(3), new])]
     database = opened(path)
     assert values(database, "SELECT event_id FROM errors ORDER BY id") == ["e1", "e2", "e3", "e4", "e5"]
-    assert [count.errors for _, count in load_state(database, 1).counters] == [4, 1]
+    assert [count.errors for count in load_state(database, 1, LabelLimits()).counters] == [4, 1]
     assert values(database, "SELECT DISTINCT error_category FROM named_errors ORDER BY 1") == ["C", "NETWORK_X"]
     assert database.read(lambda cursor: list(fetch(cursor, range(1, 6)))) == [1, 2, 3, 4, 5]
     assert values(database, "SELECT pattern FROM patterns") == ["other"]
@@ -89,7 +90,7 @@ def test_what_the_database_has_is_not_inserted_again(path: Path) -> None:
     database = opened(path)
     assert values(database, "SELECT id FROM errors ORDER BY id") == [1, 2]
     assert values(database, "SELECT count(*) FROM patterns") == [1]
-    assert [count.errors for _, count in load_state(database, 1).counters] == [2]
+    assert [count.errors for count in load_state(database, 1, LabelLimits()).counters] == [2]
     assert not any(file.exists() for file in files)
     database.disconnect()
 

@@ -130,8 +130,8 @@ def test_counters_are_those_of_the_earlier_release(path: Path) -> None:
             old = db.execute("FROM counters ORDER BY rowid").fetchall()
         store = Projected(path)
         assert [
-            (*key, count.errors, *(time.replace(tzinfo=None) for time in count[1:]))
-            for key, count in store.state().counters
+            (*one[:6], *(dt.datetime.fromtimestamp(at, dt.UTC).replace(tzinfo=None) for at in one[6:]))
+            for one in store.state().counters
         ] == old, f"version {version}"
         store.close()
 
