@@ -42,6 +42,7 @@ TOGETHER: Final = (
 
 def facets(cursor: Cursor, query: GetFacets) -> Facets:
     """Returns the values to filter by."""
+    deadline = time.monotonic() + search.SECONDS
     filters = query.filters
     found = conditions(cursor, filters, query.now)
     asked: Collection[FacetName] = [query.facet] if query.facet else COLUMNS.keys()
@@ -59,7 +60,7 @@ def facets(cursor: Cursor, query: GetFacets) -> Facets:
             else:
                 _count(cursor, counts, together, asked, found, "errors")
     else:
-        since = _count_searched(cursor, counts, asked, found, words, span)
+        since = _count_searched(cursor, counts, asked, found, words, span, deadline)
     text = (query.contains or "").lower()
     return Facets(
         **{name: _most_frequent(values, text) for name, values in counts.items()},
@@ -68,11 +69,16 @@ def facets(cursor: Cursor, query: GetFacets) -> Facets:
 
 
 def _count_searched(
-    cursor: Cursor, counts: Counts, asked: Collection[FacetName], found: Conditions, words: Words, span: Span
+    cursor: Cursor,
+    counts: Counts,
+    asked: Collection[FacetName],
+    found: Conditions,
+    words: Words,
+    span: Span,
+    deadline: float,
 ) -> dt.datetime | None:
-    """Counts the errors that have a text, the newest first, until the time is over. Returns since when it has counted
-    them; None: in the whole time range."""
-    deadline = time.monotonic() + search.SECONDS
+    """Counts the errors that have a text, the newest first, until `deadline`. Returns since when it has counted them;
+    None: in the whole time range."""
     wide = either(both(_others(found, [name])) for name in asked)
     uncertain = words._replace(certain=NOTHING, unread=f"({words.unread} AND NOT ({words.certain}))")
     read = search.find(cursor, uncertain, wide, deadline=deadline)
