@@ -200,3 +200,14 @@ def number(db: duckdb.DuckDBPyConnection, query: str) -> int:
     row = db.execute(query).fetchone()
     assert row is not None
     return int(row[0])
+
+
+def read_only(path: Path) -> duckdb.DuckDBPyConnection:
+    """Opens the file of a service that does not run, and writes nothing unless DuckDB has to replay its write-ahead
+    log. Raises duckdb.Error."""
+    return duckdb.connect(str(path), read_only=not wal(path).exists())
+
+
+def wal(path: Path) -> Path:
+    """Returns the path of the write-ahead log of the database at `path`."""
+    return path.with_name(path.name + ".wal")

@@ -1,11 +1,13 @@
 """`error-visualization check` and `repair`: the database and its log while no service runs.
 
-`check` reads every row and every batch. `repair` keeps what can be read, and deletes no data: a file that it cannot use
-is renamed to `<name>.aside-<time>`. All batches of a log are read in a process of its own, because LMDB ends the
-process that reads a badly damaged page.
+`check` reads every row and every batch, and compares sums and reports with the errors (`verify.py`). `repair` keeps
+what can be read, and deletes nothing but sums, which are counted again: a file that it cannot use is renamed to
+`<name>.aside-<time>`. All batches of a log are read in a process of its own, because LMDB ends the process that reads a
+badly damaged page.
 """
 
 import contextlib
+import os
 import signal
 import subprocess
 import sys
@@ -20,22 +22,16 @@ import msgspec
 from exporter.events.event import ErrorEvent, decode_batch
 from exporter.log import LogError
 from exporter.log.embedded import EmbeddedLog
-from exporter.log.files import log_path
-from exporter.store import StoreError, names
+from exporter.log.files import lock, log_path
+from exporter.store import StoreError
 from exporter.store.belonging import LogInfo, new_log_base
-from exporter.store.database import Database, number
+from exporter.store.database import Database, number, read_only, wal
 from exporter.store.journal_upgrade import take_over_journal
 from exporter.store.projection import Projection
-from exporter.store.rollup_tables import ROLLUPS, SEEN
 from exporter.store.sql import named
 from exporter.store.state import database_info
+from exporter.store.verify import check_sums, mend
 
-TABLES: Final = (
-    "errors", "single_reports", "report_blocks", "texts", "counters", "rolled_up", "patterns", "marks", "assignments",
-    "families", "pattern_ids", "aliases", "decisions", *names.TABLES,
-    *(rollup.table(level) for rollup in ROLLUPS for level in rollup.levels),
-)  # fmt: skip
-_ROLLED: Final = "SELECT count(*) FROM errors WHERE id <= (SELECT rolled FROM rolled_up)"
 _WRITE: Final = named("write.sql")
 
 
@@ -58,7 +54,7 @@ def _check(path: Path) -> list[str]:
     try:
         if log is not None:
             problems += _check_log(log)
-        problems += _check_database(path)
+        problems += _check_database(path) or check_sums(path)
         if not problems:
             problems += _check_belonging(path, log)
     finally:
@@ -68,10 +64,15 @@ def _check(path: Path) -> list[str]:
 
 
 def repair(path: Path) -> list[str]:
-    """Makes the database and its log usable, and returns what was done, one sentence each."""
+    """Makes the database and its log usable, and returns what was done, one sentence each. Raises `LogError` if a
+    service is running, and `StoreError`."""
+    if log_path(path).exists():
+        os.close(lock(log_path(path)))  # not while a service runs, whose database cannot be opened here either
     done: list[str] = []
-    if _check_database(path):
-        done += [f"{aside(file)} was put aside" for file in (path, _wal(path)) if file.exists()]
+    if not _check_database(path):
+        done += mend(path)
+    else:
+        done += [f"{aside(file)} was put aside" for file in (path, wal(path)) if file.exists()]
         done.append(f"{path} was built from the log; errors that only the damaged one had are in the file put aside")
         log = _open_log(path)
         if log is not None:
@@ -102,10 +103,6 @@ def aside(file: Path) -> Path:
     return new
 
 
-def _wal(path: Path) -> Path:
-    return path.with_name(path.name + ".wal")
-
-
 def _open_log(path: Path) -> EmbeddedLog | None:
     """The log, locked against a service; None if there is none. Raises `LogError`."""
     return EmbeddedLog(log_path(path)) if log_path(path).exists() else None
@@ -128,19 +125,13 @@ def _check_log(log: EmbeddedLog) -> Iterator[str]:
 
 
 def _check_database(path: Path) -> list[str]:
-    """Reads every column of every row, and compares the number of errors with the sum of the rollup. Returns what is
-    wrong."""
+    """Reads every column of every row. Returns what cannot be read."""
     if not path.exists():
         return [f"{path} does not exist"]
     try:
-        with duckdb.connect(str(path), read_only=not _wal(path).exists()) as db:
-            for table in TABLES:
+        with read_only(path) as db:
+            for (table,) in db.execute("SELECT table_name FROM duckdb_tables() WHERE NOT internal").fetchall():
                 db.execute(f"SELECT bit_xor(hash(COLUMNS(*))) FROM {table}").fetchall()
-            ((rolled,),) = db.execute(_ROLLED).fetchall()
-            for table in (rollup.table(rollup.levels[0]) for rollup in ROLLUPS if rollup is not SEEN):
-                ((counted,),) = db.execute(f"SELECT coalesce(sum(errors), 0)::BIGINT FROM {table}").fetchall()
-                if counted != rolled:
-                    return [f"{path}: {rolled} errors, but the rollup {table} counts {counted}"]
     except duckdb.Error as error:
         return [f"{path}: {error}"]
     return []

@@ -27,6 +27,7 @@ LONG_SECONDS: Final = 0.1  # of CPU, for computing families
 PAUSE_FACTOR: Final = 9  # computing families that take longer is done for a tenth of the time at most
 RETRY_SECONDS: Final = 60.0  # after a failure to compute them
 ROLL_FROM: Final = 32_768  # errors that wait to be rolled up
+STEP_PAUSE_SECONDS: Final = 0.001  # between two steps of rolling up or packing: a read that waits gets its turn
 _log = logging.getLogger(__name__)
 
 
@@ -115,7 +116,7 @@ class Projection:
     def _tidy(self) -> None:
         """Rolls up and packs what waits for it, and lets reads go ahead between two steps."""
         for step in (self._roll_up, self._inserter.pack_step):
-            while not self._stop.is_set():
+            while not self._stop.wait(STEP_PAUSE_SECONDS):
                 with self._database.writing:
                     if not step():
                         break

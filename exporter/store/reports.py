@@ -36,8 +36,11 @@ def pack(reports: Iterable[Report]) -> list[Block]:
 
 
 def unpack(packed: bytes) -> list[Report]:
-    """Returns the reports of a block."""
-    return _decode(zstd.decompress(packed))
+    """Returns the reports of a block. Raises ValueError if it cannot be read."""
+    try:
+        return _decode(zstd.decompress(packed))
+    except (zstd.ZstdError, msgspec.DecodeError) as error:
+        raise ValueError(str(error)) from error
 
 
 def split(singles: Sequence[Report], last: int) -> tuple[list[Report], list[Report]]:

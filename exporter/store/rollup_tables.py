@@ -87,8 +87,7 @@ ROLLUPS: Final = (TIME, KIND, WORKER, PATTERN, SEEN)
 
 def rolling(rollup: Rollup, level: Level, condition: str) -> str:
     """Returns the statement that adds the errors which meet `condition` to a level."""
-    parts = [f"{one.add}({one.one})" if one.add else one.one for one in rollup.columns]
-    return _insert(rollup, level, _start("timestamp", level), parts, f"errors WHERE {condition}")
+    return _insert(rollup, level, _start("timestamp", level), _parts(rollup), f"errors WHERE {condition}")
 
 
 def sealing(rollup: Rollup, level: Level) -> str:
@@ -108,6 +107,19 @@ def merging(rollup: Rollup, level: Level) -> list[str]:
         f"DELETE FROM {table} WHERE t >= $from",
         f"INSERT INTO {table} SELECT * FROM merged ORDER BY ALL",
     ]
+
+
+def comparing(rollup: Rollup, level: Level) -> str:
+    """Returns the query for the number of keys whose sums in a level are not those of the errors up to the id $rolled
+    and, unless it is NULL, before the time $before. Sums of measurements are left out."""
+    columns = [one for one in rollup.columns if one.add != "sum" or one.one.endswith("::BIGINT")]
+    stored = rollup._replace(columns=tuple(columns))
+    errors = "errors WHERE id <= $rolled AND ($before IS NULL OR timestamp < $before)"
+    keys = ", ".join(("t", *(one.name for one in columns if not one.add)))
+    return f"""WITH held AS (SELECT t, {", ".join(_sums(stored))} FROM {rollup.table(level)} GROUP BY ALL),
+right_ones AS (SELECT {_start("timestamp", level)} AS t, {", ".join(_parts(stored))} FROM {errors} GROUP BY ALL),
+wrong AS ((FROM held EXCEPT FROM right_ones) UNION ALL (FROM right_ones EXCEPT FROM held))
+SELECT count(*) FROM (SELECT DISTINCT {keys} FROM wrong)"""
 
 
 def tiles(
@@ -167,6 +179,10 @@ def literal(moment: dt.datetime) -> str:
 def _insert(rollup: Rollup, level: Level, start: str, parts: Sequence[str], source: str) -> str:
     columns = ", ".join((f"{start} AS t", *parts))
     return f"INSERT INTO {rollup.table(level)} SELECT {columns} FROM {source} GROUP BY ALL ORDER BY ALL"
+
+
+def _parts(rollup: Rollup) -> list[str]:
+    return [f"{one.add}({one.one}) AS {one.name}" if one.add else f"{one.one} AS {one.name}" for one in rollup.columns]
 
 
 def _sums(rollup: Rollup) -> list[str]:

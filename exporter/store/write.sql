@@ -49,3 +49,24 @@ INSERT INTO counters FROM merged;
 
 -- name: set_rolled
 UPDATE rolled_up SET rolled = $upto;
+
+-- name: differing_counters
+-- The number of keys whose sums are not those of the errors.
+WITH held AS (
+    SELECT worker, type, category, severity, hardware, sum(errors)::BIGINT AS errors, min(first_seen) AS first_seen,
+           max(last_seen) AS last_seen, min(first_id) AS first_id
+    FROM counters GROUP BY ALL
+),
+right_ones AS (
+    SELECT worker, type, category, severity, hardware, count(*) AS errors, min(timestamp) AS first_seen,
+           max(timestamp) AS last_seen, min(id) AS first_id
+    FROM errors WHERE id <= $rolled AND NOT imported GROUP BY ALL
+),
+wrong AS ((FROM held EXCEPT FROM right_ones) UNION ALL (FROM right_ones EXCEPT FROM held))
+SELECT count(*) FROM (SELECT DISTINCT worker, type, category, severity, hardware FROM wrong);
+
+-- name: count_again
+UPDATE rolled_up SET rolled = 0, sealed_hours = TIMESTAMP '1970-01-01', sealed_days = TIMESTAMP '1970-01-01';
+
+-- name: ids_of_errors
+SELECT id FROM errors WHERE id >= $first AND id < $end ORDER BY id;

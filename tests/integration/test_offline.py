@@ -1,5 +1,6 @@
 """`check` and `repair`, and starts on files that are damaged or do not belong together, through the command line."""
 
+import datetime as dt
 import hashlib
 import re
 import subprocess
@@ -12,10 +13,17 @@ import duckdb
 import pytest
 from conftest import ROOT, Served
 from events import event
+from exact import assert_stored
+from fleet import Fleet
 from projected import Projected
+from upgrade import old_database
 
+from exporter.events.event import ErrorEvent
 from exporter.store import StoreError, offline
+from exporter.store.reports import PER_BLOCK, fetch
+from exporter.store.rollup_tables import ROLLUPS
 from exporter.store.sql import named
+from exporter.store.verify import check_sums
 
 pytestmark = pytest.mark.dashboard
 Start = Callable[..., Served]
@@ -71,10 +79,12 @@ def test_what_is_whole_is_called_whole(served: Start) -> None:
 
 def test_a_running_service_is_not_touched(served: Start) -> None:
     service = served()
+    files = sorted(service.db.parent.iterdir())
     for command in ("check", "repair"):
         status, said = run(command, service.db)
         assert status == 1
         assert "another service is running" in said
+        assert sorted(service.db.parent.iterdir()) == files
     service.post({})
 
 
@@ -224,12 +234,91 @@ def test_a_damaged_database_is_built_anew_from_the_log(served: Start) -> None:
     assert len(ids(served())) == 20
 
 
-def test_sums_that_disagree_are_found(served: Start) -> None:
-    db = fill(served, 3)
+def rolled_up(folder: Path, count: int) -> tuple[Path, list[ErrorEvent]]:
+    """A database with rollups of all levels and packed reports, and no log; and its errors."""
+    db, fleet = folder / "errors.duckdb", Fleet(1)
+    store = Projected(db)
+    for events in (fleet.errors(count // 2), fleet.errors(count - count // 2)):
+        store.append(events)
+        store.catch_up()
+        store.roll_up()
+        fleet.now += dt.timedelta(days=1)
+    store.database.transact(lambda: store.database.db.execute(named("write.sql")["mark_complete"]))
+    store.close()
+    for file in folder.glob("*.log*"):
+        file.unlink()
+    return db, fleet.sent
+
+
+def changed(db: Path, statement: str) -> None:
     with duckdb.connect(str(db)) as connection:
-        connection.execute("DELETE FROM rollup")
+        ((count,),) = connection.execute(statement).fetchall()
+        assert count == 1, "the statement changes one row"
+
+
+def is_mended(db: Path, events: list[ErrorEvent]) -> None:
+    assert offline.check(db) == []
+    store = Projected(db)
+    store.log.initialise("x", len(events))
+    store.roll_up()
+    store.pack()
+    assert_stored(store, events)
+    store.close()
+
+
+def test_a_wrong_row_of_any_sum_is_found_and_counted_again(tmp_path: Path) -> None:
+    db, events = rolled_up(tmp_path, 200)
+    levels = [rollup.table(level) for rollup in ROLLUPS for level in rollup.levels]
+    assert offline.check(db) == []
+    whole = db.read_bytes()
+    for table in (*levels, "counters"):
+        column = (
+            "workers = xor(workers, 1::UBIGINT << 63::UBIGINT)" if table.startswith("seen_") else "errors = errors + 1"
+        )
+        for statement in (f"DELETE FROM {table}", f"UPDATE {table} SET {column}"):
+            db.write_bytes(whole)
+            changed(db, f"{statement} WHERE rowid = (SELECT max(rowid) FROM {table})")
+            assert check_sums(db) == [f"{db}: wrong sums in the table {table}: 1"]
     status, said = run("check", db)
-    assert (status, "3 errors, but the rollup counts 0" in said) == (1, True), said
+    assert (status, said) == (1, f"{db}: wrong sums in the table counters: 1\n")
+    status, said = run("repair", db)
+    assert (status, "the rollups and counters were deleted" in said, "aside" in said) == (0, True, False), said
+    is_mended(db, events)
+
+
+@pytest.mark.parametrize(
+    ("statement", "empty"),
+    [
+        ("DELETE FROM report_blocks WHERE block = 1", PER_BLOCK),
+        ("UPDATE report_blocks SET packed = 'x'::BLOB WHERE block = 1", PER_BLOCK),
+        ("UPDATE report_blocks SET block = 9 WHERE block = 1", PER_BLOCK),
+        ("INSERT INTO report_blocks SELECT * FROM report_blocks WHERE block = 1", 0),
+        ("INSERT INTO single_reports VALUES (100, '{}')", 0),
+        ("INSERT INTO single_reports VALUES (1000000, '{}')", 0),
+        ("DELETE FROM single_reports WHERE id = 200", 1),
+    ],
+)
+def test_a_missing_or_doubled_report_is_found(tmp_path: Path, statement: str, empty: int) -> None:
+    db, events = rolled_up(tmp_path, 200)
+    changed(db, statement)
+    (problem,) = offline.check(db)
+    assert "blocks of reports are not those of the errors; the first has the errors" in problem
+    (done,) = offline.repair(db)
+    assert done.endswith(f" were put in order; {empty} errors got an empty report")
+    lost = [one for one in events if one.id == 200 or one.id // PER_BLOCK == 1] if empty else []
+    lost = [one for one in lost if empty > 1 or one.id == 200][:empty]
+    store = Projected(db)
+    found = store.database.read(lambda cursor: fetch(cursor, range(1, 201)))
+    store.close()
+    assert found == {one.id: "{}" if one in lost else one.body for one in events}
+    assert offline.check(db) == []
+
+
+def test_a_database_of_an_earlier_schema_is_not_put_aside(tmp_path: Path) -> None:
+    """Its sums are counted again when it is upgraded."""
+    db, fleet = tmp_path / "errors.duckdb", Fleet(1)
+    old_database(db, 6, fleet.errors(10))
+    assert run("repair", db) == (0, f"{db} and its log are whole and belong together\n")
 
 
 def test_files_are_for_the_owner_alone(served: Start) -> None:

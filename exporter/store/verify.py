@@ -1,0 +1,137 @@
+"""Whether rollups, counters and packed reports are what the errors say, and how they are made so again. For
+`error-visualization check` and `repair`.
+
+A damaged page is found by DuckDB. This finds rows that are missing, doubled or changed, which no release has caused so
+far. Sums can always be counted again. A report that is missing cannot; its error keeps the columns it has.
+"""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Final
+
+import duckdb
+
+from exporter.store.database import Database, number, read_only
+from exporter.store.reports import PER_BLOCK, Report, unpack
+from exporter.store.rollup_tables import ROLLUPS, comparing
+from exporter.store.rollups import rolled_up
+from exporter.store.sql import migrations, named
+
+BLOCKS_AT_ONCE: Final = 256
+NO_REPORT: Final = "{}"
+_WRITE: Final = named("write.sql")
+_BITS: Final = f"id // {PER_BLOCK}, bit_or(1::UBIGINT << (id % {PER_BLOCK})::UBIGINT)"
+
+
+def check_sums(path: Path) -> list[str]:
+    """Compares rollups, counters and reports with the errors; not in a database of an earlier schema, whose sums are
+    counted again when it is upgraded. Returns what is wrong, one sentence each."""
+    try:
+        with read_only(path) as db:
+            if number(db, "SELECT max(version) FROM schema_version") < len(migrations()):
+                return []
+            problems = [f"{path}: {sentence}" for sentence in _wrong_sums(db)]
+            blocks = _wrong_blocks(db)
+    except duckdb.Error as error:
+        return [f"{path}: {error}"]
+    if blocks:
+        first = blocks[0] * PER_BLOCK
+        problems.append(
+            f"{path}: {len(blocks)} blocks of reports are not those of the errors; the first has the errors {first} to "
+            f"{first + PER_BLOCK - 1}"
+        )
+    return problems
+
+
+def mend(path: Path) -> list[str]:
+    """Makes sums and reports those of the errors, where they are not, and returns what was done, one sentence each.
+    Raises `StoreError` and duckdb.Error."""
+    if not check_sums(path):
+        return []
+    done: list[str] = []
+    database = Database(path)
+    database.connect()
+    try:
+        if _wrong_sums(database.db):
+            database.transact(lambda: _count_again(database.db))
+            done.append("the rollups and counters were deleted; the service counts them again from the errors")
+        if blocks := _wrong_blocks(database.db):
+            empty: list[int] = []
+            database.transact(lambda: empty.append(_mend_blocks(database.db, blocks)))
+            done.append(f"{len(blocks)} blocks of reports were put in order; {empty[0]} errors got an empty report")
+    finally:
+        database.disconnect()
+    return done
+
+
+def _wrong_sums(db: duckdb.DuckDBPyConnection) -> list[str]:
+    """Returns a sentence for each rollup level, and for the counters, that is not what the errors say. Sums of
+    measurements are not compared: their last digits depend on the order. Raises duckdb.Error."""
+    rolled, sealed = rolled_up(db)
+    found = {"counters": _count(db, _WRITE["differing_counters"], {"rolled": rolled})}
+    for rollup in ROLLUPS:
+        for level in rollup.levels:
+            before = None if level is rollup.levels[0] else sealed[level.sealed]
+            found[rollup.table(level)] = _count(db, comparing(rollup, level), {"rolled": rolled, "before": before})
+    return [f"wrong sums in the table {table}: {count}" for table, count in found.items() if count]
+
+
+def _count_again(db: duckdb.DuckDBPyConnection) -> None:
+    """Empties the rollups and the counters. The service fills them again after its start; until then it counts the
+    errors. Needs a transaction. Raises duckdb.Error."""
+    for table in ("counters", *(rollup.table(level) for rollup in ROLLUPS for level in rollup.levels)):
+        db.execute(f"DELETE FROM {table}")
+    db.execute(_WRITE["count_again"])
+
+
+def _wrong_blocks(db: duckdb.DuckDBPyConnection) -> list[int]:
+    """Returns the numbers of the blocks (ids // 64) with an error whose report is missing, doubled or cannot be read,
+    or with a report without its error. Raises duckdb.Error."""
+    expected = dict(db.execute(f"SELECT {_BITS} FROM errors GROUP BY 1").fetchall())
+    found = dict(db.execute(f"SELECT {_BITS} FROM single_reports GROUP BY 1").fetchall())
+    doubled = db.execute(
+        f"SELECT DISTINCT id // {PER_BLOCK} FROM (SELECT id FROM single_reports GROUP BY id HAVING count(*) > 1)"
+    ).fetchall()
+    wrong = {block for (block,) in doubled}
+    for block, reports in _packed(db, "true"):
+        for id_, _ in reports:
+            bit = 1 << id_ % PER_BLOCK
+            if id_ // PER_BLOCK != block or found.get(block, 0) & bit:
+                wrong.add(block)
+            found[block] = found.get(block, 0) | bit
+    wrong |= {block for block in expected.keys() | found.keys() if expected.get(block, 0) != found.get(block, 0)}
+    return sorted(wrong)
+
+
+def _mend_blocks(db: duckdb.DuckDBPyConnection, blocks: list[int]) -> int:
+    """Keeps the reports of these blocks that can be read, gives the other errors an empty report, and returns how many
+    got one. Needs a transaction. Raises duckdb.Error."""
+    mended = 0
+    for block in blocks:
+        bounds = {"first": block * PER_BLOCK, "end": (block + 1) * PER_BLOCK}
+        kept = dict(db.execute(_WRITE["single_reports"], bounds).fetchall())
+        for _, reports in _packed(db, f"block = {block}"):
+            kept |= dict(reports)
+        ids = [id_ for (id_,) in db.execute(_WRITE["ids_of_errors"], bounds).fetchall()]
+        mended += sum(id_ not in kept for id_ in ids)
+        db.execute(_WRITE["forget_single_reports"], bounds)
+        db.execute("DELETE FROM report_blocks WHERE block = $block", {"block": block})
+        values = {"ids": ids, "reports": [kept.get(id_, NO_REPORT) for id_ in ids]}
+        db.execute("INSERT INTO single_reports SELECT unnest($ids::BIGINT[]), unnest($reports::VARCHAR[])", values)
+    return mended
+
+
+def _packed(db: duckdb.DuckDBPyConnection, condition: str) -> Iterator[tuple[int, list[Report]]]:
+    """Yields each block's number and reports; none for a block that cannot be unpacked."""
+    rows = db.cursor().execute(f"SELECT block, packed FROM report_blocks WHERE {condition}")
+    while some := rows.fetchmany(BLOCKS_AT_ONCE):
+        for block, packed in some:
+            try:
+                yield block, unpack(packed)
+            except ValueError:
+                yield block, []
+
+
+def _count(db: duckdb.DuckDBPyConnection, query: str, values: Mapping[str, object]) -> int:
+    ((count,),) = db.execute(query, values).fetchall()
+    return int(count)
