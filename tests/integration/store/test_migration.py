@@ -96,9 +96,9 @@ def assert_reads(store: Projected, events: Sequence[ErrorEvent], now: dt.datetim
     ]
     past = store.state().past
     assert [tuple(one) for one in past.known_ids] == [
-        (one.worker_id, one.event_id, one.id, one.received_at) for one in events
+        (one.worker_id, one.event_id, one.id, one.received_at.timestamp()) for one in events
     ]
-    assert {*past.known_patterns} == {one.fingerprint for one in events}
+    assert {*past.assigned.known} == {one.fingerprint for one in events}
 
 
 @pytest.mark.parametrize("version", [1, 3, 5, 6])
