@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
+from concurrent import futures
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -22,6 +23,7 @@ _WRITE: Final = named("write.sql")
 _CONFIG: Final[dict[str, Any]] = {"autoinstall_known_extensions": False, "autoload_known_extensions": False}
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
+_U = TypeVar("_U")
 
 
 class Database:
@@ -46,6 +48,7 @@ class Database:
         self.position = 0  # of the log, as of the last commit
         self._generation: object = None  # of the connection; the cursors of an earlier one are not used
         self._local = threading.local()
+        self._second = futures.ThreadPoolExecutor(thread_name_prefix="store-second")
         self._cursors: list[duckdb.DuckDBPyConnection] = []
 
     def connect(self) -> None:
@@ -107,6 +110,30 @@ class Database:
         except duckdb.Error as error:
             raise self._failed(error) from error
 
+    def read_together(
+        self, one: Callable[[duckdb.DuckDBPyConnection], _T], two: Callable[[duckdb.DuckDBPyConnection], _U]
+    ) -> tuple[_T, _U]:
+        """Runs two queries at the same time, in one snapshot of the database. Raises `StoreError`."""
+        try:
+            begun = []
+            try:
+                with self.writing:  # no commit in between: a transaction sees the state of its first statement
+                    for cursor in (self._cursor(place) for place in (0, 1)):
+                        cursor.execute("BEGIN")
+                        begun.append(cursor)
+                        number(cursor, "SELECT position FROM log_position")
+                second = self._second.submit(two, begun[1])
+                try:
+                    first = one(begun[0])
+                finally:
+                    futures.wait([second])
+                return first, second.result()
+            finally:
+                for cursor in begun:
+                    cursor.execute("ROLLBACK")
+        except duckdb.Error as error:
+            raise self._failed(error) from error
+
     def current_cursor(self) -> duckdb.DuckDBPyConnection:
         """Returns the calling thread's cursor, so that another thread can interrupt it."""
         return self._cursor()
@@ -128,15 +155,16 @@ class Database:
                     time.sleep(0.001)
         self._cursors.clear()
 
-    def _cursor(self) -> duckdb.DuckDBPyConnection:
+    def _cursor(self, place: int = 0) -> duckdb.DuckDBPyConnection:
+        """Returns a cursor of the calling thread; each has two."""
         local = self._local
         if not self.connected:
             raise StoreError("the database is not open")
         if getattr(local, "generation", None) is not self._generation:
             with self.writing:  # not while the connections are being replaced
-                local.cursor, local.generation = self.db.cursor(), self._generation
-                self._cursors.append(local.cursor)
-        cursor: duckdb.DuckDBPyConnection = local.cursor
+                local.cursors, local.generation = [self.db.cursor(), self.db.cursor()], self._generation
+                self._cursors += local.cursors
+        cursor: duckdb.DuckDBPyConnection = local.cursors[place]
         return cursor
 
     def _failed(self, error: Exception) -> StoreError:

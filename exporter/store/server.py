@@ -128,7 +128,7 @@ class Server:
         with self._interrupting:
             self._running[request.id] = self._database.current_cursor()
         try:
-            answer: object = self._database.read(lambda cursor: read.answer(cursor, query))  # type: ignore[misc]
+            answer = read.answer_from(self._database, query)
         finally:
             with self._interrupting:
                 self._running.pop(request.id, None)
