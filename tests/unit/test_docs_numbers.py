@@ -18,7 +18,8 @@ from exporter.log import embedded, readers
 from exporter.metrics import error_metrics, zero_phase
 from exporter.patterns import fingerprint, frames
 from exporter.store import client as store
-from exporter.store import parameters
+from exporter.store import names, parameters, projection, rollups, texts
+from exporter.store import reports as blocks
 
 pytestmark = pytest.mark.dashboard
 SETTINGS = Settings()
@@ -92,6 +93,19 @@ CASES = [
     Case("docs/api.md", "or when it takes more than # s", store.READ_SECONDS),
     Case("docs/architecture.md", "catches up within # s (`OPEN_SECONDS`)", store.OPEN_SECONDS),
     Case("docs/architecture.md", "close the database (# s, `CLOSE_SECONDS`)", store.CLOSE_SECONDS),
+    Case("docs/architecture.md", "when # errors (`ROLL_FROM`) wait", projection.ROLL_FROM),
+    Case("docs/architecture.md", "in steps of # (`ROLL_AT_ONCE`)", rollups.ROLL_AT_ONCE),
+    Case("docs/architecture.md", "# minutes (`GRACE`) after the end", rollups.GRACE.seconds / 60),
+    Case("docs/architecture.md", "after # steps (`MERGE_AFTER`)", rollups.MERGE_AFTER),
+    Case("docs/architecture.md", "At most # texts (`MAX_TEXTS`)", texts.MAX_TEXTS),
+    Case("docs/architecture.md", "`MAX_TEXTS` #", texts.MAX_TEXTS),
+    Case("docs/architecture.md", "# MiB of them (`MAX_BYTES`)", texts.MAX_BYTES / MIB),
+    Case("docs/architecture.md", "`MAX_BYTES` # MiB, `MAX_CHARACTERS`", texts.MAX_BYTES / MIB),
+    Case("docs/architecture.md", "texts of at most # characters (`MAX_CHARACTERS`)", texts.MAX_CHARACTERS),
+    Case("docs/architecture.md", "`MAX_CHARACTERS` # (`texts.py`)", texts.MAX_CHARACTERS),
+    Case("docs/architecture.md", "in blocks of # consecutive ids (`PER_BLOCK`)", blocks.PER_BLOCK),
+    Case("docs/architecture.md", "at most # names (`names.MAX_KNOWN`)", names.MAX_KNOWN),
+    Case("docs/architecture.md", "`MAX_KNOWN` # (`names.py`)", names.MAX_KNOWN),
     # health
     Case("docs/operation.md", "the oldest report has waited for more than # s", service.STUCK_SECONDS),
     Case("docs/operation.md", "when that write fails or takes more than # s", service.PROBE_SECONDS),
