@@ -28,8 +28,23 @@ from exporter.live import hub
 from exporter.log import embedded, readers
 from exporter.metrics import error_metrics, hardware_metrics, zero_phase
 from exporter.patterns import fingerprint, frames
-from exporter.store import answers, assignments, database, flights, matching, parameters, search, series, state, texts
+from exporter.store import (
+    answers,
+    assignments,
+    database,
+    flights,
+    matching,
+    names,
+    parameters,
+    projection,
+    rollups,
+    search,
+    series,
+    state,
+    texts,
+)
 from exporter.store import client as store
+from exporter.store import reports as blocks
 
 pytestmark = pytest.mark.dashboard
 SETTINGS = Settings()
@@ -120,6 +135,13 @@ CASES = [
     Case("docs/api.md", "After # s it stops and answers", search.SECONDS),
     Case("docs/architecture.md", "until the # s are over", search.SECONDS),
     Case("docs/architecture.md", "More than # of them (`MAX_LISTED`)", matching.MAX_LISTED),
+    Case("docs/architecture.md", "when # errors (`ROLL_FROM`) wait", projection.ROLL_FROM),
+    Case("docs/architecture.md", "in steps of # (`ROLL_AT_ONCE`)", rollups.ROLL_AT_ONCE),
+    Case("docs/architecture.md", "# minutes (`GRACE`) after the end", rollups.GRACE.seconds / 60),
+    Case("docs/architecture.md", "after # steps (`MERGE_AFTER`)", rollups.MERGE_AFTER),
+    Case("docs/architecture.md", "in blocks of # consecutive ids (`PER_BLOCK`)", blocks.PER_BLOCK),
+    Case("docs/architecture.md", "at most # names (`names.MAX_KNOWN`)", names.MAX_KNOWN),
+    Case("docs/architecture.md", "`MAX_KNOWN` # (`names.py`)", names.MAX_KNOWN),
     # health
     Case("docs/operation.md", "the oldest report has waited for more than # s", service.STUCK_SECONDS),
     Case("docs/operation.md", "when that write fails or takes more than # s", service.PROBE_SECONDS),
