@@ -20,6 +20,7 @@ else:
     from backports import zstd
 
 PER_BLOCK: Final = 64
+NO_REPORT: Final = "{}"
 _LEVEL: Final = 3
 Report = tuple[int, str]
 Block = tuple[int, bytes]
@@ -50,19 +51,16 @@ def split(singles: Sequence[Report], last: int) -> tuple[list[Report], list[Repo
 
 
 def fetch(cursor: duckdb.DuckDBPyConnection, ids: Sequence[int]) -> dict[int, str]:
-    """Returns the reports of errors by id. Raises duckdb.Error."""
+    """Returns the reports of errors by id; an empty one where damage took it. Raises duckdb.Error."""
+    found = dict.fromkeys(ids, NO_REPORT)
     if not ids:
-        return {}
-    wanted = set(ids)
+        return found
     blocks = {"blocks": list({id_ // PER_BLOCK for id_ in ids})}
-    found: dict[int, str] = dict(
-        cursor.execute(
-            "SELECT id, report FROM single_reports WHERE id IN (SELECT unnest($ids))", {"ids": list(ids)}
-        ).fetchall()
-    )
+    singles = "SELECT id, report FROM single_reports WHERE id IN (SELECT unnest($ids))"
+    found.update(cursor.execute(singles, {"ids": list(ids)}).fetchall())
     packed = cursor.execute(
         "SELECT packed FROM report_blocks WHERE block IN (SELECT unnest($blocks))", blocks
     ).fetchall()
     for (block,) in packed:
-        found.update(report for report in unpack(block) if report[0] in wanted)
+        found.update(report for report in unpack(block) if report[0] in found)
     return found

@@ -156,3 +156,12 @@ def test_text_of_every_kind_comes_back(store: Projected) -> None:
     assert [error.error_category for error in errors] == [
         text.strip().upper()[:256] or "UNKNOWN_ERROR" for text in texts
     ]
+
+
+def test_an_error_whose_report_is_lost_is_still_listed(store: Projected) -> None:
+    store.append([event(number) for number in range(1, 100)])
+    store.catch_up()
+    with store.database.writing:
+        for table in ("single_reports", "report_blocks"):
+            store.database.db.execute(f"DELETE FROM {table}")
+    assert [(error.id, error.traceback) for error in store.errors().errors] == [(id_, None) for id_ in range(99, 0, -1)]
