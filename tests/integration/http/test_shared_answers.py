@@ -28,7 +28,7 @@ class Computed:
         self.count = 0
         self.held = threading.Event()
         self.held.set()
-        answer = server.read.answer
+        answer = server.read.answer_from
 
         def counted(*read: Any) -> Any:
             result = answer(*read)
@@ -36,7 +36,7 @@ class Computed:
             assert self.held.wait(10)
             return result
 
-        monkeypatch.setattr(server.read, "answer", counted)
+        monkeypatch.setattr(server.read, "answer_from", counted)
 
 
 @pytest.fixture
