@@ -5,7 +5,7 @@ import contextlib
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -196,8 +196,9 @@ def migrate(db: duckdb.DuckDBPyConnection, scripts: Sequence[str]) -> None:
         _log.info("the database has schema version %d after %.1f s", len(scripts), time.monotonic() - began)
 
 
-def number(db: duckdb.DuckDBPyConnection, query: str) -> int:
-    row = db.execute(query).fetchone()
+def number(db: duckdb.DuckDBPyConnection, query: str, values: Mapping[str, object] | None = None) -> int:
+    """Returns the number that a query with one row and one column finds. Raises duckdb.Error."""
+    row = db.execute(query, values).fetchone()
     assert row is not None
     return int(row[0])
 

@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 
 from exporter.events.event import isoformat
 from exporter.store import search
-from exporter.store.matching import COLUMNS, NOTHING, both, conditions, either
+from exporter.store.matching import COLUMNS, NOTHING, all_of, any_of, conditions
 from exporter.store.parameters import FacetName
 from exporter.store.queries import GetFacets
 from exporter.store.results import Facets, FacetValue
@@ -79,7 +79,7 @@ def _count_searched(
 ) -> dt.datetime | None:
     """Counts the errors that have a text, the newest first, until `deadline`. Returns since when it has counted them;
     None: in the whole time range."""
-    wide = either(both(_others(found, [name])) for name in asked)
+    wide = any_of(all_of(_others(found, [name])) for name in asked)
     uncertain = words._replace(certain=NOTHING, unread=f"({words.unread} AND NOT ({words.certain}))")
     read = search.find(cursor, uncertain, wide, deadline=deadline)
     having = (
@@ -127,7 +127,7 @@ def _count(
         "columns": ", ".join(names),
         "added": added,
         "source": source,
-        "matching": both([*_others(found, names), *more]),
+        "matching": all_of([*_others(found, names), *more]),
     }
     for row in rows(cursor, "facets", values, places):
         counts[row["facet"]][row["value"]] += row["errors"]
@@ -137,7 +137,7 @@ def _facet(name: FacetName, matching: Iterable[str]) -> str:
     """Returns the query for one facet, from the table `counts`."""
     column, table = COLUMNS[name]
     names = table or "(SELECT unnest([0, 1, 2]) AS id, severity_name(id) AS name)"
-    return statement("facet", {"facet": name, "column": column, "names": names, "matching": both(matching)})
+    return statement("facet", {"facet": name, "column": column, "names": names, "matching": all_of(matching)})
 
 
 def _others(found: Conditions, without: Collection[str], of: Collection[str] | None = None) -> list[str]:

@@ -119,6 +119,3 @@ WHERE old_fingerprint = $fingerprint ORDER BY 1;
 -- name: explained
 -- What an error's fingerprint was made of, but for the traceback.
 SELECT t.name AS type, message FROM errors e JOIN types t ON t.id = e.type WHERE e.id = $id;
-
--- name: integers
-SELECT id FROM fingerprints WHERE name IN (SELECT unnest($members::VARCHAR[]));

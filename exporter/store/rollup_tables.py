@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 MINUTE: Final = dt.timedelta(minutes=1)
-_ORIGIN: Final = dt.datetime(2000, 1, 3)  # a Monday: DuckDB's time_bucket counts from it
+_ORIGIN: Final = dt.datetime(2000, 1, 3)  # a Monday: DuckDB's `time_bucket` counts from it
 
 
 class Level(NamedTuple):
@@ -147,6 +147,11 @@ class Tile(NamedTuple):
     level: Level | None
     since: dt.datetime
     until: dt.datetime | None
+
+
+def floor(moment: dt.datetime, step: dt.timedelta) -> dt.datetime:
+    """Returns the last start of a span that is not after `moment`."""
+    return _ORIGIN + (moment - _ORIGIN) // step * step
 
 
 def ceiling(moment: dt.datetime, step: dt.timedelta) -> dt.datetime:

@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 import duckdb
 
 from exporter.store.database import Database
-from exporter.store.rollup_tables import LEVELS, ROLLUPS, Level, merging, rolling, sealing
+from exporter.store.rollup_tables import LEVELS, ROLLUPS, floor, merging, rolling, sealing
 from exporter.store.sql import named
 
 ROLL_AT_ONCE: Final = 131_072  # errors
@@ -78,7 +78,7 @@ class Rollups:
     def _seal(self, state: RolledUp, until: dt.datetime) -> None:
         """Fills the coarser levels with the hours and days that ended before `until`."""
         for level in _SEALED:
-            end = _floor(until, level)
+            end = floor(until, level.step)
             if end > state.sealed[level.sealed]:
                 for rollup in ROLLUPS:
                     if level in rollup.levels[1:]:
@@ -91,7 +91,7 @@ class Rollups:
             self._steps = 0
             for rollup in ROLLUPS:
                 for level in rollup.levels:
-                    since = {"from": _floor(newest, level) - max(level.step, _HOUR)}
+                    since = {"from": floor(newest, level.step) - max(level.step, _HOUR)}
                     create, delete, insert = merging(rollup, level)
                     self._run(create, since)
                     self._run(delete, since)
@@ -100,7 +100,3 @@ class Rollups:
 
     def _run(self, statement: str, values: Any = None) -> duckdb.DuckDBPyConnection:
         return self._database.db.execute(statement, values)
-
-
-def _floor(moment: dt.datetime, level: Level) -> dt.datetime:
-    return dt.datetime.min + (moment - dt.datetime.min) // level.step * level.step

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
 from exporter.events.cursor import Position
-from exporter.store.matching import ALL, NOTHING, both, either, named_like, one_of
+from exporter.store.matching import ALL, NOTHING, all_of, any_of, named_like, one_of
 from exporter.store.parameters import FacetName
 from exporter.store.reports import PER_BLOCK, fetch
 from exporter.store.rollup_tables import literal
@@ -65,8 +65,8 @@ def words(cursor: Cursor, text: str | None) -> Words:
         certain.append(one_of(name, like))
     with_shape = [row["id"] for row in rows(cursor, "found_texts", {"shape": shape(text)})]
     if any("0" <= one <= "9" for one in text):
-        return Words(text, either(certain), one_of("text", [NO_TEXT, *with_shape]))
-    return Words(text, either((*certain, one_of("text", with_shape))), one_of("text", [NO_TEXT]))
+        return Words(text, any_of(certain), one_of("text", [NO_TEXT, *with_shape]))
+    return Words(text, any_of((*certain, one_of("text", with_shape))), one_of("text", [NO_TEXT]))
 
 
 def find(
@@ -83,7 +83,8 @@ def find(
     found: list[int] = []
     asked = limit if wanted is ANYTHING and limit is not None else FIRST
     while True:
-        condition = both((either((wanted.certain, wanted.unread)), matching, *([_older_than(after)] if after else ())))
+        older = [_older_than(after)] if after else []
+        condition = all_of((any_of((wanted.certain, wanted.unread)), matching, *older))
         places = {"certain": wanted.certain, "matching": condition}
         candidates = [_Candidate(**row) for row in rows(cursor, "newest", {"limit": asked}, places)]
         for some in _portions(candidates):

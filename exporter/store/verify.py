@@ -5,7 +5,7 @@ A damaged page is found by DuckDB. This finds rows that are missing, doubled or 
 far. Sums can always be counted again. A report that is missing cannot; its error keeps the columns it has.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -68,11 +68,11 @@ def _wrong_sums(db: duckdb.DuckDBPyConnection) -> list[str]:
     """Returns a sentence for each rollup level, and for the counters, that is not what the errors say. Sums of
     measurements are not compared: their last digits depend on the order. Raises duckdb.Error."""
     rolled, sealed = rolled_up(db)
-    found = {"counters": _count(db, _WRITE["differing_counters"], {"rolled": rolled})}
+    found = {"counters": number(db, _WRITE["differing_counters"], {"rolled": rolled})}
     for rollup in ROLLUPS:
         for level in rollup.levels:
             before = None if level is rollup.levels[0] else sealed[level.sealed]
-            found[rollup.table(level)] = _count(db, comparing(rollup, level), {"rolled": rolled, "before": before})
+            found[rollup.table(level)] = number(db, comparing(rollup, level), {"rolled": rolled, "before": before})
     return [f"wrong sums in the table {table}: {count}" for table, count in found.items() if count]
 
 
@@ -130,8 +130,3 @@ def _packed(db: duckdb.DuckDBPyConnection, condition: str) -> Iterator[tuple[int
                 yield block, unpack(packed)
             except ValueError:
                 yield block, []
-
-
-def _count(db: duckdb.DuckDBPyConnection, query: str, values: Mapping[str, object]) -> int:
-    ((count,),) = db.execute(query, values).fetchall()
-    return int(count)
