@@ -28,7 +28,20 @@ from exporter.live import hub
 from exporter.log import embedded, readers
 from exporter.metrics import error_metrics, hardware_metrics, zero_phase
 from exporter.patterns import fingerprint, frames
-from exporter.store import answers, assignments, database, flights, matching, parameters, search, series, state, texts
+from exporter.store import (
+    answers,
+    assignments,
+    database,
+    flights,
+    matching,
+    parameters,
+    projection,
+    rollups,
+    search,
+    series,
+    state,
+    texts,
+)
 from exporter.store import client as store
 
 pytestmark = pytest.mark.dashboard
@@ -119,7 +132,12 @@ CASES = [
     Case("docs/architecture.md", "`SECONDS`, # s (`store/search.py`)", search.SECONDS),
     Case("docs/api.md", "After # s it stops and answers", search.SECONDS),
     Case("docs/architecture.md", "until the # s are over", search.SECONDS),
+    Case("docs/architecture.md", "of up to # blocks (`MAX_BLOCKS`)", search.MAX_BLOCKS),
     Case("docs/architecture.md", "More than # of them (`MAX_LISTED`)", matching.MAX_LISTED),
+    # rollups
+    Case("docs/architecture.md", "When # errors (`ROLL_FROM`) wait", projection.ROLL_FROM),
+    Case("docs/architecture.md", "a day and # minutes (`GRACE`)", rollups.GRACE.seconds / 60),
+    Case("docs/architecture.md", "after # rolls (`MERGE_AFTER`)", rollups.MERGE_AFTER),
     # health
     Case("docs/operation.md", "the oldest report has waited for more than # s", service.STUCK_SECONDS),
     Case("docs/operation.md", "when that write fails or takes more than # s", service.PROBE_SECONDS),
