@@ -1,4 +1,5 @@
-"""Measures how long reads take with many errors, the memory and disk that they need, and how long the service starts.
+"""Measures how long reads take with many errors, how much memory and disk the service needs, and how long a start
+takes.
 
     python benchmarks/reads.py [--errors 1000000] [--against N] [--rounds 7] [--folder FOLDER] [--json FILE] [--check]
 
@@ -7,8 +8,8 @@ just before it, so that no kept answer can serve it, and *unchanged* if it is as
 read once. Times are milliseconds until the whole answer is there: of the first round after the start, medians, and the
 10th and 90th percentile of the cold ones.
 
-Then ten readers read at the same time, then one alone, while reports arrive. Memory is the highest sum over all
-processes up to there, disk the sum of all files at that time. Last, the service is stopped or killed and started again.
+Then one reader reads, then ten at the same time, while reports arrive. Up to here memory is measured, the highest sum
+over all processes; then disk, the sum of all files. Last, the service is stopped or killed and started again.
 
 `--against` measures a second database, of N errors, and prints how much each result grows with the number of errors.
 `--folder` keeps the databases of `fill.py` there and uses them again for twelve hours. With `--check`, exits with 1 and

@@ -86,7 +86,7 @@ async def serve(settings: Settings) -> bool:
     service = Service(settings)
     app = make_app(service)
     runner = web.AppRunner(app, access_log=None, auto_decompress=False, shutdown_timeout=SHUTDOWN_SECONDS)
-    gc.set_threshold(20_000, 20, 20)  # state and requests come and go; little of them is ever in a cycle
+    gc.set_threshold(20_000, 20, 20)  # objects of state and requests are rarely in reference cycles
     await runner.setup()
     sys.setswitchinterval(SWITCH_SECONDS)
     gc.freeze()

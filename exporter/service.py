@@ -226,8 +226,8 @@ class Service:
         return (await self.store.read(query)).decode()
 
     async def _to_push(self) -> Iterable[ErrorEvent]:
-        """Returns the events whose alerts may still fire or were not accepted by every Alertmanager, oldest first.
-        Reading on reads the log, which may be larger than memory."""
+        """Returns the events whose alerts may still fire or were not accepted by every Alertmanager, oldest first. They
+        are read from the log during the iteration, because they may not fit into memory."""
         accepted = self.notifier.accepted()
         since = dt.datetime.now(dt.UTC) - dt.timedelta(seconds=self.settings.alert_hold_seconds)
         held = [event for event in (await self.read(GetRecentCritical(since=since))).decode() if event.id <= accepted]

@@ -1,8 +1,8 @@
-"""How the answer to a read is sent: compressed once for all requests that share it, and not sent again to a client that
-has it (`ETag`, `If-None-Match`, RFC 9110).
+"""Sends the answer to a read: compressed once for all requests that share it, and not again to a client that has it
+(`ETag`, `If-None-Match`, RFC 9110).
 
-The entity tags are weak: one tag names an answer in every encoding. Strong ones would have to differ, and serve only
-ranges of bytes and conditional writes, which this service does not have.
+The entity tags are weak: one tag names an answer in every encoding. Strong tags would have to differ by encoding. Only
+requests for byte ranges and conditional writes need them, which this service does not have.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ _TAG: Final = re.compile(r'(?:W/)?"([^"]*)"')
 
 
 class Forms:
-    """The forms of one answer that its requests share."""
+    """An answer as it is sent: its entity tag and its compressed bodies, each made once for all requests."""
 
     def __init__(self, json: bytes) -> None:
         self._parts = (BEGINNING, json, END)
@@ -63,8 +63,8 @@ _forms: WeakKeyDictionary[Answer, Forms] = WeakKeyDictionary()
 
 
 async def response_to(request: web.Request, answer: Encoded[Any], *, polled: bool) -> web.Response:
-    """Returns the response with the answer to a read. That to a `polled` read has an entity tag, and is a 304 without a
-    body if the client has the answer already."""
+    """Returns the response to a read. If the read is `polled`, the response has an entity tag, and it is a 304 without
+    a body if the client has the answer already."""
     forms = _forms.get(answer.answer)
     if forms is None:
         forms = _forms[answer.answer] = Forms(answer.answer.json)

@@ -21,7 +21,7 @@ class KnownIds:
 
     def __init__(self, known: Iterable[KnownId], since: float | None) -> None:
         self._ids = {(worker_id, event_id): (id_, received_at) for worker_id, event_id, id_, received_at in known}
-        self._order = deque(self._ids)  # to find the oldest key in a dict, each deleted one before it is passed again
+        self._order = deque(self._ids)  # oldest first; the first key of a dict takes longer to find after each deletion
         self._since = since
 
     def get(self, key: Key) -> int | None:

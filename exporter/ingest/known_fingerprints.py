@@ -1,4 +1,4 @@
-"""The pattern ids of the fingerprints in use, of which a bounded number is kept.
+"""The pattern ids of the fingerprints in use. Keeps a bounded number.
 
     new ─► seen once, at most MAX_ONCE ──(seen again)──► seen again, at most MAX_AGAIN
                      └── evicted                                  └── evicted
@@ -24,7 +24,7 @@ class KnownFingerprints:
         return len(self._once) + len(self._again)
 
     def see(self, fingerprint: str) -> str | None:
-        """Returns the pattern id of a fingerprint that an error has, None if it is not known."""
+        """Returns the pattern id of the fingerprint of an arriving error; None if it is not known. Counts as a use."""
         pattern_id = self._again.use(fingerprint)
         if pattern_id is None and (pattern_id := self._once.pop(fingerprint)) is not None:
             self._again.put(fingerprint, pattern_id)
@@ -35,7 +35,7 @@ class KnownFingerprints:
         (self._again if again else self._once).put(fingerprint, pattern_id)
 
     def get(self, fingerprint: str) -> str | None:
-        """As `see`, for a fingerprint that no error has now."""
+        """Returns the pattern id of a fingerprint; None if it is not known. Does not count as a use."""
         return self._again.get(fingerprint) or self._once.get(fingerprint)
 
     def replace(self, fingerprint: str, pattern_id: str) -> None:
@@ -55,8 +55,8 @@ class KnownFingerprints:
 class _Recent:
     """Keeps at least the `most // 2` keys that were used last, and at most `most`.
 
-    When half of `most` keys were used since the last time, all others are evicted. So the use of a key that was used
-    since then costs one look-up in a dict; an order by use would have to be changed at each use."""
+    Each time that `most // 2` different keys have been used, all other keys are evicted. Most uses then cost one
+    look-up in a dict; an `OrderedDict` would have to move the key at each use."""
 
     def __init__(self, most: int) -> None:
         self._half = most // 2

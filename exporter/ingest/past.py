@@ -23,7 +23,7 @@ class Past(Struct):
     recurrences: dict[str, list[dt.datetime]]  # pattern id → times of the last six hours, oldest first
     known_ids: list[KnownId]  # of the newest events, oldest first
     known_ids_since: float | None  # receipt of the oldest of them; None if they are all there are
-    seen_once: int = 0  # the first so many of `assigned.known` were seen once, the others more often
+    seen_once: int = 0  # how many of `assigned.known`, from the first, were seen once; the others were seen again
     old_patterns: list[str] = []  # fingerprints of version 1
     assigned: "Reassigned" = field(default_factory=lambda: Reassigned([], {}, True))
 
@@ -38,8 +38,8 @@ class KnownFamily(NamedTuple):
 class Reassigned(Struct):
     """Changed pattern ids: pairs of fingerprint and pattern id, and all families of each scope that changed.
 
-    `complete`: the ids and families of all `known` fingerprints, of a bounded number. The pattern id of one that is not
-    in `ids` is the fingerprint. The last ones are those that were used last."""
+    `complete`: these are the ids and families of all fingerprints in `known`, a bounded number, ordered by their last
+    error. The pattern id of one that is not in `ids` is the fingerprint."""
 
     ids: list[tuple[str, str]]
     families: dict[str, list[KnownFamily]]

@@ -4,8 +4,8 @@ The database process computes the families and sends what changed (`Reassigned`)
 is looked up in `KnownFingerprints`. A new fingerprint joins a known family if its template fits; this is preliminary,
 because the database process then computes the families again. Runs on the event loop.
 
-What is kept is bounded. A fingerprint that was evicted and comes again is new again; if the database has another
-pattern id for it than the preliminary one, the database process sends it.
+What is kept is bounded. A fingerprint that was evicted and comes again counts as new; the database process then sends
+the pattern id that the database has for it.
 """
 
 from collections import Counter, OrderedDict

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from math import inf
 from typing import Final
 
-MOST_SPANS: Final = 3  # the last one, and times ahead of the clock
+MOST_SPANS: Final = 3  # more than one, because times may be ahead of the clock
 
 
 class SlidingCount:
@@ -16,7 +16,7 @@ class SlidingCount:
         self._seconds: dict[int, int] = dict(seconds or {})
 
     def add(self, moment: float, now: float) -> None:
-        """Counts an error at `moment`, unless that is too long before `now`. Both are epoch seconds."""
+        """Counts an error at `moment`, unless that is `span` or more before `now`. Both are epoch seconds."""
         second, oldest = int(moment), int(now) - self._span
         if second <= oldest:
             return

@@ -18,8 +18,8 @@ class StoreError(UnavailableError):
 
 
 class Counted(NamedTuple):
-    """How many errors of one key there were. Times are epoch seconds: there may be 100,000 keys, which are read at each
-    start."""
+    """How many errors of one key there were. Times are epoch seconds, which take less time to read than datetimes: each
+    start reads up to 100,000 keys."""
 
     worker_id: str
     type: str

@@ -1,20 +1,21 @@
 """Answers to reads, kept for a short time and given again while the data is the same.
 
-An answer is given again only if no event was accepted and nothing else changed after it was read, so nobody gets an
-answer older than their request. The end of its time range moves on meanwhile: this makes it at most `MAX_AGE_SECONDS`
-old, plus the time that the database took.
+An answer is given again only if no event was accepted and nothing else changed after it was read, so it has all that
+the request has to see. Its time range ended when the answer was read: at most `MAX_AGE_SECONDS`, plus the time that the
+database took, before the request.
 """
 
 import time
 from typing import Final, NamedTuple
 
-MAX_AGE_SECONDS: Final = 2.0  # after the database has answered
+MAX_AGE_SECONDS: Final = 2.0  # since the database answered
 MAX_ANSWERS: Final = 100
 MAX_BYTES: Final = 32 * 2**20  # of JSON, of all kept answers together
 
 
 class Version(NamedTuple):
-    """What an answer is read from. `generation` grows with each change that has no log position."""
+    """The state of the data that an answer is read from. `generation` grows with each change that has no log
+    position."""
 
     generation: int
     position: int  # of the log
@@ -51,7 +52,7 @@ class Answers:
         return len(self._answers)
 
     def current(self, key: bytes, version: Version) -> Answer | None:
-        """Returns the answer that a request may get which came at `version`."""
+        """Returns a kept answer that includes everything up to `version`; None if there is none."""
         answer = self._answers.get(key)
         if answer is None or answer.version < version or _too_old(answer):
             return None

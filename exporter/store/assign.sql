@@ -18,8 +18,9 @@ WHERE scope IS NOT NULL AND fingerprint NOT IN (SELECT fingerprint FROM assignme
 ORDER BY scope, fingerprint LIMIT $limit;
 
 -- name: texts
--- The templates of scopes that families are looked for in, those that were so before the new ones came, and the new ones.
--- Others without an id are left out. Counting the new ones by a window over all templates took a minute for 300,000.
+-- Of each of $scopes, at least the $limit templates with the smallest fingerprints, in which families are looked for, also
+-- those that were among them before the new templates, and the new templates. Other templates without an id are left out.
+-- Counting the new ones with a window function over all templates took a minute for 300,000.
 WITH new AS (SELECT unnest($scopes) AS scope, unnest($fingerprints) AS fingerprint),
 sizes AS (SELECT scope, count(*) AS more FROM new GROUP BY scope),
 known AS (
@@ -117,7 +118,7 @@ DELETE FROM families;
 UPDATE assignment_version SET version = $version;
 
 -- name: newest_families
--- Of the scopes that got a template last; those of the newest scope last.
+-- The families of the scopes with the newest templates; those of the newest scope last.
 SELECT scope, family, pattern_id FROM (
     SELECT scope, family, pattern_id, template, came FROM families
     JOIN (SELECT scope, max(first_seen) AS came FROM patterns GROUP BY scope) USING (scope)

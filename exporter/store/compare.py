@@ -15,7 +15,7 @@ from exporter.store.texts import traceback_of
 
 
 def explanation(cursor: Cursor, members: list[str], errors: Sequence[ErrorObject]) -> Explanation | None:
-    """Returns the parts of which the fingerprint of the first of a pattern's errors is made. None if there is no error,
+    """Returns the parts that the fingerprint of the first of a pattern's errors is made of. None if there is no error,
     or if an earlier version of the rules made the fingerprint. Raises duckdb.Error."""
     if not errors:
         return None

@@ -5,7 +5,7 @@ import contextlib
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent import futures
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -18,7 +18,7 @@ from exporter.store.wire import MEMORY_LIMIT
 
 CLOSING_SECONDS: Final = 5.0
 MAX_SPILL_BYTES: Final = 2**30
-MIGRATED_A_SECOND: Final = 80_000  # errors, to say how long a migration takes
+MIGRATED_A_SECOND: Final = 80_000  # errors; to estimate how long a migration takes
 _WRITE: Final = named("write.sql")
 _CONFIG: Final[dict[str, Any]] = {"autoinstall_known_extensions": False, "autoload_known_extensions": False}
 _log = logging.getLogger(__name__)
@@ -212,7 +212,7 @@ def migrate(db: duckdb.DuckDBPyConnection, scripts: Sequence[str]) -> None:
     if upgrade:
         errors = number(db, "SELECT count(*) FROM errors")
         _log.info(
-            "the database has schema version %d and is brought to %d; %d errors take about %d s",
+            "the database is upgraded from schema version %d to %d; %d errors take about %d s",
             version, len(scripts), errors, errors // MIGRATED_A_SECOND + 1,
         )  # fmt: skip
     for step, script in enumerate(scripts[version:], version + 1):
@@ -224,8 +224,9 @@ def migrate(db: duckdb.DuckDBPyConnection, scripts: Sequence[str]) -> None:
         _log.info("the database has schema version %d after %.1f s", len(scripts), time.monotonic() - began)
 
 
-def number(db: duckdb.DuckDBPyConnection, query: str) -> int:
-    row = db.execute(query).fetchone()
+def number(db: duckdb.DuckDBPyConnection, query: str, values: Mapping[str, object] | None = None) -> int:
+    """Returns the number that a query with one row and one column finds. Raises duckdb.Error."""
+    row = db.execute(query, values).fetchone()
     assert row is not None
     return int(row[0])
 

@@ -1,12 +1,12 @@
-"""Equal reads at the same time are computed once, without showing anybody an answer older than their request.
+"""Equal reads at the same time are computed once. No request gets an answer that was read before the request came.
 
 For each key at most one read is running and one is waiting to start. A request joins the running read if that read has
 not been sent yet, or sees the data at least as it was when the request came; else it joins the waiting one. What a read
 sees is decided when it is sent. A read that nobody waits for any more is cancelled.
 
 Readers who got one answer together often ask again together, within some milliseconds, while reports arrive. If the
-first one's read were sent at once, the others would miss it and wait for it and then for a second one. So before such a
-read is sent, it waits for more requests.
+read of the first were sent at once, the others could not join it: they would wait until it ends, and then for a second
+read. So before such a read is sent, it waits for more requests.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from exporter.store import StoreError
 from exporter.store.answers import Answer, Answers, Version
 
 MAX_READS: Final = 100  # different reads under way
-GATHERING: Final = 0.1  # time to wait for more requests, as a share of the time that the read before took
+GATHERING: Final = 0.1  # time to wait for more requests, as a share of the time that the previous read took
 MAX_GATHERING_SECONDS: Final = 0.1
 Ask = Callable[[bytes, int], Awaitable[bytes]]
 
@@ -77,7 +77,7 @@ class Flights:
                 flight.task.cancel()
 
     def _start(self, key: bytes, flight: Flight, seconds: float) -> Flight:
-        """Starts a read. `seconds` is how long the one before took, if its readers are likely to ask again."""
+        """Starts a read. `seconds` is how long the previous one took, if several requests shared it; else 0."""
         self._running[key] = flight
         flight.task = asyncio.create_task(self._fly(key, flight, min(seconds * GATHERING, MAX_GATHERING_SECONDS)))
         return flight

@@ -64,8 +64,8 @@ class Inserter:
             database.singles.flush()
 
     def pack_step(self) -> bool:
-        """Packs some reports of complete blocks that are still single: those which an earlier release stored. Returns
-        whether there may be more to do. Raises `StoreError`."""
+        """Packs single reports of complete blocks, which the upgrade of an earlier release leaves: those of
+        `PACKED_AT_ONCE` ids or fewer. Returns whether there may be more. Raises `StoreError`."""
         ((oldest,),) = self._database.db.execute(_WRITE["oldest_single_report"]).fetchall()
         if oldest is None:
             return False

@@ -1,4 +1,4 @@
-"""The condition by which an error matches filters, as SQL. It compares the small integers of the columns."""
+"""Makes the SQL conditions that an error has to meet for filters. They compare the small integers of the columns."""
 
 import datetime as dt
 from collections.abc import Collection, Iterable, Sequence
@@ -6,36 +6,38 @@ from typing import Final
 
 from exporter.events.groups import PREFIXES, GroupName
 from exporter.ingest.category import stored_category
+from exporter.store.names import Table
 from exporter.store.parameters import FacetName, Filters
 from exporter.store.rollup_tables import literal
 from exporter.store.rows import SEVERITY_CODES
 from exporter.store.select import Cursor, integers_of, members_of, naive
 
-# The column of each filter that names values, and the table of its names; "" for the severity.
-COLUMNS: Final[dict[FacetName, tuple[str, str]]] = {
-    "severity": ("severity", ""),
+# The column that a filter compares, and the table with the names of its integers; None: `SEVERITY_CODES` has them.
+COLUMNS: Final[dict[FacetName, tuple[str, Table | None]]] = {
+    "severity": ("severity", None),
     "category": ("category", "categories"),
     "worker": ("worker", "workers"),
     "type": ("type", "types"),
     "hardware": ("hardware", "hardware_types"),
 }
 MAX_LISTED: Final = 24  # integers in an IN; DuckDB needs 14 s for 10,000 of them, a bit string never more than 0.05 s
-NOTHING: Final = "false"
-ALL: Final = range(2**31)  # integers
+NOTHING: Final = "false"  # the condition that no error meets
+ALL: Final = range(2**31)  # every integer of a column; compared with `is`
 
 
 def conditions(cursor: Cursor, filters: Filters, now: dt.datetime) -> dict[str, str]:
     """Returns the condition of each filter in force, by its name. Text is not one of them: `search.py` looks for
     it. Raises duckdb.Error."""
     found = {"hours": f"timestamp >= {literal(naive(now) - dt.timedelta(hours=filters.hours))}"}
-    for name, (column, table) in COLUMNS.items():
+    for name, (column, _) in COLUMNS.items():
         values: Sequence[str] = getattr(filters, name)
         if values:
-            found[name] = one_of(column, _integers(cursor, name, table, values))
+            found[name] = one_of(column, _integers(cursor, name, values))
     if filters.fingerprint is not None:
-        found["fingerprint"] = one_of("fingerprint", integers_of(cursor, [filters.fingerprint]))
+        found["fingerprint"] = one_of("fingerprint", integers_of(cursor, "fingerprints", [filters.fingerprint]))
     if filters.pattern:
-        found["pattern"] = one_of("fingerprint", integers_of(cursor, members_of(cursor, filters.pattern)[1]))
+        members = members_of(cursor, filters.pattern)[1]
+        found["pattern"] = one_of("fingerprint", integers_of(cursor, "fingerprints", members))
     if filters.group:
         found["group"] = _any_group(cursor, filters.group)
     return found
@@ -56,11 +58,13 @@ def one_of(column: str, values: Collection[int]) -> str:
     return f"get_bit('{bits.decode()}'::BIT, least({column}, {last})) = 1"
 
 
-def both(found: Iterable[str]) -> str:
+def all_of(found: Iterable[str]) -> str:
+    """Returns the condition that all conditions hold."""
     return " AND ".join(found) or "true"
 
 
-def either(found: Iterable[str]) -> str:
+def any_of(found: Iterable[str]) -> str:
+    """Returns the condition that at least one condition holds."""
     return f"({' OR '.join(one for one in dict.fromkeys(found) if one != NOTHING) or NOTHING})"
 
 
@@ -76,13 +80,13 @@ def named_like(cursor: Cursor, name: FacetName, text: str) -> Collection[int]:
     return ALL if known and len(found) == len(known) else found
 
 
-def _integers(cursor: Cursor, name: str, table: str, values: Sequence[str]) -> list[int]:
-    if name == "severity":
+def _integers(cursor: Cursor, name: FacetName, values: Sequence[str]) -> list[int]:
+    table = COLUMNS[name][1]
+    if table is None:
         return [SEVERITY_CODES[value] for value in values]  # type: ignore[index]
-    if name == "category":
+    if table == "categories":
         values = [stored_category(value) for value in values]
-    found = cursor.execute(f"SELECT id FROM {table} WHERE name IN (SELECT unnest($names))", {"names": list(values)})
-    return [id_ for (id_,) in found.fetchall()]
+    return integers_of(cursor, table, values)
 
 
 def _any_group(cursor: Cursor, groups: Sequence[GroupName]) -> str:
@@ -90,4 +94,4 @@ def _any_group(cursor: Cursor, groups: Sequence[GroupName]) -> str:
     prefixes = [PREFIXES[group] for group in groups if group not in parts]
     categories = cursor.execute("SELECT id, name FROM categories").fetchall()
     by_prefix = [id_ for id_, name in categories if name.startswith(tuple(prefixes))]
-    return either([one_of("category", by_prefix), *(parts[group] for group in groups if group in parts)])
+    return any_of([one_of("category", by_prefix), *(parts[group] for group in groups if group in parts)])

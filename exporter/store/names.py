@@ -1,5 +1,5 @@
-"""Gives small integers to the texts that repeat from error to error: workers, types, categories, hardware types and
-fingerprints. The tables of these names hold the integers; the newest of them are kept in memory, too."""
+"""Gives small integers to texts that repeat from error to error: workers, types, categories, hardware types and
+fingerprints. A table for each of these has the names with their integers; those used last are also in memory."""
 
 from collections import defaultdict
 from collections.abc import Iterable

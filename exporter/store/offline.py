@@ -1,7 +1,7 @@
 """`error-visualization check` and `repair`: the database and its log while no service runs.
 
 `check` reads every row and every batch, and compares sums and reports with the errors (`verify.py`). `repair` keeps
-what can be read, and deletes nothing but sums, which are counted again: a file that it cannot use is renamed to
+what can be read. It deletes only sums, which are counted again, and renames a file that it cannot use to
 `<name>.aside-<time>`. All batches of a log are read in a process of its own, because LMDB ends the process that reads a
 badly damaged page.
 """
@@ -67,7 +67,7 @@ def repair(path: Path) -> list[str]:
     """Makes the database and its log usable, and returns what was done, one sentence each. Raises `LogError` if a
     service is running, and `StoreError`."""
     if log_path(path).exists():
-        os.close(lock(log_path(path)))  # not while a service runs, whose database cannot be opened here either
+        os.close(lock(log_path(path)))  # raises LogError while a service runs
     done: list[str] = []
     if not _check_database(path):
         done += mend(path)

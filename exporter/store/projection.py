@@ -26,8 +26,8 @@ BATCH_BYTES: Final = 2**24  # of log records in one transaction
 LONG_SECONDS: Final = 0.1  # of CPU, for computing families
 PAUSE_FACTOR: Final = 9  # computing families that take longer is done for a tenth of the time at most
 RETRY_SECONDS: Final = 60.0  # after a failure to compute them
-ROLL_FROM: Final = 32_768  # errors that wait to be rolled up
-STEP_PAUSE_SECONDS: Final = 0.001  # between two steps of rolling up or packing: a read that waits gets its turn
+ROLL_FROM: Final = 32_768  # errors; fewer are not rolled up yet, and reads count them one by one
+STEP_PAUSE_SECONDS: Final = 0.001  # between two steps of rolling up or packing, in which a read gets the lock
 _log = logging.getLogger(__name__)
 
 
@@ -114,7 +114,7 @@ class Projection:
         self._assign_after = now + took * (1 + PAUSE_FACTOR) if took > LONG_SECONDS else 0.0
 
     def _tidy(self) -> None:
-        """Rolls up and packs what waits for it, and lets reads go ahead between two steps."""
+        """Rolls up errors and packs reports that wait for it. Reads may insert events between two steps."""
         for step in (self._roll_up, self._inserter.pack_step):
             while not self._stop.wait(STEP_PAUSE_SECONDS):
                 with self._database.writing:

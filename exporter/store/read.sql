@@ -1,5 +1,6 @@
--- What stands in braces is filled in by Python: {time}, {kind}, {worker}, {pattern} and {seen} are queries for the rows of
--- these rollups in the time range (rollup_tables.py), {matching} is the condition of the filters (matching.py).
+-- Python replaces placeholders in braces: {time}, {kind}, {worker}, {pattern} and {seen} by queries for the rows of these
+-- rollups in the time range (`facts` in rollup_tables.py), {matching} by the conditions of the filters (matching.py).
+-- Placeholders in the comment of a statement would be replaced, too.
 
 -- name: over_time
 SELECT time_bucket(to_seconds($bucket), t) AS start, category, hardware_error, sum(recurring)::BIGINT AS recurring,
@@ -18,8 +19,9 @@ SELECT worker, count(*) AS errors FROM errors WHERE timestamp >= $since AND seve
 SELECT id, name FROM types ORDER BY name;
 
 -- name: workers
--- The workers with most errors, and those with as many as the last of them. $places[type] is the place of a type by its
--- name; `most` has the errors of a worker's most frequent type, and that place in its last 20 bits.
+-- The $limit workers with most errors, and those with as many errors as the last of them. $places[type] is the place of a
+-- type in the order of names. `most` is the number of errors of the worker's most frequent type, and in its last 20 bits the
+-- place of that type.
 WITH by_type AS (
     SELECT worker, type, sum(errors)::BIGINT AS of_type, max(last_seen) AS last_seen,
            sum(CASE severity WHEN 2 THEN errors ELSE 0 END) AS critical, max(severity) AS severity
@@ -39,7 +41,7 @@ SELECT hardware, type, sum(errors)::BIGINT AS errors, sum(CASE severity WHEN 2 T
 FROM ({kind}) WHERE hardware IS NOT NULL GROUP BY ALL;
 
 -- name: facets
--- What fills the last place are queries like `facet`, joined by UNION ALL.
+-- The last placeholder is replaced by queries `facet`, joined by UNION ALL.
 WITH counts AS MATERIALIZED (SELECT {columns}, {added} AS errors FROM {source} WHERE {matching} GROUP BY ALL)
 {facets};
 
@@ -55,7 +57,8 @@ SELECT rowid, id, timestamp, ({certain}) AS is_certain FROM errors
 WHERE {matching} ORDER BY timestamp DESC, id DESC LIMIT $limit;
 
 -- name: errors
--- The pattern id is the current one. The names are joined afterwards: else each column is read of all errors.
+-- With the current pattern id. Names are joined after the errors are found; in one step, DuckDB reads each column of all
+-- errors.
 WITH found AS MATERIALIZED (SELECT rowid AS row, * FROM errors WHERE {matching})
 SELECT row, e.id, event_id, timestamp, received_at, w.name AS worker_id, t.name AS type, c.name AS error_category, message,
        severity_name(severity) AS severity, reasons, f.name AS fingerprint, coalesce(pattern_id, f.name) AS pattern_id,
@@ -70,7 +73,7 @@ FROM found e
 ORDER BY timestamp DESC, e.id DESC;
 
 -- name: recent_critical
--- With the pattern id of when the event was accepted, so that a restart continues its alert.
+-- With the pattern id at the time when the event was accepted, so that a restart continues its alert.
 SELECT id, event_id, timestamp, received_at, worker_id, type, error_category AS category, message, severity, reasons,
        fingerprint, accepted_pattern_id AS pattern_id, type AS pattern, is_recurring, is_system_critical, hardware_type,
        hardware_error
@@ -79,7 +82,7 @@ WHERE received_at >= $since AND id > $above AND severity = 'critical' AND NOT im
 ORDER BY id DESC LIMIT $limit;
 
 -- name: outcome
--- As its sender was told.
+-- As in the answer to its sender.
 SELECT id, event_id, severity, reasons, fingerprint, accepted_pattern_id AS pattern_id, warnings
 FROM named_errors WHERE id = $id;
 
@@ -114,7 +117,8 @@ LEFT JOIN hardware_types h ON h.id = s.hardware
 ORDER BY first_id;
 
 -- name: recent_event_ids
-SELECT w.name, event_id, e.id, epoch(received_at) FROM errors e JOIN workers w ON w.id = e.worker WHERE e.id > $above ORDER BY e.id;
+SELECT w.name, event_id, e.id, epoch(received_at) FROM errors e JOIN workers w ON w.id = e.worker
+WHERE e.id > $above ORDER BY e.id;
 
 -- name: log_position
 SELECT identity, position, complete FROM log_position;
@@ -124,7 +128,7 @@ SELECT identity, position, complete FROM log_position;
 SELECT event_id FROM errors WHERE id = $id;
 
 -- name: recurrences
--- Of the patterns with the newest errors, the newest last.
+-- The newest $times error times of each of the $patterns patterns that occurred last; the pattern that occurred last is last.
 WITH newest AS (
     SELECT fingerprint, list_sort(max(timestamp, $times)) AS times FROM errors WHERE timestamp >= $since GROUP BY 1
 ),
@@ -152,7 +156,7 @@ WHERE received_at >= $since AND NOT imported GROUP BY 1 ORDER BY 1;
 SELECT DISTINCT fingerprint FROM patterns;
 
 -- name: recent_patterns
--- Fingerprints and their pattern ids: those seen once before the others, in each group the newest last.
+-- Fingerprints and their pattern ids. First those seen once, then those seen again; each ordered by its last error.
 WITH counted AS (
     SELECT f.name AS fingerprint, sum(errors) AS errors, max(last_seen) AS last_seen
     FROM (

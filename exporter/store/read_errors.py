@@ -6,7 +6,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from exporter.events.cursor import Position, cursor_after
+from exporter.events.cursor import cursor_after
 from exporter.events.error_object import CONTEXTS, ErrorObject, derived, error_object
 from exporter.events.event import ErrorEvent, isoformat
 from exporter.events.outcome import Outcome
@@ -15,7 +15,7 @@ from exporter.events.report import ErrorReport
 from exporter.events.stored import known, payload
 from exporter.ingest.severity import explain
 from exporter.store import search
-from exporter.store.matching import both, conditions
+from exporter.store.matching import all_of, conditions
 from exporter.store.parameters import Filters
 from exporter.store.queries import (
     FindOutcome,
@@ -28,7 +28,6 @@ from exporter.store.queries import (
 from exporter.store.reports import fetch
 from exporter.store.results import ErrorDetails, ErrorPage
 from exporter.store.rollup_tables import literal
-from exporter.store.search import Found
 from exporter.store.select import Cursor, Row, naive, rows
 
 RECENT_CRITICAL: Final = 2_000
@@ -38,7 +37,9 @@ MAX_BODY: Final = 65_536  # bytes of a report that `recent_critical` returns
 def error_page(cursor: Cursor, query: ListErrors) -> ErrorPage:
     """Returns a page of errors, newest first."""
     deadline = time.monotonic() + search.SECONDS
-    found = _find(cursor, query.filters, query.now, query.limit + 1, query.after, deadline)
+    matching = all_of(conditions(cursor, query.filters, query.now).values())
+    words = search.words(cursor, query.filters.q)
+    found = search.find(cursor, words, matching, limit=query.limit + 1, after=query.after, deadline=deadline)
     page = list(_listed(cursor, found.rowids[: query.limit]).values())
     if found.end:
         return ErrorPage(page, cursor_after(*found.end), isoformat(found.end.timestamp))
@@ -46,8 +47,8 @@ def error_page(cursor: Cursor, query: ListErrors) -> ErrorPage:
 
 
 class Newest(NamedTuple):
-    """Asks for the newest errors that match filters. `since`: there are `limit` such errors since then (naive UTC);
-    None if that is not known."""
+    """A request for the newest errors that match filters, at most `limit`. `since` (naive UTC): at least `limit` such
+    errors are known to be that new, so older ones need not be read; None if that is not known."""
 
     filters: Filters
     limit: int
@@ -55,26 +56,13 @@ class Newest(NamedTuple):
 
 
 def newest(cursor: Cursor, now: dt.datetime, *wanted: Newest) -> list[list[ErrorObject]]:
-    """Returns one list for each that is asked for. Raises duckdb.Error."""
+    """Returns a list of errors, newest first, for each of `wanted`. Raises duckdb.Error."""
     found = []
     for filters, limit, since in wanted:
         matching = [*conditions(cursor, filters, now).values(), *([f"timestamp >= {literal(since)}"] if since else ())]
-        found.append(search.find(cursor, search.words(cursor, filters.q), both(matching), limit=limit).rowids)
+        found.append(search.find(cursor, search.words(cursor, filters.q), all_of(matching), limit=limit).rowids)
     listed = _listed(cursor, list({rowid for rowids in found for rowid in rowids}))
     return [[one for rowid, one in listed.items() if rowid in rowids] for rowids in map(set, found)]
-
-
-def _find(
-    cursor: Cursor,
-    filters: Filters,
-    now: dt.datetime,
-    limit: int,
-    after: Position | None = None,
-    deadline: float | None = None,
-) -> Found:
-    matching = both(conditions(cursor, filters, now).values())
-    wanted = search.words(cursor, filters.q)
-    return search.find(cursor, wanted, matching, limit=limit, after=after, deadline=deadline)
 
 
 def _listed(cursor: Cursor, rowids: list[int]) -> dict[int, ErrorObject]:

@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 
 from exporter.events.event import isoformat
 from exporter.store import search
-from exporter.store.matching import COLUMNS, NOTHING, both, conditions, either
+from exporter.store.matching import COLUMNS, NOTHING, all_of, any_of, conditions
 from exporter.store.parameters import FacetName
 from exporter.store.queries import GetFacets
 from exporter.store.results import Facets, FacetValue
@@ -18,15 +18,16 @@ from exporter.store.search import Words
 from exporter.store.select import Cursor, Facts, Span, rows, statement
 
 VALUES: Final = 100
-MANY: Final = 1_000_000  # errors; in a larger database, those that have a text are counted in parts of the time range:
-PARTS: Final = (8, 2)  # the last eighth, then the rest of the last half, then the rest
+MANY: Final = 1_000_000  # errors; in a larger database, errors with a text are counted in parts of the time range
+PARTS: Final = (8, 2)  # first the last eighth, then the rest of the last half, then the rest
 Conditions = dict[str, str]  # by the name of the filter
 Counts = dict[FacetName, Counter[str]]
 
 
 class Together(NamedTuple):
-    """Facets that one statement counts: the errors of each combination of their values, to which it then applies the
-    filters on them. If the `filters` in force are some of these, it counts the `rollup` instead of single errors."""
+    """Facets that one statement counts. It counts the errors of each combination of their values, then applies the
+    filters on them. It reads the `rollup` if that has the columns of all filters in force, which are among `filters`;
+    else `errors`."""
 
     names: tuple[FacetName, ...]
     rollup: Rollup
@@ -77,9 +78,9 @@ def _count_searched(
     span: Span,
     deadline: float,
 ) -> dt.datetime | None:
-    """Counts the errors that have a text, the newest first, until `deadline`. Returns since when it has counted them;
-    None: in the whole time range."""
-    wide = either(both(_others(found, [name])) for name in asked)
+    """Counts the errors that have a text, the newest first, until `deadline`. Returns the time since which all are
+    counted; None: the whole time range."""
+    wide = any_of(all_of(_others(found, [name])) for name in asked)
     uncertain = words._replace(certain=NOTHING, unread=f"({words.unread} AND NOT ({words.certain}))")
     read = search.find(cursor, uncertain, wide, deadline=deadline)
     having = (
@@ -118,7 +119,7 @@ def _count(
     added: str = "count(*)",
     **values: Any,
 ) -> None:
-    """Adds to `counts` the errors of `source` that match, by the values of those facets that are asked for."""
+    """Adds to `counts` the errors of `source` that match, by the values of the facets in `asked`."""
     names = [name for name in together.names if name in asked]
     if not names:
         return
@@ -127,7 +128,7 @@ def _count(
         "columns": ", ".join(names),
         "added": added,
         "source": source,
-        "matching": both([*_others(found, names), *more]),
+        "matching": all_of([*_others(found, names), *more]),
     }
     for row in rows(cursor, "facets", values, places):
         counts[row["facet"]][row["value"]] += row["errors"]
@@ -137,11 +138,11 @@ def _facet(name: FacetName, matching: Iterable[str]) -> str:
     """Returns the query for one facet, from the table `counts`."""
     column, table = COLUMNS[name]
     names = table or "(SELECT unnest([0, 1, 2]) AS id, severity_name(id) AS name)"
-    return statement("facet", {"facet": name, "column": column, "names": names, "matching": both(matching)})
+    return statement("facet", {"facet": name, "column": column, "names": names, "matching": all_of(matching)})
 
 
 def _others(found: Conditions, without: Collection[str], of: Collection[str] | None = None) -> list[str]:
-    """Returns the conditions (`of` these filters) without those of some filters."""
+    """Returns the conditions of all filters, or only `of` some, without those of the filters `without`."""
     return [one for name, one in found.items() if name not in without and (of is None or name in of)]
 
 

@@ -9,7 +9,7 @@ from exporter.store.parameters import Filters
 from exporter.store.queries import GetOverview
 from exporter.store.read_errors import Newest, newest
 from exporter.store.read_patterns import error_patterns
-from exporter.store.read_time import counts_over_time, distribution, summary
+from exporter.store.read_time import CATEGORIES, counts_over_time, distribution, summary
 from exporter.store.read_workers import critical_now, hardware_status, worker_stats
 from exporter.store.results import (
     CriticalNow,
@@ -22,7 +22,6 @@ from exporter.store.results import (
 )
 from exporter.store.select import Cursor, Facts, Span, rows
 
-CATEGORIES: Final = 100
 TOP_PATTERNS: Final = 10
 RECENT_ERRORS: Final = 100
 RECENT_HARDWARE_ERRORS: Final = 50

@@ -39,7 +39,7 @@ def pattern(cursor: Cursor, query: GetPattern) -> PatternDetails | None:
     for id_ in (query.id, continues_as):
         if id_ is not None:
             pattern_id, members = members_of(cursor, id_)
-            fingerprints = integers_of(cursor, members)
+            fingerprints = integers_of(cursor, "fingerprints", members)
             found = one_pattern(cursor, span, facts, pattern_id, fingerprints)
             if found:
                 break

@@ -41,8 +41,8 @@ def error_patterns(cursor: Cursor, span: Span, facts: Facts, limit: int, categor
 
 
 def one_pattern(cursor: Cursor, span: Span, facts: Facts, pattern_id: str, fingerprints: list[int]) -> Row | None:
-    """Returns the fields of `Pattern` for one pattern: its id and the integers of its fingerprints. None if it has no
-    error in the time range. Times are as the database has them. Leaves the table `counted`."""
+    """Returns the fields of `Pattern` for the pattern with an id and the integers of its fingerprints; None if it has
+    no error in the time range. Times are naive UTC. The table `counted` then has the counts of this pattern."""
     _count(cursor, facts, pattern_id, fingerprints)
     found = _most_frequent(cursor, span, facts, 1)
     return found[0] if found else None
@@ -57,8 +57,8 @@ def _count(cursor: Cursor, facts: Facts, pattern_id: str | None = None, fingerpr
 
 
 def _most_frequent(cursor: Cursor, span: Span, facts: Facts, limit: int, after: Rank | None = None) -> list[Row]:
-    """Returns the fields of `Pattern` for the most frequent ones of the table `counted`, from the one that follows
-    `after`. Times are as the database has them."""
+    """Returns the fields of `Pattern` for the most frequent patterns of the table `counted`, from the one that follows
+    `after`. Times are naive UTC."""
     rank = dict(zip(_FIRST, after, strict=True)) if after else _FIRST
     found = rows(cursor, "patterns", rank | {"limit": limit})
     if not found:
@@ -78,7 +78,7 @@ def _most_frequent(cursor: Cursor, span: Span, facts: Facts, limit: int, after: 
 
 
 def _trends(cursor: Cursor, span: Span, facts: Facts, places: Row, patterns: int) -> list[list[int]]:
-    """Returns the number of errors in each bucket, for each place."""
+    """Returns the number of errors in each bucket, for each pattern by its place."""
     buckets = span.buckets()
     trends = [[0] * len(buckets) for _ in range(patterns)]
     values = places | {"first": buckets[0], "bucket": span.bucket}
@@ -89,7 +89,7 @@ def _trends(cursor: Cursor, span: Span, facts: Facts, places: Row, patterns: int
 
 
 def _texts(cursor: Cursor, found: list[Row]) -> list[Row]:
-    """Returns the fields of `Pattern` that no count gives, for each row."""
+    """Returns the fields of `Pattern` that are not counts, for each row."""
     pattern_ids = {"pattern_ids": [row["pattern_id"] for row in found]}
     newest = {"newest": [row["fingerprint"] for row in found]}
     about = {id_: row for id_, *row in tuples(cursor, "pattern_texts", pattern_ids | newest)}

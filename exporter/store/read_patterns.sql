@@ -1,9 +1,10 @@
 -- Statements of exporter/store/read_patterns.py and read_pattern.py. $members are the fingerprints of one pattern,
--- $fingerprints their integers. {pattern} and {seen} are as in read.sql.
+-- $fingerprints their integers. {pattern} and {seen} as in read.sql.
 
 -- name: counted
--- The counts of each fingerprint, by type and category; with {one}, only of those of the pattern $pattern_id. Several
--- statements read this table: short ones are planned much faster than one long one. It ends with the transaction.
+-- The counts of each fingerprint, by type and category; the last placeholder may restrict them to the pattern $pattern_id.
+-- Several short statements read this table, because planning one long statement takes longer. It is dropped when the
+-- transaction ends.
 CREATE OR REPLACE TEMP TABLE counted AS
 WITH sums AS (
     SELECT fingerprint AS id, type, category, sum(errors)::BIGINT AS errors, sum(recurring)::BIGINT AS recurring,
@@ -57,7 +58,7 @@ FROM with_aliases LEFT JOIN patterns USING (fingerprint) GROUP BY 1;
 SELECT pattern_id, base_id, template FROM families WHERE pattern_id IN (SELECT unnest($pattern_ids));
 
 -- name: distinct_workers
--- The number of workers that had one of the fingerprints $ids, by their $places.
+-- The number of workers by place. $places[i] is the place of the pattern to which the fingerprint $ids[i] belongs.
 WITH places AS (SELECT unnest($ids::INTEGER[]) AS fingerprint, unnest($places::INTEGER[]) AS place),
 merged AS (
     SELECT place, chunk, bit_or(workers) AS workers FROM ({seen}) JOIN places USING (fingerprint) GROUP BY ALL
@@ -65,7 +66,7 @@ merged AS (
 SELECT place, sum(bit_count(workers))::BIGINT AS workers FROM merged GROUP BY 1;
 
 -- name: trends
--- Likewise, their errors by the bucket; 0 is the one that begins at $first.
+-- The errors by place (as above) and bucket; bucket 0 begins at $first.
 WITH places AS (SELECT unnest($ids::INTEGER[]) AS fingerprint, unnest($places::INTEGER[]) AS place)
 SELECT place, date_diff('second', $first, t) // $bucket AS bucket, sum(errors)::BIGINT AS errors
 FROM ({pattern}) JOIN places USING (fingerprint) GROUP BY ALL;
@@ -117,8 +118,5 @@ SELECT DISTINCT a.pattern_id FROM aliases JOIN assignments a USING (fingerprint)
 WHERE old_fingerprint = $fingerprint ORDER BY 1;
 
 -- name: explained
--- What an error's fingerprint was made of, but for the traceback.
+-- What the fingerprint of an error is made of, without the traceback.
 SELECT t.name AS type, message FROM errors e JOIN types t ON t.id = e.type WHERE e.id = $id;
-
--- name: integers
-SELECT id FROM fingerprints WHERE name IN (SELECT unnest($members::VARCHAR[]));

@@ -1,4 +1,4 @@
-"""Reads how many errors there were, by time and category: the summary and the distributions of the overview.
+"""Reads two parts of the overview: the summary, and the errors by category, by severity and over time.
 
 One statement counts by bucket, category and `hardware_error`; all numbers are sums of its rows.
 """
@@ -26,15 +26,15 @@ POINT: Final = ("critical", "warning", "info", "resource", "network", "critical_
 
 
 class Counts(NamedTuple):
-    """Errors by bucket, and by category. Those of a bucket are counted by severity, by group and as `critical_hardware`
-    and `recurring`."""
+    """Counts of errors by the start of a bucket, and by category. A bucket has a count for each severity, each group,
+    `critical_hardware` and `recurring`."""
 
     by_bucket: dict[dt.datetime, Counter[str]]
     by_category: Counter[str]
 
     def newest(self, limit: int, *names: str) -> dt.datetime | None:
-        """Returns the start of the newest bucket since which there are `limit` errors, counted under `names`; None if
-        there are fewer."""
+        """Returns the start of the newest bucket since which the counts of `names` add up to `limit` errors; None if
+        all are fewer."""
         for start in sorted(self.by_bucket, reverse=True):
             limit -= sum(self.by_bucket[start][name] for name in names)
             if limit <= 0:

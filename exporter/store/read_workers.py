@@ -1,4 +1,4 @@
-"""Reads how many errors workers and hardware types had, and how it is now: those parts of the overview."""
+"""Reads three parts of the overview: workers, hardware types, and the critical errors of the last five minutes."""
 
 import datetime as dt
 from collections import defaultdict
@@ -14,7 +14,7 @@ WORKERS: Final = 1_000
 HARDWARE_TYPES: Final = 100
 NOW: Final = dt.timedelta(minutes=5)
 _STATUS: Final[tuple[Status, ...]] = ("stable", "warning", "critical")  # by the greatest severity of an error
-_PLACES: Final = 2**20  # of types by name, in the statement `workers`
+_PLACES: Final = 2**20  # places of types that fit into the 20 bits of `most` in the statement `workers`
 
 
 def critical_now(cursor: Cursor, now: dt.datetime, reset_at: dt.datetime | None) -> CriticalNow:

@@ -1,6 +1,7 @@
 """Reports as they were sent, 64 in one compressed block.
 
-DuckDB's own compression decodes 2,048 rows, about 2 MB, to return one: 100 reports from all over the table took 0.1 s.
+DuckDB's own compression has to decode 2,048 rows, about 2 MB, to return one. Reading 100 reports from different places
+of the table took 0.1 s.
 
     report_blocks   block = id // 64, packed = zstd(msgpack [[id, report], …])
     single_reports  the reports of blocks that are not complete yet

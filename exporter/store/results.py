@@ -18,8 +18,8 @@ class ErrorPage(Struct):
     """A page of errors, newest first. `next_cursor` starts the next page; null on the last one.
 
     A search for text stops when it takes too long. Then the page may have fewer errors than `limit`, or none;
-    `searched_since` is the time back to which it searched, and `next_cursor` goes on from there. Else `searched_since`
-    is null."""
+    `searched_since` is the time back to which it searched, and `next_cursor` continues there. Otherwise
+    `searched_since` is null."""
 
     errors: list[ErrorObject]
     next_cursor: str | None

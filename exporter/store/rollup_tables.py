@@ -1,14 +1,16 @@
-"""The rollups: which questions they answer, their columns and levels, and the SQL that adds them up. Pure.
+"""The rollups: counts of errors by key and span of time. Their columns and levels, and the SQL that fills and reads
+them. Pure.
 
-    time      how many errors, by severity and category              summary, categories, charts
-    kind      what they were, with measurements                      hardware, facets
-    worker    which workers had how many, by type and severity       workers, facet of workers
-    pattern   which fingerprints, by category and severity           patterns, trends
-    seen      which workers had a fingerprint                        number of workers of a pattern
+    rollup    counts errors by                                          is read for
+    time      severity, category                                        summary, categories, charts
+    kind      severity, category, type, hardware; with measurements     hardware, facets
+    worker    worker, type, severity                                    workers, facet of workers
+    pattern   fingerprint, type, category, severity                     patterns, trends
+    seen      fingerprint; which workers, not how many errors           number of workers of a pattern
 
-A rollup has levels: tables with spans of different widths. Every error is in the finest level; a coarser level holds
-the spans that were over when they were added up ("sealed"), which finer levels hold, too. A row is a sum, and rows of
-one key are added up, so a late error is one more row.
+A rollup has levels: tables with spans of different widths. The finest level has every error. A coarser level has only
+spans that are over ("sealed"); finer levels have these, too. The count of a key is the sum of its rows, so an error
+that comes after its span was sealed is one more row in each level.
 """
 
 import datetime as dt
@@ -16,12 +18,12 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 MINUTE: Final = dt.timedelta(minutes=1)
-_ORIGIN: Final = dt.datetime(2000, 1, 3)  # a Monday: DuckDB's time_bucket counts from it
+_ORIGIN: Final = dt.datetime(2000, 1, 3)  # a Monday: DuckDB's `time_bucket` counts from it
 
 
 class Level(NamedTuple):
-    """A width of spans. `sealed` names the column of `rolled_up` that says up to when the level is filled; "" for
-    levels that are always the finest."""
+    """A width of spans. `sealed` is the column of `rolled_up` with the time up to which the level is filled; "" for a
+    level that is the finest in each rollup that has it."""
 
     name: str
     step: dt.timedelta
@@ -38,7 +40,8 @@ _BY_NAME: Final = {level.name: level for level in LEVELS}
 
 
 class Column(NamedTuple):
-    """A column of a rollup: its expression for one error, and the aggregate that adds it up; "" for a key."""
+    """A column of a rollup. `one` is its expression for one row of `errors`, `add` the aggregate of several; "" for a
+    key. The expression of an integer that is summed ends with `::BIGINT`; `comparing` leaves out other sums."""
 
     name: str
     one: str
@@ -46,7 +49,7 @@ class Column(NamedTuple):
 
 
 class Rollup(NamedTuple):
-    """A rollup; `levels` from the finest to the coarsest."""
+    """A rollup; `levels` from the finest to the coarsest. Its tables have the column `t`, then `columns`."""
 
     name: str
     levels: tuple[Level, ...]
@@ -86,7 +89,7 @@ ROLLUPS: Final = (TIME, KIND, WORKER, PATTERN, SEEN)
 
 
 def rolling(rollup: Rollup, level: Level, condition: str) -> str:
-    """Returns the statement that adds the errors which meet `condition` to a level."""
+    """Returns the statement that adds to a level the errors that meet `condition`."""
     return _insert(rollup, level, _start("timestamp", level), _parts(rollup), f"errors WHERE {condition}")
 
 
@@ -99,7 +102,7 @@ def sealing(rollup: Rollup, level: Level) -> str:
 
 
 def merging(rollup: Rollup, level: Level) -> list[str]:
-    """Returns the statements that make one row of all rows of a key in a level, for rows from $from on."""
+    """Returns the statements that replace the rows of each key in a level by one row, for spans from $from on."""
     table = rollup.table(level)
     sums = ", ".join(_sums(rollup))
     return [
@@ -110,8 +113,9 @@ def merging(rollup: Rollup, level: Level) -> list[str]:
 
 
 def comparing(rollup: Rollup, level: Level) -> str:
-    """Returns the query for the number of keys whose sums in a level are not those of the errors up to the id $rolled
-    and, unless it is NULL, before the time $before. Sums of measurements are left out."""
+    """Returns the query for the number of keys whose row sums in a level differ from the errors up to the id $rolled
+    and, unless it is NULL, before the time $before. Sums of measurements are not compared: their last digits depend on
+    the order."""
     columns = [one for one in rollup.columns if one.add != "sum" or one.one.endswith("::BIGINT")]
     stored = rollup._replace(columns=tuple(columns))
     errors = "errors WHERE id <= $rolled AND ($before IS NULL OR timestamp < $before)"
@@ -125,8 +129,9 @@ SELECT count(*) FROM (SELECT DISTINCT {keys} FROM wrong)"""
 def tiles(
     levels: Sequence[Level], sealed: dict[str, dt.datetime], since: dt.datetime, until: dt.datetime | None = None
 ) -> "list[Tile]":
-    """Covers the time from `since` to before `until` (None: no end) with spans of the coarsest possible levels, given
-    from the finest to the coarsest. What no level covers is a tile without a level, to be read from single errors."""
+    """Divides the time from `since` to before `until` (None: no end) into tiles, each read from the coarsest level that
+    has it as whole spans. `levels` are ordered from the finest. A time that no level has as whole spans is a tile
+    without a level, read from `errors`. `sealed` are the times up to which the levels are filled."""
     if not levels:
         return [Tile(None, since, until)]
     *finer, level = levels
@@ -144,9 +149,16 @@ def tiles(
 
 
 class Tile(NamedTuple):
+    """A part of a time range, and the level that it is read from; None: from `errors`."""
+
     level: Level | None
     since: dt.datetime
     until: dt.datetime | None
+
+
+def floor(moment: dt.datetime, step: dt.timedelta) -> dt.datetime:
+    """Returns the last start of a span that is not after `moment`."""
+    return _ORIGIN + (moment - _ORIGIN) // step * step
 
 
 def ceiling(moment: dt.datetime, step: dt.timedelta) -> dt.datetime:
@@ -155,8 +167,8 @@ def ceiling(moment: dt.datetime, step: dt.timedelta) -> dt.datetime:
 
 
 def facts(rollup: Rollup, found: Sequence[Tile], rolled: int, since: dt.datetime, *, with_time: bool = False) -> str:
-    """Returns a query for the rows of a rollup that make up the errors since a moment: those of the tiles `found`, and
-    the errors after the id `rolled` one by one. With time, the rows have `t`."""
+    """Returns a query for rows of a rollup that count every error since a moment once: those of the tiles `found`, and
+    a row for each error after the id `rolled`. `with_time`: the rows have the column `t`."""
     time = ("t",) if with_time else ()
     stored = ", ".join((*time, *(one.name for one in rollup.columns)))
     single = ", ".join((*("timestamp AS t" for _ in time), *(f"{one.one} AS {one.name}" for one in rollup.columns)))

@@ -1,10 +1,11 @@
 """Keeps the rollups and the counters up to date, in the background and in small steps.
 
-roll    adds the errors after `rolled` to the finest levels and the counters, and late ones to the coarser levels
-seal    fills the hours and days that are over from the next finer level
-merge   makes one row of the rows of a key, where frequent steps left many
+roll    adds the errors after the id `rolled` to the finest levels and the counters; adds an error whose hour or day is
+        sealed already to that level, too
+seal    fills the levels hour and day with the spans that are over, from the next finer level
+merge   replaces the rows of each key by one row in the newest spans, because each roll adds another row
 
-A crash between two steps costs nothing: each is one transaction, and `rolled_up` says how far they came.
+A step is one transaction that also updates `rolled_up`, so a crash neither loses nor doubles an error.
 """
 
 import datetime as dt
@@ -13,11 +14,11 @@ from typing import Any, Final, NamedTuple
 import duckdb
 
 from exporter.store.database import Database
-from exporter.store.rollup_tables import LEVELS, ROLLUPS, Level, merging, rolling, sealing
+from exporter.store.rollup_tables import LEVELS, ROLLUPS, floor, merging, rolling, sealing
 from exporter.store.sql import named
 
 ROLL_AT_ONCE: Final = 131_072  # errors
-GRACE: Final = dt.timedelta(minutes=5)  # after the end of an hour or a day, for reports on their way
+GRACE: Final = dt.timedelta(minutes=5)  # between the end of a span and its seal, for reports that come a little late
 MERGE_AFTER: Final = 16  # steps of `roll`
 _WRITE: Final = named("write.sql")
 _HOUR: Final = dt.timedelta(hours=1)
@@ -25,15 +26,15 @@ _SEALED: Final = tuple(level for level in LEVELS if level.sealed)
 
 
 class RolledUp(NamedTuple):
-    """How far the rollups are: the id up to which they hold all errors, and up to when each coarser level is filled, by
-    its column."""
+    """The row of the table `rolled_up`: the id up to which the rollups have all errors, and the time up to which each
+    coarser level is filled, by its column."""
 
     rolled: int
     sealed: dict[str, dt.datetime]
 
 
 def rolled_up(db: duckdb.DuckDBPyConnection) -> RolledUp:
-    """Returns how far the rollups are. Raises duckdb.Error."""
+    """Reads the table `rolled_up`. Raises duckdb.Error."""
     ((rolled, hours, days),) = db.execute("SELECT rolled, sealed_hours, sealed_days FROM rolled_up").fetchall()
     return RolledUp(rolled, {"sealed_hours": hours, "sealed_days": days})
 
@@ -46,8 +47,8 @@ class Rollups:
         self._steps = 0  # of `roll`, since the last merge
 
     def step(self, at_least: int) -> bool:
-        """Rolls up some errors, if so many wait. Returns whether there may be more to do. Raises `StoreError` and
-        duckdb.Error."""
+        """Rolls up `ROLL_AT_ONCE` errors or fewer, if `at_least` so many wait. Returns whether more may wait. Raises
+        `StoreError` and duckdb.Error."""
         state = rolled_up(self._database.db)
         waiting = self._database.position - state.rolled
         if waiting < max(at_least, 1):
@@ -71,14 +72,14 @@ class Rollups:
             self._run(_WRITE["roll_counters"], bounds)
         self._run(_WRITE["set_rolled"], {"upto": upto})
         if newest is not None:
-            if upto == self._database.position:  # else what follows would be late, and go into each level row by row
+            if upto == self._database.position:  # else the errors that wait would come after the seal
                 self._seal(state, newest - GRACE)
             self._merge(newest)
 
     def _seal(self, state: RolledUp, until: dt.datetime) -> None:
         """Fills the coarser levels with the hours and days that ended before `until`."""
         for level in _SEALED:
-            end = _floor(until, level)
+            end = floor(until, level.step)
             if end > state.sealed[level.sealed]:
                 for rollup in ROLLUPS:
                     if level in rollup.levels[1:]:
@@ -91,7 +92,7 @@ class Rollups:
             self._steps = 0
             for rollup in ROLLUPS:
                 for level in rollup.levels:
-                    since = {"from": _floor(newest, level) - max(level.step, _HOUR)}
+                    since = {"from": floor(newest, level.step) - max(level.step, _HOUR)}
                     create, delete, insert = merging(rollup, level)
                     self._run(create, since)
                     self._run(delete, since)
@@ -100,7 +101,3 @@ class Rollups:
 
     def _run(self, statement: str, values: Any = None) -> duckdb.DuckDBPyConnection:
         return self._database.db.execute(statement, values)
-
-
-def _floor(moment: dt.datetime, level: Level) -> dt.datetime:
-    return dt.datetime.min + (moment - dt.datetime.min) // level.step * level.step

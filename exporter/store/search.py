@@ -1,9 +1,9 @@
 """Finds errors, newest first, by conditions and by a text.
 
-The text is looked for in worker, type, category, message and traceback; case does not matter. The names and the table
-`texts` say for most errors whether they have it. An error has to be read if its text is not in the table, or if the
-table's text has the words but with the digits as 0. Errors are read for `SECONDS` at most; the answer says how far the
-search came.
+The text is looked for in worker, type, category, message and traceback; case does not matter. For most errors, the
+names and the table `texts` decide whether they have it. The report of an error has to be read if its text is not in the
+table, or if the words have digits and the text in the table has them as 0. Reports are read for `SECONDS` at most; the
+answer says how far the search came.
 """
 
 import datetime as dt
@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
 from exporter.events.cursor import Position
-from exporter.store.matching import ALL, NOTHING, both, either, named_like, one_of
+from exporter.store.matching import ALL, NOTHING, all_of, any_of, named_like, one_of
 from exporter.store.parameters import FacetName
 from exporter.store.reports import PER_BLOCK, fetch
 from exporter.store.rollup_tables import literal
@@ -21,14 +21,14 @@ from exporter.store.texts import NO_TEXT, shape, text_of
 
 SECONDS: Final = 0.15
 FIRST: Final = 1_024  # errors that the first statement returns
-NEXT: Final = 4_096  # that each later one returns; above 5,000, DuckDB sorts all errors that match
-NAMES: Final[tuple[FacetName, ...]] = ("type", "category", "worker")  # which are searched, too
-MAX_BLOCKS: Final = 128  # of reports, read between two looks at the clock: about 10 ms
+NEXT: Final = 4_096  # errors that each later one returns; above 5,000, DuckDB sorts all errors that match
+NAMES: Final[tuple[FacetName, ...]] = ("type", "category", "worker")  # the names that are searched
+MAX_BLOCKS: Final = 128  # blocks of reports that are read before the time is checked again; takes about 10 ms
 
 
 class Words(NamedTuple):
-    """A text to look for, in lower case. An error that meets the condition `certain` has it. An error that only meets
-    `unread` has to be read. No other error has it."""
+    """A text to look for, in lower case. An error that meets the condition `certain` has it. For an error that meets
+    only `unread`, its report decides. No other error has it."""
 
     text: str
     certain: str
@@ -39,7 +39,8 @@ ANYTHING: Final = Words("", "true", NOTHING)
 
 
 class Found(NamedTuple):
-    """Matching errors, newest first, by their rowid. `end` is the last error that was looked at; None if all were."""
+    """The rowids of matching errors, newest first. `end` is the last error that was searched, if the time was over
+    before all were."""
 
     rowids: list[int]
     end: Position | None
@@ -53,7 +54,7 @@ class _Candidate(NamedTuple):
 
 
 def words(cursor: Cursor, text: str | None) -> Words:
-    """Returns how to look for a text; None: for any. Raises duckdb.Error."""
+    """Returns the conditions of a text; those of None hold for each error. Raises duckdb.Error."""
     if text is None:
         return ANYTHING
     text = text.lower()
@@ -65,8 +66,8 @@ def words(cursor: Cursor, text: str | None) -> Words:
         certain.append(one_of(name, like))
     with_shape = [row["id"] for row in rows(cursor, "found_texts", {"shape": shape(text)})]
     if any("0" <= one <= "9" for one in text):
-        return Words(text, either(certain), one_of("text", [NO_TEXT, *with_shape]))
-    return Words(text, either((*certain, one_of("text", with_shape))), one_of("text", [NO_TEXT]))
+        return Words(text, any_of(certain), one_of("text", [NO_TEXT, *with_shape]))
+    return Words(text, any_of((*certain, one_of("text", with_shape))), one_of("text", [NO_TEXT]))
 
 
 def find(
@@ -78,12 +79,13 @@ def find(
     after: Position | None = None,
     deadline: float | None = None,
 ) -> Found:
-    """Returns the newest errors that match, from the one that follows `after`. No error is read after `deadline`, of
-    `time.monotonic`, but some are always looked at. Raises duckdb.Error."""
+    """Returns the newest errors that match, from the one that follows `after`, at most `limit`. Stops after `deadline`
+    (a time of `time.monotonic`), but always searches one part of `_portions`. Raises duckdb.Error."""
     found: list[int] = []
     asked = limit if wanted is ANYTHING and limit is not None else FIRST
     while True:
-        condition = both((either((wanted.certain, wanted.unread)), matching, *([_older_than(after)] if after else ())))
+        older = [_older_than(after)] if after else []
+        condition = all_of((any_of((wanted.certain, wanted.unread)), matching, *older))
         places = {"certain": wanted.certain, "matching": condition}
         candidates = [_Candidate(**row) for row in rows(cursor, "newest", {"limit": asked}, places)]
         for some in _portions(candidates):
@@ -108,7 +110,7 @@ def _older_than(position: Position) -> str:
 
 
 def _portions(candidates: Sequence[_Candidate]) -> Iterator[Sequence[_Candidate]]:
-    """Divides candidates into runs whose uncertain ones are in `MAX_BLOCKS` blocks of reports at most."""
+    """Divides candidates into parts. The reports of the uncertain ones of a part are in at most `MAX_BLOCKS` blocks."""
     start = 0
     blocks: set[int] = set()
     for place, one in enumerate(candidates):

@@ -9,17 +9,16 @@ import duckdb
 
 from exporter.events.event import isoformat
 from exporter.store.names import Table
-from exporter.store.rollup_tables import Level, Rollup, facts, tiles
+from exporter.store.rollup_tables import Level, Rollup, facts, floor, tiles
 from exporter.store.rollups import rolled_up
 from exporter.store.sql import named
 
 MAX_BUCKETS: Final = 96  # of a time series; one more where the time range begins within a bucket
 BUCKETS: Final = (60, 300, 900, 1800, 3600, 7200, 14_400, 28_800, 86_400, 604_800)  # seconds
-_ORIGIN: Final = dt.datetime(2000, 1, 3)  # a Monday: DuckDB's time_bucket counts from it
 Cursor = duckdb.DuckDBPyConnection
 Row = dict[str, Any]
-NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
 T = TypeVar("T")
+_NO_PLACES: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 class Span(NamedTuple):
@@ -38,7 +37,7 @@ class Span(NamedTuple):
     def buckets(self) -> list[dt.datetime]:
         """Returns the start of each bucket, oldest first."""
         step = dt.timedelta(seconds=self.bucket)
-        first = _ORIGIN + (self.since - _ORIGIN) // step * step
+        first = floor(self.since, step)
         return [first + i * step for i in range(int((self.now - first) / step) + 1)]
 
 
@@ -53,7 +52,8 @@ def naive(moment: dt.datetime) -> dt.datetime:
 
 
 class Facts:
-    """The rows of rollups that make up the errors since a moment, in one snapshot of the database."""
+    """Queries for the rows of rollups that together count every error since a moment once. For one snapshot of the
+    database."""
 
     def __init__(self, cursor: Cursor, since: dt.datetime) -> None:
         """Raises duckdb.Error."""
@@ -61,12 +61,12 @@ class Facts:
         self._rolled_up = rolled_up(cursor)
 
     def of(self, *rollups: Rollup) -> dict[str, str]:
-        """Returns queries for the rows of rollups, by the place in a statement that they fill."""
+        """Returns the query for the rows of each rollup, by the placeholder of a statement that it replaces."""
         return {rollup.name: self._query(rollup, rollup.levels) for rollup in rollups}
 
     def by_time(self, rollup: Rollup, bucket: int) -> dict[str, str]:
-        """Returns the same for one rollup, with the column `t`, from levels that fit into buckets of so many
-        seconds."""
+        """Returns the same for one rollup, with the column `t`. Uses only levels whose spans fit into buckets of so
+        many seconds."""
         levels = [level for level in rollup.levels if bucket % level.step.total_seconds() == 0]
         return {rollup.name: self._query(rollup, levels, with_time=True)}
 
@@ -75,19 +75,21 @@ class Facts:
         return facts(rollup, tiles(levels, sealed, self._since), rolled, self._since, with_time=with_time)
 
 
-def rows(cursor: Cursor, name: str, values: Row | None = None, places: Mapping[str, str] = NOTHING) -> list[Row]:
-    """Runs the statement `name`, with what stands in braces filled in, and returns its rows by column name. Raises
+def rows(cursor: Cursor, name: str, values: Row | None = None, places: Mapping[str, str] = _NO_PLACES) -> list[Row]:
+    """Runs the statement `name`, its placeholders replaced by `places`, and returns its rows by column name. Raises
     duckdb.Error."""
-    return run(cursor, statement(name, places), values)
+    answer = cursor.execute(statement(name, places), values)
+    names = [column[0] for column in answer.description or ()]
+    return [dict(zip(names, row, strict=True)) for row in answer.fetchall()]
 
 
-def tuples(cursor: Cursor, name: str, values: Row | None = None, places: Mapping[str, str] = NOTHING) -> list[Any]:
-    """As `rows`, with tuples as rows: cheaper where there are many."""
+def tuples(cursor: Cursor, name: str, values: Row | None = None, places: Mapping[str, str] = _NO_PLACES) -> list[Any]:
+    """As `rows`, but each row is a tuple, which takes less time for many rows."""
     return cursor.execute(statement(name, places), values).fetchall()
 
 
 def statement(name: str, places: Mapping[str, str]) -> str:
-    """Returns the statement `name` with what stands in braces filled in."""
+    """Returns the statement `name` with each placeholder `{place}` replaced by its SQL in `places`."""
     text = _SQL[name]
     for place, filling in places.items():
         text = text.replace(f"{{{place}}}", filling)
@@ -95,18 +97,11 @@ def statement(name: str, places: Mapping[str, str]) -> str:
 
 
 def structs(
-    cursor: Cursor, kind: type[T], name: str, values: Row | None = None, places: Mapping[str, str] = NOTHING
+    cursor: Cursor, kind: type[T], name: str, values: Row | None = None, places: Mapping[str, str] = _NO_PLACES
 ) -> list[T]:
     """Runs the statement `name` and returns its rows as structs of a type, whose fields are the columns. Raises
     duckdb.Error."""
     return [kind(**texts(row)) for row in rows(cursor, name, values, places)]
-
-
-def run(cursor: Cursor, statement: str, values: Row | None = None) -> list[Row]:
-    """Runs a statement and returns its rows by column name. Raises duckdb.Error."""
-    answer = cursor.execute(statement, values)
-    names = [column[0] for column in answer.description or ()]
-    return [dict(zip(names, row, strict=True)) for row in answer.fetchall()]
 
 
 def resolve(cursor: Cursor, id_: str) -> tuple[str, list[str]] | None:
@@ -125,9 +120,10 @@ def members_of(cursor: Cursor, id_: str) -> tuple[str, list[str]]:
     return resolve(cursor, id_) or (id_, [id_])
 
 
-def integers_of(cursor: Cursor, fingerprints: Sequence[str]) -> list[int]:
-    """Returns the integers of those fingerprints that have an error. Raises duckdb.Error."""
-    return [row["id"] for row in rows(cursor, "integers", {"members": list(fingerprints)})]
+def integers_of(cursor: Cursor, table: Table, names: Sequence[str]) -> list[int]:
+    """Returns the integers of those names that an error has. Raises duckdb.Error."""
+    statement = f"SELECT id FROM {table} WHERE name IN (SELECT unnest($names::VARCHAR[]))"
+    return [id_ for (id_,) in cursor.execute(statement, {"names": list(names)}).fetchall()]
 
 
 def names_of(cursor: Cursor, table: Table, ids: Iterable[int]) -> dict[int, str]:

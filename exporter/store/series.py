@@ -1,8 +1,8 @@
 """The series of `distributed_testing_errors_total` that an error is counted in. Values of labels beyond a limit are
 folded into `other`, so that senders cannot create unlimited series.
 
-The HTTP process counts in these series. At start the store's process adds up its counters in them, too, so that what it
-sends is bounded.
+The HTTP process counts in these series. At start the store's process adds up its counters by the same series, so that
+the state that it sends is bounded.
 """
 
 from typing import Final, NamedTuple
@@ -61,8 +61,8 @@ class Series:
         self._series: set[SeriesLabels] = set()
 
     def fold(self, worker: str, type_: str, category: str) -> tuple[SeriesLabels, tuple[str, ...]]:
-        """Returns the series of an error, and the labels whose value was folded. The result depends on the errors
-        before."""
+        """Returns the series of an error, and the labels whose value was folded. The result depends on earlier
+        calls."""
         labels = SeriesLabels(self._categories.fold(category), self.workers.fold(worker), self._types.fold(type_))
         series = self._series
         if labels not in series and len(series) >= self._most:

@@ -34,7 +34,8 @@ def database_info(database: Database) -> DatabaseInfo:
 
 def load_state(database: Database, recurrence_times: int, labels: LabelLimits) -> State:
     """Reads the `State` as of the database's log position, with the newest `recurrence_times` error times of each
-    pattern in the last six hours. Each list in it has a largest length. Raises `StoreError`."""
+    pattern in the last six hours. Each list has at most as many items as the HTTP process keeps. Raises
+    `StoreError`."""
     return database.read(lambda cursor: _state(cursor, recurrence_times, labels))
 
 

@@ -1,7 +1,7 @@
 """The searched texts: each distinct one once, so that a search reads thousands of texts instead of millions of errors.
 
-A text is an error's message and traceback in lower case, with each digit as 0: errors that differ in numbers only share
-one. An error whose text is not in the table has the text 0; a search has to read that error itself.
+A text is an error's message and traceback in lower case, with each digit as 0, so errors that differ only in numbers
+share one. An error whose text is not in the table has `text` = 0; a search has to read the report of that error.
 """
 
 import hashlib
@@ -47,7 +47,8 @@ def traceback_of(report: str) -> str:
 
 
 def text_of(report: str) -> str:
-    """Returns what is searched of an error: its message as the list shows it, a line break, and its traceback."""
+    """Returns the searched text of an error, with its digits: its message as lists show it, a line break, its
+    traceback."""
     read = _searched(report)
     return f"{plain_text(read.message or '')[:MAX_MESSAGE]}\n{plain_text(read.traceback or '')}"
 
@@ -64,7 +65,7 @@ class Texts:
         self._known = None
 
     def ids(self, db: duckdb.DuckDBPyConnection, events: Iterable[ErrorEvent]) -> list[int]:
-        """Returns the integer of each event's text. New texts are added as long as there is room. Raises
+        """Returns the integer of each event's text. Adds new texts as long as there is room. Raises
         duckdb.Error."""
         if self._known is None:
             self._known = dict(db.execute("SELECT hash, id FROM texts").fetchall())

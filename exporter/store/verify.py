@@ -1,11 +1,11 @@
-"""Whether rollups, counters and packed reports are what the errors say, and how they are made so again. For
-`error-visualization check` and `repair`.
+"""Compares rollups, counters and reports with the table `errors`, and corrects them. For `error-visualization check`
+and `repair`.
 
-A damaged page is found by DuckDB. This finds rows that are missing, doubled or changed, which no release has caused so
-far. Sums can always be counted again. A report that is missing cannot; its error keeps the columns it has.
+DuckDB finds damaged pages. This finds rows that are missing, doubled or changed. Sums can always be counted again. A
+missing report cannot be made again: its error gets an empty one.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -24,8 +24,8 @@ _BITS: Final = f"id // {PER_BLOCK}, bit_or(1::UBIGINT << (id % {PER_BLOCK})::UBI
 
 
 def check_sums(path: Path) -> list[str]:
-    """Compares rollups, counters and reports with the errors; not in a database of an earlier schema, whose sums are
-    counted again when it is upgraded. Returns what is wrong, one sentence each."""
+    """Compares rollups, counters and reports with the errors. Returns what is wrong, one sentence each. A database of
+    an earlier schema is not compared: its sums are counted again when it is upgraded."""
     try:
         with read_only(path) as db:
             if number(db, "SELECT max(version) FROM schema_version") < len(migrations()):
@@ -37,15 +37,15 @@ def check_sums(path: Path) -> list[str]:
     if blocks:
         first = blocks[0] * PER_BLOCK
         problems.append(
-            f"{path}: {len(blocks)} blocks of reports are not those of the errors; the first has the errors {first} to "
-            f"{first + PER_BLOCK - 1}"
+            f"{path}: {len(blocks)} blocks of reports do not match the errors; the first is that of the errors {first} "
+            f"to {first + PER_BLOCK - 1}"
         )
     return problems
 
 
 def mend(path: Path) -> list[str]:
-    """Makes sums and reports those of the errors, where they are not, and returns what was done, one sentence each.
-    Raises `StoreError` and duckdb.Error."""
+    """Corrects sums and reports that do not match the errors, and returns what was done, one sentence each. Raises
+    `StoreError` and duckdb.Error."""
     if not check_sums(path):
         return []
     done: list[str] = []
@@ -58,27 +58,27 @@ def mend(path: Path) -> list[str]:
         if blocks := _wrong_blocks(database.db):
             empty: list[int] = []
             database.transact(lambda: empty.append(_mend_blocks(database.db, blocks)))
-            done.append(f"{len(blocks)} blocks of reports were put in order; {empty[0]} errors got an empty report")
+            done.append(f"{len(blocks)} blocks of reports were made again; {empty[0]} errors got an empty report")
     finally:
         database.disconnect()
     return done
 
 
 def _wrong_sums(db: duckdb.DuckDBPyConnection) -> list[str]:
-    """Returns a sentence for each rollup level, and for the counters, that is not what the errors say. Sums of
-    measurements are not compared: their last digits depend on the order. Raises duckdb.Error."""
+    """Returns a sentence for each rollup level whose sums differ from the errors, and for the counters if theirs do.
+    Raises duckdb.Error."""
     rolled, sealed = rolled_up(db)
-    found = {"counters": _count(db, _WRITE["differing_counters"], {"rolled": rolled})}
+    found = {"counters": number(db, _WRITE["differing_counters"], {"rolled": rolled})}
     for rollup in ROLLUPS:
         for level in rollup.levels:
             before = None if level is rollup.levels[0] else sealed[level.sealed]
-            found[rollup.table(level)] = _count(db, comparing(rollup, level), {"rolled": rolled, "before": before})
+            found[rollup.table(level)] = number(db, comparing(rollup, level), {"rolled": rolled, "before": before})
     return [f"wrong sums in the table {table}: {count}" for table, count in found.items() if count]
 
 
 def _count_again(db: duckdb.DuckDBPyConnection) -> None:
-    """Empties the rollups and the counters. The service fills them again after its start; until then it counts the
-    errors. Needs a transaction. Raises duckdb.Error."""
+    """Empties the rollups and the counters. The service fills them again after its start; until then, reads count the
+    rows of `errors`. Needs a transaction. Raises duckdb.Error."""
     for table in ("counters", *(rollup.table(level) for rollup in ROLLUPS for level in rollup.levels)):
         db.execute(f"DELETE FROM {table}")
     db.execute(_WRITE["count_again"])
@@ -130,8 +130,3 @@ def _packed(db: duckdb.DuckDBPyConnection, condition: str) -> Iterator[tuple[int
                 yield block, unpack(packed)
             except ValueError:
                 yield block, []
-
-
-def _count(db: duckdb.DuckDBPyConnection, query: str, values: Mapping[str, object]) -> int:
-    ((count,),) = db.execute(query, values).fetchall()
-    return int(count)

@@ -3,7 +3,7 @@
 SET checkpoint_threshold = '16MB';
 SET max_vacuum_tasks = 0;
 SET TimeZone = 'UTC';
--- Facets are counted by severity, category, type and hardware at once: 16 bits are enough to count without hashing.
+-- One statement groups by severity, category, type and hardware for the facets. With 16 bits DuckDB groups without hashing.
 SET GLOBAL perfect_ht_threshold = 16;
 -- A start that is refused leaves the file as it was; a clean stop checkpoints by itself.
 PRAGMA disable_checkpoint_on_shutdown;
@@ -31,7 +31,7 @@ UPDATE log_position SET identity = $identity, complete = false;
 UPDATE log_position SET complete = true;
 
 -- name: rolled_times
--- The oldest time of an error and the newest receipt.
+-- The oldest time and the newest receipt of the errors.
 SELECT min(timestamp), max(received_at) FROM errors WHERE id > $above AND id <= $upto;
 
 -- name: roll_counters
@@ -51,7 +51,7 @@ INSERT INTO counters FROM merged;
 UPDATE rolled_up SET rolled = $upto;
 
 -- name: differing_counters
--- The number of keys whose sums are not those of the errors.
+-- The number of keys whose sums differ from the errors.
 WITH held AS (
     SELECT worker, type, category, severity, hardware, sum(errors)::BIGINT AS errors, min(first_seen) AS first_seen,
            max(last_seen) AS last_seen, min(first_id) AS first_id

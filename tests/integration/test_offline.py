@@ -302,9 +302,9 @@ def test_a_missing_or_doubled_report_is_found(tmp_path: Path, statement: str, em
     db, events = rolled_up(tmp_path, 200)
     changed(db, statement)
     (problem,) = offline.check(db)
-    assert "blocks of reports are not those of the errors; the first has the errors" in problem
+    assert "blocks of reports do not match the errors; the first is that of the errors" in problem
     (done,) = offline.repair(db)
-    assert done.endswith(f" were put in order; {empty} errors got an empty report")
+    assert done.endswith(f" were made again; {empty} errors got an empty report")
     lost = [one for one in events if one.id == 200 or one.id // PER_BLOCK == 1] if empty else []
     lost = [one for one in lost if empty > 1 or one.id == 200][:empty]
     store = Projected(db)

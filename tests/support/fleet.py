@@ -1,4 +1,4 @@
-"""A fleet that sends errors at random, with times at which sums go wrong easily."""
+"""A fleet that sends errors at random, many of them at the borders of spans and time ranges, or late."""
 
 import datetime as dt
 import random

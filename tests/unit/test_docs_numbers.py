@@ -34,7 +34,6 @@ from exporter.store import (
     database,
     flights,
     matching,
-    names,
     parameters,
     projection,
     rollups,
@@ -44,7 +43,6 @@ from exporter.store import (
     texts,
 )
 from exporter.store import client as store
-from exporter.store import reports as blocks
 
 pytestmark = pytest.mark.dashboard
 SETTINGS = Settings()
@@ -134,14 +132,12 @@ CASES = [
     Case("docs/architecture.md", "`SECONDS`, # s (`store/search.py`)", search.SECONDS),
     Case("docs/api.md", "After # s it stops and answers", search.SECONDS),
     Case("docs/architecture.md", "until the # s are over", search.SECONDS),
+    Case("docs/architecture.md", "of up to # blocks (`MAX_BLOCKS`)", search.MAX_BLOCKS),
     Case("docs/architecture.md", "More than # of them (`MAX_LISTED`)", matching.MAX_LISTED),
-    Case("docs/architecture.md", "when # errors (`ROLL_FROM`) wait", projection.ROLL_FROM),
-    Case("docs/architecture.md", "in steps of # (`ROLL_AT_ONCE`)", rollups.ROLL_AT_ONCE),
-    Case("docs/architecture.md", "# minutes (`GRACE`) after the end", rollups.GRACE.seconds / 60),
-    Case("docs/architecture.md", "after # steps (`MERGE_AFTER`)", rollups.MERGE_AFTER),
-    Case("docs/architecture.md", "in blocks of # consecutive ids (`PER_BLOCK`)", blocks.PER_BLOCK),
-    Case("docs/architecture.md", "at most # names (`names.MAX_KNOWN`)", names.MAX_KNOWN),
-    Case("docs/architecture.md", "`MAX_KNOWN` # (`names.py`)", names.MAX_KNOWN),
+    # rollups
+    Case("docs/architecture.md", "When # errors (`ROLL_FROM`) wait", projection.ROLL_FROM),
+    Case("docs/architecture.md", "a day and # minutes (`GRACE`)", rollups.GRACE.seconds / 60),
+    Case("docs/architecture.md", "after # rolls (`MERGE_AFTER`)", rollups.MERGE_AFTER),
     # health
     Case("docs/operation.md", "the oldest report has waited for more than # s", service.STUCK_SECONDS),
     Case("docs/operation.md", "when that write fails or takes more than # s", service.PROBE_SECONDS),

@@ -1,7 +1,7 @@
--- The texts that repeat become small integers, reports move to a table of their own, and the rollup by the minute, which
--- had as many rows as there are errors, gives way to rollups that are each as narrow as the question they answer.
+-- Replaces repeated texts by small integers, moves reports to tables of their own, and replaces the rollup by the minute,
+-- which had about as many rows as `errors`, by several rollups. Each has only the columns that its questions need.
 
--- Names of the integers, in the order of arrival. An id is never given again.
+-- Names and their integers, in the order of arrival. An integer is never reused.
 CREATE TABLE workers        (id INTEGER NOT NULL, name VARCHAR NOT NULL);
 CREATE TABLE types          (id INTEGER NOT NULL, name VARCHAR NOT NULL);
 CREATE TABLE categories     (id INTEGER NOT NULL, name VARCHAR NOT NULL);
@@ -19,10 +19,11 @@ FROM (SELECT hardware_type AS name, min(id) AS first FROM errors WHERE hardware_
 INSERT INTO fingerprints SELECT row_number() OVER (ORDER BY first), name
 FROM (SELECT fingerprint AS name, min(id) AS first FROM errors GROUP BY 1);
 
--- What the text search looks into: message and traceback in lower case, with each digit as 0. `hash` finds a text again.
+-- Searched texts: message and traceback in lower case, with each digit as 0. `hash` is an 8-byte BLAKE2b hash of the text.
 CREATE TABLE texts (id INTEGER NOT NULL, hash UBIGINT NOT NULL, text VARCHAR NOT NULL USING COMPRESSION zstd);
 
--- Reports as they were sent: 64 in one compressed block, where `block` is id // 64; single until the block is complete.
+-- Reports as they were sent. 64 are in one compressed block, `block` = id // 64; until a block is complete, its reports are
+-- single.
 CREATE TABLE single_reports (id BIGINT NOT NULL, report VARCHAR NOT NULL USING COMPRESSION zstd);
 CREATE TABLE report_blocks  (block BIGINT NOT NULL, packed BLOB NOT NULL USING COMPRESSION uncompressed);
 INSERT INTO single_reports SELECT id, payload FROM errors;
@@ -30,7 +31,7 @@ INSERT INTO single_reports SELECT id, payload FROM errors;
 ALTER TABLE errors RENAME TO old_errors;
 CREATE TABLE errors (
     id                  BIGINT    NOT NULL,
-    timestamp           TIMESTAMP NOT NULL,  -- when it happened, UTC; the receipt where the sender's clock is ahead
+    timestamp           TIMESTAMP NOT NULL,  -- when it happened, UTC; the receipt if that time is not believed
     worker              INTEGER   NOT NULL,
     type                INTEGER   NOT NULL,
     category            INTEGER   NOT NULL,
@@ -50,9 +51,9 @@ CREATE TABLE errors (
     received_at         TIMESTAMP NOT NULL,
     event_id            VARCHAR   NOT NULL,  -- the sender's, or made here
     reasons             VARCHAR   NOT NULL,  -- JSON array of texts
-    accepted_pattern_id VARCHAR,             -- of when it was accepted; NULL: the fingerprint
+    accepted_pattern_id VARCHAR,             -- the pattern id when it was accepted; NULL: the fingerprint
     warnings            VARCHAR,             -- JSON array of texts; NULL: none
-    reported_at         VARCHAR,             -- the timestamp as it was sent; NULL: `timestamp` is what it says
+    reported_at         VARCHAR,             -- the timestamp as it was sent, if it is not believed
     message             VARCHAR   NOT NULL USING COMPRESSION zstd
 );
 INSERT INTO errors
@@ -73,8 +74,8 @@ DROP MACRO TABLE IF EXISTS pattern_facts;
 DROP MACRO TABLE IF EXISTS facts;
 DROP TABLE rollup;
 
--- The monotone counters, up to the error `rolled`. Rows of one key are added up. Nothing here is ever taken back. They are
--- counted again, which comes to the same: no release so far deletes errors.
+-- The monotone counters, of the errors up to the id `rolled`. The count of a key is the sum of its rows. They are counted
+-- again from `errors`, which gives the same counts, because no release so far deletes errors.
 DROP TABLE counters;
 CREATE TABLE counters (
     worker     INTEGER   NOT NULL,
@@ -88,8 +89,9 @@ CREATE TABLE counters (
     first_id   BIGINT    NOT NULL  -- orders the keys by their arrival
 );
 
--- Rollups. A row counts the errors of one key in the span that begins at `t`; rows of one key are added up. Each rollup
--- has levels: finer ones are written first, coarser ones when their span is over ("sealed"), and both for late errors.
+-- Rollups. A row counts errors of one key in the span that begins at `t`; the count of a key is the sum of its rows. Each
+-- rollup has levels. The finest one gets every error. A coarser one gets a span when that is over ("sealed"); errors that come
+-- later are added to both.
 CREATE TABLE time_minute (
     t              TIMESTAMP NOT NULL,
     severity       UTINYINT  NOT NULL,
@@ -109,7 +111,7 @@ CREATE TABLE kind_hour (
     hardware        INTEGER,
     hardware_error  BOOLEAN   NOT NULL,
     errors          BIGINT    NOT NULL,
-    cpu             DOUBLE,             -- sums of the measurements, and of how many reports
+    cpu             DOUBLE,             -- sum of the measurements, and how many reports have one
     cpu_reports     BIGINT    NOT NULL,
     memory          DOUBLE,
     memory_reports  BIGINT    NOT NULL,
@@ -155,14 +157,14 @@ CREATE TABLE seen_hour (
 );
 CREATE TABLE seen_day AS FROM seen_hour;
 
--- One row. The rollups and the counters hold every error up to the id `rolled`. The coarser levels hold the spans before
--- `sealed_hours` and `sealed_days`.
+-- One row. The rollups and the counters hold every error up to the id `rolled`. The levels hour and day hold the spans
+-- before `sealed_hours` and `sealed_days`, unless they are the finest level of a rollup, which holds all spans.
 CREATE TABLE rolled_up (rolled BIGINT NOT NULL, sealed_hours TIMESTAMP NOT NULL, sealed_days TIMESTAMP NOT NULL);
 INSERT INTO rolled_up VALUES (0, TIMESTAMP '1970-01-01', TIMESTAMP '1970-01-01');
 
 CREATE MACRO severity_name(code) AS (['info', 'warning', 'critical'])[code + 1];
 
--- The errors with their names, for statements that return few of them.
+-- Errors with names instead of integers, for statements that return few errors.
 CREATE VIEW named_errors AS
 SELECT e.id, e.event_id, e.timestamp, e.received_at, w.name AS worker_id, t.name AS type, c.name AS error_category,
        e.message, severity_name(e.severity) AS severity, e.reasons, f.name AS fingerprint,

@@ -170,5 +170,5 @@ def test_the_log_tells_of_a_migration_that_takes_time(path: Path, caplog: pytest
         Projected(path).close()
     newest = len(migrations())
     before, after = (message for message in caplog.messages if "schema version" in message)
-    assert before == f"the database has schema version 3 and is brought to {newest}; 3 errors take about 1 s"
+    assert before == f"the database is upgraded from schema version 3 to {newest}; 3 errors take about 1 s"
     assert after.startswith(f"the database has schema version {newest} after ")
