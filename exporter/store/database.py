@@ -115,11 +115,12 @@ class Database:
     ) -> tuple[_T, _U]:
         """Runs two queries at the same time, in one snapshot of the database. Raises `StoreError`."""
         try:
-            begun = []
-            try:
+            with contextlib.ExitStack() as ended:
+                begun = []
                 with self.writing:  # no commit in between: a transaction sees the state of its first statement
                     for cursor in (self._cursor(place) for place in (0, 1)):
                         cursor.execute("BEGIN")
+                        ended.callback(_end, cursor)
                         begun.append(cursor)
                         number(cursor, "SELECT position FROM log_position")
                 second = self._second.submit(two, begun[1])
@@ -128,9 +129,6 @@ class Database:
                 finally:
                     futures.wait([second])
                 return first, second.result()
-            finally:
-                for cursor in begun:
-                    cursor.execute("ROLLBACK")
         except duckdb.Error as error:
             raise self._failed(error) from error
 
