@@ -99,11 +99,11 @@ class Database:
         """Runs `query` in one snapshot of the database. Raises `StoreError`."""
         try:
             cursor = self._cursor()
-            cursor.execute("BEGIN")
             try:
+                cursor.execute("BEGIN")
                 return query(cursor)
             finally:
-                cursor.execute("ROLLBACK")
+                _end(cursor)
         except duckdb.Error as error:
             raise self._failed(error) from error
 
@@ -164,6 +164,15 @@ class Database:
             self.db.execute("ROLLBACK")
         except duckdb.Error as error:
             _log.error("rollback: %s", error)
+
+
+def _end(cursor: duckdb.DuckDBPyConnection) -> None:
+    """Ends the transaction of a read. A read is interrupted once at most, but that may hit the ROLLBACK itself: DuckDB
+    then leaves the transaction open, and every later read with this cursor would fail."""
+    try:
+        cursor.execute("ROLLBACK")
+    except duckdb.InterruptException:
+        cursor.execute("ROLLBACK")
 
 
 def migrate(db: duckdb.DuckDBPyConnection, scripts: Sequence[str]) -> None:

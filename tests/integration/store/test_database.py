@@ -283,3 +283,27 @@ def test_every_statement_has_a_name_and_is_used() -> None:
     for file in ("read.sql", "write.sql"):
         for name in named(file):
             assert f'"{name}"' in code, f"{file}: {name} is not used"
+
+
+class InterruptedAtItsEnd:
+    """A cursor whose first ROLLBACK is interrupted before it has any effect."""
+
+    def __init__(self, cursor: duckdb.DuckDBPyConnection) -> None:
+        self._cursor = cursor
+        self._interrupted = False
+
+    def execute(self, statement: str) -> duckdb.DuckDBPyConnection:
+        if statement == "ROLLBACK" and not self._interrupted:
+            self._interrupted = True
+            raise duckdb.InterruptException("INTERRUPT Error: Interrupted!")
+        return self._cursor.execute(statement)
+
+
+def test_a_read_that_is_interrupted_at_its_end_does_not_disturb_later_ones(path: Path) -> None:
+    database = opened(path)
+    insert(database, 1)
+    database._local.cursor = InterruptedAtItsEnd(database._cursor())
+    assert ids(database) == [1]
+    insert(database, 2)
+    assert ids(database) == [1, 2]
+    database.disconnect()
