@@ -60,7 +60,7 @@ class Flights:
         flight = self._running.get(key)
         if flight is None and len(self._running) >= MAX_READS:
             raise StoreError(f"{MAX_READS} other reads wait for the database")
-        if flight is None or flight.answer.cancelled():
+        if flight is None:
             before = self.answers.latest(key)
             flight = self._start(key, Flight(keep=keep), before.seconds if before and before.requests > 1 else 0.0)
         elif flight.version is not None and flight.version < version:
@@ -75,6 +75,7 @@ class Flights:
             if not flight.waiting and flight.task is not None and not flight.answer.done():
                 flight.answer.cancel()
                 flight.task.cancel()
+                self._land(key, flight, 0.0)  # a task that has not begun yet never gets to its `finally`
 
     def _start(self, key: bytes, flight: Flight, seconds: float) -> Flight:
         """Starts a read. `seconds` is how long the one before took, if its readers are likely to ask again."""
@@ -101,8 +102,12 @@ class Flights:
                 flight.answer.set_exception(error)
                 flight.answer.exception()  # marks it as seen, in case every request has gone
         finally:
-            if self._running.get(key) is flight:
-                del self._running[key]
-                following = self._next.pop(key, None)
-                if following is not None and following.waiting:
-                    self._start(key, following, time.monotonic() - sent)
+            self._land(key, flight, time.monotonic() - sent)
+
+    def _land(self, key: bytes, flight: Flight, seconds: float) -> None:
+        """Starts the read that waits for the end of `flight`, which took so many seconds. May be called again."""
+        if self._running.get(key) is flight:
+            del self._running[key]
+            following = self._next.pop(key, None)
+            if following is not None and following.waiting:
+                self._start(key, following, seconds)

@@ -250,6 +250,21 @@ async def test_a_read_that_gathers_is_cancelled_with_its_last_request(
     assert empty(join)
 
 
+async def test_a_read_that_is_cancelled_before_it_has_begun_is_forgotten(database: Asked, join: Any) -> None:
+    """Its only request goes in the very moment in which the read before it ends."""
+    early = join(5)
+    await settle()
+    late = join(6)
+    await settle()
+    database.answer(0, b"at 5")
+    late.cancel()
+    assert await early == b"at 5"
+    await settle()
+    assert late.cancelled()
+    assert len(database.asked) == 1
+    assert empty(join)
+
+
 async def test_a_failure_is_raised_for_all_and_the_next_read_is_tried(database: Asked, join: Any) -> None:
     requests = [join(5), join(5)]
     await settle()
