@@ -53,27 +53,28 @@ class HardwareReports:
     """The latest report of each worker that describes its hardware. Only the event loop may use it."""
 
     def __init__(self) -> None:
-        self._latest: OrderedDict[str, LatestReport] = OrderedDict()
+        # With the bytes that it was counted with: a text grows when Python makes its UTF-8 form.
+        self._latest: OrderedDict[str, tuple[LatestReport, int]] = OrderedDict()
         self._bytes = 0
 
     def note(self, worker: str, moment: float, body: str) -> None:
         """Keeps a report's JSON, unless the worker has a newer report or the JSON is longer than `MAX_BODY`. `moment`
         is in epoch seconds."""
         known = self._latest.get(worker)
-        if len(body) > MAX_BODY or (known is not None and known[0] > moment):
+        if len(body) > MAX_BODY or (known is not None and known[0][0] > moment):
             return
         if known is not None:
             self._latest.move_to_end(worker)
-            self._bytes -= getsizeof(known[1])
-        self._latest[worker] = (moment, body)
+            self._bytes -= known[1]
+        self._latest[worker] = (moment, body), getsizeof(body)
         self._bytes += getsizeof(body)
         while self._bytes > MAX_BYTES:
-            _, (_, forgotten) = self._latest.popitem(last=False)
-            self._bytes -= getsizeof(forgotten)
+            _, (_, size) = self._latest.popitem(last=False)
+            self._bytes -= size
 
     def snapshot(self) -> list[tuple[str, LatestReport]]:
         """Returns the latest report of each worker. The thread that formats the scrape decodes their JSON."""
-        return list(self._latest.items())
+        return [(worker, report) for worker, (report, _) in self._latest.items()]
 
 
 def hardware_families(latest: Sequence[tuple[str, LatestReport]], now: float) -> Iterator[Metric]:

@@ -1,5 +1,6 @@
 """The latest report of each worker, kept for its gauges."""
 
+import msgspec
 import pytest
 
 from exporter.metrics import hardware_metrics as module
@@ -27,3 +28,16 @@ def test_beyond_the_bytes_the_reports_that_came_first_are_forgotten(monkeypatch:
     for number in range(100):
         reports.note("w0", float(100 + number), "")
     assert set(dict(reports.snapshot())) == set(kept), "a report that is replaced is not counted any more"
+
+
+def test_a_report_that_grew_is_taken_off_as_it_was_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Decoding a report makes its UTF-8 form, which Python keeps with the text."""
+    monkeypatch.setattr(module, "MAX_BYTES", 10_000)
+    reports = HardwareReports()
+    for number in range(10):
+        body = "µ" * 500 + str(number)
+        reports.note("w", float(number), body)
+        msgspec.json.encode(body)
+    for number in range(100):
+        reports.note(f"w{number}", 100.0, "x" * 900)
+    assert 8 <= len(reports.snapshot()) <= 10
