@@ -193,7 +193,7 @@ class Database:
 
 
 def _end(cursor: duckdb.DuckDBPyConnection) -> None:
-    """Ends the transaction of a read. A late interruption, of which a read gets one, may hit the ROLLBACK itself: DuckDB
+    """Ends the transaction of a read. A read is interrupted once at most, but that may hit the ROLLBACK itself: DuckDB
     then leaves the transaction open, and every later read with this cursor would fail."""
     try:
         cursor.execute("ROLLBACK")

@@ -146,7 +146,8 @@ class Server:
         self._cancelled.add(id_)
         with self._interrupting:  # so that the thread cannot begin its next read, which would be interrupted instead
             if cursor := self._running.get(id_):
-                cursor.interrupt()
+                with contextlib.suppress(duckdb.Error):  # closed, because the database broke and is opened again
+                    cursor.interrupt()
         if len(self._cancelled) > 10_000:  # of reads that had been answered already
             self._cancelled.clear()
 

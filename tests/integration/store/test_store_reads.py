@@ -2,6 +2,7 @@
 
 import asyncio
 import datetime as dt
+import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from conftest import eventually
 from events import append, event
 from store_process import Started
 
+from exporter.config import Settings
+from exporter.service import _store_settings
 from exporter.store import StoreError, assignments
 from exporter.store import server as module
 from exporter.store.client import StoreClient
@@ -50,6 +53,17 @@ async def test_a_read_that_nobody_waits_for_is_interrupted(threaded: Started, mo
     for read in reads:
         read.cancel()
     assert await asyncio.wait_for(threaded.count(), 5) == 0
+
+
+def test_a_read_whose_connection_was_closed_can_be_cancelled(tmp_path: Path) -> None:
+    """As while a broken database is opened again: an exception in the main thread would end the process."""
+    cursor = duckdb.connect()
+    cursor.close()
+    near, far = socket.socketpair()
+    with near, far:
+        server = module.Server(_store_settings(Settings(), tmp_path / "errors.duckdb", tmp_path / "log"), far)
+        server._running[1] = cursor
+        server._cancel(1)
 
 
 async def test_a_read_that_fails_is_an_error_of_its_own(
