@@ -2,7 +2,8 @@
 
 Each transaction inserts events and moves the position, so a crash neither loses nor doubles an event. The projection
 runs once a second, and before each read, which must see all events that were accepted before the read was requested.
-Between two runs it rolls up what was inserted (`rollups.py`) and packs reports (`insert.py`), in small steps.
+Between two runs it rolls up what was inserted (`rollups.py`) and packs reports (`insert.py`), in small steps. After an
+upgrade this takes minutes; the log is copied once a second meanwhile, too.
 """
 
 import logging
@@ -113,25 +114,33 @@ class Projection:
         took = time.thread_time() - began
         self._assign_after = now + took * (1 + PAUSE_FACTOR) if took > LONG_SECONDS else 0.0
 
-    def _tidy(self) -> None:
-        """Rolls up errors and packs reports that wait for it. Reads may insert events between two steps."""
+    def _tidy(self) -> bool:
+        """Rolls up and packs what waits for it, for `INTERVAL_SECONDS` at most, and lets reads go ahead between two
+        steps. Returns whether there may be more to do."""
+        until = time.monotonic() + INTERVAL_SECONDS
         for step in (self._roll_up, self._inserter.pack_step):
             while not self._stop.wait(STEP_PAUSE_SECONDS):
+                if time.monotonic() >= until:
+                    return True
                 with self._database.writing:
                     if not step():
                         break
+        return False
 
     def _roll_up(self) -> bool:
         return self._rollups.step(ROLL_FROM)
 
     def _run(self) -> None:
-        while not self._stop.wait(INTERVAL_SECONDS):
+        pause = INTERVAL_SECONDS
+        while not self._stop.wait(pause):
             began = time.monotonic()
+            pause = INTERVAL_SECONDS
             try:
                 self.catch_up()
                 with self._database.writing:
                     self.assign()
-                self._tidy()
+                if self._tidy():
+                    pause = 0.0
             except (StoreError, duckdb.Error) as error:
                 self.failure = str(error)
                 _log.error("the log could not be copied into the database; it is tried again: %s", error)

@@ -69,6 +69,25 @@ def test_it_goes_on_after_a_crash_wherever_that_was(path: Path) -> None:
         store.close()
 
 
+async def test_the_log_is_copied_while_old_reports_are_packed(
+    store: Projected, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After an upgrade, packing the reports of ten million errors takes minutes."""
+    packing = threading.Event()
+
+    def pack_step() -> bool:
+        packing.set()
+        return True
+
+    monkeypatch.setattr(module, "INTERVAL_SECONDS", 0.05)
+    monkeypatch.setattr(store.projection._inserter, "pack_step", pack_step)
+    store.append([event(1)])
+    store.projection.start()
+    await eventually(packing.is_set)
+    store.append([event(2)])
+    await eventually(lambda: store.database.position == 2)
+
+
 def test_a_run_ends_where_the_log_ended_when_it_began(store: Projected, monkeypatch: pytest.MonkeyPatch) -> None:
     """Under load the log grows during each transaction; a run that followed it would make many small transactions."""
     store.append([event(1), event(2)])
