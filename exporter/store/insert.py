@@ -14,6 +14,7 @@ from exporter.store.texts import Texts
 
 APPENDED_AT_ONCE: Final = 100  # rows; a longer call would hold the interpreter lock for too long
 PACKED_AT_ONCE: Final = 64 * PER_BLOCK  # ids in one step of packing
+PACKED_BYTES: Final = 2**24  # of reports in one step of packing; more would not fit into DuckDB's memory
 _WRITE: Final = named("write.sql")
 
 
@@ -73,8 +74,20 @@ class Inserter:
         end = min(first + PACKED_AT_ONCE, (self._database.position + 1) // PER_BLOCK * PER_BLOCK)
         if end <= first:
             return False
-        self._database.transact(lambda: self._pack(first, end, []))
+        upto = self._end_of_step(first, end)
+        self._database.transact(lambda: self._pack(first, upto, []))
         return True
+
+    def _end_of_step(self, first: int, end: int) -> int:
+        """Returns an id up to `end`: the single reports from `first` to before it have `PACKED_BYTES` at most, or are
+        only one."""
+        total = 0
+        sizes = self._database.db.execute(_WRITE["single_report_sizes"], {"first": first, "end": end}).fetchall()
+        for id_, size in sizes:
+            if total and total + size > PACKED_BYTES:
+                return int(id_)
+            total += size
+        return end
 
     def _pack(self, first: int, end: int, reports: list[Report]) -> None:
         """Packs `reports` and the single ones with ids from `first` to before `end`."""

@@ -5,6 +5,9 @@ of the table took 0.1 s.
 
     report_blocks   block = id // 64, packed = zstd(msgpack [[id, report], …])
     single_reports  the reports of blocks that are not complete yet
+
+A large report gets a row of `report_blocks` of its own at once: 64 of them in one row would not fit into DuckDB's
+memory. So a block may have more than one row.
 """
 
 import sys
@@ -22,6 +25,7 @@ else:
 
 PER_BLOCK: Final = 64
 NO_REPORT: Final = "{}"
+LARGE: Final = 2**18  # characters of a report
 _LEVEL: Final = 3
 Report = tuple[int, str]
 Block = tuple[int, bytes]
@@ -30,11 +34,11 @@ _decode = msgspec.msgpack.Decoder(list[Report]).decode
 
 
 def pack(reports: Iterable[Report]) -> list[Block]:
-    """Returns reports as blocks, in the order of their ids."""
-    blocks: dict[int, list[Report]] = defaultdict(list)
-    for report in sorted(reports):
-        blocks[report[0] // PER_BLOCK].append(report)
-    return [(block, zstd.compress(_encode(some), _LEVEL)) for block, some in blocks.items()]
+    """Returns reports as blocks, in the order of their ids, each large one as a block of its own."""
+    blocks: dict[tuple[int, int | None], list[Report]] = defaultdict(list)
+    for id_, report in sorted(reports):
+        blocks[id_ // PER_BLOCK, id_ if len(report) >= LARGE else None].append((id_, report))
+    return [(block, zstd.compress(_encode(some), _LEVEL)) for (block, _), some in blocks.items()]
 
 
 def unpack(packed: bytes) -> list[Report]:
@@ -46,9 +50,13 @@ def unpack(packed: bytes) -> list[Report]:
 
 
 def split(singles: Sequence[Report], last: int) -> tuple[list[Report], list[Report]]:
-    """Divides reports into those whose block is complete once the database holds the error `last`, and others."""
+    """Divides reports into those to be packed and others. Packed are large ones, and those whose block is complete once
+    the database holds the error `last`."""
     end = (last + 1) // PER_BLOCK * PER_BLOCK
-    return [one for one in singles if one[0] < end], [one for one in singles if one[0] >= end]
+    parts: tuple[list[Report], list[Report]] = ([], [])
+    for one in singles:
+        parts[one[0] >= end and len(one[1]) < LARGE].append(one)
+    return parts
 
 
 def fetch(cursor: duckdb.DuckDBPyConnection, ids: Sequence[int]) -> dict[int, str]:
@@ -59,9 +67,7 @@ def fetch(cursor: duckdb.DuckDBPyConnection, ids: Sequence[int]) -> dict[int, st
     blocks = {"blocks": list({id_ // PER_BLOCK for id_ in ids})}
     singles = "SELECT id, report FROM single_reports WHERE id IN (SELECT unnest($ids))"
     found.update(cursor.execute(singles, {"ids": list(ids)}).fetchall())
-    packed = cursor.execute(
-        "SELECT packed FROM report_blocks WHERE block IN (SELECT unnest($blocks))", blocks
-    ).fetchall()
-    for (block,) in packed:
-        found.update(report for report in unpack(block) if report[0] in found)
+    cursor.execute("SELECT packed FROM report_blocks WHERE block IN (SELECT unnest($blocks))", blocks)
+    while row := cursor.fetchone():
+        found.update(report for report in unpack(row[0]) if report[0] in found)
     return found

@@ -11,6 +11,9 @@ PRAGMA disable_checkpoint_on_shutdown;
 -- name: single_reports
 SELECT id, report FROM single_reports WHERE id >= $first AND id < $end;
 
+-- name: single_report_sizes
+SELECT id, strlen(report) FROM single_reports WHERE id >= $first AND id < $end ORDER BY id;
+
 -- name: forget_single_reports
 DELETE FROM single_reports WHERE id >= $first AND id < $end;
 

@@ -1,6 +1,8 @@
 """Whatever statement of a write fails, nothing is lost or doubled, and the next attempt goes on."""
 
 import datetime as dt
+import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,7 +18,7 @@ from upgrade import old_database
 from exporter.events.event import ErrorEvent
 from exporter.log.embedded import new_identity
 from exporter.store import StoreError, insert, reports, rollups
-from exporter.store.reports import PER_BLOCK
+from exporter.store.reports import PER_BLOCK, fetch
 from exporter.store.rollup_tables import ROLLUPS
 
 pytestmark = pytest.mark.dashboard
@@ -159,3 +161,33 @@ def test_no_more_than_complete_blocks_are_packed(store: Projected) -> None:
         assert store.values("SELECT block FROM report_blocks ORDER BY 1") == list(range(complete))
         singles = store.values("SELECT id FROM single_reports ORDER BY 1")
         assert singles == list(range(max(1, complete * PER_BLOCK), number + 1))
+
+
+def test_large_reports_are_packed_within_the_memory_of_duckdb(
+    store: Projected, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """64 of them in one row, or in one transaction, do not fit into it."""
+    store.database.db.execute("SET memory_limit = '48MB'")
+    monkeypatch.setattr(insert, "PACKED_BYTES", 2**22)
+    large = [event(id_, body=json.dumps({"log": os.urandom(2**19).hex()})) for id_ in range(1, PER_BLOCK + 2)]
+    for one in large:
+        store.append([one])
+    store.catch_up()
+    assert_packed(store, large)
+    # An earlier release kept them single.
+    store.database.db.execute("DELETE FROM report_blocks")
+    for one in large:
+        store.database.db.execute("INSERT INTO single_reports VALUES (?, ?)", [one.id, one.body])
+    with store.database.writing:
+        store.projection._inserter.pack_step()
+    assert store.values("SELECT min(id) FROM single_reports") == [4]  # a report has a little more than 2**20 bytes
+    store.pack()
+    assert_packed(store, large[:-2])
+
+
+def assert_packed(store: Projected, sent: list[ErrorEvent]) -> None:
+    """Asserts that the reports of events are packed and as they were sent."""
+    last = sent[-1].id
+    assert store.values(f"SELECT id FROM single_reports WHERE id <= {last}") == []
+    bodies = {one.id: one.body for one in sent}
+    assert store.database.read(lambda cursor: fetch(cursor, list(bodies))) == bodies
