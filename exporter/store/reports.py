@@ -67,7 +67,7 @@ def fetch(cursor: duckdb.DuckDBPyConnection, ids: Sequence[int]) -> dict[int, st
     blocks = {"blocks": list({id_ // PER_BLOCK for id_ in ids})}
     singles = "SELECT id, report FROM single_reports WHERE id IN (SELECT unnest($ids))"
     found.update(cursor.execute(singles, {"ids": list(ids)}).fetchall())
-    cursor.execute("SELECT packed FROM report_blocks WHERE block IN (SELECT unnest($blocks))", blocks)
-    while row := cursor.fetchone():
+    packed = cursor.execute("SELECT packed FROM report_blocks WHERE block IN (SELECT unnest($blocks))", blocks)
+    while row := packed.fetchone():
         found.update(report for report in unpack(row[0]) if report[0] in found)
     return found
