@@ -20,8 +20,8 @@ COLUMNS: Final[dict[FacetName, tuple[str, Table | None]]] = {
     "type": ("type", "types"),
     "hardware": ("hardware", "hardware_types"),
 }
-# Integers in an IN. DuckDB makes a join of more of them, and then reads all errors to find the newest: 0.5 s for ten million,
-# and 14 s for an IN of 10,000. A bit string takes milliseconds for the newest and 0.1 s for all.
+# Integers in an IN. DuckDB makes a join of more of them, and then reads all errors to find the newest: 0.5 s for ten
+# million, and 14 s for an IN of 10,000. A bit string takes milliseconds for the newest and 0.1 s for all.
 MAX_LISTED: Final = 4
 NOTHING: Final = "false"  # the condition that no error meets
 ALL: Final = range(2**31)  # every integer of a column; compared with `is`
