@@ -126,6 +126,9 @@ class Database:
                 second = self._second.submit(two, begun[1])
                 try:
                     first = one(begun[0])
+                except BaseException:
+                    begun[1].interrupt()  # a cancelled read is interrupted in the first query only
+                    raise
                 finally:
                     futures.wait([second])
                 return first, second.result()

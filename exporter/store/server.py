@@ -80,6 +80,8 @@ class Server:
                     self._requests.put(request)
         for _ in self._threads:
             self._requests.put(None)
+        if self._projection:
+            self._projection.stop()
 
     def _pong(self) -> Pong:
         failure = self._projection.failure if self._projection else ""

@@ -115,7 +115,8 @@ async def test_the_store_lives_on_after_such_a_query(path: Path, monkeypatch: py
     started = Started(path, process=False, memory_limit=LIMIT)
     await started.start()
     with monkeypatch.context() as patched:
-        patched.setattr(read, "answer", lambda cursor, _query: cursor.execute(FAILS).fetchall())
+        failing = lambda database, _: database.read(lambda cursor: cursor.execute(FAILS).fetchall())  # noqa: E731
+        patched.setattr(read, "answer_from", failing)
         with pytest.raises(StoreError, match="needs more memory"):
             await started.count()
     assert await started.count() == 0

@@ -1,6 +1,7 @@
 """Two queries at the same time see one snapshot, and leave nothing open when one fails."""
 
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +80,29 @@ def test_a_query_that_fails_leaves_nothing_open(database: Database, place: int) 
         database.read_together(*queries)
     assert database.read_together(marks, marks) == (0, 0)
     assert database.read(marks) == 0
+
+
+def test_the_second_query_is_interrupted_when_the_first_fails(database: Database) -> None:
+    """A cancelled read is interrupted in its first query."""
+    begun = threading.Event()
+    interrupted = []
+
+    def long(cursor: duckdb.DuckDBPyConnection) -> None:
+        begun.set()
+        try:
+            cursor.execute("SELECT count(*) FROM range(100000000000)").fetchall()
+        except duckdb.InterruptException:
+            interrupted.append(cursor)
+
+    def fails(cursor: duckdb.DuckDBPyConnection) -> None:
+        assert begun.wait(10)
+        time.sleep(0.2)  # now the other query runs
+        raise duckdb.InterruptException("interrupted")
+
+    with pytest.raises(StoreError, match="interrupted"):
+        database.read_together(fails, long)
+    assert interrupted
+    assert database.read_together(marks, marks) == (0, 0)
 
 
 def test_a_beginning_that_fails_leaves_nothing_open(database: Database) -> None:

@@ -73,7 +73,7 @@ async def test_a_read_that_fails_is_an_error_of_its_own(
         raise ZeroDivisionError("a fault of our own")
 
     with monkeypatch.context() as patch:
-        patch.setattr(module.read, "answer", fails)
+        patch.setattr(module.read, "answer_from", fails)
         with pytest.raises(StoreError, match="a fault of our own"):
             await threaded.count()
     assert await threaded.count() == 0
