@@ -16,6 +16,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from exporter.ingest.report_times import MAX_AGE
 from exporter.ingest.severity import Thresholds
+from exporter.store.wire import MEMORY_LIMIT
 
 RUNBOOK_URL: Final = "https://github.com/error-visualization/error-visualization/blob/main/docs/runbooks"
 MAX_RECURRING: Final = 1_000  # limits the error times per pattern that are kept in memory
@@ -52,7 +53,7 @@ class Settings(BaseSettings):
     port: int = _setting(8080, "port to listen on; 0: any free one", least=0, most=65_535)
     db_path: str = _setting("./errors.duckdb", "DuckDB file with the stored errors; created when it is missing")
     db_memory_limit: int = _setting(
-        209_715_200,
+        MEMORY_LIMIT,
         "bytes that DuckDB may use; a query that needs more uses files in <db_path>.tmp, or fails",
         least=67_108_864,
     )

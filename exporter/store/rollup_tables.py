@@ -41,11 +41,12 @@ _BY_NAME: Final = {level.name: level for level in LEVELS}
 
 class Column(NamedTuple):
     """A column of a rollup. `one` is its expression for one row of `errors`, `add` the aggregate of several; "" for a
-    key. The expression of an integer that is summed ends with `::BIGINT`; `comparing` leaves out other sums."""
+    key. `exact` is false for a sum whose last digits depend on the order of addition."""
 
     name: str
     one: str
     add: str = ""
+    exact: bool = True
 
 
 class Rollup(NamedTuple):
@@ -69,9 +70,12 @@ _RECURRING: Final = Column("recurring", "is_recurring::BIGINT", "sum")
 TIME: Final = _rollup("time", "minute hour day", "severity category hardware_error", _ERRORS, _RECURRING)
 KIND: Final = _rollup(
     "kind", "hour day", "severity category type hardware hardware_error", _ERRORS,
-    Column("cpu", "cpu_percent", "sum"), Column("cpu_reports", "(cpu_percent IS NOT NULL)::BIGINT", "sum"),
-    Column("memory", "memory_percent", "sum"), Column("memory_reports", "(memory_percent IS NOT NULL)::BIGINT", "sum"),
-    Column("disk", "disk_percent", "sum"), Column("disk_reports", "(disk_percent IS NOT NULL)::BIGINT", "sum"),
+    Column("cpu", "cpu_percent", "sum", exact=False),
+    Column("cpu_reports", "(cpu_percent IS NOT NULL)::BIGINT", "sum"),
+    Column("memory", "memory_percent", "sum", exact=False),
+    Column("memory_reports", "(memory_percent IS NOT NULL)::BIGINT", "sum"),
+    Column("disk", "disk_percent", "sum", exact=False),
+    Column("disk_reports", "(disk_percent IS NOT NULL)::BIGINT", "sum"),
     Column("gpu_celsius", "gpu_celsius", "max"), Column("overheating", "(conditions & 1)::BIGINT", "sum"),
     Column("memory_pressure", "(conditions // 2 & 1)::BIGINT", "sum"),
     Column("throttling", "(conditions // 4 & 1)::BIGINT", "sum"),
@@ -114,9 +118,8 @@ def merging(rollup: Rollup, level: Level) -> list[str]:
 
 def comparing(rollup: Rollup, level: Level) -> str:
     """Returns the query for the number of keys whose row sums in a level differ from the errors up to the id $rolled
-    and, unless it is NULL, before the time $before. Sums of measurements are not compared: their last digits depend on
-    the order."""
-    columns = [one for one in rollup.columns if one.add != "sum" or one.one.endswith("::BIGINT")]
+    and, unless it is NULL, before the time $before. Sums that are not exact are not compared."""
+    columns = [one for one in rollup.columns if one.exact]
     stored = rollup._replace(columns=tuple(columns))
     errors = "errors WHERE id <= $rolled AND ($before IS NULL OR timestamp < $before)"
     keys = ", ".join(("t", *(one.name for one in columns if not one.add)))

@@ -61,9 +61,9 @@ class Rollups:
         bounds = {"above": state.rolled, "upto": upto}
         ((oldest, newest),) = self._run(_WRITE["rolled_times"], bounds).fetchall()
         if oldest is not None:
+            condition = "id > $above AND id <= $upto"
             for rollup in ROLLUPS:
                 for level in rollup.levels:
-                    condition = "id > $above AND id <= $upto"
                     if level is rollup.levels[0]:
                         self._run(rolling(rollup, level, condition), bounds)
                     elif oldest < state.sealed[level.sealed]:

@@ -47,10 +47,14 @@ def traceback_of(report: str) -> str:
 
 
 def text_of(report: str) -> str:
-    """Returns the searched text of an error, with its digits: its message as lists show it, a line break, its
-    traceback."""
+    """Returns the searched text of an error, with its digits."""
     read = _searched(report)
-    return f"{plain_text(read.message or '')[:MAX_MESSAGE]}\n{plain_text(read.traceback or '')}"
+    return _joined(read.message, read.traceback)
+
+
+def _joined(message: str | None, traceback: str | None) -> str:
+    """Returns the message as lists show it, a line break, and the traceback."""
+    return f"{plain_text(message or '')[:MAX_MESSAGE]}\n{plain_text(traceback or '')}"
 
 
 class Texts:
@@ -76,7 +80,7 @@ class Texts:
         found = []
         new: list[tuple[int, int, str]] = []
         for event in events:
-            text = _encoded_shape(f"{plain_text(event.message)}\n{traceback_of(event.body)}")
+            text = _encoded_shape(_joined(event.message, _searched(event.body).traceback))
             hash_ = int.from_bytes(hashlib.blake2b(text, digest_size=8).digest())
             id_ = self._known.get(hash_, NO_TEXT)
             if id_ == NO_TEXT and self._has_room(text):
