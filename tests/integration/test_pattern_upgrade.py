@@ -15,7 +15,7 @@ from exporter.patterns.fingerprint import fingerprint
 
 pytestmark = pytest.mark.dashboard
 VERSION = 3  # of the schema of the release before pattern ids
-OLD = dt.datetime.now(dt.UTC) - dt.timedelta(minutes=50)
+OLD = dt.datetime.now(dt.UTC) - dt.timedelta(minutes=30)  # less than an hour also at the end of a slow run
 MESSAGES = ["the engine of pod-7c9f4 has stopped", "the pump is off"]
 
 
