@@ -20,6 +20,12 @@ from typing import Any
 import psutil
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
+from reruns import (  # noqa: F401  pytest finds these hooks here
+    pytest_addoption,
+    pytest_collection_modifyitems,
+    pytest_sessionfinish,
+    pytest_terminal_summary,
+)
 
 from exporter.app import make_app
 from exporter.config import Settings
