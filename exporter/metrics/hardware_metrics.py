@@ -20,9 +20,7 @@ MEGAHERTZ: Final = 1e6
 PERCENT: Final = 0.01
 MAX_DEVICES: Final = 64  # GPUs per worker
 MAX_BODY: Final = 65_536  # characters; longer reports are ignored
-MAX_BYTES: Final = (
-    2**25
-)  # of all kept reports; beyond that, the worker whose report came first has none until its next one
+MAX_BYTES: Final = 2**25  # of all kept reports; beyond it, the oldest one is dropped
 
 _METRICS: Final = (
     ("cpu_utilization_ratio", "CPU in use", "cpu", "percent", PERCENT),

@@ -126,7 +126,7 @@ def _critical(cursor: Cursor, since: dt.datetime, above: int) -> list[ErrorEvent
     found = rows(cursor, "recent_critical", {"since": since, "above": above, "limit": RECENT_CRITICAL})
     reports = fetch(cursor, [row["id"] for row in found])
     for row in found:
-        body = reports.get(row["id"], "")
+        body = reports[row["id"]]
         row["body"] = body if len(body.encode()) <= MAX_BODY else ""
         row["reasons"] = tuple(msgspec.json.decode(row["reasons"]))
         for name in ("timestamp", "received_at"):

@@ -12,13 +12,12 @@ from typing import Final
 import duckdb
 
 from exporter.store.database import Database, number, read_only
-from exporter.store.reports import PER_BLOCK, Report, unpack
+from exporter.store.reports import NO_REPORT, PER_BLOCK, Report, unpack
 from exporter.store.rollup_tables import ROLLUPS, comparing
 from exporter.store.rollups import rolled_up
 from exporter.store.sql import migrations, named
 
 BLOCKS_AT_ONCE: Final = 256
-NO_REPORT: Final = "{}"
 _WRITE: Final = named("write.sql")
 _BITS: Final = f"id // {PER_BLOCK}, bit_or(1::UBIGINT << (id % {PER_BLOCK})::UBIGINT)"
 

@@ -6,7 +6,7 @@ from typing import Final
 import pytest
 from _pytest.terminal import TerminalReporter
 
-RERUN: Final = ("tests/browser/", "tests/stack/")  # tests of several programs, whose time this machine shares out
+RERUN: Final = ("tests/browser/", "tests/stack/")  # they run several programs, whose timing varies most
 MAX_RERUNS: Final = 2
 
 

@@ -7,14 +7,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from assigned import Template, assign
+from assigned import Template
+from assigning import Assigning
 from events import event
-from projected import Projected
 
 from exporter.patterns import assignment
 from exporter.patterns.families import Family, KnownFamilies
 from exporter.store import StoreError, assignments, projection
-from exporter.store.assignments import Assignments, recorded
+from exporter.store.assignments import Assignments
 from exporter.store.decide import decide
 from exporter.store.decisions import Decided, Merge, Split, Undo
 from exporter.store.projection import Projection
@@ -28,39 +28,11 @@ SHAPES = ["Cannot log in user {} right now", "job={} ended too late", "no route 
 NOW = dt.datetime(2026, 11, 20)
 
 
-class Store(Projected):
-    """With the table of pattern ids."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__(path)
-        self.assignments = Assignments(self.database)
-        self.projection = Projection(self.database, self.log, self.assignments)
-        self.assignments.refresh()
-        self.known: dict[str, Template] = {}
-
-    def see(self, *templates: tuple[str, Template]) -> None:
-        """Projects an event for each new fingerprint."""
-        self.append([
-            event(fingerprint=one, pattern=text, scope=scope, is_new_fingerprint=True) for one, (scope, text) in templates
-        ])  # fmt: skip
-        self.catch_up()
-        self.known |= dict(templates)
-
-    def ids(self) -> dict[str, str]:
-        found = self.values("SELECT fingerprint, pattern_id FROM assignments")
-        assert len(found) == len(dict(found)), "one row each"
-        return dict(found)
-
-    def expected(self) -> dict[str, str]:
-        decisions = [one.decision for one in recorded(self.database.db) if one.undone_at is None]
-        return {one: assigned.pattern_id for one, assigned in assign(self.known, decisions).items()}
-
-
 @pytest.fixture
-def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Assigning]:
     """Families are computed after each append, however busy the machine is."""
     monkeypatch.setattr(projection, "LONG_SECONDS", float("inf"))
-    store = Store(tmp_path / "errors.duckdb")
+    store = Assigning(tmp_path / "errors.duckdb")
     yield store
     store.close()
 
@@ -71,7 +43,7 @@ def templates(rng: random.Random, count: int) -> list[tuple[str, Template]]:
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_the_table_is_what_the_pure_function_says(store: Store, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_table_is_what_the_pure_function_says(store: Assigning, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """After each step: new templates in transactions of any size, a merge, a split, an undo, a restart."""
     rng = random.Random(seed)
     limit = 7 if seed % 2 else 2_000
@@ -108,7 +80,7 @@ def test_the_table_is_what_the_pure_function_says(store: Store, seed: int, monke
     assert set(store.ids().values()) != set(store.known)
 
 
-def test_a_crash_before_the_families_were_computed_heals_at_the_next_start(store: Store) -> None:
+def test_a_crash_before_the_families_were_computed_heals_at_the_next_start(store: Assigning) -> None:
     store.projection = Projection(store.database, store.log)  # which does not compute families
     store.see(*[(f"{number:016x}", Template("T", SHAPES[0].format(name))) for number, name in enumerate(NAMES)])
     assert store.ids() == {}
@@ -120,7 +92,7 @@ def test_a_crash_before_the_families_were_computed_heals_at_the_next_start(store
 
 
 def test_a_failure_is_tried_again_and_reads_go_on(
-    store: Store, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    store: Assigning, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     some = [(f"{number:016x}", Template("T", SHAPES[0].format(name))) for number, name in enumerate(NAMES)]
 
@@ -142,7 +114,9 @@ def test_a_failure_is_tried_again_and_reads_go_on(
     assert len(store.patterns().patterns) == 1
 
 
-def test_families_that_take_long_are_not_computed_for_each_read(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_families_that_take_long_are_not_computed_for_each_read(
+    store: Assigning, monkeypatch: pytest.MonkeyPatch
+) -> None:
     clock = [0.0]
     cpu = iter(range(100))
     monkeypatch.setattr(projection, "LONG_SECONDS", LONG_SECONDS)
@@ -157,7 +131,7 @@ def test_families_that_take_long_are_not_computed_for_each_read(store: Store, mo
     assert computed == [1, 1, 3, 3, 5, 5]
 
 
-def test_another_version_of_the_rules_computes_all_ids_again(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_version_of_the_rules_computes_all_ids_again(store: Assigning, monkeypatch: pytest.MonkeyPatch) -> None:
     store.see(*[(f"{number:016x}", Template("T", SHAPES[0].format(name))) for number, name in enumerate(NAMES)])
     (before,) = set(store.ids().values())
     store.database.db.execute("UPDATE assignments SET pattern_id = 'x', base_id = 'x'")
@@ -169,7 +143,7 @@ def test_another_version_of_the_rules_computes_all_ids_again(store: Store, monke
 
 
 def test_another_place_that_varies_counts_though_the_text_of_the_family_stays(
-    store: Store, monkeypatch: pytest.MonkeyPatch
+    store: Assigning, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """`<*>` from masking and `<*>` for a variable look the same in the family's text."""
     for module in (assignment, assignments):
@@ -187,7 +161,7 @@ def test_another_place_that_varies_counts_though_the_text_of_the_family_stays(
 
 
 def test_a_template_in_which_families_are_looked_for_joins_none_that_it_only_fits(
-    store: Store, monkeypatch: pytest.MonkeyPatch
+    store: Assigning, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for module in (assignment, assignments):
         monkeypatch.setattr(module, "MAX_TEMPLATES", 7)
@@ -199,7 +173,7 @@ def test_a_template_in_which_families_are_looked_for_joins_none_that_it_only_fit
     assert store.ids()["b" + "0" * 15] == "b" + "0" * 15
 
 
-def test_a_repeat_with_a_time_that_is_not_believed_gets_the_pattern_id_of_the_first(store: Store) -> None:
+def test_a_repeat_with_a_time_that_is_not_believed_gets_the_pattern_id_of_the_first(store: Assigning) -> None:
     store.append([event(fingerprint="a" * 16, pattern_id="F", event_id="e", worker_id="w", reported_at="0001")])
     store.catch_up()
     query = FindOutcome(worker_id="w", event_id="e", timestamp=dt.datetime(1, 1, 1, tzinfo=dt.UTC), reported_at="0001")
@@ -209,7 +183,7 @@ def test_a_repeat_with_a_time_that_is_not_believed_gets_the_pattern_id_of_the_fi
 
 
 def test_a_scope_with_too_many_templates_is_named_once(
-    store: Store, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    store: Assigning, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     for module in (assignment, assignments):
         monkeypatch.setattr(module, "MAX_TEMPLATES", 5)
@@ -219,7 +193,7 @@ def test_a_scope_with_too_many_templates_is_named_once(
     assert len(set(store.ids().values())) == 1
 
 
-def test_templates_get_their_ids_in_bounded_rounds(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_templates_get_their_ids_in_bounded_rounds(store: Assigning, monkeypatch: pytest.MonkeyPatch) -> None:
     """After each round the table is what it would be if only those templates had come."""
     monkeypatch.setattr(assignments, "AT_ONCE", 7)
     monkeypatch.setattr(assignment, "MAX_TEMPLATES", 5)
@@ -239,7 +213,9 @@ def test_templates_get_their_ids_in_bounded_rounds(store: Store, monkeypatch: py
     assert not store.assignments.refresh()
 
 
-def test_all_templates_of_a_large_scope_join_a_family_that_forms(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_templates_of_a_large_scope_join_a_family_that_forms(
+    store: Assigning, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Also those that it is not formed from, of which a bounded number is read at a time."""
     monkeypatch.setattr(assignments, "AT_ONCE", 7)
     monkeypatch.setattr(assignment, "MAX_TEMPLATES", 5)
@@ -256,7 +232,7 @@ def test_all_templates_of_a_large_scope_join_a_family_that_forms(store: Store, m
     assert dict(store.assignments.take_changes().ids) == store.ids()
 
 
-def test_the_projection_goes_on_until_all_templates_have_ids(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_projection_goes_on_until_all_templates_have_ids(store: Assigning, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(assignments, "AT_ONCE", 7)
     store.see(*templates(random.Random(1), 20))
     for _ in range(2):
@@ -264,14 +240,14 @@ def test_the_projection_goes_on_until_all_templates_have_ids(store: Store, monke
     assert store.ids() == store.expected()
 
 
-def test_changes_that_nobody_takes_are_bounded(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_changes_that_nobody_takes_are_bounded(store: Assigning, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(assignments, "MAX_CHANGED", 3)
     for number in range(10):
         store.see((f"{number:016x}", Template("T", f"text {number}")))
     assert [one for one, _ in store.assignments.take_changes().ids] == [f"{number:016x}" for number in (7, 8, 9)]
 
 
-def test_the_id_of_a_fingerprint_that_is_new_again_is_sent(store: Store) -> None:
+def test_the_id_of_a_fingerprint_that_is_new_again_is_sent(store: Assigning) -> None:
     """The HTTP process evicts what it has not seen for long."""
     store.see(*[(f"{number:016x}", Template("T", SHAPES[0].format(name))) for number, name in enumerate(NAMES)])
     store.assignments.take_changes()

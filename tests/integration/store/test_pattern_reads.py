@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 import counted
 import msgspec
 import pytest
+from assigning import Assigning
 from events import event
 from exact import difference
-from test_assignments import Store
 
 from exporter.events.cursor import parse_rank
 from exporter.events.event import ErrorEvent, isoformat
@@ -78,9 +78,10 @@ CASES = {
 
 
 @pytest.fixture
-def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Assigning]:
+    """Families are computed after each append, however busy the machine is."""
     monkeypatch.setattr(projection, "LONG_SECONDS", float("inf"))
-    store = Store(tmp_path / "errors.duckdb")
+    store = Assigning(tmp_path / "errors.duckdb")
     yield store
     store.close()
 
@@ -112,7 +113,7 @@ def errors(rng: random.Random, number: int) -> list[ErrorEvent]:
     ]  # fmt: skip
 
 
-def fill(store: Store, seed: int = 1) -> list[ErrorEvent]:
+def fill(store: Assigning, seed: int = 1) -> list[ErrorEvent]:
     """Returns the events of a database of which two thirds are rolled up, in steps. The pump has the newest one."""
     rng, sent = random.Random(seed), []
     for batch in (first_errors(), errors(rng, 300), errors(rng, 300)):
@@ -150,18 +151,18 @@ def settled(found: list[dict[str, Any]], right: list[dict[str, Any]], events: li
         expects |= {"type": one["type"], "category": one["category"], "pattern": expects["pattern"] or one["type"]}
 
 
-def listed(store: Store, hours: int, now: dt.datetime = NOW, **more: Any) -> PatternList:
+def listed(store: Assigning, hours: int, now: dt.datetime = NOW, **more: Any) -> PatternList:
     found: PatternList = store.read(ListPatterns(hours=hours, now=now, **more))
     return found
 
 
-def make(store: Store, decisions: Sequence[Merge | Split | Undo]) -> None:
+def make(store: Assigning, decisions: Sequence[Merge | Split | Undo]) -> None:
     for one in decisions:
         assert isinstance(decide(store.database, store.assignments, one, NOW.replace(tzinfo=None)), Decided)
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_lists_count_what_belongs_to_each_pattern(store: Store, name: str) -> None:
+def test_lists_count_what_belongs_to_each_pattern(store: Assigning, name: str) -> None:
     case, events = CASES[name], fill(store)
     make(store, case.decisions)
     ids = {member: id_ for id_, group in case.groups.items() for member in group.members}
@@ -176,7 +177,7 @@ def test_lists_count_what_belongs_to_each_pattern(store: Store, name: str) -> No
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_every_id_leads_to_the_whole_pattern(store: Store, name: str) -> None:
+def test_every_id_leads_to_the_whole_pattern(store: Assigning, name: str) -> None:
     """A fingerprint leads to the pattern that it belongs to now, and so does an id of the past."""
     case, events = CASES[name], fill(store)
     make(store, case.decisions)
@@ -202,7 +203,7 @@ def test_every_id_leads_to_the_whole_pattern(store: Store, name: str) -> None:
     ("x", ("x", ["z"])), ("y", ("y", ["x"])), ("z", ("x", ["z"])), ("old", ("y", ["x"])), ("unknown", None),
 ])  # fmt: skip
 def test_an_id_is_a_current_one_else_a_fingerprint_else_a_past_one(
-    store: Store, id_: str, leads_to: tuple[str, list[str]] | None
+    store: Assigning, id_: str, leads_to: tuple[str, list[str]] | None
 ) -> None:
     store.database.db.execute("INSERT INTO assignments VALUES ('x', 'S', 'y', 'y'), ('z', 'S', 'x', 'x')")
     store.database.db.execute("INSERT INTO pattern_ids VALUES ('old', 'x'), ('z', 'x')")
@@ -229,7 +230,7 @@ def members(mine: list[ErrorEvent], fingerprints: Sequence[str], events: list[Er
     return sorted(found, key=lambda one: (-one["errors"], one["fingerprint"]))
 
 
-def pages(store: Store, limit: int, between: Callable[[], object] = lambda: None) -> list[PatternList]:
+def pages(store: Assigning, limit: int, between: Callable[[], object] = lambda: None) -> list[PatternList]:
     """Reads the list page by page. `between` is called after each."""
     found = [listed(store, 168, limit=limit)]
     while found[-1].next_cursor is not None:
@@ -242,7 +243,7 @@ def pages(store: Store, limit: int, between: Callable[[], object] = lambda: None
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 6, 7, 100])
-def test_pages_follow_each_other_without_gap_or_repeat(store: Store, limit: int) -> None:
+def test_pages_follow_each_other_without_gap_or_repeat(store: Assigning, limit: int) -> None:
     """Patterns with as many errors and the same time are ordered by their ids."""
     hour = dt.timedelta(hours=1)
     store.append([
@@ -256,7 +257,7 @@ def test_pages_follow_each_other_without_gap_or_repeat(store: Store, limit: int)
     assert len(found) == -(-12 // limit)
 
 
-def test_a_pattern_that_does_not_change_is_on_one_page_however_the_others_move(store: Store) -> None:
+def test_a_pattern_that_does_not_change_is_on_one_page_however_the_others_move(store: Assigning) -> None:
     rng = random.Random(5)
     steady = [f"{number:016x}" for number in range(0, 40, 2)]
     moving = [f"{number:016x}" for number in range(1, 40, 2)]
