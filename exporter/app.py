@@ -13,7 +13,7 @@ from typing import Final
 from aiohttp import web
 
 from exporter.config import Settings
-from exporter.http import pages, patterns, reads, reports
+from exporter.http import pages, patterns, reads, reports, storage
 from exporter.http.hosts import KnownHosts
 from exporter.http.responses import HOSTS, SERVICE, allow_origin, answer_errors, preflight
 from exporter.service import Service
@@ -30,13 +30,21 @@ API: Final = (
     web.get("/api/errors", reads.errors),
     web.get("/api/errors/list", reads.error_list),
     web.get("/api/errors/facets", reads.facets),
+    web.post("/api/errors/delete", storage.delete),
+    web.get("/api/errors/deletions", storage.deletions),
     web.get("/api/errors/{id}", reads.error),
+    web.post("/api/errors/{id}/pin", storage.pin_error),
+    web.post("/api/errors/{id}/unpin", storage.unpin_error),
     web.get("/api/patterns", reads.patterns),
     web.get("/api/patterns/decisions", reads.decisions),
     web.post("/api/patterns/decisions/{number}/undo", patterns.undo),
     web.get("/api/patterns/{id}", reads.pattern),
     web.post("/api/patterns/{id}/merge", patterns.merge),
     web.post("/api/patterns/{id}/split", patterns.split),
+    web.post("/api/patterns/{id}/pin", storage.pin_pattern),
+    web.post("/api/patterns/{id}/unpin", storage.unpin_pattern),
+    web.get("/api/storage", storage.storage),
+    web.get("/api/history", storage.history),
     web.get("/api/openapi.json", reads.openapi),
     web.get("/metrics", reads.metrics),
     web.get("/-/healthy", reads.healthy),

@@ -13,7 +13,7 @@ import shutil
 import zoneinfo
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from exporter.alerting.alertmanager import Notifier
 from exporter.alerting.alerts import Push
@@ -51,6 +51,14 @@ BEHIND_SECONDS: Final = 10.0  # `behind` names a reader that is behind for longe
 DRAIN_SECONDS: Final = 2.0  # for reports that wait, when the service stops
 MAX_READER_LAG: Final = 200_000  # events; the log does not wait for a reader further behind
 _log = logging.getLogger(__name__)
+
+
+class Sizes(NamedTuple):
+    """Bytes on disk: of the database, of its write-ahead log, and of the log."""
+
+    database: int
+    wal: int
+    log: int
 
 
 class Service:
@@ -173,10 +181,9 @@ class Service:
             names.append("database")
         return names
 
-    def size(self) -> int:
-        """Returns the bytes of the database, its write-ahead log and the log on disk."""
-        files = [self.path, self.path.with_name(self.path.name + ".wal"), self.log.path]
-        return sum(_file_size(file) for file in files)
+    def sizes(self) -> Sizes:
+        """Returns the sizes of the files."""
+        return Sizes(*map(_file_size, (self.path, self.path.with_name(self.path.name + ".wal"), self.log.path)))
 
     def _match(self, database: DatabaseInfo) -> None:
         """Makes a new log if the database needs one. Raises `StoreError` if the two do not belong together."""
@@ -261,6 +268,8 @@ def _store_settings(settings: Settings, database: Path, log: Path) -> StoreSetti
         db_memory_limit=settings.db_memory_limit,
         db_threads=settings.db_threads,
         labels=_labels(settings),
+        retention_seconds=(settings.retention_age or dt.timedelta()).total_seconds(),
+        max_db_bytes=settings.max_db_bytes,
     )
 
 

@@ -1,6 +1,7 @@
 """The list of settings: type, default, bounds and help of each."""
 
 import dataclasses
+import datetime as dt
 import functools
 import ipaddress
 import re
@@ -14,11 +15,14 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from exporter.config.quantities import FOREVER, duration, size
 from exporter.ingest.report_times import MAX_AGE
 from exporter.ingest.severity import Thresholds
 from exporter.store.wire import MEMORY_LIMIT
 
 RUNBOOK_URL: Final = "https://github.com/error-visualization/error-visualization/blob/main/docs/runbooks"
+LEAST_RETENTION: Final = dt.timedelta(minutes=1)
+LEAST_DB_SIZE: Final = 2**26  # an empty database and its write-ahead log need some of it
 MAX_RECURRING: Final = 1_000  # limits the error times per pattern that are kept in memory
 _SEVERITY: Final = Thresholds()
 _EXPECTED: Final = {
@@ -56,6 +60,12 @@ class Settings(BaseSettings):
         MEMORY_LIMIT,
         "bytes that DuckDB may use; a query that needs more uses files in <db_path>.tmp, or fails",
         least=67_108_864,
+    )
+    retention: str = _setting(
+        "30d", "how long errors are kept, as 30d, 12h or 5m; older ones are deleted, except pinned ones; 0: for ever"
+    )
+    max_db_size: str = _setting(
+        "0", "size of the database, as 20GB, above which the oldest errors are deleted, except pinned ones; 0: any size"
     )
     db_threads: int = _setting(1, "threads that DuckDB uses for one query", least=1, most=64)
     theme: Literal["light", "dark", "system"] = _setting("system", "theme of the page until a visitor chooses one")
@@ -166,6 +176,16 @@ class Settings(BaseSettings):
     recurring_per_hour: int = _recurrences(_SEVERITY.recurring_per_hour, "an hour")
     recurring_per_6_hours: int = _recurrences(_SEVERITY.recurring_per_6_hours, "six hours")
 
+    @property
+    def retention_age(self) -> dt.timedelta | None:
+        """How long errors are kept; None: for ever."""
+        return duration(self.retention) or None
+
+    @property
+    def max_db_bytes(self) -> int:
+        """The bytes of the database above which the oldest errors are deleted; 0: any number."""
+        return size(self.max_db_size)
+
     @functools.cached_property
     def thresholds(self) -> Thresholds:
         """The severity thresholds as the struct that the rules read. Cached: they read it for each report."""
@@ -212,6 +232,20 @@ class Settings(BaseSettings):
     def _file(cls, value: str) -> str:
         if not value or value.startswith(":memory:"):
             raise ValueError("expected a file; errors that are only in memory would be lost")
+        return value
+
+    @field_validator("retention")
+    @classmethod
+    def _duration(cls, value: str) -> str:
+        if FOREVER < duration(value) < LEAST_RETENTION:
+            raise ValueError("expected 1m or more, or 0")
+        return value
+
+    @field_validator("max_db_size")
+    @classmethod
+    def _size(cls, value: str) -> str:
+        if 0 < size(value) < LEAST_DB_SIZE:
+            raise ValueError(f"expected {LEAST_DB_SIZE // 2**20}MiB or more, or 0")
         return value
 
     @field_validator("alertmanager_url", "external_url", "runbook_url")

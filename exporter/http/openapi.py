@@ -15,14 +15,26 @@ from exporter.events.report import ErrorReport
 from exporter.http.answers import BatchResult, Failure, Healthy, Ready, Reset, Success
 from exporter.http.parameters import Sending
 from exporter.store.decisions import Decided, Merge, MergeRequest, Split, SplitRequest, Undo
-from exporter.store.parameters import Comparison, ErrorPaging, FacetChoice, Filters, PatternPaging, TimeRange
+from exporter.store.deletions import DeleteRequest, Deletion, Pinned
+from exporter.store.parameters import (
+    Comparison,
+    ErrorPaging,
+    FacetChoice,
+    Filters,
+    HistoryChoice,
+    PatternPaging,
+    TimeRange,
+)
 from exporter.store.queries import (
     POLLED,
     GetError,
     GetFacets,
+    GetHistory,
     GetOverview,
     GetPattern,
+    GetStorage,
     ListDecisions,
+    ListDeletions,
     ListErrors,
     ListPatterns,
     Read,
@@ -73,6 +85,13 @@ OPERATIONS: Final = (
     Operation("get", "/api/errors/list", "Errors, newest first", ListErrors, (400, 503), (Filters, ErrorPaging)),
     Operation("get", "/api/errors/facets", "Values to filter by", GetFacets, (400, 503), (Filters, FacetChoice)),
     Operation("get", "/api/errors/{id}", "One error", GetError, (400, 404, 503)),
+    Operation("post", "/api/errors/delete", "Delete errors, or count what would be deleted", Deletion,
+              (400, 403, 413, 415, 503), body={JSON: DeleteRequest}),
+    Operation("get", "/api/errors/deletions", "Deletions on request, newest first", ListDeletions, (400, 503)),
+    Operation("post", "/api/errors/{id}/pin", "Keep an error however old it gets", Pinned, (403, 404, 503),
+              path_type=GetError),
+    Operation("post", "/api/errors/{id}/unpin", "No longer keep an error", Pinned, (403, 404, 503),
+              path_type=GetError),
     Operation("get", "/api/patterns", "Patterns, most frequent first", ListPatterns, (400, 503),
               (TimeRange, PatternPaging)),
     Operation("get", "/api/patterns/decisions", "Merges and splits by hand, newest first", ListDecisions, (400, 503)),
@@ -83,6 +102,13 @@ OPERATIONS: Final = (
               (400, 403, 404, 413, 415, 503), body={JSON: MergeRequest}, path_type=Merge),
     Operation("post", "/api/patterns/{id}/split", "Make fingerprints of a pattern patterns of their own", Decided,
               (400, 403, 404, 413, 415, 503), body={JSON: SplitRequest}, path_type=Split),
+    Operation("post", "/api/patterns/{id}/pin", "Keep the errors of a pattern however old they get", Pinned,
+              (403, 404, 503), path_type=Merge),
+    Operation("post", "/api/patterns/{id}/unpin", "No longer keep the errors of a pattern", Pinned, (403, 404, 503),
+              path_type=Merge),
+    Operation("get", "/api/storage", "What is stored, and how full it is", GetStorage, (400, 503)),
+    Operation("get", "/api/history", "Errors by day, also those that retention has deleted", GetHistory, (400, 503),
+              (HistoryChoice,)),
     Operation("get", "/-/healthy", "The process answers", Healthy, ()),
     Operation("get", "/-/ready", "A report could be stored now", Ready, (503,)),
 )  # fmt: skip

@@ -37,44 +37,40 @@ T = TypeVar("T")
 async def errors(request: web.Request) -> web.Response:
     """GET /api/errors: everything that the page shows of a time range."""
     given = parse(request, TimeRange)
-    named = request.app[SERVICE].ingest.pipeline.times.offsets.named(_now())
+    named = request.app[SERVICE].ingest.pipeline.times.offsets.named(now())
     offsets = tuple(
         ClockOffset(worker, seconds, advice(worker, seconds))
         for worker, seconds in islice(named.items(), MAX_CLOCK_OFFSETS)
     )
-    return await _answer(request, GetOverview(hours=given.hours, now=_now(), clock_offsets=offsets))
+    return await answer_to(request, GetOverview(hours=given.hours, now=now(), clock_offsets=offsets))
 
 
 async def error_list(request: web.Request) -> web.Response:
     """GET /api/errors/list: errors that match the filters, newest first, page by page."""
     filters, paging = parse(request, Filters, ErrorPaging)
     after = _parsed(parse_cursor, paging.cursor)
-    return await _answer(request, ListErrors(filters=filters, now=_now(), after=after, limit=paging.limit))
+    return await answer_to(request, ListErrors(filters=filters, now=now(), after=after, limit=paging.limit))
 
 
 async def facets(request: web.Request) -> web.Response:
     """GET /api/errors/facets: the values to filter by, and how many errors each would return."""
     filters, choice = parse(request, Filters, FacetChoice)
-    return await _answer(request, GetFacets(filters=filters, now=_now(), facet=choice.facet, contains=choice.contains))
+    return await answer_to(request, GetFacets(filters=filters, now=now(), facet=choice.facet, contains=choice.contains))
 
 
 async def error(request: web.Request) -> web.Response:
     """GET /api/errors/{id}: one error with its whole texts and the report as it was sent."""
     refuse_unknown(request)
-    text = request.match_info["id"]
-    missing = ApiError(404, f"there is no error {text}", field="id")
-    id_ = int(text) if text.isascii() and text.isdigit() and len(text) <= len(str(MAX_ID)) else 0
-    if not 0 < id_ <= MAX_ID:
-        raise missing
+    id_ = error_id(request)
     query = GetError(id=id_, thresholds=request.app[SERVICE].settings.thresholds)
-    return await _answer(request, query, missing)
+    return await answer_to(request, query, _no_error(str(id_)))
 
 
 async def patterns(request: web.Request) -> web.Response:
     """GET /api/patterns: the patterns of a time range, most frequent first, page by page."""
     given, paging = parse(request, TimeRange, PatternPaging)
     after = _parsed(parse_rank, paging.cursor)
-    return await _answer(request, ListPatterns(hours=given.hours, now=_now(), after=after, limit=paging.limit))
+    return await answer_to(request, ListPatterns(hours=given.hours, now=now(), after=after, limit=paging.limit))
 
 
 async def pattern(request: web.Request) -> web.Response:
@@ -83,14 +79,14 @@ async def pattern(request: web.Request) -> web.Response:
     id_ = request.match_info["id"]
     words = f"there is no error of the pattern {id_} in this time range"
     missing = ApiError(404, words, field="fingerprint")  # as before patterns had ids: answers never change
-    query = GetPattern(id=id_, hours=given.hours, now=_now(), compare=more.compare)
-    return await _answer(request, query, missing)
+    query = GetPattern(id=id_, hours=given.hours, now=now(), compare=more.compare)
+    return await answer_to(request, query, missing)
 
 
 async def decisions(request: web.Request) -> web.Response:
     """GET /api/patterns/decisions: all merges and splits by hand, newest first."""
     refuse_unknown(request)
-    return await _answer(request, ListDecisions())
+    return await answer_to(request, ListDecisions())
 
 
 async def metrics(request: web.Request) -> web.Response:
@@ -130,7 +126,7 @@ async def websocket(request: web.Request) -> web.StreamResponse:
     return socket
 
 
-async def _answer(request: web.Request, query: Read[Any], missing: ApiError | None = None) -> web.Response:
+async def answer_to(request: web.Request, query: Read[Any], missing: ApiError | None = None) -> web.Response:
     """Responds with the answer to a read. Raises `missing`, if given, where the answer is null."""
     answer = await _while_connected(request, request.app[SERVICE].read(query))
     if missing and answer.is_null:
@@ -151,6 +147,19 @@ async def _while_connected(request: web.Request, read: Coroutine[Any, Any, T]) -
         task.cancel()
 
 
+def error_id(request: web.Request) -> int:
+    """Returns the id of the error in the path. Raises `ApiError` for what cannot be one."""
+    text = request.match_info["id"]
+    id_ = int(text) if text.isascii() and text.isdigit() and len(text) <= len(str(MAX_ID)) else 0
+    if not 0 < id_ <= MAX_ID:
+        raise _no_error(text)
+    return id_
+
+
+def _no_error(id_: str) -> ApiError:
+    return ApiError(404, f"there is no error {id_}", field="id")
+
+
 def _parsed(parser: Callable[[str], T], cursor: str | None) -> T | None:
     """Returns the position that a cursor names. Raises `ApiError`."""
     try:
@@ -159,5 +168,5 @@ def _parsed(parser: Callable[[str], T], cursor: str | None) -> T | None:
         raise ApiError(400, f"cursor: {error}", field="cursor") from None
 
 
-def _now() -> dt.datetime:
+def now() -> dt.datetime:
     return dt.datetime.now(dt.UTC)

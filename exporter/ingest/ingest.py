@@ -18,7 +18,7 @@ from msgspec import Struct
 
 from exporter.events.event import ErrorEvent, decode_event, encode_batch
 from exporter.events.outcome import Outcome, UnavailableError, outcome_of
-from exporter.ingest.pipeline import INTERNAL, Batch, Parsed, Pipeline, Prepared, Refusal, Submission
+from exporter.ingest.pipeline import DELETED, INTERNAL, Batch, Parsed, Pipeline, Prepared, Refusal, Submission
 from exporter.log import Log, LogError, LogFullError
 
 MAX_EVENTS: Final = 4_000  # in one batch, unless one request has more
@@ -239,7 +239,7 @@ class Ingest:
             if isinstance(item, int):
                 outcome = self._logged(item) or await self._lookup(item)
                 if outcome is None:
-                    return Refusal("the report repeats an error that is not found any more", "", "store_failed")
+                    return Refusal("the report repeats an error that was deleted", "", DELETED)
                 return _encode(outcome)
             assert isinstance(item, Parsed)
             assert item.key is not None

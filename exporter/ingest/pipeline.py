@@ -27,6 +27,8 @@ from exporter.ingest.severity import Classifier, Thresholds, conditions
 from exporter.patterns.fingerprint import fingerprint
 
 INTERNAL: Final = "internal_error"
+DELETED: Final = "deleted"  # the report repeats an error that was deleted since
+_STATUS: Final = {INTERNAL: 500, DELETED: 410}
 _PROCESS: Final = secrets.token_hex(8)  # differs in every run, so that generated event ids never collide
 _numbers = itertools.count(1)
 
@@ -56,7 +58,7 @@ class Refusal(NamedTuple):
     @property
     def status(self) -> int:
         """The HTTP status of a request with this report alone."""
-        return 503 if self.retry else 500 if self.reason == INTERNAL else 400
+        return 503 if self.retry else _STATUS.get(self.reason, 400)
 
 
 class Parsed(NamedTuple):

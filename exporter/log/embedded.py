@@ -53,6 +53,7 @@ class EmbeddedLog:
         self._max_bytes = max_bytes
         self._keep_events = keep_events
         self._released = 0  # the newest position that `trim` has released; not all events up to it are deleted yet
+        self._forgotten = 0  # up to this position, events are not kept for readers that resume
         self._trim_due = False
         self._unsaved: dict[str, int] = {}
         self._writing = threading.Lock()  # an append and a probe may come from two threads
@@ -184,6 +185,18 @@ class EmbeddedLog:
         self._released = max(self._released, position)
         self._trim_due = True
 
+    def forget(self, position: int) -> None:
+        """Deletes the events up to a position that `trim` has released, also those kept for readers that resume. Those
+        that are not released yet are deleted after they are. Raises `LogError`."""
+        self._forgotten = max(self._forgotten, position)
+        more = True
+        try:
+            while more:
+                with self._writing, self._env.begin(write=True) as txn:
+                    more = self._trim(txn)
+        except (lmdb.Error, OSError) as error:
+            raise LogError(f"{self.path}: {error}") from error
+
     def position(self, reader: str) -> int | None:
         if reader in self._unsaved:
             return self._unsaved[reader]
@@ -227,7 +240,7 @@ class EmbeddedLog:
         most `TRIM_BATCHES`; returns whether there may be more to delete."""
         self._used = self._bytes(txn)
         keep = min(KEEP_BYTES, self._max_bytes // 2)
-        kept_from = self._last - self._keep_events
+        kept_from = max(self._last - self._keep_events, self._forgotten)
         more = deleted = False
         with txn.cursor(self._events_db) as cursor:
             for _ in range(TRIM_BATCHES):

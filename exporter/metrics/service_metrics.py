@@ -30,7 +30,7 @@ from exporter.store.client import StoreClient
 
 REJECTED: Final = (
     "malformed", "invalid_field", "too_large", "unsupported_type", "unsupported_encoding", "forbidden_origin",
-    "forbidden_host", "queue_full", "store_failed", "internal_error",
+    "forbidden_host", "queue_full", "store_failed", "internal_error", "deleted",
 )  # fmt: skip
 _SECONDS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _BATCH: Final = (1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000)
@@ -104,7 +104,7 @@ class Watched(Protocol):
     def ingest(self) -> Ingest: ...
     @property
     def append_failure(self) -> str: ...
-    def size(self) -> int: ...
+    def sizes(self) -> tuple[int, int, int]: ...
 
 
 class _Parts(Collector):
@@ -120,7 +120,7 @@ class _Parts(Collector):
         yield gauge("ingest_queue_capacity", "Most reports that may wait to be appended", service.ingest.capacity)
         up = not service.append_failure and not service.store.failure
         yield gauge("database_up", "Whether the last commit succeeded and the database follows the log", int(up))
-        yield gauge("database_size_bytes", "Size of the database and the log on disk", service.size())
+        yield gauge("database_size_bytes", "Size of the database and the log on disk", sum(service.sizes()))
         yield gauge("websocket_clients", "Connected WebSocket clients", len(service.live.clients))
         yield _counter("websocket_messages_sent", "Updates sent to WebSocket clients", service.live.sent)
         yield _counter(

@@ -22,12 +22,14 @@ from exporter.store import DatabaseInfo, State, StoreError, queries
 from exporter.store.answers import Version
 from exporter.store.connection import Connection
 from exporter.store.decisions import Decide, Decided, Refused
+from exporter.store.deletions import Begin, Delete, Matching, Pin, Step
 from exporter.store.flights import Flights
 from exporter.store.wire import Pong, StoreSettings
 
 READ_SECONDS: Final = 30.0
 OPEN_SECONDS: Final = 600.0  # a long log to catch up with
 CLOSE_SECONDS: Final = 5.0
+DELETE_SECONDS: Final = 120.0  # for one step of a deletion
 PING_INTERVAL: Final = 1.0
 PING_SECONDS: Final = 10.0  # without an answer to a ping, the process is replaced
 _R = TypeVar("_R")
@@ -49,6 +51,7 @@ class StoreClient:
         self._process = process
         self._connection: Connection | None = None
         self._generation = 0
+        self._deletions = 0
         self._flights = Flights(self._ask, lambda: Version(self._generation, self._log.last))
         self._tasks: list[asyncio.Task[None]] = []
         self._stopping = False
@@ -108,6 +111,29 @@ class StoreClient:
         kind: Any = Decided if made else Refused
         result: Decided | Refused = msgspec.json.decode(answer, type=kind)
         return result
+
+    async def delete(self, matching: Matching, address: str) -> tuple[int, int]:
+        """Deletes the errors that match, and returns the number of the deletion and of the deleted errors. `address`
+        is that of who asked for it. Raises `StoreError`; some errors may be deleted then."""
+        try:
+            begun = await self._call("delete", msgspec.msgpack.encode(Begin(matching, address)), READ_SECONDS)
+            number = msgspec.msgpack.decode(begun, type=int)
+            step, deleted = Step(0, None, done=False), 0
+            while not step.done:
+                payload = msgspec.msgpack.encode(Delete(number, matching, step.after))
+                step = msgspec.msgpack.decode(await self._call("delete", payload, DELETE_SECONDS), type=Step)
+                deleted += step.deleted
+        finally:
+            self.outdate()
+        return number, deleted
+
+    async def pin(self, asked: Pin) -> bool:
+        """Pins or unpins an error or a pattern, and returns whether there is such a one. Raises `StoreError`."""
+        try:
+            found = await self._call("pin", msgspec.msgpack.encode(asked), READ_SECONDS)
+        finally:
+            self.outdate()
+        return msgspec.msgpack.decode(found, type=bool)
 
     async def close(self) -> None:
         """Closes the database and ends the process, within about `CLOSE_SECONDS`."""
@@ -172,6 +198,9 @@ class StoreClient:
         self._answered = time.monotonic()
         self.failure = pong.failure
         self.position = pong.position
+        if pong.deletions != self._deletions:
+            self._deletions = pong.deletions
+            self.outdate()
         if pong.changed:
             self.outdate()
             self.on_reassigned(pong.changed)

@@ -64,6 +64,11 @@ class Inserter:
             database.singles.append_rows(others)
             database.singles.flush()
 
+    def forget_unused_texts(self) -> None:
+        """Deletes the searched texts that no error has. Raises `StoreError`."""
+        self._database.transact(lambda: self._database.db.execute(_WRITE["forget_unused_texts"]))
+        self._texts.forget()
+
     def pack_step(self) -> bool:
         """Packs single reports of complete blocks, which the upgrade of an earlier release leaves: those of
         `PACKED_AT_ONCE` ids or fewer. Returns whether there may be more. Raises `StoreError`."""

@@ -14,10 +14,13 @@ from exporter.events.groups import GroupName
 MAX_TIME_RANGE: Final = 24 * 365 * 10  # hours
 MAX_LIMIT: Final = 1_000
 MAX_SEARCH_TEXT: Final = 500  # characters
+MAX_DAYS: Final = 366  # of the history
 
 Hours = Annotated[int, Meta(ge=1, le=MAX_TIME_RANGE, description="hours up to now")]
 Limit = Annotated[int, Meta(ge=1, le=MAX_LIMIT, description="how many to return at most")]
 Text = Annotated[str, Meta(min_length=1)]
+Days = Annotated[int, Meta(ge=1, le=MAX_DAYS, description="days up to today, in UTC")]
+By = Literal["severity", "worker", "pattern"]
 FacetName = Literal["severity", "category", "worker", "type", "hardware"]
 SearchText = Annotated[str, Meta(min_length=1, max_length=MAX_SEARCH_TEXT)]
 
@@ -82,3 +85,11 @@ class PatternPaging(Struct, frozen=True, kw_only=True):
         Text | None, Meta(description="the page begins after this: `next_cursor` of the page before it")
     ] = None
     limit: Limit = 100
+
+
+class HistoryChoice(Struct, frozen=True, kw_only=True):
+    """Which part of the history to return."""
+
+    days: Days = 30
+    by: Annotated[By, Meta(description="one row a day, or one for each worker or pattern and day")] = "severity"
+    value: Annotated[Text | None, Meta(description="only this worker, or the pattern with this id")] = None

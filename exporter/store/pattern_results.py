@@ -99,7 +99,7 @@ class PatternDetails(Pattern, kw_only=True):
     earlier version gave to the same errors; `continues_as` is the pattern id of the errors of now, if this pattern
     itself is of an earlier version. `decisions` are the merges and splits by hand that are about its members, newest
     first. `explanation` says how the fingerprint of its newest error came about. `comparison` says why this pattern and
-    the one that `compare` names are not one."""
+    the one that `compare` names are not one. The errors of a `pinned` pattern are not deleted when they are old."""
 
     worker_stats: list[PatternWorker]
     recent_errors: list[ErrorObject]
@@ -110,6 +110,7 @@ class PatternDetails(Pattern, kw_only=True):
     continues_as: str | None
     decisions: list[PatternDecision]
     explanation: PatternExplanation | None
+    pinned: bool
     comparison: list[str] | Maybe = UNSET
 
 

@@ -2,10 +2,11 @@
 
 Each transaction inserts events and moves the position, so a crash neither loses nor doubles an event. The projection
 runs once a second, and before each read, which must see all events that were accepted before the read was requested.
-Between two runs it rolls up what was inserted (`rollups.py`) and packs reports (`insert.py`), in small steps. After an
-upgrade this takes minutes; the log is copied once a second meanwhile, too.
+Between two runs it rolls up what was inserted (`rollups.py`), packs reports (`insert.py`) and deletes old errors
+(`retention.py`), in small steps. After an upgrade this takes minutes; the log is copied once a second meanwhile, too.
 """
 
+import datetime as dt
 import logging
 import threading
 import time
@@ -20,6 +21,7 @@ from exporter.store import StoreError
 from exporter.store.assignments import Assignments
 from exporter.store.database import Database
 from exporter.store.insert import Inserter
+from exporter.store.retention import Retention
 from exporter.store.rollups import Rollups
 
 INTERVAL_SECONDS: Final = 1.0
@@ -33,14 +35,24 @@ _log = logging.getLogger(__name__)
 
 
 class Projection:
-    """Copies the log into `database`. `failure` says why the last attempt failed, "" if it did not."""
+    """Copies the log into `database`. `failure` says why the last attempt failed, "" if it did not. `age` and
+    `max_bytes` are those of `Retention`."""
 
-    def __init__(self, database: Database, log: EmbeddedLog, assignments: Assignments | None = None) -> None:
+    def __init__(
+        self,
+        database: Database,
+        log: EmbeddedLog,
+        assignments: Assignments | None = None,
+        *,
+        age: dt.timedelta | None = None,
+        max_bytes: int = 0,
+    ) -> None:
         self.failure = ""
         self._database = database
         self._log = log
-        self._inserter = Inserter(database)
-        self._rollups = Rollups(database)
+        self.inserter = Inserter(database)
+        self.rollups = Rollups(database)
+        self.retention = Retention(database, self.inserter, self.rollups, age, max_bytes)
         self._assignments = assignments
         self._unassigned = True  # templates may lack a pattern id: new ones, and what an earlier process left
         self._assign_after = 0.0  # monotonic time
@@ -92,7 +104,7 @@ class Projection:
 
     def insert(self, events: list[ErrorEvent]) -> None:
         """Inserts events that follow the database's position, in one transaction. Raises `StoreError`."""
-        self._inserter.insert(events)
+        self.inserter.insert(events)
         new = [event.fingerprint for event in events if event.is_new_fingerprint or event.is_new_pattern]
         self._unassigned = self._unassigned or bool(new)
         if new and self._assignments is not None:
@@ -115,10 +127,10 @@ class Projection:
         self._assign_after = now + took * (1 + PAUSE_FACTOR) if took > LONG_SECONDS else 0.0
 
     def _tidy(self) -> bool:
-        """Rolls up and packs what waits for it, for `INTERVAL_SECONDS` at most, and lets reads go ahead between two
-        steps. Returns whether there may be more to do."""
+        """Rolls up and packs what waits for it, and deletes what is too old, for `INTERVAL_SECONDS` at most. Lets reads
+        go ahead between two steps. Returns whether there may be more to do."""
         until = time.monotonic() + INTERVAL_SECONDS
-        for step in (self._roll_up, self._inserter.pack_step):
+        for step in (self._roll_up, self.inserter.pack_step, self.retention.step):
             while not self._stop.wait(STEP_PAUSE_SECONDS):
                 if time.monotonic() >= until:
                     return True
@@ -128,7 +140,7 @@ class Projection:
         return False
 
     def _roll_up(self) -> bool:
-        return self._rollups.step(ROLL_FROM)
+        return self.rollups.step(ROLL_FROM)
 
     def _run(self) -> None:
         pause = INTERVAL_SECONDS

@@ -17,9 +17,11 @@ from exporter.events.outcome import Outcome
 from exporter.ingest.severity import Thresholds
 from exporter.store.answers import Answer
 from exporter.store.decisions import DecisionList
-from exporter.store.parameters import FacetName, Filters, Hours, Limit, SearchText
+from exporter.store.deletions import Counted, DeletionList, Matching
+from exporter.store.parameters import By, Days, FacetName, Filters, Hours, Limit, SearchText
 from exporter.store.pattern_results import PatternDetails, PatternList
 from exporter.store.results import ClockOffset, ErrorDetails, ErrorPage, Facets, Overview
+from exporter.store.storage_results import History, Storage
 
 R = TypeVar("R")
 C = TypeVar("C")
@@ -93,6 +95,40 @@ class ListDecisions(Read[DecisionList], frozen=True, kw_only=True):
     """All merges and splits by hand."""
 
 
+class CountErrors(Read[Counted], frozen=True, kw_only=True):
+    """How many errors a deletion would delete, from those that follow `after`."""
+
+    matching: Matching
+    after: Position | None = None
+
+
+class ListDeletions(Read[DeletionList], frozen=True, kw_only=True):
+    """The last deletions on request."""
+
+
+class GetStorage(Read[Storage], frozen=True, kw_only=True):
+    """What is stored and how full it is. The process that asks knows the limits and the sizes outside the database;
+    they become part of the answer."""
+
+    retention_seconds: float | None
+    max_bytes: int | None
+    database_bytes: int
+    wal_bytes: int
+    log_bytes: int
+    disk_bytes: int
+    disk_free_bytes: int
+
+
+class GetHistory(Read[History], frozen=True, kw_only=True):
+    """Errors by day, also those that retention has deleted; `by` severity alone, or also by worker or pattern, those
+    with most errors. `value` restricts them to one worker or pattern."""
+
+    days: Days
+    now: dt.datetime
+    by: By = "severity"
+    value: str | None = None
+
+
 class GetRecentCritical(Read[list[ErrorEvent]], frozen=True, kw_only=True):
     """The newest critical events received since a moment, oldest first. `body` is "" for reports over 64 KiB."""
 
@@ -123,11 +159,11 @@ class FindOutcome(Read[Outcome | None], frozen=True, kw_only=True):
 
 AnyRead = (
     GetOverview | ListErrors | GetFacets | GetError | ListPatterns | GetPattern | GetRecentCritical | GetCriticalAfter
-    | GetOutcome | FindOutcome | ListDecisions
+    | GetOutcome | FindOutcome | ListDecisions | CountErrors | ListDeletions | GetStorage | GetHistory
 )  # fmt: skip
 
 # Reads of ranges, which pages and dashboards repeat: an answer may be given to several requests (`answers.py`).
-POLLED: Final = (GetOverview, ListErrors, GetFacets, ListPatterns, GetPattern)
+POLLED: Final = (GetOverview, ListErrors, GetFacets, ListPatterns, GetPattern, GetHistory)
 
 _NEVER = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _decoder: msgspec.msgpack.Decoder[AnyRead] = msgspec.msgpack.Decoder(AnyRead)

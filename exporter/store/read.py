@@ -5,6 +5,7 @@ from typing import Any, Final, TypeVar
 
 from exporter.store import queries
 from exporter.store.database import Database
+from exporter.store.delete import count, deletions
 from exporter.store.queries import Read
 from exporter.store.read_errors import (
     critical_after,
@@ -15,9 +16,11 @@ from exporter.store.read_errors import (
     recent_critical,
 )
 from exporter.store.read_facets import facets
+from exporter.store.read_history import history
 from exporter.store.read_overview import counts, overview, overview_of, ranks
 from exporter.store.read_pattern import decisions, pattern
 from exporter.store.read_patterns import pattern_list
+from exporter.store.read_storage import storage
 from exporter.store.select import Cursor
 
 R = TypeVar("R")
@@ -36,6 +39,10 @@ ANSWERS: Final[dict[type[Read[Any]], Callable[[Cursor, Any], Any]]] = dict(
         queries.GetOutcome.answered_by(outcome),
         queries.FindOutcome.answered_by(find_outcome),
         queries.ListDecisions.answered_by(decisions),
+        queries.CountErrors.answered_by(count),
+        queries.ListDeletions.answered_by(deletions),
+        queries.GetStorage.answered_by(storage),
+        queries.GetHistory.answered_by(history),
     )
 )
 

@@ -189,3 +189,31 @@ SELECT position FROM log_position;
 
 -- name: found_texts
 SELECT id FROM texts WHERE contains(text, $shape);
+
+-- name: database_size
+-- Without the write-ahead log, as of the last checkpoint.
+SELECT block_size * used_blocks AS used FROM pragma_database_size() WHERE database_name = current_database();
+
+-- name: pins
+SELECT (SELECT count(*) FROM pinned_errors) AS errors, (
+    SELECT count(DISTINCT coalesce(a.pattern_id, p.fingerprint))
+    FROM pinned_fingerprints p LEFT JOIN assignments a USING (fingerprint)
+) AS patterns;
+
+-- name: history
+-- {table} has what was deleted, {stored} is the query for the rest. {names} has the value for each integer {key}.
+WITH every AS (
+    SELECT day, {key} AS id, severity, errors FROM {table} WHERE day >= $since
+    UNION ALL
+    SELECT time_bucket(INTERVAL 1 day, t), {key}, severity, errors FROM ({stored})
+),
+by_value AS (
+    SELECT day, value, severity, sum(errors)::BIGINT AS errors FROM every LEFT JOIN {names} USING (id)
+    WHERE $value IS NULL OR value = $value GROUP BY ALL
+),
+most AS (SELECT value AS one FROM by_value GROUP BY 1 ORDER BY sum(errors) DESC, 1 LIMIT $limit)
+SELECT day, value, sum(CASE severity WHEN 2 THEN errors ELSE 0 END)::BIGINT AS critical,
+       sum(CASE severity WHEN 1 THEN errors ELSE 0 END)::BIGINT AS warning,
+       sum(CASE severity WHEN 0 THEN errors ELSE 0 END)::BIGINT AS info
+FROM by_value JOIN most ON value IS NOT DISTINCT FROM one
+GROUP BY ALL ORDER BY day, critical + warning + info DESC, value;

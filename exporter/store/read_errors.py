@@ -17,6 +17,7 @@ from exporter.ingest.severity import explain
 from exporter.store import search
 from exporter.store.matching import all_of, conditions
 from exporter.store.parameters import Filters
+from exporter.store.pin import is_error_pinned
 from exporter.store.queries import (
     FindOutcome,
     GetCriticalAfter,
@@ -87,6 +88,7 @@ def error(cursor: Cursor, query: GetError) -> ErrorDetails | None:
         traceback=read.get("traceback") and plain_text(read["traceback"]),
         report=sent,
         reason_details=explain(columns["reasons"], msgspec.convert(read, ErrorReport), query.thresholds),
+        pinned=is_error_pinned(cursor, query.id),
     )
 
 

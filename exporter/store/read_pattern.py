@@ -20,6 +20,7 @@ from exporter.store.pattern_results import (
     PatternMember,
     PatternWorker,
 )
+from exporter.store.pin import is_pattern_pinned
 from exporter.store.queries import GetPattern, ListDecisions
 from exporter.store.read_errors import Newest, newest
 from exporter.store.read_patterns import one_pattern
@@ -57,6 +58,7 @@ def pattern(cursor: Cursor, query: GetPattern) -> PatternDetails | None:
         recent_errors=recent,
         families=_families(cursor, pattern_id),
         members=structs(cursor, PatternMember, "members", {"members": members, "limit": MEMBERS}),
+        pinned=is_pattern_pinned(cursor, members),
         version=1 if is_old else VERSION,
         aliases=[row["old_fingerprint"] for row in rows(cursor, "aliases", {"members": members})],
         continues_as=continues_as if is_old else None,

@@ -25,12 +25,14 @@ import msgspec
 from exporter import logs
 from exporter.log import LogError
 from exporter.log.embedded import EmbeddedLog
-from exporter.store import State, StoreError, queries, read, state
+from exporter.store import State, StoreError, delete, queries, read, state
 from exporter.store.assignments import Assignments
 from exporter.store.database import Database
 from exporter.store.decide import decide
 from exporter.store.decisions import Decide, Decided
+from exporter.store.deletions import Begin, Delete, Pin
 from exporter.store.journal_upgrade import take_over_journal
+from exporter.store.pin import pin
 from exporter.store.projection import Projection
 from exporter.store.sql import named
 from exporter.store.wire import LENGTH, MAX_FRAME, Pong, Request, Response, StoreSettings, frame
@@ -86,7 +88,8 @@ class Server:
     def _pong(self) -> Pong:
         failure = self._projection.failure if self._projection else ""
         changed = self._assignments.take_changes()
-        return Pong(self._database.position, failure, changed if changed.ids or changed.families else None)
+        deletions = self._projection.retention.deletions if self._projection else 0
+        return Pong(self._database.position, failure, changed if changed.ids or changed.families else None, deletions)
 
     def _work(self) -> None:
         while (request := self._requests.get()) is not None:
@@ -102,7 +105,7 @@ class Server:
                 self._send(response)
 
     def _answer(self, request: Request) -> bytes:
-        if request.kind in ("read", "reset_counts", "decide") and self._projection is None:
+        if request.kind in ("read", "reset_counts", "decide", "delete", "pin") and self._projection is None:
             raise StoreError("the database is being opened")  # it may not have everything that the log has
         match request.kind:
             case "read":
@@ -117,6 +120,10 @@ class Server:
                 return b""
             case "decide":
                 return self._decide(msgspec.msgpack.decode(request.payload, type=Decide))
+            case "delete":
+                return self._delete(msgspec.msgpack.decode(request.payload, type=Begin | Delete))
+            case "pin":
+                return self._pin(msgspec.msgpack.decode(request.payload, type=Pin))
             case "close":
                 self._close()
                 return b""
@@ -144,6 +151,23 @@ class Server:
         answer = decide(self._database, self._assignments, asked, now)
         return _json((isinstance(answer, Decided), answer))
 
+    def _delete(self, asked: Begin | Delete) -> bytes:
+        """Begins a deletion on request, or does one step of it."""
+        assert self._projection
+        self._projection.catch_up()
+        with self._database.writing:
+            if isinstance(asked, Begin):
+                return msgspec.msgpack.encode(delete.begin(self._database, asked))
+            return msgspec.msgpack.encode(
+                delete.step(self._database, self._projection.rollups, self._projection.inserter, asked)
+            )
+
+    def _pin(self, asked: Pin) -> bytes:
+        assert self._projection
+        self._projection.catch_up()
+        with self._database.writing:
+            return msgspec.msgpack.encode(pin(self._database, asked, dt.datetime.now(dt.UTC).replace(tzinfo=None)))
+
     def _cancel(self, id_: int) -> None:
         self._cancelled.add(id_)
         with self._interrupting:  # so that the thread cannot begin its next read, which would be interrupted instead
@@ -166,7 +190,14 @@ class Server:
             self._log = EmbeddedLog(
                 Path(self._settings.log_path), max_bytes=self._settings.log_max_bytes, readonly=True
             )
-        self._projection = Projection(self._database, self._log, self._assignments)
+        seconds = self._settings.retention_seconds
+        self._projection = Projection(
+            self._database,
+            self._log,
+            self._assignments,
+            age=dt.timedelta(seconds=seconds) if seconds else None,
+            max_bytes=self._settings.max_db_bytes,
+        )
         self._write(_WRITE["bind"], {"identity": identity})
         self._projection.catch_up()
         with self._database.writing:

@@ -76,16 +76,20 @@ def _wrong_sums(db: duckdb.DuckDBPyConnection) -> list[str]:
 
 
 def _count_again(db: duckdb.DuckDBPyConnection) -> None:
-    """Empties the rollups and the counters. The service fills them again after its start; until then, reads count the
-    rows of `errors`. Needs a transaction. Raises duckdb.Error."""
-    for table in ("counters", *(rollup.table(level) for rollup in ROLLUPS for level in rollup.levels)):
+    """Empties the rollups, and the counters but for what they count of deleted errors. The service fills them again
+    after its start; until then, reads count the rows of `errors`. Needs a transaction. Raises duckdb.Error."""
+    create, *others = _WRITE["keep_counts_of_deleted"].split(";")
+    db.execute(create, {"rolled": rolled_up(db).rolled})
+    db.execute(";".join(others))
+    for table in (rollup.table(level) for rollup in ROLLUPS for level in rollup.levels):
         db.execute(f"DELETE FROM {table}")
     db.execute(_WRITE["count_again"])
 
 
 def _wrong_blocks(db: duckdb.DuckDBPyConnection) -> list[int]:
     """Returns the numbers of the blocks (ids // 64) with an error whose report is missing, doubled or cannot be read,
-    or with a report without its error. Raises duckdb.Error."""
+    or with a report without its error, unless that is still to be deleted. Raises duckdb.Error."""
+    stale = {block for (block,) in db.execute("SELECT block FROM stale_blocks").fetchall()}
     expected = dict(db.execute(f"SELECT {_BITS} FROM errors GROUP BY 1").fetchall())
     found = dict(db.execute(f"SELECT {_BITS} FROM single_reports GROUP BY 1").fetchall())
     doubled = db.execute(
@@ -98,7 +102,10 @@ def _wrong_blocks(db: duckdb.DuckDBPyConnection) -> list[int]:
             if id_ // PER_BLOCK != block or found.get(block, 0) & bit:
                 wrong.add(block)
             found[block] = found.get(block, 0) | bit
-    wrong |= {block for block in expected.keys() | found.keys() if expected.get(block, 0) != found.get(block, 0)}
+    for block in expected.keys() | found.keys():
+        missing, left = expected.get(block, 0) & ~found.get(block, 0), found.get(block, 0) & ~expected.get(block, 0)
+        if missing or (left and block not in stale):
+            wrong.add(block)
     return sorted(wrong)
 
 

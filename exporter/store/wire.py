@@ -25,7 +25,7 @@ from exporter.store.series import LabelLimits
 LENGTH: Final = struct.Struct("!I")
 MAX_FRAME: Final = 2**30
 MEMORY_LIMIT: Final = 200 * 2**20
-Kind = Literal["inspect", "open", "read", "reset_counts", "decide", "close", "ping", "cancel"]
+Kind = Literal["inspect", "open", "read", "reset_counts", "decide", "delete", "pin", "close", "ping", "cancel"]
 Status = Literal["ok", "error"]
 
 
@@ -41,6 +41,8 @@ class StoreSettings(Struct):
     db_memory_limit: int = MEMORY_LIMIT  # bytes
     db_threads: int = 1
     labels: LabelLimits = LabelLimits()
+    retention_seconds: float = 0.0  # 0: errors are kept for ever
+    max_db_bytes: int = 0  # 0: any size
 
 
 class Request(Struct, array_like=True):
@@ -62,11 +64,12 @@ class Response(Struct, array_like=True):
 
 class Pong(Struct, array_like=True):
     """State of the store's process: the log position of the database; why the projection fails, "" if it does not;
-    the pattern ids that changed since the last pong, None if none did."""
+    the pattern ids that changed since the last pong, None if none did; how many times it deleted old errors."""
 
     position: int
     failure: str
     changed: Reassigned | None = None
+    deletions: int = 0
 
 
 _encode = msgspec.msgpack.Encoder().encode

@@ -23,6 +23,9 @@ SELECT min(id) FROM single_reports;
 -- name: add_aliases
 INSERT INTO aliases SELECT unnest($old), unnest($new);
 
+-- name: forget_unused_texts
+DELETE FROM texts WHERE id NOT IN (SELECT DISTINCT text FROM errors);
+
 -- name: set_position
 UPDATE log_position SET position = $position;
 
@@ -54,19 +57,49 @@ INSERT INTO counters FROM merged;
 UPDATE rolled_up SET rolled = $upto;
 
 -- name: differing_counters
--- The number of keys whose sums differ from the errors.
+-- The number of keys that count fewer errors than there are, and one more if the sum of all is not that of the stored and the
+-- deleted errors.
 WITH held AS (
     SELECT worker, type, category, severity, hardware, sum(errors)::BIGINT AS errors, min(first_seen) AS first_seen,
            max(last_seen) AS last_seen, min(first_id) AS first_id
     FROM counters GROUP BY ALL
 ),
-right_ones AS (
+stored AS (
     SELECT worker, type, category, severity, hardware, count(*) AS errors, min(timestamp) AS first_seen,
            max(timestamp) AS last_seen, min(id) AS first_id
     FROM errors WHERE id <= $rolled AND NOT imported GROUP BY ALL
 ),
-wrong AS ((FROM held EXCEPT FROM right_ones) UNION ALL (FROM right_ones EXCEPT FROM held))
-SELECT count(*) FROM (SELECT DISTINCT worker, type, category, severity, hardware FROM wrong);
+too_few AS (
+    SELECT s.worker FROM stored s LEFT JOIN held h
+    ON s.worker = h.worker AND s.type = h.type AND s.category = h.category AND s.severity = h.severity
+       AND s.hardware IS NOT DISTINCT FROM h.hardware
+    WHERE h.errors IS NULL OR h.errors < s.errors OR h.first_seen > s.first_seen OR h.last_seen < s.last_seen
+          OR h.first_id > s.first_id
+)
+SELECT (SELECT count(*) FROM too_few) + (
+    (SELECT coalesce(sum(errors), 0) FROM held)
+    != (SELECT coalesce(sum(errors), 0) FROM stored) + (SELECT counted FROM deleted_errors)
+)::BIGINT;
+
+-- name: keep_counts_of_deleted
+-- The counters keep only what they count of deleted errors, so that all stored errors can be added again. It is not known when
+-- these happened: `first_seen` and `last_seen` stay.
+CREATE OR REPLACE TEMP TABLE merged AS
+WITH stored AS (
+    SELECT worker, type, category, severity, hardware, count(*) AS errors
+    FROM errors WHERE id <= $rolled AND NOT imported GROUP BY ALL
+)
+SELECT h.* REPLACE (h.errors - coalesce(s.errors, 0) AS errors) FROM (
+    SELECT worker, type, category, severity, hardware, sum(errors)::BIGINT AS errors, min(first_seen) AS first_seen,
+           max(last_seen) AS last_seen, min(first_id) AS first_id
+    FROM counters GROUP BY ALL
+) h LEFT JOIN stored s
+ON s.worker = h.worker AND s.type = h.type AND s.category = h.category AND s.severity = h.severity
+   AND s.hardware IS NOT DISTINCT FROM h.hardware
+WHERE h.errors > coalesce(s.errors, 0) AND (SELECT counted FROM deleted_errors) > 0;
+DELETE FROM counters;
+INSERT INTO counters FROM merged;
+UPDATE deleted_errors SET counted = (SELECT coalesce(sum(errors), 0) FROM counters);
 
 -- name: count_again
 UPDATE rolled_up SET rolled = 0, sealed_hours = TIMESTAMP '1970-01-01', sealed_days = TIMESTAMP '1970-01-01';

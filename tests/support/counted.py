@@ -32,9 +32,12 @@ def within(events: Iterable[ErrorEvent], hours: int, now: dt.datetime) -> list[E
     return sorted(found, key=lambda one: (one.timestamp, one.id), reverse=True)
 
 
-def overview(events: Sequence[ErrorEvent], hours: int, now: dt.datetime, ids: Mapping[str, str]) -> Answer:
+def overview(
+    events: Sequence[ErrorEvent], hours: int, now: dt.datetime, ids: Mapping[str, str],
+    sent: Sequence[ErrorEvent] | None = None,
+) -> Answer:  # fmt: skip
     """Returns the overview without the contents of the newest errors, which are replaced by their ids. `ids` has the
-    pattern ids that are not the fingerprint."""
+    pattern ids that are not the fingerprint. `sent` are all errors, also those that were deleted."""
     found = within(events, hours, now)
     by_category = Counter(one.category for one in found)
     return {
@@ -64,7 +67,7 @@ def overview(events: Sequence[ErrorEvent], hours: int, now: dt.datetime, ids: Ma
             "time_series": {"bucket_seconds": BUCKETS[hours], "points": _points(found, hours, now)},
         },
         "error_patterns": {
-            "top_patterns": patterns(events, hours, now, ids)[:10],
+            "top_patterns": patterns(events, hours, now, ids, sent)[:10],
             "categories": _pattern_categories(found, ids),
         },
         "worker_errors": {"worker_stats": _workers(found)},
@@ -73,12 +76,16 @@ def overview(events: Sequence[ErrorEvent], hours: int, now: dt.datetime, ids: Ma
             "recent_errors": [one.id for one in found if one.hardware_error][:50],
         },
         "clock_offsets": [],
-        "seq": max((one.id for one in events), default=0),
+        "seq": max((one.id for one in sent or events), default=0),
     }
 
 
-def patterns(events: Sequence[ErrorEvent], hours: int, now: dt.datetime, ids: Mapping[str, str]) -> list[Answer]:
-    """Returns the patterns. Where several errors are the newest, `category` and `type` are sets of what is right."""
+def patterns(
+    events: Sequence[ErrorEvent], hours: int, now: dt.datetime, ids: Mapping[str, str],
+    sent: Sequence[ErrorEvent] | None = None,
+) -> list[Answer]:  # fmt: skip
+    """Returns the patterns. Where several errors are the newest, `category` and `type` are sets of what is right. `sent`
+    are all errors, also those that were deleted."""
     starts = _starts(hours, now)
     step = dt.timedelta(seconds=BUCKETS[hours])
     found = []
@@ -88,7 +95,9 @@ def patterns(events: Sequence[ErrorEvent], hours: int, now: dt.datetime, ids: Ma
         fingerprint = max(one.fingerprint for one in newest)
         trend = Counter(floor(one.timestamp, step) for one in mine)
         first = [
-            one for one in events if one.is_new_pattern and ids.get(one.fingerprint, one.fingerprint) == pattern_id
+            one
+            for one in sent or events
+            if one.is_new_pattern and ids.get(one.fingerprint, one.fingerprint) == pattern_id
         ]
         found.append({
             "pattern": next(one.pattern for one in first if one.fingerprint == fingerprint), "occurrences": len(mine),

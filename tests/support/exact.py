@@ -29,10 +29,12 @@ _ADD: dict[str, Callable[[list[Any]], Any]] = {"sum": sum, "max": max, "min": mi
 Matches = Callable[[ErrorEvent], bool]
 
 
-def assert_stored(store: Projected, events: Sequence[ErrorEvent], *, upgraded: int = 0) -> None:
+def assert_stored(
+    store: Projected, events: Sequence[ErrorEvent], *, upgraded: int = 0, sent: Sequence[ErrorEvent] | None = None
+) -> None:
     """Asserts that the database has each event once, with its names, its searched text and its report, and that every
     rollup and the counters hold exactly what they should. Errors with ids up to `upgraded` are of an earlier release and
-    have no searched text."""
+    have no searched text. `sent` are all events, also those that were deleted: the counters count them."""
     assert store.values(f"SELECT {', '.join(_COLUMNS)} FROM named_errors ORDER BY id") == [
         tuple(getattr(one, name) for name in _COLUMNS.values()) for one in events
     ]
@@ -47,10 +49,11 @@ def assert_stored(store: Projected, events: Sequence[ErrorEvent], *, upgraded: i
     ]
     assert_reports(store, events)
     counts = store.state().counters
+    sent = events if sent is None else sent
     assert {
         one[:5]: (one.errors, _moment(one.first_seen), _moment(one.last_seen)) for one in counts
-    } == counted.counters(events)
-    assert [one[:5] for one in counts] == list(counted.counters(events))
+    } == counted.counters(sent)
+    assert [one[:5] for one in counts] == list(counted.counters(sent))
     assert_levels(store, events)
 
 
@@ -119,20 +122,20 @@ def _added(add: str, values: list[Any]) -> Any:
 
 def assert_answers(
     store: Projected, events: Sequence[ErrorEvent], now: dt.datetime, ids: Mapping[str, str],
-    filters: Sequence[tuple[dict[str, Any], dict[str, Matches]]] = (({}, {}),),
+    filters: Sequence[tuple[dict[str, Any], dict[str, Matches]]] = (({}, {}),), sent: Sequence[ErrorEvent] | None = None,
 ) -> None:  # fmt: skip
     """Asserts that every number of the overview, the patterns and the facets is that of the events, for time ranges of
     an hour, a day, a week and a month. `ids` has the pattern ids that are not the fingerprint; `filters` are pairs of
-    filters of the facets and their conditions, by name."""
+    filters of the facets and their conditions, by name. `sent` are all events, also those that were deleted."""
     for hours in counted.BUCKETS:
         overview = msgspec.to_builtins(store.read(GetOverview(hours=hours, now=now)))
         for part in (overview, overview["hardware_errors"]):
             part["recent_errors"] = [one["id"] for one in part["recent_errors"]]
-        expected = counted.overview(events, hours, now, ids)
+        expected = counted.overview(events, hours, now, ids, sent)
         settle(overview["error_patterns"]["top_patterns"], expected["error_patterns"]["top_patterns"])
         assert overview == expected, f"{hours} h: {difference(overview, expected)}"
         found = msgspec.to_builtins(store.read(ListPatterns(hours=hours, now=now, limit=1_000)))["patterns"]
-        every = counted.patterns(events, hours, now, ids)
+        every = counted.patterns(events, hours, now, ids, sent)
         settle(found, every)
         assert found == every, f"{hours} h: {difference(found, every)}"
         for given, conditions in filters:

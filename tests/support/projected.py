@@ -40,13 +40,13 @@ class Projected:
     def roll_up(self, at_least: int = 1) -> None:
         """Rolls up everything, if so many errors wait."""
         with self.database.writing:
-            while self.projection._rollups.step(at_least):
+            while self.projection.rollups.step(at_least):
                 pass
 
     def pack(self) -> None:
         """Packs the single reports of complete blocks."""
         with self.database.writing:
-            while self.projection._inserter.pack_step():
+            while self.projection.inserter.pack_step():
                 pass
 
     def read(self, query: Read[Any]) -> Any:

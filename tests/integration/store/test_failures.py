@@ -87,7 +87,7 @@ def test_errors_are_rolled_up_once(store: Projected, monkeypatch: pytest.MonkeyP
 
     def step() -> None:
         with store.database.writing:
-            assert store.projection._rollups.step(1)
+            assert store.projection.rollups.step(1)
 
     calls = fail_at_each_call(store.database, step, check)
     assert store.values("SELECT rolled FROM rolled_up") == [50]
@@ -126,7 +126,7 @@ def test_reports_of_an_earlier_release_are_packed_once(tmp_path: Path, monkeypat
 
     def step() -> bool:
         with store.database.writing:
-            return store.projection._inserter.pack_step()
+            return store.projection.inserter.pack_step()
 
     def check() -> None:
         for more in (False, True):
@@ -179,7 +179,7 @@ def test_large_reports_are_packed_within_the_memory_of_duckdb(
     for one in large:
         store.database.db.execute("INSERT INTO single_reports VALUES (?, ?)", [one.id, one.body])
     with store.database.writing:
-        store.projection._inserter.pack_step()
+        store.projection.inserter.pack_step()
     assert store.values("SELECT min(id) FROM single_reports") == [4]  # a report has a little more than 2**20 bytes
     store.pack()
     assert_packed(store, large[:-2])

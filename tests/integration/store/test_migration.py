@@ -148,8 +148,8 @@ def test_the_steps_after_it_are_right_in_between_and_survive_restarts(
     while more:
         store = upgraded(path, fleet)
         with store.database.writing:
-            more = store.projection._rollups.step(20)
-            more = store.projection._inserter.pack_step() or more
+            more = store.projection.rollups.step(20)
+            more = store.projection.inserter.pack_step() or more
         assert_levels(store, fleet.sent)
         assert_reports(store, fleet.sent)
         if steps == 1:

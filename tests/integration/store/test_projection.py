@@ -80,7 +80,7 @@ async def test_the_log_is_copied_while_old_reports_are_packed(
         return True
 
     monkeypatch.setattr(module, "INTERVAL_SECONDS", 0.05)
-    monkeypatch.setattr(store.projection._inserter, "pack_step", pack_step)
+    monkeypatch.setattr(store.projection.inserter, "pack_step", pack_step)
     store.append([event(1)])
     store.projection.start()
     await eventually(packing.is_set)

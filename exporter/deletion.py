@@ -1,0 +1,38 @@
+"""Deletes errors on request: in the database, and in the log, which keeps the newest events for clients that resume."""
+
+import datetime as dt
+import logging
+from typing import Final
+
+import msgspec
+
+from exporter.service import Service
+from exporter.store.deletions import Counted, DeleteRequest, Deletion, Matching
+from exporter.store.queries import CountErrors
+
+_log: Final = logging.getLogger(__name__)
+
+
+async def delete(service: Service, request: DeleteRequest, address: str) -> Deletion:
+    """Deletes the errors that match, of those accepted until now, or counts them if it is a dry run. `address` is that
+    of who asked for it. Raises `StoreError` and `LogError`; some errors may be deleted then."""
+    matching = Matching(request, dt.datetime.now(dt.UTC), service.log.last)
+    counted = await _count(service, matching)
+    found = Deletion(errors=counted.errors, pinned=counted.pinned, dry_run=request.dry_run, number=None)
+    if request.dry_run:
+        return found
+    _log.warning("%s deletes %d errors: %s", address, found.errors, msgspec.json.encode(request).decode())
+    found.number, found.errors = await service.store.delete(matching, address)
+    await service.ingest.run_in_log_thread(lambda: service.log.forget(matching.upto))
+    _log.warning("deletion %d is complete: %d errors", found.number, found.errors)
+    return found
+
+
+async def _count(service: Service, matching: Matching) -> Counted:
+    """Counts all errors that match."""
+    total = Counted(0, 0, None)
+    while True:
+        one = (await service.read(CountErrors(matching=matching, after=total.end))).decode()
+        total = Counted(total.errors + one.errors, total.pinned + one.pinned, one.end)
+        if total.end is None:
+            return total

@@ -1,0 +1,31 @@
+"""Parses the body of a request that changes something by hand."""
+
+import re
+from typing import Final, TypeVar
+
+import msgspec
+from aiohttp import web
+
+from exporter.http.responses import ApiError
+
+_FIELD: Final = (
+    re.compile(r"at `\$\.(\w+)"),
+    re.compile(r"required field `(\w+)`"),
+    re.compile(r"unknown field `([^`]+)`"),
+)
+T = TypeVar("T")
+
+
+async def json_body(request: web.Request, kind: type[T]) -> T:
+    """Returns the body, a JSON object; an absent one counts as {}. Raises `ApiError`, which names the wrong field."""
+    body = await request.read()
+    if body and request.content_type != "application/json":
+        raise ApiError(415, "expected application/json", field="Content-Type")
+    try:
+        return msgspec.json.decode(body or b"{}", type=kind)
+    except msgspec.ValidationError as error:
+        found = next((match for one in _FIELD if (match := one.search(str(error)))), None)
+        field = found[1] if found else ""
+        raise ApiError(400, f"{field}: {error}" if field else str(error), field=field) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise ApiError(400, f"the body is not JSON: {error}") from None

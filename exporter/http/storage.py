@@ -1,0 +1,86 @@
+"""Handlers of the requests about what is stored: how full it is, its history, pins and deletions."""
+
+import shutil
+
+from aiohttp import web
+
+from exporter.deletion import delete as delete_errors
+from exporter.http.bodies import json_body
+from exporter.http.parameters import parse, refuse_unknown
+from exporter.http.reads import answer_to, error_id, now
+from exporter.http.responses import SERVICE, ApiError, check_origin, success
+from exporter.store.deletions import DeleteRequest, Pin, Pinned
+from exporter.store.parameters import HistoryChoice
+from exporter.store.queries import GetHistory, GetStorage, ListDeletions
+
+
+async def storage(request: web.Request) -> web.Response:
+    """GET /api/storage: what is stored, and how full it is."""
+    refuse_unknown(request)
+    service = request.app[SERVICE]
+    disk = shutil.disk_usage(service.path.parent)
+    sizes = service.sizes()
+    age = service.settings.retention_age
+    query = GetStorage(
+        retention_seconds=age.total_seconds() if age else None,
+        max_bytes=service.settings.max_db_bytes or None,
+        database_bytes=sizes.database,
+        wal_bytes=sizes.wal,
+        log_bytes=sizes.log,
+        disk_bytes=disk.total,
+        disk_free_bytes=disk.free,
+    )
+    return await answer_to(request, query)
+
+
+async def history(request: web.Request) -> web.Response:
+    """GET /api/history: errors by day, also those that retention has deleted."""
+    given = parse(request, HistoryChoice)
+    if given.value is not None and given.by == "severity":
+        raise ApiError(400, "value: expected by=worker or by=pattern with it", field="value")
+    return await answer_to(request, GetHistory(days=given.days, now=now(), by=given.by, value=given.value))
+
+
+async def delete(request: web.Request) -> web.Response:
+    """POST /api/errors/delete: deletes the errors that match filters, or counts them."""
+    check_origin(request)
+    wanted = await json_body(request, DeleteRequest)
+    if wanted == DeleteRequest(dry_run=wanted.dry_run):
+        raise ApiError(400, "expected at least one filter; `time_range` is one")
+    deletion = await delete_errors(request.app[SERVICE], wanted, request.remote or "")
+    errors = f"{deletion.errors} error{'s' if deletion.errors != 1 else ''}"
+    return success(deletion, f"{errors} would be deleted" if deletion.dry_run else f"{errors} deleted")
+
+
+async def deletions(request: web.Request) -> web.Response:
+    """GET /api/errors/deletions: the last deletions on request."""
+    refuse_unknown(request)
+    return await answer_to(request, ListDeletions())
+
+
+async def pin_error(request: web.Request) -> web.Response:
+    """POST /api/errors/{id}/pin: the error is kept however old it gets."""
+    return await _pin(request, Pin(pinned=True, error=error_id(request)))
+
+
+async def unpin_error(request: web.Request) -> web.Response:
+    """POST /api/errors/{id}/unpin: the error is deleted when it is old."""
+    return await _pin(request, Pin(pinned=False, error=error_id(request)))
+
+
+async def pin_pattern(request: web.Request) -> web.Response:
+    """POST /api/patterns/{id}/pin: the errors of the pattern are kept however old they get."""
+    return await _pin(request, Pin(pinned=True, pattern=request.match_info["id"]))
+
+
+async def unpin_pattern(request: web.Request) -> web.Response:
+    """POST /api/patterns/{id}/unpin: the errors of the pattern are deleted when they are old."""
+    return await _pin(request, Pin(pinned=False, pattern=request.match_info["id"]))
+
+
+async def _pin(request: web.Request, asked: Pin) -> web.Response:
+    check_origin(request)
+    if not await request.app[SERVICE].store.pin(asked):
+        what = f"error {asked.error}" if asked.error is not None else f"pattern {asked.pattern}"
+        raise ApiError(404, f"there is no {what}", field="id")
+    return success(Pinned(pinned=asked.pinned), "Pinned" if asked.pinned else "No longer pinned")

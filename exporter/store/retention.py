@@ -1,0 +1,153 @@
+"""Deletes old errors: those that are older than an age, and the oldest ones while the database is larger than a number
+of bytes. Pinned errors stay. What is deleted is added to the sums by the day (`history_*`).
+
+A step is one transaction. It deletes `AT_ONCE` errors at most, unless one minute has more, and only errors of one day.
+"""
+
+import datetime as dt
+import logging
+import time
+from collections.abc import Iterator
+from typing import Final
+
+import duckdb
+
+from exporter.store.database import Database, number, wal
+from exporter.store.deleting import DAY, Chosen, delete_span, trim_reports, unpinned
+from exporter.store.insert import Inserter
+from exporter.store.rollup_tables import MINUTE, floor
+from exporter.store.rollups import Rollups, rolled_up
+from exporter.store.sql import named
+
+EVERY_SECONDS: Final = 15.0  # between two looks for old errors
+AT_ONCE: Final = 131_072  # errors of one step
+TEXTS_EVERY_SECONDS: Final = 3600.0  # between two looks for texts that no error has
+HISTORY: Final = 366 * DAY
+WIDTHS: Final = (60 * MINUTE, 15 * MINUTE, MINUTE)  # the age is rounded up to a multiple: fewer spans are counted twice
+ROUNDED: Final = 24  # an age is rounded up by this part of it at most, unless that is less than a minute
+KEPT_SHARE: Final = 0.95  # of the allowed bytes: deletes some more, so that it need not delete all the time
+_SQL: Final = named("delete.sql")
+_log = logging.getLogger(__name__)
+
+
+class Retention:
+    """Deletes errors of `database`. The caller of `step` must hold `database.writing`. `age` is how long errors are
+    kept, None for ever; `max_bytes` how large the database may be, 0 for any size. `deletions` counts the steps that
+    deleted errors: answers that were read before are outdated."""
+
+    def __init__(
+        self, database: Database, inserter: Inserter, rollups: Rollups, age: dt.timedelta | None, max_bytes: int
+    ) -> None:
+        self.deletions = 0
+        self._database = database
+        self._inserter = inserter
+        self._rollups = rollups
+        self._age = age
+        self._max_bytes = max_bytes
+        self._sweep: Iterator[None] | None = None
+        self._next_sweep = 0.0  # monotonic time
+        self._texts_since: float | None = None  # monotonic time since which texts may be unused
+        self._is_warned = False
+
+    def step(self) -> bool:
+        """Does one step, if it is time. Returns whether there may be more to do now. Raises `StoreError` and
+        duckdb.Error; the next sweep then begins again."""
+        if trim_reports(self._database):
+            return True
+        if self._sweep is None:
+            if time.monotonic() < self._next_sweep:
+                return False
+            self._next_sweep = time.monotonic() + EVERY_SECONDS
+            self._sweep = self.sweep(dt.datetime.now(dt.UTC).replace(tzinfo=None))
+        sweep, self._sweep = self._sweep, None
+        for _ in sweep:
+            self._sweep = sweep
+            return True
+        return False
+
+    def sweep(self, now: dt.datetime) -> Iterator[None]:
+        """Deletes what is too old or too much at `now` (naive UTC). Yields after each step; the caller may release the
+        lock then. Raises as `step`."""
+        if self._age is not None:
+            yield from self._delete_before(floor(now - self._age, step_width(self._age)))
+        if self._max_bytes:
+            yield from self._shrink(now)
+        if self._texts_since is not None and time.monotonic() - self._texts_since > TEXTS_EVERY_SECONDS:
+            self._inserter.forget_unused_texts()
+            self._texts_since = None
+        for table in ("history_pattern", "history_worker"):
+            self._database.db.execute(f"DELETE FROM {table} WHERE day < $before", {"before": now - HISTORY})
+
+    def _delete_before(self, cut: dt.datetime) -> Iterator[None]:
+        db = self._database.db
+        while True:
+            condition = unpinned(db)
+            statement = _SQL["oldest"].replace("{condition}", condition)
+            ((oldest, last),) = db.execute(statement, {"before": cut}).fetchall()
+            if oldest is None:
+                return
+            if last > rolled_up(db).rolled:
+                self._rollups.step(1)
+            else:
+                end = self._end_of_step(oldest, min(cut, floor(oldest, DAY) + DAY))
+                delete_span(self._database, Chosen(floor(oldest, MINUTE), end, condition), add_history=True)
+                self.deletions += 1
+                self._texts_since = self._texts_since or time.monotonic()
+            yield
+
+    def _end_of_step(self, oldest: dt.datetime, end: dt.datetime) -> dt.datetime:
+        """Returns a minute up to `end`: from `oldest` to before it there are `AT_ONCE` errors at most, or it is only a
+        minute."""
+        start, total = floor(oldest, MINUTE), 0
+        for minute, errors in self._database.db.execute(_SQL["minutes"], {"since": start, "until": end}).fetchall():
+            total += errors
+            if total > AT_ONCE and minute > start:
+                return min(minute, end)  # type: ignore[no-any-return]
+        return end
+
+    def _shrink(self, now: dt.datetime) -> Iterator[None]:
+        """Deletes the oldest errors while the database is too large."""
+        db = self._database.db
+        used = used_bytes(self._database)
+        if used <= self._max_bytes:
+            self._is_warned = False
+            return
+        errors = number(db, "SELECT count(*) FROM errors")
+        excess = errors * (1 - self._max_bytes * KEPT_SHARE / used)
+        cut = None
+        for minute, count in db.execute(_SQL["every_minute"]).fetchall():
+            if excess <= 0 or minute >= now - MINUTE:
+                break
+            cut = minute + MINUTE
+            excess -= count
+        before = self.deletions
+        if cut is not None:
+            yield from self._delete_before(cut)
+            while trim_reports(self._database):
+                yield
+        if self.deletions > before:
+            try:
+                db.execute("CHECKPOINT")
+            except duckdb.TransactionException as error:  # something else is being written; a later one frees the space
+                _log.debug("no checkpoint: %s", error)
+        elif not self._is_warned:
+            self._is_warned = True
+            _log.warning(
+                "the database uses %d bytes, more than max_db_size (%d), but only pinned errors are left",
+                used, self._max_bytes,
+            )  # fmt: skip
+
+
+def step_width(age: dt.timedelta) -> dt.timedelta:
+    """Returns the width of the spans that are deleted as a whole."""
+    return next((width for width in WIDTHS if width <= age / ROUNDED), MINUTE)
+
+
+def used_bytes(database: Database) -> int:
+    """Returns the bytes that the database uses on disk, with its write-ahead log and without the free blocks of its
+    file. Raises duckdb.Error."""
+    try:
+        logged = wal(database.path).stat().st_size
+    except FileNotFoundError:  # as after each checkpoint
+        logged = 0
+    return number(database.db, _SQL["used_bytes"]) + logged
