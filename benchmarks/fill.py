@@ -32,6 +32,7 @@ from exporter.log.files import log_path
 from exporter.store.assignments import Assignments
 from exporter.store.database import Database
 from exporter.store.insert import Inserter
+from exporter.store.report_tables import add_blocks
 from exporter.store.reports import PER_BLOCK, Block, pack
 from exporter.store.rollups import Rollups
 from exporter.store.sql import migrations, named
@@ -251,8 +252,7 @@ def _insert(db: duckdb.DuckDBPyConnection, statement: str, plan: Plan, first: in
 
 def _append(database: Database, packed: list[Future[list[Block]]]) -> None:
     for one in packed:
-        database.blocks.append_rows(one.result())
-        database.blocks.flush()
+        database.transact(partial(add_blocks, database.db, one.result()))
 
 
 _packing: list[tuple[Plan, list[str]]] = []  # in a process of the pool: one item

@@ -66,7 +66,6 @@ class Database:
             self.errors = self.db.appender("errors")
             self.patterns = self.db.appender("patterns")
             self.singles = self.db.appender("single_reports")
-            self.blocks = self.db.appender("report_blocks")
         except (duckdb.Error, StoreError) as error:
             # An instance that a failed statement invalidated lives as long as a connection to it: close this one, or
             # every later attempt gets the same broken instance.
@@ -188,7 +187,7 @@ class Database:
     def _roll_back(self) -> None:
         try:
             # Rows buffered before a failure would otherwise become part of the next transaction.
-            for appender in (self.errors, self.patterns, self.singles, self.blocks):
+            for appender in (self.errors, self.patterns, self.singles):
                 appender.clear()
             self.db.execute("ROLLBACK")
         except duckdb.Error as error:

@@ -58,12 +58,6 @@ DELETE FROM single_reports
 WHERE id >= $first * 64 AND id < $end * 64 AND id // 64 IN (SELECT unnest($blocks::BIGINT[]))
       AND id NOT IN (SELECT unnest($alive::BIGINT[]));
 
--- name: packed
-SELECT block, packed FROM report_blocks WHERE block IN (SELECT unnest($blocks::BIGINT[]));
-
--- name: forget_blocks
-DELETE FROM report_blocks WHERE block >= $first AND block < $end AND block IN (SELECT unnest($blocks::BIGINT[]));
-
 -- name: forget_stale
 DELETE FROM stale_blocks WHERE block >= $first AND block < $end AND block IN (SELECT unnest($blocks::BIGINT[]));
 

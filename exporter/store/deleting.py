@@ -17,6 +17,7 @@ import duckdb
 from exporter.store.database import Database, number
 from exporter.store.matching import all_of, one_of
 from exporter.store.recount import recount
+from exporter.store.report_tables import add_blocks, delete_blocks, read_blocks, shrink
 from exporter.store.reports import PER_BLOCK, pack, unpack
 from exporter.store.rollup_tables import floor
 from exporter.store.rollups import rolled_up
@@ -24,6 +25,7 @@ from exporter.store.sql import named
 
 DAY: Final = dt.timedelta(days=1)
 TRIMMED_AT_ONCE: Final = 256  # blocks of reports
+KEPT_SHARE: Final = 0.5  # a table of blocks that has only this share of its rows left is written again
 TRIMMED_WITHIN: Final = 4_096  # blocks; the ids of their errors are read
 _SQL: Final = named("delete.sql")
 _HISTORY: Final = {"history_pattern": "fingerprint", "history_worker": "worker"}
@@ -105,12 +107,11 @@ def _trim(database: Database, blocks: list[int]) -> None:
     every = [id_ for ids in alive.values() for id_ in ids]
     db.execute(_SQL["forget_reports"], values | {"alive": every})
     kept = []
-    if alive:
-        for _, packed in db.execute(_SQL["packed"], {"blocks": list(alive)}).fetchall():
-            kept += [report for report in unpack(packed) if report[0] in alive[report[0] // PER_BLOCK]]
-    db.execute(_SQL["forget_blocks"], values)
-    database.blocks.append_rows(pack(kept))
-    database.blocks.flush()
+    for _, packed in read_blocks(db, alive):
+        kept += [report for report in unpack(packed) if report[0] in alive[report[0] // PER_BLOCK]]
+    touched = delete_blocks(db, blocks)
+    add_blocks(db, pack(kept))
+    shrink(db, [table for table in touched if table.until * PER_BLOCK <= database.position], KEPT_SHARE)
     db.execute(_SQL["forget_stale"], values)
 
 

@@ -7,6 +7,7 @@ from exporter.events.event import ErrorEvent
 from exporter.store import StoreError
 from exporter.store.database import Database
 from exporter.store.names import Names
+from exporter.store.report_tables import add_blocks
 from exporter.store.reports import PER_BLOCK, Report, pack, split
 from exporter.store.rows import names, pattern_row, row
 from exporter.store.sql import named
@@ -101,5 +102,4 @@ class Inserter:
         singles = database.db.execute(_WRITE["single_reports"], bounds).fetchall()
         if singles:
             database.db.execute(_WRITE["forget_single_reports"], bounds)
-        database.blocks.append_rows(pack([*reports, *singles]))
-        database.blocks.flush()
+        add_blocks(database.db, pack([*reports, *singles]))

@@ -3,11 +3,11 @@
 DuckDB's own compression has to decode 2,048 rows, about 2 MB, to return one. Reading 100 reports from different places
 of the table took 0.1 s.
 
-    report_blocks   block = id // 64, packed = zstd(msgpack [[id, report], …])
-    single_reports  the reports of blocks that are not complete yet
+    report_blocks_N  block = id // 64, packed = zstd(msgpack [[id, report], …]); see `report_tables.py`
+    single_reports   the reports of blocks that are not complete yet
 
-A large report gets a row of `report_blocks` of its own at once: 64 of them in one row would not fit into DuckDB's
-memory. So a block may have more than one row.
+A large report gets a row of its own at once: 64 of them in one row would not fit into DuckDB's memory. So a block may
+have more than one row.
 """
 
 import sys
@@ -17,6 +17,8 @@ from typing import Final
 
 import duckdb
 import msgspec
+
+from exporter.store.report_tables import Block, read_blocks
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -28,7 +30,6 @@ NO_REPORT: Final = "{}"
 LARGE: Final = 2**18  # characters of a report
 _LEVEL: Final = 3
 Report = tuple[int, str]
-Block = tuple[int, bytes]
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(list[Report]).decode
 
@@ -64,10 +65,8 @@ def fetch(cursor: duckdb.DuckDBPyConnection, ids: Sequence[int]) -> dict[int, st
     found = dict.fromkeys(ids, NO_REPORT)
     if not ids:
         return found
-    blocks = {"blocks": list({id_ // PER_BLOCK for id_ in ids})}
     singles = "SELECT id, report FROM single_reports WHERE id IN (SELECT unnest($ids))"
     found.update(cursor.execute(singles, {"ids": list(ids)}).fetchall())
-    packed = cursor.execute("SELECT packed FROM report_blocks WHERE block IN (SELECT unnest($blocks))", blocks)
-    while row := packed.fetchone():
-        found.update(report for report in unpack(row[0]) if report[0] in found)
+    for _, packed in read_blocks(cursor, {id_ // PER_BLOCK for id_ in ids}):
+        found.update(report for report in unpack(packed) if report[0] in found)
     return found

@@ -6,6 +6,7 @@ A step is one transaction. It deletes `AT_ONCE` errors at most, unless one minut
 
 import datetime as dt
 import logging
+import math
 import time
 from collections.abc import Iterator
 from typing import Final
@@ -15,6 +16,7 @@ import duckdb
 from exporter.store.database import Database, number, wal
 from exporter.store.deleting import DAY, Chosen, delete_span, trim_reports, unpinned
 from exporter.store.insert import Inserter
+from exporter.store.report_tables import report_tables, shrink
 from exporter.store.rollup_tables import MINUTE, floor
 from exporter.store.rollups import Rollups, rolled_up
 from exporter.store.sql import named
@@ -26,6 +28,7 @@ HISTORY: Final = 366 * DAY
 WIDTHS: Final = (60 * MINUTE, 15 * MINUTE, MINUTE)  # the age is rounded up to a multiple: fewer spans are counted twice
 ROUNDED: Final = 24  # an age is rounded up by this part of it at most, unless that is less than a minute
 KEPT_SHARE: Final = 0.95  # of the allowed bytes: deletes some more, so that it need not delete all the time
+ANY_SHARE: Final = math.inf
 _SQL: Final = named("delete.sql")
 _log = logging.getLogger(__name__)
 
@@ -125,6 +128,9 @@ class Retention:
             yield from self._delete_before(cut)
             while trim_reports(self._database):
                 yield
+            # The oldest table of reports is dropped when it has none left; to delete until then could be far too much.
+            self._database.transact(lambda: shrink(db, report_tables(db)[:1], ANY_SHARE))
+            yield
         if self.deletions > before:
             try:
                 db.execute("CHECKPOINT")

@@ -5,19 +5,19 @@ DuckDB finds damaged pages. This finds rows that are missing, doubled or changed
 missing report cannot be made again: its error gets an empty one.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
 import duckdb
 
 from exporter.store.database import Database, number, read_only
+from exporter.store.report_tables import delete_blocks, every_block, read_blocks
 from exporter.store.reports import NO_REPORT, PER_BLOCK, Report, unpack
 from exporter.store.rollup_tables import ROLLUPS, comparing
 from exporter.store.rollups import rolled_up
 from exporter.store.sql import migrations, named
 
-BLOCKS_AT_ONCE: Final = 256
 _WRITE: Final = named("write.sql")
 _BITS: Final = f"id // {PER_BLOCK}, bit_or(1::UBIGINT << (id % {PER_BLOCK})::UBIGINT)"
 
@@ -96,7 +96,7 @@ def _wrong_blocks(db: duckdb.DuckDBPyConnection) -> list[int]:
         f"SELECT DISTINCT id // {PER_BLOCK} FROM (SELECT id FROM single_reports GROUP BY id HAVING count(*) > 1)"
     ).fetchall()
     wrong = {block for (block,) in doubled}
-    for block, reports in _packed(db, "true"):
+    for block, reports in _packed(db):
         for id_, _ in reports:
             bit = 1 << id_ % PER_BLOCK
             if id_ // PER_BLOCK != block or found.get(block, 0) & bit:
@@ -116,23 +116,22 @@ def _mend_blocks(db: duckdb.DuckDBPyConnection, blocks: list[int]) -> int:
     for block in blocks:
         bounds = {"first": block * PER_BLOCK, "end": (block + 1) * PER_BLOCK}
         kept = dict(db.execute(_WRITE["single_reports"], bounds).fetchall())
-        for _, reports in _packed(db, f"block = {block}"):
+        for _, reports in _packed(db, [block]):
             kept |= dict(reports)
         ids = [id_ for (id_,) in db.execute(_WRITE["ids_of_errors"], bounds).fetchall()]
         mended += sum(id_ not in kept for id_ in ids)
         db.execute(_WRITE["forget_single_reports"], bounds)
-        db.execute("DELETE FROM report_blocks WHERE block = $block", {"block": block})
+        delete_blocks(db, [block])
         values = {"ids": ids, "reports": [kept.get(id_, NO_REPORT) for id_ in ids]}
         db.execute("INSERT INTO single_reports SELECT unnest($ids::BIGINT[]), unnest($reports::VARCHAR[])", values)
     return mended
 
 
-def _packed(db: duckdb.DuckDBPyConnection, condition: str) -> Iterator[tuple[int, list[Report]]]:
-    """Yields each block's number and reports; none for a block that cannot be unpacked."""
-    rows = db.cursor().execute(f"SELECT block, packed FROM report_blocks WHERE {condition}")
-    while some := rows.fetchmany(BLOCKS_AT_ONCE):
-        for block, packed in some:
-            try:
-                yield block, unpack(packed)
-            except ValueError:
-                yield block, []
+def _packed(db: duckdb.DuckDBPyConnection, blocks: Sequence[int] | None = None) -> Iterator[tuple[int, list[Report]]]:
+    """Yields the number and the reports of each row of some or all blocks; no reports if it cannot be unpacked."""
+    found = read_blocks(db.cursor(), blocks) if blocks is not None else every_block(db.cursor())
+    for block, packed in found:
+        try:
+            yield block, unpack(packed)
+        except ValueError:
+            yield block, []

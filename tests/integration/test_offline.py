@@ -289,10 +289,10 @@ def test_a_wrong_row_of_any_sum_is_found_and_counted_again(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("statement", "empty"),
     [
-        ("DELETE FROM report_blocks WHERE block = 1", PER_BLOCK),
-        ("UPDATE report_blocks SET packed = 'x'::BLOB WHERE block = 1", PER_BLOCK),
-        ("UPDATE report_blocks SET block = 9 WHERE block = 1", PER_BLOCK),
-        ("INSERT INTO report_blocks SELECT * FROM report_blocks WHERE block = 1", 0),
+        ("DELETE FROM report_blocks_0 WHERE block = 1", PER_BLOCK),
+        ("UPDATE report_blocks_0 SET packed = 'x'::BLOB WHERE block = 1", PER_BLOCK),
+        ("UPDATE report_blocks_0 SET block = 9 WHERE block = 1", PER_BLOCK),
+        ("INSERT INTO report_blocks_0 SELECT * FROM report_blocks_0 WHERE block = 1", 0),
         ("INSERT INTO single_reports VALUES (100, '{}')", 0),
         ("INSERT INTO single_reports VALUES (1000000, '{}')", 0),
         ("DELETE FROM single_reports WHERE id = 200", 1),

@@ -9,7 +9,7 @@ import duckdb
 from exporter.store import StoreError
 from exporter.store.database import Database
 
-CONNECTIONS = ("db", "errors", "patterns", "singles", "blocks")  # attributes of `Database`: connection and appenders
+CONNECTIONS = ("db", "errors", "patterns", "singles")  # attributes of `Database`: connection and appenders
 MAX_CALLS = 300
 DISK_FULL = duckdb.IOException("disk full")
 
@@ -41,6 +41,8 @@ class _Counted:
 
     def __getattr__(self, name: str) -> Any:
         real = getattr(self._real, name)
+        if name == "appender":
+            return lambda table: _Counted(real(table), self._calls)
         if name not in ("append_rows", "flush"):
             return real
         return lambda *values: self._calls.make(name, lambda: real(*values))

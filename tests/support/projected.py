@@ -17,6 +17,7 @@ from exporter.store.pattern_results import PatternList
 from exporter.store.projection import Projection
 from exporter.store.queries import GetOverview, ListErrors, ListPatterns, Read
 from exporter.store.read import answer
+from exporter.store.report_tables import every_block
 from exporter.store.results import ErrorPage, Overview
 from exporter.store.series import LabelLimits
 from exporter.store.state import load_state
@@ -76,6 +77,10 @@ class Projected:
         return self.database.read(
             lambda cursor: [row[0] if len(row) == 1 else row for row in cursor.execute(sql).fetchall()]
         )
+
+    def blocks(self) -> list[int]:
+        """The numbers of all blocks of reports."""
+        return self.database.read(lambda cursor: [block for block, _ in every_block(cursor)])
 
     def close(self) -> None:
         """Closes the files as a crash does: without a last projection or checkpoint."""

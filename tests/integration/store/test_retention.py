@@ -1,21 +1,30 @@
 """Retention: what is left has exactly the numbers of the errors that are left, and nothing else is lost."""
 
 import datetime as dt
+import json
+import random
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
-from counted import LEVELS, floor
+from counted import LEVELS, SEVERITIES, floor
+from events import event
 from exact import assert_answers, assert_stored
 from fleet import Fleet
 from projected import Projected
 
 from exporter.events.event import ErrorEvent
 from exporter.store import deleting, retention, rollups
+from exporter.store.deletions import Pin
+from exporter.store.parameters import By
+from exporter.store.pin import pin
+from exporter.store.queries import GetHistory
 from exporter.store.retention import Retention
 from exporter.store.verify import check_sums
 
+pytestmark = pytest.mark.dashboard
 AGES = (dt.timedelta(minutes=5), dt.timedelta(hours=7), dt.timedelta(days=3), dt.timedelta(days=30))
 
 
@@ -74,3 +83,143 @@ def assert_history(store: Projected, deleted: Iterable[ErrorEvent], now: dt.date
         )  # fmt: skip
         assert {tuple(row[:3]): row[3] for row in held} == {k: v for k, v in expected.items() if k[0] >= since}
         assert len(held) == len({tuple(row[:3]) for row in held}), "one row for each key"
+
+
+def test_pinned_errors_and_patterns_stay(tmp_path: Path) -> None:
+    """Also those of a fingerprint that joined the pattern later; unpinned ones are deleted."""
+    fleet = Fleet(5)
+    with closing(Projected(tmp_path / "errors.duckdb")) as store:
+        for fingerprint, pattern_id in (("1" * 16, "one"), ("2" * 16, "one"), ("3" * 16, "3" * 16)):
+            store.database.db.execute(
+                "INSERT INTO assignments VALUES (?, 'S', ?, ?)", [fingerprint, pattern_id, pattern_id]
+            )
+        store.append(fleet.errors(300))
+        store.catch_up()
+        store.roll_up()
+        now = fleet.now.replace(tzinfo=None)
+        by_id = next(one.id for one in fleet.sent if one.fingerprint == "8" * 16)
+        for asked in (Pin(True, error=by_id), Pin(True, pattern="one"), Pin(True, pattern="one")):
+            assert pin(store.database, asked, now)
+        assert not pin(store.database, Pin(True, error=10**6), now)
+        assert not pin(store.database, Pin(True, pattern="none"), now)
+        store.database.db.execute(
+            "UPDATE assignments SET pattern_id = 'one' WHERE fingerprint = $one", {"one": "3" * 16}
+        )
+        later = fleet.now + dt.timedelta(days=60)
+        sweep(store, later, dt.timedelta(days=1))
+        pinned = [one for one in fleet.sent if one.id == by_id or one.fingerprint[0] in "123"]
+        assert_stored(store, pinned, sent=fleet.sent)
+        assert len(pinned) > 80
+        assert pin(store.database, Pin(False, error=by_id), now)
+        assert pin(store.database, Pin(False, pattern="3" * 16), now)
+        sweep(store, later, dt.timedelta(days=1))
+        assert_stored(store, [], sent=fleet.sent)
+
+
+def test_a_database_that_is_too_large_loses_its_oldest_errors(tmp_path: Path) -> None:
+    """It gives the blocks of the deleted errors back, so that the next errors use them."""
+    rng = random.Random(1)
+    with closing(Projected(tmp_path / "errors.duckdb")) as store:
+        start = dt.datetime(2026, 11, 1, tzinfo=dt.UTC)
+        sent: list[ErrorEvent] = []
+        sizes = []
+        for turn in range(6):
+            events = [
+                event(timestamp=start + dt.timedelta(minutes=len(sent) + i), received_at=start, body=_body(rng))
+                for i in range(1_000)
+            ]
+            sent += store.append(events)
+            store.catch_up()
+            store.roll_up()
+            store.database.db.execute("CHECKPOINT")
+            if turn > 1:
+                for _ in range(3):
+                    sweep(store, start + dt.timedelta(days=90), max_bytes=MAX_BYTES)
+            sizes.append(retention.used_bytes(store.database))
+        left = store.values("SELECT id FROM errors ORDER BY id")
+        assert left == [one.id for one in sent[-len(left) :]], "the oldest were deleted"
+        assert len(left) > 1_500, "but not many more than needed"
+        assert sizes[1] < MAX_BYTES < max(sizes), "the bound was in force"
+        assert max(sizes[4:]) <= MAX_BYTES
+        assert store.database.path.stat().st_size < 2 * MAX_BYTES
+        assert_stored(store, sent[-len(left) :], sent=sent)
+
+
+def test_a_database_of_pinned_errors_only_is_said_to_be_too_large(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with closing(Projected(tmp_path / "errors.duckdb")) as store:
+        sent = store.append([event(body=_body(random.Random(2))) for _ in range(50)])
+        store.catch_up()
+        for one in sent:
+            pin(store.database, Pin(True, error=one.id), dt.datetime(2026, 1, 1))
+        sweep(store, sent[0].timestamp + dt.timedelta(days=1), max_bytes=1_000)
+        assert store.values("SELECT count(*) FROM errors") == [50]
+        assert "only pinned errors are left" in caplog.text
+
+
+def test_texts_that_no_error_has_are_forgotten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And are written again when an error has them again."""
+    monkeypatch.setattr(retention, "TEXTS_EVERY_SECONDS", -1.0)
+    now = dt.datetime(2026, 11, 26, 12, tzinfo=dt.UTC)
+    with closing(Projected(tmp_path / "errors.duckdb")) as store:
+        old = [event(timestamp=now - dt.timedelta(days=2), message=f"old {letter}") for letter in "abc"]
+        new = [event(timestamp=now, message="new")]
+        store.append(old, new)
+        store.catch_up()
+        sweep(store, now, dt.timedelta(days=1))
+        assert store.values("SELECT text FROM texts") == ["new\n"]
+        again = store.append([event(timestamp=now, message="old a")])
+        store.catch_up()
+        assert store.values("SELECT text FROM texts ORDER BY id") == ["new\n", "old a\n"]
+        assert_stored(store, [*new, *again], sent=[*old, *new, *again])
+
+
+def test_the_history_ends_after_a_year(tmp_path: Path) -> None:
+    now = dt.datetime(2026, 11, 26, 12, tzinfo=dt.UTC)
+    days = (2, 300, 365, 368)
+    with closing(Projected(tmp_path / "errors.duckdb")) as store:
+        store.append([event(timestamp=now - dt.timedelta(days=days_ago)) for days_ago in days])
+        store.catch_up()
+        sweep(store, now, dt.timedelta(days=1))
+        sweep(store, now, dt.timedelta(days=1))
+        expected = [(now - dt.timedelta(days=days_ago)).strftime("%Y-%m-%d") for days_ago in (365, 300, 2)]
+        for by in ("severity", "worker", "pattern"):
+            found = store.read(GetHistory(days=366, now=now, by=by)).days
+            assert [(one.day, one.critical) for one in found] == [(day, 1) for day in expected], by
+
+
+def test_the_history_counts_stored_and_deleted_errors(tmp_path: Path) -> None:
+    """Of the same day, too; a restart of the sweep counts nothing twice."""
+    fleet = Fleet(9)
+    with closing(Projected(tmp_path / "errors.duckdb")) as store:
+        for _ in range(6):
+            fleet.wait()
+            store.append(fleet.errors(60))
+            store.catch_up()
+            store.roll_up(fleet.rng.choice([1, 50]))
+            sweep(store, fleet.now, dt.timedelta(hours=7))
+            since = floor(fleet.now, LEVELS["day"]) - dt.timedelta(days=49)
+            for by, key in BY.items():
+                expected = Counter((f"{one.timestamp:%Y-%m-%d}", key(one), one.severity)
+                                   for one in fleet.sent if one.timestamp >= since)  # fmt: skip
+                found = store.read(GetHistory(days=50, now=fleet.now, by=by)).days
+                held = {(one.day, one.value, name): getattr(one, name) for one in found for name in SEVERITIES}
+                ranked = Counter[str | None]()
+                for (_, value, _), errors in expected.items():
+                    ranked[value] += errors
+                shown = {one.value for one in found}
+                assert sorted(ranked[value] for value in shown) == sorted(ranked.values())[-100:]
+                wanted = {one: errors for one, errors in expected.items() if one[1] in shown}
+                assert {one: errors for one, errors in held.items() if errors} == wanted, by
+
+
+BY: dict[By, Callable[[ErrorEvent], str | None]] = {
+    "severity": lambda _: None, "worker": lambda one: one.worker_id, "pattern": lambda one: one.fingerprint,
+}  # fmt: skip
+MAX_BYTES = 30_000_000
+
+
+def _body(rng: random.Random) -> str:
+    """A report that does not get smaller by compression."""
+    return json.dumps({"worker_id": "w", "message": "m", "noise": rng.randbytes(10_000).hex()})

@@ -162,6 +162,6 @@ def test_an_error_whose_report_is_lost_is_still_listed(store: Projected) -> None
     store.append([event(number) for number in range(1, 100)])
     store.catch_up()
     with store.database.writing:
-        for table in ("single_reports", "report_blocks"):
+        for table in ("single_reports", "report_blocks_0"):
             store.database.db.execute(f"DELETE FROM {table}")
     assert [(error.id, error.traceback) for error in store.errors().errors] == [(id_, None) for id_ in range(99, 0, -1)]

@@ -1,0 +1,127 @@
+"""The tables with blocks of reports: one for each `BLOCKS` blocks, so that old reports give their space back.
+
+DuckDB frees the space of deleted rows only when all 122,880 rows of a row group are deleted: those of eight million
+reports. A table that is dropped gives all of its space back. The table `report_tables` lists them; each has the blocks
+from `first` to before `until`.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final, NamedTuple
+
+import duckdb
+
+from exporter.store.database import number
+
+BLOCKS: Final = 1_024  # 65,536 reports
+_AGAIN: Final = "_again"
+Block = tuple[int, bytes]
+
+
+class ReportTable(NamedTuple):
+    """A table of blocks. `rows` is how many it had when it was written again, or can have."""
+
+    name: str
+    first: int
+    until: int
+    rows: int
+
+
+def report_tables(db: duckdb.DuckDBPyConnection) -> list[ReportTable]:
+    """Returns the tables, in the order of their blocks. Raises duckdb.Error."""
+    found = db.execute("SELECT name, first, until, rows FROM report_tables ORDER BY first").fetchall()
+    return list(map(ReportTable._make, found))
+
+
+def add_blocks(db: duckdb.DuckDBPyConnection, blocks: Sequence[Block]) -> None:
+    """Inserts blocks; makes the tables that are missing. Needs a transaction. Raises duckdb.Error."""
+    if not blocks:
+        return
+    tables = report_tables(db)
+    by_table: dict[str, list[Block]] = defaultdict(list)
+    for one in blocks:
+        table = next((table for table in tables if table.first <= one[0] < table.until), None)
+        if table is None:
+            table = _add_table(db, tables, one[0])
+            tables.append(table)
+        by_table[table.name].append(one)
+    for name, some in by_table.items():
+        appender = db.appender(name)  # an INSERT takes nine times as long
+        try:
+            appender.append_rows(some)
+            appender.flush()
+        except BaseException:
+            appender.clear()  # or it would insert its rows later, when it is deleted
+            raise
+
+
+def read_blocks(db: duckdb.DuckDBPyConnection, blocks: Iterable[int]) -> Iterator[Block]:
+    """Yields the rows of blocks. Raises duckdb.Error."""
+    for table, some in _by_table(db, blocks):
+        found = db.execute(
+            f"SELECT block, packed FROM {table.name} WHERE block IN (SELECT unnest($blocks::BIGINT[]))",
+            {"blocks": some},
+        )
+        while row := found.fetchone():
+            yield row
+
+
+def every_block(db: duckdb.DuckDBPyConnection) -> Iterator[Block]:
+    """Yields the rows of all blocks. Raises duckdb.Error."""
+    for table in report_tables(db):
+        found = db.execute(f"SELECT block, packed FROM {table.name}")
+        while row := found.fetchone():
+            yield row
+
+
+def delete_blocks(db: duckdb.DuckDBPyConnection, blocks: Iterable[int]) -> list[ReportTable]:
+    """Deletes the rows of blocks, and returns the tables that had them. Needs a transaction. Raises duckdb.Error."""
+    touched = []
+    for table, some in _by_table(db, blocks):
+        db.execute(f"DELETE FROM {table.name} WHERE block IN (SELECT unnest($blocks::BIGINT[]))", {"blocks": some})
+        touched.append(table)
+    return touched
+
+
+def shrink(db: duckdb.DuckDBPyConnection, tables: Iterable[ReportTable], share: float) -> None:
+    """Drops those of the `tables` that have no rows, and writes those again that have a `share` of their rows or less.
+    Needs a transaction. Raises duckdb.Error."""
+    for table in tables:
+        rows = number(db, f"SELECT count(*) FROM {table.name}")
+        if rows == 0:
+            db.execute(f"DROP TABLE {table.name}")
+            db.execute("DELETE FROM report_tables WHERE name = $name", {"name": table.name})
+        elif rows <= table.rows * share:
+            name = table.name.removesuffix(_AGAIN) if table.name.endswith(_AGAIN) else table.name + _AGAIN
+            _create(db, name)
+            db.execute(f"INSERT INTO {name} SELECT * FROM {table.name} ORDER BY block")
+            db.execute(f"DROP TABLE {table.name}")
+            values = {"name": table.name, "new": name, "rows": rows}
+            db.execute("UPDATE report_tables SET name = $new, rows = $rows WHERE name = $name", values)
+
+
+def _by_table(db: duckdb.DuckDBPyConnection, blocks: Iterable[int]) -> list[tuple[ReportTable, list[int]]]:
+    """Divides blocks by their table; leaves out those of no table."""
+    wanted = sorted(set(blocks))
+    found = []
+    for table in report_tables(db) if wanted else ():
+        some = [block for block in wanted if table.first <= block < table.until]
+        if some:
+            found.append((table, some))
+    return found
+
+
+def _add_table(db: duckdb.DuckDBPyConnection, tables: Sequence[ReportTable], block: int) -> ReportTable:
+    """Makes the table for a block. Its range begins after that of an earlier table, and ends before that of a later
+    one."""
+    start = block // BLOCKS * BLOCKS
+    first = max([start, *(table.until for table in tables if table.until <= block)])
+    until = min([start + BLOCKS, *(table.first for table in tables if table.first > block)])
+    made = ReportTable(f"report_blocks_{first}", first, until, until - first)
+    _create(db, made.name)
+    db.execute("INSERT INTO report_tables VALUES ($name, $first, $until, $rows)", made._asdict())
+    return made
+
+
+def _create(db: duckdb.DuckDBPyConnection, name: str) -> None:
+    db.execute(f"CREATE TABLE {name} (block BIGINT NOT NULL, packed BLOB NOT NULL USING COMPRESSION uncompressed)")
