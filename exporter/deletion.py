@@ -1,5 +1,6 @@
 """Deletes errors on request: in the database, and in the log, which keeps the newest events for clients that resume."""
 
+import asyncio
 import datetime as dt
 import logging
 from typing import Final
@@ -10,6 +11,8 @@ from exporter.service import Service
 from exporter.store.deletions import Counted, DeleteRequest, Deletion, Matching
 from exporter.store.queries import CountErrors
 
+FORGET_SECONDS: Final = 3.0  # to wait for the readers of the log
+FORGET_TRIES: Final = 60
 _log: Final = logging.getLogger(__name__)
 
 
@@ -23,9 +26,21 @@ async def delete(service: Service, request: DeleteRequest, address: str) -> Dele
         return found
     _log.warning("%s deletes %d errors: %s", address, found.errors, msgspec.json.encode(request).decode())
     found.number, found.errors = await service.store.delete(matching, address)
-    await service.ingest.run_in_log_thread(lambda: service.log.forget(matching.upto))
+    await _forget(service, matching.upto)
     _log.warning("deletion %d is complete: %d errors", found.number, found.errors)
     return found
+
+
+async def _forget(service: Service, upto: int) -> None:
+    """Deletes the events up to a position from the log, at the latest when every reader has finished them and another
+    event is appended."""
+    for _ in range(FORGET_TRIES):
+        done = min(service.store.position, service.readers.position())
+        if done >= upto:
+            break
+        await asyncio.sleep(FORGET_SECONDS / FORGET_TRIES)
+    service.log.trim(done)
+    await service.ingest.run_in_log_thread(lambda: service.log.forget(upto))
 
 
 async def _count(service: Service, matching: Matching) -> Counted:
