@@ -74,7 +74,7 @@ class CounterFamily:
     """All series of one counter metric. Only the event loop may use it.
 
     The series are columns: item `row` of each list belongs to the label set `row`. Rows are appended and never removed.
-    Copying the lists takes 80 µs for 10,000 series; copying as many objects took 600 µs.
+    Copying the lists takes 110 µs for 10,000 series; copying as many objects took 600 µs.
 
     `values[row]` is the number of errors and `error_ids[row]` the id of the newest one (0: none). A row in `held` is
     published as 0: see `zero_phase`.

@@ -9,7 +9,7 @@ import time
 from typing import Final
 
 WORK_SECONDS: Final = 0.0002  # after so much work
-PAUSE_SECONDS: Final = 0.00025  # there is a pause
+PAUSE_SECONDS: Final = 0.00005  # there is a pause, in which a waiting thread gets the lock
 
 
 class Pace:

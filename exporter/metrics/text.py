@@ -1,17 +1,19 @@
 """The text of samples, as `prometheus_client` writes it, for metric families with many series.
 
 `prometheus_client` makes an object and a dictionary for each sample and needs 14 µs (Prometheus text) or 25 µs
-(OpenMetrics) for one series of a counter; the functions of this module need 0.6 µs. Metric names, label names and help
+(OpenMetrics) for one series of a counter; with the functions of this module it is less than 1 µs. Metric names, label names and help
 texts are those of this service: none has a character that would be escaped.
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Final
 
 from prometheus_client.utils import floatToGoString
 
 PREFIX: Final = "distributed_testing_"
 BLOCK: Final = 500  # series that are formatted at once, about 100 KB
+_MAX_REMEMBERED: Final = 1_024  # numbers; machines have the same sizes of memory and disk
 _PLAIN: Final = 1_000_000  # smaller numbers are written as Python does it
 
 
@@ -29,6 +31,11 @@ def number(value: float) -> str:
     """Returns a value as Go writes it."""
     if 0 <= value < _PLAIN:
         return f"{value}.0" if type(value) is int else repr(float(value))
+    return _with_exponent(value)
+
+
+@lru_cache(_MAX_REMEMBERED)
+def _with_exponent(value: float) -> str:
     return str(floatToGoString(value))  # type: ignore[no-untyped-call]
 
 
