@@ -6,12 +6,12 @@ from collections.abc import Callable, Coroutine
 from itertools import islice
 from typing import Any, Final, TypeVar
 
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from exporter.events.cursor import MAX_ID, parse_cursor, parse_rank
 from exporter.http.openapi import document
 from exporter.http.parameters import parse, refuse_unknown
-from exporter.http.representation import response_to
+from exporter.http.representation import FASTEST, coding_for, compress, joined, response_to
 from exporter.http.responses import SERVICE, ApiError, check_origin, failure, success
 from exporter.ingest.clock_offsets import advice
 from exporter.store.parameters import Comparison, ErrorPaging, FacetChoice, Filters, PatternPaging, TimeRange
@@ -92,10 +92,16 @@ async def decisions(request: web.Request) -> web.Response:
 async def metrics(request: web.Request) -> web.Response:
     """GET /metrics: Prometheus text or OpenMetrics, by the Accept header."""
     page = request.app[SERVICE].metrics.begin_scrape(request)
-    body, content_type = await asyncio.to_thread(page, request.headers.get("Accept", ""))
-    response = web.Response(body=body, headers={"Content-Type": content_type})
-    response.enable_compression()
-    return response
+    coding = coding_for(joined(request, hdrs.ACCEPT_ENCODING))
+
+    def formatted() -> tuple[bytes, str]:
+        blocks, content_type = page(request.headers.get(hdrs.ACCEPT, ""))
+        # Compressing releases the interpreter lock after each block, so that the event loop need not wait for it.
+        return compress(blocks, coding, FASTEST) if coding else b"".join(blocks), content_type
+
+    body, content_type = await asyncio.to_thread(formatted)
+    headers = {hdrs.CONTENT_TYPE: content_type, hdrs.VARY: f"{hdrs.ACCEPT}, {hdrs.ACCEPT_ENCODING}"}
+    return web.Response(body=body, headers=headers | ({hdrs.CONTENT_ENCODING: coding} if coding else {}))
 
 
 async def healthy(_: web.Request) -> web.Response:

@@ -78,6 +78,7 @@ class ErrorMetrics:
         self._routes: dict[tuple[str, str, str], Route] = {}
         self._workers: dict[str, WorkerState] = {}
         self._first_seen: dict[str, float] = {}
+        self._categories: dict[str, None] = {}  # a set that keeps the order
         self._recurring: dict[str, tuple[str, float]] = {}
         self._critical = SlidingCount(HOUR)
         self._received = SlidingCount(MINUTE)
@@ -172,7 +173,7 @@ class ErrorMetrics:
             workers=[(worker, state.status(clock), state.last) for worker, state in self._workers.items()],
             last_critical_error=max((state.critical for state in self._workers.values()), default=0.0),
             type_first_seen=self._first_seen.copy(),
-            categories=[labels[0] for labels in self._errors.rows],
+            categories=list(self._categories),
             recurring_categories=[category for category, at in self._recurring.values() if at > clock - HOUR],
             latest_reports=self._hardware_reports.snapshot(),
             clock_offsets={self._series.workers.fold(worker): off for worker, off in offsets},
@@ -188,6 +189,7 @@ class ErrorMetrics:
         if state is None:
             state = self._workers[labels.worker] = WorkerState()
         self._first_seen.setdefault(labels.type, created)
+        self._categories.setdefault(labels.category)
         route = Route(labels, row, state, folded)
         if len(self._routes) < MAX_ROUTES:
             self._routes[key] = route

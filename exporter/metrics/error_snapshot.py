@@ -1,20 +1,22 @@
-"""The metrics of errors, workers and hardware at one moment, and their exposition."""
+"""The metrics of errors, workers and hardware at one moment."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
-from prometheus_client.registry import Collector
 
-from exporter.metrics.counters import PREFIX, CounterSnapshot
+from exporter.metrics.counters import CounterSnapshot
+from exporter.metrics.exposition import Family
+from exporter.metrics.gauges import GaugeFamily, LabelTexts
 from exporter.metrics.hardware_metrics import LatestReport, hardware_families
+from exporter.metrics.text import PREFIX
 
 
 class ErrorSnapshot(NamedTuple):
-    """A copy of the state of `ErrorMetrics`, made on the event loop. It never changes, so `collect` may run in any
-    thread."""
+    """A copy of the state of `ErrorMetrics`, made on the event loop. It never changes, so any thread may call its
+    methods."""
 
     now: float
     counters: Sequence[CounterSnapshot]
@@ -23,22 +25,27 @@ class ErrorSnapshot(NamedTuple):
     workers: Sequence[tuple[str, int, float]]  # name, status, epoch seconds of the last error
     last_critical_error: float
     type_first_seen: Mapping[str, float]
-    categories: Sequence[str]
+    categories: Sequence[str]  # of all errors
     recurring_categories: Sequence[str]  # of each pattern that recurred in the last hour
     latest_reports: Sequence[tuple[str, LatestReport]]
     folded: Mapping[str, int]
     clock_offsets: Mapping[str, int] = {}  # never changed; seconds, of workers in a wrong zone
 
     def collect(self) -> Iterator[Metric]:
-        """Yields the metric families in the order of the exposition."""
-        for counter in self.counters:
-            yield counter.family()
+        """Yields the metric families for `prometheus_client`, in the order of the exposition."""
+        for family in self.families():
+            yield family if isinstance(family, Metric) else family.family()
+
+    def families(self, pause: Callable[[], None] = lambda: None) -> Iterator[Metric | Family]:
+        """Yields the metric families in the order of the exposition. `pause` is called often between."""
+        yield from self.counters
         critical = "Critical errors of the last hour, or since the counts were reset"
         yield gauge("critical_errors", critical, self.critical_errors)
         yield gauge("error_rate", "Errors received in the last minute", self.error_rate)
-        yield from self._worker_gauges()
+        workers = LabelTexts("worker")
+        yield from self._worker_gauges(workers)
         yield from self._pattern_gauges()
-        yield from hardware_families(self.latest_reports, self.now)
+        yield from hardware_families(self.latest_reports, self.now, workers, pause)
         folded = CounterMetricFamily(
             PREFIX + "label_values_folded", "Errors whose label value was folded into other", labels=["label"]
         )
@@ -46,25 +53,21 @@ class ErrorSnapshot(NamedTuple):
             folded.add_metric([label], count)
         yield folded
 
-    def _worker_gauges(self) -> Iterator[Metric]:
-        status = GaugeMetricFamily(
-            PREFIX + "worker_status",
-            "Status by errors of the last hour: 0 stable, 1 warning, 2 critical",
-            labels=["worker"],
+    def _worker_gauges(self, workers: LabelTexts) -> Iterator[Metric | Family]:
+        status = GaugeFamily(
+            "worker_status", "Status by errors of the last hour: 0 stable, 1 warning, 2 critical", workers
         )
-        last = GaugeMetricFamily(
-            PREFIX + "worker_last_error_timestamp_seconds", "When the worker last had an error", labels=["worker"]
-        )
+        last = GaugeFamily("worker_last_error_timestamp_seconds", "When the worker last had an error", workers)
         for worker, status_code, last_error in self.workers:
-            status.add_metric([worker], status_code)
-            last.add_metric([worker], last_error)
-        offset = GaugeMetricFamily(
-            PREFIX + "worker_clock_offset_seconds",
+            status.add((worker,), status_code)
+            last.add((worker,), last_error)
+        offset = GaugeFamily(
+            "worker_clock_offset_seconds",
             "By how much the times of a worker are ahead, if it seems to send those of another time zone",
-            labels=["worker"],
+            workers,
         )
         for worker, seconds in self.clock_offsets.items():
-            offset.add_metric([worker], seconds)
+            offset.add((worker,), seconds)
         yield status
         yield last
         yield offset
@@ -74,32 +77,18 @@ class ErrorSnapshot(NamedTuple):
             self.last_critical_error,
         )
 
-    def _pattern_gauges(self) -> Iterator[Metric]:
-        first_seen = GaugeMetricFamily(
-            PREFIX + "type_first_seen_timestamp_seconds", "When the error type was first seen", labels=["type"]
+    def _pattern_gauges(self) -> Iterator[Family]:
+        first_seen = GaugeFamily(
+            "type_first_seen_timestamp_seconds", "When the error type was first seen", LabelTexts("type")
         )
         for type_, moment in self.type_first_seen.items():
-            first_seen.add_metric([type_], moment)
+            first_seen.add((type_,), moment)
         yield first_seen
-        recurring = GaugeMetricFamily(
-            PREFIX + "recurring_patterns", "Patterns that recurred in the last hour", labels=["category"]
-        )
+        recurring = GaugeFamily("recurring_patterns", "Patterns that recurred in the last hour", LabelTexts("category"))
         counts = Counter(self.recurring_categories)
-        for category in dict.fromkeys(self.categories):
-            recurring.add_metric([category], counts[category])
+        for category in self.categories:
+            recurring.add((category,), counts[category])
         yield recurring
-
-
-class Exposition(Collector):
-    """The response to one scrape: the metrics of a snapshot of errors, then those of the service."""
-
-    def __init__(self, errors: ErrorSnapshot, service: Collector) -> None:
-        self._errors = errors
-        self._service = service
-
-    def collect(self) -> Iterator[Metric]:
-        yield from self._errors.collect()
-        yield from self._service.collect()
 
 
 def gauge(name: str, help_: str, value: float) -> Metric:

@@ -1,19 +1,17 @@
 """Gauges of each worker's hardware, from its latest report, in Prometheus' base units."""
 
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from sys import getsizeof
 from typing import Final
 
 import msgspec
-from prometheus_client.core import GaugeMetricFamily
-from prometheus_client.metrics_core import Metric
 
 from exporter.events.report import CONDITIONS, HardwareContext, SystemContext
 from exporter.events.stored import decoder
 from exporter.ingest.measurements import measure
+from exporter.metrics.gauges import GaugeFamily, LabelTexts
 
-PREFIX: Final = "distributed_testing_worker_"
 STALE_SECONDS: Final = 3600  # older reports are not exposed
 GIGABYTE: Final = 2**30  # psutil's and the guide's GB
 MEGAHERTZ: Final = 1e6
@@ -77,27 +75,35 @@ class HardwareReports:
         return [(worker, report) for worker, (report, _) in self._latest.items()]
 
 
-def hardware_families(latest: Sequence[tuple[str, LatestReport]], now: float) -> Iterator[Metric]:
-    """Yields the gauges of workers that reported in the hour before `now` (epoch seconds). Any thread may call it."""
+def hardware_families(
+    latest: Sequence[tuple[str, LatestReport]], now: float, workers: LabelTexts, pause: Callable[[], None]
+) -> Iterator[GaugeFamily]:
+    """Yields the gauges of workers that reported in the hour before `now` (epoch seconds). Any thread may call it.
+    `pause` is called after each report."""
     since = now - STALE_SECONDS
-    current = [(worker, _decode(body)) for worker, (moment, body) in latest if moment > since]
-    for _, report in current:
-        measure(report.system_context)  # removes impossible values
+    current = []
+    for worker, (moment, body) in latest:
+        if moment > since:
+            report = _decode(body)
+            measure(report.system_context)  # removes impossible values
+            current.append((worker, report))
+            pause()
     for name, help_, part, field, factor in _METRICS:
-        family = GaugeMetricFamily(PREFIX + name, f"{help_}, by the worker's latest report", labels=["worker"])
+        family = GaugeFamily(f"worker_{name}", f"{help_}, by the worker's latest report", workers)
         for worker, report in current:
             metrics = report.system_context.metrics if report.system_context else None
             value = getattr(getattr(metrics, part, None), field, None)
             if value is not None:
-                family.add_metric([worker], value * factor)
+                family.add((worker,), value * factor)
         yield family
     yield from _gpus(current)
     yield _conditions(current)
 
 
-def _gpus(current: list[tuple[str, Contexts]]) -> Iterator[Metric]:
+def _gpus(current: list[tuple[str, Contexts]]) -> Iterator[GaugeFamily]:
+    devices = LabelTexts("gpu", "worker")
     for name, help_, field, factor in _GPU_METRICS:
-        family = GaugeMetricFamily(PREFIX + name, f"{help_}, by the worker's latest report", labels=["worker", "gpu"])
+        family = GaugeFamily(f"worker_{name}", f"{help_}, by the worker's latest report", devices)
         for worker, report in current:
             gpus = report.system_context.gpu_metrics if report.system_context else None
             values: dict[str, float] = {}
@@ -107,18 +113,18 @@ def _gpus(current: list[tuple[str, Contexts]]) -> Iterator[Metric]:
                 if value is not None and place < MAX_DEVICES:
                     values[str(device.index if known else place)] = value * factor
             for gpu, value in values.items():
-                family.add_metric([worker, gpu], value)
+                family.add((gpu, worker), value)
         yield family
 
 
-def _conditions(current: list[tuple[str, Contexts]]) -> Metric:
-    family = GaugeMetricFamily(
-        PREFIX + "hardware_condition",
+def _conditions(current: list[tuple[str, Contexts]]) -> GaugeFamily:
+    family = GaugeFamily(
+        "worker_hardware_condition",
         "Whether the worker's latest report has the condition: 1 yes, 0 no",
-        labels=["worker", "condition"],
+        LabelTexts("condition", "worker"),
     )
     for worker, report in current:
         status = report.hardware_context.hardware_status if report.hardware_context else None
         for condition in CONDITIONS if status else ():
-            family.add_metric([worker, condition], int(bool(getattr(status, condition))))
+            family.add((condition, worker), int(bool(getattr(status, condition))))
     return family

@@ -4,13 +4,13 @@ import os
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Final, Protocol
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
-from prometheus_client.exposition import choose_encoder
 from prometheus_client.metrics_core import Metric
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
@@ -22,9 +22,11 @@ from exporter.ingest.ingest import Ingest
 from exporter.live.hub import Live
 from exporter.log.embedded import EmbeddedLog
 from exporter.log.readers import Readers
-from exporter.metrics.counters import PREFIX
 from exporter.metrics.error_metrics import ErrorMetrics
-from exporter.metrics.error_snapshot import ErrorSnapshot, Exposition, gauge
+from exporter.metrics.error_snapshot import ErrorSnapshot, gauge
+from exporter.metrics.exposition import exposition
+from exporter.metrics.pace import Pace
+from exporter.metrics.text import PREFIX
 from exporter.metrics.zero_phase import scraper_of
 from exporter.store.client import StoreClient
 
@@ -77,14 +79,15 @@ class ServiceMetrics:
         self.commit_seconds.observe(seconds)
         self.batch_size.observe(events)
 
-    def begin_scrape(self, request: web.BaseRequest) -> Callable[[str], tuple[bytes, str]]:
+    def begin_scrape(self, request: web.BaseRequest) -> Callable[[str], tuple[Iterator[bytes], str]]:
         """Copies the state on the event loop. Returns a function that takes the value of the `Accept` header and
-        returns the exposition and its content type. Call that function in a thread: formatting is slow."""
+        returns the blocks of the exposition and its content type. Call that function, and iterate over the blocks, in
+        a thread: formatting is slow."""
         return partial(self._format, self._errors.snapshot(scraper_of(request)))
 
-    def _format(self, errors: ErrorSnapshot, accept: str) -> tuple[bytes, str]:
-        encode, content_type = choose_encoder(accept)
-        return encode(Exposition(errors, self.registry)), content_type
+    def _format(self, errors: ErrorSnapshot, accept: str) -> tuple[Iterator[bytes], str]:
+        pause = Pace()
+        return exposition(chain(errors.families(pause), self.registry.collect()), accept, pause)
 
 
 class Watched(Protocol):

@@ -23,6 +23,7 @@ HARDWARE = {
     },
     "hardware_context": {"hardware_type": "cuda", "hardware_status": {"memory_pressure": True}},
 }
+HOSTILE = 'a"b\\c\nd\0e\u202e{}é日"'
 
 
 def labels(**values: str) -> str:
@@ -222,15 +223,31 @@ async def test_openmetrics_has_exemplars(service: InProcess) -> None:
 
 
 async def test_hostile_label_values_break_nothing(service: InProcess) -> None:
-    name = 'a"b\\c\nd\0e\u202e{}'
-    await service.post({"worker_id": name, "type": name, "error_category": name})
+    await service.post({"worker_id": HOSTILE, "type": HOSTILE, "error_category": HOSTILE})
     metrics = await service.metrics()
     assert metrics[f"{DT}errors_by_severity_total" + labels(severity="info")] == 1
 
 
+@pytest.mark.parametrize("format_", ["", "application/openmetrics-text; version=1.0.0"])
+async def test_each_coding_has_the_same_text(serve: Any, format_: str) -> None:
+    service = await serve(longest_scrape_interval=0)
+    await service.post({"worker_id": HOSTILE, **HARDWARE})
+    texts = {}
+    for coding in ("identity", "gzip", "deflate"):
+        headers = {"Accept": format_, "Accept-Encoding": coding}
+        async with service.client.get("/metrics", headers=headers) as response:  # the client decompresses it
+            assert response.headers.get("Content-Encoding", "identity") == coding
+            assert response.headers["Vary"] == "Accept, Accept-Encoding"
+            lines = (await response.text()).split("\n")
+        texts[coding] = [line for line in lines if "worker=" in line]  # other metrics may change meanwhile
+    assert len(texts["identity"]) > 15
+    assert texts["identity"] == texts["gzip"] == texts["deflate"]
+
+
 @pytest.mark.skipif(not shutil.which("promtool"), reason="promtool (Debian's prometheus) is not installed")
-async def test_promtool_finds_nothing(service: InProcess) -> None:
-    await service.post(HARDWARE)
+@pytest.mark.parametrize("name", ["w", HOSTILE])
+async def test_promtool_finds_nothing(service: InProcess, name: str) -> None:
+    await service.post({"worker_id": name, "type": name, "error_category": name, **HARDWARE})
     async with service.client.get("/metrics") as response:
         text = await response.text()
     checked = await asyncio.to_thread(

@@ -1,0 +1,67 @@
+"""The response to a scrape, byte for byte as `prometheus_client` writes it.
+
+Families with many series write their own text (`Family.blocks`); `prometheus_client` writes all others. It also chooses
+the format by the `Accept` header.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Final, Protocol
+
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+
+OPENMETRICS: Final = "application/openmetrics-text"
+END: Final = b"# EOF\n"  # of OpenMetrics
+UNCHANGED: Final = ("", "underscores", "allow-utf-8")  # escaping schemes that leave our names as they are
+Encode = Callable[[Collector], bytes]
+
+
+class Family(Protocol):
+    """A metric family that writes its own text."""
+
+    def family(self) -> Metric:
+        """Returns the family for `prometheus_client`."""
+
+    def blocks(self, *, openmetrics: bool) -> Iterator[str]:
+        """Yields the text of the family, in OpenMetrics or in Prometheus text."""
+
+
+class One(Collector):
+    """A registry with one family."""
+
+    def __init__(self, family: Metric) -> None:
+        self._family = family
+
+    def collect(self) -> Iterator[Metric]:
+        yield self._family
+
+
+def exposition(
+    families: Iterable[Metric | Family], accept: str, pause: Callable[[], None]
+) -> tuple[Iterator[bytes], str]:
+    """Returns the response in blocks, and its content type. `accept` is the value of the `Accept` header. `pause` is
+    called after each block."""
+    encode, content_type = choose_encoder(accept)
+    return _paced(_blocks(families, encode, content_type), pause), content_type
+
+
+def _paced(blocks: Iterable[bytes], pause: Callable[[], None]) -> Iterator[bytes]:
+    for block in blocks:
+        yield block
+        pause()
+
+
+def _blocks(families: Iterable[Metric | Family], encode: Encode, content_type: str) -> Iterator[bytes]:
+    openmetrics = content_type.startswith(OPENMETRICS)
+    as_it_is = content_type.partition("escaping=")[2] in UNCHANGED
+    for family in families:
+        if isinstance(family, Metric):
+            yield encode(One(family)).removesuffix(END)
+        elif not as_it_is:
+            yield encode(One(family.family())).removesuffix(END)
+        else:
+            for block in family.blocks(openmetrics=openmetrics):
+                yield block.encode()
+    if openmetrics:
+        yield END
