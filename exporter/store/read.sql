@@ -41,13 +41,14 @@ SELECT hardware, type, sum(errors)::BIGINT AS errors, sum(CASE severity WHEN 2 T
 FROM ({kind}) WHERE hardware IS NOT NULL GROUP BY ALL;
 
 -- name: facets
--- The last placeholder is replaced by queries `facet`, joined by UNION ALL.
-WITH counts AS MATERIALIZED (SELECT {columns}, {added} AS errors FROM {source} WHERE {matching} GROUP BY ALL)
-{facets};
-
--- name: facet
-SELECT '{facet}' AS facet, name AS value, sum(errors)::BIGINT AS errors FROM counts JOIN {names} n ON n.id = counts.{column}
-WHERE {matching} GROUP BY value
+-- Errors by facet and integer of the value. The second placeholder has an expression for each facet: the integer, or NULL
+-- where an error is not counted. The errors of each combination of values are counted first.
+SELECT facet, id, sum(errors)::BIGINT AS errors
+FROM (
+    SELECT unnest([{facets}]) AS facet, unnest([{ids}]) AS id, errors
+    FROM (SELECT {columns}, {added} AS errors FROM {source} WHERE {matching} GROUP BY GROUPING SETS ({combinations}))
+)
+WHERE id IS NOT NULL GROUP BY ALL;
 
 -- name: size
 SELECT count(*) AS errors, min(timestamp) AS oldest FROM errors;

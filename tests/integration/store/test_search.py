@@ -163,7 +163,7 @@ def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(search, "FIRST", 7)
     monkeypatch.setattr(search, "NEXT", 11)
     monkeypatch.setattr(search, "MAX_BLOCKS", 1)
-    monkeypatch.setattr(read_facets, "MANY", 0)
+    monkeypatch.setattr(read_facets, "AT_ONCE", 11)
 
 
 @pytest.fixture
