@@ -3,7 +3,7 @@
 -- Placeholders in the comment of a statement would be replaced, too.
 
 -- name: over_time
-SELECT time_bucket(to_seconds($bucket), t) AS start, category, hardware_error, sum(recurring)::BIGINT AS recurring,
+SELECT time_bucket(to_seconds($bucket), t), category, hardware_error, sum(recurring)::BIGINT,
        sum(CASE severity WHEN 2 THEN errors ELSE 0 END)::BIGINT AS critical,
        sum(CASE severity WHEN 1 THEN errors ELSE 0 END)::BIGINT AS warning,
        sum(CASE severity WHEN 0 THEN errors ELSE 0 END)::BIGINT AS info
