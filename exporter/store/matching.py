@@ -24,6 +24,9 @@ _TABLES: Final = dict(COLUMNS.values()) | {"fingerprint": "fingerprints", "text"
 # Integers in an IN. DuckDB makes a join of more of them, and then reads all errors to find the newest: 0.5 s for ten
 # million, and 14 s for an IN of 10,000. A bit string takes milliseconds for the newest and 40 ms for all.
 MAX_LISTED: Final = 4
+# The names that have a text. Those with characters beyond ASCII are returned, because lower() of Python may differ.
+_LIKE: Final = """SELECT id, CASE WHEN length(name) < strlen(name) THEN name END FROM {table}
+WHERE length(name) < strlen(name) OR contains(lower(name), $text)"""
 NOTHING: Final = "false"  # the condition that no error meets
 ALL: Final = range(2**31)  # every integer of a column; compared with `is`
 
@@ -76,14 +79,14 @@ def any_of(found: Iterable[str]) -> str:
 
 def named_like(cursor: Cursor, name: FacetName, text: str) -> Collection[int]:
     """Returns the integers of those values of a column whose name contains `text`, which is in lower case; `ALL` if
-    all do. Raises duckdb.Error."""
-    table = COLUMNS[name][1]
-    if table:
-        known = cursor.execute(f"SELECT id, name FROM {table}").fetchall()
-    else:
-        known = [(code, word) for word, code in SEVERITY_CODES.items()]
-    found = [id_ for id_, value in known if text in value.lower()]
-    return ALL if known and len(found) == len(known) else found
+    all do. The column must have a table of names. Raises duckdb.Error."""
+    table = _TABLES[name]
+    possible = cursor.execute(_LIKE.format(table=table), {"text": text}).fetchall()
+    found = [id_ for id_, value in possible if value is None or text in value.lower()]
+    if not found:
+        return found
+    ((known,),) = cursor.execute(f"SELECT count(*) FROM {table}").fetchall()
+    return ALL if len(found) == known else found
 
 
 def _integers(cursor: Cursor, name: FacetName, values: Sequence[str]) -> list[int]:

@@ -16,7 +16,7 @@ from exporter.store.results import Facets, FacetValue
 from exporter.store.rollup_tables import KIND, WORKER, Rollup, literal
 from exporter.store.rows import SEVERITY_CODES
 from exporter.store.search import Words
-from exporter.store.select import Cursor, Facts, Span, names_of, rows
+from exporter.store.select import Cursor, Facts, Span, names_of, rows, tuples
 
 VALUES: Final = 100
 AT_ONCE: Final = 6_000_000  # errors: with a text, first so many are searched, then twice as many, and so on
@@ -148,8 +148,8 @@ def _count(cursor: Cursor, counts: Counts, sets: Sequence[Sequence[FacetName]], 
         "matching": all_of(_others(source.matching, names)),
         "combinations": ", ".join(f"({', '.join(some)})" for some in sets),
     }
-    for row in rows(cursor, "facets", source.values, places):
-        counts[row["facet"]][row["id"]] += row["errors"]
+    for facet, id_, errors in tuples(cursor, "facets", source.values, places):
+        counts[facet][id_] += errors
 
 
 def _counted(name: FacetName, matching: Sequence[str]) -> str:
