@@ -20,9 +20,13 @@ COLUMNS: Final[dict[FacetName, tuple[str, Table | None]]] = {
     "type": ("type", "types"),
     "hardware": ("hardware", "hardware_types"),
 }
+_TABLES: Final = dict(COLUMNS.values()) | {"fingerprint": "fingerprints", "text": "texts"}  # by the column
 # Integers in an IN. DuckDB makes a join of more of them, and then reads all errors to find the newest: 0.5 s for ten
-# million, and 14 s for an IN of 10,000. A bit string takes milliseconds for the newest and 0.1 s for all.
+# million, and 14 s for an IN of 10,000. A bit string takes milliseconds for the newest and 40 ms for all.
 MAX_LISTED: Final = 4
+# The names that have a text. Those with characters beyond ASCII are returned, because lower() of Python may differ.
+_LIKE: Final = """SELECT id, CASE WHEN length(name) < strlen(name) THEN name END FROM {table}
+WHERE length(name) < strlen(name) OR contains(lower(name), $text)"""
 NOTHING: Final = "false"  # the condition that no error meets
 ALL: Final = range(2**31)  # every integer of a column; compared with `is`
 
@@ -34,30 +38,33 @@ def conditions(cursor: Cursor, filters: Filters, now: dt.datetime) -> dict[str, 
     for name, (column, _) in COLUMNS.items():
         values: Sequence[str] = getattr(filters, name)
         if values:
-            found[name] = one_of(column, _integers(cursor, name, values))
+            found[name] = one_of(cursor, column, _integers(cursor, name, values))
     if filters.fingerprint is not None:
-        found["fingerprint"] = one_of("fingerprint", integers_of(cursor, "fingerprints", [filters.fingerprint]))
+        ids = integers_of(cursor, "fingerprints", [filters.fingerprint])
+        found["fingerprint"] = one_of(cursor, "fingerprint", ids)
     if filters.pattern:
         members = members_of(cursor, filters.pattern)[1]
-        found["pattern"] = one_of("fingerprint", integers_of(cursor, "fingerprints", members))
+        found["pattern"] = one_of(cursor, "fingerprint", integers_of(cursor, "fingerprints", members))
     if filters.group:
         found["group"] = _any_group(cursor, filters.group)
     return found
 
 
-def one_of(column: str, values: Collection[int]) -> str:
-    """Returns the condition that a column of small integers has one of these values."""
+def one_of(cursor: Cursor, column: str, values: Collection[int]) -> str:
+    """Returns the condition that a column of small integers has one of these values. Raises duckdb.Error."""
     if not values:
         return NOTHING
     if values is ALL:
         return f"{column} IS NOT NULL"
     if len(values) <= MAX_LISTED:
         return f"{column} IN ({', '.join(map(str, values))})"
-    last = max(values) + 1  # stands for all larger values: beyond the end, get_bit fails
+    # A bit for each integer that an error of this snapshot may have. get_bit fails for others; to avoid them by least()
+    # would double the time.
+    ((last,),) = cursor.execute(f"SELECT max(id) FROM {_TABLES[column]}").fetchall()
     bits = bytearray(b"0" * (last + 1))
     for value in values:
         bits[value] = ord("1")
-    return f"get_bit('{bits.decode()}'::BIT, least({column}, {last})) = 1"
+    return f"get_bit('{bits.decode()}'::BIT, {column}) = 1"
 
 
 def all_of(found: Iterable[str]) -> str:
@@ -72,14 +79,14 @@ def any_of(found: Iterable[str]) -> str:
 
 def named_like(cursor: Cursor, name: FacetName, text: str) -> Collection[int]:
     """Returns the integers of those values of a column whose name contains `text`, which is in lower case; `ALL` if
-    all do. Raises duckdb.Error."""
-    table = COLUMNS[name][1]
-    if table:
-        known = cursor.execute(f"SELECT id, name FROM {table}").fetchall()
-    else:
-        known = [(code, word) for word, code in SEVERITY_CODES.items()]
-    found = [id_ for id_, value in known if text in value.lower()]
-    return ALL if known and len(found) == len(known) else found
+    all do. The column must have a table of names. Raises duckdb.Error."""
+    table = _TABLES[name]
+    possible = cursor.execute(_LIKE.format(table=table), {"text": text}).fetchall()
+    found = [id_ for id_, value in possible if value is None or text in value.lower()]
+    if not found:
+        return found
+    ((known,),) = cursor.execute(f"SELECT count(*) FROM {table}").fetchall()
+    return ALL if len(found) == known else found
 
 
 def _integers(cursor: Cursor, name: FacetName, values: Sequence[str]) -> list[int]:
@@ -94,6 +101,9 @@ def _integers(cursor: Cursor, name: FacetName, values: Sequence[str]) -> list[in
 def _any_group(cursor: Cursor, groups: Sequence[GroupName]) -> str:
     parts = {"hardware": "hardware_error", "recurring": "is_recurring"}
     prefixes = [PREFIXES[group] for group in groups if group not in parts]
-    categories = cursor.execute("SELECT id, name FROM categories").fetchall()
-    by_prefix = [id_ for id_, name in categories if name.startswith(tuple(prefixes))]
-    return any_of([one_of("category", by_prefix), *(parts[group] for group in groups if group in parts)])
+    found = [parts[group] for group in groups if group in parts]
+    if prefixes:
+        categories = cursor.execute("SELECT id, name FROM categories").fetchall()
+        by_prefix = [id_ for id_, name in categories if name.startswith(tuple(prefixes))]
+        found.append(one_of(cursor, "category", by_prefix))
+    return any_of(found)

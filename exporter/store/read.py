@@ -17,7 +17,7 @@ from exporter.store.read_errors import (
 )
 from exporter.store.read_facets import facets
 from exporter.store.read_history import history
-from exporter.store.read_overview import counts, overview, overview_of, ranks
+from exporter.store.read_overview import counts, kinds, overview, overview_of
 from exporter.store.read_pattern import decisions, pattern
 from exporter.store.read_patterns import pattern_list
 from exporter.store.read_storage import storage
@@ -59,6 +59,6 @@ def answer_from(database: Database, query: Read[Any]) -> Any:
     same time: most of their time goes into planning many short statements. Raises `StoreError`."""
     if isinstance(query, queries.GetOverview):
         return overview_of(
-            query, *database.read_together(lambda cursor: counts(cursor, query), lambda cursor: ranks(cursor, query))
+            query, *database.read_together(lambda cursor: counts(cursor, query), lambda cursor: kinds(cursor, query))
         )
     return database.read(lambda cursor: answer(cursor, query))

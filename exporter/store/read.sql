@@ -3,7 +3,7 @@
 -- Placeholders in the comment of a statement would be replaced, too.
 
 -- name: over_time
-SELECT time_bucket(to_seconds($bucket), t) AS start, category, hardware_error, sum(recurring)::BIGINT AS recurring,
+SELECT time_bucket(to_seconds($bucket), t), category, hardware_error, sum(recurring)::BIGINT,
        sum(CASE severity WHEN 2 THEN errors ELSE 0 END)::BIGINT AS critical,
        sum(CASE severity WHEN 1 THEN errors ELSE 0 END)::BIGINT AS warning,
        sum(CASE severity WHEN 0 THEN errors ELSE 0 END)::BIGINT AS info
@@ -41,13 +41,14 @@ SELECT hardware, type, sum(errors)::BIGINT AS errors, sum(CASE severity WHEN 2 T
 FROM ({kind}) WHERE hardware IS NOT NULL GROUP BY ALL;
 
 -- name: facets
--- The last placeholder is replaced by queries `facet`, joined by UNION ALL.
-WITH counts AS MATERIALIZED (SELECT {columns}, {added} AS errors FROM {source} WHERE {matching} GROUP BY ALL)
-{facets};
-
--- name: facet
-SELECT '{facet}' AS facet, name AS value, sum(errors)::BIGINT AS errors FROM counts JOIN {names} n ON n.id = counts.{column}
-WHERE {matching} GROUP BY value
+-- Errors by facet and integer of the value. The second placeholder has an expression for each facet: the integer, or NULL
+-- where an error is not counted. The errors of each combination of values are counted first.
+SELECT facet, id, sum(errors)::BIGINT AS errors
+FROM (
+    SELECT unnest([{facets}]) AS facet, unnest([{ids}]) AS id, errors
+    FROM (SELECT {columns}, {added} AS errors FROM {source} WHERE {matching} GROUP BY GROUPING SETS ({combinations}))
+)
+WHERE id IS NOT NULL GROUP BY ALL;
 
 -- name: size
 SELECT count(*) AS errors, min(timestamp) AS oldest FROM errors;

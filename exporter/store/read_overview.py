@@ -16,6 +16,7 @@ from exporter.store.results import (
     ErrorDistribution,
     ErrorPatterns,
     HardwareErrors,
+    HardwareTypeStatus,
     Overview,
     Summary,
     WorkerErrors,
@@ -28,39 +29,40 @@ RECENT_HARDWARE_ERRORS: Final = 50
 
 
 class Counts(NamedTuple):
-    """The half of an overview that counts by time and hardware, with the newest errors."""
+    """The half of an overview that counts by time and worker, with the newest errors."""
 
     summary: Summary
-    now: CriticalNow
     recent_errors: list[ErrorObject]
     distribution: ErrorDistribution
-    hardware: HardwareErrors
+    workers: WorkerErrors
+    recent_hardware_errors: list[ErrorObject]
     position: int
 
 
-class Ranks(NamedTuple):
-    """The half of an overview that ranks patterns and workers."""
+class Kinds(NamedTuple):
+    """The half of an overview that counts by pattern and hardware type, with the critical errors of now."""
 
+    now: CriticalNow
     patterns: ErrorPatterns
-    workers: WorkerErrors
+    hardware: dict[str, HardwareTypeStatus]
 
 
 def overview(cursor: Cursor, query: GetOverview) -> Overview:
     """Returns everything that the page shows of a time range."""
-    return overview_of(query, counts(cursor, query), ranks(cursor, query))
+    return overview_of(query, counts(cursor, query), kinds(cursor, query))
 
 
-def overview_of(query: GetOverview, counted: Counts, ranked: Ranks) -> Overview:
+def overview_of(query: GetOverview, counted: Counts, grouped: Kinds) -> Overview:
     """Returns the overview of two halves, which may have been read at the same time in one snapshot."""
     return Overview(
         summary=counted.summary,
         timestamp=isoformat(query.now),
-        now=counted.now,
+        now=grouped.now,
         recent_errors=counted.recent_errors,
         error_distribution=counted.distribution,
-        error_patterns=ranked.patterns,
-        worker_errors=ranked.workers,
-        hardware_errors=counted.hardware,
+        error_patterns=grouped.patterns,
+        worker_errors=counted.workers,
+        hardware_errors=HardwareErrors(grouped.hardware, counted.recent_hardware_errors),
         clock_offsets=list(query.clock_offsets),
         seq=counted.position,
     )
@@ -70,7 +72,6 @@ def counts(cursor: Cursor, query: GetOverview) -> Counts:
     """Reads one half. Raises duckdb.Error."""
     span = Span.of(query.hours, query.now)
     facts = Facts(cursor, span.since)
-    reset_at: dt.datetime | None = rows(cursor, "reset_at")[0]["reset_at"]
     over_time = counts_over_time(cursor, span, facts)
     recent_errors, recent_hardware_errors = newest(
         cursor,
@@ -83,18 +84,27 @@ def counts(cursor: Cursor, query: GetOverview) -> Counts:
         ),
     )
     return Counts(
-        summary=summary(over_time, query.hours, reset_at),
-        now=critical_now(cursor, span.now, reset_at),
+        summary=summary(over_time, query.hours, _reset_at(cursor)),
         recent_errors=recent_errors,
         distribution=distribution(over_time, span),
-        hardware=HardwareErrors(hardware_status(cursor, facts, query.hours), recent_hardware_errors),
+        workers=WorkerErrors(worker_stats(cursor, facts)),
+        recent_hardware_errors=recent_hardware_errors,
         position=rows(cursor, "position")[0]["position"],
     )
 
 
-def ranks(cursor: Cursor, query: GetOverview) -> Ranks:
-    """Reads the other half. Raises duckdb.Error."""
+def kinds(cursor: Cursor, query: GetOverview) -> Kinds:
+    """Reads the other half, which takes about as long. Raises duckdb.Error."""
     span = Span.of(query.hours, query.now)
     facts = Facts(cursor, span.since)
-    patterns = error_patterns(cursor, span, facts, TOP_PATTERNS, CATEGORIES)
-    return Ranks(patterns, WorkerErrors(worker_stats(cursor, facts)))
+    return Kinds(
+        now=critical_now(cursor, span.now, _reset_at(cursor)),
+        patterns=error_patterns(cursor, span, facts, TOP_PATTERNS, CATEGORIES),
+        hardware=hardware_status(cursor, facts, query.hours),
+    )
+
+
+def _reset_at(cursor: Cursor) -> dt.datetime | None:
+    """Returns the time of the last reset of the counts, naive UTC."""
+    reset_at: dt.datetime | None = rows(cursor, "reset_at")[0]["reset_at"]
+    return reset_at

@@ -12,10 +12,10 @@ from exporter.store.pattern_results import Pattern, PatternList
 from exporter.store.queries import ListPatterns
 from exporter.store.results import ErrorPatterns, PatternCategory
 from exporter.store.rollup_tables import PATTERN, SEEN
-from exporter.store.select import Cursor, Facts, Row, Span, rows, structs, texts, tuples
+from exporter.store.select import Cursor, Facts, Row, Span, names_of, rows, statement, structs, texts, tuples
 
 _ONE: Final = "SEMI JOIN (SELECT unnest($ids::INTEGER[]) AS fingerprint) USING (fingerprint)"
-_FIRST: Final = dict.fromkeys(("occurrences", "newest", "after"))
+_RANK: Final = ("occurrences", "newest", "after")
 
 
 def pattern_list(cursor: Cursor, query: ListPatterns) -> PatternList:
@@ -59,10 +59,14 @@ def _count(cursor: Cursor, facts: Facts, pattern_id: str | None = None, fingerpr
 def _most_frequent(cursor: Cursor, span: Span, facts: Facts, limit: int, after: Rank | None = None) -> list[Row]:
     """Returns the fields of `Pattern` for the most frequent patterns of the table `counted`, from the one that follows
     `after`. Times are naive UTC."""
-    rank = dict(zip(_FIRST, after, strict=True)) if after else _FIRST
-    found = rows(cursor, "patterns", rank | {"limit": limit})
+    rank: Row = dict(zip(_RANK, after, strict=True)) if after else {}
+    found = rows(cursor, "patterns", rank | {"limit": limit}, {"after": statement("after", {}) if after else ""})
     if not found:
         return []
+    types = names_of(cursor, "types", (row["type"] for row in found))
+    categories = names_of(cursor, "categories", (row["category"] for row in found))
+    for row in found:
+        row["type"], row["category"] = types[row["type"]], categories[row["category"]]
     ids = [row.pop("ids") for row in found]
     places: Row = {
         "ids": [id_ for some in ids for id_ in some],

@@ -18,12 +18,10 @@ FROM sums s JOIN fingerprints n USING (id)
      ON a.fingerprint = n.name;
 
 -- name: patterns
--- The most frequent patterns of the table `counted`, from the one that follows a rank. `fingerprint`, `type` and
+-- The most frequent patterns of the table `counted`. The placeholder may be a condition, `after`. `fingerprint`, `type` and
 -- `category` are those of the newest error; `ids` are the integers of all its fingerprints.
 WITH best AS (
-    SELECT pattern_id, sum(errors)::BIGINT AS occurrences, max(last_seen) AS newest FROM counted GROUP BY 1
-    HAVING $occurrences IS NULL OR occurrences < $occurrences
-        OR (occurrences = $occurrences AND (newest < $newest OR (newest = $newest AND pattern_id > $after)))
+    SELECT pattern_id, sum(errors)::BIGINT AS occurrences, max(last_seen) AS newest FROM counted GROUP BY 1 {after}
     ORDER BY 2 DESC, 3 DESC, 1 LIMIT $limit
 ),
 described AS (
@@ -32,9 +30,13 @@ described AS (
            max({'at': last_seen, 'fingerprint': fingerprint, 'type': type, 'category': category}) AS last
     FROM counted JOIN best USING (pattern_id) GROUP BY 1
 )
-SELECT d.* EXCLUDE (last), last.fingerprint AS fingerprint, t.name AS type, c.name AS category
-FROM described d JOIN types t ON t.id = last.type JOIN categories c ON c.id = last.category
-ORDER BY occurrences DESC, last_seen DESC, pattern_id;
+SELECT * EXCLUDE (last), last.fingerprint AS fingerprint, last.type AS type, last.category AS category
+FROM described ORDER BY occurrences DESC, last_seen DESC, pattern_id;
+
+-- name: after
+-- Patterns that follow a rank.
+HAVING occurrences < $occurrences
+    OR (occurrences = $occurrences AND (newest < $newest OR (newest = $newest AND pattern_id > $after)))
 
 -- name: pattern_texts
 -- Of the patterns with the ids $pattern_ids, whose newest errors have the fingerprints $newest: the masked message and the

@@ -19,7 +19,7 @@ from exporter.store.results import (
     TimeSeries,
 )
 from exporter.store.rollup_tables import TIME
-from exporter.store.select import Cursor, Facts, Row, Span, names_of, rows
+from exporter.store.select import Cursor, Facts, Span, names_of, tuples
 
 CATEGORIES: Final = 100
 POINT: Final = ("critical", "warning", "info", "resource", "network", "critical_hardware", "recurring")
@@ -44,15 +44,26 @@ class Counts(NamedTuple):
 
 def counts_over_time(cursor: Cursor, span: Span, facts: Facts) -> Counts:
     """Counts the errors of a time range. Raises duckdb.Error."""
-    counted = rows(cursor, "over_time", {"bucket": span.bucket}, facts.by_time(TIME, span.bucket))
-    categories = names_of(cursor, "categories", (row["category"] for row in counted))
+    counted = tuples(cursor, "over_time", {"bucket": span.bucket}, facts.by_time(TIME, span.bucket))
+    categories = names_of(cursor, "categories", (category for _, category, *_ in counted))
+    groups = {
+        id_: [group for group in BY_PREFIX if name.startswith(PREFIXES[group])] for id_, name in categories.items()
+    }
     by_bucket: dict[dt.datetime, Counter[str]] = defaultdict(Counter)
     by_category: Counter[str] = Counter()
-    for row in counted:
-        category = categories[row["category"]]
-        errors: int = sum(row[severity] for severity in SEVERITIES)
-        by_category[category] += errors
-        _add(by_bucket[row["start"]], row, errors, category)
+    for start, category, is_hardware_error, recurring, critical, warning, info in counted:
+        errors = critical + warning + info
+        by_category[categories[category]] += errors
+        bucket = by_bucket[start]
+        bucket["critical"] += critical
+        bucket["warning"] += warning
+        bucket["info"] += info
+        bucket["recurring"] += recurring
+        if is_hardware_error:
+            bucket["hardware"] += errors
+            bucket["critical_hardware"] += critical
+        for group in groups[category]:
+            bucket[group] += errors
     return Counts(by_bucket, by_category)
 
 
@@ -87,18 +98,6 @@ def distribution(counts: Counts, span: Span) -> ErrorDistribution:
         severities=[SeverityCount(word, sum(one[word] for one in counts.by_bucket.values())) for word in SEVERITIES],
         time_series=_time_series(counts, span),
     )
-
-
-def _add(counter: Counter[str], row: Row, errors: int, category: str) -> None:
-    for severity in SEVERITIES:
-        counter[severity] += row[severity]
-    counter["recurring"] += row["recurring"]
-    if row["hardware_error"]:
-        counter["hardware"] += errors
-        counter["critical_hardware"] += row["critical"]
-    for group in BY_PREFIX:
-        if category.startswith(PREFIXES[group]):
-            counter[group] += errors
 
 
 def _time_series(counts: Counts, span: Span) -> TimeSeries:

@@ -63,11 +63,11 @@ def words(cursor: Cursor, text: str | None) -> Words:
         like = named_like(cursor, name, text)
         if like is ALL:
             return ANYTHING
-        certain.append(one_of(name, like))
+        certain.append(one_of(cursor, name, like))
     with_shape = [row["id"] for row in rows(cursor, "found_texts", {"shape": shape(text)})]
     if any("0" <= one <= "9" for one in text):
-        return Words(text, any_of(certain), one_of("text", [NO_TEXT, *with_shape]))
-    return Words(text, any_of((*certain, one_of("text", with_shape))), one_of("text", [NO_TEXT]))
+        return Words(text, any_of(certain), one_of(cursor, "text", [NO_TEXT, *with_shape]))
+    return Words(text, any_of((*certain, one_of(cursor, "text", with_shape))), one_of(cursor, "text", [NO_TEXT]))
 
 
 def find(

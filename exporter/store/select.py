@@ -15,6 +15,9 @@ from exporter.store.sql import named
 
 MAX_BUCKETS: Final = 96  # of a time series; one more where the time range begins within a bucket
 BUCKETS: Final = (60, 300, 900, 1800, 3600, 7200, 14_400, 28_800, 86_400, 604_800)  # seconds
+NEAR: Final = (
+    8  # names are read with those between them, up to so many for each: a list of integers takes longer to plan
+)
 Cursor = duckdb.DuckDBPyConnection
 Row = dict[str, Any]
 T = TypeVar("T")
@@ -128,8 +131,15 @@ def integers_of(cursor: Cursor, table: Table, names: Sequence[str]) -> list[int]
 
 def names_of(cursor: Cursor, table: Table, ids: Iterable[int]) -> dict[int, str]:
     """Returns the names that stand for integers. Raises duckdb.Error."""
-    statement = f"SELECT id, name FROM {table} WHERE id IN (SELECT unnest($ids::INTEGER[]))"
-    return dict(cursor.execute(statement, {"ids": list(set(ids))}).fetchall())
+    wanted = set(ids)
+    if not wanted:
+        return {}
+    first, last = min(wanted), max(wanted)
+    if last - first > NEAR * len(wanted):
+        statement = f"SELECT id, name FROM {table} WHERE id IN (SELECT unnest($ids::INTEGER[]))"
+        return dict(cursor.execute(statement, {"ids": list(wanted)}).fetchall())
+    found = cursor.execute(f"SELECT id, name FROM {table} WHERE id BETWEEN {first} AND {last}").fetchall()
+    return {id_: name for id_, name in found if id_ in wanted}
 
 
 def texts(row: Row) -> Row:

@@ -36,6 +36,7 @@ from exporter.store import (
     matching,
     parameters,
     projection,
+    read_facets,
     rollups,
     search,
     series,
@@ -134,6 +135,7 @@ CASES = [
     Case("docs/architecture.md", "until the # s are over", search.SECONDS),
     Case("docs/architecture.md", "of up to # blocks (`MAX_BLOCKS`)", search.MAX_BLOCKS),
     Case("docs/architecture.md", "More than # of them (`MAX_LISTED`)", matching.MAX_LISTED),
+    Case("docs/architecture.md", "at most # (`AT_ONCE`)", read_facets.AT_ONCE),
     # rollups
     Case("docs/architecture.md", "When # errors (`ROLL_FROM`) wait", projection.ROLL_FROM),
     Case("docs/architecture.md", "a day and # minutes (`GRACE`)", rollups.GRACE.seconds / 60),

@@ -20,8 +20,10 @@ from exporter.events.plain_text import plain_text
 from exporter.store import read_facets, search, texts
 from exporter.store.parameters import FacetName, Filters
 from exporter.store.queries import GetFacets, ListErrors
+from exporter.store.read import answer
 from exporter.store.results import ErrorPage, Facets
 from exporter.store.rollups import Rollups
+from exporter.store.select import Cursor
 
 pytestmark = pytest.mark.dashboard
 NOW = dt.datetime(2026, 11, 20, 12, 0, 30, tzinfo=dt.UTC)
@@ -36,7 +38,7 @@ TRACEBACKS = [
     None, "", 'File "train.py", line 12, in step', 'File "train.py", line 99, in step\n  \x1b[1mraise\x1b[0m Error(40)',
     "tests/test_ui.py::test_login[chrome-3]", "y" * (texts.MAX_TEXT_BYTES + 1) + " the end",
 ]  # fmt: skip
-TYPES = ["TimeoutError", "Überlauf", "KeyError"]
+TYPES = ["TimeoutError", "Überlauf", "KeyError", "ΟΔΟΣ"]
 CATEGORIES = ["NETWORK_TIMEOUT", "RESOURCE_EXHAUSTED", "TEST_7"]
 WORDS = [
     "cuda", "OUT OF", "40 mib", "12", "0", "9", "line 12", "line 1", "line 99, in step", "straße", "STRASSE", "ẞ", "İ",
@@ -163,7 +165,7 @@ def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(search, "FIRST", 7)
     monkeypatch.setattr(search, "NEXT", 11)
     monkeypatch.setattr(search, "MAX_BLOCKS", 1)
-    monkeypatch.setattr(read_facets, "MANY", 0)
+    monkeypatch.setattr(read_facets, "AT_ONCE", len(EVENTS) / 8)
 
 
 @pytest.fixture
@@ -259,3 +261,26 @@ def test_one_facet_with_a_text(store: Projected, name: FacetName, text: str | No
 def test_a_facet_has_the_most_frequent_values(store: Projected, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(read_facets, "VALUES", 3)
     assert rows(facets(store, Filters()), "worker") == counted(Filters(), "worker")[:3]
+
+
+def test_a_search_sees_one_state_while_new_texts_come(tmp_path: Path) -> None:
+    # The condition has a bit for each text of that state; new errors in the same blocks of rows have higher ones.
+    store = Projected(tmp_path / "errors.duckdb")
+    store.append(EVENTS[:40])
+    store.catch_up(40)
+    filters = Filters(q="in step")
+
+    def both(cursor: Cursor) -> list[tuple[ErrorPage, Facets]]:
+        found = []
+        for _ in range(2):
+            page = answer(cursor, ListErrors(filters=filters, now=NOW, limit=1_000))
+            found.append((page, answer(cursor, GetFacets(filters=filters, now=NOW))))
+            if store.log.last < len(EVENTS):
+                store.append(EVENTS[40:])
+                store.catch_up(len(EVENTS))
+        return found
+
+    before, after = store.database.read(both)
+    assert before == after
+    assert len(before[0].errors) < len(listed(pages(store, filters)))
+    store.close()
