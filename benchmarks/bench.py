@@ -82,6 +82,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     end = time.monotonic() + 60 * given.minutes
     with _limit(60 * given.minutes + GRACE + (180 if given.bugsink else 0)):
         run = _measured(size, given.against or latest_release(), end, given.folder, with_bugsink=given.bugsink)
+    given.json.parent.mkdir(exist_ok=True)
+    given.json.write_bytes(msgspec.json.format(msgspec.json.encode(run)) + b"\n")
     accepted = msgspec.json.decode(BASELINE.read_bytes(), type=dict[str, float]) if BASELINE.exists() else {}
     lost = list(fallen(guarded(run), accepted))
     if given.accept:
@@ -91,8 +93,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(part)
     if not given.quick:
         write("bench", part, bench_plots(run))
-    given.json.parent.mkdir(exist_ok=True)
-    given.json.write_bytes(msgspec.json.format(msgspec.json.encode(run)) + b"\n")
     print("\n".join(f"fallen: {one}" for one in lost) or "no ratio fell")
     return 1 if lost and not given.accept else 0
 

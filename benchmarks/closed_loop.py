@@ -49,11 +49,12 @@ request = function() n = n %% #bodies + 1; return wrk.format(nil, nil, nil, bodi
 
 
 class Round(NamedTuple):
-    rate: float  # requests a second
+    rate: float  # reports a second
     p50: float  # ms
     p99: float  # ms
     memory: float  # MiB, the peak of all processes together
     failed: int
+    cpu: float  # microseconds of CPU time a report, of the server's first process
 
 
 class Side:
@@ -74,6 +75,11 @@ class Side:
     def __exit__(self, *_: object) -> None:
         self.process.terminate()
         self.process.wait(15)
+
+    def cpu(self) -> float:
+        """Returns the seconds of CPU time of the first process, which takes the requests."""
+        times = psutil.Process(self.process.pid).cpu_times()
+        return times.user + times.system
 
     def memory(self) -> float:
         own = psutil.Process(self.process.pid)
@@ -104,6 +110,7 @@ def wrk(side: Side, file: Path, seconds: int, connections: int, *, batch: int = 
         raise FileNotFoundError("wrk is not installed (Debian: wrk; `make .venv/real-parts` installs it as root)")
     url = side.url + ("s" if batch > 1 else "")
     command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", "-s", str(file), url]
+    before = side.cpu()
     running = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     limit = time.monotonic() + seconds + TIMEOUT
     while running.poll() is None:
@@ -119,4 +126,6 @@ def wrk(side: Side, file: Path, seconds: int, connections: int, *, batch: int = 
 
     failed = re.findall(r"Non-2xx or 3xx responses: (\d+)", said)
     rate = batch * float(re.findall(r"Requests/sec:\s+([\d.]+)", said)[0])
-    return Round(rate, milliseconds("50"), milliseconds("99"), side.peak, int(failed[0]) if failed else 0)
+    reports = batch * int(re.findall(r"(\d+) requests in", said)[0])
+    cpu = 1e6 * (side.cpu() - before) / max(1, reports)
+    return Round(rate, milliseconds("50"), milliseconds("99"), side.peak, int(failed[0]) if failed else 0, cpu)

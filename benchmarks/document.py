@@ -61,7 +61,7 @@ def _sections(run: Run, accepted: dict[str, float]) -> Iterator[list[str]]:
     for errors, results in run.reads.items():
         yield [table(errors, results)]
     if len(run.reads) > 1:
-        yield [growth({errors: run.reads[errors] for errors in (min(run.reads), max(run.reads))})]
+        yield [growth({errors: run.reads[errors] for errors in sorted(run.reads)[-2:]})]
 
 
 def _ratios(run: Run, accepted: dict[str, float]) -> Iterator[str]:

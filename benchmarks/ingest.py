@@ -46,8 +46,11 @@ def main() -> int:
         )
     print(f"\nmedians of {given.rounds} rounds, {given.connections} connections, {os.cpu_count()} cores")
     for name, rounds in found.items():
-        rate, p50, p99, memory, _ = (statistics.median(column) for column in zip(*rounds, strict=True))
-        print(f"{name:8} {rate:8.0f}/s  p50 {p50:6.2f} ms  p99 {p99:6.2f} ms  peak memory {memory:5.0f} MiB")
+        rate, p50, p99, memory, _, cpu = (statistics.median(column) for column in zip(*rounds, strict=True))
+        print(
+            f"{name:8} {rate:8.0f}/s  p50 {p50:6.2f} ms  p99 {p99:6.2f} ms  peak memory {memory:5.0f} MiB  "
+            f"CPU {cpu:5.1f} µs a report"
+        )
     for name in [name for name in found if name != "service"]:
         each = ratios(found, name)
         print(f"ratio to {name}: {statistics.median(each):.2f} (rounds: {', '.join(f'{one:.2f}' for one in each)})")

@@ -43,7 +43,7 @@ class Load(Struct, frozen=True, kw_only=True):
     rate: float
     seconds: float
     answered: int
-    failed: int
+    failed: dict[str, int]  # answers other than 200, by what they said
     unanswered: int
     generator_cpu: float
     ack: Quantiles
@@ -90,9 +90,10 @@ def rows(found: Load) -> list[tuple[str, Quantiles]]:
 
 def lines(found: Load) -> Iterator[str]:
     """Yields the results as a table and sentences in Markdown."""
+    failed = sum(found.failed.values())
     yield (
-        f"{found.rate:.0f} reports a second for {found.seconds:.0f} s: {found.answered} answers, {found.failed} of "
-        f"them not 200, {found.unanswered} missing; the load took {found.generator_cpu:.2f} cores"
+        f"{found.rate:.0f} reports a second for {found.seconds:.0f} s: {found.answered} answers, {failed} of them not "
+        f"200, {found.unanswered} missing; the load took {found.generator_cpu:.2f} cores"
     )
     yield ""
     yield "| ms | number | p50 | p99 | p99.9 | worst |"
@@ -101,6 +102,8 @@ def lines(found: Load) -> Iterator[str]:
         yield f"| {name} | {one.count} | {one.p50:.1f} | {one.p99:.1f} | {one.p999:.1f} | {one.worst:.1f} |"
     yield ""
     yield f"- {found.unchanged} of {found.overview.count} overviews had not changed; {found.failed_reads} reads failed"
+    for words, many in found.failed.items():
+        yield f"- {many} answers: `{words}`"
     if found.closed:
         yield f"- the service closed {found.closed} WebSocket clients"
     if not found.samples:

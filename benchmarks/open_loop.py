@@ -22,6 +22,7 @@ from schedule import due_times
 
 PATIENCE: Final = 30.0  # seconds to wait for the last answers
 BODIES: Final = 20_000
+MOST_WORDS: Final = 120  # bytes of an answer that tell why a report failed
 Requests = tuple[list[bytes], list[bytes]]  # what is before and after the 32 characters of the id
 _END: Final = b"\r\n\r\n"
 _LENGTH: Final = b"Content-Length: "
@@ -46,7 +47,7 @@ class Offered(NamedTuple):
     due: "np.ndarray[Any, Any]"
     latency: "np.ndarray[Any, Any]"
     late: "np.ndarray[Any, Any]"
-    failed: int  # answers other than 200
+    failed: dict[str, int]  # answers other than 200, by their status and the beginning of their body
     unanswered: int
     cpu_seconds: float  # of the process that sent
 
@@ -104,7 +105,8 @@ class _Connection:
 class _Sender:
     def __init__(self, plan: Plan, prepared: Requests) -> None:
         self.due, self.latency, self.late = array("d"), array("f"), array("f")
-        self.failed = self.unanswered = 0
+        self.failed: dict[str, int] = {}
+        self.unanswered = 0
         self._plan = plan
         self._sent = 0
         self._heads, self._tails = prepared
@@ -160,7 +162,10 @@ class _Sender:
         self.due.append(connection.due)
         self.latency.append(time.monotonic() - connection.due)
         self.late.append(connection.late)
-        self.failed += data[9:12] != b"200"
+        if data[9:12] != b"200":
+            body = data.partition(_END)[2]
+            words = (data[9:12] + b" " + body[:MOST_WORDS]).decode(errors="replace")
+            self.failed[words] = self.failed.get(words, 0) + 1
         connection.received = b""
         self._free.append(connection)
 

@@ -115,7 +115,8 @@ def shown(value: float) -> str:
 
 
 def misses(found: dict[int, Results], read_bars: dict[str, float]) -> Iterator[str]:
-    """Yields each result that misses its bar. `read_bars` are in ms."""
+    """Yields each result that misses its bar. `read_bars` are in ms. Growth is that from the last but one number of
+    errors to the last."""
     bars = {f"{name}, ms": bar for name, bar in read_bars.items()} | BARS
     for errors, results in found.items():
         for name, value in results.numbers().items():
@@ -123,7 +124,7 @@ def misses(found: dict[int, Results], read_bars: dict[str, float]) -> Iterator[s
             if is_due and value > bars.get(name, value):
                 yield f"{errors:,} errors: {name}: {shown(value)}, the bar is {bars[name]:g}"
     if len(found) > 1:
-        before, after = (results.numbers() for results in found.values())
+        *_, before, after = (results.numbers() for results in found.values())
         for name, value in after.items():
             if name in before and value > max(GROWTH * before[name], NOISE if name.endswith("ms") else 0.0):
                 yield f"{name}: {shown(value)} is {value / before[name]:.2f} times as much, the bar is {GROWTH:g}"

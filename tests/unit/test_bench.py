@@ -131,7 +131,7 @@ def test_a_report_that_waits_for_a_slow_answer_is_slow_itself(load: Load) -> Non
         began = sending.begin(0.1)
         found = sending.result()
         serving.join(10)
-    assert (len(found.due), found.failed, found.unanswered) == (49, 0, 0)
+    assert (len(found.due), found.failed, found.unanswered) == (49, {}, 0)
     assert found.due[0] - began == pytest.approx(0.01)
     during = (found.due - began > 0.05) & (found.due - began < 0.2)
     assert all(found.latency[during] >= 0.01 + STALL - 0.2)
