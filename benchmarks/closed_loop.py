@@ -105,7 +105,7 @@ def script(folder: Path, name: str, bodies: Sequence[bytes]) -> Path:
 
 def wrk(side: Side, file: Path, seconds: int, connections: int, *, batch: int = 1) -> Round:
     """Measures a server with the script `file`, whose requests have `batch` reports each. The rate is in reports a
-    second. Raises `FileNotFoundError` if wrk is not installed."""
+    second. Raises `FileNotFoundError` if wrk is not installed, `RuntimeError` if no request was answered."""
     if not shutil.which("wrk"):
         raise FileNotFoundError("wrk is not installed (Debian: wrk; `make .venv/real-parts` installs it as root)")
     url = side.url + ("s" if batch > 1 else "")
@@ -127,5 +127,7 @@ def wrk(side: Side, file: Path, seconds: int, connections: int, *, batch: int = 
     failed = re.findall(r"Non-2xx or 3xx responses: (\d+)", said)
     rate = batch * float(re.findall(r"Requests/sec:\s+([\d.]+)", said)[0])
     reports = batch * int(re.findall(r"(\d+) requests in", said)[0])
-    cpu = 1e6 * (side.cpu() - before) / max(1, reports)
+    if not reports:
+        raise RuntimeError(f"no request was answered in {seconds} s:\n{said}")
+    cpu = 1e6 * (side.cpu() - before) / reports
     return Round(rate, milliseconds("50"), milliseconds("99"), side.peak, int(failed[0]) if failed else 0, cpu)

@@ -7,7 +7,7 @@ from typing import Final
 
 from bench_results import Run, guarded
 from figures import Spread
-from load_results import Load, bars, flat, lines
+from load_results import Load, bars, flat, lines, scrape_bars
 from plot import Axis, bar_chart, plot, shown
 from read_results import growth, misses, table
 from reads import cases
@@ -51,7 +51,12 @@ def _sections(run: Run, accepted: dict[str, float]) -> Iterator[list[str]]:
         yield [f"### Open loop, {run.load_errors:,} errors stored", "", "![Latencies](performance/latency.svg)", "",
                *lines(run.load), *bars(run.load)]  # fmt: skip
     if run.series:
-        yield [f"### /metrics once a second, {run.series.series} series", "", *lines(run.series), *bars(run.series)]
+        yield [
+            f"### /metrics once a second, {run.series.series} series",
+            "",
+            *lines(run.series),
+            *scrape_bars(run.series),
+        ]
     if run.workers:
         yield ["### More workers", "", "![Workers](performance/workers.svg)", "", *_workers(run)]
     if run.clients:

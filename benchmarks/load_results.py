@@ -101,7 +101,8 @@ def lines(found: Load) -> Iterator[str]:
     for name, one in rows(found):
         yield f"| {name} | {one.count} | {one.p50:.1f} | {one.p99:.1f} | {one.p999:.1f} | {one.worst:.1f} |"
     yield ""
-    yield f"- {found.unchanged} of {found.overview.count} overviews had not changed; {found.failed_reads} reads failed"
+    if found.overview.count:
+        yield f"- {found.unchanged} of {found.overview.count} overviews had no news; {found.failed_reads} reads failed"
     for words, many in found.failed.items():
         yield f"- {many} answers: `{words}`"
     if found.closed:
@@ -113,19 +114,28 @@ def lines(found: Load) -> Iterator[str]:
     parts = ", ".join(f"{name} {size / MB:.0f}" for name, size in highest.pss.items())
     yield f"- memory, the highest of all processes together: {pss:.0f} MB PSS ({parts}), {rss:.0f} MB RSS"
     first, last = found.samples[0], found.samples[-1]
-    for name, size in last.files.items():
+    for name in shown_files(found):
+        size = last.files[name]
         yield f"- file {name}: {first.files.get(name, 0) / MB:.1f} MB at first, {size / MB:.1f} MB at the end"
 
 
+def shown_files(found: Load) -> list[str]:
+    """Returns the names of the files that ever have more than a megabyte."""
+    return [name for name in found.samples[-1].files if max(one.files.get(name, 0) for one in found.samples) > MB]
+
+
 def bars(found: Load) -> Iterator[str]:
-    """Yields each bar, what was measured, and whether that is within it."""
+    """Yields each bar of a load, what was measured, and whether that is within it."""
     for name, kind, quantile, bar in BARS:
         yield _bar(f"{name}, ms", getattr(getattr(found, kind), quantile), bar)
     yield _bar("memory of all processes (PSS), MB", found.memory[0], MEMORY_BAR)
-    if found.scrape.count:
-        yield _bar(f"/metrics with {found.series} series, median ms", found.scrape.p50, SCRAPE_BARS[0])
-        yield _bar("p99 of acknowledgements while it is read, more ms than at other times",
-                   found.ack_in_scrape.p99 - found.ack_outside.p99, SCRAPE_BARS[1])  # fmt: skip
+
+
+def scrape_bars(found: Load) -> Iterator[str]:
+    """Yields the bars of a load with scrapes of many series."""
+    yield _bar(f"/metrics with {found.series} series, median, ms", found.scrape.p50, SCRAPE_BARS[0])
+    slower = found.ack_in_scrape.p999 - found.ack_outside.p999
+    yield _bar("p99.9 of acknowledgements during scrapes, less that of the others, ms", slower, SCRAPE_BARS[1])
 
 
 def _bar(name: str, value: float, bar: float) -> str:
@@ -145,7 +155,7 @@ def flat(found: Load, since: float) -> Iterator[str]:
     for kind in ("pss", "rss"):
         values = [sum(getattr(one, kind).values()) / MB for one in samples]
         yield _slope(f"{kind.upper()} of all processes, MB", line(at, values))
-    for name in samples[-1].files:
+    for name in shown_files(found):
         yield _slope(f"file {name}, MB", line(at, [one.files.get(name, 0) / MB for one in samples]))
     for kind in ("ack", "websocket", "overview"):
         for quantile in ("p50", "p99"):

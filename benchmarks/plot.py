@@ -8,8 +8,8 @@ from typing import Final, NamedTuple
 WIDTH: Final = 720
 HEIGHT: Final = 360
 LEFT: Final = 64
-RIGHT: Final = 150  # with the names of the lines
-TOP: Final = 44
+RIGHT: Final = 160  # with the names of the lines
+TOP: Final = 58
 BOTTOM: Final = 52
 BAR: Final = 30
 NAMES: Final = 210  # left of bars
