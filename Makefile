@@ -8,7 +8,7 @@ COMPILE := $(BIN)/python -m compileall -q -j 0 -x '/tests?/|/mypy/|/pip/' .venv/
 SOURCES := pyproject.toml hatch_build.py charts/build.py charts/package-lock.json charts/echarts.js
 DEMO_URL ?= http://127.0.0.1:8080
 
-.PHONY: run test test-report lint bench patterns reference docs dashboards sounds clean
+.PHONY: run test test-report lint bench bench-flat bench-page patterns reference docs dashboards sounds clean
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
@@ -57,10 +57,14 @@ lint: .venv/installed-test
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: .venv/installed-test .venv/real-parts
-	$(BIN)/python benchmarks/ingest.py $(ARGS)
-	$(BIN)/python benchmarks/reads.py
-	$(BIN)/python benchmarks/page.py
+bench: .venv/installed-test .venv/real-parts  ## measure everything in 15 minutes; AGAINST=COMMIT compares, BUGSINK=1 adds Bugsink
+	$(BIN)/python benchmarks/bench.py $(if $(AGAINST),--against $(AGAINST)) $(if $(BUGSINK),--bugsink) $(ARGS)
+
+bench-flat: .venv/installed-test .venv/real-parts  ## whether memory, files and latencies stay flat for half an hour
+	$(BIN)/python benchmarks/flat.py $(ARGS)
+
+bench-page: .venv/installed-test .venv/real-parts  ## load time, tasks and memory of the page
+	$(BIN)/python benchmarks/page.py $(ARGS)
 
 patterns: .venv/installed-test  ## how well messages are grouped into patterns, and the cost; LOGHUB names the samples
 	$(BIN)/python benchmarks/patterns.py $(ARGS)

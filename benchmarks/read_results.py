@@ -41,24 +41,25 @@ class Parallel(Struct):
 
 
 class Results(Struct):
-    """Results with one number of errors. `memory` is in MB, `disk` in bytes an error; starts are in seconds."""
+    """Results with one number of errors. `memory` is in MB, `disk` in bytes an error; starts are in seconds, None if
+    they were not measured."""
 
     times: dict[str, Times]
     parallel: dict[int, Parallel]  # by the reports a second that arrive
     memory: float
     disk: float
-    ready: float  # after a clean stop
-    ready_killed: float
+    ready: float | None = None  # after a clean stop
+    ready_killed: float | None = None
 
     def numbers(self) -> dict[str, float]:
         """Returns what must not grow much with the number of errors."""
         reads = {f"{name}, ms": one.cold for name, one in self.times.items()}
-        return reads | {
-            "memory, MB": self.memory,
-            "disk, bytes an error": self.disk,
-            "ready after a clean stop, s": self.ready,
-            "ready after SIGKILL, s": self.ready_killed,
-        }
+        found = reads | {"memory, MB": self.memory, "disk, bytes an error": self.disk}
+        if self.ready is not None:
+            found["ready after a clean stop, s"] = self.ready
+        if self.ready_killed is not None:
+            found["ready after SIGKILL, s"] = self.ready_killed
+        return found
 
 
 def machine() -> str:
@@ -88,8 +89,9 @@ def table(errors: int, found: Results) -> str:
           for rate, one in found.parallel.items()), "",
         f"- memory ({'PSS' if HAS_PSS else 'RSS'} of all processes, the highest): {found.memory:.0f} MB",
         f"- disk (database, its write-ahead log, log): {found.disk:.0f} bytes an error",
-        f"- ready in {found.ready:.2f} s after a clean stop, in {found.ready_killed:.2f} s after SIGKILL",
     ]  # fmt: skip
+    if found.ready is not None and found.ready_killed is not None:
+        lines.append(f"- ready in {found.ready:.2f} s after a clean stop, in {found.ready_killed:.2f} s after SIGKILL")
     return "\n".join(lines)
 
 
@@ -102,6 +104,8 @@ def growth(found: dict[int, Results]) -> str:
     before = small.numbers()
     lines = [f"### From {few:,} to {many:,} errors", "", f"| | {few:,} | {many:,} | ratio |", "|---|--:|--:|--:|"]
     for name, value in large.numbers().items():
+        if name not in before:
+            continue
         lines.append(f"| {name} | {shown(before[name])} | {shown(value)} | {value / before[name]:.2f} |")
     return "\n".join(lines)
 
@@ -111,7 +115,8 @@ def shown(value: float) -> str:
 
 
 def misses(found: dict[int, Results], read_bars: dict[str, float]) -> Iterator[str]:
-    """Yields each result that misses its bar. `read_bars` are in ms."""
+    """Yields each result that misses its bar. `read_bars` are in ms. Growth is that from the last but one number of
+    errors to the last."""
     bars = {f"{name}, ms": bar for name, bar in read_bars.items()} | BARS
     for errors, results in found.items():
         for name, value in results.numbers().items():
@@ -119,7 +124,7 @@ def misses(found: dict[int, Results], read_bars: dict[str, float]) -> Iterator[s
             if is_due and value > bars.get(name, value):
                 yield f"{errors:,} errors: {name}: {shown(value)}, the bar is {bars[name]:g}"
     if len(found) > 1:
-        before, after = (results.numbers() for results in found.values())
+        *_, before, after = (results.numbers() for results in found.values())
         for name, value in after.items():
-            if value > max(GROWTH * before[name], NOISE if name.endswith("ms") else 0.0):
+            if name in before and value > max(GROWTH * before[name], NOISE if name.endswith("ms") else 0.0):
                 yield f"{name}: {shown(value)} is {value / before[name]:.2f} times as much, the bar is {GROWTH:g}"

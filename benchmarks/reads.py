@@ -34,7 +34,7 @@ import aiohttp
 import msgspec
 from fill import RETIRED, files, filled
 from read_results import Parallel, Results, Times, growth, machine, misses, table
-from serving import Memory, Serving, reports, some
+from serving import ROOT, Memory, Serving, reports, some
 
 READ_SECONDS: Final = 100.0  # after which no more rounds begin, if there were `LEAST_ROUNDS`
 LEAST_ROUNDS: Final = 3
@@ -113,20 +113,31 @@ def main() -> int:
     return 1 if given.check and missed else 0
 
 
-def measured(filling: Path, folder: Path, errors: int, rounds: int) -> Results:
-    """Returns all results with a copy of a database of so many errors."""
+def measured(
+    filling: Path,
+    folder: Path,
+    errors: int,
+    rounds: int,
+    *,
+    rates: tuple[int, ...] = RATES,
+    starts: int = STARTS,
+    root: Path = ROOT,
+) -> Results:
+    """Returns all results with a copy of a database of so many errors. `root` is the checkout that is measured."""
     path = folder / "errors.duckdb"
     for file in files(path):
         file.unlink(missing_ok=True)
     shutil.copyfile(filling, path)
     source = reports()
-    with Serving(path) as serving:
+    with Serving(path, root=root) as serving:
         with Memory(serving) as memory:
             times = read_times(serving, source, rounds)
-            parallel = {rate: asyncio.run(parallel_times(serving, source, rate)) for rate in RATES}
+            parallel = {rate: asyncio.run(parallel_times(serving, source, rate)) for rate in rates}
         disk = serving.disk() / errors
+    if not starts:
+        return Results(times, parallel, memory.highest / 1e6, disk)
     note("reads are measured, starts follow")
-    ready, ready_killed = clean_start(path), killed_start(path, source)
+    ready, ready_killed = clean_start(path, starts, root), killed_start(path, source, starts, root)
     return Results(times, parallel, memory.highest / 1e6, disk, ready, ready_killed)
 
 
@@ -193,20 +204,20 @@ async def send(session: aiohttp.ClientSession, source: Iterator[dict[str, Any]],
         await asyncio.sleep(max(0.0, due - time.perf_counter()))
 
 
-def clean_start(path: Path) -> float:
+def clean_start(path: Path, starts: int, root: Path) -> float:
     """Returns the median of the seconds until the service is ready after a clean stop."""
     times = []
-    for _ in range(STARTS):
-        with Serving(path) as serving:
+    for _ in range(starts):
+        with Serving(path, root=root) as serving:
             times.append(serving.ready_seconds)
     return statistics.median(times)
 
 
-def killed_start(path: Path, source: Iterator[dict[str, Any]]) -> float:
+def killed_start(path: Path, source: Iterator[dict[str, Any]], starts: int, root: Path) -> float:
     """The same after SIGKILL, with a write-ahead log of DuckDB that is nearly as large as it gets."""
     times = []
-    for _ in range(STARTS):
-        with Serving(path) as serving:
+    for _ in range(starts):
+        with Serving(path, root=root) as serving:
             for _ in range(MOST_POSTED // POSTED_AT_ONCE):
                 for _ in range(POSTED_AT_ONCE // 500):
                     serving.post(some(source, 500))
@@ -214,7 +225,7 @@ def killed_start(path: Path, source: Iterator[dict[str, Any]]) -> float:
                 if serving.wal() > WAL_BYTES:
                     break
             serving.kill()
-        with Serving(path) as serving:
+        with Serving(path, root=root) as serving:
             times.append(serving.ready_seconds)
     return statistics.median(times)
 

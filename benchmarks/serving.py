@@ -3,6 +3,7 @@
 import http.client
 import itertools
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -25,14 +26,16 @@ HAS_PSS: Final = Path("/proc/self/smaps_rollup").exists()
 
 
 class Serving:
-    """The service on the database at `path`. `ready_seconds` passed from its start until it was ready."""
+    """The service on the database at `path`, with more `options` of `serve`. `ready_seconds` passed from its start
+    until it was ready. `root` is the checkout whose service runs."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *options: str, root: Path = ROOT) -> None:
         began = time.perf_counter()
         self.path = path
+        command = ("serve", "--port", "0", "--db-path", str(path), "--log-level", "error", *options)
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "exporter", "serve", "--port", "0", "--db-path", str(path), "--log-level", "error"],
-            stdout=subprocess.PIPE, text=True, cwd=ROOT,
+            [sys.executable, "-m", "exporter", *command], stdout=subprocess.PIPE, text=True, cwd=root,
+            env=os.environ | {"PYTHONPATH": str(root)},
         )  # fmt: skip
         assert self._process.stdout
         line = next(line for line in self._process.stdout if line.startswith("metrics"))
@@ -70,6 +73,16 @@ class Serving:
         """Returns the bytes of the database, its write-ahead log and the log of the service."""
         return sum(file.stat().st_blocks * 512 for file in files(self.path) if file.exists())
 
+    @property
+    def port(self) -> int:
+        return int(self.url.rpartition(":")[2])
+
+    def sizes(self) -> dict[str, int]:
+        """Returns the allocated bytes of each file that is there, by the part of its name after that of the
+        database."""
+        found = {file.name.removeprefix(self.path.name): file for file in files(self.path)}
+        return {name or "database": file.stat().st_blocks * 512 for name, file in found.items() if file.exists()}
+
     def wal(self) -> int:
         """Returns the bytes of the write-ahead log of DuckDB."""
         file = self.path.with_name(f"{self.path.name}.wal")
@@ -77,7 +90,12 @@ class Serving:
 
     def memory(self) -> int:
         """Returns the bytes that all processes have in memory: the sum of their PSS, else of their RSS."""
-        return sum(map(_memory, self._processes()))
+        return sum(pss for pss, _ in self.memories().values())
+
+    def memories(self) -> dict[str, tuple[int, int]]:
+        """Returns the bytes of PSS and RSS of each process. Where the kernel has no PSS, both are RSS."""
+        names = itertools.chain(("http", "store"), (f"other {number}" for number in itertools.count(1)))
+        return {name: _memory(one) for name, one in zip(names, self._processes(), strict=False)}
 
     def kill(self) -> None:
         """Ends the processes as a crash does."""
@@ -113,6 +131,14 @@ class Memory:
             self.highest = max(self.highest, self._serving.memory())
 
 
+def retention(kept: str) -> tuple[str, ...]:
+    """Returns the options of `serve` for how long errors are kept (30d, 5m); none if this release has no such
+    setting."""
+    command = [sys.executable, "-m", "exporter", "serve", "--help"]
+    words = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    return ("--retention", kept) if "--retention " in words else ()
+
+
 def reports() -> Iterator[dict[str, Any]]:
     """Yields reports of the demo, with the ids that our client gives them, from the workers of the fill."""
     for number, moment in enumerate(story(2)):
@@ -124,8 +150,10 @@ def some(source: Iterator[dict[str, Any]], many: int) -> list[dict[str, Any]]:
     return list(itertools.islice(source, many))
 
 
-def _memory(process: psutil.Process) -> int:
+def _memory(process: psutil.Process) -> tuple[int, int]:
     if not HAS_PSS:
-        return int(process.memory_info().rss)
+        rss = int(process.memory_info().rss)
+        return rss, rss
     lines = Path(f"/proc/{process.pid}/smaps_rollup").read_text().splitlines()
-    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:"))
+    found = {line.split()[0]: int(line.split()[1]) * 1024 for line in lines if line.startswith(("Pss:", "Rss:"))}
+    return found["Pss:"], found["Rss:"]

@@ -1,4 +1,4 @@
-"""Installs the external programs that tests run, if it may, and prints which programs are missing."""
+"""Installs the external programs that tests and benchmarks run, if it may, and prints which programs are missing."""
 
 import os
 import shutil
@@ -9,7 +9,7 @@ import sys
 PARTS = {
     "chromium": "chromium", "prometheus": "prometheus", "promtool": "prometheus", "curl": "curl",
     "prometheus-alertmanager": "prometheus-alertmanager", "amtool": "prometheus-alertmanager",
-    "docker-compose": "docker-compose", "strace": "strace",
+    "docker-compose": "docker-compose", "strace": "strace", "wrk": "wrk",
 }  # fmt: skip
 
 
@@ -32,7 +32,7 @@ def main(verb: str) -> int:
     if verb == "install":
         install()
     for program in missing():
-        print(f"{program} is not installed (Debian: {PARTS[program]}): the tests that need it are skipped")
+        print(f"{program} is not installed (Debian: {PARTS[program]}): what needs it is skipped")
     return 1 if verb == "require" and missing() else 0
 
 

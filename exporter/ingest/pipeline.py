@@ -12,12 +12,14 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final, NamedTuple
 
+from msgspec import Struct
+
 from exporter.events.event import MAX_MESSAGE, ErrorEvent
 from exporter.events.plain_text import plain_text
 from exporter.events.report import CONDITIONS, MAX_EVENT_ID, MAX_LABEL, ErrorReport
 from exporter.events.tolerant import Dropped, warnings_of
 from exporter.ingest.deduplication import Key, KnownIds
-from exporter.ingest.measurements import measure
+from exporter.ingest.measurements import Impossible, measure
 from exporter.ingest.parse import ReportError, parse_report
 from exporter.ingest.past import Past, Reassigned
 from exporter.ingest.patterns import PatternIds
@@ -33,7 +35,7 @@ _PROCESS: Final = secrets.token_hex(8)  # differs in every run, so that generate
 _numbers = itertools.count(1)
 
 
-class Submission(NamedTuple):
+class Submission(Struct, gc=False):
     """One report as it came: its JSON, the time of receipt in UTC, the `Idempotency-Key` of its request, None if there
     is none, and whether it is part of an import. For a report of a batch, "#" and its index are appended to the key."""
 
@@ -61,7 +63,7 @@ class Refusal(NamedTuple):
         return 503 if self.retry else _STATUS.get(self.reason, 400)
 
 
-class Parsed(NamedTuple):
+class Parsed(Struct, gc=False):
     """A report that can be accepted. `key` is the deduplication key, None if the sender gave no id. `dropped` are the
     values that could not be read."""
 
@@ -209,7 +211,7 @@ class Pipeline:
             measured.gpu_celsius,
             _reported(seen.overheating, seen.memory_pressure, seen.throttling),
             pattern_id,
-            (*warnings_of(parsed.dropped), *[one.warning for one in impossible], *time.warnings),
+            _warnings(parsed.dropped, impossible) + time.warnings if parsed.dropped or impossible else time.warnings,
             time.reported_at,
             time.imported,
         )
@@ -224,6 +226,10 @@ class Pipeline:
             batch.keys[parsed.key] = event
         batch.events.append(event)
         return event
+
+
+def _warnings(dropped: Sequence[Dropped], impossible: Sequence[Impossible]) -> tuple[str, ...]:
+    return (*warnings_of(dropped), *[one.warning for one in impossible])
 
 
 @lru_cache
