@@ -74,7 +74,7 @@ def unpinned(db: duckdb.DuckDBPyConnection) -> str:
     """Returns the condition that neither an error nor its pattern is pinned. Raises duckdb.Error."""
     found = []
     if fingerprints := [id_ for (id_,) in db.execute(_SQL["pinned"]).fetchall()]:
-        found.append(f"NOT ({one_of('fingerprint', fingerprints)})")
+        found.append(f"NOT ({one_of(db, 'fingerprint', fingerprints)})")
     if number(db, "SELECT count(*) FROM pinned_errors"):
         found.append("id NOT IN (SELECT id FROM pinned_errors)")
     return all_of(found)
