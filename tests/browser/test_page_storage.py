@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from chromium import listed, needs_chromium, open_page
 from conftest import InProcess, eventually
-from playwright.async_api import Browser, Page, Route, expect
+from playwright.async_api import Browser, Page, Route, WebSocketRoute, expect
 from test_page_accessibility import AXE, violations
 
 pytestmark = [pytest.mark.html, needs_chromium]
@@ -181,6 +181,24 @@ async def test_without_an_answer_the_line_says_since_when(browser: Browser, serv
     await page.evaluate(seen)
     await expect(page.locator("#storage")).to_contain_text("No errors stored")
     await expect(page.locator("#storage")).not_to_contain_text("as of")
+
+
+async def test_it_is_asked_again_after_a_new_connection(browser: Browser, service: InProcess) -> None:
+    page = await browser.new_page()
+    sockets: list[WebSocketRoute] = []
+
+    def connect(socket: WebSocketRoute) -> None:
+        sockets.append(socket)
+        socket.connect_to_server()
+
+    await page.route_web_socket("**/ws/**", connect)
+    await page.route("**/api/storage", lambda route: route.abort())
+    await page.goto(str(service.client.make_url("/error-visualization")))
+    await expect(page.locator("#storage")).to_have_text("The service does not say how full its storage is.")
+    await expect(page.locator("#connection")).to_have_attribute("data-state", "live")
+    await page.unroute_all()
+    await sockets[0].close()
+    await expect(page.locator("#storage")).to_contain_text("No errors stored")
 
 
 @pytest.mark.parametrize("more", [{}, {"viewport": PHONE, "color_scheme": "dark"}], ids=["wide", "phone"])
