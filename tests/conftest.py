@@ -6,6 +6,7 @@ import dataclasses
 import json
 import os
 import random
+import shutil
 import signal
 import socket
 import subprocess
@@ -15,6 +16,7 @@ import time
 import urllib.request
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import psutil
@@ -217,8 +219,9 @@ async def chromium() -> AsyncIterator[Any]:
 
 
 @pytest.fixture
-async def browser(chromium: Any) -> AsyncIterator[Any]:
-    """The real Chromium. Its contexts are closed after each test."""
+async def browser(chromium: Any, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Any]:
+    """The real Chromium. Its contexts are closed after each test. The page sees a disk that is half full."""
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(total=10**12, free=5 * 10**11))
     yield chromium
     for context in chromium.contexts:
         await context.close()

@@ -4,6 +4,7 @@ import { ask } from "./api.js";
 import { sparkline } from "./charts.js";
 import { copy } from "./copy.js";
 import { ago, element, severity, time } from "./dom.js";
+import { keep } from "./keep.js";
 
 // From the path of a value in `system_context.metrics` to the measurement's name in `reason_details`.
 const MEASUREMENTS = { "cpu.percent": "cpu_percent", "memory.used_percent": "memory_percent", "disk.used_percent": "disk_percent", "disk.free_gb": "disk_free_percent" };
@@ -57,6 +58,7 @@ function content(error, filter) {
       ...fact("worker", link("worker", error.worker_id, error.worker_id)),
       ...fact("category", link("category", error.error_category, error.error_category)),
       ...fact("pattern", link("pattern", error.pattern_id, `all errors of this pattern (${error.pattern_id})`)),
+      ...fact("keep", ...keep("error", `/api/errors/${error.id}`, error.pinned), element("span", { id: "pattern-kept", class: "quiet" })),
       ...fact("frequency", element("span", { id: "frequency" }, "…"))),
     ...section("Warnings", error.warnings.length && element("ul", { class: "warnings" }, ...error.warnings.map((text) => element("li", {}, text)))),
     ...section("Traceback", error.traceback && traceback(error.traceback)),
@@ -76,6 +78,7 @@ async function drawRelated(body, error, filter, wanted) {
   const [pattern, neighbours] = await Promise.all([
     ask(`/api/patterns/${encodeURIComponent(error.pattern_id)}?time_range=${WEEK}`).catch(none), ask(`/api/errors/list?${near}`).catch(none)]);
   if (!wanted()) return;
+  if (pattern?.pinned) body.querySelector("#pattern-kept").textContent = "its pattern is kept";
   const frequency = body.querySelector("#frequency");
   if (!pattern) frequency.textContent = "not seen in the last 7 d";
   else {

@@ -16,6 +16,7 @@ import { draw as drawPanels } from "./panels.js";
 import { Sound } from "./sound.js";
 import { RANGES, address, read } from "./state.js";
 import { onRest, still } from "./still.js";
+import * as storage from "./storage.js";
 import { drawCards, drawClocks, drawVerdict, markCards } from "./summary.js";
 import { Visit } from "./visit.js";
 
@@ -134,6 +135,7 @@ function tell(errors) {
 function back({ anew }) {
   if (anew) told = null;
   data.now();
+  storage.look();
 }
 
 // Removes a filter that the service does not know, with a notice.
@@ -214,7 +216,10 @@ function bind() {
   by("help").onclick = () => by("help-dialog").showModal();
   document.addEventListener("click", followHere);
   for (const [where, what] of [[window, "online"], [document, "visibilitychange"]]) {
-    where.addEventListener(what, () => { if (!document.hidden && live) { live.wake(); data.now(); } });
+    where.addEventListener(what, () => {
+      storage.look();
+      if (!document.hidden && live) { live.wake(); data.now(); }
+    });
   }
   const step = (by_) => {
     const links = [...document.querySelectorAll("#errors a.message")];
@@ -228,3 +233,4 @@ function bind() {
 
 bind();
 show(null);
+storage.watch(paused);

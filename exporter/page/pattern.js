@@ -2,6 +2,8 @@
 
 import { ask } from "./api.js";
 import { ago, element } from "./dom.js";
+import { keep } from "./keep.js";
+import { many } from "./spell.js";
 
 const CHOICES = 200, SHOWN = 60;
 
@@ -26,7 +28,8 @@ export async function show(place, id, { hours, filter, found, changed }) {
   place.replaceChildren(
     element("h3", { id: "pattern-title", tabindex: "-1" }, "Pattern ", element("span", { class: "template" }, details.pattern)),
     element("p", { class: "quiet" }, many(details.fingerprints, "fingerprint"), " · ", many(details.workers, "worker"),
-      " · first ", ago(details.ever_first_seen ?? details.first_seen)),
+      " · first ", ago(details.ever_first_seen ?? details.first_seen), " ",
+      ...keep("pattern", `/api/patterns/${encodeURIComponent(details.pattern_id)}`, details.pinned)),
     element("details", { id: "pattern-why" }, element("summary", {}, "Why is this one pattern?"), element("dl", { class: "facts" }, ...why(details, filter))),
     correct(details, changed));
 }
@@ -118,8 +121,4 @@ function decided({ pattern_id: id, decisions }, act) {
 
 function fact(name, ...values) {
   return [element("dt", {}, name), element("dd", {}, ...values)];
-}
-
-function many(count, what) {
-  return `${count.toLocaleString()} ${what}${count === 1 ? "" : "s"}`;
 }

@@ -111,7 +111,7 @@ async def test_numbers_and_list_age_though_nothing_comes(
     await page.goto(str(service.client.make_url("/error-visualization?range=1")))
     await expect(page.locator("#verdict")).to_have_text("1 critical in the last 5 min on worker-1")
     await listed(page, 2)
-    monkeypatch.setattr(reading, "_now", lambda: dt.datetime.now(dt.UTC) + dt.timedelta(seconds=61))
+    monkeypatch.setattr(reading, "now", lambda: dt.datetime.now(dt.UTC) + dt.timedelta(seconds=61))
     await page.clock.run_for(21_000)
     await expect(page.locator("#verdict")).to_have_text(
         "Nothing critical in the last 5 min, 1 in the last 1 h", timeout=9_000

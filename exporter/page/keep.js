@@ -1,0 +1,36 @@
+// The button that keeps an error, or the errors of a pattern, however old they get.
+
+import { ask } from "./api.js";
+import { element } from "./dom.js";
+
+const MEANING = {
+  error: "A kept error is not deleted when it is older than the retention.",
+  pattern: "The errors of a kept pattern are not deleted when they are older than the retention.",
+};
+
+// `what` is "error" or "pattern", and `path` its path in the API. Returns the button and a place for its problems.
+export function keep(what, path, pinned) {
+  const button = element("button", { type: "button", class: "keep", title: MEANING[what] });
+  const problem = element("span", { role: "alert", class: "problem" });
+  let busy = false;
+  const draw = () => {
+    button.textContent = pinned ? "Kept" : "Keep";
+    button.setAttribute("aria-label", pinned ? `Kept: this ${what}` : `Keep this ${what}`);
+    button.setAttribute("aria-pressed", String(pinned));
+  };
+  button.onclick = async () => {
+    if (busy) return;
+    busy = true;
+    problem.textContent = "";
+    try {
+      ({ pinned } = await ask(`${path}/${pinned ? "unpin" : "pin"}`, { method: "POST" }));
+      draw();
+    } catch (failure) {
+      problem.textContent = failure.status ? failure.message : "The service does not answer.";
+    } finally {
+      busy = false;
+    }
+  };
+  draw();
+  return [button, " ", problem];
+}
