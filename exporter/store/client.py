@@ -28,6 +28,7 @@ from exporter.store.wire import Pong, StoreSettings
 READ_SECONDS: Final = 30.0
 OPEN_SECONDS: Final = 600.0  # a long log to catch up with
 CLOSE_SECONDS: Final = 5.0
+HOLD_SECONDS: Final = 50.0  # catching up and a checkpoint
 PING_INTERVAL: Final = 1.0
 PING_SECONDS: Final = 10.0  # without an answer to a ping, the process is replaced
 _R = TypeVar("_R")
@@ -108,6 +109,15 @@ class StoreClient:
         kind: Any = Decided if made else Refused
         result: Decided | Refused = msgspec.json.decode(answer, type=kind)
         return result
+
+    async def hold(self) -> int:
+        """Keeps the file of the database as it is until `release`, or until another process opens the database. Returns
+        the log position of the file, which includes all accepted events. Raises `StoreError`."""
+        return int(msgspec.msgpack.decode(await self._call("hold", b"", HOLD_SECONDS)))
+
+    async def release(self) -> None:
+        """Ends a hold. Raises `StoreError`."""
+        await self._call("release", b"", READ_SECONDS)
 
     async def close(self) -> None:
         """Closes the database and ends the process, within about `CLOSE_SECONDS`."""
