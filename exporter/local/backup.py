@@ -1,12 +1,11 @@
 """`error-visualization backup`: a copy of the database that is whole by itself, while the service runs or not.
 
     running service   it keeps its file unchanged (`hold.py`) ─► copy the file
-    stopped service   copy the file and DuckDB's write-ahead log ─► insert what only the log has
+    stopped service   copy the file and DuckDB's write-ahead log ─► insert into the copy what only the log has
     then              mark the copy complete ─► read every row and compare all sums ─► write the manifest ─► rename
 
 The copy is made, completed and read by the process of the command, and the service writes nothing. If DuckDB writes
-another header to the file during the copy, because the service stopped or was started again, the copy is thrown away
-and made again.
+another header to the file during the copy, because the service stopped or started, the copy is made again.
 """
 
 import datetime as dt
@@ -28,18 +27,19 @@ from exporter.local.unfinished import unfinished
 from exporter.log import LogError
 from exporter.log.embedded import EmbeddedLog
 from exporter.log.files import lock, log_path
-from exporter.store import DatabaseInfo, StoreError
+from exporter.store import StoreError
 from exporter.store.assignments import Assignments
 from exporter.store.database import Database, limits, number, read_only, wal
-from exporter.store.offline import check_database, match, open_log
+from exporter.store.offline import check_database, match
 from exporter.store.projection import Projection
 from exporter.store.sql import named
 from exporter.store.state import log_position
 from exporter.store.verify import check_sums
 
 PARQUET: Final = "errors.parquet"
-HEADER_BYTES: Final = 3 * 4096  # of a DuckDB file; each checkpoint writes one of the last two pages
+HEADER_BYTES: Final = 3 * 4096  # of a DuckDB file; each checkpoint writes the second or the third page
 TRIES: Final = 5
+START_SECONDS: Final = 20.0  # to wait for a service that starts or stops
 RETRY_SECONDS: Final = 1.0
 _ERRORS: Final = "SELECT count(*) FROM errors"
 _VERSION: Final = "SELECT max(version) FROM schema_version"
@@ -51,6 +51,8 @@ def backup(database: Path, folder: Path, progress: Progress, *, parquet: bool = 
     manifest. Raises `StoreError`, `LogError`, OSError and duckdb.Error; then there is no `folder`."""
     if not database.exists():
         raise StoreError(f"{database} does not exist")
+    if any(database.parent.glob(f"{database.name}.journal.*")):
+        raise StoreError(f"{database} has journal files of an earlier release: start and stop the service once")
     with unfinished(folder) as work:
         copied = work / DATABASE
         made_at = _copy(database, copied, progress)
@@ -71,67 +73,76 @@ def backup(database: Path, folder: Path, progress: Progress, *, parquet: bool = 
 
 def _copy(database: Path, copied: Path, progress: Progress) -> dt.datetime:
     """Copies the database as of now, and returns the time. Raises `StoreError`, `LogError` and OSError."""
-    for left in reversed(range(TRIES)):
+    started_until = time.monotonic() + START_SECONDS
+    left = TRIES
+    while left:
         need(copied.parent, database.stat().st_size)
         for file in (copied, wal(copied)):
             file.unlink(missing_ok=True)
-        try:
-            with held(database) as position:
+        with held(database) as position:
+            if position is None and (locked := _locked(database)):
+                if time.monotonic() > started_until:
+                    raise StoreError(locked)
+                whole = False
+            else:
+                left -= 1
                 made_at = dt.datetime.now(dt.UTC)
-                if position is None:
-                    _copy_stopped(database, copied, progress)
-                    return made_at
-                whole = _copy_unchanged(database, copied, progress)
-            if whole:
-                _complete(copied, position)
-                return made_at
-        except _RunsError as error:
-            if not left:
-                raise StoreError(str(error)) from error
+                whole = _copy_unchanged(database, copied, progress, with_wal=position is None)
+        if whole:
+            _complete(copied, position if position is not None else _add_log(database, copied))
+            return made_at
         time.sleep(RETRY_SECONDS)
-    raise StoreError(f"{database} was checkpointed during each of {TRIES} attempts to copy it; try again later")
+    raise StoreError(f"{database} was written to during each of {TRIES} attempts to copy it; try again later")
 
 
-def _copy_unchanged(database: Path, copied: Path, progress: Progress) -> bool:
-    """Copies the file; returns False if a checkpoint wrote to it meanwhile."""
-    before = _header(database)
-    with progress.step("copy", database.stat().st_size) as step:
-        copy(database, copied, step)
-    return _header(database) == before
-
-
-def _header(database: Path) -> bytes:
-    with database.open("rb") as file:
-        return file.read(HEADER_BYTES)
-
-
-class _RunsError(Exception):
-    """A service has the lock on the log, but does not listen on its socket."""
-
-
-def _copy_stopped(database: Path, copied: Path, progress: Progress) -> None:
-    """Copies the files of a stopped service and inserts into the copy what only the log has."""
-    if any(database.parent.glob(f"{database.name}.journal.*")):
-        raise StoreError(f"{database} has journal files of an earlier release: start and stop the service once")
+def _locked(database: Path) -> str:
+    """Returns why a service that does not listen cannot be asked; "" if no service runs."""
     if log_path(database).exists():
         try:
             os.close(lock(log_path(database)))
         except LogError as error:
-            raise _RunsError(
+            return (
                 f"{error}, but it does not listen on {socket_path(database)}: it is starting or stopping, is of an "
                 "earlier release, or logged at its start why it cannot listen"
-            ) from error
-    log = open_log(database)
+            )
+    return ""
+
+
+def _copy_unchanged(database: Path, copied: Path, progress: Progress, *, with_wal: bool) -> bool:
+    """Copies the database, and with `with_wal` DuckDB's write-ahead log, which a killed service leaves. Returns False
+    if one was written to meanwhile: nothing keeps a service from starting."""
+    before = _state(database, with_wal)
+    files = [(database, copied), *([(wal(database), wal(copied))] if with_wal and wal(database).exists() else [])]
+    with progress.step("copy", sum(source.stat().st_size for source, _ in files)) as step:
+        for source, target in files:
+            copy(source, target, step)
+    return _state(database, with_wal) == before
+
+
+def _state(database: Path, with_wal: bool) -> tuple[bytes, int, int]:
+    """Returns the header of the database, and size and time of its write-ahead log."""
+    with database.open("rb") as file:
+        header = file.read(HEADER_BYTES)
     try:
-        files = [(one, of(copied)) for of in (Path, wal) if (one := of(database)).exists()]
-        with progress.step("copy", sum(source.stat().st_size for source, _ in files)) as step:
-            for source, target in files:
-                copy(source, target, step)
-        info = _info(copied)
+        found = wal(database).stat() if with_wal else None
+    except FileNotFoundError:
+        found = None
+    return header, found.st_size if found else -1, found.st_mtime_ns if found else -1
+
+
+def _add_log(database: Path, copied: Path) -> int:
+    """Inserts into the copy of the database of a stopped service the errors that only its log has. Returns the log
+    position of the copy. Raises `StoreError` if the log does not belong to the database, and `LogError`."""
+    with duckdb.connect(str(copied), config=limits(copied)) as db:
+        info = log_position(db)
+    path = log_path(database)
+    log = EmbeddedLog(path, readonly=True) if path.exists() and path.stat().st_size else None
+    try:
         match(log, info)
-        if log is not None and log.last > info.position:
-            _catch_up(copied, log)
-        _complete(copied, max(info.position, log.last) if log else info.position)
+        if log is None or log.last <= info.position:
+            return info.position
+        _catch_up(copied, log)
+        return log.last
     finally:
         if log is not None:
             log.close()
@@ -145,11 +156,6 @@ def _catch_up(copied: Path, log: EmbeddedLog) -> None:
         Projection(database, log, Assignments(database)).catch_up(log.last)
     finally:
         database.disconnect()
-
-
-def _info(copied: Path) -> DatabaseInfo:
-    with duckdb.connect(str(copied), config=limits(copied)) as db:
-        return log_position(db)
 
 
 def _complete(copied: Path, position: int) -> None:

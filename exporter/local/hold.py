@@ -106,8 +106,7 @@ class HoldListener:
             _send(writer, Answer(refused=str(error)))
         finally:
             self._held = False
-            with contextlib.suppress(StoreError):  # a new process of the database begins without a hold
-                await self._store.release()
+            self._store.release()
 
 
 @contextlib.contextmanager

@@ -115,9 +115,12 @@ class StoreClient:
         the log position of the file, which includes all accepted events. Raises `StoreError`."""
         return int(msgspec.msgpack.decode(await self._call("hold", b"", HOLD_SECONDS)))
 
-    async def release(self) -> None:
-        """Ends a hold. Raises `StoreError`."""
-        await self._call("release", b"", READ_SECONDS)
+    def release(self) -> None:
+        """Ends a hold, also one that was asked for and not answered. Does not wait: a process that does not answer is
+        replaced, and the next one begins without a hold."""
+        if self._connection:
+            _, future = self._connection.request("release")
+            future.add_done_callback(lambda done: done.cancelled() or done.exception())
 
     async def close(self) -> None:
         """Closes the database and ends the process, within about `CLOSE_SECONDS`."""

@@ -41,6 +41,7 @@ class Database:
         # For `connect`, not for a SET after it: replaying DuckDB's write-ahead log happens while connecting.
         self._config = limits(path, memory_limit, threads)
         self.writing = threading.RLock()
+        self.hold_wanted = False
         self.connected = False
         self.position = 0  # of the log, as of the last commit
         self._generation: object = None  # of the connection; the cursors of an earlier one are not used
@@ -135,10 +136,10 @@ class Database:
     def hold(self) -> int:
         """Brings the main file up to date and then keeps it as it is: later commits go to the write-ahead log and to
         blocks of the file that nothing refers to yet. Returns the log position of the file. This ends with `release`,
-        with the connection, or when the write-ahead log is longer than the statement `hold` allows; DuckDB
-        then writes another header to the file. Raises `StoreError`."""
+        with the connection, or when the write-ahead log is longer than the statement `hold` allows; DuckDB then writes
+        another header to the file. The caller has to set `hold_wanted` before. Raises `StoreError`."""
         polite_until = time.monotonic() + POLITE_SECONDS
-        while True:
+        while self.hold_wanted:
             with self.writing:
                 while not self._try_hold():
                     late = time.monotonic() - polite_until
@@ -150,6 +151,7 @@ class Database:
                 else:
                     return self.position
             time.sleep(BUSY_SECONDS)
+        raise StoreError("the hold was given up")
 
     def _try_hold(self) -> bool:
         """Returns False while a read runs that began before the last insertion: DuckDB then refuses a checkpoint."""
@@ -163,7 +165,8 @@ class Database:
         return True
 
     def release(self) -> None:
-        """Ends a hold. Raises `StoreError`."""
+        """Ends a hold, also one that another thread waits for. Raises `StoreError`."""
+        self.hold_wanted = False
         with self.writing:
             try:
                 self.db.execute(_WRITE["release"])

@@ -48,7 +48,7 @@ def check(path: Path) -> list[str]:
 def _check(path: Path) -> list[str]:
     problems: list[str] = []
     try:
-        log = open_log(path)
+        log = _open_log(path)
     except LogError as error:
         return [str(error)]
     try:
@@ -74,7 +74,7 @@ def repair(path: Path) -> list[str]:
     else:
         done += [f"{aside(file)} was put aside" for file in (path, wal(path)) if file.exists()]
         done.append(f"{path} was built from the log; errors that only the damaged one had are in the file put aside")
-        log = open_log(path)
+        log = _open_log(path)
         if log is not None:
             _new_database(path, log)
             log.close()
@@ -103,7 +103,7 @@ def aside(file: Path) -> Path:
     return new
 
 
-def open_log(path: Path) -> EmbeddedLog | None:
+def _open_log(path: Path) -> EmbeddedLog | None:
     """The log, locked against a service; None if there is none. Raises `LogError`."""
     return EmbeddedLog(log_path(path)) if log_path(path).exists() else None
 
@@ -191,7 +191,7 @@ def _extent(path: Path) -> Extent:
 def _salvage(path: Path) -> None:
     """Inserts into the database the readable events of its log that the database does not have. Does nothing if the log
     belongs to another database."""
-    log = open_log(path)
+    log = _open_log(path)
     if log is None:
         return
     database = Database(path)

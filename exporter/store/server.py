@@ -188,6 +188,7 @@ class Server:
         """Keeps the main file as it is, so that it can be copied, and returns its log position, which includes all
         events that were accepted before the call."""
         assert self._projection
+        self._database.hold_wanted = True  # before the first step that may take long
         self._projection.catch_up()
         return self._database.hold()
 

@@ -22,7 +22,7 @@ from exporter.local import backup as module
 from exporter.local import manifest
 from exporter.local.backup import backup
 from exporter.local.copying import copy
-from exporter.local.hold import HoldListener
+from exporter.local.hold import HoldListener, socket_path
 from exporter.local.progress import Progress
 from exporter.store import StoreError, offline
 from exporter.store.sql import named
@@ -152,10 +152,43 @@ async def test_a_copy_during_which_the_file_was_written_is_made_again(
     assert (made.errors, made.position, len(copies)) == (3, 3, 3)
     copies.clear()
     monkeypatch.setattr(module, "TRIES", 1)
-    with pytest.raises(StoreError, match="was checkpointed during each of 1 attempts"):
+    with pytest.raises(StoreError, match="was written to during each of 1 attempts"):
         await asyncio.to_thread(backup, service.service.path, tmp_path / "c", Progress())
     assert folders(tmp_path) == ["b"]
     await listener.stop()
+
+
+def test_a_service_can_start_while_its_files_are_copied(
+    served: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service = served()
+    service.post({"event_id": "a"})
+    service.get("/api/errors")
+    service.kill()
+    started: list[Served] = []
+
+    def start_too(source: Path, target: Path, step: Any) -> None:
+        if not started:
+            started.append(served())
+            started[0].post({"event_id": "b"})
+        copy(source, target, step)
+
+    monkeypatch.setattr(module, "copy", start_too)
+    made = backup(service.db, tmp_path / "b", Progress())
+    assert (len(started), made.position) == (1, 2)
+    assert stored(started[0]) == ["b", "a"]
+
+
+def test_a_service_that_does_not_listen_is_waited_for_and_then_left_alone(
+    served: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service = served()
+    socket_path(service.db).unlink()
+    monkeypatch.setattr(module, "START_SECONDS", 0.1)
+    monkeypatch.setattr(module, "RETRY_SECONDS", 0.1)
+    with pytest.raises(StoreError, match=r"another service is running on this database .* but it does not listen on"):
+        backup(service.db, tmp_path / "b", Progress())
+    assert not (tmp_path / "b").exists()
 
 
 def test_a_stopped_service_is_copied_with_what_only_its_log_has(tmp_path: Path) -> None:

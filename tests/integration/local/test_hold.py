@@ -149,9 +149,16 @@ def test_a_hold_waits_for_reads_that_began_before_the_last_insertion(
     reading.execute("SELECT count(*) FROM errors").fetchall()
     store.append([event(1)])
     store.catch_up()
+    with pytest.raises(StoreError, match="was given up"):
+        store.database.hold()
+    store.database.hold_wanted = True
     with pytest.raises(StoreError, match="reads that take long"):
         store.database.hold()
     monkeypatch.undo()
+    threading.Timer(0.1, store.database.release).start()
+    with pytest.raises(StoreError, match="was given up"):
+        store.database.hold()
+    store.database.hold_wanted = True
     threading.Timer(0.2, reading.execute, ["ROLLBACK"]).start()
     assert store.database.hold() == 1
     assert not (tmp_path / "errors.duckdb.wal").exists()
