@@ -10,12 +10,14 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from commands import ok, run
+from commands import ok
 from conftest import Served, eventually
 from events import event
 from projected import Projected
 
+from exporter.local.backup import backup
 from exporter.local.hold import held, socket_path
+from exporter.local.progress import Progress
 from exporter.store import StoreError
 
 pytestmark = pytest.mark.dashboard
@@ -53,13 +55,13 @@ def test_during_a_hold_the_file_does_not_change_and_everything_goes_on(served: S
         before = header(service.db)
         text = os.urandom(1_000_000).hex()
         for number in range(20):
-            service.post({"event_id": f"e{number + 1}", "message": text[number:]})
+            service.post({"event_id": f"e{number + 1}", "extra": text[number:]})
             assert service.get("/api/errors")["summary"]["total_errors"] == number + 2
         wal = service.db.with_name("errors.duckdb.wal")
         assert wal.stat().st_size > 17_000_000
         assert header(service.db) == before
     for number in range(20, 25):
-        service.post({"event_id": f"e{number + 1}", "message": text[number:]})
+        service.post({"event_id": f"e{number + 1}", "extra": text[number:]})
         service.get("/api/errors")
     assert wal.stat().st_size < 17_000_000, "the hold has ended"
 
@@ -108,21 +110,24 @@ def test_the_socket_of_a_killed_service_is_replaced(served: Start, tmp_path: Pat
     ok("backup", tmp_path / "b", "--db-path", service.db)
 
 
-def test_a_long_path_works_and_a_name_that_is_too_long_leaves_the_service_without(tmp_path: Path) -> None:
-    for name, works in (("e.duckdb", True), ("e" * 100 + ".duckdb", False)):
-        folder = tmp_path / ("long" * 30)
-        folder.mkdir(exist_ok=True)
-        service = Served(folder / name)
+@pytest.mark.parametrize(("name", "works"), [("e.duckdb", True), ("e" * 100 + ".duckdb", False)])
+def test_a_long_path_works_and_a_name_that_is_too_long_leaves_the_service_without(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, works: bool
+) -> None:
+    monkeypatch.setattr("exporter.local.backup.START_SECONDS", 0.0)
+    folder = tmp_path / ("long" * 30)
+    folder.mkdir()
+    service = Served(folder / name)
+    try:
         service.post({})
-        status, said = run("backup", tmp_path / name[:1] / "b", "--db-path", service.db)
-        (tmp_path / "e").mkdir(exist_ok=True)
-        status, said = run("backup", tmp_path / "e" / str(works), "--db-path", service.db)
-        assert (status == 0) is works, said
+        if works:
+            assert backup(service.db, tmp_path / "b", Progress()).errors == 1
+        else:
+            with pytest.raises(StoreError, match="does not listen on"):
+                backup(service.db, tmp_path / "b", Progress())
+    finally:
         assert service.stop() == 0
-        warned = [line for line in service.log if "no backups are possible while the service runs" in line]
-        assert bool(warned) is not works
-        if not works:
-            assert "does not listen on" in said
+    assert any("no backups are possible while the service runs" in line for line in service.log) is not works
 
 
 def test_a_service_that_stops_ends_the_hold_and_closes_its_database(served: Start) -> None:
