@@ -4,6 +4,7 @@ everything that was written before it is on disk."""
 import hashlib
 import os
 import shutil
+import time
 from pathlib import Path
 from typing import Final
 
@@ -11,7 +12,7 @@ from exporter.local.progress import Step
 from exporter.store import StoreError
 
 CHUNK_BYTES: Final = 2**20
-FLUSH_BYTES: Final = 2**23
+FLUSH_BYTES: Final = 2**22
 
 
 def copy(source: Path, target: Path, step: Step) -> None:
@@ -23,8 +24,10 @@ def copy(source: Path, target: Path, step: Step) -> None:
             done += len(chunk)
             step.add(len(chunk))
             if done - flushed >= FLUSH_BYTES:
+                began = time.monotonic()
                 _flush(to.fileno(), flushed, done)
                 flushed = done
+                time.sleep(time.monotonic() - began)  # the disk is for others half of the time
         _flush(to.fileno(), flushed, done)
         os.fsync(to.fileno())
 
