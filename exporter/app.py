@@ -16,6 +16,7 @@ from exporter.config import Settings
 from exporter.http import pages, patterns, reads, reports, storage
 from exporter.http.hosts import KnownHosts
 from exporter.http.responses import HOSTS, SERVICE, allow_origin, answer_errors, preflight
+from exporter.local.hold import HoldListener
 from exporter.service import Service
 
 SWITCH_SECONDS: Final = 0.0005  # GIL switch interval; the default of 5 ms adds up to 5 ms to an append under load
@@ -98,13 +99,16 @@ async def serve(settings: Settings) -> bool:
     await runner.setup()
     sys.setswitchinterval(SWITCH_SECONDS)
     gc.freeze()
+    holds = HoldListener(service.path, service.store)
     try:
+        await holds.start()
         site = web.TCPSite(runner, settings.host, settings.port, backlog=1024)
         await site.start()
         _greet(settings, runner)
         await stopped.wait()
         _log.info("stopping")
     finally:
+        await holds.stop()
         await runner.cleanup()
     return not service.hangs
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from exporter import __version__, config, logs
 from exporter.demo import command as demo
 from exporter.http.pages import sounds_folder
+from exporter.local import command as local
 from exporter.log import LogError
 from exporter.store import StoreError
 
@@ -32,6 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     ):
         offline = commands.add_parser(name, help=help_)
         offline.add_argument("--db-path", default="./errors.duckdb", help="the database (default: %(default)s)")
+    local.add_arguments(commands)
     commands.add_parser("settings", help="print a YAML file with every setting, its meaning and its default")
     commands.add_parser("sounds", help="make the sound files", add_help=False)
     arguments = list(sys.argv[1:] if argv is None else argv)
@@ -43,6 +45,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     if given.command in ("check", "repair"):
         return _offline(given.command, Path(given.db_path).resolve())
+    if given.command in local.NAMES:
+        return local.main(given)
     return demo.main(given) if given.command == "demo" else _serve(given)
 
 

@@ -30,6 +30,7 @@ READ_SECONDS: Final = 30.0
 OPEN_SECONDS: Final = 600.0  # a long log to catch up with
 CLOSE_SECONDS: Final = 5.0
 DELETE_SECONDS: Final = 120.0  # for one step of a deletion
+HOLD_SECONDS: Final = 50.0  # catching up and a checkpoint
 PING_INTERVAL: Final = 1.0
 PING_SECONDS: Final = 10.0  # without an answer to a ping, the process is replaced
 _R = TypeVar("_R")
@@ -134,6 +135,18 @@ class StoreClient:
         finally:
             self.outdate()
         return msgspec.msgpack.decode(found, type=bool)
+
+    async def hold(self) -> int:
+        """Keeps the file of the database as it is until `release`, or until another process opens the database. Returns
+        the log position of the file, which includes all accepted events. Raises `StoreError`."""
+        return int(msgspec.msgpack.decode(await self._call("hold", b"", HOLD_SECONDS)))
+
+    def release(self) -> None:
+        """Ends a hold, also one that was asked for and not answered. Does not wait: a process that does not answer is
+        replaced, and the next one begins without a hold."""
+        if self._connection:
+            _, future = self._connection.request("release")
+            future.add_done_callback(lambda done: done.cancelled() or done.exception())
 
     async def close(self) -> None:
         """Closes the database and ends the process, within about `CLOSE_SECONDS`."""

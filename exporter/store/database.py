@@ -17,6 +17,8 @@ from exporter.store.sql import migrations, named
 from exporter.store.wire import MEMORY_LIMIT
 
 CLOSING_SECONDS: Final = 5.0
+POLITE_SECONDS: Final = 5.0  # for which a hold waits for a moment without older reads, before insertions wait for it
+BUSY_SECONDS: Final = 0.01
 MAX_SPILL_BYTES: Final = 2**30
 MIGRATED_A_SECOND: Final = 80_000  # errors; to estimate how long a migration takes
 _WRITE: Final = named("write.sql")
@@ -35,15 +37,11 @@ class Database:
     def __init__(self, path: Path, memory_limit: int = MEMORY_LIMIT, threads: int = 1) -> None:
         self.path = path
         self._memory_limit = memory_limit
-        self._spill = path.with_name(path.name + ".tmp")
+        self._spill = spill(path)
         # For `connect`, not for a SET after it: replaying DuckDB's write-ahead log happens while connecting.
-        self._config = _CONFIG | {
-            "memory_limit": f"{memory_limit}B",
-            "threads": threads,
-            "temp_directory": str(self._spill),
-            "max_temp_directory_size": f"{MAX_SPILL_BYTES}B",
-        }
+        self._config = limits(path, memory_limit, threads)
         self.writing = threading.RLock()
+        self.hold_wanted = False
         self.connected = False
         self.position = 0  # of the log, as of the last commit
         self._generation: object = None  # of the connection; the cursors of an earlier one are not used
@@ -133,6 +131,46 @@ class Database:
                 return first, second.result()
         except duckdb.Error as error:
             raise self._failed(error) from error
+
+    def hold(self) -> int:
+        """Brings the main file up to date and then keeps it as it is: later commits go to the write-ahead log and to
+        blocks of the file that nothing refers to yet. Returns the log position of the file. This ends with `release`,
+        with the connection, or when the write-ahead log is longer than the statement `hold` allows; DuckDB then writes
+        another header to the file. The caller has to set `hold_wanted` before. Raises `StoreError`."""
+        polite_until = time.monotonic() + POLITE_SECONDS
+        while self.hold_wanted:
+            with self.writing:
+                while not self._try_hold():
+                    late = time.monotonic() - polite_until
+                    if late > CLOSING_SECONDS:
+                        raise StoreError("reads that take long keep the database from a checkpoint; try again later")
+                    if late < 0:
+                        break
+                    time.sleep(BUSY_SECONDS)  # nothing is inserted meanwhile, so that only the present reads matter
+                else:
+                    return self.position
+            time.sleep(BUSY_SECONDS)
+        raise StoreError("the hold was given up")
+
+    def _try_hold(self) -> bool:
+        """Returns False while a read runs that began before the last insertion: DuckDB then refuses a checkpoint."""
+        try:
+            self.db.execute("CHECKPOINT")
+            self.db.execute(_WRITE["hold"])
+        except duckdb.TransactionException:
+            return False
+        except duckdb.Error as error:
+            raise self._failed(error) from error
+        return True
+
+    def release(self) -> None:
+        """Ends a hold, also one that another thread waits for. Raises `StoreError`."""
+        self.hold_wanted = False
+        with self.writing:
+            try:
+                self.db.execute(_WRITE["release"])
+            except duckdb.Error as error:
+                raise self._failed(error) from error
 
     def current_cursor(self) -> duckdb.DuckDBPyConnection:
         """Returns the calling thread's cursor, so that another thread can interrupt it."""
@@ -240,10 +278,25 @@ def number(db: duckdb.DuckDBPyConnection, query: str, values: Mapping[str, objec
     return int(row[0])
 
 
+def limits(path: Path, memory_limit: int = MEMORY_LIMIT, threads: int = 1) -> dict[str, Any]:
+    """Returns the settings with which DuckDB uses at most `memory_limit` bytes of memory, and `spill(path)` beyond."""
+    return _CONFIG | {
+        "memory_limit": f"{memory_limit}B",
+        "threads": threads,
+        "temp_directory": str(spill(path)),
+        "max_temp_directory_size": f"{MAX_SPILL_BYTES}B",
+    }
+
+
 def read_only(path: Path) -> duckdb.DuckDBPyConnection:
     """Opens the file of a service that does not run, and writes nothing unless DuckDB has to replay its write-ahead
     log. Raises duckdb.Error."""
-    return duckdb.connect(str(path), read_only=not wal(path).exists())
+    return duckdb.connect(str(path), read_only=not wal(path).exists(), config=limits(path))
+
+
+def spill(path: Path) -> Path:
+    """Returns the folder for what queries of the database at `path` need beyond their memory."""
+    return path.with_name(path.name + ".tmp")
 
 
 def wal(path: Path) -> Path:

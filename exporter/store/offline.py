@@ -23,7 +23,7 @@ from exporter.events.event import ErrorEvent, decode_batch
 from exporter.log import LogError
 from exporter.log.embedded import EmbeddedLog
 from exporter.log.files import lock, log_path
-from exporter.store import StoreError
+from exporter.store import DatabaseInfo, StoreError
 from exporter.store.belonging import LogInfo, new_log_base
 from exporter.store.database import Database, number, read_only, wal
 from exporter.store.journal_upgrade import take_over_journal
@@ -54,7 +54,7 @@ def _check(path: Path) -> list[str]:
     try:
         if log is not None:
             problems += _check_log(log)
-        problems += _check_database(path) or check_sums(path)
+        problems += check_database(path) or check_sums(path)
         if not problems:
             problems += _check_belonging(path, log)
     finally:
@@ -69,7 +69,7 @@ def repair(path: Path) -> list[str]:
     if log_path(path).exists():
         os.close(lock(log_path(path)))  # raises LogError while a service runs
     done: list[str] = []
-    if not _check_database(path):
+    if not check_database(path):
         done += mend(path)
     else:
         done += [f"{aside(file)} was put aside" for file in (path, wal(path)) if file.exists()]
@@ -124,7 +124,7 @@ def _check_log(log: EmbeddedLog) -> Iterator[str]:
             yield f"{log.path}: errors {record.first} to {record.last} cannot be decoded: {error}"
 
 
-def _check_database(path: Path) -> list[str]:
+def check_database(path: Path) -> list[str]:
     """Reads every column of every row. Returns what cannot be read."""
     if not path.exists():
         return [f"{path} does not exist"]
@@ -141,18 +141,22 @@ def _check_belonging(path: Path, log: EmbeddedLog | None) -> list[str]:
     database = Database(path)
     database.connect()
     try:
-        info = database_info(database)
-        event_id = None
-        if log is not None and log.first <= info.position <= log.last:
-            (record, *_) = log.read(info.position, 1)
-            event_id = decode_batch(record.payload, record.first)[info.position - record.first].event_id
-        known = LogInfo(log.identity, log.first, log.last, event_id) if log else LogInfo("", 1, 0, None)
-        new_log_base(known, info)
+        match(log, database_info(database))
     except (StoreError, LogError) as error:
         return [str(error)]
     finally:
         database.disconnect()
     return []
+
+
+def match(log: EmbeddedLog | None, info: DatabaseInfo) -> None:
+    """Raises `StoreError` if a database with this `info` does not belong to the log, and `LogError`."""
+    event_id = None
+    if log is not None and log.first <= info.position <= log.last:
+        (record, *_) = log.read(info.position, 1)
+        event_id = decode_batch(record.payload, record.first)[info.position - record.first].event_id
+    known = LogInfo(log.identity, log.first, log.last, event_id) if log else LogInfo("", 1, 0, None)
+    new_log_base(known, info)
 
 
 def _new_database(path: Path, log: EmbeddedLog) -> None:

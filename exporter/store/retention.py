@@ -131,7 +131,7 @@ class Retention:
             # The oldest table of reports is dropped when it has none left; to delete until then could be far too much.
             self._database.transact(lambda: shrink(db, report_tables(db)[:1], ANY_SHARE))
             yield
-        if self.deletions > before:
+        if self.deletions > before and not self._database.hold_wanted:  # a checkpoint would spoil a running backup
             try:
                 db.execute("CHECKPOINT")
             except duckdb.TransactionException as error:  # something else is being written; a later one frees the space

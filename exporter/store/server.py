@@ -105,7 +105,7 @@ class Server:
                 self._send(response)
 
     def _answer(self, request: Request) -> bytes:
-        if request.kind in ("read", "reset_counts", "decide", "delete", "pin") and self._projection is None:
+        if request.kind in ("read", "reset_counts", "decide", "delete", "pin", "hold") and self._projection is None:
             raise StoreError("the database is being opened")  # it may not have everything that the log has
         match request.kind:
             case "read":
@@ -124,6 +124,11 @@ class Server:
                 return self._delete(msgspec.msgpack.decode(request.payload, type=Begin | Delete))
             case "pin":
                 return self._pin(msgspec.msgpack.decode(request.payload, type=Pin))
+            case "hold":
+                return msgspec.msgpack.encode(self._hold())
+            case "release":
+                self._database.release()
+                return b""
             case "close":
                 self._close()
                 return b""
@@ -209,6 +214,14 @@ class Server:
 
     def _state(self) -> State:
         return state.load_state(self._database, self._settings.recurrence_times, self._settings.labels)
+
+    def _hold(self) -> int:
+        """Keeps the main file as it is, so that it can be copied, and returns its log position, which includes all
+        events that were accepted before the call."""
+        assert self._projection
+        self._database.hold_wanted = True  # before the first step that may take long
+        self._projection.catch_up()
+        return self._database.hold()
 
     def _close(self) -> None:
         """Catches up, marks the file complete, and checkpoints, so that the file alone holds everything."""

@@ -24,12 +24,14 @@ _ASSIGN: Final = named("assign.sql")
 def database_info(database: Database) -> DatabaseInfo:
     """Returns the log that the database is bound to, and its position in it. Raises `StoreError`."""
 
-    def query(cursor: duckdb.DuckDBPyConnection) -> DatabaseInfo:
-        ((identity, position, complete),) = cursor.execute(_READ["log_position"]).fetchall()
-        last = cursor.execute(_READ["event_id"], {"id": position}).fetchone()
-        return DatabaseInfo(identity, position, complete, last[0] if last else None)
+    return database.read(log_position)
 
-    return database.read(query)
+
+def log_position(cursor: duckdb.DuckDBPyConnection) -> DatabaseInfo:
+    """As `database_info`, for a database of any schema that has a log. Raises duckdb.Error."""
+    ((identity, position, complete),) = cursor.execute(_READ["log_position"]).fetchall()
+    last = cursor.execute(_READ["event_id"], {"id": position}).fetchone()
+    return DatabaseInfo(identity, position, complete, last[0] if last else None)
 
 
 def load_state(database: Database, recurrence_times: int, labels: LabelLimits) -> State:

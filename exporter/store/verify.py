@@ -5,7 +5,7 @@ DuckDB finds damaged pages. This finds rows that are missing, doubled or changed
 missing report cannot be made again: its error gets an empty one.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -22,15 +22,16 @@ _WRITE: Final = named("write.sql")
 _BITS: Final = f"id // {PER_BLOCK}, bit_or(1::UBIGINT << (id % {PER_BLOCK})::UBIGINT)"
 
 
-def check_sums(path: Path) -> list[str]:
+def check_sums(path: Path, tell: Callable[[int], object] = lambda _: None) -> list[str]:
     """Compares rollups, counters and reports with the errors. Returns what is wrong, one sentence each. A database of
-    an earlier schema is not compared: its sums are counted again when it is upgraded."""
+    an earlier schema is not compared: its sums are counted again when it is upgraded. `tell` is called with the number
+    of reports that were read since the last call."""
     try:
         with read_only(path) as db:
             if number(db, "SELECT max(version) FROM schema_version") < len(migrations()):
                 return []
             problems = [f"{path}: {sentence}" for sentence in _wrong_sums(db)]
-            blocks = _wrong_blocks(db)
+            blocks = _wrong_blocks(db, tell)
     except duckdb.Error as error:
         return [f"{path}: {error}"]
     if blocks:
@@ -86,7 +87,7 @@ def _count_again(db: duckdb.DuckDBPyConnection) -> None:
     db.execute(_WRITE["count_again"])
 
 
-def _wrong_blocks(db: duckdb.DuckDBPyConnection) -> list[int]:
+def _wrong_blocks(db: duckdb.DuckDBPyConnection, tell: Callable[[int], object] = lambda _: None) -> list[int]:
     """Returns the numbers of the blocks (ids // 64) with an error whose report is missing, doubled or cannot be read,
     or with a report without its error, unless that is still to be deleted. Raises duckdb.Error."""
     stale = {block for (block,) in db.execute("SELECT block FROM stale_blocks").fetchall()}
@@ -97,6 +98,7 @@ def _wrong_blocks(db: duckdb.DuckDBPyConnection) -> list[int]:
     ).fetchall()
     wrong = {block for (block,) in doubled}
     for block, reports in _packed(db):
+        tell(len(reports))
         for id_, _ in reports:
             bit = 1 << id_ % PER_BLOCK
             if id_ // PER_BLOCK != block or found.get(block, 0) & bit:

@@ -25,7 +25,9 @@ from exporter.store.series import LabelLimits
 LENGTH: Final = struct.Struct("!I")
 MAX_FRAME: Final = 2**30
 MEMORY_LIMIT: Final = 200 * 2**20
-Kind = Literal["inspect", "open", "read", "reset_counts", "decide", "delete", "pin", "close", "ping", "cancel"]
+Kind = Literal[
+    "inspect", "open", "read", "reset_counts", "decide", "delete", "pin", "hold", "release", "close", "ping", "cancel"
+]
 Status = Literal["ok", "error"]
 
 

@@ -8,6 +8,13 @@ SET GLOBAL perfect_ht_threshold = 16;
 -- A start that is refused leaves the file as it was; a clean stop checkpoints by itself.
 PRAGMA disable_checkpoint_on_shutdown;
 
+-- name: hold
+-- Of a backup that copies the file. Commits that were not checkpointed are in memory or in the folder for temporary files.
+SET checkpoint_threshold = '512MB';
+
+-- name: release
+SET checkpoint_threshold = '16MB';
+
 -- name: single_reports
 SELECT id, report FROM single_reports WHERE id >= $first AND id < $end;
 

@@ -1,0 +1,68 @@
+"""The commands `backup`, `restore` and `compact` on the command line."""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+from exporter.log import LogError
+from exporter.store import StoreError
+
+NAMES: Final = ("backup", "restore", "compact")
+NICENESS: Final = 19  # the service goes first
+
+
+def add_arguments(commands: Any) -> None:
+    """Adds the commands to the subparsers of the program."""
+    one = commands.add_parser("backup", help="copy the database into a new folder, also while the service runs")
+    one.add_argument("folder", metavar="DIR", type=Path, help="the backup; it must not exist yet, or be empty")
+    one.add_argument("--parquet", action="store_true", help="also write the errors as DIR/errors.parquet")
+    _add_path(one)
+    one = commands.add_parser("restore", help="put the database of a backup in place; no service may be running on it")
+    one.add_argument("folder", metavar="DIR", type=Path, help="the backup")
+    one.add_argument("--force", action="store_true", help="rename the files that are there to FILE.aside-TIME")
+    _add_path(one)
+    one = commands.add_parser("compact", help="write the database anew, smaller; no service may be running on it")
+    _add_path(one)
+
+
+def _add_path(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--db-path", default="./errors.duckdb", help="the database (default: %(default)s)")
+
+
+def main(given: argparse.Namespace) -> int:
+    """Runs a command; returns its exit status: 1 if it failed."""
+    import duckdb
+
+    os.umask(0o077)
+    os.nice(NICENESS)
+    try:
+        print(_run(given, Path(given.db_path).resolve()))
+    except (StoreError, LogError, OSError, duckdb.Error) as error:
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _run(given: argparse.Namespace, database: Path) -> str:
+    """Returns the sentence that says what was done."""
+    from exporter.local.backup import backup
+    from exporter.local.compact import compact
+    from exporter.local.progress import Progress
+    from exporter.local.restore import restore
+
+    progress = Progress()
+    if given.command == "compact":
+        before, after = compact(database, progress)
+        return f"{database} had {before} bytes and has {after} now"
+    folder = given.folder.absolute()
+    if given.command == "backup":
+        made = backup(database, folder, progress, parquet=given.parquet)
+        return f"{folder} has {made.errors} errors, up to log position {made.position}"
+    made, aside = restore(folder, database, progress, force=given.force)
+    lines = [f"{file} was put aside" for file in aside]
+    return "\n".join([*lines, f"{database} has {made.errors} errors, up to log position {made.position}"])
