@@ -84,6 +84,11 @@ class StoreClient:
         answer = await self._flights.join(queries.key(query), queries.encode(query), keep=keep)
         return queries.Encoded(query, answer)
 
+    async def read_at(self, query: queries.Read[_R], at: int) -> bytes:
+        """Returns the answer to `query`, which includes the events up to the position `at`, and perhaps later ones.
+        Raises `StoreError`, at the latest after `READ_SECONDS`."""
+        return await self._ask(queries.encode(query), at)
+
     def outdate(self) -> None:
         """Makes later reads see the data as it is now. To be called after each change of the data that is no event in
         the log."""

@@ -105,25 +105,17 @@ class GetCriticalAfter(Read[list[ErrorEvent]], frozen=True, kw_only=True):
     position: int
 
 
-class GetOutcome(Read[Outcome | None], frozen=True, kw_only=True):
-    """The outcome of an accepted event; None if it was deleted."""
+class FindOutcomes(Read[list[Outcome | None]], frozen=True, kw_only=True):
+    """The outcomes of accepted events, in the order of `events`; None for those that there are not (any more). An event
+    is given by its id, or by what a repeat of its report has: worker, the worker's own id of it, and `timestamp`; also
+    the text of that if it is not believed (any more)."""
 
-    id: int
-
-
-class FindOutcome(Read[Outcome | None], frozen=True, kw_only=True):
-    """The outcome of the event that a worker sent under its own id; None if there is none. A repeat carries the
-    `timestamp` of the first report; `reported_at` is its text, if it is not believed (any more)."""
-
-    worker_id: str
-    event_id: str
-    timestamp: dt.datetime
-    reported_at: str | None = None
+    events: list[int | tuple[str, str, dt.datetime, str | None]]
 
 
 AnyRead = (
     GetOverview | ListErrors | GetFacets | GetError | ListPatterns | GetPattern | GetRecentCritical | GetCriticalAfter
-    | GetOutcome | FindOutcome | ListDecisions
+    | FindOutcomes | ListDecisions
 )  # fmt: skip
 
 # Reads of ranges, which pages and dashboards repeat: an answer may be given to several requests (`answers.py`).

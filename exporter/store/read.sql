@@ -81,22 +81,32 @@ FROM named_errors
 WHERE received_at >= $since AND id > $above AND severity = 'critical' AND NOT imported
 ORDER BY id DESC LIMIT $limit;
 
--- name: outcome
--- As in the answer to its sender.
-SELECT id, event_id, severity, reasons, fingerprint, accepted_pattern_id AS pattern_id, warnings
-FROM named_errors WHERE id = $id;
+-- name: outcomes
+-- As in the answers to their senders.
+WITH found AS MATERIALIZED (SELECT rowid AS row, * FROM errors WHERE {matching})
+SELECT e.id, event_id, severity_name(severity) AS severity, reasons, f.name AS fingerprint,
+       coalesce(accepted_pattern_id, f.name) AS pattern_id, coalesce(warnings, '[]') AS warnings
+FROM found e JOIN fingerprints f ON f.id = e.fingerprint;
 
--- name: find_outcome
--- A repeat carries the timestamp of the first, so that few row groups have to be read.
-SELECT id, event_id, severity, reasons, fingerprint, accepted_pattern_id AS pattern_id, warnings
-FROM named_errors
-WHERE timestamp = $timestamp AND event_id = $event_id AND worker_id = $worker_id LIMIT 1;
+-- name: repeats
+-- The ids of the events that reports repeat, with the places of these reports. A repeat carries the timestamp of the first;
+-- the range of all timestamps is given, so that few row groups have to be read.
+SELECT place, e.id FROM (
+    SELECT unnest($places) AS place, unnest($workers::VARCHAR[]) AS worker, unnest($event_ids::VARCHAR[]) AS event_id,
+           unnest($times::TIMESTAMP[]) AS timestamp
+) r
+JOIN errors e ON e.timestamp = r.timestamp AND e.event_id = r.event_id
+JOIN workers w ON w.id = e.worker AND w.name = r.worker
+WHERE e.timestamp >= $first AND e.timestamp <= $last;
 
--- name: find_outcome_reported
--- The same for a timestamp that was not believed: the first counts at its receipt.
-SELECT id, event_id, severity, reasons, fingerprint, accepted_pattern_id AS pattern_id, warnings
-FROM named_errors
-WHERE reported_at = $reported_at AND event_id = $event_id AND worker_id = $worker_id LIMIT 1;
+-- name: repeats_reported
+-- The same for timestamps that were not believed: the first counts at its receipt.
+SELECT place, e.id FROM (
+    SELECT unnest($places) AS place, unnest($workers::VARCHAR[]) AS worker, unnest($event_ids::VARCHAR[]) AS event_id,
+           unnest($reported::VARCHAR[]) AS reported_at
+) r
+JOIN errors e ON e.reported_at = r.reported_at AND e.event_id = r.event_id
+JOIN workers w ON w.id = e.worker AND w.name = r.worker;
 
 -- name: counters
 -- In order of arrival: after a restart, the same workers and types keep their own labels.

@@ -17,11 +17,10 @@ from exporter.store.queries import (
     POLLED,
     AnyRead,
     Encoded,
-    FindOutcome,
+    FindOutcomes,
     GetCriticalAfter,
     GetError,
     GetFacets,
-    GetOutcome,
     GetOverview,
     GetPattern,
     GetRecentCritical,
@@ -51,8 +50,7 @@ READS: list[Read] = [
     ListDecisions(),
     GetRecentCritical(since=NOW),
     GetCriticalAfter(position=7),
-    GetOutcome(id=7),
-    FindOutcome(worker_id="w", event_id="e", timestamp=NOW),
+    FindOutcomes(events=[7, ("w", "e", NOW, None), ("w", "f", NOW, "0001")]),
 ]
 
 
@@ -70,7 +68,7 @@ def test_every_read_is_answered_and_tested_here() -> None:
 def test_an_answer_is_shared_only_where_it_is_polled() -> None:
     """Never what a repeat is compared with, or what alerts are made of."""
     assert {type(query) for query in READS if not isinstance(query, POLLED)} == {
-        GetError, ListDecisions, GetRecentCritical, GetCriticalAfter, GetOutcome, FindOutcome,
+        GetError, ListDecisions, GetRecentCritical, GetCriticalAfter, FindOutcomes,
     }  # fmt: skip
     assert all(hasattr(query, "now") for query in READS if isinstance(query, POLLED))
 
