@@ -13,7 +13,7 @@ from typing import Final
 from aiohttp import web
 
 from exporter.config import Settings
-from exporter.http import pages, patterns, reads, reports
+from exporter.http import export, pages, patterns, reads, reports
 from exporter.http.hosts import KnownHosts
 from exporter.http.responses import HOSTS, SERVICE, allow_origin, answer_errors, preflight
 from exporter.service import Service
@@ -31,6 +31,7 @@ API: Final = (
     web.get("/api/errors/list", reads.error_list),
     web.get("/api/errors/facets", reads.facets),
     web.get("/api/errors/{id}", reads.error),
+    web.get("/api/export", export.export),
     web.get("/api/patterns", reads.patterns),
     web.get("/api/patterns/decisions", reads.decisions),
     web.post("/api/patterns/decisions/{number}/undo", patterns.undo),

@@ -15,9 +15,19 @@ from exporter.events.report import ErrorReport
 from exporter.http.answers import BatchResult, Failure, Healthy, Ready, Reset, Success
 from exporter.http.parameters import Sending
 from exporter.store.decisions import Decided, Merge, MergeRequest, Split, SplitRequest, Undo
-from exporter.store.parameters import Comparison, ErrorPaging, FacetChoice, Filters, PatternPaging, TimeRange
+from exporter.store.parameters import (
+    Comparison,
+    ErrorFilters,
+    ErrorPaging,
+    ExportChoice,
+    FacetChoice,
+    Filters,
+    PatternPaging,
+    TimeRange,
+)
 from exporter.store.queries import (
     POLLED,
+    ExportErrors,
     GetError,
     GetFacets,
     GetOverview,
@@ -36,13 +46,14 @@ NDJSON: Final = "application/x-ndjson"
 KEY: Final[Schema] = {
     "name": "Idempotency-Key", "in": "header", "schema": {"type": "string"}, "description": "like `event_id`",
 }  # fmt: skip
+MEDIA: Final = (NDJSON, "text/csv", "application/vnd.apache.parquet")
 BATCH_KEY: Final[Schema] = KEY | {"description": "report number N, from 0, gets the `event_id` KEY#N if it has none"}
 
 
 class Operation(NamedTuple):
     """One request. `read` is the read that answers it, or the type of its answer; `parameters` are declarations of
     query parameters; `body` has a type for each content type; `failures` are HTTP statuses; `path_type` has a field for
-    each parameter of the path, if `read` does not."""
+    each parameter of the path, if `read` does not; `media` are the content types of an answer that is not JSON."""
 
     method: str
     path: str
@@ -53,6 +64,7 @@ class Operation(NamedTuple):
     body: dict[str, Any] = {}  # noqa: RUF012  # never changed
     headers: tuple[Schema, ...] = ()
     path_type: type[Struct] | None = None
+    media: tuple[str, ...] = ()
 
     @property
     def success(self) -> Any:
@@ -73,6 +85,8 @@ OPERATIONS: Final = (
     Operation("get", "/api/errors/list", "Errors, newest first", ListErrors, (400, 503), (Filters, ErrorPaging)),
     Operation("get", "/api/errors/facets", "Values to filter by", GetFacets, (400, 503), (Filters, FacetChoice)),
     Operation("get", "/api/errors/{id}", "One error", GetError, (400, 404, 503)),
+    Operation("get", "/api/export", "Errors as a file, in the order of their acceptance", ExportErrors, (400, 503),
+              (ExportChoice, ErrorFilters), media=MEDIA),
     Operation("get", "/api/patterns", "Patterns, most frequent first", ListPatterns, (400, 503),
               (TimeRange, PatternPaging)),
     Operation("get", "/api/patterns/decisions", "Merges and splits by hand, newest first", ListDecisions, (400, 503)),
@@ -97,7 +111,7 @@ OTHERS: Final[Schema] = {
 @cache
 def document() -> Schema:
     """Returns the OpenAPI document."""
-    kinds = [operation.success for operation in OPERATIONS]
+    kinds = [operation.success for operation in OPERATIONS if not operation.media]
     bodies = [kind for operation in OPERATIONS for kind in operation.body.values()]
     schemas, components = msgspec.json.schema_components([Failure, *kinds, *bodies], ref_template=REF)
     known = dict(zip(map(str, [Failure, *kinds, *bodies]), schemas, strict=True))
@@ -119,7 +133,9 @@ def query_parameters(declared: Sequence[type[Struct]]) -> list[Schema]:
 
 def _described(operation: Operation, known: dict[str, Schema]) -> Schema:
     """Returns the OpenAPI object of an operation; `known` has the schemas by the text of their type."""
-    responses = {"200": _response("success", known[str(operation.success)])}
+    responses = {
+        "200": _file(operation.media) if operation.media else _response("success", known[str(operation.success)])
+    }
     for status in sorted({403, *operation.failures}):  # 403: of any request whose header Host is not allowed
         responses[str(status)] = _response("see `message` and `field`", known[str(Failure)])
     if issubclass(operation.read, POLLED):
@@ -142,6 +158,10 @@ def _described(operation: Operation, known: dict[str, Schema]) -> Schema:
 
 def _response(description: str, schema: Schema) -> Schema:
     return {"description": description, "content": {JSON: {"schema": schema}}}
+
+
+def _file(media: Sequence[str]) -> Schema:
+    return {"description": "a file", "content": {one: {"schema": {"type": "string"}} for one in media}}
 
 
 def _properties(kind: type[Struct]) -> Schema:

@@ -17,7 +17,7 @@ from exporter.events.outcome import Outcome
 from exporter.ingest.severity import Thresholds
 from exporter.store.answers import Answer
 from exporter.store.decisions import DecisionList
-from exporter.store.parameters import FacetName, Filters, Hours, Limit, SearchText
+from exporter.store.parameters import ErrorFilters, ExportFormat, FacetName, Filters, Hours, Limit, SearchText
 from exporter.store.pattern_results import PatternDetails, PatternList
 from exporter.store.results import ClockOffset, ErrorDetails, ErrorPage, Facets, Overview
 
@@ -113,9 +113,22 @@ class FindOutcomes(Read[list[Outcome | None]], frozen=True, kw_only=True):
     events: list[int | tuple[str, str, dt.datetime, str | None]]
 
 
+class ExportErrors(Read[bytes], frozen=True, kw_only=True):
+    """The next part of an export: errors that match the filters, with ids after `after` and up to `until`, in the order
+    of their ids. `hours` is None for errors of all times. The answer is a `Part` (`exporter/exported/part.py`) as
+    MessagePack."""
+
+    filters: ErrorFilters
+    hours: Hours | None
+    now: dt.datetime
+    after: int
+    until: int
+    format: ExportFormat
+
+
 AnyRead = (
     GetOverview | ListErrors | GetFacets | GetError | ListPatterns | GetPattern | GetRecentCritical | GetCriticalAfter
-    | FindOutcomes | ListDecisions
+    | FindOutcomes | ListDecisions | ExportErrors
 )  # fmt: skip
 
 # Reads of ranges, which pages and dashboards repeat: an answer may be given to several requests (`answers.py`).

@@ -12,6 +12,7 @@ from exporter.store.read_errors import (
     error_page,
     recent_critical,
 )
+from exporter.store.read_export import export
 from exporter.store.read_facets import facets
 from exporter.store.read_outcomes import find_outcomes
 from exporter.store.read_overview import counts, overview, overview_of, ranks
@@ -34,6 +35,7 @@ ANSWERS: Final[dict[type[Read[Any]], Callable[[Cursor, Any], Any]]] = dict(
         queries.GetCriticalAfter.answered_by(critical_after),
         queries.FindOutcomes.answered_by(find_outcomes),
         queries.ListDecisions.answered_by(decisions),
+        queries.ExportErrors.answered_by(export),
     )
 )
 

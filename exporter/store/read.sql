@@ -72,6 +72,21 @@ FROM found e
      LEFT JOIN assignments a ON a.fingerprint = f.name
 ORDER BY timestamp DESC, e.id DESC;
 
+-- name: exported_ids
+SELECT id, ({certain}) AS is_certain FROM errors WHERE id > $after AND id <= $end AND {matching} ORDER BY id LIMIT $limit;
+
+-- name: exported
+-- The columns in the order of `Columns`, with integers instead of names. Times are numbers, because the Python client takes
+-- 5 microseconds to make a time.
+SELECT id, epoch_us(timestamp), epoch_us(received_at), worker, event_id, type, category, severity_name(severity), message,
+       hardware, fingerprint, is_recurring, is_system_critical, hardware_error, imported, reported_at, cpu_percent,
+       memory_percent, disk_percent, gpu_celsius, reasons, coalesce(warnings, '[]')
+FROM errors WHERE id >= $first AND id <= $last AND {listed} ORDER BY id;
+
+-- name: exported_patterns
+SELECT f.id, f.name, coalesce(a.pattern_id, f.name) FROM fingerprints f LEFT JOIN assignments a ON a.fingerprint = f.name
+WHERE f.id IN (SELECT unnest($ids::INTEGER[]));
+
 -- name: recent_critical
 -- With the pattern id at the time when the event was accepted, so that a restart continues its alert.
 SELECT id, event_id, timestamp, received_at, worker_id, type, error_category AS category, message, severity, reasons,

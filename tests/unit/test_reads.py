@@ -11,12 +11,13 @@ from exporter.events.event import ErrorEvent
 from exporter.ingest.severity import Thresholds
 from exporter.store.answers import Answer, Version
 from exporter.store.decisions import DecisionList
-from exporter.store.parameters import MAX_LIMIT, Filters
+from exporter.store.parameters import MAX_LIMIT, ErrorFilters, Filters
 from exporter.store.pattern_results import PatternDetails, PatternList
 from exporter.store.queries import (
     POLLED,
     AnyRead,
     Encoded,
+    ExportErrors,
     FindOutcomes,
     GetCriticalAfter,
     GetError,
@@ -51,6 +52,7 @@ READS: list[Read] = [
     GetRecentCritical(since=NOW),
     GetCriticalAfter(position=7),
     FindOutcomes(events=[7, ("w", "e", NOW, None), ("w", "f", NOW, "0001")]),
+    ExportErrors(filters=ErrorFilters(worker=("w",)), hours=None, now=NOW, after=7, until=9, format="csv"),
 ]
 
 
@@ -68,7 +70,7 @@ def test_every_read_is_answered_and_tested_here() -> None:
 def test_an_answer_is_shared_only_where_it_is_polled() -> None:
     """Never what a repeat is compared with, or what alerts are made of."""
     assert {type(query) for query in READS if not isinstance(query, POLLED)} == {
-        GetError, ListDecisions, GetRecentCritical, GetCriticalAfter, FindOutcomes,
+        GetError, ListDecisions, GetRecentCritical, GetCriticalAfter, FindOutcomes, ExportErrors,
     }  # fmt: skip
     assert all(hasattr(query, "now") for query in READS if isinstance(query, POLLED))
 
