@@ -45,10 +45,12 @@ def request(method: str, path: str, operation: Schema, types: Schema) -> Iterato
         yield ""
     for media, content in operation.get("requestBody", {}).get("content", {}).items():
         yield from (f"Body, `{media}`: {kind(content['schema'])}.", "")
-    answer = operation["responses"]["200"].get("content", {}).get(JSON)
-    if answer:
-        data = types[answer["schema"]["$ref"].rpartition("/")[2]]["properties"]["data"]
-        failures = ", ".join(status for status in operation["responses"] if status not in ("200", "304"))
+    content = operation["responses"]["200"].get("content", {})
+    failures = ", ".join(status for status in operation["responses"] if status not in ("200", "304"))
+    if content and JSON not in content:
+        yield from (f"A file: {', '.join(f'`{media}`' for media in content)}. Failures: {failures}.", "")
+    elif content:
+        data = types[content[JSON]["schema"]["$ref"].rpartition("/")[2]]["properties"]["data"]
         tagged = " It has an `ETag` and may be a 304." if "304" in operation["responses"] else ""
         yield f"`data`: {kind(data)}.{tagged}" + (f" Failures: {failures}." if failures else "")
         yield ""

@@ -13,7 +13,7 @@ from typing import Final
 from aiohttp import web
 
 from exporter.config import Settings
-from exporter.http import pages, patterns, reads, reports, storage
+from exporter.http import export, pages, patterns, reads, reports, storage
 from exporter.http.hosts import KnownHosts
 from exporter.http.responses import HOSTS, SERVICE, allow_origin, answer_errors, preflight
 from exporter.local.hold import HoldListener
@@ -36,6 +36,7 @@ API: Final = (
     web.get("/api/errors/{id}", reads.error),
     web.post("/api/errors/{id}/pin", storage.pin_error),
     web.post("/api/errors/{id}/unpin", storage.unpin_error),
+    web.get("/api/export", export.export),
     web.get("/api/patterns", reads.patterns),
     web.get("/api/patterns/decisions", reads.decisions),
     web.post("/api/patterns/decisions/{number}/undo", patterns.undo),

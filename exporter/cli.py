@@ -14,6 +14,7 @@ from exporter.http.pages import sounds_folder
 from exporter.local import command as local
 from exporter.log import LogError
 from exporter.store import StoreError
+from exporter.transfer import export_command, import_command
 
 _log = logging.getLogger(__name__)
 
@@ -27,6 +28,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     serve.add_argument("--check-config", action="store_true", help="say what is wrong with the settings, and exit")
     config.add_arguments(serve)
     demo.add_arguments(commands.add_parser("demo", help="send the reports of an imagined fleet to a service"))
+    export_command.add_arguments(commands.add_parser("export", help="write the errors of a service to a file"))
+    import_command.add_arguments(commands.add_parser("import", help="send the errors of files to a service"))
     for name, help_ in (
         ("check", "read the database and its log, and say what is wrong; no service may be running on them"),
         ("repair", "keep what can be read of a damaged database or log, and put the damaged file aside"),
@@ -47,6 +50,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _offline(given.command, Path(given.db_path).resolve())
     if given.command in local.NAMES:
         return local.main(given)
+    if given.command == "export":
+        return export_command.main(given)
+    if given.command == "import":
+        return import_command.main(given)
     return demo.main(given) if given.command == "demo" else _serve(given)
 
 

@@ -11,18 +11,21 @@ import itertools
 import logging
 import shutil
 import zoneinfo
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
+
+import msgspec
 
 from exporter.alerting.alertmanager import Notifier
 from exporter.alerting.alerts import Push
 from exporter.config import Settings
 from exporter.events.event import ErrorEvent, decode_batch
 from exporter.events.outcome import Outcome
-from exporter.ingest.ingest import Ingest, Repeat
+from exporter.ingest.ingest import Ingest
 from exporter.ingest.past import Reassigned
 from exporter.ingest.pipeline import Pipeline
+from exporter.ingest.repeats import Repeat
 from exporter.live.hub import Live
 from exporter.log import LogError
 from exporter.log.embedded import EmbeddedLog, new_identity
@@ -33,15 +36,7 @@ from exporter.metrics.service_metrics import ServiceMetrics
 from exporter.store import DatabaseInfo, StoreError
 from exporter.store.belonging import LogInfo, new_log_base
 from exporter.store.client import StoreClient
-from exporter.store.queries import (
-    Encoded,
-    FindOutcome,
-    GetCriticalAfter,
-    GetOutcome,
-    GetRecentCritical,
-    R,
-    Read,
-)
+from exporter.store.queries import Encoded, FindOutcomes, GetCriticalAfter, GetRecentCritical, R, Read
 from exporter.store.series import LabelLimits
 from exporter.store.wire import StoreSettings
 
@@ -50,6 +45,7 @@ PROBE_SECONDS: Final = 2.0
 BEHIND_SECONDS: Final = 10.0  # `behind` names a reader that is behind for longer
 DRAIN_SECONDS: Final = 2.0  # for reports that wait, when the service stops
 MAX_READER_LAG: Final = 200_000  # events; the log does not wait for a reader further behind
+_decode_outcomes = msgspec.json.Decoder(list[Outcome | None]).decode
 _log = logging.getLogger(__name__)
 
 
@@ -225,12 +221,8 @@ class Service:
         done = self.readers.position()
         self.log.trim(position if self.log.last - done > MAX_READER_LAG else min(position, done))
 
-    async def _lookup(self, event: int | Repeat) -> Outcome | None:
-        if isinstance(event, int):
-            return (await self.store.read(GetOutcome(id=event))).decode()
-        worker_id, event_id, timestamp, reported_at = event
-        query = FindOutcome(worker_id=worker_id, event_id=event_id, timestamp=timestamp, reported_at=reported_at)
-        return (await self.store.read(query)).decode()
+    async def _lookup(self, events: Sequence[int | Repeat], at: int) -> list[Outcome | None]:
+        return _decode_outcomes(await self.store.read_at(FindOutcomes(events=list(events)), at))
 
     async def _to_push(self) -> Iterable[ErrorEvent]:
         """Returns the events whose alerts may still fire or were not accepted by every Alertmanager, oldest first. They

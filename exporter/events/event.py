@@ -1,6 +1,7 @@
 """The error event: one report after it was parsed, fingerprinted and classified. The log and the database store it."""
 
 import datetime as dt
+from collections.abc import Iterable
 from typing import Final, Literal
 
 import msgspec
@@ -68,11 +69,15 @@ def decode_batch(payload: bytes, first: int) -> list[ErrorEvent]:
     return events
 
 
-def decode_event(payload: bytes, first: int, id_: int) -> ErrorEvent:
-    """Unpacks the one event `id_` of a batch that begins at `first`."""
-    event = _decode_event(_decode_items(payload)[id_ - first])
-    event.id = id_
-    return event
+def decode_events(payload: bytes, first: int, ids: Iterable[int]) -> list[ErrorEvent]:
+    """Unpacks the events with these ids of a batch that begins at `first`."""
+    items = _decode_items(payload)
+    events = []
+    for id_ in ids:
+        event = _decode_event(items[id_ - first])
+        event.id = id_
+        events.append(event)
+    return events
 
 
 def isoformat(moment: dt.datetime) -> str:

@@ -18,7 +18,9 @@ from exporter.store.decisions import Decided, Merge, MergeRequest, Split, SplitR
 from exporter.store.deletions import DeleteRequest, Deletion, Pinned
 from exporter.store.parameters import (
     Comparison,
+    ErrorFilters,
     ErrorPaging,
+    ExportChoice,
     FacetChoice,
     Filters,
     HistoryChoice,
@@ -27,6 +29,7 @@ from exporter.store.parameters import (
 )
 from exporter.store.queries import (
     POLLED,
+    ExportErrors,
     GetError,
     GetFacets,
     GetHistory,
@@ -48,13 +51,14 @@ NDJSON: Final = "application/x-ndjson"
 KEY: Final[Schema] = {
     "name": "Idempotency-Key", "in": "header", "schema": {"type": "string"}, "description": "like `event_id`",
 }  # fmt: skip
+MEDIA: Final = (NDJSON, "text/csv", "application/vnd.apache.parquet")
 BATCH_KEY: Final[Schema] = KEY | {"description": "report number N, from 0, gets the `event_id` KEY#N if it has none"}
 
 
 class Operation(NamedTuple):
     """One request. `read` is the read that answers it, or the type of its answer; `parameters` are declarations of
     query parameters; `body` has a type for each content type; `failures` are HTTP statuses; `path_type` has a field for
-    each parameter of the path, if `read` does not."""
+    each parameter of the path, if `read` does not; `media` are the content types of an answer that is not JSON."""
 
     method: str
     path: str
@@ -65,6 +69,7 @@ class Operation(NamedTuple):
     body: dict[str, Any] = {}  # noqa: RUF012  # never changed
     headers: tuple[Schema, ...] = ()
     path_type: type[Struct] | None = None
+    media: tuple[str, ...] = ()
 
     @property
     def success(self) -> Any:
@@ -92,6 +97,8 @@ OPERATIONS: Final = (
               path_type=GetError),
     Operation("post", "/api/errors/{id}/unpin", "No longer keep an error", Pinned, (403, 404, 503),
               path_type=GetError),
+    Operation("get", "/api/export", "Errors as a file, in the order of their acceptance", ExportErrors, (400, 503),
+              (ExportChoice, ErrorFilters), media=MEDIA),
     Operation("get", "/api/patterns", "Patterns, most frequent first", ListPatterns, (400, 503),
               (TimeRange, PatternPaging)),
     Operation("get", "/api/patterns/decisions", "Merges and splits by hand, newest first", ListDecisions, (400, 503)),
@@ -123,7 +130,7 @@ OTHERS: Final[Schema] = {
 @cache
 def document() -> Schema:
     """Returns the OpenAPI document."""
-    kinds = [operation.success for operation in OPERATIONS]
+    kinds = [operation.success for operation in OPERATIONS if not operation.media]
     bodies = [kind for operation in OPERATIONS for kind in operation.body.values()]
     schemas, components = msgspec.json.schema_components([Failure, *kinds, *bodies], ref_template=REF)
     known = dict(zip(map(str, [Failure, *kinds, *bodies]), schemas, strict=True))
@@ -145,7 +152,9 @@ def query_parameters(declared: Sequence[type[Struct]]) -> list[Schema]:
 
 def _described(operation: Operation, known: dict[str, Schema]) -> Schema:
     """Returns the OpenAPI object of an operation; `known` has the schemas by the text of their type."""
-    responses = {"200": _response("success", known[str(operation.success)])}
+    responses = {
+        "200": _file(operation.media) if operation.media else _response("success", known[str(operation.success)])
+    }
     for status in sorted({403, *operation.failures}):  # 403: of any request whose header Host is not allowed
         responses[str(status)] = _response("see `message` and `field`", known[str(Failure)])
     if issubclass(operation.read, POLLED):
@@ -168,6 +177,10 @@ def _described(operation: Operation, known: dict[str, Schema]) -> Schema:
 
 def _response(description: str, schema: Schema) -> Schema:
     return {"description": description, "content": {JSON: {"schema": schema}}}
+
+
+def _file(media: Sequence[str]) -> Schema:
+    return {"description": "a file", "content": {one: {"schema": {"type": "string"}} for one in media}}
 
 
 def _properties(kind: type[Struct]) -> Schema:

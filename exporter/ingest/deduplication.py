@@ -23,6 +23,7 @@ class KnownIds:
         self._ids = {(worker_id, event_id): (id_, received_at) for worker_id, event_id, id_, received_at in known}
         self._order = deque(self._ids)  # oldest first; the first key of a dict takes longer to find after each deletion
         self._since = since
+        self.evicted = 0  # the position of the newest evicted event; the database had all events before the start
 
     def get(self, key: Key) -> int | None:
         known = self._ids.get(key)
@@ -33,7 +34,7 @@ class KnownIds:
         self._ids[key] = (event.id, event.received_at.timestamp())
         self._order.append(key)
         if len(self._ids) > MAX_KNOWN:
-            _, self._since = self._ids.pop(self._order.popleft())
+            self.evicted, self._since = self._ids.pop(self._order.popleft())
 
     def may_be_evicted(self, moment: dt.datetime) -> bool:
         """Whether an id that is not in memory, of an error at `moment`, may have been evicted; only then the database

@@ -6,27 +6,25 @@ preparing each when it arrives. Runs on the event loop; only the append itself b
 """
 
 import asyncio
-import datetime as dt
 import logging
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
 
-from exporter.events.event import ErrorEvent, decode_event, encode_batch
-from exporter.events.outcome import Outcome, UnavailableError, outcome_of
+from exporter.events.event import ErrorEvent, encode_batch
+from exporter.events.outcome import UnavailableError, outcome_of
 from exporter.ingest.pipeline import DELETED, INTERNAL, Batch, Parsed, Pipeline, Prepared, Refusal, Submission
+from exporter.ingest.repeats import Lookup, find_outcomes
 from exporter.log import Log, LogError, LogFullError
 
 MAX_EVENTS: Final = 4_000  # in one batch, unless one request has more
 MAX_BYTES: Final = 2**24
 SLICE: Final = 100  # reports that are prepared before other tasks get their turn
 Result = bytes | Refusal
-Repeat = tuple[str, str, dt.datetime, str | None]  # worker_id, event_id, what the timestamp says, `reported_at`
-Lookup = Callable[[int | Repeat], Awaitable[Outcome | None]]
 _encode = msgspec.json.Encoder().encode
 _log = logging.getLogger(__name__)
 
@@ -49,9 +47,9 @@ class Entry(Struct, gc=False):
 class Ingest:
     """Accepts reports into `log`.
 
-    `lookup` asks the database for the outcome of an event by its id or as a `Repeat`. Before the
-    senders are answered, a successful append calls `on_batch(events, seconds)`, a failed one `on_failure(error)`.
-    `observe` gets the seconds from the entry of each request to its outcome.
+    `lookup` asks the database for the outcomes of events. Before the senders are answered, a successful append calls
+    `on_batch(events, seconds)`, a failed one `on_failure(error)`. `observe` gets the seconds from the entry of each
+    request to its outcome.
     """
 
     def __init__(
@@ -88,15 +86,14 @@ class Ingest:
     def start(self) -> None:
         self._task = asyncio.create_task(self._run())
 
-    async def ingest(self, submissions: Sequence[Submission]) -> list[Result]:
+    async def ingest(self, submissions: Sequence[Submission | Parsed]) -> list[Result]:
         """Parse, fingerprint and classify `submissions`, append them to the log, and return one outcome per submission:
         the `data` of the answer as JSON, or a refusal. Raises `QueueFullError` before anything is prepared."""
         prepared, error = await self._enter(submissions)
-        results: list[Result] = []
-        for item in prepared:  # a comprehension with `await` would cost a coroutine of its own
-            result = _outcome_if_known(item, error)
-            results.append(await self._look_up_outcome(item) if result is None else result)
-        return results
+        results = [_outcome_if_known(item, error) for item in prepared]
+        if None in results:
+            await self._complete(results, prepared)
+        return results  # type: ignore[return-value]  # none of them is None now
 
     def oldest_seconds(self) -> float:
         """For how long the oldest report that is not on disk has been waiting."""
@@ -232,39 +229,43 @@ class Ingest:
             batch.keys = {key: event for key, event in batch.keys.items() if id(event) not in refused}
             return encode_batch(batch.events)
 
-    async def _look_up_outcome(self, item: Prepared) -> Result:
-        """Looks up the outcome of `item`: a position in the log, then in the database; a report that may be a repeat,
-        in the database. A report that the database does not know is queued again as a new one."""
-        try:
-            if isinstance(item, int):
-                outcome = self._logged(item) or await self._lookup(item)
-                if outcome is None:
-                    return Refusal("the report repeats an error that was deleted", "", DELETED)
-                return _encode(outcome)
-            assert isinstance(item, Parsed)
-            assert item.key is not None
-            outcome = await self._lookup((*item.key, item.time.said, item.time.reported_at))
-        except UnavailableError as error:
-            return Refusal(f"the database cannot say now whether this report is a repeat: {error}", "", "store_failed")
-        if outcome:
-            self.pipeline.duplicates += 1
-            return _encode(outcome)
-        try:
-            ((again,), failure) = await self._enter([item])
-        except QueueFullError:  # the other reports of the request may be stored already
-            return Refusal("too many reports wait to be written", "", "queue_full")
-        return _outcome_if_known(again, failure) or await self._look_up_outcome(again)
+    async def _complete(self, results: list[Result | None], prepared: Sequence[Prepared]) -> None:
+        """Puts outcomes that have to be looked up in the places of None in `results`."""
+        places = [place for place, result in enumerate(results) if result is None]
+        found = await self._look_up([item for place in places if isinstance(item := prepared[place], int | Parsed)])
+        for place, result in zip(places, found, strict=True):
+            results[place] = result
 
-    def _logged(self, id_: int) -> Outcome | None:
-        """The outcome of an event that the log still holds."""
-        if not self._log.first <= id_ <= self._log.last:
-            return None
+    async def _look_up(self, items: Sequence[int | Parsed]) -> list[Result]:
+        """Returns the outcomes of events, given by their positions, and of reports that may be repeats. The reports
+        that the database does not know are queued again as new ones."""
+        results: list[Result | None] = []
         try:
-            (record, *_) = self._log.read(id_, 1)
-        except LogError as error:
-            _log.warning("the outcome of error %d is read from the database: %s", id_, error)
-            return None
-        return outcome_of(decode_event(record.payload, record.first, id_))
+            outcomes = await find_outcomes(self._log, self._lookup, items, self.pipeline.evicted)
+        except UnavailableError as error:
+            words = f"the database cannot say now whether this report is a repeat: {error}"
+            return [Refusal(words, "", "store_failed")] * len(items)
+        new: list[Parsed] = []
+        for item, outcome in zip(items, outcomes, strict=True):
+            if outcome is not None:
+                self.pipeline.duplicates += not isinstance(item, int)
+                results.append(_encode(outcome))
+            elif isinstance(item, int):
+                results.append(Refusal("the report repeats an error that was deleted", "", DELETED))
+            else:
+                new.append(item)
+                results.append(None)
+        added = iter(await self._add(new))
+        return [next(added) if result is None else result for result in results]
+
+    async def _add(self, reports: Sequence[Parsed]) -> list[Result]:
+        """Queues reports that the database does not know, and returns their outcomes."""
+        if not reports:
+            return []
+        try:
+            return await self.ingest(reports)
+        except QueueFullError:  # the other reports of the request may be stored already
+            return [Refusal("too many reports wait to be written", "", "queue_full")] * len(reports)
 
 
 def _can_be_encoded(event: ErrorEvent) -> bool:

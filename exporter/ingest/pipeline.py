@@ -115,6 +115,12 @@ class Pipeline:
         self._known = KnownIds(past.known_ids, past.known_ids_since)
         self._patterns = PatternIds(past)
 
+    @property
+    def evicted(self) -> int:
+        """The position up to which the database has to have the events when it is asked whether a report is a repeat:
+        the ids of later events are in memory."""
+        return self._known.evicted
+
     def prepare(self, submission: Submission, batch: Batch) -> Prepared:
         """Parses a submission and adds its event to `batch` if it is new. Returns one of the kinds of `Prepared`."""
         try:

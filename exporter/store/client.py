@@ -16,6 +16,7 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from exporter.backoff import Backoff
+from exporter.exported.part import Part, decode_part
 from exporter.ingest.past import Reassigned
 from exporter.log.embedded import EmbeddedLog
 from exporter.store import DatabaseInfo, State, StoreError, queries
@@ -55,6 +56,7 @@ class StoreClient:
         self._deletions = 0
         self._flights = Flights(self._ask, lambda: Version(self._generation, self._log.last))
         self._tasks: list[asyncio.Task[None]] = []
+        self._exporting = asyncio.Lock()
         self._stopping = False
         self._answered = time.monotonic()
 
@@ -87,6 +89,17 @@ class StoreClient:
         keep = isinstance(query, queries.POLLED)
         answer = await self._flights.join(queries.key(query), queries.encode(query), keep=keep)
         return queries.Encoded(query, answer)
+
+    async def read_at(self, query: queries.Read[_R], at: int) -> bytes:
+        """Returns the answer to `query`, which includes the events up to the position `at`, and perhaps later ones.
+        Raises `StoreError`, at the latest after `READ_SECONDS`."""
+        return await self._ask(queries.encode(query), at)
+
+    async def export(self, query: queries.ExportErrors) -> Part:
+        """Returns the next part of an export. Only one is read at a time, so that other reads have a thread of the
+        database's process. Raises `StoreError`."""
+        async with self._exporting:
+            return decode_part(await self.read_at(query, query.until))
 
     def outdate(self) -> None:
         """Makes later reads see the data as it is now. To be called after each change of the data that is no event in

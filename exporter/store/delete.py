@@ -16,8 +16,7 @@ from exporter.store.database import Database, number
 from exporter.store.deleting import Chosen, delete_span, trim_reports, unpinned
 from exporter.store.deletions import Begin, Counted, Delete, DeletionList, Matching, PastDeletion, Step
 from exporter.store.insert import Inserter
-from exporter.store.matching import all_of, conditions
-from exporter.store.parameters import MAX_TIME_RANGE
+from exporter.store.matching import all_of, of_all_times, since
 from exporter.store.queries import CountErrors, ListDeletions
 from exporter.store.rollup_tables import MINUTE, floor
 from exporter.store.rollups import Rollups, rolled_up
@@ -102,12 +101,12 @@ def deletions(cursor: Cursor, _: ListDeletions) -> DeletionList:
 def _matching(db: duckdb.DuckDBPyConnection, matching: Matching) -> str:
     """Returns the condition that an error matches, apart from a text."""
     request = matching.request
-    found = conditions(db, request, matching.now)
-    if request.hours == MAX_TIME_RANGE:
-        del found["hours"]
+    found = [*of_all_times(db, request).values(), f"id <= {matching.upto}"]
+    if request.hours is not None:
+        found.append(since(request.hours, matching.now))
     if request.ids:
-        found["ids"] = f"id IN ({', '.join(map(str, request.ids))})"
-    return all_of([*found.values(), f"id <= {matching.upto}"])
+        found.append(f"id IN ({', '.join(map(str, request.ids))})")
+    return all_of(found)
 
 
 def _newest_hour(db: duckdb.DuckDBPyConnection, condition: str) -> list[Chosen]:

@@ -13,19 +13,19 @@ from msgspec import Meta, Struct, field
 from exporter.events.cursor import MAX_ID, Position
 from exporter.events.error_object import Timestamp
 from exporter.store.fields import Count
-from exporter.store.parameters import MAX_TIME_RANGE, Filters, Hours
+from exporter.store.parameters import ErrorFilters, Hours
 
 MAX_IDS: int = 10_000  # of one request
 Id = Annotated[int, Meta(ge=1, le=MAX_ID)]
 
 
-class DeleteRequest(Filters, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+class DeleteRequest(ErrorFilters, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """Which errors to delete: those that match every given field, as in the list of errors; `ids` are ids of errors. At
     least one field is needed. Without `time_range`, errors of any age match. If `dry_run` is true, as by default, they
     are only counted."""
 
     dry_run: bool = True
-    hours: Hours = field(default=MAX_TIME_RANGE, name="time_range")
+    hours: Hours | None = field(default=None, name="time_range")
     ids: Annotated[tuple[Id, ...], Meta(max_length=MAX_IDS)] = ()
 
 

@@ -7,7 +7,7 @@ from typing import Final
 from exporter.events.groups import PREFIXES, GroupName
 from exporter.ingest.category import stored_category
 from exporter.store.names import Table
-from exporter.store.parameters import FacetName, Filters
+from exporter.store.parameters import ErrorFilters, FacetName, Filters
 from exporter.store.rollup_tables import literal
 from exporter.store.rows import SEVERITY_CODES
 from exporter.store.select import Cursor, integers_of, members_of, naive
@@ -34,7 +34,17 @@ ALL: Final = range(2**31)  # every integer of a column; compared with `is`
 def conditions(cursor: Cursor, filters: Filters, now: dt.datetime) -> dict[str, str]:
     """Returns the condition of each filter in force, by its name. Text is not one of them: `search.py` looks for
     it. Raises duckdb.Error."""
-    found = {"hours": f"timestamp >= {literal(naive(now) - dt.timedelta(hours=filters.hours))}"}
+    return {"hours": since(filters.hours, now)} | of_all_times(cursor, filters)
+
+
+def since(hours: int, now: dt.datetime) -> str:
+    """Returns the condition that an error is at most so many hours old."""
+    return f"timestamp >= {literal(naive(now) - dt.timedelta(hours=hours))}"
+
+
+def of_all_times(cursor: Cursor, filters: ErrorFilters) -> dict[str, str]:
+    """As `conditions`, without a time range."""
+    found: dict[str, str] = {}
     for name, (column, _) in COLUMNS.items():
         values: Sequence[str] = getattr(filters, name)
         if values:

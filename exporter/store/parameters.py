@@ -22,6 +22,7 @@ Text = Annotated[str, Meta(min_length=1)]
 Days = Annotated[int, Meta(ge=1, le=MAX_DAYS, description="days up to today, in UTC")]
 By = Literal["severity", "worker", "pattern"]
 FacetName = Literal["severity", "category", "worker", "type", "hardware"]
+ExportFormat = Literal["ndjson", "csv", "parquet"]
 SearchText = Annotated[str, Meta(min_length=1, max_length=MAX_SEARCH_TEXT)]
 
 
@@ -31,9 +32,9 @@ class TimeRange(Struct, frozen=True, kw_only=True):
     hours: Hours = field(default=24, name="time_range")
 
 
-class Filters(TimeRange, frozen=True, kw_only=True):
-    """Which errors to return. Each field restricts the errors; an empty tuple or None does not. Of several values of
-    one field, an error needs to match one."""
+class ErrorFilters(Struct, frozen=True, kw_only=True):
+    """Which errors to return, of all times. Each field restricts the errors; an empty tuple or None does not. Of
+    several values of one field, an error needs to match one."""
 
     severity: tuple[Severity, ...] = ()
     category: tuple[Text, ...] = ()
@@ -49,6 +50,21 @@ class Filters(TimeRange, frozen=True, kw_only=True):
         SearchText | None,
         Meta(description="text in the message, traceback, type, worker or category; case does not matter"),
     ] = None
+
+
+class Filters(ErrorFilters, frozen=True, kw_only=True):
+    """Which errors to return."""
+
+    hours: Hours = field(default=24, name="time_range")
+
+
+class ExportChoice(Struct, frozen=True, kw_only=True):
+    """What to export, and how. Without a time range, errors of all times."""
+
+    format: Annotated[ExportFormat, Meta(description="format of the file")] = "ndjson"
+    hours: Annotated[Hours | None, Meta(description="hours up to now; all errors without it")] = field(
+        default=None, name="time_range"
+    )
 
 
 class ErrorPaging(Struct, frozen=True, kw_only=True):

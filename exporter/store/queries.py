@@ -18,7 +18,17 @@ from exporter.ingest.severity import Thresholds
 from exporter.store.answers import Answer
 from exporter.store.decisions import DecisionList
 from exporter.store.deletions import Counted, DeletionList, Matching
-from exporter.store.parameters import By, Days, FacetName, Filters, Hours, Limit, SearchText
+from exporter.store.parameters import (
+    By,
+    Days,
+    ErrorFilters,
+    ExportFormat,
+    FacetName,
+    Filters,
+    Hours,
+    Limit,
+    SearchText,
+)
 from exporter.store.pattern_results import PatternDetails, PatternList
 from exporter.store.results import ClockOffset, ErrorDetails, ErrorPage, Facets, Overview
 from exporter.store.storage_results import History, Storage
@@ -141,25 +151,30 @@ class GetCriticalAfter(Read[list[ErrorEvent]], frozen=True, kw_only=True):
     position: int
 
 
-class GetOutcome(Read[Outcome | None], frozen=True, kw_only=True):
-    """The outcome of an accepted event; None if it was deleted."""
+class FindOutcomes(Read[list[Outcome | None]], frozen=True, kw_only=True):
+    """The outcomes of accepted events, in the order of `events`; None for those that there are not (any more). An event
+    is given by its id, or by what a repeat of its report has: worker, the worker's own id of it, and `timestamp`; also
+    the text of that if it is not believed (any more)."""
 
-    id: int
+    events: list[int | tuple[str, str, dt.datetime, str | None]]
 
 
-class FindOutcome(Read[Outcome | None], frozen=True, kw_only=True):
-    """The outcome of the event that a worker sent under its own id; None if there is none. A repeat carries the
-    `timestamp` of the first report; `reported_at` is its text, if it is not believed (any more)."""
+class ExportErrors(Read[bytes], frozen=True, kw_only=True):
+    """The next part of an export: errors that match the filters, with ids after `after` and up to `until`, in the order
+    of their ids. `hours` is None for errors of all times. The answer is a `Part` (`exporter/exported/part.py`) as
+    MessagePack."""
 
-    worker_id: str
-    event_id: str
-    timestamp: dt.datetime
-    reported_at: str | None = None
+    filters: ErrorFilters
+    hours: Hours | None
+    now: dt.datetime
+    after: int
+    until: int
+    format: ExportFormat
 
 
 AnyRead = (
     GetOverview | ListErrors | GetFacets | GetError | ListPatterns | GetPattern | GetRecentCritical | GetCriticalAfter
-    | GetOutcome | FindOutcome | ListDecisions | CountErrors | ListDeletions | GetStorage | GetHistory
+    | FindOutcomes | ListDecisions | ExportErrors | CountErrors | ListDeletions | GetStorage | GetHistory
 )  # fmt: skip
 
 # Reads of ranges, which pages and dashboards repeat: an answer may be given to several requests (`answers.py`).

@@ -11,12 +11,12 @@ from exporter.store.read_errors import (
     critical_after,
     error,
     error_page,
-    find_outcome,
-    outcome,
     recent_critical,
 )
+from exporter.store.read_export import export
 from exporter.store.read_facets import facets
 from exporter.store.read_history import history
+from exporter.store.read_outcomes import find_outcomes
 from exporter.store.read_overview import counts, kinds, overview, overview_of
 from exporter.store.read_pattern import decisions, pattern
 from exporter.store.read_patterns import pattern_list
@@ -36,13 +36,13 @@ ANSWERS: Final[dict[type[Read[Any]], Callable[[Cursor, Any], Any]]] = dict(
         queries.GetPattern.answered_by(pattern),
         queries.GetRecentCritical.answered_by(recent_critical),
         queries.GetCriticalAfter.answered_by(critical_after),
-        queries.GetOutcome.answered_by(outcome),
-        queries.FindOutcome.answered_by(find_outcome),
+        queries.FindOutcomes.answered_by(find_outcomes),
         queries.ListDecisions.answered_by(decisions),
         queries.CountErrors.answered_by(count),
         queries.ListDeletions.answered_by(deletions),
         queries.GetStorage.answered_by(storage),
         queries.GetHistory.answered_by(history),
+        queries.ExportErrors.answered_by(export),
     )
 )
 

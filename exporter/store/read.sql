@@ -73,6 +73,21 @@ FROM found e
      LEFT JOIN assignments a ON a.fingerprint = f.name
 ORDER BY timestamp DESC, e.id DESC;
 
+-- name: exported_ids
+SELECT id, ({certain}) AS is_certain FROM errors WHERE id > $after AND id <= $end AND {matching} ORDER BY id LIMIT $limit;
+
+-- name: exported
+-- The columns in the order of `Columns`, with integers instead of names. Times are numbers, because the Python client takes
+-- 5 microseconds to make a time.
+SELECT id, epoch_us(timestamp), epoch_us(received_at), worker, event_id, type, category, severity_name(severity), message,
+       hardware, fingerprint, is_recurring, is_system_critical, hardware_error, imported, reported_at, cpu_percent,
+       memory_percent, disk_percent, gpu_celsius, reasons, coalesce(warnings, '[]')
+FROM errors WHERE id >= $first AND id <= $last AND {listed} ORDER BY id;
+
+-- name: exported_patterns
+SELECT f.id, f.name, coalesce(a.pattern_id, f.name) FROM fingerprints f LEFT JOIN assignments a ON a.fingerprint = f.name
+WHERE f.id IN (SELECT unnest($ids::INTEGER[]));
+
 -- name: recent_critical
 -- With the pattern id at the time when the event was accepted, so that a restart continues its alert.
 SELECT id, event_id, timestamp, received_at, worker_id, type, error_category AS category, message, severity, reasons,
@@ -82,22 +97,32 @@ FROM named_errors
 WHERE received_at >= $since AND id > $above AND severity = 'critical' AND NOT imported
 ORDER BY id DESC LIMIT $limit;
 
--- name: outcome
--- As in the answer to its sender.
-SELECT id, event_id, severity, reasons, fingerprint, accepted_pattern_id AS pattern_id, warnings
-FROM named_errors WHERE id = $id;
+-- name: outcomes
+-- As in the answers to their senders.
+WITH found AS MATERIALIZED (SELECT rowid AS row, * FROM errors WHERE {matching})
+SELECT e.id, event_id, severity_name(severity) AS severity, reasons, f.name AS fingerprint,
+       coalesce(accepted_pattern_id, f.name) AS pattern_id, coalesce(warnings, '[]') AS warnings
+FROM found e JOIN fingerprints f ON f.id = e.fingerprint;
 
--- name: find_outcome
--- A repeat carries the timestamp of the first, so that few row groups have to be read.
-SELECT id, event_id, severity, reasons, fingerprint, accepted_pattern_id AS pattern_id, warnings
-FROM named_errors
-WHERE timestamp = $timestamp AND event_id = $event_id AND worker_id = $worker_id LIMIT 1;
+-- name: repeats
+-- The ids of the events that reports repeat, with the places of these reports. A repeat carries the timestamp of the first;
+-- the range of all timestamps is given, so that few row groups have to be read.
+SELECT place, e.id FROM (
+    SELECT unnest($places) AS place, unnest($workers::VARCHAR[]) AS worker, unnest($event_ids::VARCHAR[]) AS event_id,
+           unnest($times::TIMESTAMP[]) AS timestamp
+) r
+JOIN errors e ON e.timestamp = r.timestamp AND e.event_id = r.event_id
+JOIN workers w ON w.id = e.worker AND w.name = r.worker
+WHERE e.timestamp >= $first AND e.timestamp <= $last;
 
--- name: find_outcome_reported
--- The same for a timestamp that was not believed: the first counts at its receipt.
-SELECT id, event_id, severity, reasons, fingerprint, accepted_pattern_id AS pattern_id, warnings
-FROM named_errors
-WHERE reported_at = $reported_at AND event_id = $event_id AND worker_id = $worker_id LIMIT 1;
+-- name: repeats_reported
+-- The same for timestamps that were not believed: the first counts at its receipt.
+SELECT place, e.id FROM (
+    SELECT unnest($places) AS place, unnest($workers::VARCHAR[]) AS worker, unnest($event_ids::VARCHAR[]) AS event_id,
+           unnest($reported::VARCHAR[]) AS reported_at
+) r
+JOIN errors e ON e.reported_at = r.reported_at AND e.event_id = r.event_id
+JOIN workers w ON w.id = e.worker AND w.name = r.worker;
 
 -- name: counters
 -- In order of arrival: after a restart, the same workers and types keep their own labels.

@@ -9,7 +9,6 @@ import msgspec
 from exporter.events.cursor import cursor_after
 from exporter.events.error_object import CONTEXTS, ErrorObject, derived, error_object
 from exporter.events.event import ErrorEvent, isoformat
-from exporter.events.outcome import Outcome
 from exporter.events.plain_text import plain_text
 from exporter.events.report import ErrorReport
 from exporter.events.stored import known, payload
@@ -19,10 +18,8 @@ from exporter.store.matching import all_of, conditions
 from exporter.store.parameters import Filters
 from exporter.store.pin import is_error_pinned
 from exporter.store.queries import (
-    FindOutcome,
     GetCriticalAfter,
     GetError,
-    GetOutcome,
     GetRecentCritical,
     ListErrors,
 )
@@ -100,28 +97,6 @@ def recent_critical(cursor: Cursor, query: GetRecentCritical) -> list[ErrorEvent
 def critical_after(cursor: Cursor, query: GetCriticalAfter) -> list[ErrorEvent]:
     """Returns the newest critical events after a log position, oldest first."""
     return _critical(cursor, dt.datetime.min, query.position)
-
-
-def outcome(cursor: Cursor, query: GetOutcome) -> Outcome | None:
-    """Returns the outcome of an event; None if it was deleted."""
-    return _outcome(rows(cursor, "outcome", {"id": query.id}))
-
-
-def find_outcome(cursor: Cursor, query: FindOutcome) -> Outcome | None:
-    """Returns the outcome of the event that a worker sent with an event id and timestamp; None if there is none."""
-    values = {"worker_id": query.worker_id, "event_id": query.event_id, "timestamp": naive(query.timestamp)}
-    found = rows(cursor, "find_outcome", values)
-    if not found and query.reported_at is not None:
-        values = {"worker_id": query.worker_id, "event_id": query.event_id, "reported_at": query.reported_at}
-        found = rows(cursor, "find_outcome_reported", values)
-    return _outcome(found)
-
-
-def _outcome(found: list[Row]) -> Outcome | None:
-    if not found:
-        return None
-    lists = {name: tuple(msgspec.json.decode(found[0][name])) for name in ("reasons", "warnings")}
-    return Outcome(**found[0] | lists)
 
 
 def _critical(cursor: Cursor, since: dt.datetime, above: int) -> list[ErrorEvent]:

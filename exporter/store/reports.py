@@ -12,7 +12,7 @@ have more than one row.
 
 import sys
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 import duckdb
@@ -63,10 +63,32 @@ def split(singles: Sequence[Report], last: int) -> tuple[list[Report], list[Repo
 def fetch(cursor: duckdb.DuckDBPyConnection, ids: Sequence[int]) -> dict[int, str]:
     """Returns the reports of errors by id; an empty one where damage took it. Raises duckdb.Error."""
     found = dict.fromkeys(ids, NO_REPORT)
-    if not ids:
-        return found
-    singles = "SELECT id, report FROM single_reports WHERE id IN (SELECT unnest($ids))"
-    found.update(cursor.execute(singles, {"ids": list(ids)}).fetchall())
-    for _, packed in read_blocks(cursor, {id_ // PER_BLOCK for id_ in ids}):
-        found.update(report for report in unpack(packed) if report[0] in found)
+    found.update(report for report in _read(cursor, ids) if report[0] in found)
     return found
+
+
+def fetch_first(cursor: duckdb.DuckDBPyConnection, ids: Sequence[int], most: int) -> dict[int, str]:
+    """Returns the same for the first of these ids, which are sorted: for as many as have `most` characters together,
+    and at least for one. Only these are in memory, and the one that is being read. Raises duckdb.Error."""
+    wanted = set(ids)
+    found: dict[int, str] = {}
+    size = 0
+    end = ids[-1] + 1
+    for id_, report in _read(cursor, ids):
+        if id_ in wanted and id_ < end:
+            found[id_] = report
+            size += len(report)
+            while size > most and len(found) > 1:
+                end = max(found)
+                size -= len(found.pop(end))
+    return {id_: found.get(id_, NO_REPORT) for id_ in ids if id_ < end}
+
+
+def _read(cursor: duckdb.DuckDBPyConnection, ids: Sequence[int]) -> Iterator[Report]:
+    """Yields the reports of errors, and others of the same blocks."""
+    if not ids:
+        return
+    singles = "SELECT id, report FROM single_reports WHERE id IN (SELECT unnest($ids))"
+    yield from cursor.execute(singles, {"ids": list(ids)}).fetchall()
+    for _, packed in read_blocks(cursor, {id_ // PER_BLOCK for id_ in ids}):
+        yield from unpack(packed)

@@ -146,7 +146,7 @@ class Server:
         finally:
             with self._interrupting:
                 self._running.pop(request.id, None)
-        return _json(answer)
+        return answer if isinstance(answer, bytes) else _json(answer)
 
     def _decide(self, asked: Decide) -> bytes:
         """Makes a decision by hand, or refuses it. It sees the patterns of all accepted errors."""

@@ -64,8 +64,8 @@ INSERT INTO counters FROM merged;
 UPDATE rolled_up SET rolled = $upto;
 
 -- name: differing_counters
--- The number of keys that count fewer errors than there are, and one more if the sum of all is not that of the stored and the
--- deleted errors.
+-- The number of keys that count fewer errors than there are; if there are none, 1 if the sum of all is not that of the stored
+-- and the deleted errors.
 WITH held AS (
     SELECT worker, type, category, severity, hardware, sum(errors)::BIGINT AS errors, min(first_seen) AS first_seen,
            max(last_seen) AS last_seen, min(first_id) AS first_id
@@ -83,10 +83,10 @@ too_few AS (
     WHERE h.errors IS NULL OR h.errors < s.errors OR h.first_seen > s.first_seen OR h.last_seen < s.last_seen
           OR h.first_id > s.first_id
 )
-SELECT (SELECT count(*) FROM too_few) + (
+SELECT greatest((SELECT count(*) FROM too_few), (
     (SELECT coalesce(sum(errors), 0) FROM held)
     != (SELECT coalesce(sum(errors), 0) FROM stored) + (SELECT counted FROM deleted_errors)
-)::BIGINT;
+)::BIGINT);
 
 -- name: keep_counts_of_deleted
 -- The counters keep only what they count of deleted errors, so that all stored errors can be added again. It is not known when

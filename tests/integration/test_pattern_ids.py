@@ -16,7 +16,7 @@ from projected import Projected
 
 from exporter.events.event import decode_batch
 from exporter.ingest.past import Reassigned
-from exporter.store.queries import GetOutcome, GetRecentCritical
+from exporter.store.queries import FindOutcomes, GetRecentCritical
 
 pytestmark = pytest.mark.dashboard
 NAMES = ["alice", "bob", "carol", "dave", "erin", "frank", "grace", "heidi"]
@@ -105,7 +105,7 @@ async def test_repeats_and_alerts_have_the_id_of_when_the_error_was_accepted(ser
     (now,) = {one["pattern_id"] for one in (await service.get("/api/errors/list"))["errors"]}
     assert now == id_ != first["pattern_id"]
     assert await service.post(report("alice", **critical)) == first
-    stored = (await service.service.read(GetOutcome(id=first["id"]))).decode()
+    (stored,) = (await service.service.read(FindOutcomes(events=[first["id"]]))).decode()
     assert stored
     assert stored.pattern_id == first["pattern_id"]
     since = dt.datetime.now(dt.UTC) - dt.timedelta(hours=1)
@@ -118,7 +118,7 @@ async def test_repeats_and_alerts_have_the_id_of_when_the_error_was_accepted(ser
         assert response.status == 200
     assert id_ not in {one["pattern_id"] for one in (await service.get("/api/errors/list"))["errors"]}
     assert await service.post(report("zoe", **critical | {"event_id": "e2"})) == second
-    stored = (await service.service.read(GetOutcome(id=second["id"]))).decode()
+    (stored,) = (await service.service.read(FindOutcomes(events=[second["id"]]))).decode()
     assert stored
     assert stored.pattern_id == id_
     _, alert = (await service.service.read(GetRecentCritical(since=since))).decode()

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ class Ingesting:
         self.failures: list[LogError] = []
         self.outcomes: dict[Any, Outcome | Exception] = {}
         self.lookups: list[Any] = []
+        self.position: int | None = None  # up to which the database had to have the events at the last lookup
         self.log = EmbeddedLog(path, **log)
         self.log.initialise(new_identity(), 0)
         self.pipeline = Pipeline(past or Past({}, [], None), thresholds=Thresholds(), zone=dt.UTC)
@@ -52,11 +54,13 @@ class Ingesting:
         await self.ingest.drain(1)
         self.log.close()
 
-    async def _lookup(self, event: Any) -> Outcome | None:
-        self.lookups.append(event)
-        found = self.outcomes.get(event)
-        if isinstance(found, Exception):
-            raise found
+    async def _lookup(self, events: Sequence[Any], at: int) -> list[Outcome | None]:
+        self.lookups += events
+        self.position = at
+        found = [self.outcomes.get(event) for event in events]
+        for one in found:
+            if isinstance(one, Exception):
+                raise one
         return found
 
 

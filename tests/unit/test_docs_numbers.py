@@ -11,6 +11,7 @@ from exporter import client, service
 from exporter.alerting import alerts
 from exporter.config import Settings
 from exporter.events import error_object, event, report, tolerant
+from exporter.exported import parquet
 from exporter.http import reports, representation
 from exporter.ingest import (
     clock_offsets,
@@ -36,6 +37,7 @@ from exporter.store import (
     matching,
     parameters,
     projection,
+    read_export,
     read_facets,
     rollups,
     search,
@@ -44,6 +46,7 @@ from exporter.store import (
     texts,
 )
 from exporter.store import client as store
+from exporter.transfer import sender
 
 pytestmark = pytest.mark.dashboard
 SETTINGS = Settings()
@@ -136,6 +139,14 @@ CASES = [
     Case("docs/architecture.md", "of up to # blocks (`MAX_BLOCKS`)", search.MAX_BLOCKS),
     Case("docs/architecture.md", "More than # of them (`MAX_LISTED`)", matching.MAX_LISTED),
     Case("docs/architecture.md", "at most # (`AT_ONCE`)", read_facets.AT_ONCE),
+    # export and import
+    Case("docs/api.md", "It reads a part of about # MB at a time", read_export.MAX_BYTES / MIB),
+    Case("docs/architecture.md", "`MAX_BYTES`, # MiB, and `MAX_ERRORS` 4,000 (`read_export.py`)", read_export.MAX_BYTES / MIB),
+    Case("docs/architecture.md", "`MAX_ERRORS` # (`read_export.py`)", read_export.MAX_ERRORS),
+    Case("docs/architecture.md", "`MAX_ROWS` #, and `MAX_BYTES` 8 MiB compressed (`parquet.py`)", parquet.MAX_ROWS),
+    Case("docs/architecture.md", "`MAX_BYTES` # MiB compressed (`parquet.py`)", parquet.MAX_BYTES / MIB),
+    Case("docs/operation.md", "batches of up to # reports are under way", sender.MAX_REPORTS),
+    Case("docs/operation.md", "After # minutes without success the import ends", sender.GIVE_UP_SECONDS / 60),
     # rollups
     Case("docs/architecture.md", "When # errors (`ROLL_FROM`) wait", projection.ROLL_FROM),
     Case("docs/architecture.md", "a day and # minutes (`GRACE`)", rollups.GRACE.seconds / 60),

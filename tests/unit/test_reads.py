@@ -11,17 +11,17 @@ from exporter.events.event import ErrorEvent
 from exporter.ingest.severity import Thresholds
 from exporter.store.answers import Answer, Version
 from exporter.store.decisions import DecisionList
-from exporter.store.parameters import MAX_LIMIT, Filters
+from exporter.store.parameters import MAX_LIMIT, ErrorFilters, Filters
 from exporter.store.pattern_results import PatternDetails, PatternList
 from exporter.store.queries import (
     POLLED,
     AnyRead,
     Encoded,
-    FindOutcome,
+    ExportErrors,
+    FindOutcomes,
     GetCriticalAfter,
     GetError,
     GetFacets,
-    GetOutcome,
     GetOverview,
     GetPattern,
     GetRecentCritical,
@@ -51,8 +51,8 @@ READS: list[Read] = [
     ListDecisions(),
     GetRecentCritical(since=NOW),
     GetCriticalAfter(position=7),
-    GetOutcome(id=7),
-    FindOutcome(worker_id="w", event_id="e", timestamp=NOW),
+    FindOutcomes(events=[7, ("w", "e", NOW, None), ("w", "f", NOW, "0001")]),
+    ExportErrors(filters=ErrorFilters(worker=("w",)), hours=None, now=NOW, after=7, until=9, format="csv"),
 ]
 
 
@@ -70,7 +70,7 @@ def test_every_read_is_answered_and_tested_here() -> None:
 def test_an_answer_is_shared_only_where_it_is_polled() -> None:
     """Never what a repeat is compared with, or what alerts are made of."""
     assert {type(query) for query in READS if not isinstance(query, POLLED)} == {
-        GetError, ListDecisions, GetRecentCritical, GetCriticalAfter, GetOutcome, FindOutcome,
+        GetError, ListDecisions, GetRecentCritical, GetCriticalAfter, FindOutcomes, ExportErrors,
     }  # fmt: skip
     assert all(hasattr(query, "now") for query in READS if isinstance(query, POLLED))
 

@@ -191,6 +191,33 @@ async def test_old_reports_that_are_looked_up_and_are_new(ingesting: Ingesting) 
     assert ingesting.pipeline.duplicates == 8
 
 
+async def test_the_database_has_to_have_the_events_whose_ids_were_evicted(
+    ingesting: Ingesting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It need not have the newest ones, so an import does not wait for it."""
+    monkeypatch.setattr(deduplication, "MAX_KNOWN", 3)
+    later = RECEIVED + 3600
+    results = await ingesting.accept(*(submission(key=f"k{n}", received=later) for n in range(5)))
+    ingesting.outcomes["worker-1", "k0", AT, None] = FOUND
+    found = await ingesting.accept(submission(key="k0"), submission("new", key="k9"), submission("new", key="k8"))
+    assert ingesting.position == results[1]["id"] == 2  # 3, 4 and 5 are in memory
+    assert [one["id"] for one in found] == [FOUND.id, 6, 7]
+    assert [event.event_id for event in ingesting.events[5:]] == ["k9", "k8"]
+
+
+async def test_repeats_are_answered_from_one_look_at_each_batch_of_the_log(
+    ingesting: Ingesting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batches = [await ingesting.accept(*(submission(key=f"{b}-{n}") for n in range(3))) for b in range(3)]
+    reads = []
+    read = ingesting.log.read
+    monkeypatch.setattr(ingesting.log, "read", lambda position, most: (reads.append(position), read(position, most))[1])
+    keys = [f"{b}-{n}" for n in range(3) for b in (2, 0, 1)]
+    again = await ingesting.accept(*(submission(key=key) for key in keys))
+    assert again == [batches[int(key[0])][int(key[2])] for key in keys]
+    assert reads == [1, 4, 7]
+
+
 async def test_a_repeat_is_answered_from_the_log_else_from_the_database(ingesting: Ingesting) -> None:
     (first,) = await ingesting.accept(submission(key="k"))
     ingesting.lookups.clear()
@@ -217,9 +244,9 @@ async def test_a_full_queue_after_a_lookup_refuses_that_report_alone(ingesting: 
     """The other reports of the request are already stored."""
     lookup = ingesting.ingest._lookup
 
-    async def fills(event: Any) -> Outcome | None:
+    async def fills(events: Any, at: int) -> list[Outcome | None]:
         ingesting.ingest.queued = ingesting.ingest.capacity
-        return await lookup(event)
+        return await lookup(events, at)
 
     ingesting.ingest._lookup = fills
     refusal, stored = await ingesting.accept(submission(key="k"), submission("b"))

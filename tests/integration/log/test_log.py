@@ -14,7 +14,7 @@ import pytest
 from conftest import ROOT
 from events import append, event
 
-from exporter.events.event import decode_batch, decode_event
+from exporter.events.event import decode_batch, decode_events
 from exporter.log import LogDamagedError, LogError
 from exporter.log.embedded import EmbeddedLog, new_identity
 from exporter.log.files import log_path
@@ -67,7 +67,7 @@ def test_events_come_back_with_their_positions_as_ids(log: EmbeddedLog) -> None:
     records = log.read(1, 2**20)
     assert [one for record in records for one in decode_batch(record.payload, record.first)] == sent
     assert [one.id for one in sent] == [1, 2, 3]
-    assert decode_event(records[0].payload, 1, 2) == sent[1]
+    assert decode_events(records[0].payload, 1, [2]) == [sent[1]]
     log.close()
 
 

@@ -18,8 +18,8 @@ from exporter.store.assignments import Assignments
 from exporter.store.decide import decide
 from exporter.store.decisions import Decided, Merge, Split, Undo
 from exporter.store.projection import Projection
-from exporter.store.queries import FindOutcome
-from exporter.store.read_errors import find_outcome
+from exporter.store.queries import FindOutcomes
+from exporter.store.read_outcomes import find_outcomes
 
 pytestmark = pytest.mark.dashboard
 LONG_SECONDS = projection.LONG_SECONDS
@@ -176,8 +176,8 @@ def test_a_template_in_which_families_are_looked_for_joins_none_that_it_only_fit
 def test_a_repeat_with_a_time_that_is_not_believed_gets_the_pattern_id_of_the_first(store: Assigning) -> None:
     store.append([event(fingerprint="a" * 16, pattern_id="F", event_id="e", worker_id="w", reported_at="0001")])
     store.catch_up()
-    query = FindOutcome(worker_id="w", event_id="e", timestamp=dt.datetime(1, 1, 1, tzinfo=dt.UTC), reported_at="0001")
-    found = store.database.read(lambda cursor: find_outcome(cursor, query))
+    query = FindOutcomes(events=[("w", "e", dt.datetime(1, 1, 1, tzinfo=dt.UTC), "0001")])
+    (found,) = store.database.read(lambda cursor: find_outcomes(cursor, query))
     assert found is not None
     assert found.pattern_id == "F"
 

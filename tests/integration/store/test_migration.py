@@ -23,7 +23,7 @@ from exporter.ingest.severity import Thresholds
 from exporter.log.embedded import new_identity
 from exporter.store import insert, rollups
 from exporter.store.parameters import Filters
-from exporter.store.queries import FindOutcome, GetError, GetOutcome, GetRecentCritical, ListErrors
+from exporter.store.queries import FindOutcomes, GetError, GetRecentCritical, ListErrors
 from exporter.store.reports import PER_BLOCK
 from exporter.store.sql import migrations
 
@@ -82,11 +82,8 @@ def assert_reads(store: Projected, events: Sequence[ErrorEvent], now: dt.datetim
         assert {name: found[one.id][name] for name in listed} == listed
         if one.id % 20 == 5:
             outcome["pattern_id"] = one.pattern_id or one.fingerprint
-            find = FindOutcome(
-                worker_id=one.worker_id, event_id=one.event_id, timestamp=one.timestamp, reported_at=None
-            )
-            for query in (GetOutcome(id=one.id), find):
-                assert msgspec.structs.asdict(store.read(query)) == outcome
+            query = FindOutcomes(events=[one.id, (one.worker_id, one.event_id, one.timestamp, None)])
+            assert [msgspec.structs.asdict(found) for found in store.read(query)] == [outcome, outcome]
             details = store.read(GetError(id=one.id, thresholds=Thresholds()))
             assert details.report == json.loads(one.body)
     critical = [one for one in events if one.severity == "critical" and not one.imported]
