@@ -104,8 +104,8 @@ def _check(database: Database, events: list[ErrorEvent], files: list[Path]) -> N
             )
     for event in [event for event in events if event.id <= database.position][-1:]:
         values = {"id": event.id}
-        stored = database.read(lambda cursor: cursor.execute(_READ["outcome"], values).fetchone())  # noqa: B023
-        if stored is None or stored[1] != event.event_id:
+        stored = database.read(lambda cursor: cursor.execute(_READ["event_id"], values).fetchone())  # noqa: B023
+        if stored is None or stored[0] != event.event_id:
             raise StoreError(
                 f"{names} hold another error {event.id} than the database: they belong to another database"
             )

@@ -1,5 +1,6 @@
 """Deletes old errors: those that are older than an age, and the oldest ones while the database is larger than a number
-of bytes. Pinned errors stay. What is deleted is added to the sums by the day (`history_*`).
+of bytes. An error's age counts from when it happened or, if that is later, was received: an import is not deleted at
+once. Pinned errors stay. What is deleted is added to the sums by the day (`history_*`).
 
 A step is one transaction. It deletes `AT_ONCE` errors at most, unless one minute has more, and only errors of one day.
 """
@@ -16,8 +17,9 @@ import duckdb
 from exporter.store.database import Database, number, wal
 from exporter.store.deleting import DAY, Chosen, delete_span, trim_reports, unpinned
 from exporter.store.insert import Inserter
+from exporter.store.matching import all_of
 from exporter.store.report_tables import report_tables, shrink
-from exporter.store.rollup_tables import MINUTE, floor
+from exporter.store.rollup_tables import MINUTE, floor, literal
 from exporter.store.rollups import Rollups, rolled_up
 from exporter.store.sql import named
 
@@ -72,7 +74,8 @@ class Retention:
         """Deletes what is too old or too much at `now` (naive UTC). Yields after each step; the caller may release the
         lock then. Raises as `step`."""
         if self._age is not None:
-            yield from self._delete_before(floor(now - self._age, step_width(self._age)))
+            cut = floor(now - self._age, step_width(self._age))
+            yield from self._delete_before(cut, f"received_at < {literal(cut)}")
         if self._max_bytes:
             yield from self._shrink(now)
         if self._texts_since is not None and time.monotonic() - self._texts_since > TEXTS_EVERY_SECONDS:
@@ -81,11 +84,12 @@ class Retention:
         for table in ("history_pattern", "history_worker"):
             self._database.db.execute(f"DELETE FROM {table} WHERE day < $before", {"before": now - HISTORY})
 
-    def _delete_before(self, cut: dt.datetime) -> Iterator[None]:
+    def _delete_before(self, cut: dt.datetime, condition: str = "true") -> Iterator[None]:
+        """Deletes the errors that happened before `cut` and meet a condition."""
         db = self._database.db
         while True:
-            condition = unpinned(db)
-            statement = _SQL["oldest"].replace("{condition}", condition)
+            wanted = all_of((condition, unpinned(db)))
+            statement = _SQL["oldest"].replace("{condition}", wanted)
             ((oldest, last),) = db.execute(statement, {"before": cut}).fetchall()
             if oldest is None:
                 return
@@ -93,7 +97,7 @@ class Retention:
                 self._rollups.step(1)
             else:
                 end = self._end_of_step(oldest, min(cut, floor(oldest, DAY) + DAY))
-                delete_span(self._database, Chosen(floor(oldest, MINUTE), end, condition), add_history=True)
+                delete_span(self._database, Chosen(floor(oldest, MINUTE), end, wanted), add_history=True)
                 self.deletions += 1
                 self._texts_since = self._texts_since or time.monotonic()
             yield

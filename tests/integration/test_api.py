@@ -44,7 +44,9 @@ async def test_what_was_sent_can_be_read(service: InProcess) -> None:
         assert error[name] == sent[name]
     assert error["report"] == sent
     listed = (await service.get("/api/errors/list"))["errors"][0]
-    assert listed == {name: value for name, value in error.items() if name not in ("report", "reason_details")}
+    assert listed == {
+        name: value for name, value in error.items() if name not in ("report", "reason_details", "pinned")
+    }
 
 
 async def test_an_error_explains_its_reasons(service: InProcess) -> None:

@@ -8,6 +8,8 @@ import pytest
 from exporter.local import progress as module
 from exporter.local.progress import Progress
 
+pytestmark = pytest.mark.dashboard
+
 
 class Terminal(io.StringIO):
     def isatty(self) -> bool:

@@ -11,21 +11,26 @@ from exporter.events.event import ErrorEvent
 from exporter.ingest.severity import Thresholds
 from exporter.store.answers import Answer, Version
 from exporter.store.decisions import DecisionList
+from exporter.store.deletions import DeleteRequest, Matching
 from exporter.store.parameters import MAX_LIMIT, ErrorFilters, Filters
 from exporter.store.pattern_results import PatternDetails, PatternList
 from exporter.store.queries import (
     POLLED,
     AnyRead,
+    CountErrors,
     Encoded,
     ExportErrors,
     FindOutcomes,
     GetCriticalAfter,
     GetError,
     GetFacets,
+    GetHistory,
     GetOverview,
     GetPattern,
     GetRecentCritical,
+    GetStorage,
     ListDecisions,
+    ListDeletions,
     ListErrors,
     ListPatterns,
     Read,
@@ -49,6 +54,20 @@ READS: list[Read] = [
     ListPatterns(hours=24, now=NOW, after=Rank(7, dt.datetime(2026, 1, 1, 0, 0, 0, 5), "f" * 16)),
     GetPattern(id="f" * 16, hours=168, now=NOW, compare="e" * 16),
     ListDecisions(),
+    CountErrors(
+        matching=Matching(DeleteRequest(ids=(1, 2), q="x"), NOW, 9), after=Position(dt.datetime(2026, 1, 1), 3)
+    ),
+    ListDeletions(),
+    GetStorage(
+        retention_seconds=60.0,
+        max_bytes=None,
+        database_bytes=1,
+        wal_bytes=2,
+        log_bytes=3,
+        disk_bytes=5,
+        disk_free_bytes=4,
+    ),
+    GetHistory(days=7, now=NOW, by="worker", value="w"),
     GetRecentCritical(since=NOW),
     GetCriticalAfter(position=7),
     FindOutcomes(events=[7, ("w", "e", NOW, None), ("w", "f", NOW, "0001")]),
@@ -71,6 +90,7 @@ def test_an_answer_is_shared_only_where_it_is_polled() -> None:
     """Never what a repeat is compared with, or what alerts are made of."""
     assert {type(query) for query in READS if not isinstance(query, POLLED)} == {
         GetError, ListDecisions, GetRecentCritical, GetCriticalAfter, FindOutcomes, ExportErrors,
+        CountErrors, ListDeletions, GetStorage,
     }  # fmt: skip
     assert all(hasattr(query, "now") for query in READS if isinstance(query, POLLED))
 

@@ -133,8 +133,9 @@ async def test_parameters_are_parsed_as_described(service: InProcess) -> None:
             wrong, right = wrong_and_right(parameter["schema"])
             for value in wrong:
                 assert (await service.get(path, 400, **{name: value}))["field"] == name
+            more = {"by": "worker"} if (path, name) == ("/api/history", "value") else {}
             for value in right:
-                async with service.client.get(path, params={name: value}) as response:
+                async with service.client.get(path, params={name: value, **more}) as response:
                     assert response.status == 200, (path, name, value)
             tried += 1
     assert tried > 20

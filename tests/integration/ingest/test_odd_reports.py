@@ -125,7 +125,9 @@ async def test_an_odd_report_is_stored_shown_and_told(
     assert {name: details[name] for name in shown} == shown
     assert details["report"] == REPORT | sent  # as it was sent
     (listed,) = (await service.get("/api/errors/list"))["errors"]
-    assert listed == {name: value for name, value in details.items() if name not in ("report", "reason_details")}
+    assert listed == {
+        name: value for name, value in details.items() if name not in ("report", "reason_details", "pinned")
+    }
     assert listed["warnings"] == data["warnings"]
     assert (await socket.receive_json(timeout=15))["data"]["error"] == listed
     assert (await service.get("/api/errors"))["recent_errors"] == [listed]
