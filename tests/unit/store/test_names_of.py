@@ -7,6 +7,8 @@ import pytest
 
 from exporter.store.select import Cursor, names_of
 
+pytestmark = pytest.mark.dashboard
+
 
 @pytest.fixture
 def cursor() -> Iterator[Cursor]:
