@@ -40,7 +40,14 @@ async def _forget(service: Service, upto: int) -> None:
             break
         await asyncio.sleep(FORGET_SECONDS / FORGET_TRIES)
     service.log.trim(done)
-    await service.ingest.run_in_log_thread(lambda: service.log.forget(upto))
+    more = True
+
+    def forget() -> None:
+        nonlocal more
+        more = service.log.forget(upto)
+
+    while more:  # one transaction each, between which reports are appended
+        await service.ingest.run_in_log_thread(forget)
 
 
 async def _count(service: Service, matching: Matching) -> Counted:

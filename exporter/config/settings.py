@@ -22,7 +22,7 @@ from exporter.store.wire import MEMORY_LIMIT
 
 RUNBOOK_URL: Final = "https://github.com/error-visualization/error-visualization/blob/main/docs/runbooks"
 LEAST_RETENTION: Final = dt.timedelta(minutes=1)
-LEAST_DB_SIZE: Final = 2**26  # an empty database and its write-ahead log need some of it
+LEAST_DB_SIZE: Final = 2**28  # the tables that are not errors need up to a quarter of it
 MAX_RECURRING: Final = 1_000  # limits the error times per pattern that are kept in memory
 _SEVERITY: Final = Thresholds()
 _EXPECTED: Final = {

@@ -2,6 +2,7 @@
 
 import shutil
 
+import msgspec
 from aiohttp import web
 
 from exporter.deletion import delete as delete_errors
@@ -45,6 +46,9 @@ async def delete(request: web.Request) -> web.Response:
     """POST /api/errors/delete: deletes the errors that match filters, or counts them."""
     check_origin(request)
     wanted = await json_body(request, DeleteRequest)
+    for name, value in msgspec.json.decode(await request.read() or b"{}").items():
+        if value == []:  # an empty list restricts nothing, so it would delete everything
+            raise ApiError(400, f"{name}: expected at least one value", field=name)
     if wanted == DeleteRequest(dry_run=wanted.dry_run):
         raise ApiError(400, "expected at least one filter; `time_range` is one")
     deletion = await delete_errors(request.app[SERVICE], wanted, request.remote or "")

@@ -185,15 +185,14 @@ class EmbeddedLog:
         self._released = max(self._released, position)
         self._trim_due = True
 
-    def forget(self, position: int) -> None:
-        """Deletes the events up to a position that `trim` has released, also those kept for readers that resume. Those
-        that are not released yet are deleted after they are. Raises `LogError`."""
+    def forget(self, position: int) -> bool:
+        """Deletes events up to a position that `trim` has released, also those kept for readers that resume, in one
+        transaction. Returns whether there are more. Those that are not released yet are deleted after they are. Raises
+        `LogError`."""
         self._forgotten = max(self._forgotten, position)
-        more = True
         try:
-            while more:
-                with self._writing, self._env.begin(write=True) as txn:
-                    more = self._trim(txn)
+            with self._writing, self._env.begin(write=True) as txn:
+                return self._trim(txn)
         except (lmdb.Error, OSError) as error:
             raise LogError(f"{self.path}: {error}") from error
 

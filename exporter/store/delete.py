@@ -25,6 +25,7 @@ from exporter.store.sql import named
 
 STEP_SECONDS: Final = 0.2
 AT_ONCE: Final = 4_096  # errors with a text that one step looks for
+MOST: Final = 131_072  # stored errors in the minutes of a step, unless one minute has more
 LISTED: Final = 100
 HOUR: Final = 60 * MINUTE
 _SQL: Final = named("delete.sql")
@@ -53,7 +54,7 @@ def step(database: Database, rollups: Rollups, inserter: Inserter, asked: Delete
     condition = all_of((_matching(db, asked.matching), unpinned(db)))
     words = search.words(db, asked.matching.request.q)
     if words is search.ANYTHING:
-        chosen, end = _newest_hour(db, condition), None
+        chosen, end = _newest(db, condition), None
     else:
         found = search.find(db, words, condition, limit=AT_ONCE, after=asked.after, deadline=until)
         chosen, end = list(_by_hour(db, found.rowids)), found.end
@@ -109,13 +110,20 @@ def _matching(db: duckdb.DuckDBPyConnection, matching: Matching) -> str:
     return all_of(found)
 
 
-def _newest_hour(db: duckdb.DuckDBPyConnection, condition: str) -> list[Chosen]:
-    """Returns the errors that match of the newest hour that has some; nothing if there are none."""
+def _newest(db: duckdb.DuckDBPyConnection, condition: str) -> list[Chosen]:
+    """Returns the newest errors that match: of an hour, or of the last minutes that have `MOST` errors; nothing if
+    there are none."""
     ((newest,),) = db.execute(f"SELECT max(timestamp) FROM errors WHERE {condition}").fetchall()
     if newest is None:
         return []
-    hour = floor(newest, HOUR)
-    return [Chosen(hour, hour + HOUR, condition)]
+    start, total = floor(newest, MINUTE), 0
+    until = start + MINUTE
+    for minute, errors in db.execute(_SQL["latest_minutes"], {"since": floor(newest, HOUR), "until": start}).fetchall():
+        total += errors
+        if total > MOST:
+            break
+        start = minute
+    return [Chosen(start, until, condition)]
 
 
 def _by_hour(db: duckdb.DuckDBPyConnection, rowids: list[int]) -> Iterator[Chosen]:

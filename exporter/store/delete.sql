@@ -11,6 +11,13 @@ SELECT count(*) FROM gone;
 -- name: delete
 DELETE FROM errors WHERE timestamp >= $since AND timestamp < $until AND id <= $rolled AND ({condition});
 
+-- name: copy_kept
+CREATE OR REPLACE TEMP TABLE kept AS
+SELECT * FROM errors WHERE timestamp >= $since AND timestamp < $until AND id <= $rolled;
+
+-- name: delete_kept
+DELETE FROM errors WHERE timestamp >= $since AND timestamp < $until AND id <= $rolled;
+
 -- name: count_deleted
 UPDATE deleted_errors SET counted = counted + (SELECT count(*) FROM gone WHERE NOT imported);
 
@@ -65,7 +72,11 @@ DELETE FROM stale_blocks WHERE block >= $first AND block < $end AND block IN (SE
 SELECT block_size * used_blocks FROM pragma_database_size() WHERE database_name = current_database();
 
 -- name: every_minute
-SELECT t, sum(errors)::BIGINT FROM time_minute GROUP BY t ORDER BY t;
+SELECT date_trunc('minute', timestamp), count(*) FROM errors WHERE {condition} GROUP BY 1 ORDER BY 1;
+
+-- name: latest_minutes
+-- The errors of each minute, from the latest.
+SELECT t, sum(errors)::BIGINT FROM time_minute WHERE t >= $since AND t <= $until GROUP BY t ORDER BY t DESC;
 
 -- name: begin
 INSERT INTO deletions

@@ -8,6 +8,8 @@ are deleted by `Inserter.forget_unused_texts`.
 """
 
 import datetime as dt
+import logging
+import math
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
@@ -17,17 +19,19 @@ import duckdb
 from exporter.store.database import Database, number
 from exporter.store.matching import all_of, one_of
 from exporter.store.recount import recount
-from exporter.store.report_tables import add_blocks, delete_blocks, read_blocks, shrink
-from exporter.store.reports import PER_BLOCK, pack, unpack
+from exporter.store.report_tables import add_blocks, delete_blocks, read_blocks, report_tables, rewrite
+from exporter.store.reports import PER_BLOCK, Report, pack, unpack
 from exporter.store.rollup_tables import floor
 from exporter.store.rollups import rolled_up
 from exporter.store.sql import named
 
 DAY: Final = dt.timedelta(days=1)
 TRIMMED_AT_ONCE: Final = 256  # blocks of reports
-KEPT_SHARE: Final = 0.5  # a table of blocks that has only this share of its rows left is written again
+DELETED_SHARE: Final = 0.5  # of the rows in a report table; with more, it is written again
+UNPACKED_BYTES: Final = 2**24  # of reports that are unpacked in one step, but at least one block
 TRIMMED_WITHIN: Final = 4_096  # blocks; the ids of their errors are read
 _SQL: Final = named("delete.sql")
+_log = logging.getLogger(__name__)
 _HISTORY: Final = {"history_pattern": "fingerprint", "history_worker": "worker"}
 _NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 
@@ -64,7 +68,10 @@ def delete_span(database: Database, chosen: Chosen, *, add_history: bool, deleti
             db.execute(_SQL[statement])
         if deletion is not None:
             db.execute(_SQL["add_deleted"], {"number": deletion, "deleted": deleted})
+        else:
+            _move_kept(db, {"since": chosen.since, "until": chosen.until, "rolled": state.rolled})
         recount(db, state, chosen.since, chosen.until)
+        db.execute("DROP TABLE gone")
 
     database.transact(write)
     return deleted
@@ -92,6 +99,16 @@ def trim_reports(database: Database) -> bool:
     return True
 
 
+def _move_kept(db: duckdb.DuckDBPyConnection, bounds: Mapping[str, Any]) -> None:
+    """Writes the errors that are left in a span of time again, after all others. DuckDB frees the space of deleted rows
+    only with their whole row group, which one pinned error would keep."""
+    db.execute(_SQL["copy_kept"], bounds)
+    if number(db, "SELECT count(*) FROM kept"):
+        db.execute(_SQL["delete_kept"], bounds)
+        db.execute("INSERT INTO errors SELECT * FROM kept ORDER BY id")
+    db.execute("DROP TABLE kept")
+
+
 def _add_history(db: duckdb.DuckDBPyConnection, day: dt.datetime) -> None:
     for table, key in _HISTORY.items():
         create, delete, insert, _ = _with(_SQL["add_history"], table=table, key=key).split(";")
@@ -104,15 +121,38 @@ def _trim(database: Database, blocks: list[int]) -> None:
     db = database.db
     values: dict[str, Any] = {"first": blocks[0], "end": blocks[-1] + 1, "blocks": blocks}
     alive = {block: set(ids) for block, ids in db.execute(_SQL["ids_in_blocks"], values).fetchall()}
+    kept, damaged, last = _kept(db, alive)
+    done = [block for block in blocks if block <= last]
+    values = {"first": done[0], "end": done[-1] + 1, "blocks": done}
     every = [id_ for ids in alive.values() for id_ in ids]
     db.execute(_SQL["forget_reports"], values | {"alive": every})
-    kept = []
-    for _, packed in read_blocks(db, alive):
-        kept += [report for report in unpack(packed) if report[0] in alive[report[0] // PER_BLOCK]]
-    touched = delete_blocks(db, blocks)
+    delete_blocks(db, [block for block in done if block not in damaged])
     add_blocks(db, pack(kept))
-    shrink(db, [table for table in touched if table.until * PER_BLOCK <= database.position], KEPT_SHARE)
     db.execute(_SQL["forget_stale"], values)
+    for table in report_tables(db):
+        if table.deleted and table.until * PER_BLOCK <= database.position:
+            rewrite(db, table, DELETED_SHARE)
+
+
+def _kept(db: duckdb.DuckDBPyConnection, alive: Mapping[int, set[int]]) -> tuple[list[Report], set[int], float]:
+    """Returns the reports of errors that are left, of blocks with `UNPACKED_BYTES`; the blocks that cannot be unpacked,
+    which stay as they are for `error-visualization check`; and the last block that was read, infinity for all."""
+    kept: list[Report] = []
+    damaged: set[int] = set()
+    size, last = 0, -1
+    for block, packed in read_blocks(db, alive):
+        if size > UNPACKED_BYTES and block != last:
+            return kept, damaged, last
+        last = block
+        try:
+            reports = unpack(packed)
+        except ValueError as error:
+            _log.error("the reports %d to %d cannot be read: %s", block * PER_BLOCK, (block + 1) * PER_BLOCK - 1, error)
+            damaged.add(block)
+            continue
+        size += sum(len(report) for _, report in reports)
+        kept += [report for report in reports if report[0] in alive[block]]
+    return [one for one in kept if one[0] // PER_BLOCK not in damaged], damaged, math.inf
 
 
 def _with(statement: str, **places: str) -> str:

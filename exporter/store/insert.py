@@ -67,8 +67,10 @@ class Inserter:
 
     def forget_unused_texts(self) -> None:
         """Deletes the searched texts that no error has. Raises `StoreError`."""
-        self._database.transact(lambda: self._database.db.execute(_WRITE["forget_unused_texts"]))
-        self._texts.forget()
+        try:
+            self._database.transact(lambda: self._database.db.execute(_WRITE["forget_unused_texts"]))
+        finally:  # also after a failure: the change may have been made
+            self._texts.forget()
 
     def pack_step(self) -> bool:
         """Packs single reports of complete blocks, which the upgrade of an earlier release leaves: those of

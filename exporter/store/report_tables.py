@@ -19,17 +19,18 @@ Block = tuple[int, bytes]
 
 
 class ReportTable(NamedTuple):
-    """A table of blocks. `rows` is how many it had when it was written again, or can have."""
+    """A report table. `deleted` is how many of its rows were deleted since it was made or written again: their space
+    is not free."""
 
     name: str
     first: int
     until: int
-    rows: int
+    deleted: int
 
 
 def report_tables(db: duckdb.DuckDBPyConnection) -> list[ReportTable]:
     """Returns the tables, in the order of their blocks. Raises duckdb.Error."""
-    found = db.execute("SELECT name, first, until, rows FROM report_tables ORDER BY first").fetchall()
+    found = db.execute("SELECT name, first, until, deleted FROM report_tables ORDER BY first").fetchall()
     return list(map(ReportTable._make, found))
 
 
@@ -74,30 +75,29 @@ def every_block(db: duckdb.DuckDBPyConnection) -> Iterator[Block]:
             yield row
 
 
-def delete_blocks(db: duckdb.DuckDBPyConnection, blocks: Iterable[int]) -> list[ReportTable]:
-    """Deletes the rows of blocks, and returns the tables that had them. Needs a transaction. Raises duckdb.Error."""
-    touched = []
+def delete_blocks(db: duckdb.DuckDBPyConnection, blocks: Iterable[int]) -> None:
+    """Deletes the rows of blocks. Needs a transaction. Raises duckdb.Error."""
     for table, some in _by_table(db, blocks):
-        db.execute(f"DELETE FROM {table.name} WHERE block IN (SELECT unnest($blocks::BIGINT[]))", {"blocks": some})
-        touched.append(table)
-    return touched
+        delete = f"DELETE FROM {table.name} WHERE block IN (SELECT unnest($blocks::BIGINT[]))"
+        rows = number(db, delete, {"blocks": some})
+        values = {"rows": rows, "name": table.name}
+        db.execute("UPDATE report_tables SET deleted = deleted + $rows WHERE name = $name", values)
 
 
-def shrink(db: duckdb.DuckDBPyConnection, tables: Iterable[ReportTable], share: float) -> None:
-    """Drops those of the `tables` that have no rows, and writes those again that have a `share` of their rows or less.
-    Needs a transaction. Raises duckdb.Error."""
-    for table in tables:
-        rows = number(db, f"SELECT count(*) FROM {table.name}")
-        if rows == 0:
-            db.execute(f"DROP TABLE {table.name}")
-            db.execute("DELETE FROM report_tables WHERE name = $name", {"name": table.name})
-        elif rows <= table.rows * share:
-            name = table.name.removesuffix(_AGAIN) if table.name.endswith(_AGAIN) else table.name + _AGAIN
-            _create(db, name)
-            db.execute(f"INSERT INTO {name} SELECT * FROM {table.name} ORDER BY block")
-            db.execute(f"DROP TABLE {table.name}")
-            values = {"name": table.name, "new": name, "rows": rows}
-            db.execute("UPDATE report_tables SET name = $new, rows = $rows WHERE name = $name", values)
+def rewrite(db: duckdb.DuckDBPyConnection, table: ReportTable, share: float) -> None:
+    """Drops a table that has no rows. Writes it again if at least a `share` of what it holds are deleted rows. Needs a
+    transaction. Raises duckdb.Error."""
+    rows = number(db, f"SELECT count(*) FROM {table.name}")
+    if rows == 0:
+        db.execute(f"DROP TABLE {table.name}")
+        db.execute("DELETE FROM report_tables WHERE name = $name", {"name": table.name})
+    elif table.deleted >= max(1, share * (rows + table.deleted)) and table.until - table.first <= BLOCKS:
+        name = table.name.removesuffix(_AGAIN) if table.name.endswith(_AGAIN) else table.name + _AGAIN
+        _create(db, name)
+        db.execute(f"INSERT INTO {name} SELECT * FROM {table.name}")
+        db.execute(f"DROP TABLE {table.name}")
+        values = {"name": table.name, "new": name}
+        db.execute("UPDATE report_tables SET name = $new, deleted = 0 WHERE name = $name", values)
 
 
 def _by_table(db: duckdb.DuckDBPyConnection, blocks: Iterable[int]) -> list[tuple[ReportTable, list[int]]]:
@@ -117,9 +117,9 @@ def _add_table(db: duckdb.DuckDBPyConnection, tables: Sequence[ReportTable], blo
     start = block // BLOCKS * BLOCKS
     first = max([start, *(table.until for table in tables if table.until <= block)])
     until = min([start + BLOCKS, *(table.first for table in tables if table.first > block)])
-    made = ReportTable(f"report_blocks_{first}", first, until, until - first)
+    made = ReportTable(f"report_blocks_{first}", first, until, 0)
     _create(db, made.name)
-    db.execute("INSERT INTO report_tables VALUES ($name, $first, $until, $rows)", made._asdict())
+    db.execute("INSERT INTO report_tables VALUES ($name, $first, $until, $deleted)", made._asdict())
     return made
 
 

@@ -7,9 +7,9 @@ A step is one transaction. It deletes `AT_ONCE` errors at most, unless one minut
 
 import datetime as dt
 import logging
-import math
 import time
 from collections.abc import Iterator
+from functools import partial
 from typing import Final
 
 import duckdb
@@ -18,19 +18,20 @@ from exporter.store.database import Database, number, wal
 from exporter.store.deleting import DAY, Chosen, delete_span, trim_reports, unpinned
 from exporter.store.insert import Inserter
 from exporter.store.matching import all_of
-from exporter.store.report_tables import report_tables, shrink
+from exporter.store.report_tables import report_tables, rewrite
 from exporter.store.rollup_tables import MINUTE, floor, literal
 from exporter.store.rollups import Rollups, rolled_up
 from exporter.store.sql import named
 
 EVERY_SECONDS: Final = 15.0  # between two looks for old errors
 AT_ONCE: Final = 131_072  # errors of one step
+DOUBT_SECONDS: Final = 600.0
+FREED_NOTHING_SECONDS: Final = 3600.0  # to wait after errors were deleted that freed no space
 TEXTS_EVERY_SECONDS: Final = 3600.0  # between two looks for texts that no error has
 HISTORY: Final = 366 * DAY
 WIDTHS: Final = (60 * MINUTE, 15 * MINUTE, MINUTE)  # the age is rounded up to a multiple: fewer spans are counted twice
 ROUNDED: Final = 24  # an age is rounded up by this part of it at most, unless that is less than a minute
-KEPT_SHARE: Final = 0.95  # of the allowed bytes: deletes some more, so that it need not delete all the time
-ANY_SHARE: Final = math.inf
+TARGET_SHARE: Final = 0.95  # of the allowed bytes: deletes some more, so that it need not delete all the time
 _SQL: Final = named("delete.sql")
 _log = logging.getLogger(__name__)
 
@@ -53,6 +54,8 @@ class Retention:
         self._next_sweep = 0.0  # monotonic time
         self._texts_since: float | None = None  # monotonic time since which texts may be unused
         self._is_warned = False
+        self._shrink_from = 0.0  # monotonic time
+        self._doubt_since: float | None = None  # monotonic time
 
     def step(self) -> bool:
         """Does one step, if it is time. Returns whether there may be more to do now. Raises `StoreError` and
@@ -63,12 +66,30 @@ class Retention:
             if time.monotonic() < self._next_sweep:
                 return False
             self._next_sweep = time.monotonic() + EVERY_SECONDS
-            self._sweep = self.sweep(dt.datetime.now(dt.UTC).replace(tzinfo=None))
+            now = dt.datetime.now(dt.UTC).replace(tzinfo=None)
+            if self._would_delete_all(now):
+                return False
+            self._sweep = self.sweep(now)
         sweep, self._sweep = self._sweep, None
         for _ in sweep:
             self._sweep = sweep
             return True
         return False
+
+    def _would_delete_all(self, now: dt.datetime) -> bool:
+        """Returns whether even the error that was received last is too old, for the first `DOUBT_SECONDS`. The clock of
+        a machine that has just started may be wrong."""
+        query = "SELECT max(received_at) FROM errors"
+        ((newest,),) = self._database.db.execute(query).fetchall() if self._age else ((None,),)
+        if newest is None or self._age is None or newest >= now - self._age:
+            self._doubt_since = None
+            return False
+        if self._doubt_since is None:
+            self._doubt_since = time.monotonic()
+            _log.warning(
+                "all errors are too old; if the clock is right, they are deleted in %.0f min", DOUBT_SECONDS / 60
+            )
+        return time.monotonic() - self._doubt_since < DOUBT_SECONDS
 
     def sweep(self, now: dt.datetime) -> Iterator[None]:
         """Deletes what is too old or too much at `now` (naive UTC). Yields after each step; the caller may release the
@@ -113,39 +134,58 @@ class Retention:
         return end
 
     def _shrink(self, now: dt.datetime) -> Iterator[None]:
-        """Deletes the oldest errors while the database is too large."""
-        db = self._database.db
+        """Deletes the oldest errors while the database is too large. Does nothing while no checkpoint is possible: the
+        space of deleted errors would still be in use, so each sweep would delete more."""
+        if used_bytes(self._database) <= self._max_bytes or time.monotonic() < self._shrink_from:
+            return
+        if not self._checkpoint():
+            return
         used = used_bytes(self._database)
         if used <= self._max_bytes:
             self._is_warned = False
             return
-        errors = number(db, "SELECT count(*) FROM errors")
-        excess = errors * (1 - self._max_bytes * KEPT_SHARE / used)
+        db = self._database.db
+        excess = number(db, "SELECT count(*) FROM errors") * (1 - self._max_bytes * TARGET_SHARE / used)
         cut = None
-        for minute, count in db.execute(_SQL["every_minute"]).fetchall():
+        statement = _SQL["every_minute"].replace("{condition}", unpinned(db))
+        for minute, count in db.execute(statement).fetchall():
             if excess <= 0 or minute >= now - MINUTE:
                 break
             cut = minute + MINUTE
             excess -= count
-        before = self.deletions
-        if cut is not None:
-            yield from self._delete_before(cut)
-            while trim_reports(self._database):
-                yield
-            # The oldest table of reports is dropped when it has none left; to delete until then could be far too much.
-            self._database.transact(lambda: shrink(db, report_tables(db)[:1], ANY_SHARE))
+        if cut is None:
+            self._warn(used, "nothing more can be deleted: the rest is pinned or younger than a minute")
+            return
+        for _ in self._delete_before(cut):
             yield
-        if self.deletions > before and not self._database.hold_wanted:  # a checkpoint would spoil a running backup
-            try:
-                db.execute("CHECKPOINT")
-            except duckdb.TransactionException as error:  # something else is being written; a later one frees the space
-                _log.debug("no checkpoint: %s", error)
-        elif not self._is_warned:
+            if self._database.hold_wanted:
+                return
+        while trim_reports(self._database):
+            yield
+        # A report table is dropped when it has no rows left; to delete until then could be far too much.
+        for table in report_tables(db):
+            if table.deleted:
+                self._database.transact(partial(rewrite, db, table, 0.0))
+                yield
+        if self._checkpoint() and used_bytes(self._database) >= used:
+            self._shrink_from = time.monotonic() + FREED_NOTHING_SECONDS
+            self._warn(used, "its oldest errors were deleted, but that freed no space; the next ones are in an hour")
+
+    def _checkpoint(self) -> bool:
+        """Returns whether there was one. While a backup runs there is none, because it would have to begin again."""
+        if self._database.hold_wanted:
+            return False
+        try:
+            self._database.db.execute("CHECKPOINT")
+        except duckdb.TransactionException as error:  # something is being read since before the last insertion
+            _log.debug("no checkpoint: %s", error)
+            return False
+        return True
+
+    def _warn(self, used: int, words: str) -> None:
+        if not self._is_warned:
             self._is_warned = True
-            _log.warning(
-                "the database uses %d bytes, more than max_db_size (%d), but only pinned errors are left",
-                used, self._max_bytes,
-            )  # fmt: skip
+            _log.warning("the database uses %d bytes, more than max_db_size (%d): %s", used, self._max_bytes, words)
 
 
 def step_width(age: dt.timedelta) -> dt.timedelta:

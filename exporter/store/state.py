@@ -1,6 +1,7 @@
 """Reads from the database what the HTTP process needs at startup."""
 
 import datetime as dt
+from collections.abc import Sequence
 from typing import Final
 
 import duckdb
@@ -66,7 +67,7 @@ def _state(cursor: duckdb.DuckDBPyConnection, recurrence_times: int, labels: Lab
                 ).fetchall()
             },
             known_ids=known,
-            known_ids_since=known[0].received_at if above and known else None,
+            known_ids_since=_evicted_until(above, known, now),
             seen_once=sum(not again for _, _, again in patterns),
             old_patterns=[
                 fingerprint
@@ -85,6 +86,13 @@ def _state(cursor: duckdb.DuckDBPyConnection, recurrence_times: int, labels: Lab
         received_seconds=dict(cursor.execute(_READ["received_seconds"], {"since": hour}).fetchall()),
         reset_at=_utc(reset_at) if reset_at else None,
     )
+
+
+def _evicted_until(above: int, known: Sequence[KnownId], now: dt.datetime) -> float | None:
+    """Returns the epoch seconds up to which ids that are not `known` may have been received; None if there are none."""
+    if not above:
+        return None
+    return known[0].received_at if known else _utc(now).timestamp()  # not known: the newest errors were deleted
 
 
 def _utc(moment: dt.datetime) -> dt.datetime:

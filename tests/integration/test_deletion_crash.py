@@ -18,25 +18,37 @@ from typing import Any
 import pytest
 from conftest import Served, eventually, store_processes
 from crash import seed_of_run
+from events import event
+from projected import Projected
 
 from exporter.store import offline
 
 pytestmark = pytest.mark.dashboard
 ROUNDS = 20
-OLD, DEMO, KEPT = 30, 20, 10  # reports of one round
+DEMO, KEPT = 20, 10  # reports of one round
+DAYS, OLD = 90, 10  # days with so many old errors
 
 
 def reports(number: int) -> list[dict[str, Any]]:
-    """The reports of one round: old ones, ones of a demo, and ones to keep."""
-    long_ago = dt.datetime.now(dt.UTC) - dt.timedelta(hours=3)
-    made = [
-        ("old", long_ago + dt.timedelta(seconds=60 * one)) for one in range(OLD)
-    ] + [("demo", None)] * DEMO + [("kept", None)] * KEPT  # fmt: skip
+    """The reports of one round: some of a demo, and some to keep."""
     return [
         {"worker_id": kind, "type": "T", "message": f"{kind} {number}", "event_id": f"{kind}-{number}-{place}"}
-        | ({"timestamp": at.isoformat()} if at else {})
-        for place, (kind, at) in enumerate(made)
+        for place, kind in enumerate(["demo"] * DEMO + ["kept"] * KEPT)
     ]
+
+
+def fill(path: Path) -> None:
+    """Makes a database of a service that stood still for three days. A step of retention deletes the errors of a day."""
+    now = dt.datetime.now(dt.UTC)
+    store = Projected(path)
+    for day in range(DAYS):
+        then = now - dt.timedelta(days=3 + DAYS - day)
+        store.append(
+            [event(timestamp=then, received_at=then, worker_id="old", event_id=f"{day}-{one}") for one in range(OLD)]
+        )
+    store.catch_up()
+    store.database.db.execute("UPDATE log_position SET identity = $1", [store.log.identity])
+    store.close()
 
 
 def request(service: Served, path: str, body: Any) -> Any:
@@ -54,9 +66,10 @@ async def test_what_is_killed_while_it_deletes_loses_nothing_else(
 ) -> None:
     rng = random.Random(seed_of_run())
     db = tmp_path / "errors.duckdb"
+    fill(db)
     service = served("--retention", "1h")
     for number in range(ROUNDS):
-        assert request(service, "/api/report-errors", reports(number))["stored"] == OLD + DEMO + KEPT
+        assert request(service, "/api/report-errors", reports(number))["stored"] == DEMO + KEPT
         deleting = threading.Thread(target=_ignore, args=(delete_demo, service))
         deleting.start()
         await asyncio.sleep(rng.uniform(0, 0.3))
@@ -80,21 +93,21 @@ async def test_what_is_killed_while_it_deletes_loses_nothing_else(
 
     def left() -> list[str]:
         with contextlib.suppress(urllib.error.HTTPError):
-            found = service.get("/api/errors/list?time_range=168&limit=1000")["errors"]
+            found = service.get("/api/errors/list?time_range=87600&limit=1000")["errors"]
             return sorted(one["event_id"] for one in found)
         return []
 
-    expected = sorted(f"kept-{number}-{place}" for number in range(ROUNDS) for place in range(OLD + DEMO, 60))
+    expected = sorted(f"kept-{number}-{place}" for number in range(ROUNDS) for place in range(DEMO, DEMO + KEPT))
     await eventually(lambda: left() == expected, 40)
     history = {one["value"]: sum(one[name] for name in ("critical", "warning", "info"))
-               for one in service.get("/api/history?days=3&by=worker")["days"]}  # fmt: skip
+               for one in service.get("/api/history?days=120&by=worker")["days"]}  # fmt: skip
     assert history.get("kept") == ROUNDS * KEPT
     assert history.get("demo", 0) == 0
-    days = service.get("/api/history?days=3&by=worker&value=old")["days"]
-    assert sum(one["critical"] + one["warning"] + one["info"] for one in days) == ROUNDS * OLD
+    days = service.get("/api/history?days=120&by=worker&value=old")["days"]
+    assert sum(one["critical"] + one["warning"] + one["info"] for one in days) == DAYS * OLD
     total = sum(value for name, value in service.metrics().items()
                 if name.startswith("distributed_testing_errors_by_severity_total"))  # fmt: skip
-    assert total == ROUNDS * (OLD + DEMO + KEPT)
+    assert total == DAYS * OLD + ROUNDS * (DEMO + KEPT)
     assert service.stop() == 0
     assert offline.check(db) == []
 

@@ -11,6 +11,10 @@ import duckdb
 import pytest
 from conftest import REPORT, InProcess, Served, eventually
 
+from exporter.http import reports
+from exporter.store.report_tables import every_block
+from exporter.store.reports import unpack
+
 pytestmark = pytest.mark.dashboard
 
 
@@ -89,6 +93,7 @@ async def test_a_secret_is_nowhere_any_more(serve: Callable[..., Any]) -> None:
         for table in ("texts", "errors", "single_reports"):
             rows = db.execute(f"SELECT * FROM {table}").fetchall()
             assert "s3cret" not in str(rows), table
+        assert "s3cret" not in str([unpack(packed) for _, packed in every_block(db)])
 
 
 async def test_pinned_errors_are_kept_and_counted(service: InProcess) -> None:
@@ -118,6 +123,8 @@ async def test_pinned_errors_are_kept_and_counted(service: InProcess) -> None:
         ({"wroker": ["w"], "dry_run": False}, 400, "wroker", "unknown field"),
         ({"severity": ["fatal"]}, 400, "severity", "fatal"),
         ({"ids": [0]}, 400, "ids", ">= 1"),
+        ({"ids": [], "time_range": 24, "dry_run": False}, 400, "ids", "at least one value"),
+        ({"worker": [], "time_range": 24, "dry_run": False}, 400, "worker", "at least one value"),
         ({"time_range": 0}, 400, "time_range", ">= 1"),
         ([], 400, "", "object"),
     ],
@@ -159,23 +166,29 @@ async def test_the_repeat_of_a_deleted_error_is_gone(service: InProcess) -> None
     assert await listed(service) == ["later"]
 
 
-async def test_old_errors_are_deleted_while_the_service_runs(serve: Callable[..., Any]) -> None:
-    """Their counters and the history stay. A kept answer is not given again, though no error arrived."""
+async def test_old_errors_are_deleted_while_the_service_runs(
+    serve: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their counters and the history stay. A kept answer is not given again, though no error arrived. An error that
+    happened long ago but was received just now stays."""
     service: InProcess = await serve(retention="1d", max_report_age=86_400 * 30)
-    old = (dt.datetime.now(dt.UTC) - dt.timedelta(days=3)).isoformat()
+    old = dt.datetime.now(dt.UTC) - dt.timedelta(days=3)
     new = (await send(service, "new"))[0]
-    await send(service, "old", timestamp=old)
+    await send(service, "late", timestamp=old.isoformat())
+    with monkeypatch.context() as patch:
+        patch.setattr(reports, "_now", lambda: old)
+        await send(service, "old")
 
     async def deleted() -> bool:
-        return bool(await listed(service) == ["new"])
+        return bool(await listed(service) == ["late", "new"])
 
     await eventually(deleted, 40)
     async with service.client.get("/api/errors?time_range=168") as response:
-        assert (await response.json())["data"]["summary"]["total_errors"] == 1
+        assert (await response.json())["data"]["summary"]["total_errors"] == 2
     history = (await service.get("/api/history", days=7))["days"]
-    assert [one["critical"] + one["warning"] + one["info"] for one in history] == [1, 1]
+    assert [one["critical"] + one["warning"] + one["info"] for one in history] == [2, 1]
     storage = await service.get("/api/storage")
-    assert (storage["retention_seconds"], storage["errors"], storage["max_bytes"]) == (86_400, 1, None)
+    assert (storage["retention_seconds"], storage["errors"], storage["max_bytes"]) == (86_400, 2, None)
     assert storage["used_bytes"] > 0
     assert storage["disk_free_bytes"] <= storage["disk_bytes"]
     assert new == 1

@@ -20,9 +20,14 @@ CREATE TABLE pinned_fingerprints (fingerprint VARCHAR NOT NULL, pinned_at TIMEST
 
 -- The tables with blocks of reports, each with those from `first` to before `until` (report_tables.py). `report_blocks` has
 -- those of before this version.
-CREATE TABLE report_tables (name VARCHAR NOT NULL, first BIGINT NOT NULL, until BIGINT NOT NULL, rows BIGINT NOT NULL);
+CREATE TABLE report_tables (
+    name    VARCHAR NOT NULL,
+    first   BIGINT  NOT NULL,
+    until   BIGINT  NOT NULL,
+    deleted BIGINT  NOT NULL  -- rows since the table was made or written again: their space is not free
+);
 INSERT INTO report_tables
-SELECT 'report_blocks', min(block), max(block) + 1, count(*) FROM report_blocks HAVING count(*) > 0;
+SELECT 'report_blocks', min(block), max(block) + 1, 0 FROM report_blocks HAVING count(*) > 0;
 
 -- Blocks of reports (id // 64) that may have reports of deleted errors.
 CREATE TABLE stale_blocks (block BIGINT NOT NULL);

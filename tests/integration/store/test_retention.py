@@ -21,6 +21,7 @@ from exporter.store.deletions import Pin
 from exporter.store.parameters import By
 from exporter.store.pin import pin
 from exporter.store.queries import GetHistory
+from exporter.store.reports import fetch
 from exporter.store.retention import Retention
 from exporter.store.verify import check_sums
 
@@ -52,6 +53,7 @@ def test_only_the_old_errors_are_deleted(
     deleted: dict[int, ErrorEvent] = {}
     for turn in range(12):
         fleet.wait()
+        fleet.now += age / 3
         store.append(fleet.errors(fleet.rng.randrange(1, 60)))
         store.catch_up()
         store.roll_up(fleet.rng.choice([1, 10, 30]))
@@ -156,7 +158,99 @@ def test_a_database_of_pinned_errors_only_is_said_to_be_too_large(
             pin(store.database, Pin(True, error=one.id), dt.datetime(2026, 1, 1))
         sweep(store, sent[0].timestamp + dt.timedelta(days=1), max_bytes=1_000)
         assert store.values("SELECT count(*) FROM errors") == [50]
-        assert "only pinned errors are left" in caplog.text
+        assert "nothing more can be deleted: the rest is pinned" in caplog.text
+
+
+def test_while_a_backup_runs_the_size_deletes_nothing(tmp_path: Path) -> None:
+    """No checkpoint is possible then, so the space of deleted errors would stay in use."""
+    with closing(Projected(tmp_path / "errors.duckdb")) as store:
+        now, rng = dt.datetime.now(dt.UTC), random.Random(2)
+        store.append([event(timestamp=now - dt.timedelta(minutes=600 - n), body=_body(rng)) for n in range(500)])
+        store.catch_up()
+        store.database.db.execute("CHECKPOINT")
+        limit = retention.used_bytes(store.database) - 300_000
+        store.database.hold_wanted = True
+        for _ in range(3):
+            sweep(store, now, max_bytes=limit)
+        assert store.values("SELECT count(*) FROM errors") == [500]
+        store.database.hold_wanted = False
+        for _ in range(2):
+            sweep(store, now, max_bytes=limit)
+        assert 250 < store.values("SELECT count(*) FROM errors")[0] < 500
+
+
+def test_a_frequent_pinned_pattern_does_not_keep_the_space_of_others(tmp_path: Path) -> None:
+    """Some reports of each block are kept: the report table is written again."""
+    rng = random.Random(3)
+    now = dt.datetime(2026, 11, 26, 12, tzinfo=dt.UTC)
+    with closing(Projected(tmp_path / "errors.duckdb")) as store:
+        times = [now - dt.timedelta(minutes=6_000 - number) for number in range(2_000)]
+        sent = store.append([
+            event(timestamp=time, received_at=time, body=_body(rng), fingerprint="12"[number % 32 > 0] * 16,
+                  is_new_fingerprint=number < 2)
+            for number, time in enumerate(times)
+        ])  # fmt: skip
+        store.database.db.execute("INSERT INTO pinned_fingerprints VALUES ($1, now()::TIMESTAMP)", ["1" * 16])
+        store.catch_up()
+        store.database.db.execute("CHECKPOINT")
+        before = retention.used_bytes(store.database)
+        sweep(store, now, dt.timedelta(days=1))
+        store.database.db.execute("CHECKPOINT")
+        pinned = [one for one in sent if one.fingerprint[0] == "1"]
+        assert_stored(store, pinned, sent=sent)
+        assert retention.used_bytes(store.database) < before / 2
+
+
+def test_the_pinned_oldest_errors_do_not_count_for_what_has_to_go(tmp_path: Path) -> None:
+    now = dt.datetime(2026, 11, 26, 12, tzinfo=dt.UTC)
+    rng = random.Random(4)
+    with closing(Projected(tmp_path / "errors.duckdb")) as store:
+        sent = store.append([event(timestamp=now - dt.timedelta(minutes=900 - n), body=_body(rng)) for n in range(800)])
+        store.catch_up()
+        for one in sent[:150]:
+            pin(store.database, Pin(True, error=one.id), dt.datetime(2026, 1, 1))
+        store.database.db.execute("CHECKPOINT")
+        sweep(store, now, max_bytes=retention.used_bytes(store.database) * 9 // 10)
+        left = store.values("SELECT id FROM errors ORDER BY id")
+        assert left[:150] == [one.id for one in sent[:150]]
+        assert 600 < len(left) < 740
+
+
+def test_a_wrong_clock_does_not_delete_everything_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with closing(Projected(tmp_path / "errors.duckdb")) as store:
+        old = dt.datetime.now(dt.UTC) - dt.timedelta(days=40)
+        store.append([event(timestamp=old, received_at=old)])
+        store.catch_up()
+        kept = Retention(store.database, store.projection.inserter, store.projection.rollups, dt.timedelta(days=30), 0)
+        monkeypatch.setattr(retention, "EVERY_SECONDS", 0.0)
+        for _ in range(5):
+            assert not kept.step()
+        assert store.values("SELECT count(*) FROM errors") == [1]
+        monkeypatch.setattr(retention, "DOUBT_SECONDS", 0.0)
+        while kept.step():
+            pass
+        assert store.values("SELECT count(*) FROM errors") == [0]
+
+
+def test_a_block_that_cannot_be_read_does_not_stop_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """And blocks with many bytes are packed again one by one."""
+    monkeypatch.setattr(deleting, "UNPACKED_BYTES", 1)
+    now = dt.datetime(2026, 11, 26, 12, tzinfo=dt.UTC)
+    with closing(Projected(tmp_path / "errors.duckdb")) as store:
+        days = (dt.timedelta(days=9), dt.timedelta())
+        sent = store.append([event(timestamp=now - days[n % 2], received_at=now - days[n % 2]) for n in range(400)])
+        store.catch_up()
+        store.database.db.execute("UPDATE report_blocks_0 SET packed = 'x'::BLOB WHERE block = 2")
+        sweep(store, now, dt.timedelta(days=1))
+        left = [one for one in sent if one.timestamp == now]
+        assert store.values("SELECT id FROM errors ORDER BY id") == [one.id for one in left]
+        assert store.values("SELECT count(*) FROM stale_blocks") == [0]
+        assert "the reports 128 to 191 cannot be read" in caplog.text
+        readable = [one.id for one in left if one.id // 64 != 2]
+        found = store.database.read(lambda cursor: fetch(cursor, readable))
+        assert found == {one.id: one.body for one in left if one.id in found}
 
 
 def test_texts_that_no_error_has_are_forgotten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -164,7 +258,8 @@ def test_texts_that_no_error_has_are_forgotten(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr(retention, "TEXTS_EVERY_SECONDS", -1.0)
     now = dt.datetime(2026, 11, 26, 12, tzinfo=dt.UTC)
     with closing(Projected(tmp_path / "errors.duckdb")) as store:
-        old = [event(timestamp=now - dt.timedelta(days=2), message=f"old {letter}") for letter in "abc"]
+        two = now - dt.timedelta(days=2)
+        old = [event(timestamp=two, received_at=two, message=f"old {letter}") for letter in "abc"]
         new = [event(timestamp=now, message="new")]
         store.append(old, new)
         store.catch_up()
@@ -180,7 +275,9 @@ def test_the_history_ends_after_a_year(tmp_path: Path) -> None:
     now = dt.datetime(2026, 11, 26, 12, tzinfo=dt.UTC)
     days = (2, 300, 365, 368)
     with closing(Projected(tmp_path / "errors.duckdb")) as store:
-        store.append([event(timestamp=now - dt.timedelta(days=days_ago)) for days_ago in days])
+        store.append(
+            [event(timestamp=one, received_at=one) for one in (now - dt.timedelta(days=days_ago) for days_ago in days)]
+        )
         store.catch_up()
         sweep(store, now, dt.timedelta(days=1))
         sweep(store, now, dt.timedelta(days=1))
