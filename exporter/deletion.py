@@ -24,7 +24,8 @@ async def delete(service: Service, request: DeleteRequest, address: str) -> Dele
     found = Deletion(errors=counted.errors, pinned=counted.pinned, dry_run=request.dry_run, number=None)
     if request.dry_run:
         return found
-    _log.warning("%s deletes %d errors: %s", address, found.errors, msgspec.json.encode(request).decode())
+    filters = msgspec.json.encode(request).decode()
+    _log.warning("deletion requested by %s: %d errors match %s", address, found.errors, filters)
     found.number, found.errors = await service.store.delete(matching, address)
     await _forget(service, matching.upto)
     _log.warning("deletion %d is complete: %d errors", found.number, found.errors)
@@ -32,8 +33,8 @@ async def delete(service: Service, request: DeleteRequest, address: str) -> Dele
 
 
 async def _forget(service: Service, upto: int) -> None:
-    """Deletes the events up to a position from the log, at the latest when every reader has finished them and another
-    event is appended."""
+    """Deletes the events up to a position from the log. Waits up to `FORGET_SECONDS` for the readers of the log: what
+    they have not read by then is deleted later, when they have read it and another event is appended."""
     for _ in range(FORGET_TRIES):
         done = min(service.store.position, service.readers.position())
         if done >= upto:

@@ -62,10 +62,14 @@ class Settings(BaseSettings):
         least=67_108_864,
     )
     retention: str = _setting(
-        "30d", "how long errors are kept, as 30d, 12h or 5m; older ones are deleted, except pinned ones; 0: for ever"
+        "30d",
+        "how long errors are kept: 1m or more, in s, m, h, d, w or y; older ones are deleted, except pinned ones; "
+        "0: for ever",
     )
     max_db_size: str = _setting(
-        "0", "size of the database, as 20GB, above which the oldest errors are deleted, except pinned ones; 0: any size"
+        "0",
+        "size of the database, 64MiB or more, above which the oldest errors are deleted, except pinned ones; "
+        "0: any size",
     )
     db_threads: int = _setting(1, "threads that DuckDB uses for one query", least=1, most=64)
     theme: Literal["light", "dark", "system"] = _setting("system", "theme of the page until a visitor chooses one")

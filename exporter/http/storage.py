@@ -38,7 +38,7 @@ async def history(request: web.Request) -> web.Response:
     """GET /api/history: errors by day, also those that retention has deleted."""
     given = parse(request, HistoryChoice)
     if given.value is not None and given.by == "severity":
-        raise ApiError(400, "value: expected by=worker or by=pattern with it", field="value")
+        raise ApiError(400, "value: needs by=worker or by=pattern", field="value")
     return await answer_to(request, GetHistory(days=given.days, now=now(), by=given.by, value=given.value))
 
 
@@ -50,7 +50,7 @@ async def delete(request: web.Request) -> web.Response:
         if value == []:  # an empty list restricts nothing, so it would delete everything
             raise ApiError(400, f"{name}: expected at least one value", field=name)
     if wanted == DeleteRequest(dry_run=wanted.dry_run):
-        raise ApiError(400, "expected at least one filter; `time_range` is one")
+        raise ApiError(400, "expected at least one filter, such as `worker` or `time_range`")
     deletion = await delete_errors(request.app[SERVICE], wanted, request.remote or "")
     errors = f"{deletion.errors} error{'s' if deletion.errors != 1 else ''}"
     return success(deletion, f"{errors} would be deleted" if deletion.dry_run else f"{errors} deleted")
@@ -63,22 +63,22 @@ async def deletions(request: web.Request) -> web.Response:
 
 
 async def pin_error(request: web.Request) -> web.Response:
-    """POST /api/errors/{id}/pin: the error is kept however old it gets."""
+    """POST /api/errors/{id}/pin: pins an error."""
     return await _pin(request, Pin(pinned=True, error=error_id(request)))
 
 
 async def unpin_error(request: web.Request) -> web.Response:
-    """POST /api/errors/{id}/unpin: the error is deleted when it is old."""
+    """POST /api/errors/{id}/unpin: unpins an error."""
     return await _pin(request, Pin(pinned=False, error=error_id(request)))
 
 
 async def pin_pattern(request: web.Request) -> web.Response:
-    """POST /api/patterns/{id}/pin: the errors of the pattern are kept however old they get."""
+    """POST /api/patterns/{id}/pin: pins a pattern."""
     return await _pin(request, Pin(pinned=True, pattern=request.match_info["id"]))
 
 
 async def unpin_pattern(request: web.Request) -> web.Response:
-    """POST /api/patterns/{id}/unpin: the errors of the pattern are deleted when they are old."""
+    """POST /api/patterns/{id}/unpin: unpins a pattern."""
     return await _pin(request, Pin(pinned=False, pattern=request.match_info["id"]))
 
 

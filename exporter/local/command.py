@@ -58,6 +58,8 @@ def _run(given: argparse.Namespace, database: Path) -> str:
     progress = Progress()
     if given.command == "compact":
         before, after = compact(database, progress)
+        if after >= before:
+            return f"{database} could not be made smaller and is unchanged"
         return f"{database} had {before} bytes and has {after} now"
     folder = given.folder.absolute()
     if given.command == "backup":

@@ -123,7 +123,7 @@ def held(database: Path) -> Iterator[int | None]:
                 line = stream.readline()
             answer = msgspec.json.decode(line, type=Answer) if line else Answer(refused="the service ended")
         except PermissionError:
-            raise StoreError(f"{socket_path(database)}: only the user of the service may make a backup") from None
+            raise StoreError(f"{socket_path(database)}: only root and the user of the service may connect") from None
         except (FileNotFoundError, ConnectionRefusedError):
             answer = None
         except (OSError, msgspec.DecodeError) as error:

@@ -1,11 +1,11 @@
-// The button that keeps an error, or the errors of a pattern, however old they get.
+// The button that pins an error or a pattern, or undoes it.
 
 import { ask } from "./api.js";
 import { element } from "./dom.js";
 
 const MEANING = {
-  error: "A kept error is not deleted when it is older than the retention.",
-  pattern: "The errors of a kept pattern are not deleted when they are older than the retention.",
+  error: "A kept error is not deleted by retention, max_db_size or a deletion on request.",
+  pattern: "The errors of a kept pattern are not deleted by retention, max_db_size or a deletion on request.",
 };
 
 // `what` is "error" or "pattern", and `path` its path in the API. Returns the button and a place for its problems.

@@ -64,7 +64,7 @@ function warnings({ retention_seconds: age, used_bytes: used, max_bytes: most, d
   const found = [];
   if (free < LOW * disk) {
     found.push(`The disk is nearly full: ${bytes(free)} of ${bytes(disk)} are free. Without free space no error can be stored. `
-      + "Free some space; max_db_size limits the database.");
+      + "Free space on the disk, or stop the service and run `error-visualization compact`. max_db_size limits further growth.");
   }
   if (most !== null && age !== null && used > FULL * most) {
     found.push(`The database is nearly full: ${bytes(used)} of ${bytes(most)}. When it is full, the oldest errors are deleted before `

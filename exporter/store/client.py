@@ -142,7 +142,8 @@ class StoreClient:
         return number, deleted
 
     async def pin(self, asked: Pin) -> bool:
-        """Pins or unpins an error or a pattern, and returns whether there is such a one. Raises `StoreError`."""
+        """Pins or unpins an error or a pattern. Returns false if there is no such error or pattern. Raises
+        `StoreError`."""
         try:
             found = await self._call("pin", msgspec.msgpack.encode(asked), READ_SECONDS)
         finally:

@@ -1,4 +1,5 @@
--- Statements of exporter/store/deleting.py. Python replaces {condition}.
+-- Statements of deleting.py, retention.py, delete.py and pin.py in exporter/store. Python replaces {condition}, {table}
+-- and {key}.
 
 -- name: choose
 CREATE OR REPLACE TEMP TABLE gone AS

@@ -1,6 +1,6 @@
 """Deleting errors on request, and pinning errors and patterns: the requests to the database process, and its answers.
 
-POST /api/errors/delete              ─► CountErrors; Begin; Delete, again and again; End ─► delete.py
+POST /api/errors/delete              ─► CountErrors; Begin; Delete, again and again ─► delete.py
 POST /api/errors/{id}/pin, …/unpin   ─► Pin ─► pin.py
 POST /api/patterns/{id}/pin, …/unpin ─► Pin
 """
@@ -30,9 +30,8 @@ class DeleteRequest(ErrorFilters, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 class Deletion(Struct, kw_only=True):
-    """What became of a request to delete errors: how many `errors` matched it, apart from those that are kept because
-    they or their pattern are `pinned`. If it was no `dry_run`, these errors are deleted now, and `number` is that of
-    the deletion in the list of deletions."""
+    """Result of a deletion request. `errors`: matching errors that are not pinned, deleted unless `dry_run`. `pinned`:
+    matching errors that stay. `number`: its number in the list of deletions; null for a dry run."""
 
     errors: Count
     pinned: Count
@@ -99,7 +98,8 @@ class Counted(Struct, frozen=True):
 
 
 class Pin(Struct, frozen=True):
-    """Pins or unpins an error by its id, or a pattern by any of its ids. The answer is whether there is such a one."""
+    """Pins or unpins an error by its id, or a pattern by any of its ids. The answer is false if there is no such error
+    or pattern."""
 
     pinned: bool
     error: int | None = None

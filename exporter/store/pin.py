@@ -12,8 +12,8 @@ _SQL: Final = named("delete.sql")
 
 
 def pin(database: Database, asked: Pin, now: dt.datetime) -> bool:
-    """Pins or unpins an error or a pattern, and returns whether there is such a one. `now` is naive UTC. The caller
-    must hold `database.writing`. Raises `StoreError` and duckdb.Error."""
+    """Pins or unpins an error or a pattern. Returns false if there is no such error or pattern. `now` is naive UTC. The
+    caller must hold `database.writing`. Raises `StoreError` and duckdb.Error."""
     db = database.db
     if asked.error is not None:
         values: dict[str, Any] = {"id": asked.error}

@@ -152,9 +152,9 @@ class GetCriticalAfter(Read[list[ErrorEvent]], frozen=True, kw_only=True):
 
 
 class FindOutcomes(Read[list[Outcome | None]], frozen=True, kw_only=True):
-    """The outcomes of accepted events, in the order of `events`; None for those that there are not (any more). An event
-    is given by its id, or by what a repeat of its report has: worker, the worker's own id of it, and `timestamp`; also
-    the text of that if it is not believed (any more)."""
+    """The outcomes of accepted events, in the order of `events`; None for those that are not stored. An event is
+    given by its id, or by what a repeat of its report has: worker, the worker's own id of it, and `timestamp`; also the
+    text of that if it is not believed."""
 
     events: list[int | tuple[str, str, dt.datetime, str | None]]
 

@@ -227,7 +227,7 @@ SELECT (SELECT count(*) FROM pinned_errors) AS errors, (
 ) AS patterns;
 
 -- name: history
--- {table} has what was deleted, {stored} is the query for the rest. {names} has the value for each integer {key}.
+-- `table` has what was deleted, `stored` is the query for the rest. `names` has the value for each integer `key`.
 WITH every AS (
     SELECT day, {key} AS id, severity, errors FROM {table} WHERE day >= $since
     UNION ALL

@@ -11,7 +11,7 @@ from exporter.store.select import Cursor, Facts, Row, members_of, naive, rows
 from exporter.store.storage_results import History, HistoryRow
 
 VALUES: Final = 100
-# By: the rollup and the column with the integer of the value, the names of these integers, and the value's condition.
+# By: the rollup, its column with the integer of the value, and the query for the values of these integers.
 _SOURCES: Final[dict[By, tuple[Rollup, str, str]]] = {
     "severity": (WORKER, "worker", "(SELECT 0 AS id, NULL AS value WHERE false)"),
     "worker": (WORKER, "worker", "(SELECT id, name AS value FROM workers)"),

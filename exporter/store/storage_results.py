@@ -14,11 +14,11 @@ Bytes = Annotated[int, Meta(ge=0, description="bytes")]
 class Storage(Struct, kw_only=True):
     """What is stored, and how full it is.
 
-    `errors` are stored, the `oldest` of them happened then. Errors older than `retention_seconds` are deleted; null:
-    they are kept for ever. The database has files of `database_bytes`, of which `used_bytes` are in use; the rest is
-    used again. If more than `max_bytes` are used, the oldest errors are deleted; null: there is no limit. `log_bytes`
-    is the size of the log. The disk has `disk_bytes`, of which `disk_free_bytes` are free. Pinned errors, and errors of
-    pinned patterns, are kept."""
+    `errors` is the number of stored errors, `oldest` the time of the oldest. Errors older than `retention_seconds` are
+    deleted; null: they are kept for ever. `database_bytes` is the size of the database's files. `used_bytes` excludes
+    free blocks, which DuckDB uses again. If it exceeds `max_bytes`, the oldest errors are deleted; null: there is no
+    limit. `log_bytes` is the size of the log. The disk has `disk_bytes`, of which `disk_free_bytes` are free. Pinned
+    errors, and errors of pinned patterns, are kept."""
 
     errors: Count
     oldest: Timestamp | None

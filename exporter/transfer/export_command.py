@@ -36,9 +36,8 @@ class ExportError(Exception):
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--url", default="http://127.0.0.1:8080", help="the service (default: %(default)s)")
     parser.add_argument("--format", choices=FORMATS, help="default: by the end of the file's name, else ndjson")
-    parser.add_argument(
-        "--output", default="-", metavar="FILE", help="the file; ends it with .gz, it is compressed (default: stdout)"
-    )
+    parser.add_argument("--output", default="-", metavar="FILE",
+                        help="output file; compressed if its name ends in .gz (default: stdout)")  # fmt: skip
     parser.add_argument("--force", action="store_true", help="replace the file if it exists")
     parser.add_argument("--time-range", type=int, metavar="HOURS", help="only errors of the last hours (default: all)")
     for name, many in FILTERS.items():
@@ -53,7 +52,11 @@ def main(given: argparse.Namespace) -> int:
     if path is not None and path.exists() and not given.force:
         print(f"{path} exists; --force replaces it", file=sys.stderr)
         return 2
-    query = [("format", given.format or _format_of(given.output))]
+    format_ = given.format or _format_of(given.output)
+    if format_ == "parquet" and given.output.endswith(".gz"):
+        print(f"{path}: Parquet is compressed itself; give a name without .gz", file=sys.stderr)
+        return 2
+    query = [("format", format_)]
     if given.time_range is not None:
         query.append(("time_range", str(given.time_range)))
     for name in FILTERS:

@@ -19,7 +19,7 @@ MAX_SHOWN: Final = 50  # refused reports that are named
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="NDJSON (also .gz), CSV or Parquet")
+    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="NDJSON or CSV (also .gz), or Parquet")
     parser.add_argument("--url", default="http://127.0.0.1:8080", help="the service (default: %(default)s)")
     parser.add_argument("--format", choices=FORMATS, help="of all files (default: by the end of each name)")
     parser.add_argument("--rejected", type=Path, metavar="FILE", help="a new file for the refused reports, as NDJSON")
@@ -53,6 +53,7 @@ class Import:
         self._rejected = rejected
         self._progress = Progress()
         self._file = Path()
+        self._place = "line"  # what a place in the file is
         self._sender: Sender | None = None
 
     def run(self, files: list[tuple[Path, str]]) -> int:
@@ -69,8 +70,8 @@ class Import:
             self._progress.say(failed)
             if self._sender:
                 self._progress.say(
-                    f"{self._file} is imported up to line {self._sender.settled}; run the command again to go on: "
-                    "what is stored is not stored twice"
+                    f"{self._file} is imported up to {self._place} {self._sender.settled}; run the command again to "
+                    "go on: what is stored is not stored twice"
                 )
         self._progress.say(f"{self._counts()} in {self._progress.seconds():.1f} s")
         return 1 if failed or refused else 0
@@ -81,6 +82,7 @@ class Import:
             await sender.begin()
             self._sender = sender
             for self._file, format_ in files:
+                self._place = "row" if format_ == "parquet" else "line"
                 await sender.send(items(self._file, format_))
 
     def _refused(self, item: Item, reason: str) -> None:
@@ -88,7 +90,7 @@ class Import:
         if self._sender.refused <= MAX_SHOWN:
             self._progress.say(f"{self._file}:{item.place}: {reason}")
         elif self._sender.refused == MAX_SHOWN + 1:
-            self._progress.say("more reports are refused, which are not named here")
+            self._progress.say("further refused reports are not listed")
         if self._rejected is not None:
             self._rejected.write(item.report + b"\n")
 

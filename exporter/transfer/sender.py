@@ -87,7 +87,8 @@ class Sender:
         except (aiohttp.ClientError, TimeoutError) as error:
             raise SendError(f"{self._url}: {error or type(error).__name__}") from None
         if found is None:
-            raise SendError(f"{self._url} is no service of this kind")
+            lacks = "/metrics lacks distributed_testing_log_position"
+            raise SendError(f"{self._url} is not an error-visualization service ({lacks})")
         self._known = _Ids(int(float(found[1])))
 
     async def send(self, items: Iterable[Item]) -> None:

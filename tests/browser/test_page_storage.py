@@ -108,7 +108,7 @@ async def test_numbers_are_in_the_locale_of_the_reader(browser: Browser, service
         (FULL | {"retention_seconds": None}, []),
         (FULL | {"max_bytes": None}, []),
         ({"disk_free_bytes": 10 * 10**9}, []),
-        (DISK, ["The disk is nearly full: 9.99 GB of 100 GB are free. Without free space no error can be stored. Free some"]),
+        (DISK, ["The disk is nearly full: 9.99 GB of 100 GB are free. Without free space no error can be stored. Free space"]),
         (FULL | DISK, ["The disk is nearly full", "The database is nearly full"]),
     ],
 )  # fmt: skip

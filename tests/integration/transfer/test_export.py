@@ -273,6 +273,13 @@ async def test_the_command_writes_each_format(service: InProcess, tmp_path: Path
     assert names(tmp_path, "a.*") == ["a.csv", "a.csv.gz", "a.ndjson", "a.ndjson.gz", "a.parquet"]
 
 
+async def test_the_command_refuses_to_compress_parquet(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "a.parquet.gz"
+    assert await run("export", "--url", "http://127.0.0.1:1", "--output", str(path)) == 2
+    assert f"{path}: Parquet is compressed itself; give a name without .gz" in capsys.readouterr().err
+    assert names(tmp_path, "a.*") == []
+
+
 async def test_the_command_counts_what_it_wrote(
     service: InProcess, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
