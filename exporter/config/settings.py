@@ -68,7 +68,7 @@ class Settings(BaseSettings):
     )
     max_db_size: str = _setting(
         "0",
-        "size of the database, 64MiB or more, above which the oldest errors are deleted, except pinned ones; "
+        "size of the database, 256MiB or more, above which the oldest errors are deleted, except pinned ones; "
         "0: any size",
     )
     db_threads: int = _setting(1, "threads that DuckDB uses for one query", least=1, most=64)
