@@ -99,6 +99,21 @@ async def test_a_line_of_an_export_is_a_report(service: InProcess, serve: Callab
     assert restored(*await exported(other)) == restored(*await exported(service))
 
 
+async def test_its_own_export_is_known_to_a_service(
+    service: InProcess, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Also the errors that were sent without an id, one by one and in a batch."""
+    await service.post({"message": "m"})
+    await service.post({"message": "m", "event_id": "own"})
+    async with service.client.post("/api/report-errors", json=[REPORT, REPORT]) as response:
+        assert response.status == 200
+    path = tmp_path / "a.ndjson"
+    assert await run("export", "--url", url(service), "--output", path) == 0
+    assert await run("import", "--url", url(service), path) == 0
+    assert "0 errors stored, 4 known already, 0 refused" in capsys.readouterr().err
+    assert len(await exported(service)) == 4
+
+
 async def test_old_errors_cause_no_alert(service: InProcess, tmp_path: Path) -> None:
     path = written(tmp_path / "a.ndjson", reports(3))
     assert await run("import", "--url", url(service), path) == 0
