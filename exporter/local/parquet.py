@@ -36,7 +36,7 @@ ORDER BY p.id"""
 
 
 def write_parquet(database: Path, target: Path, progress: Progress) -> None:
-    """Writes `target`, which is on disk when it returns. Needs disk for twice its size. Raises `StoreError`, duckdb.Error and OSError."""
+    """Writes `target` and flushes it. Needs disk for twice its size. Raises `StoreError`, duckdb.Error and OSError."""
     parts: list[Path] = []
     with duckdb.connect(str(database), read_only=True, config=limits(database)) as db:
         errors = number(db, "SELECT count(*) FROM errors")
