@@ -341,7 +341,7 @@ async def test_exports_at_one_time_are_bounded(service: InProcess, monkeypatch: 
     monkeypatch.setattr(service.service.store, "export", waits)
     exports = [asyncio.create_task(ids(service)) for _ in range(handler.MAX_EXPORTS)]
     await eventually(lambda: begun == handler.MAX_EXPORTS)
-    async with service.client.get("/api/export") as response:
+    async with service.client.get("/api/export", timeout=aiohttp.ClientTimeout(5)) as response:
         assert (response.status, response.headers["Retry-After"]) == (503, "5")
         assert "exports are running" in (await response.json())["message"]
     go_on.set()
