@@ -66,6 +66,7 @@ def make_app(service: Service) -> web.Application:
     app = web.Application(middlewares=[answer_errors], client_max_size=service.settings.max_body_bytes)
     app[SERVICE] = service
     app[HOSTS] = KnownHosts(service.settings)
+    app[export.EXPORTS] = asyncio.Semaphore(export.MAX_EXPORTS)
     app.add_routes(API)
     if service.settings.error_visualization:
         app.add_routes(PAGE)

@@ -6,17 +6,20 @@ import logging
 from collections.abc import AsyncIterator
 from typing import Final, NamedTuple
 
-from aiohttp import hdrs, web
+from aiohttp import HttpVersion11, hdrs, web
 from msgspec import structs
 
 from exporter.exported import csv_text
 from exporter.exported.parquet import ParquetFile
 from exporter.exported.part import Part
 from exporter.http.parameters import parse
-from exporter.http.responses import SERVICE
+from exporter.http.responses import SERVICE, ApiError
 from exporter.store.parameters import ErrorFilters, ExportChoice, ExportFormat
 from exporter.store.queries import ExportErrors
 
+MAX_EXPORTS: Final = 4  # at one time
+RETRY_SECONDS: Final = 5
+EXPORTS: Final = web.AppKey("exports", asyncio.Semaphore)  # of `MAX_EXPORTS`
 _log = logging.getLogger(__name__)
 
 
@@ -37,6 +40,16 @@ MEDIA: Final[dict[ExportFormat, Media]] = {
 async def export(request: web.Request) -> web.StreamResponse:
     """GET /api/export: the errors that match the filters and were accepted before the request, in the order of their
     ids. If one part of them cannot be read, the connection is closed before the response is complete."""
+    if request.version < HttpVersion11:
+        raise ApiError(505, "expected HTTP/1.1: over HTTP/1.0, an export that breaks off looks complete")
+    exports = request.app[EXPORTS]
+    if exports.locked():
+        raise ApiError(503, f"{MAX_EXPORTS} exports are running; try again later", retry_after=RETRY_SECONDS)
+    async with exports:
+        return await _export(request)
+
+
+async def _export(request: web.Request) -> web.StreamResponse:
     choice, filters = parse(request, ExportChoice, ErrorFilters)
     now = dt.datetime.now(dt.UTC)
     until = request.app[SERVICE].log.last

@@ -97,7 +97,7 @@ OPERATIONS: Final = (
               path_type=GetError),
     Operation("post", "/api/errors/{id}/unpin", "Unpin an error", Pinned, (403, 404, 503),
               path_type=GetError),
-    Operation("get", "/api/export", "Errors as a file, in the order of their acceptance", ExportErrors, (400, 503),
+    Operation("get", "/api/export", "Errors as a file, in the order of their acceptance", ExportErrors, (400, 503, 505),
               (ExportChoice, ErrorFilters), media=MEDIA),
     Operation("get", "/api/patterns", "Patterns, most frequent first", ListPatterns, (400, 503),
               (TimeRange, PatternPaging)),

@@ -33,12 +33,14 @@ class RetryLaterError(Exception):
 
 
 class ApiError(Exception):
-    """An answer other than success; `field` names the parameter that is wrong, `reason` how it is counted."""
+    """An answer other than success; `field` names the parameter that is wrong, `reason` how it is counted. With
+    `retry_after`, it may succeed after so many seconds."""
 
-    def __init__(self, status: int, message: str, *, field: str = "", reason: str = "") -> None:
+    def __init__(self, status: int, message: str, *, field: str = "", reason: str = "", retry_after: int = 0) -> None:
         super().__init__(message)
         self.status = status
         self.field = field
+        self.retry_after = retry_after
         self.reason = reason
 
 
@@ -79,7 +81,7 @@ def error_answer(request: web.Request, error: Exception) -> web.StreamResponse:
         case ApiError():
             if error.reason:
                 rejected.labels(error.reason).inc()
-            return failure(error.status, str(error), error.field)
+            return failure(error.status, str(error), error.field, retry_after=error.retry_after)
         case QueueFullError():
             rejected.labels("queue_full").inc()
             return failure(503, "too many reports wait to be written; send it again", retry_after=1)

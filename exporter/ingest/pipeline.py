@@ -141,8 +141,9 @@ class Pipeline:
         return self._event(parsed, batch)
 
     def stored(self, batch: Batch) -> None:
-        """To be called when the batch is on disk and its events have their ids."""
-        for event in batch.keys.values():
+        """To be called when the batch is on disk and its events have their ids. Ids that were generated are known, too:
+        an export has them, and may be imported."""
+        for event in batch.events:
             self._known.add(event)
 
     def failed(self, events: Sequence[ErrorEvent]) -> None:

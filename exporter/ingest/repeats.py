@@ -22,13 +22,15 @@ _log = logging.getLogger(__name__)
 
 async def find_outcomes(log: Log, lookup: Lookup, items: Sequence[int | Parsed], evicted: int) -> list[Outcome | None]:
     """Returns the outcome of each event, given by its position, or of the event that a report repeats; None if there is
-    none. The database has to have all events up to `evicted`. Raises `UnavailableError`."""
+    none. The database has to have all events up to `evicted`, and those that the log cannot give. Raises
+    `UnavailableError`."""
     logged = _logged(log, sorted({item for item in items if isinstance(item, int)}))
     found = [logged.get(item) if isinstance(item, int) else None for item in items]
     missing = [place for place, outcome in enumerate(found) if outcome is None]
     if missing:
         asked = [_asked(items[place]) for place in missing]
-        for place, outcome in zip(missing, await lookup(asked, evicted), strict=True):
+        at = max([evicted, *[item for item in asked if isinstance(item, int)]])
+        for place, outcome in zip(missing, await lookup(asked, at), strict=True):
             found[place] = outcome
     return found
 

@@ -10,7 +10,7 @@ from typing import Final
 
 import duckdb
 
-from exporter.local.copying import literal
+from exporter.local.copying import flush, literal
 from exporter.local.progress import Progress
 from exporter.store import StoreError
 from exporter.store.database import limits, number
@@ -36,7 +36,7 @@ ORDER BY p.id"""
 
 
 def write_parquet(database: Path, target: Path, progress: Progress) -> None:
-    """Writes `target`. Needs disk for twice its size. Raises `StoreError`, duckdb.Error and OSError."""
+    """Writes `target` and flushes it. Needs disk for twice its size. Raises `StoreError`, duckdb.Error and OSError."""
     parts: list[Path] = []
     with duckdb.connect(str(database), read_only=True, config=limits(database)) as db:
         errors = number(db, "SELECT count(*) FROM errors")
@@ -51,6 +51,7 @@ def write_parquet(database: Path, target: Path, progress: Progress) -> None:
             _copy(db, f"FROM read_parquet([{', '.join(map(literal, parts))}])", target)
         if (written := number(db, f"SELECT count(*) FROM read_parquet({literal(target)})")) != errors:
             raise StoreError(f"{target} has {written} errors instead of {errors}")
+    flush(target)  # COPY leaves it in the page cache
     for part in parts:
         part.unlink()
 

@@ -140,15 +140,15 @@ class Database:
         polite_until = time.monotonic() + POLITE_SECONDS
         while self.hold_wanted:
             with self.writing:
-                while not self._try_hold():
+                while self.hold_wanted:
+                    if self._try_hold():
+                        return self.position
                     late = time.monotonic() - polite_until
                     if late > CLOSING_SECONDS:
                         raise StoreError("reads that take long keep the database from a checkpoint; try again later")
                     if late < 0:
                         break
                     time.sleep(BUSY_SECONDS)  # nothing is inserted meanwhile, so that only the present reads matter
-                else:
-                    return self.position
             time.sleep(BUSY_SECONDS)
         raise StoreError("the hold was given up")
 

@@ -225,6 +225,7 @@ class Server:
 
     def _close(self) -> None:
         """Catches up, marks the file complete, and checkpoints, so that the file alone holds everything."""
+        self._database.hold_wanted = False  # a hold that waits for reads keeps insertions back
         if self._projection:
             self._projection.stop()
             self._projection.catch_up()

@@ -7,6 +7,7 @@ import argparse
 import asyncio
 import gzip
 import os
+import secrets
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -83,9 +84,10 @@ def _format_of(name: str) -> str:
 
 def _to_file(path: Path, url: str, query: list[tuple[str, str]]) -> None:
     """Raises `ExportError` and OSError."""
-    unfinished = path.with_name(path.name + UNFINISHED)
+    # Its own name: another export may write the same file now.
+    unfinished = path.with_name(f"{path.name}.{secrets.token_hex(4)}{UNFINISHED}")
     try:
-        with open(unfinished, "wb", opener=_private) as file:  # Path.open has no opener
+        with open(unfinished, "xb", opener=_private) as file:  # Path.open has no opener
             packed: Any = gzip.GzipFile("", "wb", GZIP_LEVEL, file) if path.name.endswith(".gz") else None
             asyncio.run(_download(url, query, (packed or file).write, str(path)))
             if packed:

@@ -5,6 +5,7 @@ import datetime as dt
 import gzip
 import itertools
 import json
+import zlib
 from collections.abc import Iterator
 from hashlib import blake2b
 from pathlib import Path
@@ -22,6 +23,7 @@ ENDINGS: Final = {"ndjson": "ndjson", "jsonl": "ndjson", "csv": "csv", "parquet"
 MAX_FIELD: Final = 2**26  # characters of a field of CSV
 ROWS: Final = 500  # of Parquet that are read at once
 MAX_BYTES: Final = 128 * 2**20  # of memory that DuckDB may use for Parquet
+_DAMAGED: Final = (EOFError, gzip.BadGzipFile, zlib.error)  # of gzip
 _encode = msgspec.json.Encoder().encode
 
 
@@ -30,10 +32,12 @@ class FileError(Exception):
 
 
 class Item(NamedTuple):
-    """A report of a file, and its place: the line on which it begins, from 1; in Parquet the row."""
+    """A report of a file, and its place: the line on which it begins, from 1; in Parquet the row. `refused` says why
+    there is no report at this place, "" if there is one."""
 
     place: int
     report: bytes
+    refused: str = ""
 
 
 class _Own(Struct, gc=False):
@@ -58,7 +62,10 @@ def items(path: Path, format_: str) -> Iterator[Item]:
     written = dt.datetime.fromtimestamp(path.stat().st_mtime, dt.UTC).isoformat()
     reading = {"ndjson": _of_ndjson, "csv": _of_csv, "parquet": _of_parquet}[format_]
     for place, report in reading(path):
-        yield Item(place, _completed(report, place, written))
+        if report.strip():
+            yield Item(place, _completed(report, place, written))
+        else:  # the service would skip it, and its results would not be those of the reports
+            yield Item(place, b"", "the column report is empty")
 
 
 def _completed(report: bytes, place: int, written: str) -> bytes:
@@ -79,18 +86,22 @@ def _completed(report: bytes, place: int, written: str) -> bytes:
         more["timestamp"] = _encode(written)
     if not more:
         return report
-    return replaced(report.decode(), more).encode()
+    try:
+        return replaced(report.decode(), more).encode()
+    except UnicodeDecodeError:
+        return report  # likewise
 
 
 def _of_ndjson(path: Path) -> Iterator[tuple[int, bytes]]:
     opened: Any = gzip.open if path.name.endswith(".gz") else open
     with opened(path, "rb") as file:
+        place = 0
         try:
             for place, line in enumerate(file, 1):
                 if line := line.strip():
                     yield place, restored(line)
-        except (EOFError, gzip.BadGzipFile) as error:
-            raise FileError(f"{path}: {error}") from None
+        except _DAMAGED as error:
+            raise FileError(f"{path}, line {place + 1}: {error}") from None
 
 
 def _of_csv(path: Path) -> Iterator[tuple[int, bytes]]:
@@ -106,7 +117,7 @@ def _of_csv(path: Path) -> Iterator[tuple[int, bytes]]:
                 if values:
                     yield place, _of_row(dict(zip(names, values, strict=False)))
                 place = reader.line_num + 1
-        except (csv.Error, EOFError, gzip.BadGzipFile) as error:
+        except (csv.Error, *_DAMAGED) as error:
             raise FileError(f"{path}, line {reader.line_num}: {error}") from None
 
 
@@ -131,11 +142,13 @@ def _of_parquet(path: Path) -> Iterator[tuple[int, bytes]]:
 
 
 def _of_row(row: dict[str, Any]) -> bytes:
-    """Returns the report of a row of a table."""
+    """Returns the report of a row of a table, b"" if its column `report` is empty."""
     if "report" not in row:
         fields = {name: value for name, value in row.items() if value is not None and value != ""}
         return json.dumps(fields, default=str, ensure_ascii=False).encode("utf-8", "surrogateescape")
-    text: str = row["report"]
+    text = row["report"]
+    if not isinstance(text, str):
+        return b"" if text is None else _encode(str(text))  # of the latter, the service says that it is no object
     report = text.encode("utf-8", "surrogateescape").replace(b"\r", b" ").replace(b"\n", b" ")
     sent = row.get("sent") or "{}"
     if sent == "{}":

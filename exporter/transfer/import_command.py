@@ -91,7 +91,7 @@ class Import:
             self._progress.say(f"{self._file}:{item.place}: {reason}")
         elif self._sender.refused == MAX_SHOWN + 1:
             self._progress.say("further refused reports are not listed")
-        if self._rejected is not None:
+        if self._rejected is not None and item.report:
             self._rejected.write(item.report + b"\n")
 
     def _show(self) -> None:

@@ -95,10 +95,18 @@ class Sender:
         """Sends the reports of a file. Raises `SendError` and what the iteration raises."""
         self._unsettled.clear()
         self._next = 1
-        batches = enumerate(batched(items))
+        batches = enumerate(batched(self._reports(items)))
         async with asyncio.TaskGroup() as group:
             for _ in range(IN_FLIGHT):
                 group.create_task(self._work(batches))
+
+    def _reports(self, items: Iterable[Item]) -> Iterator[Item]:
+        """Yields the items with a report, and refuses the others."""
+        for item in items:
+            if item.refused:
+                self._refuse(item, item.refused)
+            else:
+                yield item
 
     async def _work(self, batches: "Iterator[tuple[int, list[Item]]]") -> None:
         for number, batch in batches:

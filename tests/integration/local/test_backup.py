@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import json
+import os
 import random
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -385,3 +386,21 @@ def test_the_manifest_describes_the_files(made: Path) -> None:
     assert found.files == {"errors.duckdb": manifest.File(len(content), hashlib.sha256(content).hexdigest())}
     assert (found.position, found.errors, found.format) == (2, 2, 1)
     assert len(found.log_identity) == 32
+
+
+def test_parquet_is_on_disk_before_the_backup_gets_its_name(
+    served: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service = served()
+    service.post({})
+    flush = os.fsync
+    flushed: list[str] = []
+
+    def notes(descriptor: int) -> None:
+        if not (tmp_path / "b").exists():
+            flushed.append(Path(f"/proc/self/fd/{descriptor}").readlink().name)
+        flush(descriptor)
+
+    monkeypatch.setattr(os, "fsync", notes)
+    backup(service.db, tmp_path / "b", Progress(), parquet=True)
+    assert flushed.count("errors.parquet") == 1

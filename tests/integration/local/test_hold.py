@@ -168,3 +168,25 @@ def test_a_hold_waits_for_reads_that_began_before_the_last_insertion(
     assert store.database.hold() == 1
     assert not (tmp_path / "errors.duckdb.wal").exists()
     store.close()
+
+
+def test_a_hold_that_keeps_insertions_back_ends_at_once_when_it_is_released(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("exporter.store.database.POLITE_SECONDS", 0.0)
+    store = Projected(tmp_path / "errors.duckdb")
+    reading = store.database.db.cursor()
+    reading.execute("BEGIN")
+    reading.execute("SELECT count(*) FROM errors").fetchall()
+    store.append([event(1)])
+    store.catch_up()
+    store.database.hold_wanted = True
+    release = threading.Timer(0.1, store.database.release)
+    release.start()
+    began = time.monotonic()
+    with pytest.raises(StoreError, match="was given up"):
+        store.database.hold()
+    release.join()
+    assert time.monotonic() - began < 2
+    reading.execute("ROLLBACK")
+    store.close()

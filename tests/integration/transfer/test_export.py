@@ -303,3 +303,58 @@ async def test_the_command_replaces_a_file_only_by_force(service: InProcess, tmp
     assert await run("export", "--url", url(service), "--output", str(path), "--force") == 0
     assert path.read_text() == ""
     assert await run("export", "--url", url(service), "--severity", "bad") == 1
+
+
+async def test_two_exports_to_one_file_do_not_disturb_each_other(service: InProcess, tmp_path: Path) -> None:
+    for _ in range(5):
+        await service.post()
+    path = tmp_path / "a.ndjson"
+    other = tmp_path / "a.ndjson.part"
+    other.write_text("of another process")
+    command = ("export", "--url", url(service), "--output", str(path), "--force")
+    assert await asyncio.gather(*(run(*command) for _ in range(3))) == [0, 0, 0]
+    assert len(path.read_bytes().splitlines()) == 5
+    assert other.read_text() == "of another process"
+    assert names(tmp_path, "a*") == ["a.ndjson", "a.ndjson.part"]
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+async def test_http_1_0_cannot_say_that_an_export_is_complete(
+    service: InProcess, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    fail_after(0, service, monkeypatch)  # nothing is read
+    reader, writer = await asyncio.open_connection("127.0.0.1", service.client.port)
+    writer.write(f"{method} /api/export HTTP/1.0\r\n\r\n".encode())
+    answer = await reader.read()
+    writer.close()
+    await writer.wait_closed()
+    assert b" 505 " in answer.splitlines()[0]
+    assert (b"expected HTTP/1.1" in answer) is (method == "GET")
+
+
+async def test_exports_at_one_time_are_bounded(service: InProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And each makes room when it ends, also when it fails."""
+    await service.post()
+    read = service.service.store.export
+    begun = 0
+    go_on = asyncio.Event()
+
+    async def waits(query: ExportErrors) -> Any:
+        nonlocal begun
+        begun += 1
+        await go_on.wait()
+        return await read(query)
+
+    monkeypatch.setattr(service.service.store, "export", waits)
+    exports = [asyncio.create_task(ids(service)) for _ in range(handler.MAX_EXPORTS)]
+    await eventually(lambda: begun == handler.MAX_EXPORTS)
+    async with service.client.get("/api/export", timeout=aiohttp.ClientTimeout(5)) as response:
+        assert (response.status, response.headers["Retry-After"]) == (503, "5")
+        assert "exports are running" in (await response.json())["message"]
+    go_on.set()
+    assert await asyncio.gather(*exports) == [[1]] * handler.MAX_EXPORTS
+    for _ in range(handler.MAX_EXPORTS + 1):
+        fail_after(0, service, monkeypatch)
+        await service.get("/api/export", 503)
+    monkeypatch.undo()
+    assert await ids(service) == [1]

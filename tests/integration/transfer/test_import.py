@@ -28,6 +28,7 @@ from exporter.transfer import sender
 
 pytestmark = pytest.mark.dashboard
 LONG_AGO = "2001-02-03T04:05:06Z"
+BROKEN_GZIP = gzip.compress(b"{}", mtime=0)[:10] + b"\xff" * 20  # the header, and then no blocks
 
 
 async def run(*arguments: object) -> int:
@@ -97,6 +98,21 @@ async def test_a_line_of_an_export_is_a_report(service: InProcess, serve: Callab
     ) as response:
         assert response.status == 200
     assert restored(*await exported(other)) == restored(*await exported(service))
+
+
+async def test_its_own_export_is_known_to_a_service(
+    service: InProcess, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Also the errors that were sent without an id, one by one and in a batch."""
+    await service.post({"message": "m"})
+    await service.post({"message": "m", "event_id": "own"})
+    async with service.client.post("/api/report-errors", json=[REPORT, REPORT]) as response:
+        assert response.status == 200
+    path = tmp_path / "a.ndjson"
+    assert await run("export", "--url", url(service), "--output", path) == 0
+    assert await run("import", "--url", url(service), path) == 0
+    assert "0 errors stored, 4 known already, 0 refused" in capsys.readouterr().err
+    assert len(await exported(service)) == 4
 
 
 async def test_old_errors_cause_no_alert(service: InProcess, tmp_path: Path) -> None:
@@ -265,6 +281,7 @@ async def test_files_of_other_programs(service: InProcess, tmp_path: Path, capsy
 
 @pytest.mark.parametrize(("name", "content"), [
     ("a.csv", b'report\r\n"{}'), ("a.parquet", b"PAR1"), ("a.ndjson.gz", gzip.compress(b"{}", mtime=0)[:-4]), ("a.csv.gz", b"x"),
+    ("a.ndjson.gz", BROKEN_GZIP), ("a.csv.gz", BROKEN_GZIP),
 ])  # fmt: skip
 async def test_a_damaged_file_is_named(
     service: InProcess, tmp_path: Path, name: str, content: bytes, capsys: pytest.CaptureFixture[str]
@@ -273,6 +290,48 @@ async def test_a_damaged_file_is_named(
     path.write_bytes(content)
     assert await run("import", "--url", url(service), path) == 1
     assert str(path) in capsys.readouterr().err
+
+
+async def test_bytes_that_are_not_utf8_are_refused_by_their_line(
+    service: InProcess, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The import goes on."""
+    bad = b'{"worker_id":"w","message":"m","own":"\xff"}'
+    path = tmp_path / "a.ndjson"
+    path.write_bytes(b"\n".join([json.dumps(REPORT).encode(), bad, json.dumps(REPORT).encode()]))
+    table = tmp_path / "a.csv"
+    table.write_bytes(b"worker_id,message,own\r\nw,m,1\r\nw,m,\xff\r\nw,m,2\r\n")
+    for file, place in ((path, 2), (table, 3)):
+        assert await run("import", "--url", url(service), file) == 1
+        said = capsys.readouterr().err
+        assert "2 errors stored, 0 known already, 1 refused" in said
+        assert f"{file}:{place}: " in said
+
+
+async def test_a_row_without_a_report_is_refused_by_its_number(
+    service: InProcess, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    report = json.dumps(REPORT)
+    table = tmp_path / "a.csv"
+    with table.open("w", newline="") as file:
+        csv.writer(file).writerows([["id", "report"], ["1", report], ["2", ""], ["3", " \n"], ["4", report]])
+    duckdb.sql(
+        "SELECT unnest([$report, NULL, '', $report]) AS report, NULL AS sent", params={"report": report}
+    ).write_parquet(str(tmp_path / "a.parquet"))
+    rejected = tmp_path / "rejected.ndjson"
+    assert await run("import", "--url", url(service), table, "--rejected", rejected) == 1
+    said = capsys.readouterr().err
+    assert "2 errors stored, 0 known already, 2 refused" in said
+    for place in (3, 4):
+        assert f"{table}:{place}: the column report is empty" in said
+    assert rejected.read_bytes() == b""
+    assert await run("import", "--url", url(service), tmp_path / "a.parquet") == 1
+    said = capsys.readouterr().err
+    assert said.count("the column report is empty") == 2
+    assert f"{tmp_path / 'a.parquet'}:2: the column report is empty" in said
+    duckdb.sql("SELECT 17 AS report").write_parquet(str(tmp_path / "b.parquet"))
+    assert await run("import", "--url", url(service), tmp_path / "b.parquet") == 1
+    assert "b.parquet:1: expected an object" in capsys.readouterr().err
 
 
 def test_ctrl_c_says_how_far_it_came(served: Callable[..., Served], tmp_path: Path) -> None:
