@@ -79,9 +79,7 @@ class Retention:
     def _would_delete_all(self, now: dt.datetime) -> bool:
         """Returns whether even the error that was received last is too old, for the first `DOUBT_SECONDS`. The clock of
         a machine that has just started may be wrong."""
-        query = "SELECT max(received_at) FROM errors"
-        ((newest,),) = self._database.db.execute(query).fetchall() if self._age else ((None,),)
-        if newest is None or self._age is None or newest >= now - self._age:
+        if self._age is None or not self._only_older_than(now - self._age):
             self._doubt_since = None
             return False
         if self._doubt_since is None:
@@ -90,6 +88,12 @@ class Retention:
                 "all errors are too old; if the clock is right, they are deleted in %.0f min", DOUBT_SECONDS / 60
             )
         return time.monotonic() - self._doubt_since < DOUBT_SECONDS
+
+    def _only_older_than(self, cut: dt.datetime) -> bool:
+        """Returns whether there are errors, and all were received before `cut`."""
+        db = self._database.db
+        newer = db.execute("SELECT id FROM errors WHERE received_at >= $cut LIMIT 1", {"cut": cut}).fetchone()
+        return newer is None and db.execute("SELECT id FROM errors LIMIT 1").fetchone() is not None
 
     def sweep(self, now: dt.datetime) -> Iterator[None]:
         """Deletes what is too old or too much at `now` (naive UTC). Yields after each step; the caller may release the

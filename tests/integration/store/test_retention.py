@@ -232,6 +232,23 @@ def test_a_wrong_clock_does_not_delete_everything_at_once(tmp_path: Path, monkey
         assert store.values("SELECT count(*) FROM errors") == [0]
 
 
+def test_no_report_is_lost_where_blocks_are_out_of_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As after some of them were packed again. A step reads the reports of one block here."""
+    monkeypatch.setattr(deleting, "UNPACKED_BYTES", 1)
+    now = dt.datetime(2026, 11, 26, 12, tzinfo=dt.UTC)
+    with closing(Projected(tmp_path / "errors.duckdb")) as store:
+        days = (dt.timedelta(days=9), dt.timedelta())
+        sent = store.append([event(timestamp=now - days[n % 2], received_at=now - days[n % 2]) for n in range(400)])
+        store.catch_up()
+        db = store.database.db
+        db.execute("CREATE TABLE turned AS SELECT * FROM report_blocks_0 ORDER BY block DESC")
+        db.execute("DELETE FROM report_blocks_0")
+        db.execute("INSERT INTO report_blocks_0 SELECT * FROM turned ORDER BY block DESC")
+        db.execute("DROP TABLE turned")
+        sweep(store, now, dt.timedelta(days=1))
+        assert_stored(store, [one for one in sent if one.timestamp == now], sent=sent)
+
+
 def test_a_block_that_cannot_be_read_does_not_stop_the_others(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
