@@ -14,7 +14,6 @@ import contextlib
 import resource
 import sys
 import tempfile
-import threading
 import time
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -30,7 +29,7 @@ from load_results import Load, Sample, Window, bars, lines
 from open_loop import Offered, Plan, Sending
 from read_results import machine
 from readers import Page, Timed, client, scrape, series
-from serving import Serving
+from serving import Sampling, Serving
 
 AHEAD: Final = 0.5  # seconds between the preparation and the first report
 SETTLE: Final = 2.0  # seconds after the last report until the readers stop
@@ -158,29 +157,21 @@ def _ms(seconds: object) -> object:
     return quantiles(1000 * np.asarray(seconds, dtype=float))
 
 
-class Watch:
-    """Measures memory and files in a thread while it is a context. `began` is the monotonic time that counts as 0."""
+class Watch(Sampling):
+    """Measures memory and files. `began` is the monotonic time that counts as 0."""
+
+    seconds = SAMPLE_SECONDS
 
     def __init__(self, serving: Serving) -> None:
+        super().__init__()
         self.began = time.monotonic()
         self.samples: list[Sample] = []
         self._serving = serving
-        self._end = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
 
-    def __enter__(self) -> "Watch":
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._end.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        while not self._end.wait(SAMPLE_SECONDS):
-            memories = self._serving.memories()
-            pss, rss = ({name: one[kind] for name, one in memories.items()} for kind in (0, 1))
-            self.samples.append(Sample(time.monotonic() - self.began, pss, rss, self._serving.sizes()))
+    def sample(self) -> None:
+        memories = self._serving.memories()
+        pss, rss = ({name: one[kind] for name, one in memories.items()} for kind in (0, 1))
+        self.samples.append(Sample(time.monotonic() - self.began, pss, rss, self._serving.sizes()))
 
 
 def allow_sockets() -> None:

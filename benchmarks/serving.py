@@ -11,7 +11,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import psutil
 from fill import WORKERS, files
@@ -109,16 +109,19 @@ class Serving:
         return [own, *own.children(recursive=True)]
 
 
-class Memory:
-    """Measures the memory of a service in a thread, while it is a context. `highest` is in bytes."""
+class Sampling:
+    """Calls `sample` in a thread every so many `seconds`, while it is a context."""
 
-    def __init__(self, serving: Serving) -> None:
-        self.highest = 0
-        self._serving = serving
+    seconds: float
+
+    def sample(self) -> None:
+        raise NotImplementedError
+
+    def __init__(self) -> None:
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
 
-    def __enter__(self) -> "Memory":
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 
@@ -127,8 +130,22 @@ class Memory:
         self._thread.join()
 
     def _run(self) -> None:
-        while not self._end.wait(SAMPLE_SECONDS):
-            self.highest = max(self.highest, self._serving.memory())
+        while not self._end.wait(self.seconds):
+            self.sample()
+
+
+class Memory(Sampling):
+    """Measures the memory of a service. `highest` is in bytes."""
+
+    seconds = SAMPLE_SECONDS
+
+    def __init__(self, serving: Serving) -> None:
+        super().__init__()
+        self.highest = 0
+        self._serving = serving
+
+    def sample(self) -> None:
+        self.highest = max(self.highest, self._serving.memory())
 
 
 def retention(kept: str) -> tuple[str, ...]:

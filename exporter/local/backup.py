@@ -18,7 +18,7 @@ import duckdb
 
 from exporter import __version__
 from exporter.local import manifest
-from exporter.local.copying import copy, digest, flush, need
+from exporter.local.copying import copy, digest, need
 from exporter.local.hold import held, socket_path
 from exporter.local.manifest import DATABASE, File, Manifest
 from exporter.local.parquet import write_parquet
@@ -26,7 +26,7 @@ from exporter.local.progress import Progress
 from exporter.local.unfinished import unfinished
 from exporter.log import LogError
 from exporter.log.embedded import EmbeddedLog
-from exporter.log.files import lock, log_path
+from exporter.log.files import flush, lock, log_path
 from exporter.store import StoreError
 from exporter.store.assignments import Assignments
 from exporter.store.database import Database, limits, number, read_only, wal

@@ -11,10 +11,10 @@ from typing import Final, NamedTuple
 
 import duckdb
 
-from exporter.local.copying import flush, give, literal, need
+from exporter.local.copying import give, literal, need
 from exporter.local.hold import held
 from exporter.local.progress import Progress
-from exporter.log.files import flush_folder, lock, log_path
+from exporter.log.files import flush, lock, log_path
 from exporter.store import StoreError
 from exporter.store.database import limits, number, wal
 from exporter.store.sql import named
@@ -60,7 +60,7 @@ def compact(database: Path, progress: Progress) -> Sizes:
             if after < before:
                 give(new, database)
                 new.replace(database)
-                flush_folder(database.parent)
+                flush(database.parent)
             return Sizes(before, min(before, after))
         finally:
             _remove(new)

@@ -42,15 +42,6 @@ def digest(file: Path, step: Step) -> str:
     return sha.hexdigest()
 
 
-def flush(file: Path) -> None:
-    """Makes the content of a file durable. Raises OSError."""
-    descriptor = os.open(file, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 def need(folder: Path, size: int) -> None:
     """Raises `StoreError` if the disk of `folder` has less than `size` bytes free."""
     free = shutil.disk_usage(folder).free

@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from exporter.log.files import flush_folder
+from exporter.log.files import flush
 from exporter.store import StoreError
 
 NAME: Final = "manifest.json"
@@ -42,7 +42,7 @@ def write(folder: Path, manifest: Manifest) -> None:
         file.write(msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n")
         file.flush()
         os.fsync(file.fileno())
-    flush_folder(folder)
+    flush(folder)
 
 
 def read(folder: Path) -> Manifest:

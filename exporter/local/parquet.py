@@ -10,8 +10,9 @@ from typing import Final
 
 import duckdb
 
-from exporter.local.copying import flush, literal
+from exporter.local.copying import literal
 from exporter.local.progress import Progress
+from exporter.log.files import flush
 from exporter.store import StoreError
 from exporter.store.database import limits, number
 from exporter.store.report_tables import read_blocks

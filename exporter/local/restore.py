@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Final
 
 from exporter.local import manifest
-from exporter.local.copying import copy, digest, flush, give, need
+from exporter.local.copying import copy, digest, give, need
 from exporter.local.manifest import DATABASE, Manifest
 from exporter.local.progress import Progress
-from exporter.log.files import flush_folder, lock, log_path
+from exporter.log.files import flush, lock, log_path
 from exporter.store import StoreError
 from exporter.store.database import wal
 from exporter.store.sql import migrations
@@ -43,7 +43,7 @@ def restore(folder: Path, database: Path, progress: Progress, *, force: bool = F
         give(log_path(database), like)
         if not present:
             new.rename(database)
-            flush_folder(database.parent)
+            flush(database.parent)
             return wanted, []
         return wanted, _exchange(database, new, like)
     finally:
@@ -90,13 +90,13 @@ def _exchange(database: Path, new: Path, like: Path) -> list[Path]:
         if log in present:
             os.link(log, log.with_name(log.name + suffix))
         blocked.replace(log)
-        flush_folder(database.parent)
+        flush(database.parent)
         for file in present:
             if file != log:
                 file.rename(file.with_name(file.name + suffix))
         new.rename(database)
         log.with_name(log.name + "-lock").unlink(missing_ok=True)
-        flush_folder(database.parent)
+        flush(database.parent)
         os.truncate(log, 0)  # the service makes a new log of an empty file
         flush(log)
     finally:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from exporter.log.files import flush_folder
+from exporter.log.files import flush
 from exporter.store import StoreError
 
 SUFFIX: Final = ".unfinished-backup"
@@ -43,10 +43,10 @@ def unfinished(folder: Path) -> Iterator[Path]:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield work
-        flush_folder(work)
+        flush(work)
         refuse(folder)
         work.rename(folder)  # replaces an empty folder
-        flush_folder(folder.parent)
+        flush(folder.parent)
     except BaseException:
         shutil.rmtree(work, ignore_errors=True)
         raise

@@ -29,7 +29,7 @@ from typing import Final
 import lmdb
 
 from exporter.log import LogDamagedError, LogError, LogFullError, Record
-from exporter.log.files import flush_folder, lock
+from exporter.log.files import flush, lock
 
 FORMAT: Final = b"1"
 SPARE_BYTES: Final = 2**30  # address space beyond `max_bytes`, for pages that a slow reader still pins
@@ -88,7 +88,7 @@ class EmbeddedLog:
             if not version:
                 with self._env.begin(write=True) as txn:
                     txn.put(b"format", FORMAT, db=self._meta_db)
-                flush_folder(self.path.parent)
+                flush(self.path.parent)
             self._identity = self._meta(b"identity").decode()
             self._base = int(self._meta(b"base") or 0)
             self._last = self._read_last()

@@ -26,9 +26,9 @@ def lock(path: Path) -> int:
     return descriptor
 
 
-def flush_folder(folder: Path) -> None:
-    """Makes the names of new files durable."""
-    descriptor = os.open(folder, os.O_RDONLY)
+def flush(path: Path) -> None:
+    """Makes the content of a file durable, or the names in a folder. Raises OSError."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:

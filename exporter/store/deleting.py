@@ -23,7 +23,7 @@ from exporter.store.report_tables import add_blocks, delete_blocks, read_blocks,
 from exporter.store.reports import PER_BLOCK, Report, pack, unpack
 from exporter.store.rollup_tables import floor
 from exporter.store.rollups import rolled_up
-from exporter.store.sql import named
+from exporter.store.sql import filled, named
 
 DAY: Final = dt.timedelta(days=1)
 TRIMMED_AT_ONCE: Final = 256  # blocks of reports
@@ -56,14 +56,15 @@ def delete_span(database: Database, chosen: Chosen, *, add_history: bool, deleti
         nonlocal deleted
         db = database.db
         state = rolled_up(db)
+        condition = {"condition": chosen.condition}
         bounds = {"since": chosen.since, "until": chosen.until, "rolled": state.rolled, **chosen.values}
-        db.execute(_with(_SQL["choose"], condition=chosen.condition), bounds)
+        db.execute(filled(_SQL["choose"], condition), bounds)
         deleted = number(db, _SQL["count"])
         if not deleted:
             return
         if add_history:
             _add_history(db, floor(chosen.since, DAY))
-        db.execute(_with(_SQL["delete"], condition=chosen.condition), bounds)
+        db.execute(filled(_SQL["delete"], condition), bounds)
         for statement in ("count_deleted", "add_stale_blocks"):
             db.execute(_SQL[statement])
         if deletion is not None:
@@ -111,7 +112,7 @@ def _move_kept(db: duckdb.DuckDBPyConnection, bounds: Mapping[str, Any]) -> None
 
 def _add_history(db: duckdb.DuckDBPyConnection, day: dt.datetime) -> None:
     for table, key in _HISTORY.items():
-        create, delete, insert, _ = _with(_SQL["add_history"], table=table, key=key).split(";")
+        create, delete, insert, _ = filled(_SQL["add_history"], {"table": table, "key": key}).split(";")
         db.execute(create, {"day": day})
         db.execute(delete, {"day": day})
         db.execute(insert, {"day": day})
@@ -153,9 +154,3 @@ def _kept(db: duckdb.DuckDBPyConnection, alive: Mapping[int, set[int]]) -> tuple
         size += sum(len(report) for _, report in reports)
         kept += [report for report in reports if report[0] in alive[block]]
     return [one for one in kept if one[0] // PER_BLOCK not in damaged], damaged, math.inf
-
-
-def _with(statement: str, **places: str) -> str:
-    for place, filling in places.items():
-        statement = statement.replace(f"{{{place}}}", filling)
-    return statement

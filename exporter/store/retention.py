@@ -21,7 +21,7 @@ from exporter.store.matching import all_of
 from exporter.store.report_tables import report_tables, rewrite
 from exporter.store.rollup_tables import MINUTE, floor, literal
 from exporter.store.rollups import Rollups, rolled_up
-from exporter.store.sql import named
+from exporter.store.sql import filled, named
 
 EVERY_SECONDS: Final = 15.0  # between two looks for old errors
 AT_ONCE: Final = 131_072  # errors of one step
@@ -114,7 +114,7 @@ class Retention:
         db = self._database.db
         while True:
             wanted = all_of((condition, unpinned(db)))
-            statement = _SQL["oldest"].replace("{condition}", wanted)
+            statement = filled(_SQL["oldest"], {"condition": wanted})
             ((oldest, last),) = db.execute(statement, {"before": cut}).fetchall()
             if oldest is None:
                 return
@@ -151,7 +151,7 @@ class Retention:
         db = self._database.db
         excess = number(db, "SELECT count(*) FROM errors") * (1 - self._max_bytes * TARGET_SHARE / used)
         cut = None
-        statement = _SQL["every_minute"].replace("{condition}", unpinned(db))
+        statement = filled(_SQL["every_minute"], {"condition": unpinned(db)})
         for minute, count in db.execute(statement).fetchall():
             if excess <= 0 or minute >= now - MINUTE:
                 break

@@ -11,7 +11,7 @@ from exporter.events.event import isoformat
 from exporter.store.names import Table
 from exporter.store.rollup_tables import Level, Rollup, facts, floor, tiles
 from exporter.store.rollups import rolled_up
-from exporter.store.sql import named
+from exporter.store.sql import filled, named
 
 MAX_BUCKETS: Final = 96  # of a time series; one more where the time range begins within a bucket
 BUCKETS: Final = (60, 300, 900, 1800, 3600, 7200, 14_400, 28_800, 86_400, 604_800)  # seconds
@@ -93,10 +93,7 @@ def tuples(cursor: Cursor, name: str, values: Row | None = None, places: Mapping
 
 def statement(name: str, places: Mapping[str, str]) -> str:
     """Returns the statement `name` with each placeholder `{place}` replaced by its SQL in `places`."""
-    text = _SQL[name]
-    for place, filling in places.items():
-        text = text.replace(f"{{{place}}}", filling)
-    return text
+    return filled(_SQL[name], places)
 
 
 def structs(

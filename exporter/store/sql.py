@@ -1,6 +1,7 @@
 """The SQL files of this package, by name."""
 
 import re
+from collections.abc import Mapping
 from importlib import resources
 
 _FILES = resources.files(__package__)
@@ -10,6 +11,13 @@ def named(file: str) -> dict[str, str]:
     """The statements of `file` by the name in the `-- name:` line above each."""
     parts = re.split(r"^-- name: (\w+)\n", (_FILES / file).read_text("utf-8"), flags=re.MULTILINE)
     return dict(zip(parts[1::2], parts[2::2], strict=True))
+
+
+def filled(statement: str, places: Mapping[str, str]) -> str:
+    """Returns `statement` with each placeholder `{place}` replaced by its SQL in `places`."""
+    for place, filling in places.items():
+        statement = statement.replace(f"{{{place}}}", filling)
+    return statement
 
 
 def migrations() -> list[str]:
