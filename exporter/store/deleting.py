@@ -28,7 +28,8 @@ from exporter.store.sql import filled, named
 DAY: Final = dt.timedelta(days=1)
 TRIMMED_AT_ONCE: Final = 256  # blocks of reports
 DELETED_SHARE: Final = 0.5  # of the rows in a report table; with more, it is written again
-UNPACKED_BYTES: Final = 2**24  # of reports that are unpacked in one step, but at least one block
+READ_AT_ONCE: Final = 8  # blocks whose reports are read before their size is looked at
+UNPACKED_BYTES: Final = 2**24  # of reports that are unpacked in one step, and those of `READ_AT_ONCE` blocks more
 TRIMMED_WITHIN: Final = 4_096  # blocks; the ids of their errors are read
 _SQL: Final = named("delete.sql")
 _log = logging.getLogger(__name__)
@@ -140,17 +141,21 @@ def _kept(db: duckdb.DuckDBPyConnection, alive: Mapping[int, set[int]]) -> tuple
     which stay as they are for `error-visualization check`; and the last block that was read, infinity for all."""
     kept: list[Report] = []
     damaged: set[int] = set()
-    size, last = 0, -1
-    for block, packed in read_blocks(db, alive):
-        if size > UNPACKED_BYTES and block != last:
-            return kept, damaged, last
-        last = block
-        try:
-            reports = unpack(packed)
-        except ValueError as error:
-            _log.error("the reports %d to %d cannot be read: %s", block * PER_BLOCK, (block + 1) * PER_BLOCK - 1, error)
-            damaged.add(block)
-            continue
-        size += sum(len(report) for _, report in reports)
-        kept += [report for report in reports if report[0] in alive[block]]
-    return [one for one in kept if one[0] // PER_BLOCK not in damaged], damaged, math.inf
+    size = 0
+    last = math.inf
+    blocks = sorted(alive)
+    for start in range(0, len(blocks), READ_AT_ONCE):  # DuckDB has no memory to sort the rows of large reports
+        if size > UNPACKED_BYTES:
+            last = blocks[start - 1]
+            break
+        for block, packed in read_blocks(db, blocks[start : start + READ_AT_ONCE]):
+            try:
+                reports = unpack(packed)
+            except ValueError as error:
+                first = block * PER_BLOCK
+                _log.error("the reports %d to %d cannot be read: %s", first, first + PER_BLOCK - 1, error)
+                damaged.add(block)
+                continue
+            size += sum(len(report) for _, report in reports)
+            kept += [report for report in reports if report[0] in alive[block]]
+    return [one for one in kept if one[0] // PER_BLOCK not in damaged], damaged, last

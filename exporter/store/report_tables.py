@@ -57,10 +57,10 @@ def add_blocks(db: duckdb.DuckDBPyConnection, blocks: Sequence[Block]) -> None:
 
 
 def read_blocks(db: duckdb.DuckDBPyConnection, blocks: Iterable[int]) -> Iterator[Block]:
-    """Yields the rows of blocks, in the order of the blocks. Raises duckdb.Error."""
+    """Yields the rows of blocks, in any order. Raises duckdb.Error."""
     for table, some in _by_table(db, blocks):
         found = db.execute(
-            f"SELECT block, packed FROM {table.name} WHERE block IN (SELECT unnest($blocks::BIGINT[])) ORDER BY block",
+            f"SELECT block, packed FROM {table.name} WHERE block IN (SELECT unnest($blocks::BIGINT[]))",
             {"blocks": some},
         )
         while row := found.fetchone():

@@ -235,6 +235,7 @@ def test_a_wrong_clock_does_not_delete_everything_at_once(tmp_path: Path, monkey
 def test_no_report_is_lost_where_blocks_are_out_of_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As after some of them were packed again. A step reads the reports of one block here."""
     monkeypatch.setattr(deleting, "UNPACKED_BYTES", 1)
+    monkeypatch.setattr(deleting, "READ_AT_ONCE", 1)
     now = dt.datetime(2026, 11, 26, 12, tzinfo=dt.UTC)
     with closing(Projected(tmp_path / "errors.duckdb")) as store:
         days = (dt.timedelta(days=9), dt.timedelta())
