@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Final, cast
 
 _RECEIVED: Final = b'"received_at":"'
+_OMITTED: Final = b'"omitted":'
 _INIT: Final = {"type": "error_visualization_init", "time_range": 24}
 TEXT: Final = 1
 PING: Final = 9
@@ -20,10 +21,10 @@ PONG: Final = 10
 class Listener(asyncio.Protocol):
     """One connection to the live updates.
 
-    `batch`: several updates in one message, as the page asks for. `deflate`: offers compression, as browsers do; then
-    messages are only counted. `measures`: `lags` gets the seconds from the receipt of the first error of each message
-    by the service to the arrival of the message here, so they include the commit. `heard` is called for each chunk of
-    bytes.
+    `batch`: several updates in one message; `most`: the same, and at most so many, as the page asks for; `omitted` says
+    whether others were left out. `deflate`: offers compression, as browsers do. `measures`: `lags` gets the seconds
+    from the receipt of the first error of each message by the service to the arrival of the message here, so they
+    include the commit. `heard` is called for each chunk of bytes.
     """
 
     def __init__(
@@ -32,6 +33,7 @@ class Listener(asyncio.Protocol):
         *,
         since: int | None = None,
         batch: bool = False,
+        most: int | None = None,
         deflate: bool = False,
         measures: bool = False,
         heard: Callable[[], None] = lambda: None,
@@ -43,7 +45,9 @@ class Listener(asyncio.Protocol):
         self.ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.closed = False
         self._host = host
-        self._init = _INIT | {"since": since, "batch": batch}
+        self.omitted = False
+        self._init = _INIT | {"since": since, "batch": batch or most is not None, "most": most}
+        self._most = most
         self._deflate = deflate
         self._measures = measures
         self._heard = heard
@@ -100,7 +104,7 @@ class Listener(asyncio.Protocol):
             size = int.from_bytes(buffer[2:start], "big")
         kind = buffer[0] & 15
         is_whole = len(buffer) >= start + size
-        is_looked_at = self._measures or kind >= 8 or not self.ready.done()
+        is_looked_at = self._measures or self._most or kind >= 8 or not self.ready.done()
         if is_looked_at and not is_whole:
             return False
         if is_looked_at:
@@ -117,6 +121,9 @@ class Listener(asyncio.Protocol):
         elif kind == TEXT and not self.ready.done():
             self.messages = -1  # the confirmation does not count
             self.ready.set_result(None)
+        elif kind == TEXT and self._most:
+            at = payload.rfind(_OMITTED) + len(_OMITTED)
+            self.omitted = self.omitted or not payload.startswith(b"0", at)
         elif kind == TEXT and self._measures:
             at = payload.find(_RECEIVED)
             if at >= 0:

@@ -93,9 +93,9 @@ def under_load(serving: Serving, options: Options) -> Load:
 
 
 async def _under_load(serving: Serving, options: Options, watch: "Watch") -> Load:
-    overview, facets, scrapes = Timed(), Timed(), Timed()
+    overview, facets, lists, scrapes = Timed(), Timed(), Timed(), Timed()
     async with client(serving.url) as session:
-        pages = [Page(session, serving.url, overview, facets) for _ in range(options.pages)]
+        pages = [Page(session, serving.url, overview, facets, lists) for _ in range(options.pages)]
         measuring = await listen(serving.url, measures=True)
         crowd = [await listen(serving.url, batch=True) for _ in range(options.listeners)]
         tasks = [asyncio.create_task(page.run()) for page in pages]
@@ -120,8 +120,8 @@ async def _under_load(serving: Serving, options: Options, watch: "Watch") -> Loa
             unanswered=offered.unanswered, generator_cpu=offered.cpu_seconds / options.seconds,
             ack=_ms(offered.latency), late=_ms(offered.late), ack_noticed=_ms(offered.latency - offered.late),
             **_by_scrapes(offered, scrapes), overview=_ms(overview.took), unchanged=overview.unchanged,
-            facets=_ms(facets.took), scrape=_ms(scrapes.took), series=await series(session),
-            failed_reads=overview.failed + facets.failed + scrapes.failed, websocket=_ms(measuring.lags),
+            facets=_ms(facets.took), lists=_ms(lists.took), scrape=_ms(scrapes.took), series=await series(session),
+            failed_reads=sum(one.failed for one in (overview, facets, lists, scrapes)), websocket=_ms(measuring.lags),
             updates=sum(one.messages for one in crowd) / options.seconds,
             update_bytes=sum(one.bytes for one in crowd) / options.seconds, closed=closed,
             windows=_windows(offered, measuring, overview, began, options.seconds), samples=watch.samples,

@@ -54,6 +54,7 @@ class Load(Struct, frozen=True, kw_only=True):
     overview: Quantiles
     unchanged: int
     facets: Quantiles
+    lists: Quantiles
     scrape: Quantiles
     series: int
     failed_reads: int
@@ -83,6 +84,7 @@ def rows(found: Load) -> list[tuple[str, Quantiles]]:
         ("WebSocket, from the receipt (includes the commit)", found.websocket),
         ("overview of a page", found.overview),
         ("facets of a page", found.facets),
+        ("list of a page", found.lists),
         (f"/metrics, {found.series} series", found.scrape),
     ]
     return [(name, one) for name, one in all_ if one.count]

@@ -8,6 +8,7 @@ delay of each report, which is the load's own; it is part of `latency`. So is th
 all connections wait for answers, but that is the service's.
 """
 
+import datetime as dt
 import multiprocessing
 import select
 import socket
@@ -24,6 +25,7 @@ PATIENCE: Final = 30.0  # seconds to wait for the last answers
 BODIES: Final = 20_000
 MOST_WORDS: Final = 120  # bytes of an answer that tell why a report failed
 Requests = tuple[list[bytes], list[bytes]]  # what is before and after the 32 characters of the id
+STAMP: Final = len('","timestamp":"2026-03-15T12:00:00.000000+00:00')
 _END: Final = b"\r\n\r\n"
 _LENGTH: Final = b"Content-Length: "
 
@@ -109,6 +111,8 @@ class _Sender:
         self.unanswered = 0
         self._plan = plan
         self._sent = 0
+        self._formatted_at = 0.0
+        self._formatted = b""
         self._heads, self._tails = prepared
         self._free = deque(_Connection(plan.port) for _ in range(plan.connections))
         self._poll = select.epoll()
@@ -140,9 +144,18 @@ class _Sender:
         self._sent += 1
         at = number % len(self._heads)
         connection.due, connection.late = due, late
-        request = b"%s%032x%s" % (self._heads[at], number, self._tails[at])
+        request = b'%s%032x","timestamp":"%s%s' % (self._heads[at], number, self._now(), self._tails[at])
         sent = connection.socket.send(request)
         assert sent == len(request), "a report does not fit into the buffer of the socket"
+
+    def _now(self) -> bytes:
+        """Returns the time as our client sends it, at most a millisecond old."""
+        now = time.time()
+        if now - self._formatted_at > 0.001:
+            self._formatted_at = now
+            moment = dt.datetime.fromtimestamp(now, dt.UTC)
+            self._formatted = moment.isoformat(timespec="microseconds").encode()
+        return self._formatted
 
     def _receive(self, connection: _Connection) -> None:
         data = connection.socket.recv(65_536)
@@ -176,7 +189,7 @@ def _prepared(plan: Plan) -> Requests:
         head, tail = b'{"event_id":"', b'",' + body[1:]
         heads.append(
             b"POST /api/report-error HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nContent-Type: application/json\r\n"
-            b"Content-Length: %d\r\n\r\n%s" % (plan.port, len(head) + 32 + len(tail), head)
+            b"Content-Length: %d\r\n\r\n%s" % (plan.port, len(head) + 32 + STAMP + len(tail), head)
         )
         tails.append(tail)
     return heads, tails

@@ -48,13 +48,15 @@ class Timed:
 
 class Page:
     """An open page of 24 hours without filters. It asks for what `exporter/page/data.js` asks for, when this does:
-    after new errors the overview, at most once a second, and the facets, at most every five seconds."""
+    after new errors the overview, at most once a second, also the list if live updates were left out, and the facets,
+    at most every five seconds."""
 
-    def __init__(self, session: aiohttp.ClientSession, url: str, overview: Timed, facets: Timed) -> None:
+    def __init__(self, session: aiohttp.ClientSession, url: str, overview: Timed, facets: Timed, lists: Timed) -> None:
         self._session = session
         self._url = url
         self._overview = overview
         self._facets = facets
+        self._lists = lists
         self._tags: dict[str, str] = {}
         self._news = asyncio.Event()
         self.listener: Listener | None = None
@@ -66,20 +68,25 @@ class Page:
         await self._get(Timed(), LIST)
         await self._get(self._facets, FACETS)
         asked = time.monotonic()
-        self.listener = await listen(self._url, since=int(seq[1]), batch=True, deflate=True, heard=self._news.set)
+        self.listener = await listen(self._url, since=int(seq[1]), most=50, deflate=True, heard=self._news.set)
         while not self.listener.closed:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._news.wait(), AGE_SECONDS)
             await asyncio.sleep(REFRESH_SECONDS)
             self._news.clear()
-            await self._get(self._overview, OVERVIEW)
+            reads = [self._get(self._overview, OVERVIEW, 1)]
+            if self.listener.omitted:
+                self.listener.omitted = False
+                reads.append(self._get(self._lists, LIST, 1))
+            await asyncio.gather(*reads)
             if time.monotonic() - asked >= FACETS_SECONDS:
                 asked = time.monotonic()
-                await self._get(self._facets, FACETS)
+                await self._get(self._facets, FACETS, 5)
 
-    async def _get(self, timed: Timed, path: str) -> None:
+    async def _get(self, timed: Timed, path: str, max_age: int = 0) -> None:
+        headers = BROWSER | ({"Cache-Control": f"max-age={max_age}"} if max_age else {})
         tag = self._tags.get(path)
-        _, self._tags[path] = await timed.get(self._session, path, BROWSER | ({"If-None-Match": tag} if tag else {}))
+        _, self._tags[path] = await timed.get(self._session, path, headers | ({"If-None-Match": tag} if tag else {}))
 
 
 async def scrape(session: aiohttp.ClientSession, timed: Timed, every: float) -> None:

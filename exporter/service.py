@@ -143,9 +143,9 @@ class Service:
             self.hangs = True
             _log.error("an append to the log hangs; its reports were not accepted")
 
-    async def read(self, query: Read[R]) -> Encoded[R]:
+    async def read(self, query: Read[R], max_age: float = 0.0) -> Encoded[R]:
         """As `StoreClient.read`."""
-        return await self.store.read(query)
+        return await self.store.read(query, max_age)
 
     async def reset_counts(self) -> dt.datetime:
         """Moves the mark from which the page and the gauge of critical errors count. Raises `StoreError`."""

@@ -8,6 +8,7 @@ import datetime as dt
 from typing import Final, NamedTuple
 
 _EPOCH: Final = dt.datetime(1970, 1, 1)
+_EPOCH_UTC: Final = _EPOCH.replace(tzinfo=dt.UTC)
 _MICROSECOND: Final = dt.timedelta(microseconds=1)
 _FOREIGN: Final = "not a cursor of this service"
 MAX_ID: Final = 2**63 - 1
@@ -30,9 +31,8 @@ class Rank(NamedTuple):
 
 def cursor_after(timestamp: dt.datetime, id_: int) -> str:
     """Returns the cursor of the page that begins after an error. A `timestamp` without an offset is UTC."""
-    if timestamp.tzinfo is not None:
-        timestamp = timestamp.astimezone(dt.UTC).replace(tzinfo=None)
-    return f"{(timestamp - _EPOCH) // _MICROSECOND}.{id_}"
+    since = _EPOCH if timestamp.tzinfo is None else _EPOCH_UTC
+    return f"{(timestamp - since) // _MICROSECOND}.{id_}"
 
 
 def parse_cursor(text: str) -> Position:

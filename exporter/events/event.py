@@ -82,6 +82,8 @@ def decode_events(payload: bytes, first: int, ids: Iterable[int]) -> list[ErrorE
 
 def isoformat(moment: dt.datetime) -> str:
     """Returns ISO 8601 in UTC with milliseconds, with `Z` at the end. A moment without an offset is UTC."""
-    if moment.tzinfo is not None:
-        moment = moment.astimezone(dt.UTC).replace(tzinfo=None)
-    return moment.isoformat(timespec="milliseconds") + "Z"
+    if moment.tzinfo is None:
+        return moment.isoformat(timespec="milliseconds") + "Z"
+    if moment.tzinfo is not dt.UTC:
+        moment = moment.astimezone(dt.UTC)
+    return moment.isoformat(timespec="milliseconds")[:-6] + "Z"

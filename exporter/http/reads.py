@@ -11,7 +11,7 @@ from aiohttp import hdrs, web
 from exporter.events.cursor import MAX_ID, parse_cursor, parse_rank
 from exporter.http.openapi import document
 from exporter.http.parameters import parse, refuse_unknown
-from exporter.http.representation import FASTEST, coding_for, compress, joined, response_to
+from exporter.http.representation import FASTEST, coding_for, compress, joined, max_age, response_to
 from exporter.http.responses import SERVICE, ApiError, check_origin, failure, success
 from exporter.ingest.clock_offsets import advice
 from exporter.store.parameters import Comparison, ErrorPaging, FacetChoice, Filters, PatternPaging, TimeRange
@@ -124,7 +124,8 @@ async def openapi(_: web.Request) -> web.Response:
 async def websocket(request: web.Request) -> web.StreamResponse:
     """GET /ws/error-visualization: live updates."""
     check_origin(request)
-    socket = web.WebSocketResponse(heartbeat=30, max_msg_size=MAX_WEBSOCKET_BYTES)
+    # Compressing each message for each client would cost more in a flood than everything else that the service does.
+    socket = web.WebSocketResponse(heartbeat=30, max_msg_size=MAX_WEBSOCKET_BYTES, compress=False)
     if not socket.can_prepare(request).ok:
         raise ApiError(426, "expected a WebSocket", field="Upgrade")
     await socket.prepare(request)
@@ -134,7 +135,7 @@ async def websocket(request: web.Request) -> web.StreamResponse:
 
 async def answer_to(request: web.Request, query: Read[Any], missing: ApiError | None = None) -> web.Response:
     """Responds with the answer to a read. Raises `missing`, if given, where the answer is null."""
-    answer = await _while_connected(request, request.app[SERVICE].read(query))
+    answer = await _while_connected(request, request.app[SERVICE].read(query, max_age(request)))
     if missing and answer.is_null:
         raise missing
     return await response_to(request, answer, polled=isinstance(query, POLLED))

@@ -27,6 +27,7 @@ BEGINNING: Final = b'{"status":"success","data":'
 END: Final = b"}"
 _WINDOW_BITS: Final = {"gzip": 31, "deflate": 15}  # as zlib names the two formats
 _CODING: Final = re.compile(r"\s*([a-z*-]+)\s*(?:;\s*q\s*=\s*([01](?:\.\d{0,3})?)\s*)?")
+_MAX_AGE: Final = re.compile(r"(?:^|[,\s])max-age\s*=\s*(\d{1,6})(?:$|[,\s])", re.IGNORECASE)
 _TAG: Final = re.compile(r'(?:W/)?"([^"]*)"')
 
 
@@ -97,6 +98,14 @@ def coding_for(accept_encoding: str) -> str:
 def has(if_none_match: str, tag: str) -> bool:
     """Returns whether the client has the answer with this opaque tag. Tags are compared weakly."""
     return if_none_match.strip() == "*" or tag in _TAG.findall(if_none_match)
+
+
+def max_age(request: web.Request) -> float:
+    """Returns how many seconds old an answer may be (`Cache-Control: max-age` of a request, RFC 9111); 0 if the request
+    does not say."""
+    wanted = joined(request, hdrs.CACHE_CONTROL)
+    found = None if "no-cache" in wanted.lower() else _MAX_AGE.search(wanted)
+    return float(found[1]) if found else 0.0
 
 
 def compress(parts: Iterable[bytes], coding: str, level: int = LEVEL) -> bytes:

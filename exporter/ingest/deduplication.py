@@ -1,28 +1,32 @@
 """Finds repeats of accepted reports by the id that their worker gave them. The key is (worker_id, event_id), so two
 workers that number their own errors do not collide."""
 
-import datetime as dt
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from math import inf
 from typing import Final
 
 from exporter.events.event import ErrorEvent
-from exporter.events.report import FUTURE_TOLERANCE
 from exporter.ingest.past import KnownId
 
 MAX_KNOWN: Final = 100_000
+MAX_WORKERS: Final = 10_000  # whose evicted ids have a latest time of their own
+ROUNDING: Final = 0.001  # seconds; the database computes epoch seconds in another way
 Key = tuple[str, str]
 
 
 class KnownIds:
     """The newest ids, each with the event's position in the log. Beyond `MAX_KNOWN` ids, the oldest is evicted;
-    evicted ids can be looked up in the database. Every evicted event was received at `since` or earlier, in epoch
-    seconds; `since` is None if none was evicted."""
+    evicted ids can be looked up in the database. No evicted event has a later time than `since`, in epoch seconds,
+    except those of workers in `ahead`, for which it is the value there. `since` is None if none was evicted."""
 
-    def __init__(self, known: Iterable[KnownId], since: float | None) -> None:
-        self._ids = {(worker_id, event_id): (id_, received_at) for worker_id, event_id, id_, received_at in known}
+    def __init__(self, known: Iterable[KnownId], since: float | None, ahead: Mapping[str, float]) -> None:
+        self._ids = {(worker_id, event_id): (id_, moment) for worker_id, event_id, id_, moment in known}
         self._order = deque(self._ids)  # oldest first; the first key of a dict takes longer to find after each deletion
-        self._since = since
+        self._since = -inf if since is None else since
+        self._latest = dict(ahead)
+        self._forget_workers()
+        self.has_evicted = since is not None
         self.evicted = 0  # the position of the newest evicted event; the database had all events before the start
 
     def get(self, key: Key) -> int | None:
@@ -31,12 +35,24 @@ class KnownIds:
 
     def add(self, event: ErrorEvent) -> None:
         key = (event.worker_id, event.event_id)
-        self._ids[key] = (event.id, event.received_at.timestamp())
+        self._ids[key] = (event.id, event.timestamp.timestamp())
         self._order.append(key)
         if len(self._ids) > MAX_KNOWN:
-            self.evicted, self._since = self._ids.pop(self._order.popleft())
+            self._evict(self._order.popleft())
 
-    def may_be_evicted(self, moment: dt.datetime) -> bool:
-        """Whether an id that is not in memory, of an error at `moment`, may have been evicted; only then the database
-        has to be asked. Assumes that a repeat has the timestamp of the first report."""
-        return self._since is not None and moment.timestamp() <= self._since + FUTURE_TOLERANCE.total_seconds()
+    def may_be_evicted(self, worker: str, moment: float) -> bool:
+        """Whether the id of an error at `moment` (epoch seconds) that is not in memory may have been evicted; only then
+        the database has to be asked. A repeat has the time of the first report."""
+        return moment <= max(self._since, self._latest.get(worker, -inf)) + ROUNDING
+
+    def _evict(self, key: Key) -> None:
+        self.evicted, moment = self._ids.pop(key)
+        self.has_evicted = True
+        latest, worker = self._latest, key[0]
+        if moment > latest.get(worker, -inf):
+            latest[worker] = moment
+            self._forget_workers()
+
+    def _forget_workers(self) -> None:
+        while len(self._latest) > MAX_WORKERS:
+            self._since = max(self._since, self._latest.pop(next(iter(self._latest))))

@@ -18,7 +18,7 @@ from msgspec import Struct
 from exporter.events.event import ErrorEvent, encode_batch
 from exporter.events.outcome import UnavailableError, outcome_of
 from exporter.ingest.pipeline import DELETED, INTERNAL, Batch, Parsed, Pipeline, Prepared, Refusal, Submission
-from exporter.ingest.repeats import Lookup, find_outcomes
+from exporter.ingest.repeats import Lookup, Repeats
 from exporter.log import Log, LogError, LogFullError
 
 MAX_EVENTS: Final = 4_000  # in one batch, unless one request has more
@@ -71,7 +71,7 @@ class Ingest:
         self.bytes = 0
         self.pipeline = pipeline
         self._log = log
-        self._lookup = lookup
+        self._repeats = Repeats(log, lookup, lambda: pipeline.evicted)
         self._on_batch = on_batch
         self._on_failure = on_failure
         self._observe = observe
@@ -241,7 +241,7 @@ class Ingest:
         that the database does not know are queued again as new ones."""
         results: list[Result | None] = []
         try:
-            outcomes = await find_outcomes(self._log, self._lookup, items, self.pipeline.evicted)
+            outcomes = await self._repeats.outcomes(items)
         except UnavailableError as error:
             words = f"the database cannot say now whether this report is a repeat: {error}"
             return [Refusal(words, "", "store_failed")] * len(items)

@@ -9,12 +9,12 @@ from exporter.patterns.families import Family
 
 
 class KnownId(NamedTuple):
-    """An accepted event: the key of deduplication, its position in the log, and its receipt in epoch seconds."""
+    """An accepted event: the key of deduplication, its position in the log, and its time in epoch seconds."""
 
     worker_id: str
     event_id: str
     id: int
-    received_at: float
+    moment: float
 
 
 class Past(Struct):
@@ -22,10 +22,11 @@ class Past(Struct):
 
     recurrences: dict[str, list[dt.datetime]]  # pattern id → times of the last six hours, oldest first
     known_ids: list[KnownId]  # of the newest events, oldest first
-    known_ids_since: float | None  # receipt of the oldest of them; None if they are all there are
+    known_ids_since: float | None  # epoch seconds; other events are not later; None if there are no other events
     seen_once: int = 0  # how many of `assigned.known`, from the first, were seen once; the others were seen again
     old_patterns: list[str] = []  # fingerprints of version 1
     assigned: "Reassigned" = field(default_factory=lambda: Reassigned([], {}, True))
+    known_ids_ahead: dict[str, float] = {}  # workers with other events that are later → the time of the latest
 
 
 class KnownFamily(NamedTuple):

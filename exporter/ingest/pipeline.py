@@ -112,7 +112,7 @@ class Pipeline:
         self._derive_category = derive_category
         self._classifier = Classifier(thresholds)
         self._recurrences = Recurrences(thresholds, past.recurrences)
-        self._known = KnownIds(past.known_ids, past.known_ids_since)
+        self._known = KnownIds(past.known_ids, past.known_ids_since, past.known_ids_ahead)
         self._patterns = PatternIds(past)
 
     @property
@@ -136,7 +136,7 @@ class Pipeline:
             if known is not None:
                 self.duplicates += 1
                 return known
-            if not looked_up and self._known.may_be_evicted(parsed.time.said):
+            if not looked_up and self._may_repeat_an_evicted(parsed.key[0], parsed.time, parsed.received_at):
                 return parsed
         return self._event(parsed, batch)
 
@@ -160,6 +160,13 @@ class Pipeline:
         for old, new in gone.items():
             self._recurrences.join(old, new)
         return gone
+
+    def _may_repeat_an_evicted(self, worker: str, time: ReportTime, received_at: dt.datetime) -> bool:
+        """Returns whether the database has to be asked. It finds an error by the time that the report says, so a report
+        without a time is not looked up."""
+        if time.reported_at is not None:
+            return self._known.has_evicted
+        return time.said != received_at and self._known.may_be_evicted(worker, time.said.timestamp())
 
     def _parse(self, submission: Submission) -> Parsed:
         report, body, dropped = parse_report(submission.body)

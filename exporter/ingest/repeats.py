@@ -4,9 +4,13 @@ The log knows the newest events by their position. The database is asked for the
 too old to be in memory. During an import, that is every report.
 """
 
+import asyncio
 import datetime as dt
 import logging
+from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from itertools import islice
+from typing import Final
 
 from exporter.events.event import decode_events
 from exporter.events.outcome import Outcome, outcome_of
@@ -17,7 +21,47 @@ Repeat = tuple[str, str, dt.datetime, str | None]  # worker_id, event_id, what t
 # Asks the database for the outcomes of events, by position or as a `Repeat`: None where there is none. It has to have
 # all events up to a position. Raises `UnavailableError`.
 Lookup = Callable[[Sequence[int | Repeat], int], Awaitable[Sequence[Outcome | None]]]
+MOST_AT_ONCE: Final = 20_000  # reports in one question to the database, unless one request has more
 _log = logging.getLogger(__name__)
+
+
+class Repeats:
+    """Finds the outcomes for many requests at once: those that come while the database is being asked wait, and are
+    asked together. `evicted` returns the position of the newest event whose id is not in memory."""
+
+    def __init__(self, log: Log, lookup: Lookup, evicted: Callable[[], int]) -> None:
+        self._log = log
+        self._lookup = lookup
+        self._evicted = evicted
+        self._waiting: deque[tuple[Sequence[int | Parsed], asyncio.Future[list[Outcome | None]]]] = deque()
+        self._task: asyncio.Task[None] | None = None
+
+    async def outcomes(self, items: Sequence[int | Parsed]) -> list[Outcome | None]:
+        """As `find_outcomes`."""
+        future: asyncio.Future[list[Outcome | None]] = asyncio.get_running_loop().create_future()
+        self._waiting.append((items, future))
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._run())
+        return await future
+
+    async def _run(self) -> None:
+        while self._waiting:
+            asked = [self._waiting.popleft()]
+            size = len(asked[0][0])
+            while self._waiting and (size := size + len(self._waiting[0][0])) <= MOST_AT_ONCE:
+                asked.append(self._waiting.popleft())
+            together = [item for items, _ in asked for item in items]
+            try:
+                found = iter(await find_outcomes(self._log, self._lookup, together, self._evicted()))
+            except Exception as error:
+                for _, future in asked:
+                    if not future.done():
+                        future.set_exception(error)
+                continue
+            for items, future in asked:
+                outcomes = list(islice(found, len(items)))
+                if not future.done():  # the request may have been cancelled
+                    future.set_result(outcomes)
 
 
 async def find_outcomes(log: Log, lookup: Lookup, items: Sequence[int | Parsed], evicted: int) -> list[Outcome | None]:

@@ -14,7 +14,7 @@ import msgspec
 from aiohttp import WSCloseCode, WSMsgType, web
 
 from exporter.events.event import ErrorEvent, decode_batch
-from exporter.live.client import MAX_BYTES, MAX_QUEUE, Client, Message, Update
+from exporter.live.client import MAX_BATCH, MAX_BYTES, MAX_QUEUE, Client, Message, Update
 from exporter.log import Log, LogError
 from exporter.store.parameters import MAX_TIME_RANGE
 
@@ -43,11 +43,10 @@ class Live:
         if not self.clients:
             self.position = events[-1].id
             return
-        for event in events:
-            self.position = event.id
-            update = Update(event)
-            for client in [c for c in self.clients if c.listens and not c.put(update)]:
-                self._drop(client)
+        updates = [Update(event) for event in events]
+        self.position = events[-1].id
+        for client in [one for one in self.clients if one.listens and not one.put(*updates)]:
+            self._drop(client, len(updates))
 
     async def serve(self, socket: web.WebSocketResponse, transport: asyncio.Transport | None) -> None:
         """Serves one client until it disconnects or is too slow, or the service stops."""
@@ -90,15 +89,20 @@ class Live:
         return {"type": "unsubscription_confirmed", "topic": TOPIC}
 
     async def _init(self, client: Client, message: dict[str, Any]) -> Message | None:
-        time_range, since, batch = message.get("time_range", 24), message.get("since"), message.get("batch", False)
+        time_range, since = message.get("time_range", 24), message.get("since")
+        batch, most = message.get("batch", False), message.get("most")
         if type(time_range) is not int or not 1 <= time_range <= MAX_TIME_RANGE:
             return _error("expected whole hours, 1 or more", field="time_range")
         if since is not None and (type(since) is not int or since < 0):
             return _error("expected the seq of an earlier update", field="since")
         if type(batch) is not bool:
             return _error("expected true or false", field="batch")
+        if most is not None and (type(most) is not int or not 1 <= most <= MAX_BATCH):
+            return _error(f"expected a whole number from 1 to {MAX_BATCH}", field="most")
+        if most is not None and not batch:
+            return _error('expected only with "batch": true', field="most")
         self._listen(client)
-        client.time_range, client.batch, client.initialised = time_range, batch, True
+        client.time_range, client.batch, client.most, client.initialised = time_range, batch, most, True
         confirmed = {"type": "error_visualization_init_confirmed", "time_range": time_range, "seq": self.position}
         if since is None:
             return confirmed
@@ -155,9 +159,12 @@ class Live:
             *self._tasks,
         )
 
-    def _drop(self, client: Client, code: int = WSCloseCode.TRY_AGAIN_LATER, message: bytes = b"too slow") -> None:
+    def _drop(
+        self, client: Client, lost: int = 1, code: int = WSCloseCode.TRY_AGAIN_LATER, message: bytes = b"too slow"
+    ) -> None:
+        """Disconnects a client that does not get what is in its queue, and `lost` more messages."""
         self.clients.discard(client)
-        self.dropped += len(client.queue) + 1
+        self.dropped += len(client.queue) + lost
         client.queue.clear()
         task = asyncio.create_task(client.hang_up(code, message))
         self._tasks.add(task)
@@ -169,9 +176,10 @@ class Live:
                 await client.wake.wait()
                 client.wake.clear()
                 while client.queue and not client.resuming:
-                    item, message = client.next()
-                    await client.socket.send_str(message.decode())
-                    self.sent += isinstance(item, Update)
+                    before = len(client.queue)
+                    frames = client.next()
+                    await client.send(frames)
+                    self.sent += 1 if client.batch else before - len(client.queue)
                 if client.batch:
                     await asyncio.sleep(BATCH_SECONDS)
         except Exception as error:
@@ -179,7 +187,7 @@ class Live:
                 self.clients.discard(client)  # the client closed the connection while a message was being sent
                 return
             _log.exception("an update could not be sent")
-            self._drop(client, WSCloseCode.INTERNAL_ERROR, b"an error of the service itself")
+            self._drop(client, 1, WSCloseCode.INTERNAL_ERROR, b"an error of the service itself")
 
 
 def _error(message: str, field: str = "") -> Message:

@@ -1,27 +1,29 @@
 // Keeps the page's data current: fetches it when errors arrive, refreshes it periodically, and retries failed requests.
 
-import { NoAnswer, Refusal, ask, query } from "./api.js";
+import { NoAnswer, Refusal, aged, ask, query } from "./api.js";
 import * as clock from "./clock.js";
 import * as connection from "./connection.js";
 
 const REFRESH_MS = 1000, AGE_MS = 20_000, FACETS_MS = 5000, FIRST_RETRY_MS = 1000, LONGEST_RETRY_MS = 30_000;
+const MAX_AGE = 1, FACETS_MAX_AGE = 5; // seconds, of answers in a refresh
 
 export class Data {
   // Callbacks: `draw(data)` and `drawFacets(facets)` get fetched data; `news(data)` gets each complete snapshot;
   // `refused(failure)` is called if the service refuses a filter, and returns whether it has handled that; `failed()` if the
-  // service does not answer; `done()` after a success. `paused()` returns whether updates are paused.
-  constructor({ state, list, draw, drawFacets, news, refused, failed, done, paused }) {
-    Object.assign(this, { state, list, draw, drawFacets, news, refused, failed, done, paused });
+  // service does not answer; `done()` after a success. `paused()` returns whether updates are paused, `heard()` the id of the
+  // last error that the live updates told of.
+  constructor({ state, list, draw, drawFacets, news, refused, failed, done, paused, heard }) {
+    Object.assign(this, { state, list, draw, drawFacets, news, refused, failed, done, paused, heard });
     Object.assign(this, { owed: null, drawn: "", offered: "", offeredAt: 0, timer: 0, busy: false, wanted: false, pause: FIRST_RETRY_MS });
     setInterval(() => { if (!document.hidden && !paused()) this.soon(0); }, AGE_MS);
   }
 
-  // Fetches the numbers and the list. Returns whether that succeeded.
-  load() {
-    const owed = this.owed = {}; // a full load is needed; cleared when this one succeeds, unless a later one has begun
+  // Fetches the numbers and the list, which may be `maxAge` seconds old. Returns whether that succeeded.
+  load(maxAge = 0) {
+    const owed = this.owed = { maxAge }; // a full load is needed; cleared when this one succeeds, unless a later one has begun
     return this.attempt(async () => {
       const range = this.state.range;
-      const [data] = await Promise.all([this.overview(), this.list.fetch()]);
+      const [data] = await Promise.all([this.overview(maxAge), this.list.fetch(maxAge)]);
       if (this.owed === owed) this.owed = null;
       if (range === this.state.range) this.news(data);
       await this.facets();
@@ -35,7 +37,7 @@ export class Data {
 
   // Loads all data without delay.
   now() {
-    this.owed = {};
+    this.owed = { maxAge: 0 };
     clearTimeout(this.timer);
     return this.busy ? this.soon() : this.run();
   }
@@ -44,13 +46,19 @@ export class Data {
     this.timer = 0;
     this.busy = true;
     try {
-      if (this.owed) await this.load(); else await this.attempt(async () => { await this.overview(); await this.facets(); });
+      if (this.owed) await this.load(this.owed.maxAge); else await this.attempt(async () => { await this.overview(MAX_AGE); await this.facets(); });
     } finally {
       this.busy = false;
     }
     if (this.wanted) this.soon();
     this.wanted = false;
     this.list.settle();
+  }
+
+  // The live updates left errors out: the list is fetched, too, at most once a second.
+  owe() {
+    this.owed ??= { maxAge: MAX_AGE };
+    if (!this.paused()) this.soon();
   }
 
   async attempt(work) {
@@ -71,11 +79,13 @@ export class Data {
     }
   }
 
-  // Fetches the numbers. While updates are paused, draws them only after a change of range or filters.
-  async overview() {
+  // Fetches the numbers. While updates are paused, draws them only after a change of range or filters. Numbers that lack errors
+  // that were heard of are fetched again.
+  async overview(maxAge) {
     const range = this.state.range, place = String(query(this.state));
-    const data = await ask(`/api/errors?time_range=${range}`);
+    const data = await ask(`/api/errors?time_range=${range}`, aged(maxAge));
     clock.set(data.timestamp);
+    if (data.seq < this.heard() && !this.paused()) this.soon();
     if (range !== this.state.range || (this.paused() && place === this.drawn)) return data;
     this.drawn = place;
     this.draw(data);
@@ -86,7 +96,7 @@ export class Data {
   async facets() {
     const place = String(query(this.state));
     if (place === this.offered && (this.paused() || performance.now() - this.offeredAt < FACETS_MS)) return;
-    const facets = await ask(`/api/errors/facets?${place}`);
+    const facets = await ask(`/api/errors/facets?${place}`, aged(place === this.offered ? FACETS_MAX_AGE : 0));
     if (place !== String(query(this.state))) return;
     Object.assign(this, { offered: place, offeredAt: performance.now() });
     this.drawFacets(facets);

@@ -2,7 +2,7 @@
 // does not move while somebody reads it: new errors, and those that were missed while the connection was lost, wait behind a
 // button that counts them.
 
-import { ask, query } from "./api.js";
+import { aged, ask, query } from "./api.js";
 import { now } from "./clock.js";
 import { time } from "./dom.js";
 import { fold, matches } from "./match.js";
@@ -15,7 +15,7 @@ export class List {
   // whether the list must not move now.
   constructor({ state, open, filter, still }) {
     Object.assign(this, { state, open, filter, still, errors: [], waiting: [], cursor: null, searched: null, behind: null, shown: ROWS });
-    Object.assign(this, { timer: 0, drawnAt: 0, asked: 0, has: null, ever: false });
+    Object.assign(this, { timer: 0, drawnAt: 0, asked: 0, has: null, ever: false, skipped: 0 });
     for (const id of ["errors", "news", "older", "stale", "nothing", "searched", "empty"]) this[`${id}Place`] = document.getElementById(id);
     this.newsPlace.onclick = () => { this.takeWaiting(); this.errorsPlace.querySelector("a.message")?.focus({ preventScroll: true }); };
     this.olderPlace.onclick = () => this.fetchOlder().catch(() => this.say("Older errors could not be fetched."));
@@ -31,23 +31,27 @@ export class List {
   // Makes the next `fetch` replace all errors: their pattern ids changed.
   forget() { this.has = null; }
 
-  // Fetches the newest errors. For the same range and filters only the missing ones are added. Live updates that arrive during
-  // the request are kept.
-  async fetch() {
-    const asked = ++this.asked, wanted = String(query(this.state));
+  // Notes that the live updates left errors out, which the next `fetch` brings.
+  skip() { this.skipped++; }
+
+  // Fetches the newest errors; the answer may be `maxAge` seconds old. For the same range and filters only the missing ones are
+  // added. Live updates that arrive during the request are kept.
+  async fetch(maxAge = 0) {
+    const asked = ++this.asked, wanted = String(query(this.state)), skipped = this.skipped;
     if (wanted !== this.has) this.waiting = [];
-    const found = await this.pages("", (errors) => asked === this.asked && fold(errors).length < ROWS);
+    const found = await this.pages("", (errors) => asked === this.asked && fold(errors).length < ROWS, maxAge);
     if (asked !== this.asked) return; // a later request has begun
-    if (wanted === this.has) this.join(found); else this.begin(found, wanted);
+    if (this.skipped === skipped) this.skipped = 0;
+    if (wanted === this.has) this.join(found, skipped > 0); else this.begin(found, wanted);
   }
 
   // Fetches pages from a cursor, while `wanted(errors)` says so: many errors of one pattern fold into a single row, and a search
   // may find nothing for long. `searched` is the time back to which the service searched, null unless it stopped there.
-  async pages(cursor, wanted) {
+  async pages(cursor, wanted, maxAge = 0) {
     const errors = [];
     let searched = null;
     for (let page = 0; page < PAGES_AT_ONCE && cursor !== null && wanted(errors); page++) {
-      const found = await this.ask(cursor);
+      const found = await this.ask(cursor, maxAge);
       errors.push(...found.errors);
       ({ next_cursor: cursor, searched_since: searched } = found);
     }
@@ -61,11 +65,17 @@ export class List {
     this.takeWaiting();
   }
 
-  join({ errors, cursor, searched }) {
+  // Adds fetched errors. If older ones were missed, too, the list begins again with these, and with live updates that are newer.
+  join({ errors, cursor, searched }, skipped) {
     const known = this.known();
     const fresh = errors.filter((error) => !known.has(error.id));
-    if (cursor !== null && errors.length && fresh.length === errors.length) this.behind = { cursor, searched }; // more errors were missed than were fetched
-    this.waiting.push(...fresh);
+    if (cursor !== null && errors.length && (skipped || fresh.length === errors.length)) {
+      const fetched = new Set(errors.map((error) => error.id)), since = Date.parse(errors.at(-1).timestamp);
+      const newer = this.waiting.filter((error) => !fetched.has(error.id) && Date.parse(error.timestamp) >= since);
+      Object.assign(this, { waiting: [...errors, ...newer], behind: { cursor, searched } });
+    } else {
+      this.waiting.push(...fresh);
+    }
     this.settle();
   }
 
@@ -85,8 +95,8 @@ export class List {
     this.draw();
   }
 
-  ask(cursor) {
-    return ask(`/api/errors/list?${query(this.state, cursor ? { limit: PAGE, cursor } : { limit: PAGE })}`);
+  ask(cursor, maxAge) {
+    return ask(`/api/errors/list?${query(this.state, cursor ? { limit: PAGE, cursor } : { limit: PAGE })}`, aged(maxAge));
   }
 
   known() {

@@ -2,13 +2,14 @@
 // without an answer as lost.
 
 const FIRST_PAUSE = 500, LONGEST_PAUSE = 30_000, PING_MS = 10_000, WAKE_MS = 4000;
+const MOST = 50; // errors in one message, ten times a second at most
 
 export class Live {
-  // `hear(errors)` gets each new error once. `back({missed, anew})` is called after each reconnect and when updates were missed
+  // `hear(errors)` gets each new error once; `left()` is called when some were left out in a flood. `back({missed, anew})` is called after each reconnect and when updates were missed
   // (`anew`: the service has a new log and counts from 1 again). `state(word)` gets "live" or "lost". `alive()` is called for
   // each message.
-  constructor({ hours, seq, hear, back, state, alive }) {
-    Object.assign(this, { hours, seq, hear, back, state, alive, pause: FIRST_PAUSE, retry: 0, unanswered: false, before: false });
+  constructor({ hours, seq, hear, left, back, state, alive }) {
+    Object.assign(this, { hours, seq, hear, left, back, state, alive, pause: FIRST_PAUSE, retry: 0, unanswered: false, before: false });
     this.open();
     setInterval(() => this.check(), PING_MS);
   }
@@ -17,7 +18,7 @@ export class Live {
     const scheme = location.protocol === "https:" ? "wss:" : "ws:";
     const socket = new WebSocket(`${scheme}//${location.host}/ws/error-visualization`);
     Object.assign(this, { socket, retry: 0, unanswered: false });
-    socket.onopen = () => socket.send(JSON.stringify({ type: "error_visualization_init", time_range: this.hours, since: this.seq, batch: true }));
+    socket.onopen = () => socket.send(JSON.stringify({ type: "error_visualization_init", time_range: this.hours, since: this.seq, batch: true, most: MOST }));
     socket.onmessage = (event) => { this.unanswered = false; this.alive(); this.take(JSON.parse(event.data)); };
     socket.onclose = () => this.lose();
   }
@@ -31,11 +32,11 @@ export class Live {
       if (this.before || message.resync) this.back({ missed: message.resync, anew });
       this.before = true;
     } else if (message.type === "error_visualization_update") {
-      const errors = message.data.errors;
-      const missed = message.seq - errors.length !== this.seq;
+      const { errors, omitted } = message.data;
+      const missed = message.seq - errors.length - omitted !== this.seq;
       this.seq = message.seq;
       this.hear(errors);
-      if (missed) this.back({ missed, anew: false });
+      if (missed) this.back({ missed, anew: false }); else if (omitted) this.left();
     }
   }
 

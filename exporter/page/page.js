@@ -32,7 +32,7 @@ const state = read();
 const sound = new Sound((blocked) => { by("sound-on").hidden = !blocked; });
 const visit = new Visit(state, show);
 const list = new List({ state, filter: addressWith, open: (id) => visit.go({ error: String(id) }), still });
-const data = new Data({ state, list, paused, draw, drawFacets: (found) => drawFacets(found, state.filters), news, refused, failed, done });
+const data = new Data({ state, list, paused, draw, drawFacets: (found) => drawFacets(found, state.filters), news, refused, failed, done, heard: () => live?.seq ?? 0 });
 let live = null, told = null, noticeTimer = 0, patternShown = null;
 
 // The URL of the page with only that filter, or of an error's details.
@@ -117,7 +117,7 @@ function news({ seq, recent_errors: recent }) {
   if (told === null) told = recent.reduce((most, error) => Math.max(most, error.id), 0); else tell(recent);
   if (live) return;
   main.removeAttribute("data-loading");
-  live = new Live({ hours: state.range, seq, hear, back, state: connection.socket, alive: connection.heard });
+  live = new Live({ hours: state.range, seq, hear, left, back, state: connection.socket, alive: connection.heard });
   charts.load().catch(() => announce.say("The charts could not be loaded; their tables are shown")); // after the numbers are on screen
 }
 
@@ -130,6 +130,11 @@ function tell(errors) {
   const shown = fresh.filter((error) => list.wants(error));
   notify.tell(shown);
   if (shown.length) announce.tell(shown);
+}
+
+function left() {
+  list.skip();
+  data.owe();
 }
 
 function back({ anew }) {

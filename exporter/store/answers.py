@@ -1,14 +1,18 @@
 """Answers to reads, kept for a short time and given again while the data is the same.
 
-An answer is given again only if no event was accepted and nothing else changed after it was read, so it has all that
-the request has to see. Its time range ended when the answer was read: at most `MAX_AGE_SECONDS`, plus the time that the
+An answer is given again if no event was accepted and nothing else changed after it was read, so it has all that the
+request has to see. Its time range ended when the answer was read: at most `MAX_AGE_SECONDS`, plus the time that the
 database took, before the request.
+
+A request may also say that it takes an answer of some age (`Cache-Control: max-age`, RFC 9111). That may lack newer
+events; it never lacks another change, such as a deletion. So many pages cost the database as much as one.
 """
 
 import time
 from typing import Final, NamedTuple
 
-MAX_AGE_SECONDS: Final = 2.0  # since the database answered
+MAX_AGE_SECONDS: Final = 2.0  # since the database answered, of an answer that lacks no event
+KEPT_SECONDS: Final = 10.0  # since the end of its time range, for requests that take old answers
 MAX_ANSWERS: Final = 100
 MAX_BYTES: Final = 32 * 2**20  # of JSON, of all kept answers together
 
@@ -51,10 +55,14 @@ class Answers:
     def __len__(self) -> int:
         return len(self._answers)
 
-    def current(self, key: bytes, version: Version) -> Answer | None:
-        """Returns a kept answer that includes everything up to `version`; None if there is none."""
+    def current(self, key: bytes, version: Version, max_age: float = 0.0) -> Answer | None:
+        """Returns a kept answer that includes everything up to `version`, or is at most `max_age` seconds old and lacks
+        only events; None if there is none."""
         answer = self._answers.get(key)
-        if answer is None or answer.version < version or _too_old(answer):
+        if answer is None or not (
+            (answer.version >= version and time.monotonic() - answer.answered <= MAX_AGE_SECONDS)
+            or (max_age and answer.version.generation == version.generation and answer.age() <= max_age)
+        ):
             return None
         answer.requests += 1
         return answer
@@ -71,13 +79,9 @@ class Answers:
         self._bytes += len(answer.json)
         while self._bytes > MAX_BYTES or len(self._answers) > MAX_ANSWERS:
             self._drop(next(iter(self._answers)))
-        for old in [one for one, answer in self._answers.items() if _too_old(answer)]:
+        for old in [one for one, answer in self._answers.items() if answer.age() > KEPT_SECONDS]:
             self._drop(old)
 
     def _drop(self, key: bytes) -> None:
         if (answer := self._answers.pop(key, None)) is not None:
             self._bytes -= len(answer.json)
-
-
-def _too_old(answer: Answer) -> bool:
-    return time.monotonic() - answer.answered > MAX_AGE_SECONDS

@@ -82,12 +82,13 @@ class StoreClient:
         self._start(self._ping(self._connection))
         return state
 
-    async def read(self, query: queries.Read[_R]) -> queries.Encoded[_R]:
-        """Returns the answer to `query` as JSON. The answer includes all events that were accepted before this call,
-        and all changes before the last `outdate`. Raises `StoreError`, at the latest after `READ_SECONDS`, or twice
-        that if an equal read has to end first."""
+    async def read(self, query: queries.Read[_R], max_age: float = 0.0) -> queries.Encoded[_R]:
+        """Returns the answer to `query` as JSON. The answer includes all changes before the last `outdate`, and all
+        events that were accepted before this call; an answer that is at most `max_age` seconds old may lack newer
+        events. Raises `StoreError`, at the latest after `READ_SECONDS`, or twice that if an equal read has to end
+        first."""
         keep = isinstance(query, queries.POLLED)
-        answer = await self._flights.join(queries.key(query), queries.encode(query), keep=keep)
+        answer = await self._flights.join(queries.key(query), queries.encode(query), keep=keep, max_age=max_age)
         return queries.Encoded(query, answer)
 
     async def read_at(self, query: queries.Read[_R], at: int) -> bytes:

@@ -1,8 +1,9 @@
 """Equal reads at the same time are computed once. No request gets an answer that was read before the request came.
 
 For each key at most one read is running and one is waiting to start. A request joins the running read if that read has
-not been sent yet, or sees the data at least as it was when the request came; else it joins the waiting one. What a read
-sees is decided when it is sent. A read that nobody waits for any more is cancelled.
+not been sent yet, or sees the data at least as it was when the request came, or is not older than the request allows;
+else it joins the waiting one. What a read sees is decided when it is sent. A read that nobody waits for any more is
+cancelled.
 
 Readers who got one answer together often ask again together, within some milliseconds, while reports arrive. If the
 read of the first were sent at once, the others could not join it: they would wait until it ends, and then for a second
@@ -38,6 +39,17 @@ class Flight:
         self.task: asyncio.Task[None] | None = None
         self.waiting = 0
 
+    def sees(self, version: Version, max_age: float) -> bool:
+        """Returns whether its answer will include everything up to `version`, or lacks only events and is at most
+        `max_age` seconds old now."""
+        return (
+            self.version is None
+            or self.version >= version
+            or bool(
+                max_age and self.version.generation == version.generation and time.monotonic() - self.asked <= max_age
+            )
+        )
+
 
 class Flights:
     """The reads that are under way, and the answers that may be given again. `ask` sends a read, which sees the log at
@@ -51,11 +63,12 @@ class Flights:
         self._running: dict[bytes, Flight] = {}
         self._next: dict[bytes, Flight] = {}
 
-    async def join(self, key: bytes, payload: bytes, *, keep: bool = False) -> Answer:
-        """Returns an answer to the read `payload` that includes everything up to now. With `keep`, equal requests may
-        get this answer later. Raises what the read raises."""
+    async def join(self, key: bytes, payload: bytes, *, keep: bool = False, max_age: float = 0.0) -> Answer:
+        """Returns an answer to the read `payload` that includes everything up to now, or lacks only events and is at
+        most `max_age` seconds old. With `keep`, equal requests may get this answer later. Raises what the read
+        raises."""
         version = self._version()
-        if (answer := self.answers.current(key, version)) is not None:
+        if (answer := self.answers.current(key, version, max_age)) is not None:
             return answer
         flight = self._running.get(key)
         if flight is None and len(self._running) >= MAX_READS:
@@ -63,7 +76,7 @@ class Flights:
         if flight is None:
             before = self.answers.latest(key)
             flight = self._start(key, Flight(keep=keep), before.seconds if before and before.requests > 1 else 0.0)
-        elif flight.version is not None and flight.version < version:
+        elif not flight.sees(version, max_age):
             flight = self._next.setdefault(key, Flight(keep=keep))
         if flight.version is None:
             flight.payload, flight.asked = payload, time.monotonic()

@@ -143,8 +143,16 @@ LEFT JOIN hardware_types h ON h.id = s.hardware
 ORDER BY first_id;
 
 -- name: recent_event_ids
-SELECT w.name, event_id, e.id, epoch(received_at) FROM errors e JOIN workers w ON w.id = e.worker
+SELECT w.name, event_id, e.id, epoch(timestamp) FROM errors e JOIN workers w ON w.id = e.worker
 WHERE e.id > $above ORDER BY e.id;
+
+-- name: received_since
+SELECT epoch(min(received_at)) FROM errors WHERE id > $above;
+
+-- name: ahead
+-- Workers with older errors that have a later time than $since, in epoch seconds.
+SELECT w.name, epoch(max(timestamp)) FROM errors e JOIN workers w ON w.id = e.worker
+WHERE e.id <= $above AND timestamp > make_timestamp(($since * 1e6)::BIGINT) GROUP BY w.name;
 
 -- name: log_position
 SELECT identity, position, complete FROM log_position;

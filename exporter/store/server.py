@@ -42,6 +42,7 @@ SWITCH_SECONDS: Final = (
     0.0005  # GIL switch interval; the default of 5 ms adds up to 5 ms to a read while the projection holds the GIL
 )
 PR_SET_PDEATHSIG: Final = 1
+NICE: Final = 10  # a tenth of the weight of a process of normal priority, where both want the same core
 _WRITE: Final = named("write.sql")
 _decode_request = msgspec.msgpack.Decoder(Request).decode
 _json = msgspec.json.Encoder().encode
@@ -269,6 +270,7 @@ def main(descriptor: int) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):  # perhaps sent to all processes; the parent ends this one in order
         signal.signal(number, signal.SIG_IGN)
     os.umask(0o077)
+    os.nice(NICE)  # accepting reports goes first
     sys.setswitchinterval(SWITCH_SECONDS)
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)

@@ -1,7 +1,6 @@
 """Reads from the database what the HTTP process needs at startup."""
 
 import datetime as dt
-from collections.abc import Sequence
 from typing import Final
 
 import duckdb
@@ -48,6 +47,7 @@ def _state(cursor: duckdb.DuckDBPyConnection, recurrence_times: int, labels: Lab
     ((_, position, _),) = cursor.execute(_READ["log_position"]).fetchall()
     above = max(0, position - MAX_KNOWN)
     known = list(map(KnownId._make, cursor.execute(_READ["recent_event_ids"], {"above": above}).fetchall()))
+    since, ahead = _others(cursor, above, now) if above else (None, {})
     patterns = cursor.execute(_READ["recent_patterns"], {"once": MAX_ONCE, "again": MAX_AGAIN}).fetchall()
     totals = Totals(labels)
     counters = cursor.execute(_READ["counters"])
@@ -67,7 +67,8 @@ def _state(cursor: duckdb.DuckDBPyConnection, recurrence_times: int, labels: Lab
                 ).fetchall()
             },
             known_ids=known,
-            known_ids_since=_evicted_until(above, known, now),
+            known_ids_since=since,
+            known_ids_ahead=ahead,
             seen_once=sum(not again for _, _, again in patterns),
             old_patterns=[
                 fingerprint
@@ -88,11 +89,13 @@ def _state(cursor: duckdb.DuckDBPyConnection, recurrence_times: int, labels: Lab
     )
 
 
-def _evicted_until(above: int, known: Sequence[KnownId], now: dt.datetime) -> float | None:
-    """Returns the epoch seconds up to which ids that are not `known` may have been received; None if there are none."""
-    if not above:
-        return None
-    return known[0].received_at if known else _utc(now).timestamp()  # not known: the newest errors were deleted
+def _others(cursor: duckdb.DuckDBPyConnection, above: int, now: dt.datetime) -> tuple[float, dict[str, float]]:
+    """Returns the receipt of the oldest event with an id above `above` in epoch seconds, and the latest times of the
+    workers that have earlier events with a later time."""
+    ((since,),) = cursor.execute(_READ["received_since"], {"above": above}).fetchall()
+    if since is None:  # the newest errors were deleted
+        since = _utc(now).timestamp()
+    return since, dict(cursor.execute(_READ["ahead"], {"above": above, "since": since}).fetchall())
 
 
 def _utc(moment: dt.datetime) -> dt.datetime:

@@ -271,6 +271,25 @@ async def test_what_is_chosen_while_the_service_is_down_comes_with_it(browser: B
     assert uncaught == []
 
 
+@pytest.mark.parametrize("is_paused", [False, True])
+async def test_a_flood_leaves_no_gap_in_the_list(browser: Browser, service: InProcess, is_paused: bool) -> None:
+    """The live updates leave most of its errors out; the page fetches these."""
+    await post_all(service, [INFO | {"worker_id": f"before-{number}"} for number in range(5)])
+    page, uncaught = await open_page(browser, service)
+    await listed(page, 5)
+    await page.locator("#pause").set_checked(is_paused)
+    await post_all(service, [INFO | {"worker_id": f"flood-{number}"} for number in range(630)])
+    if is_paused:
+        await expect(page.locator("#news")).to_be_visible()
+        await page.locator("#pause").set_checked(False)
+    await expect(page.locator("#errors .worker").first).to_have_text("flood-629")
+    await expect(page.locator("[data-card=total_errors] .count")).to_have_text("635")
+    await all_listed(page, 635)
+    shown = await page.locator("#errors .worker").all_text_contents()
+    assert shown == [f"flood-{n}" for n in range(629, -1, -1)] + [f"before-{n}" for n in range(4, -1, -1)]
+    assert uncaught == []
+
+
 async def test_only_the_newest_of_a_flood_that_was_missed(
     browser: Browser, serve: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -74,7 +74,8 @@ async def test_what_is_answered(service: InProcess) -> None:
     [(3, ""), ([], ""), ({}, ""), ({"type": 3}, "type"), ({"type": "else"}, "type"), ({"type": ["ping"]}, "type"),
      (INIT | {"time_range": "24"}, "time_range"), (INIT | {"time_range": 0}, "time_range"),
      (INIT | {"time_range": True}, "time_range"), (INIT | {"since": -1}, "since"), (INIT | {"since": "1"}, "since"),
-     (INIT | {"batch": 1}, "batch"), ({"type": "subscribe"}, "topic"), (SUBSCRIBE | {"topic": "else"}, "topic"),
+     (INIT | {"batch": 1}, "batch"), (INIT | {"batch": True, "most": 0}, "most"), (INIT | {"most": 5}, "most"),
+     (INIT | {"batch": True, "most": 501}, "most"), (INIT | {"batch": True, "most": "5"}, "most"), ({"type": "subscribe"}, "topic"), (SUBSCRIBE | {"topic": "else"}, "topic"),
      ({"type": "error_visualization_update", "data": {}}, "type")],
 )  # fmt: skip
 async def test_a_bad_message_is_answered_and_the_connection_stays(service: InProcess, message: Any, field: str) -> None:
@@ -270,6 +271,83 @@ async def test_updates_come_as_lists_to_who_asks(service: InProcess) -> None:
         assert update["seq"] == len(got)
     assert got == [f"w{n}" for n in range(500)]
     assert messages <= 3
+
+
+async def test_in_a_flood_the_newest_updates_come_and_the_others_are_counted(service: InProcess) -> None:
+    socket = await connect(service, INIT | {"batch": True, "most": 10})
+    items = [REPORT | {"message": f"m{n}"} for n in range(3_000)]
+    async with service.client.post("/api/report-errors", json=items) as response:
+        assert response.status == 200
+    await service.post({"message": "last"})
+    seq, got = 0, []
+    while not got or got[-1]["message"] != "last":
+        update = await socket.receive_json(timeout=15)
+        errors, omitted = update["data"]["errors"], update["data"]["omitted"]
+        assert len(errors) <= 10
+        assert [one["id"] for one in errors] == sorted(one["id"] for one in errors)
+        seq += len(errors) + omitted
+        assert update["seq"] == seq
+        got += errors
+    assert {"m2999", "last"} <= {one["message"] for one in got}
+    assert len(got) < 100
+    assert service.service.live.dropped == 0
+
+
+async def test_what_a_client_missed_is_not_left_out(service: InProcess) -> None:
+    items = [REPORT | {"worker_id": f"w{n}"} for n in range(300)]
+    async with service.client.post("/api/report-errors", json=items) as response:
+        assert response.status == 200
+    socket = await connect(service)
+    assert (await ask(socket, INIT | {"batch": True, "most": 10, "since": 0}))["resync"] is False
+    update = await socket.receive_json(timeout=15)
+    assert (len(update["data"]["errors"]), update["data"]["omitted"], update["seq"]) == (300, 0, 300)
+
+
+async def test_one_large_batch_drops_no_client(service: InProcess) -> None:
+    """It is longer than the queue of a client, who could not have read it yet."""
+    socket = await connect(service, INIT)
+    items = [REPORT | {"worker_id": f"w{n}"} for n in range(MAX_QUEUE + 100)]
+    async with service.client.post("/api/report-errors", json=items) as response:
+        assert response.status == 200
+    assert [u["seq"] for u in await heard(socket, MAX_QUEUE + 100)] == list(range(1, MAX_QUEUE + 101))
+
+
+def test_in_a_flood_critical_updates_go_first() -> None:
+    """They sound on the page."""
+    severities = {3: "critical", 5: "critical", 7: "critical", 50: "critical"}
+    updates = [Update(event(number, severity=severities.get(number, "info"))) for number in range(1, 61)]
+    for most, expected in ((6, [3, 5, 7, 50, 59, 60]), (5, [3, 5, 7, 50, 60]), (4, [3, 5, 7, 50]), (2, [7, 50])):
+        client = Client(None)  # type: ignore[arg-type]  # nothing is sent to it
+        client.batch, client.most = True, most
+        client.put(*updates)
+        message = json.loads(client.next()[4:])
+        assert [one["id"] for one in message["data"]["errors"]] == expected
+        assert (message["data"]["omitted"], message["seq"]) == (60 - most, 60)
+
+
+def test_a_client_with_a_full_queue_is_too_slow_unless_updates_may_be_left_out() -> None:
+    updates = [Update(event(number, severity="info")) for number in range(1, MAX_QUEUE + 2)]
+    slow, other = Client(None), Client(None)  # type: ignore[arg-type]  # nothing is sent to them
+    other.batch, other.most = True, 5
+    for client in (slow, other):
+        assert client.put(*updates)
+    assert not slow.put(updates[0])
+    assert other.put(Update(event(MAX_QUEUE + 2, severity="info")))
+    message = json.loads(other.next()[4:])
+    assert [one["id"] for one in message["data"]["errors"]] == list(range(MAX_QUEUE - 2, MAX_QUEUE + 3))
+    assert message["data"]["omitted"] == MAX_QUEUE - 3
+    assert (message["seq"], len(other.queue)) == (MAX_QUEUE + 2, 0)
+
+
+async def test_messages_are_not_compressed(service: InProcess) -> None:
+    """For each client in a flood, that would cost more than accepting the reports."""
+    socket = await service.client.ws_connect("/ws/error-visualization", compress=15)
+    assert socket.compress == 0
+    await ask(socket, INIT)
+    for message in ("", "x" * 100, "x" * 1_000, "x" * 70_000):  # the three lengths of a frame's head
+        await service.post({"message": "m", "traceback": message})
+        (update,) = await heard(socket, 1)
+        assert len(update["data"]["error"]["traceback"] or "") == min(len(message), 32_769)
 
 
 async def test_a_client_that_stops_reading_is_dropped_and_delays_no_post(

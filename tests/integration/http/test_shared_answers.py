@@ -272,3 +272,30 @@ async def test_both_reasons_of_other_answers_are_named(serve: Callable[..., Any]
         "/api/report-error", json=REPORT, headers={"Origin": "http://other.example"}
     ) as response:
         assert response.headers["Vary"] == "Origin"
+
+
+async def test_a_request_may_take_an_answer_of_some_age(service: InProcess, computed: Computed) -> None:
+    """As the page does in a flood, so that many pages cost as much as one."""
+
+    async def total(**headers: str) -> tuple[int, str | None]:
+        async with service.client.get("/api/errors", headers=headers) as response:
+            return (await response.json())["data"]["summary"]["total_errors"], response.headers.get("Age")
+
+    await service.post()
+    assert await total() == (1, None)
+    generation = service.service.store._generation
+    await service.post()
+    before = computed.count
+    old = await total(**{"Cache-Control": "no-transform, max-age=3600"})
+    if service.service.store._generation == generation:  # else a pong told of a new pattern meanwhile
+        assert (old[0], computed.count) == (1, before)
+    for strict in ("", "no-cache", "max-age=0", "max-age=60, no-cache", "max-age=x", "x-max-age=60"):
+        await service.post()
+        fresh, _ = await total(**{"Cache-Control": strict})
+        await service.post()
+        again, _ = await total(**({"Cache-Control": strict} if strict else {}))
+        assert again == fresh + 1
+    await service.client.post("/api/reset-counts")
+    before = computed.count
+    await total(**{"Cache-Control": "max-age=3600"})
+    assert computed.count == before + 1

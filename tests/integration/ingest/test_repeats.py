@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import REPORT, InProcess
+from conftest import REPORT, InProcess, eventually
 from ingesting import RECEIVED, Ingesting, submission
 
 from exporter.events.outcome import Outcome
@@ -19,6 +19,7 @@ from exporter.store import StoreError
 
 pytestmark = pytest.mark.dashboard
 AT = dt.datetime.fromtimestamp(RECEIVED, dt.UTC)
+OLD = AT - dt.timedelta(minutes=1)  # the time of an error; its id may have been evicted
 FOUND = Outcome(7, "k", "info", ("r",), "f" * 16, "f" * 16, ())
 
 
@@ -175,17 +176,20 @@ async def test_repeats_within_one_batch(ingesting: Ingesting) -> None:
 
 async def test_only_an_old_report_with_an_id_is_looked_up(ingesting: Ingesting) -> None:
     later = RECEIVED + 3600
-    await ingesting.accept(submission(received=later), submission(key="new", received=later), submission("no id"))
+    new = submission(key="new", received=later, timestamp=later - 60)
+    await ingesting.accept(submission(received=later), new, submission("no id"))
     assert ingesting.lookups == []
-    ingesting.outcomes["worker-1", "k", AT, None] = FOUND
-    (result,) = await ingesting.accept(submission(key="k"))
+    ingesting.outcomes["worker-1", "k", OLD, None] = FOUND
+    (result,) = await ingesting.accept(submission(key="k", timestamp=OLD.timestamp()))
     assert (result["id"], result["event_id"]) == (7, "k")
     assert ingesting.pipeline.duplicates == 1
     assert len(ingesting.events) == 3
 
 
 async def test_old_reports_that_are_looked_up_and_are_new(ingesting: Ingesting) -> None:
-    results = await asyncio.gather(*(ingesting.accept(submission(key="k"), submission(key="j")) for _ in range(5)))
+    old = OLD.timestamp()
+    both = submission(key="k", timestamp=old), submission(key="j", timestamp=old)
+    results = await asyncio.gather(*(ingesting.accept(*both) for _ in range(5)))
     assert results == [results[0]] * 5
     assert len(ingesting.events) == 2
     assert ingesting.pipeline.duplicates == 8
@@ -198,8 +202,13 @@ async def test_the_database_has_to_have_the_events_whose_ids_were_evicted(
     monkeypatch.setattr(deduplication, "MAX_KNOWN", 3)
     later = RECEIVED + 3600
     results = await ingesting.accept(*(submission(key=f"k{n}", received=later) for n in range(5)))
-    ingesting.outcomes["worker-1", "k0", AT, None] = FOUND
-    found = await ingesting.accept(submission(key="k0"), submission("new", key="k9"), submission("new", key="k8"))
+    ingesting.outcomes["worker-1", "k0", OLD, None] = FOUND
+    old = OLD.timestamp()
+    found = await ingesting.accept(
+        submission(key="k0", timestamp=old),
+        submission("new", key="k9", timestamp=old),
+        submission("new", key="k8", timestamp=old),
+    )
     assert ingesting.position == results[1]["id"] == 2  # 3, 4 and 5 are in memory
     assert [one["id"] for one in found] == [FOUND.id, 6, 7]
     assert [event.event_id for event in ingesting.events[5:]] == ["k9", "k8"]
@@ -230,9 +239,10 @@ async def test_a_repeat_is_answered_from_the_log_else_from_the_database(ingestin
 
 
 async def test_a_report_that_cannot_be_looked_up_is_refused_alone(ingesting: Ingesting) -> None:
-    ingesting.outcomes["worker-1", "k", AT, None] = StoreError("the database broke")
+    ingesting.outcomes["worker-1", "k", OLD, None] = StoreError("the database broke")
     ingesting.outcomes[8] = StoreError("the database broke")
-    results = await ingesting.accept(submission(key="k"), submission("b"), submission(key="eight"))
+    old = submission(key="k", timestamp=OLD.timestamp())
+    results = await ingesting.accept(old, submission("b"), submission(key="eight"))
     for refusal in (results[0], results[2]):
         assert isinstance(refusal, Refusal)
         assert (refusal.reason, refusal.status, refusal.retry) == ("store_failed", 503, True)
@@ -243,13 +253,55 @@ async def test_a_report_that_cannot_be_looked_up_is_refused_alone(ingesting: Ing
 
 async def test_a_full_queue_after_a_lookup_refuses_that_report_alone(ingesting: Ingesting) -> None:
     """The other reports of the request are already stored."""
-    lookup = ingesting.ingest._lookup
+    repeats = ingesting.ingest._repeats
+    lookup = repeats._lookup
 
-    async def fills(events: Any, at: int) -> list[Outcome | None]:
+    async def fills(events: Any, at: int) -> Any:
         ingesting.ingest.queued = ingesting.ingest.capacity
         return await lookup(events, at)
 
-    ingesting.ingest._lookup = fills
-    refusal, stored = await ingesting.accept(submission(key="k"), submission("b"))
+    repeats._lookup = fills
+    refusal, stored = await ingesting.accept(submission(key="k", timestamp=OLD.timestamp()), submission("b"))
     assert (refusal.reason, refusal.status) == ("queue_full", 503)
     assert stored["id"] == 1
+
+
+async def test_a_report_that_the_database_could_not_find_is_not_looked_up(ingesting: Ingesting) -> None:
+    """It finds errors by the time that the report says. A report without a time would be looked up in vain."""
+    await ingesting.accept(submission(key="k"))
+    assert ingesting.lookups == []
+
+
+async def test_a_time_that_is_not_believed_is_looked_up_always(ingesting: Ingesting) -> None:
+    """The first report counted at its receipt, so the time says nothing."""
+    later = RECEIVED + 3600
+    text = dt.datetime.fromtimestamp(later + 900, dt.UTC).isoformat()
+    ingesting.outcomes["worker-1", "k", AT + dt.timedelta(seconds=4500), text] = FOUND
+    (result,) = await ingesting.accept(submission(key="k", received=later, timestamp=text))
+    assert result["id"] == 7
+
+
+async def test_requests_that_come_while_the_database_is_asked_are_asked_together(ingesting: Ingesting) -> None:
+    questions: list[int] = []
+    go_on = asyncio.Event()
+    repeats = ingesting.ingest._repeats
+    lookup = repeats._lookup
+
+    async def slowly(events: Any, at: int) -> Any:
+        questions.append(len(events))
+        await go_on.wait()
+        return await lookup(events, at)
+
+    repeats._lookup = slowly
+    old = OLD.timestamp()
+    ingesting.outcomes["worker-1", "k3", OLD, None] = FOUND
+    asking = [asyncio.create_task(ingesting.accept(submission(key=f"k{n}", timestamp=old))) for n in range(6)]
+    await eventually(lambda: bool(questions))
+    await asyncio.sleep(0.05)
+    asking[5].cancel()
+    go_on.set()
+    results = await asyncio.gather(*asking, return_exceptions=True)
+    assert sum(questions) == 6
+    assert len(questions) <= 2
+    assert [result[0]["id"] == FOUND.id for result in results[:5]] == [False, False, False, True, False]
+    assert isinstance(results[5], asyncio.CancelledError)

@@ -93,7 +93,7 @@ def assert_reads(store: Projected, events: Sequence[ErrorEvent], now: dt.datetim
     ]
     past = store.state().past
     assert [tuple(one) for one in past.known_ids] == [
-        (one.worker_id, one.event_id, one.id, one.received_at.timestamp()) for one in events
+        (one.worker_id, one.event_id, one.id, one.timestamp.timestamp()) for one in events
     ]
     assert {*past.assigned.known} == {one.fingerprint for one in events}
 

@@ -51,7 +51,7 @@ def test_of_a_database_with_errors(store: Projected) -> None:
         Counted("v", "T", "C", "critical", "cuda", 2, old.timestamp(), NOW.timestamp()),
     ]
     assert found.past.known_ids == [
-        KnownId(one.worker_id, one.event_id, one.id, one.received_at.timestamp()) for one in events
+        KnownId(one.worker_id, one.event_id, one.id, one.timestamp.timestamp()) for one in events
     ]
     assert found.past.known_ids_since is None
     assert found.past.recurrences == {"f" * 16: [NOW, NOW]}
@@ -77,12 +77,33 @@ def test_counters_keep_the_order_in_which_their_keys_came(store: Projected, monk
 
 def test_of_many_ids_the_newest_are_known(store: Projected, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(state, "MAX_KNOWN", 3)
-    events = [event(number, received_at=NOW + dt.timedelta(seconds=number)) for number in range(1, 6)]
+    events = [event(number, timestamp=NOW, received_at=NOW + dt.timedelta(seconds=number)) for number in range(1, 6)]
     store.append(events)
     store.catch_up()
     past = store.state().past
     assert [known.event_id for known in past.known_ids] == ["e3", "e4", "e5"]
     assert past.known_ids_since == events[2].received_at.timestamp()
+    assert past.known_ids_ahead == {}
+
+
+def test_of_older_errors_the_workers_with_a_clock_that_is_ahead_are_known(
+    store: Projected, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(state, "MAX_KNOWN", 2)
+    minutes = [dt.timedelta(minutes=number) for number in range(5)]
+    store.append(
+        [
+            event(1, worker_id="ahead", received_at=NOW, timestamp=NOW + minutes[4]),
+            event(2, worker_id="ahead", received_at=NOW, timestamp=NOW + minutes[3]),
+            event(3, worker_id="right", received_at=NOW, timestamp=NOW),
+            event(4, worker_id="right", received_at=NOW + minutes[1], timestamp=NOW - minutes[1]),
+            event(5, worker_id="right", received_at=NOW + minutes[2], timestamp=NOW + minutes[2]),
+        ]
+    )
+    store.catch_up()
+    past = store.state().past
+    assert past.known_ids_since == (NOW + minutes[1]).timestamp()
+    assert past.known_ids_ahead == {"ahead": (NOW + minutes[4]).timestamp()}
 
 
 def test_of_many_patterns_those_used_last_are_known(store: Projected, monkeypatch: pytest.MonkeyPatch) -> None:

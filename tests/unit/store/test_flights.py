@@ -61,12 +61,12 @@ class Requests:
         self.flights = Flights(database, lambda: self.version)
 
     def __call__(
-        self, at: int, payload: bytes = b"now", key: bytes = b"k", *, keep: bool = False
+        self, at: int, payload: bytes = b"now", key: bytes = b"k", *, keep: bool = False, max_age: float = 0.0
     ) -> "asyncio.Task[bytes]":
         self.version = Version(self.version.generation, at)
 
         async def json() -> bytes:
-            return (await self.flights.join(key, payload, keep=keep)).json
+            return (await self.flights.join(key, payload, keep=keep, max_age=max_age)).json
 
         return asyncio.create_task(json())
 
@@ -166,6 +166,25 @@ async def test_a_request_never_gets_an_answer_older_than_its_position(database: 
     database.answer(2, b"at 10")
     assert await later == b"at 10"
     assert empty(join)
+
+
+async def test_a_request_that_takes_an_old_answer_joins_a_read_that_began_before(database: Asked, join: Any) -> None:
+    early = join(5, keep=True)
+    await settle()
+    late, strict = join(6, max_age=60), join(7)
+    await settle()
+    database.answer(0, b"at 5")
+    assert await early == await late == b"at 5"
+    await settle()
+    database.answer(1, b"at 7")
+    assert await strict == b"at 7"
+    assert await join(8, max_age=60) == b"at 5"  # only the first one was to be kept
+    join.change()
+    changed = join(8, max_age=60)
+    await settle()
+    database.answer(2, b"changed")
+    assert await changed == b"changed"
+    assert len(database.asked) == 3
 
 
 @pytest.mark.parametrize("keep", [False, True])

@@ -50,6 +50,26 @@ def test_an_answer_is_given_again_while_the_data_is_the_same(
     assert answers.current(b"another", Version(3, 10)) is None
 
 
+@pytest.mark.parametrize(
+    ("generation", "position", "seconds", "max_age", "given"),
+    [
+        (3, 11, 0.0, 1.0, True),
+        (3, 500, 1.0, 1.0, True),
+        (3, 11, 1.1, 1.0, False),
+        (3, 11, 5.0, 5.0, True),
+        (3, 10, module.MAX_AGE_SECONDS + 0.1, 5.0, True),  # nothing changed, but its time range ended long ago
+        (4, 10, 0.0, 5.0, False),  # a deletion, for example
+    ],
+)
+def test_a_request_may_take_an_old_answer_that_lacks_only_events(
+    clock: Clock, generation: int, position: int, seconds: float, max_age: float, given: bool
+) -> None:
+    answers, kept = Answers(), answer()
+    answers.keep(b"k", kept)
+    clock.now += seconds
+    assert answers.current(b"k", Version(generation, position), max_age) is (kept if given else None)
+
+
 def test_its_age_is_that_of_its_time_range(clock: Clock) -> None:
     old = answer(asked=clock.now - 1.5)
     clock.now += 2
@@ -79,7 +99,7 @@ def test_the_bytes_are_bounded(clock: Clock, monkeypatch: pytest.MonkeyPatch) ->
 def test_old_answers_are_dropped(clock: Clock) -> None:
     answers = Answers()
     answers.keep(b"a", answer())
-    clock.now += module.MAX_AGE_SECONDS + 0.1
-    answers.keep(b"b", answer())
+    clock.now += module.KEPT_SECONDS + 0.1
+    answers.keep(b"b", answer(asked=clock.now))
     assert len(answers) == 1
     assert answers.latest(b"a") is None
