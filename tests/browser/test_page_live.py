@@ -103,6 +103,7 @@ async def test_numbers_and_list_age_though_nothing_comes(
     browser: Browser, service: InProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("exporter.store.answers.MAX_AGE_SECONDS", -1.0)  # the test moves the clock by more than that
+    monkeypatch.setattr(reading, "max_age", lambda _: 0.0)
     now = dt.datetime.now(dt.UTC)
     await service.post({"timestamp": (now - dt.timedelta(minutes=4)).isoformat()})
     await service.post(INFO | {"timestamp": (now - dt.timedelta(minutes=59)).isoformat()})
