@@ -237,7 +237,11 @@ def test_lists_and_facets_in_small_steps(store: Projected, small_steps: None, gi
     test_lists_and_facets_with_filters(store, given)
 
 
-@pytest.mark.parametrize("given", [{"q": "40"}, {"q": "train.py", "type": ("KeyError",)}, {"q": "of"}], ids=ascii)
+@pytest.mark.parametrize(
+    "given",
+    [{"q": "40"}, {"q": "train.py", "type": ("KeyError",)}, {"q": "of"}, {"q": "of", "fingerprint": "a" * 16}],
+    ids=ascii,
+)
 def test_without_time_facets_count_the_newest_errors(store: Projected, no_time: None, given: dict[str, Any]) -> None:
     filters = Filters(**given)
     found = facets(store, filters)
