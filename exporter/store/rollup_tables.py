@@ -120,14 +120,16 @@ def merging(rollup: Rollup, level: Level) -> list[str]:
     ]
 
 
-def comparing(rollup: Rollup, level: Level) -> str:
+def comparing(rollup: Rollup, level: Level, condition: str = "true") -> str:
     """Returns the query for the number of keys whose row sums in a level differ from the errors up to the id $rolled
-    and, unless it is NULL, before the time $before. Sums that are not exact are not compared."""
+    and, unless it is NULL, before the time $before. Sums that are not exact are not compared, and only keys
+    that meet the condition are."""
     columns = [one for one in rollup.columns if one.exact]
     stored = rollup._replace(columns=tuple(columns))
-    errors = "errors WHERE id <= $rolled AND ($before IS NULL OR timestamp < $before)"
+    errors = f"errors WHERE id <= $rolled AND ($before IS NULL OR timestamp < $before) AND {condition}"
     keys = ", ".join(("t", *(one.name for one in columns if not one.add)))
-    return f"""WITH held AS (SELECT t, {", ".join(_sums(stored))} FROM {rollup.table(level)} GROUP BY ALL),
+    return f"""
+WITH held AS (SELECT t, {", ".join(_sums(stored))} FROM {rollup.table(level)} WHERE {condition} GROUP BY ALL),
 right_ones AS (SELECT {_start("timestamp", level)} AS t, {", ".join(_parts(stored))} FROM {errors} GROUP BY ALL),
 wrong AS ((FROM held EXCEPT FROM right_ones) UNION ALL (FROM right_ones EXCEPT FROM held))
 SELECT count(*) FROM (SELECT DISTINCT {keys} FROM wrong)"""
