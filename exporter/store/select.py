@@ -142,7 +142,7 @@ def names_of(cursor: Cursor, table: Table, ids: Iterable[int]) -> dict[int, str]
         missing = wanted
     if missing:
         known.update(_names_of(cursor, table, missing))
-    return {id_: known[id_] for id_ in wanted}
+    return {id_: known[id_] for id_ in wanted & known.keys()}
 
 
 def _names_of(cursor: Cursor, table: Table, wanted: set[int]) -> dict[int, str]:

@@ -14,7 +14,7 @@ CREATE TABLE facet_hour (
 CREATE TABLE facet_day AS FROM facet_hour;
 
 -- EACH DAY
--- Of the errors that the other rollups have, with parameters $from and $to: few enough for DuckDB's memory.
+-- The errors that the other rollups have. Those of all days together may need more memory than DuckDB has.
 INSERT INTO facet_hour
 SELECT time_bucket(INTERVAL 1 hour, timestamp), severity, category, type, hardware, hardware_error, is_recurring, text, worker,
        count(*)

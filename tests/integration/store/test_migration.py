@@ -21,7 +21,7 @@ from upgrade import COLUMNS, old_database
 from exporter.events.event import ErrorEvent, isoformat
 from exporter.ingest.severity import Thresholds
 from exporter.log.embedded import new_identity
-from exporter.store import insert, rollups
+from exporter.store import database, insert, rollups
 from exporter.store.parameters import Filters
 from exporter.store.queries import FindOutcomes, GetError, GetRecentCritical, ListErrors
 from exporter.store.reports import PER_BLOCK
@@ -199,3 +199,18 @@ def test_the_log_tells_of_a_migration_that_takes_time(path: Path, caplog: pytest
     before, after = (message for message in caplog.messages if "schema version" in message)
     assert before == f"the database is upgraded from schema version 3 to {newest}; 3 errors take about 1 s"
     assert after.startswith(f"the database has schema version {newest} after ")
+
+
+def test_the_time_of_a_migration_that_copies_no_errors_is_estimated(
+    path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "COUNTED_A_SECOND", 1)
+    caplog.set_level(logging.INFO)
+    store = Projected(path)
+    store.append([event(number) for number in range(1, 4)])
+    store.catch_up()
+    store.close()
+    with duckdb.connect(str(path)) as db:
+        db.execute("DROP TABLE facet_hour; DROP TABLE facet_day; UPDATE schema_version SET version = 8")
+    Projected(path).close()
+    assert f"from schema version 8 to {len(migrations())}; 3 errors take about 4 s" in caplog.text
