@@ -2,6 +2,7 @@
 from an engine that invalidated itself (a checkpoint on a full disk does that)."""
 
 import contextlib
+import datetime as dt
 import logging
 import threading
 import time
@@ -20,8 +21,12 @@ CLOSING_SECONDS: Final = 5.0
 POLITE_SECONDS: Final = 5.0  # for which a hold waits for a moment without older reads, before insertions wait for it
 BUSY_SECONDS: Final = 0.01
 MAX_SPILL_BYTES: Final = 2**30
-MIGRATED_A_SECOND: Final = 80_000  # errors; to estimate how long a migration takes
+COPIED_BEFORE: Final = 7  # version of the schema: a migration to it copies all errors
+COPIED_A_SECOND: Final = 80_000  # errors; to estimate how long a migration takes
+COUNTED_A_SECOND: Final = 1_000_000
 _WRITE: Final = named("write.sql")
+_EACH_DAY: Final = "-- EACH DAY\n"  # begins the last part of a migration, which is run for each day with errors
+_DAYS: Final = "SELECT DISTINCT time_bucket(INTERVAL 1 day, t) AS day FROM time_minute ORDER BY day"
 _CONFIG: Final[dict[str, Any]] = {"autoinstall_known_extensions": False, "autoload_known_extensions": False}
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
@@ -260,15 +265,27 @@ def migrate(db: duckdb.DuckDBPyConnection, scripts: Sequence[str]) -> None:
         errors = number(db, "SELECT count(*) FROM errors")
         _log.info(
             "the database is upgraded from schema version %d to %d; %d errors take about %d s",
-            version, len(scripts), errors, errors // MIGRATED_A_SECOND + 1,
+            version, len(scripts), errors,
+            errors // (COPIED_A_SECOND if version < COPIED_BEFORE else COUNTED_A_SECOND) + 1,
         )  # fmt: skip
     for step, script in enumerate(scripts[version:], version + 1):
+        once, _, each_day = script.partition(_EACH_DAY)
         db.execute("BEGIN")
-        db.execute(script)
+        db.execute(once)
+        if each_day:
+            _fill(db, each_day)
         db.execute("UPDATE schema_version SET version = ?", [step])
         db.execute("COMMIT")
     if upgrade:
         _log.info("the database has schema version %d after %.1f s", len(scripts), time.monotonic() - began)
+
+
+def _fill(db: duckdb.DuckDBPyConnection, script: str) -> None:
+    """Runs the statements of a script for each day that the rollups have, with the parameters $from and $to."""
+    statements = [one for one in script.split(";") if one.strip()]
+    for (day,) in db.execute(_DAYS).fetchall():
+        for statement in statements:
+            db.execute(statement, {"from": day, "to": day + dt.timedelta(days=1)})
 
 
 def number(db: duckdb.DuckDBPyConnection, query: str, values: Mapping[str, object] | None = None) -> int:

@@ -10,24 +10,23 @@ from typing import Any, Final, NamedTuple
 from exporter.events.event import isoformat
 from exporter.store import search
 from exporter.store.matching import COLUMNS, NOTHING, all_of, any_of, conditions
-from exporter.store.parameters import FacetName
+from exporter.store.parameters import FacetName, Filters
 from exporter.store.queries import GetFacets
 from exporter.store.results import Facets, FacetValue
-from exporter.store.rollup_tables import KIND, WORKER, Rollup, literal
+from exporter.store.rollup_tables import FACET, KIND, WORKER, Rollup, literal, single
 from exporter.store.rows import SEVERITY_CODES
 from exporter.store.search import Words
-from exporter.store.select import Cursor, Facts, Span, names_of, rows, tuples
+from exporter.store.select import Cursor, Facts, Span, names_of, tuples
 
 VALUES: Final = 100
-AT_ONCE: Final = 6_000_000  # errors: with a text, first so many are searched, then twice as many, and so on
 Conditions = dict[str, str]  # by the name of the filter
 Counts = dict[FacetName, Counter[int]]  # by the integer of the value
+Names = Sequence[FacetName]
 
 
 class Together(NamedTuple):
     """Facets of which the errors of each combination of values are counted first, and then the filters on them applied.
-    They are counted in the `rollup` if that has the columns of all filters in force, which are among `filters`; else in
-    `errors`."""
+    `rollup` has the columns of the `filters`."""
 
     names: tuple[FacetName, ...]
     rollup: Rollup
@@ -39,6 +38,16 @@ TOGETHER: Final = (
     Together(_KINDS, KIND, frozenset({"hours", "group", *_KINDS})),
     Together(("worker",), WORKER, frozenset({"hours", "worker", "severity", "type"})),
 )
+_OF_FACET: Final = frozenset({"hours", "group", "text", *COLUMNS})  # the filters whose columns the rollup `facet` has
+
+
+class Found(NamedTuple):
+    """The errors to count: since a moment, with a `condition` for each filter. With a text, also those with `rowids`,
+    whose reports have it."""
+
+    since: dt.datetime
+    conditions: Conditions
+    rowids: list[int]
 
 
 class Source(NamedTuple):
@@ -47,96 +56,85 @@ class Source(NamedTuple):
 
     rows: str
     matching: Conditions
-    added: str = "count(*)"
-    values: dict[str, Any] = {}  # noqa: RUF012
+    added: str
+    values: dict[str, Any]
 
 
 def facets(cursor: Cursor, query: GetFacets) -> Facets:
     """Returns the values to filter by."""
     deadline = time.monotonic() + search.SECONDS
-    filters = query.filters
-    found = conditions(cursor, filters, query.now)
     asked: Collection[FacetName] = [query.facet] if query.facet else COLUMNS.keys()
     wanted = [one._replace(names=some) for one in TOGETHER if (some := tuple(n for n in one.names if n in asked))]
+    found = Found(Span.of(query.filters.hours, query.now).since, conditions(cursor, query.filters, query.now), [])
+    words = search.words(cursor, query.filters.q)
+    end = None
+    if words is not search.ANYTHING:
+        found, end = _searched(cursor, found, words, [name for one in wanted for name in one.names], deadline)
+    sets: dict[Rollup | None, list[Names]] = {}
+    for one in wanted:
+        sets.setdefault(_rollup(one, found, query.filters), []).append(one.names)
     counts: Counts = {name: Counter() for name in COLUMNS}
-    words = search.words(cursor, filters.q)
-    span = Span.of(filters.hours, query.now)
-    since = None
-    if words is search.ANYTHING:
-        facts = Facts(cursor, span.since)
-        single = []
-        for one in wanted:
-            if one.filters >= found.keys() and "recurring" not in filters.group:
-                matching = {name: condition for name, condition in found.items() if name != "hours"}
-                source = Source(f"({facts.of(one.rollup)[one.rollup.name]})", matching, "sum(errors)::BIGINT")
-                _count(cursor, counts, [one.names], source)
-            else:
-                single.append(one.names)
-        _count_errors(cursor, counts, single, Source("errors", found))
-    else:
-        since = _count_searched(cursor, counts, [one.names for one in wanted], found, words, span, deadline)
+    facts = Facts(cursor, found.since)
+    for rollup, names in sets.items():
+        _count_sets(cursor, counts, names, _source(facts, rollup, found))
     text = (query.contains or "").lower()
     return Facets(
         **{name: _most_frequent(_named(cursor, name, of), text) for name, of in counts.items()},
-        searched_since=isoformat(since) if since else None,
+        searched_since=isoformat(end) if end else None,
     )
 
 
-def _count_searched(
-    cursor: Cursor,
-    counts: Counts,
-    sets: Sequence[Sequence[FacetName]],
-    found: Conditions,
-    words: Words,
-    span: Span,
-    deadline: float,
-) -> dt.datetime | None:
-    """Counts the errors that have a text, the newest first, until `deadline`. Returns the time since which all are
-    counted; None: the whole time range."""
-    wide = any_of(all_of(_others(found, [name])) for names in sets for name in names)
+def _searched(
+    cursor: Cursor, found: Found, words: Words, names: Names, deadline: float
+) -> tuple[Found, dt.datetime | None]:
+    """Adds to what is found the condition of a text. Reads the reports that decide, the newest first, until `deadline`.
+    Also returns the time since which all were read; None: the whole time range."""
+    wide = any_of(all_of(_others(found.conditions, [name])) for name in names)
     uncertain = words._replace(certain=NOTHING, unread=f"({words.unread} AND NOT ({words.certain}))")
     read = search.find(cursor, uncertain, wide, deadline=deadline)
-    source = Source("errors", found | {"text": words.certain})
-    if read.rowids:
-        having = (
-            f"(SELECT * FROM errors WHERE {words.certain} UNION ALL "
-            f"SELECT * FROM errors WHERE rowid IN (SELECT unnest($rowids::BIGINT[])))"
-        )
-        source = Source(having, found, values={"rowids": read.rowids})
-    until: Conditions = {}
-    for since in _parts(cursor, span, read.end.timestamp if read.end else None):
-        part = until | ({"since": f"timestamp >= {literal(since)}"} if since else {})
-        _count_errors(cursor, counts, sets, source._replace(matching=source.matching | part))
-        if since and time.monotonic() >= deadline:  # always, if errors are left to be read
-            return since
-        until = {"until": f"timestamp < {literal(since)}"} if since else {}
-    return None
+    with_text = found.conditions | {"text": words.certain}
+    if read.end is None:
+        return Found(found.since, with_text, read.rowids), None
+    since = read.end.timestamp
+    return Found(since, with_text | {"hours": f"timestamp >= {literal(since)}"}, read.rowids), since
 
 
-def _parts(cursor: Cursor, span: Span, end: dt.datetime | None) -> list[dt.datetime | None]:
-    """Returns the starts of the parts of a time range, the latest first. The last part begins at `end`; None: where the
-    time range begins."""
-    (size,) = rows(cursor, "size")
-    width = span.now - max(span.since, size["oldest"] or span.since)
-    starts = []
-    many = AT_ONCE
-    while many < size["errors"]:
-        starts.append(span.now - width * (many / size["errors"]))
-        many *= 2
-    return [*(start for start in starts if end is None or start > end), end]
+def _rollup(one: Together, found: Found, filters: Filters) -> Rollup | None:
+    """Returns the smallest rollup that has the columns of all filters; None: only `errors` has them."""
+    if one.filters >= found.conditions.keys() and "recurring" not in filters.group:
+        return one.rollup
+    return FACET if found.conditions.keys() <= _OF_FACET else None
 
 
-def _count_errors(cursor: Cursor, counts: Counts, sets: Sequence[Sequence[FacetName]], source: Source) -> None:
+def _source(facts: Facts, rollup: Rollup | None, found: Found) -> Source:
+    """Returns what is counted; `rollup` is None for the rows of `errors`."""
+    matching = found.conditions
+    if rollup is None:
+        every, columns, added = "errors", "*", "count(*)"
+    else:
+        every, columns, added = f"({facts.of(rollup)[rollup.name]})", single(rollup), "sum(errors)::BIGINT"
+        matching = {name: condition for name, condition in matching.items() if name != "hours"}
+    if not found.rowids:
+        return Source(every, matching, added, {})
+    matching = dict(matching)
+    having = (
+        f"(SELECT * FROM {every} WHERE {matching.pop('text')} UNION ALL "
+        f"SELECT {columns} FROM errors WHERE rowid IN (SELECT unnest($rowids::BIGINT[])))"
+    )
+    return Source(having, matching, added, {"rowids": found.rowids})
+
+
+def _count_sets(cursor: Cursor, counts: Counts, sets: Sequence[Names], source: Source) -> None:
     """Adds to `counts` the errors that match, for the facets of each set. Without filters on their values, all sets
-    have the same conditions, and one statement reads the errors once."""
+    have the same conditions, and one statement reads the rows once."""
     if source.matching.keys() & COLUMNS.keys():
         for names in sets:
             _count(cursor, counts, [names], source)
-    elif sets:
+    else:
         _count(cursor, counts, sets, source)
 
 
-def _count(cursor: Cursor, counts: Counts, sets: Sequence[Sequence[FacetName]], source: Source) -> None:
+def _count(cursor: Cursor, counts: Counts, sets: Sequence[Names], source: Source) -> None:
     """Adds to `counts` the errors that match, for the facets of each set."""
     names = [name for some in sets for name in some]
     places = {

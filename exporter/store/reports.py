@@ -28,6 +28,7 @@ else:
 PER_BLOCK: Final = 64
 NO_REPORT: Final = "{}"
 LARGE: Final = 2**18  # characters of a report
+NEAR: Final = 2  # single reports are read with those between them, up to so many for each: a list takes longer to plan
 _LEVEL: Final = 3
 Report = tuple[int, str]
 _encode = msgspec.msgpack.Encoder().encode
@@ -85,10 +86,15 @@ def fetch_first(cursor: duckdb.DuckDBPyConnection, ids: Sequence[int], most: int
 
 
 def _read(cursor: duckdb.DuckDBPyConnection, ids: Sequence[int]) -> Iterator[Report]:
-    """Yields the reports of errors, and others of the same blocks."""
+    """Yields the reports of errors, and others of the same blocks or of ids in between."""
     if not ids:
         return
-    singles = "SELECT id, report FROM single_reports WHERE id IN (SELECT unnest($ids))"
-    yield from cursor.execute(singles, {"ids": list(ids)}).fetchall()
+    first, last = min(ids), max(ids)
+    if last - first < NEAR * len(ids):
+        singles = f"SELECT id, report FROM single_reports WHERE id BETWEEN {first} AND {last}"
+        yield from cursor.execute(singles).fetchall()
+    else:
+        singles = "SELECT id, report FROM single_reports WHERE id IN (SELECT unnest($ids))"
+        yield from cursor.execute(singles, {"ids": list(ids)}).fetchall()
     for _, packed in read_blocks(cursor, {id_ // PER_BLOCK for id_ in ids}):
         yield from unpack(packed)

@@ -7,6 +7,7 @@ them. Pure.
     worker    worker, type, severity                                    workers, facet of workers
     pattern   fingerprint, type, category, severity                     patterns, trends
     seen      fingerprint; which workers, not how many errors           number of workers of a pattern
+    facet     as kind, and is_recurring, text, worker                   facets with other filters or a text
 
 A rollup has levels: tables with spans of different widths. The finest level has every error. A coarser level has only
 spans that are over ("sealed"); finer levels have these, too. The count of a key is the sum of its rows, so an error
@@ -89,7 +90,10 @@ SEEN: Final = _rollup(
     "seen", "hour day", "fingerprint", Column("chunk", "worker // 64"),
     Column("workers", "1::UBIGINT << (worker % 64)::UBIGINT", "bit_or"),
 )  # fmt: skip
-ROLLUPS: Final = (TIME, KIND, WORKER, PATTERN, SEEN)
+FACET: Final = _rollup(
+    "facet", "hour day", "severity category type hardware hardware_error is_recurring text worker", _ERRORS
+)
+ROLLUPS: Final = (TIME, KIND, WORKER, PATTERN, SEEN, FACET)
 
 
 def rolling(rollup: Rollup, level: Level, condition: str) -> str:
@@ -116,14 +120,16 @@ def merging(rollup: Rollup, level: Level) -> list[str]:
     ]
 
 
-def comparing(rollup: Rollup, level: Level) -> str:
+def comparing(rollup: Rollup, level: Level, condition: str = "true") -> str:
     """Returns the query for the number of keys whose row sums in a level differ from the errors up to the id $rolled
-    and, unless it is NULL, before the time $before. Sums that are not exact are not compared."""
+    and, unless it is NULL, before the time $before. Sums that are not exact are not compared, and only keys
+    that meet the condition are."""
     columns = [one for one in rollup.columns if one.exact]
     stored = rollup._replace(columns=tuple(columns))
-    errors = "errors WHERE id <= $rolled AND ($before IS NULL OR timestamp < $before)"
+    errors = f"errors WHERE id <= $rolled AND ($before IS NULL OR timestamp < $before) AND {condition}"
     keys = ", ".join(("t", *(one.name for one in columns if not one.add)))
-    return f"""WITH held AS (SELECT t, {", ".join(_sums(stored))} FROM {rollup.table(level)} GROUP BY ALL),
+    return f"""
+WITH held AS (SELECT t, {", ".join(_sums(stored))} FROM {rollup.table(level)} WHERE {condition} GROUP BY ALL),
 right_ones AS (SELECT {_start("timestamp", level)} AS t, {", ".join(_parts(stored))} FROM {errors} GROUP BY ALL),
 wrong AS ((FROM held EXCEPT FROM right_ones) UNION ALL (FROM right_ones EXCEPT FROM held))
 SELECT count(*) FROM (SELECT DISTINCT {keys} FROM wrong)"""
@@ -174,16 +180,21 @@ def facts(rollup: Rollup, found: Sequence[Tile], rolled: int, since: dt.datetime
     a row for each error after the id `rolled`. `with_time`: the rows have the column `t`."""
     time = ("t",) if with_time else ()
     stored = ", ".join((*time, *(one.name for one in rollup.columns)))
-    single = ", ".join((*("timestamp AS t" for _ in time), *(f"{one.one} AS {one.name}" for one in rollup.columns)))
-    parts = [f"SELECT {single} FROM errors WHERE id > {rolled} AND timestamp >= {literal(since)}"]
+    of_one = ", ".join((*("timestamp AS t" for _ in time), single(rollup)))
+    parts = [f"SELECT {of_one} FROM errors WHERE id > {rolled} AND timestamp >= {literal(since)}"]
     for level, start, end in found:
         column = "t" if level else "timestamp"
         bounds = [f"{column} >= {literal(start)}"] + ([f"{column} < {literal(end)}"] if end is not None else [])
         if level is None:
             bounds.append(f"id <= {rolled}")
-        source = f"SELECT {stored} FROM {rollup.table(level)}" if level else f"SELECT {single} FROM errors"
+        source = f"SELECT {stored} FROM {rollup.table(level)}" if level else f"SELECT {of_one} FROM errors"
         parts.append(f"{source} WHERE {' AND '.join(bounds)}")
     return " UNION ALL ".join(parts)
+
+
+def single(rollup: Rollup) -> str:
+    """Returns the columns of a rollup for one row of `errors`."""
+    return ", ".join(f"{one.one} AS {one.name}" for one in rollup.columns)
 
 
 def literal(moment: dt.datetime) -> str:

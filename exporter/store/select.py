@@ -4,6 +4,7 @@ import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple, TypeVar
+from weakref import WeakKeyDictionary
 
 import duckdb
 
@@ -21,6 +22,8 @@ NEAR: Final = (
 Cursor = duckdb.DuckDBPyConnection
 Row = dict[str, Any]
 T = TypeVar("T")
+MAX_KNOWN: Final = 10_000  # names of one table that are kept for one cursor; with more, all are forgotten
+_known: "Final[WeakKeyDictionary[Cursor, dict[Table, dict[int, str]]]]" = WeakKeyDictionary()
 _NO_PLACES: Final[Mapping[str, str]] = MappingProxyType({})
 
 
@@ -127,10 +130,22 @@ def integers_of(cursor: Cursor, table: Table, names: Sequence[str]) -> list[int]
 
 
 def names_of(cursor: Cursor, table: Table, ids: Iterable[int]) -> dict[int, str]:
-    """Returns the names that stand for integers. Raises duckdb.Error."""
+    """Returns the names that stand for integers. Keeps them for the next read with this cursor: an integer always
+    stands for the same name. Raises duckdb.Error."""
     wanted = set(ids)
-    if not wanted:
-        return {}
+    if len(wanted) > MAX_KNOWN:
+        return _names_of(cursor, table, wanted)
+    known = _known.setdefault(cursor, {}).setdefault(table, {})
+    missing = wanted - known.keys()
+    if len(known) + len(missing) > MAX_KNOWN:
+        known.clear()
+        missing = wanted
+    if missing:
+        known.update(_names_of(cursor, table, missing))
+    return {id_: known[id_] for id_ in wanted & known.keys()}
+
+
+def _names_of(cursor: Cursor, table: Table, wanted: set[int]) -> dict[int, str]:
     first, last = min(wanted), max(wanted)
     if last - first > NEAR * len(wanted):
         statement = f"SELECT id, name FROM {table} WHERE id IN (SELECT unnest($ids::INTEGER[]))"

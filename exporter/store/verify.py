@@ -14,10 +14,11 @@ import duckdb
 from exporter.store.database import Database, number, read_only
 from exporter.store.report_tables import delete_blocks, every_block, read_blocks
 from exporter.store.reports import NO_REPORT, PER_BLOCK, Report, unpack
-from exporter.store.rollup_tables import ROLLUPS, comparing
+from exporter.store.rollup_tables import ROLLUPS, Rollup, comparing
 from exporter.store.rollups import rolled_up
 from exporter.store.sql import migrations, named
 
+COMPARED_AT_ONCE: Final = 4_000_000  # errors: DuckDB has room for about ten million rows in temporary files
 _WRITE: Final = named("write.sql")
 _BITS: Final = f"id // {PER_BLOCK}, bit_or(1::UBIGINT << (id % {PER_BLOCK})::UBIGINT)"
 
@@ -72,8 +73,20 @@ def _wrong_sums(db: duckdb.DuckDBPyConnection) -> list[str]:
     for rollup in ROLLUPS:
         for level in rollup.levels:
             before = None if level is rollup.levels[0] else sealed[level.sealed]
-            found[rollup.table(level)] = number(db, comparing(rollup, level), {"rolled": rolled, "before": before})
+            values = {"rolled": rolled, "before": before}
+            found[rollup.table(level)] = sum(
+                number(db, comparing(rollup, level, part), values) for part in _parts(db, rollup)
+            )
     return [f"wrong sums in the table {table}: {count}" for table, count in found.items() if count]
+
+
+def _parts(db: duckdb.DuckDBPyConnection, rollup: Rollup) -> list[str]:
+    """Returns the conditions of the parts in which a rollup is compared. One with workers may have about as many rows
+    as there are errors."""
+    if "worker" not in {column.name for column in rollup.columns}:
+        return ["true"]
+    parts = number(db, "SELECT count(*) FROM errors") // COMPARED_AT_ONCE + 1
+    return [f"worker % {parts} = {part}" for part in range(parts)]
 
 
 def _count_again(db: duckdb.DuckDBPyConnection) -> None:

@@ -19,7 +19,7 @@ from projected import Projected
 from upgrade import old_database
 
 from exporter.events.event import ErrorEvent
-from exporter.store import StoreError, offline
+from exporter.store import StoreError, offline, verify
 from exporter.store.reports import PER_BLOCK, fetch
 from exporter.store.rollup_tables import ROLLUPS
 from exporter.store.sql import named
@@ -266,7 +266,8 @@ def is_mended(db: Path, events: list[ErrorEvent]) -> None:
     store.close()
 
 
-def test_a_wrong_row_of_any_sum_is_found_and_counted_again(tmp_path: Path) -> None:
+def test_a_wrong_row_of_any_sum_is_found_and_counted_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(verify, "COMPARED_AT_ONCE", 60)
     db, events = rolled_up(tmp_path, 200)
     levels = [rollup.table(level) for rollup in ROLLUPS for level in rollup.levels]
     assert offline.check(db) == []

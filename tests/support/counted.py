@@ -140,10 +140,13 @@ def counters(events: Iterable[ErrorEvent]) -> dict[tuple[Any, ...], tuple[int, d
     return {key: (len(mine), min(o.timestamp for o in mine), max(o.timestamp for o in mine)) for key, mine in found}
 
 
-def level(rollup: str, name: str, events: Iterable[ErrorEvent]) -> dict[tuple[Any, ...], tuple[Any, ...]]:
-    """Returns what a level of a rollup must hold of the events: sums by key. The key begins with the time."""
+def level(
+    rollup: str, name: str, events: Iterable[ErrorEvent], texts: Mapping[int, int]
+) -> dict[tuple[Any, ...], tuple[Any, ...]]:
+    """Returns what a level of a rollup must hold of the events: sums by key. The key begins with the time. `texts` are
+    the integers of the searched texts, by the id of the event."""
     key, sums = _ROLLUPS[rollup]
-    found = _by(events, lambda one: (floor(one.timestamp, LEVELS[name]).replace(tzinfo=None), *key(one)))
+    found = _by(events, lambda one: (floor(one.timestamp, LEVELS[name]).replace(tzinfo=None), *key(one, texts)))
     return {at: sums(mine) for at, mine in found}
 
 
@@ -160,28 +163,41 @@ def _times(mine: list[ErrorEvent]) -> list[dt.datetime]:
     return sorted(one.timestamp.replace(tzinfo=None) for one in mine)
 
 
-_Key = Callable[[ErrorEvent], tuple[Any, ...]]
+_Key = Callable[[ErrorEvent, Mapping[int, int]], tuple[Any, ...]]
 _Sums = Callable[[list[ErrorEvent]], tuple[Any, ...]]
 _ROLLUPS: dict[str, tuple[_Key, _Sums]] = {
     "time": (
-        lambda one: (one.severity, one.category, one.hardware_error),
+        lambda one, _: (one.severity, one.category, one.hardware_error),
         lambda mine: (len(mine), sum(one.is_recurring for one in mine)),
     ),
     "kind": (
-        lambda one: (one.severity, one.category, one.type, one.hardware_type, one.hardware_error),
+        lambda one, _: (one.severity, one.category, one.type, one.hardware_type, one.hardware_error),
         _measured,
     ),
     "worker": (
-        lambda one: (one.worker_id, one.type, one.severity),
+        lambda one, _: (one.worker_id, one.type, one.severity),
         lambda mine: (len(mine), _times(mine)[-1]),
     ),
     "pattern": (
-        lambda one: (one.fingerprint, one.type, one.category, one.severity),
+        lambda one, _: (one.fingerprint, one.type, one.category, one.severity),
         lambda mine: (len(mine), sum(one.is_recurring for one in mine), _times(mine)[0], _times(mine)[-1]),
     ),
     "seen": (
-        lambda one: (one.fingerprint,),
+        lambda one, _: (one.fingerprint,),
         lambda mine: (frozenset(one.worker_id for one in mine),),
+    ),
+    "facet": (
+        lambda one, texts: (
+            one.severity,
+            one.category,
+            one.type,
+            one.hardware_type,
+            one.hardware_error,
+            one.is_recurring,
+            texts[one.id],
+            one.worker_id,
+        ),
+        lambda mine: (len(mine),),
     ),
 }
 

@@ -10,9 +10,10 @@ from exporter.log.embedded import EmbeddedLog, new_identity
 
 
 def event(number: int = 1, **fields: Any) -> ErrorEvent:
-    """Returns a critical event of the worker `w`, received now, with the id `number`. Its report has `traceback`."""
+    """Returns a critical event of the worker `w`, received now, with the id `number`. Its report has the message and
+    `traceback`."""
     now = dt.datetime.now(dt.UTC)
-    sent = {"worker_id": "w", "message": "m", "traceback": fields.pop("traceback", None)}
+    sent = {"worker_id": "w", "message": fields.get("message", "m"), "traceback": fields.pop("traceback", None)}
     values = {
         "id": number, "event_id": f"e{number}", "timestamp": now, "received_at": now, "worker_id": "w", "type": "T",
         "category": "C", "message": "m", "severity": "critical", "reasons": ("because",), "fingerprint": "f" * 16,

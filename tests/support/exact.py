@@ -73,12 +73,13 @@ def assert_levels(store: Projected, events: Sequence[ErrorEvent]) -> None:
     before its seal."""
     rolled, sealed = store.database.read(rolled_up)
     tables = {name: dict(store.values(f"SELECT id, name FROM {name}")) for name in names.TABLES}
+    texts = dict(store.values("SELECT id, text FROM errors"))
     assert sealed["sealed_days"] <= sealed["sealed_hours"]
     for rollup in ROLLUPS:
         for level in rollup.levels:
             until = sealed[level.sealed] if level is not rollup.levels[0] else dt.datetime.max
             mine = [one for one in events if one.id <= rolled and one.timestamp.replace(tzinfo=None) < until]
-            expected = counted.level(rollup.name, level.name, mine)
+            expected = counted.level(rollup.name, level.name, mine, texts)
             assert _held(store, rollup, level, tables) == expected, f"{rollup.table(level)} until {until}"
 
 

@@ -21,7 +21,7 @@ from upgrade import COLUMNS, old_database
 from exporter.events.event import ErrorEvent, isoformat
 from exporter.ingest.severity import Thresholds
 from exporter.log.embedded import new_identity
-from exporter.store import insert, rollups
+from exporter.store import database, insert, rollups
 from exporter.store.parameters import Filters
 from exporter.store.queries import FindOutcomes, GetError, GetRecentCritical, ListErrors
 from exporter.store.reports import PER_BLOCK
@@ -159,6 +159,36 @@ def test_the_steps_after_it_are_right_in_between_and_survive_restarts(
     assert steps > 3
 
 
+def test_the_rollup_of_facets_is_filled_at_once(path: Path) -> None:
+    """A database of schema version 8, which is partly rolled up, has late errors, and unsealed days."""
+    fleet = Fleet(8)
+    store = Projected(path)
+    for count in (40, 30, 30, 30, 30, 30, 10):
+        fleet.wait()
+        store.append(fleet.errors(count))
+        store.catch_up()
+        store.roll_up(20)
+    store.close()
+    with duckdb.connect(str(path)) as db:
+        ((rolled, sealed),) = db.execute("SELECT rolled, sealed_days FROM rolled_up").fetchall()
+        assert 0 < rolled < len(fleet.sent)
+        assert db.execute("SELECT count(*) FROM time_hour WHERE t >= ?", [sealed]).fetchone() != (0,)
+        db.execute("DROP TABLE facet_hour; DROP TABLE facet_day; UPDATE schema_version SET version = 8")
+    store = upgraded(path, fleet)
+    assert_stored(store, fleet.sent)
+    assert min(store.values(f"SELECT count(*) FROM {table}")[0] for table in ("facet_hour", "facet_day")) > 0
+    filters = ({"worker": ("w0",), "q": "frame"}, {
+        "worker": lambda one: one.worker_id == "w0", "text": lambda one: "Frame" in one.body,
+    })  # fmt: skip
+    assert_answers(store, fleet.sent, fleet.now, {}, [filters])
+    fleet.wait()
+    store.append(fleet.errors(30))
+    store.catch_up()
+    store.roll_up()
+    assert_stored(store, fleet.sent)
+    store.close()
+
+
 def test_the_log_tells_of_a_migration_that_takes_time(path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     old_database(path, 3, [event(number) for number in range(1, 4)])
@@ -169,3 +199,18 @@ def test_the_log_tells_of_a_migration_that_takes_time(path: Path, caplog: pytest
     before, after = (message for message in caplog.messages if "schema version" in message)
     assert before == f"the database is upgraded from schema version 3 to {newest}; 3 errors take about 1 s"
     assert after.startswith(f"the database has schema version {newest} after ")
+
+
+def test_the_time_of_a_migration_that_copies_no_errors_is_estimated(
+    path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "COUNTED_A_SECOND", 1)
+    caplog.set_level(logging.INFO)
+    store = Projected(path)
+    store.append([event(number) for number in range(1, 4)])
+    store.catch_up()
+    store.close()
+    with duckdb.connect(str(path)) as db:
+        db.execute("DROP TABLE facet_hour; DROP TABLE facet_day; UPDATE schema_version SET version = 8")
+    Projected(path).close()
+    assert f"from schema version 8 to {len(migrations())}; 3 errors take about 4 s" in caplog.text

@@ -12,7 +12,9 @@ from exact import assert_answers, assert_stored
 from fleet import Fleet
 from projected import Projected
 
-from exporter.store import rollups
+from exporter.events.event import ErrorEvent
+from exporter.store import rollups, search
+from exporter.store.texts import traceback_of
 
 pytestmark = pytest.mark.dashboard
 ASSIGNED = {"1" * 16: "one", "2" * 16: "one", "3" * 16: "3" * 16, "7" * 16: "3" * 16}  # the current pattern ids
@@ -28,6 +30,7 @@ def store(tmp_path: Path) -> Iterator[Projected]:
 @pytest.mark.parametrize("seed", range(3))
 def test_every_number_is_that_of_the_errors(store: Projected, monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
     """Errors come late, after their hour and day are sealed, and the clock jumps 400 days ahead and back."""
+    monkeypatch.setattr(search, "SECONDS", 60)
     monkeypatch.setattr(rollups, "ROLL_AT_ONCE", 17)
     monkeypatch.setattr(rollups, "MERGE_AFTER", 3)
     fleet = Fleet(seed)
@@ -46,7 +49,11 @@ def test_every_number_is_that_of_the_errors(store: Projected, monkeypatch: pytes
         assert_stored(store, fleet.sent)
         if turn in (4, 8, 13, 19):
             now = rng.choice([fleet.now, floor(fleet.now, LEVELS["hour"]), floor(fleet.now, LEVELS["day"])])
-            assert_answers(store, fleet.sent, now, ASSIGNED, rng.sample(FILTERS, 2))
+            assert_answers(store, fleet.sent, now, ASSIGNED, rng.sample(FILTERS, 3))
+
+
+def text_of(one: ErrorEvent) -> str:
+    return "\n".join((one.message, traceback_of(one.body), one.type, one.category, one.worker_id)).lower()
 
 
 FILTERS: Any = (
@@ -64,5 +71,17 @@ FILTERS: Any = (
     }),
     ({"fingerprint": "2" * 16, "group": ("recurring",)}, {
         "fingerprint": lambda one: one.fingerprint == "2" * 16, "group": lambda one: one.is_recurring,
+    }),
+    ({"group": ("recurring", "network"), "worker": ("w0", "w1", "w2", "w3", "w4", "w5")}, {
+        "group": lambda one: one.is_recurring or one.category.startswith("NETWORK_"),
+        "worker": lambda one: one.worker_id in ("w0", "w1", "w2", "w3", "w4", "w5"),
+    }),
+    ({"hardware": ("cuda",)}, {"hardware": lambda one: one.hardware_type == "cuda"}),
+    ({"q": "frame", "severity": ("info", "warning")}, {
+        "text": lambda one: "frame" in text_of(one), "severity": lambda one: one.severity != "critical",
+    }),
+    ({"q": "b 1", "type": ("T",)}, {"text": lambda one: "b 1" in text_of(one), "type": lambda one: one.type == "T"}),
+    ({"q": "c ", "fingerprint": "4" * 16}, {
+        "text": lambda one: "c " in text_of(one), "fingerprint": lambda one: one.fingerprint == "4" * 16,
     }),
 )  # fmt: skip

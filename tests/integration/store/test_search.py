@@ -54,9 +54,7 @@ def made() -> list[ErrorEvent]:
     dice = random.Random(7)
     found = []
     for number, (message, traceback) in enumerate(itertools.product(MESSAGES, TRACEBACKS), 1):
-        # The first ones are where the parts of the time range begin in which facets are counted.
-        minutes = {1: 600, 2: 75, 3: 300}.get(number) or dice.randrange(600)
-        when = NOW - dt.timedelta(minutes=minutes)
+        when = NOW - dt.timedelta(minutes=dice.randrange(600))
         category = dice.choice(CATEGORIES)
         one = event(
             number, timestamp=when, received_at=when, worker_id=f"w-{dice.randrange(40)}", type=dice.choice(TYPES),
@@ -161,11 +159,10 @@ def time_enough(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Few errors are asked for and read at once, and facets are counted in parts."""
+    """Few errors are asked for and read at once."""
     monkeypatch.setattr(search, "FIRST", 7)
     monkeypatch.setattr(search, "NEXT", 11)
     monkeypatch.setattr(search, "MAX_BLOCKS", 1)
-    monkeypatch.setattr(read_facets, "AT_ONCE", len(EVENTS) / 8)
 
 
 @pytest.fixture
@@ -211,7 +208,9 @@ def test_a_page_says_how_far_it_searched(store: Projected, no_time: None) -> Non
 
 MANY = tuple(dict.fromkeys(one.worker_id for one in EVENTS))[:30]  # those with the lowest integers
 TEXTS = [{"q": "cuda"}, {"q": "40"}, {"q": "line 12", "worker": MANY}, {"q": "error"}, {"q": "no such text"},
-         {"q": "cuda", "type": ("KeyError",), "severity": ("info", "critical")}]  # fmt: skip
+         {"q": "cuda", "type": ("KeyError",), "severity": ("info", "critical")},
+         {"q": "cuda", "group": ("recurring",), "hardware": ("tpu",)}, {"q": "40", "group": ("recurring", "test")},
+         {"q": "cuda", "fingerprint": "a" * 16}, {"q": "40", "fingerprint": "b" * 16, "hours": 7}]  # fmt: skip
 FILTERS = [
     {}, {"severity": ("critical",)}, {"worker": ("w-1", "w-7")}, {"worker": MANY}, {"worker": ("nobody",)},
     {"type": ("KeyError",), "category": ("TEST_7",)}, {"hardware": ("cuda",)}, {"group": ("recurring",)},
@@ -238,7 +237,11 @@ def test_lists_and_facets_in_small_steps(store: Projected, small_steps: None, gi
     test_lists_and_facets_with_filters(store, given)
 
 
-@pytest.mark.parametrize("given", [{"q": "40"}, {"q": "train.py", "type": ("KeyError",)}, {"q": "of"}], ids=ascii)
+@pytest.mark.parametrize(
+    "given",
+    [{"q": "40"}, {"q": "train.py", "type": ("KeyError",)}, {"q": "of"}, {"q": "of", "fingerprint": "a" * 16}],
+    ids=ascii,
+)
 def test_without_time_facets_count_the_newest_errors(store: Projected, no_time: None, given: dict[str, Any]) -> None:
     filters = Filters(**given)
     found = facets(store, filters)
