@@ -4,6 +4,7 @@ import asyncio
 import gzip
 import json
 import stat
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -316,6 +317,43 @@ async def test_two_exports_to_one_file_do_not_disturb_each_other(service: InProc
     assert len(path.read_bytes().splitlines()) == 5
     assert other.read_text() == "of another process"
     assert names(tmp_path, "a*") == ["a.ndjson", "a.ndjson.part"]
+
+
+async def test_what_a_killed_export_left_is_removed_by_the_next_one_to_the_same_file(
+    service: InProcess, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """But not what a running one writes, nor other files."""
+    monkeypatch.setattr(read_export, "MAX_ERRORS", 2)
+    for _ in range(5):
+        await service.post()
+    read = service.service.store.export
+    begun = asyncio.Event()
+
+    async def stops(query: ExportErrors) -> Any:
+        if query.after:
+            begun.set()
+            await asyncio.Event().wait()
+        return await read(query)
+
+    folder = tmp_path / "exports"
+    folder.mkdir()
+    path = folder / "a.ndjson"
+    others = ["a.ndjson.part", "a.ndjson.0123abcg.part", "a.ndjson.0123.part", "b.ndjson.01234567.part"]
+    for name in others:
+        (folder / name).write_text("another")
+    command = ("export", "--url", url(service), "--output", str(path))
+    with monkeypatch.context() as patch:
+        patch.setattr(service.service.store, "export", stops)
+        killed = await asyncio.create_subprocess_exec(sys.executable, "-m", "exporter", *command)
+        await asyncio.wait_for(begun.wait(), 15)
+    (left,) = set(names(folder, "*")) - set(others)
+    assert await run(*command) == 0
+    assert names(folder, "*") == sorted([*others, left, path.name]), "it still writes"
+    killed.kill()
+    await killed.wait()
+    assert await run(*command, "--force") == 0
+    assert names(folder, "*") == sorted([*others, path.name])
+    assert len(path.read_bytes().splitlines()) == 5
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
