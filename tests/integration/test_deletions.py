@@ -3,6 +3,7 @@
 import asyncio
 import datetime as dt
 import json
+import logging
 import urllib.request
 from collections.abc import Callable
 from typing import Any
@@ -11,6 +12,8 @@ import duckdb
 import pytest
 from conftest import REPORT, InProcess, Served, eventually
 
+from exporter.cli import main
+from exporter.events.event import decode_batch
 from exporter.http import reports
 from exporter.store.report_tables import every_block
 from exporter.store.reports import unpack
@@ -77,23 +80,48 @@ async def test_what_matches_every_filter_is_deleted(
     assert deleted["errors"] == 4 - len(left)
 
 
-async def test_a_secret_is_nowhere_any_more(serve: Callable[..., Any]) -> None:
-    """Not in the database, and not in the log that WebSocket clients resume from; later errors are."""
+async def test_a_secret_is_nowhere_any_more(serve: Callable[..., Any], caplog: pytest.LogCaptureFixture) -> None:
+    """Not in the database: neither in a report, a searched text, a template nor the list of deletions; not in the log that
+    WebSocket clients resume from, and not in the lines that the service writes. Later errors are."""
+    caplog.set_level(logging.DEBUG, logger="exporter")
     service: InProcess = await serve()
-    await send(service, *(f"s3cret {number}" for number in range(150)), "harmless")
-    await post(service, "errors/delete", {"q": "s3cret", "dry_run": False})
+    secrets = [f"opensesame {number}" for number in range(150)] + ["for alice: opensesame", "for bob: opensesame"]
+    await send(service, *secrets, "harmless")
+    await post(service, "errors/delete", {"q": "opensesame", "dry_run": False})
     await send(service, "after it")
     assert await listed(service) == ["after it", "harmless"]
+    (noted,) = (await service.get("/api/errors/deletions"))["deletions"]
+    assert noted["request"] == {"q_characters": len("opensesame"), "dry_run": False}
+    assert "errors match" in caplog.text
+    assert "opensesame" not in caplog.text
     log = service.service.log
-    assert log.first == 152
+    assert log.first == len(secrets) + 2
     for record in log.read(log.first, 2**20):
-        assert b"s3cret" not in record.payload
+        assert b"opensesame" not in record.payload
     await service.client.close()
-    with duckdb.connect(str(service.service.path), read_only=True) as db:
-        for table in ("texts", "errors", "single_reports"):
-            rows = db.execute(f"SELECT * FROM {table}").fetchall()
-            assert "s3cret" not in str(rows), table
-        assert "s3cret" not in str([unpack(packed) for _, packed in every_block(db)])
+    path = service.service.path
+    with duckdb.connect(str(path), read_only=True) as db:
+        tables = [table for (table,) in db.execute("SELECT table_name FROM duckdb_tables()").fetchall()]
+        assert {"texts", "errors", "single_reports", "patterns", "families", "deletions"} <= set(tables)
+        for table in tables:
+            assert "opensesame" not in str(db.execute(f'FROM "{table}"').fetchall()), table
+        assert "opensesame" not in str([unpack(packed) for _, packed in every_block(db)])
+    assert await asyncio.to_thread(main, ["compact", "--db-path", str(path)]) == 0
+    for file in path.parent.iterdir():
+        if file.name in (path.name, f"{path.name}.wal"):
+            assert b"opensesame" not in file.read_bytes(), file
+
+
+async def test_a_pattern_that_comes_back_after_a_deletion_is_not_new(service: InProcess) -> None:
+    """It has its id, and its text again."""
+    first = await service.post({"message": "token opensesame was refused"})
+    await post(service, "errors/delete", {"q": "opensesame", "dry_run": False})
+    second = await service.post({"message": "token opensesame was refused"})
+    assert second["pattern_id"] == first["pattern_id"]
+    (event,) = decode_batch(service.service.log.read(second["id"], 1)[0].payload, second["id"])
+    assert not event.is_new_pattern
+    (pattern,) = (await service.get("/api/patterns"))["patterns"]
+    assert pattern["pattern"] == "token opensesame was refused"
 
 
 async def test_pinned_errors_are_kept_and_counted(service: InProcess) -> None:
