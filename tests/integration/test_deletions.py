@@ -21,13 +21,6 @@ from exporter.store.reports import unpack
 pytestmark = pytest.mark.dashboard
 
 
-async def post(service: InProcess, path: str, body: Any = None, status: int = 200, **more: Any) -> Any:
-    async with service.client.post(f"/api/{path}", json=body, **more) as response:
-        answer = await response.json()
-        assert response.status == status, answer
-        return answer["data"] if status == 200 else answer
-
-
 async def listed(service: InProcess) -> list[str]:
     found = await service.get("/api/errors/list", time_range=87_600, limit=1_000)
     return sorted(one["message"] for one in found["errors"])
@@ -41,9 +34,14 @@ async def test_a_deletion_counts_first_and_deletes_when_it_is_told(service: InPr
     await send(service, "a demo", "another demo", worker_id="demo-1")
     await send(service, "real", worker_id="w1")
     wanted = {"worker": ["demo-1"]}
-    assert await post(service, "errors/delete", wanted) == {"errors": 2, "pinned": 0, "dry_run": True, "number": None}
+    assert await service.ask("/api/errors/delete", wanted) == {
+        "errors": 2,
+        "pinned": 0,
+        "dry_run": True,
+        "number": None,
+    }
     assert len(await listed(service)) == 3
-    deleted = await post(service, "errors/delete", wanted | {"dry_run": False})
+    deleted = await service.ask("/api/errors/delete", wanted | {"dry_run": False})
     assert deleted == {"errors": 2, "pinned": 0, "dry_run": False, "number": 1}
     assert await listed(service) == ["real"]
     assert (await service.get("/api/errors"))["summary"]["total_errors"] == 1
@@ -75,7 +73,7 @@ async def test_what_matches_every_filter_is_deleted(
 ) -> None:
     await send(service, "the secret 7", traceback="Frame 77")
     await send(service, "SECRET in capitals", "plain 7", "plain 8")
-    deleted = await post(service, "errors/delete", wanted | {"dry_run": False})
+    deleted = await service.ask("/api/errors/delete", wanted | {"dry_run": False})
     assert await listed(service) == left
     assert deleted["errors"] == 4 - len(left)
 
@@ -87,7 +85,7 @@ async def test_a_secret_is_nowhere_any_more(serve: Callable[..., Any], caplog: p
     service: InProcess = await serve()
     secrets = [f"opensesame {number}" for number in range(150)] + ["for alice: opensesame", "for bob: opensesame"]
     await send(service, *secrets, "harmless")
-    await post(service, "errors/delete", {"q": "opensesame", "dry_run": False})
+    await service.ask("/api/errors/delete", {"q": "opensesame", "dry_run": False})
     await send(service, "after it")
     assert await listed(service) == ["after it", "harmless"]
     (noted,) = (await service.get("/api/errors/deletions"))["deletions"]
@@ -115,7 +113,7 @@ async def test_a_secret_is_nowhere_any_more(serve: Callable[..., Any], caplog: p
 async def test_a_pattern_that_comes_back_after_a_deletion_is_not_new(service: InProcess) -> None:
     """It has its id, and its text again."""
     first = await service.post({"message": "token opensesame was refused"})
-    await post(service, "errors/delete", {"q": "opensesame", "dry_run": False})
+    await service.ask("/api/errors/delete", {"q": "opensesame", "dry_run": False})
     second = await service.post({"message": "token opensesame was refused"})
     assert second["pattern_id"] == first["pattern_id"]
     (event,) = decode_batch(service.service.log.read(second["id"], 1)[0].payload, second["id"])
@@ -128,18 +126,23 @@ async def test_pinned_errors_are_kept_and_counted(service: InProcess) -> None:
     one, two, three = await send(service, "the engine stopped", "no pump", "a valve leaks", worker_id="w9")
     pattern = (await service.get(f"/api/errors/{two}"))["pattern_id"]
     for path in (f"errors/{one}", f"patterns/{pattern}"):
-        assert await post(service, f"{path}/pin") == {"pinned": True}
+        assert await service.ask(f"/api/{path}/pin") == {"pinned": True}
         assert (await service.get(f"/api/{path}"))["pinned"] is True
     assert (await service.get(f"/api/errors/{three}"))["pinned"] is False
     storage = await service.get("/api/storage")
     assert (storage["pinned_errors"], storage["pinned_patterns"], storage["errors"]) == (1, 1, 3)
     wanted = {"time_range": 1, "dry_run": False}
-    assert (await post(service, "errors/delete", wanted)) == {"errors": 1, "pinned": 2, "dry_run": False, "number": 1}
+    assert (await service.ask("/api/errors/delete", wanted)) == {
+        "errors": 1,
+        "pinned": 2,
+        "dry_run": False,
+        "number": 1,
+    }
     assert await listed(service) == ["no pump", "the engine stopped"]
     for path in (f"errors/{one}", f"patterns/{pattern}"):
-        assert await post(service, f"{path}/unpin") == {"pinned": False}
+        assert await service.ask(f"/api/{path}/unpin") == {"pinned": False}
         assert (await service.get(f"/api/{path}"))["pinned"] is False
-    assert (await post(service, "errors/delete", {"worker": ["w9"], "dry_run": False}))["errors"] == 2
+    assert (await service.ask("/api/errors/delete", {"worker": ["w9"], "dry_run": False}))["errors"] == 2
     assert await listed(service) == []
 
 
@@ -161,7 +164,7 @@ async def test_a_wrong_request_deletes_nothing(
     service: InProcess, body: Any, status: int, field: str, words: str
 ) -> None:
     await send(service, "stays")
-    answer = await post(service, "errors/delete", body, status)
+    answer = await service.ask("/api/errors/delete", body, status)
     assert answer["field"] == field
     assert words in answer["message"]
     assert await listed(service) == ["stays"]
@@ -171,20 +174,20 @@ async def test_a_wrong_request_deletes_nothing(
 async def test_another_web_page_cannot_delete_or_pin(service: InProcess, path: str) -> None:
     await send(service, "stays")
     headers = {"Origin": "https://evil.example"}
-    await post(service, path, {"time_range": 1, "dry_run": False}, 403, headers=headers)
+    await service.ask(f"/api/{path}", {"time_range": 1, "dry_run": False}, 403, headers=headers)
     assert await listed(service) == ["stays"]
 
 
 @pytest.mark.parametrize("path", ["errors/99", "errors/x", "patterns/none"])
 async def test_what_is_not_there_cannot_be_pinned(service: InProcess, path: str) -> None:
-    answer = await post(service, f"{path}/pin", None, 404)
+    answer = await service.ask(f"/api/{path}/pin", None, 404)
     assert answer["field"] == "id"
 
 
 async def test_the_repeat_of_a_deleted_error_is_gone(service: InProcess) -> None:
     """It is not stored again, and its sender need not try again."""
     await send(service, "sent twice", event_id="e1")
-    await post(service, "errors/delete", {"ids": [1], "dry_run": False})
+    await service.ask("/api/errors/delete", {"ids": [1], "dry_run": False})
     await send(service, "later")  # the log no longer has the first one
     body = REPORT | {"message": "sent twice", "event_id": "e1"}
     async with service.client.post("/api/report-error", json=body) as response:
