@@ -202,7 +202,7 @@ async def test_old_errors_are_deleted_while_the_service_runs(
 ) -> None:
     """Their counters and the history stay. A kept answer is not given again, though no error arrived. An error that
     happened long ago but was received just now stays."""
-    service: InProcess = await serve(retention="1d", max_report_age=86_400 * 30)
+    service: InProcess = await serve(retention="1d", max_report_age=86_400 * 30, min_free_bytes=7)
     old = dt.datetime.now(dt.UTC) - dt.timedelta(days=3)
     new = (await send(service, "new"))[0]
     await send(service, "late", timestamp=old.isoformat())
@@ -222,6 +222,7 @@ async def test_old_errors_are_deleted_while_the_service_runs(
     assert (storage["retention_seconds"], storage["errors"], storage["max_bytes"]) == (86_400, 2, None)
     assert storage["used_bytes"] > 0
     assert storage["disk_free_bytes"] <= storage["disk_bytes"]
+    assert storage["min_free_bytes"] == 7
     assert new == 1
 
 
