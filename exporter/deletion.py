@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 
 from exporter.service import Service
-from exporter.store.deletions import Counted, DeleteRequest, Deletion, Matching
+from exporter.store.deletions import Counted, DeleteRequest, Deletion, Matching, noted
 from exporter.store.queries import CountErrors
 
 FORGET_SECONDS: Final = 3.0  # to wait for the readers of the log
@@ -24,7 +24,7 @@ async def delete(service: Service, request: DeleteRequest, address: str) -> Dele
     found = Deletion(errors=counted.errors, pinned=counted.pinned, dry_run=request.dry_run, number=None)
     if request.dry_run:
         return found
-    filters = msgspec.json.encode(request).decode()
+    filters = msgspec.json.encode(noted(request)).decode()
     _log.warning("deletion requested by %s: %d errors match %s", address, found.errors, filters)
     found.number, found.errors = await service.store.delete(matching, address)
     await _forget(service, matching.upto)

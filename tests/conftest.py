@@ -64,6 +64,13 @@ class InProcess:
             assert response.status == 200, answer
             return answer["data"]
 
+    async def ask(self, path: str, body: Any = None, status: int = 200, **more: Any) -> Any:
+        """Sends a POST request, asserts its status, and returns the `data` of a success, else the whole answer."""
+        async with self.client.post(path, json=body, **more) as response:
+            answer = await response.json()
+            assert response.status == status, answer
+            return answer["data"] if status == 200 else answer
+
     async def get(self, path: str, status: int = 200, **query: Any) -> Any:
         async with self.client.get(path, params=query) as response:
             answer = await response.json()

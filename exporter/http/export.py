@@ -14,6 +14,7 @@ from exporter.exported.parquet import ParquetFile
 from exporter.exported.part import Part
 from exporter.http.parameters import parse
 from exporter.http.responses import SERVICE, ApiError
+from exporter.http.taken import write
 from exporter.store.parameters import ErrorFilters, ExportChoice, ExportFormat
 from exporter.store.queries import ExportErrors
 
@@ -65,9 +66,9 @@ async def _export(request: web.Request) -> web.StreamResponse:
     if request.method == hdrs.METH_HEAD:
         return response
     try:
-        await _send(response, choice.format, first, parts)
-    except ConnectionError:
-        _log.info("the client of an export has gone")
+        await _send(request, response, choice.format, first, parts)
+    except ConnectionError as error:
+        _log.info("the client of an export has gone: %s", error)
     except BaseException as error:
         if not isinstance(error, asyncio.CancelledError):
             _log.error("an export ends before it is complete: %s", error)
@@ -89,21 +90,27 @@ async def _parts(request: web.Request, query: ExportErrors) -> AsyncIterator[Par
         query = structs.replace(query, after=part.position)
 
 
-async def _send(response: web.StreamResponse, format_: ExportFormat, part: Part, parts: AsyncIterator[Part]) -> None:
-    """Sends the parts of an export, beginning with `part`. Raises ConnectionError if the client has gone, and
-    `StoreError`."""
+async def _send(
+    request: web.Request,
+    response: web.StreamResponse,
+    format_: ExportFormat,
+    part: Part,
+    parts: AsyncIterator[Part],
+) -> None:
+    """Sends the parts of an export, beginning with `part`. Raises ConnectionError if the client has gone or takes
+    nothing, and `StoreError`."""
     file = ParquetFile()
     if format_ == "parquet":
-        await response.write(file.begin())
+        await write(request, response, file.begin())
     elif format_ == "csv":
-        await response.write(csv_text.header())
+        await write(request, response, csv_text.header())
     while True:
         content = file.add(part.pages, part.errors) if part.pages else part.text
         if content:
-            await response.write(content)
+            await write(request, response, content)
         if part.is_last:
             break
         part = await anext(parts)
     if format_ == "parquet":
-        await response.write(file.end())
+        await write(request, response, file.end())
     await response.write_eof()

@@ -30,6 +30,7 @@ async def storage(request: web.Request) -> web.Response:
         log_bytes=sizes.log,
         disk_bytes=disk.total,
         disk_free_bytes=disk.free,
+        min_free_bytes=service.settings.min_free_bytes,
     )
     return await answer_to(request, query)
 

@@ -20,6 +20,7 @@ ORDER BY scope, fingerprint LIMIT $limit;
 -- name: texts
 -- Of each of $scopes, at least the $limit templates with the smallest fingerprints, in which families are looked for, also
 -- those that were among them before the new templates, and the new templates. Other templates without an id are left out.
+-- A deleted template (templates.py) has no text; its fingerprint keeps its id.
 -- Counting the new ones with a window function over all templates took a minute for 300,000.
 WITH new AS (SELECT unnest($scopes) AS scope, unnest($fingerprints) AS fingerprint),
 sizes AS (SELECT scope, count(*) AS more FROM new GROUP BY scope),
@@ -28,6 +29,7 @@ known AS (
     FROM patterns p LEFT JOIN assignments a USING (fingerprint)
     WHERE p.scope IN (SELECT scope FROM sizes)
       AND (a.base_id IS NOT NULL OR p.fingerprint IN (SELECT fingerprint FROM new))
+      AND (a.base_id IS NULL OR p.pattern != '')
     GROUP BY p.scope, p.fingerprint
 )
 SELECT scope, fingerprint, text, base_id FROM known JOIN sizes USING (scope)
@@ -37,7 +39,7 @@ QUALIFY base_id IS NULL OR row_number() OVER (PARTITION BY scope ORDER BY finger
 -- Templates of a scope that have an id, after a fingerprint.
 SELECT p.fingerprint, min(p.pattern) AS text, any_value(a.base_id) AS base_id
 FROM patterns p JOIN assignments a USING (fingerprint)
-WHERE p.scope = $scope AND p.fingerprint > $after GROUP BY p.fingerprint
+WHERE p.scope = $scope AND p.fingerprint > $after AND p.pattern != '' GROUP BY p.fingerprint
 ORDER BY p.fingerprint LIMIT $limit;
 
 -- name: families_of

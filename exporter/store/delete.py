@@ -14,7 +14,7 @@ from exporter.events.event import isoformat
 from exporter.store import search
 from exporter.store.database import Database, number
 from exporter.store.deleting import Chosen, delete_span, trim_reports, unpinned
-from exporter.store.deletions import Begin, Counted, Delete, DeletionList, Matching, PastDeletion, Step
+from exporter.store.deletions import Begin, Counted, Delete, DeletionList, Matching, PastDeletion, Step, noted
 from exporter.store.insert import Inserter
 from exporter.store.matching import all_of, of_all_times, since
 from exporter.store.queries import CountErrors, ListDeletions
@@ -37,7 +37,7 @@ def begin(database: Database, asked: Begin) -> int:
     values = {
         "at": naive(asked.matching.now),
         "address": asked.address,
-        "request": msgspec.json.encode(asked.matching.request).decode(),
+        "request": msgspec.json.encode(noted(asked.matching.request)).decode(),
     }
     database.transact(lambda: found.extend(database.db.execute(_SQL["begin"], values).fetchall()[0]))
     return found[0]
@@ -59,10 +59,13 @@ def step(database: Database, rollups: Rollups, inserter: Inserter, asked: Delete
         found = search.find(db, words, condition, limit=AT_ONCE, after=asked.after, deadline=until)
         chosen, end = list(_by_hour(db, found.rowids)), found.end
     deleted = 0
-    for one in chosen:
-        if deleted and time.monotonic() > until:
-            return Step(deleted, asked.after, done=False)
-        deleted += delete_span(database, one, add_history=False, deletion=asked.number)
+    try:
+        for one in chosen:
+            if deleted and time.monotonic() > until:
+                return Step(deleted, asked.after, done=False)
+            deleted += delete_span(database, one, add_history=False, deletion=asked.number)
+    finally:
+        inserter.templates_were_deleted()
     if chosen or end:
         return Step(deleted, end or asked.after, done=False)
     if trim_reports(database):

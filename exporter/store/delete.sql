@@ -1,5 +1,5 @@
--- Statements of deleting.py, retention.py, delete.py and pin.py in exporter/store. Python replaces {condition}, {table}
--- and {key}.
+-- Statements of deleting.py, retention.py, delete.py, templates.py and pin.py in exporter/store. Python replaces
+-- {condition}, {table} and {key}.
 
 -- name: choose
 CREATE OR REPLACE TEMP TABLE gone AS
@@ -106,3 +106,35 @@ INSERT INTO pinned_fingerprints SELECT unnest($members::VARCHAR[]), $at;
 
 -- name: unpin_pattern
 DELETE FROM pinned_fingerprints WHERE fingerprint IN (SELECT unnest($members::VARCHAR[]));
+
+-- name: lost
+-- Those fingerprints of the deleted errors that have no error any more.
+SELECT DISTINCT fingerprint FROM gone
+EXCEPT
+SELECT DISTINCT fingerprint FROM errors WHERE fingerprint IN (SELECT DISTINCT fingerprint FROM gone);
+
+-- name: delete_templates
+-- `base_id` is the family, or the fingerprint. A pattern has fingerprints of several families after a decision by hand.
+CREATE OR REPLACE TEMP TABLE forgotten AS
+WITH alive AS (
+    SELECT pattern_id, base_id FROM assignments JOIN fingerprints ON name = fingerprint
+    WHERE id IN (SELECT DISTINCT fingerprint FROM errors)
+),
+touched AS (
+    SELECT pattern_id, base_id FROM assignments JOIN fingerprints ON name = fingerprint
+    WHERE id IN (SELECT DISTINCT fingerprint FROM gone)
+)
+SELECT fingerprint, base_id FROM assignments
+WHERE (pattern_id IN (SELECT pattern_id FROM touched) OR base_id IN (SELECT base_id FROM touched))
+      AND pattern_id NOT IN (SELECT pattern_id FROM alive) AND base_id NOT IN (SELECT base_id FROM alive);
+UPDATE patterns SET pattern = '' WHERE fingerprint IN (SELECT fingerprint FROM forgotten);
+DELETE FROM families WHERE base_id IN (SELECT base_id FROM forgotten);
+DROP TABLE forgotten
+
+-- name: without_template
+SELECT DISTINCT fingerprint FROM patterns WHERE pattern = '';
+
+-- name: restore_templates
+UPDATE patterns SET pattern = new.template
+FROM (SELECT unnest($fingerprints) AS fingerprint, unnest($templates) AS template) new
+WHERE patterns.fingerprint = new.fingerprint;

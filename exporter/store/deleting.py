@@ -24,6 +24,7 @@ from exporter.store.reports import PER_BLOCK, Report, pack, unpack
 from exporter.store.rollup_tables import floor
 from exporter.store.rollups import rolled_up
 from exporter.store.sql import filled, named
+from exporter.store.templates import delete_templates
 
 DAY: Final = dt.timedelta(days=1)
 TRIMMED_AT_ONCE: Final = 256  # blocks of reports
@@ -70,6 +71,7 @@ def delete_span(database: Database, chosen: Chosen, *, add_history: bool, deleti
             db.execute(_SQL[statement])
         if deletion is not None:
             db.execute(_SQL["add_deleted"], {"number": deletion, "deleted": deleted})
+            delete_templates(db)
         else:
             _move_kept(db, {"since": chosen.since, "until": chosen.until, "rolled": state.rolled})
         recount(db, state, chosen.since, chosen.until)

@@ -8,6 +8,7 @@ POST /api/patterns/{id}/pin, …/unpin ─► Pin
 import datetime as dt
 from typing import Annotated, Any
 
+import msgspec
 from msgspec import Meta, Struct, field
 
 from exporter.events.cursor import MAX_ID, Position
@@ -29,6 +30,15 @@ class DeleteRequest(ErrorFilters, frozen=True, kw_only=True, forbid_unknown_fiel
     ids: Annotated[tuple[Id, ...], Meta(max_length=MAX_IDS)] = ()
 
 
+def noted(request: DeleteRequest) -> dict[str, Any]:
+    """Returns a request as the database and the service's log keep it. Instead of `q`, which may be a secret, it has
+    the number of its characters, `q_characters`."""
+    found: dict[str, Any] = msgspec.to_builtins(request)
+    if (text := found.pop("q", None)) is not None:
+        found["q_characters"] = len(text)
+    return found
+
+
 class Deletion(Struct, kw_only=True):
     """Result of a deletion request. `errors`: matching errors that are not pinned, deleted unless `dry_run`. `pinned`:
     matching errors that stay. `number`: its number in the list of deletions; null for a dry run."""
@@ -40,8 +50,9 @@ class Deletion(Struct, kw_only=True):
 
 
 class PastDeletion(Struct, kw_only=True):
-    """A deletion on request: the address that asked for it, and what it deleted. `ended_at` is null if it goes on, or
-    was interrupted by the end of the service."""
+    """A deletion on request: the address that asked for it, and what it deleted. `request` has the fields of the
+    request, but `q_characters`, the number of characters, instead of `q`. `ended_at` is null if it goes on, or was
+    interrupted by the end of the service."""
 
     number: Annotated[int, Meta(ge=1)]
     begun_at: Timestamp

@@ -11,6 +11,7 @@ from exporter.store.report_tables import add_blocks
 from exporter.store.reports import PER_BLOCK, Report, pack, split
 from exporter.store.rows import names, pattern_row, row
 from exporter.store.sql import named
+from exporter.store.templates import DeletedTemplates
 from exporter.store.texts import Texts
 
 APPENDED_AT_ONCE: Final = 100  # rows; a longer call would hold the interpreter lock for too long
@@ -26,6 +27,7 @@ class Inserter:
         self._database = database
         self._names = Names()
         self._texts = Texts()
+        self._templates = DeletedTemplates()
 
     def insert(self, events: Sequence[ErrorEvent]) -> None:
         """Inserts events that follow the database's position, in one transaction that also moves the position. Raises
@@ -35,6 +37,7 @@ class Inserter:
         except StoreError:
             self._names.forget()
             self._texts.forget()
+            self._templates.forget()
             raise
 
     def _write(self, events: Sequence[ErrorEvent]) -> None:
@@ -47,6 +50,7 @@ class Inserter:
         database.errors.flush()
         self._write_reports([(event.id, event.body) for event in events])
         new = [event for event in events if event.is_new_fingerprint or event.is_new_pattern]
+        self._templates.restore(database.db, events)
         if new:
             database.patterns.append_rows([pattern_row(event) for event in new])
             database.patterns.flush()
@@ -64,6 +68,10 @@ class Inserter:
         if others:
             database.singles.append_rows(others)
             database.singles.flush()
+
+    def templates_were_deleted(self) -> None:
+        """To be called after each step of a deletion on request, also after a failed one."""
+        self._templates.forget()
 
     def forget_unused_texts(self) -> None:
         """Deletes the searched texts that no error has. Raises `StoreError`."""

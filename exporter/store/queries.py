@@ -127,6 +127,7 @@ class GetStorage(Read[Storage], frozen=True, kw_only=True):
     log_bytes: int
     disk_bytes: int
     disk_free_bytes: int
+    min_free_bytes: int
 
 
 class GetHistory(Read[History], frozen=True, kw_only=True):

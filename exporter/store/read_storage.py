@@ -24,6 +24,7 @@ def storage(cursor: Cursor, query: GetStorage) -> Storage:
         log_bytes=query.log_bytes,
         disk_bytes=query.disk_bytes,
         disk_free_bytes=query.disk_free_bytes,
+        min_free_bytes=query.min_free_bytes,
         pinned_errors=pins["errors"],
         pinned_patterns=pins["patterns"],
     )

@@ -17,8 +17,8 @@ class Storage(Struct, kw_only=True):
     `errors` is the number of stored errors, `oldest` the time of the oldest. Errors older than `retention_seconds` are
     deleted; null: they are kept for ever. `database_bytes` is the size of the database's files. `used_bytes` excludes
     free blocks, which DuckDB uses again. If it exceeds `max_bytes`, the oldest errors are deleted; null: there is no
-    limit. `log_bytes` is the size of the log. The disk has `disk_bytes`, of which `disk_free_bytes` are free. Pinned
-    errors, and errors of pinned patterns, are kept."""
+    limit. `log_bytes` is the size of the log. The disk has `disk_bytes`, of which `disk_free_bytes` are free; if fewer
+    than `min_free_bytes` are, `/-/ready` is 503. Pinned errors, and errors of pinned patterns, are kept."""
 
     errors: Count
     oldest: Timestamp | None
@@ -29,6 +29,7 @@ class Storage(Struct, kw_only=True):
     log_bytes: Bytes
     disk_bytes: Bytes
     disk_free_bytes: Bytes
+    min_free_bytes: Bytes
     pinned_errors: Count
     pinned_patterns: Count
 

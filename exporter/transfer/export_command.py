@@ -1,25 +1,20 @@
-"""`error-visualization export`: writes the errors of a service to a file, or to stdout.
-
-The file has a temporary name until it is complete, so a file with the wanted name is always whole.
-"""
+"""`error-visualization export`: writes the errors of a service to a file, or to stdout. A file with the wanted name is
+always whole (`unfinished.py`)."""
 
 import argparse
 import asyncio
 import gzip
-import os
-import secrets
 import sys
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
-from typing import IO, Any, Final, get_args
+from typing import Any, Final, get_args
 
 import aiohttp
 
 from exporter.store.parameters import ExportFormat
 from exporter.transfer.progress import Progress, size
+from exporter.transfer.unfinished import unfinished
 
-UNFINISHED: Final = ".part"
 SILENT_SECONDS: Final = 120.0  # without a byte of the answer, it is given up
 GZIP_LEVEL: Final = 1
 FORMATS: Final = get_args(ExportFormat)
@@ -84,28 +79,11 @@ def _format_of(name: str) -> str:
 
 def _to_file(path: Path, url: str, query: list[tuple[str, str]]) -> None:
     """Raises `ExportError` and OSError."""
-    # Its own name: another export may write the same file now.
-    unfinished = path.with_name(f"{path.name}.{secrets.token_hex(4)}{UNFINISHED}")
-    try:
-        with open(unfinished, "xb", opener=_private) as file:  # Path.open has no opener
-            packed: Any = gzip.GzipFile("", "wb", GZIP_LEVEL, file) if path.name.endswith(".gz") else None
-            asyncio.run(_download(url, query, (packed or file).write, str(path)))
-            if packed:
-                packed.close()
-            _sync(file)
-        unfinished.replace(path)
-    finally:
-        with suppress(FileNotFoundError):
-            unfinished.unlink()
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)  # as the files of the service, which hold the same
-
-
-def _sync(file: IO[bytes]) -> None:
-    file.flush()
-    os.fsync(file.fileno())
+    with unfinished(path) as file:
+        packed: Any = gzip.GzipFile("", "wb", GZIP_LEVEL, file) if path.name.endswith(".gz") else None
+        asyncio.run(_download(url, query, (packed or file).write, str(path)))
+        if packed:
+            packed.close()
 
 
 async def _download(url: str, query: list[tuple[str, str]], write: Callable[[bytes], object], name: str) -> None:

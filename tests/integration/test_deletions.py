@@ -3,6 +3,7 @@
 import asyncio
 import datetime as dt
 import json
+import logging
 import urllib.request
 from collections.abc import Callable
 from typing import Any
@@ -11,18 +12,13 @@ import duckdb
 import pytest
 from conftest import REPORT, InProcess, Served, eventually
 
+from exporter.cli import main
+from exporter.events.event import decode_batch
 from exporter.http import reports
 from exporter.store.report_tables import every_block
 from exporter.store.reports import unpack
 
 pytestmark = pytest.mark.dashboard
-
-
-async def post(service: InProcess, path: str, body: Any = None, status: int = 200, **more: Any) -> Any:
-    async with service.client.post(f"/api/{path}", json=body, **more) as response:
-        answer = await response.json()
-        assert response.status == status, answer
-        return answer["data"] if status == 200 else answer
 
 
 async def listed(service: InProcess) -> list[str]:
@@ -38,9 +34,14 @@ async def test_a_deletion_counts_first_and_deletes_when_it_is_told(service: InPr
     await send(service, "a demo", "another demo", worker_id="demo-1")
     await send(service, "real", worker_id="w1")
     wanted = {"worker": ["demo-1"]}
-    assert await post(service, "errors/delete", wanted) == {"errors": 2, "pinned": 0, "dry_run": True, "number": None}
+    assert await service.ask("/api/errors/delete", wanted) == {
+        "errors": 2,
+        "pinned": 0,
+        "dry_run": True,
+        "number": None,
+    }
     assert len(await listed(service)) == 3
-    deleted = await post(service, "errors/delete", wanted | {"dry_run": False})
+    deleted = await service.ask("/api/errors/delete", wanted | {"dry_run": False})
     assert deleted == {"errors": 2, "pinned": 0, "dry_run": False, "number": 1}
     assert await listed(service) == ["real"]
     assert (await service.get("/api/errors"))["summary"]["total_errors"] == 1
@@ -72,46 +73,76 @@ async def test_what_matches_every_filter_is_deleted(
 ) -> None:
     await send(service, "the secret 7", traceback="Frame 77")
     await send(service, "SECRET in capitals", "plain 7", "plain 8")
-    deleted = await post(service, "errors/delete", wanted | {"dry_run": False})
+    deleted = await service.ask("/api/errors/delete", wanted | {"dry_run": False})
     assert await listed(service) == left
     assert deleted["errors"] == 4 - len(left)
 
 
-async def test_a_secret_is_nowhere_any_more(serve: Callable[..., Any]) -> None:
-    """Not in the database, and not in the log that WebSocket clients resume from; later errors are."""
+async def test_a_secret_is_nowhere_any_more(serve: Callable[..., Any], caplog: pytest.LogCaptureFixture) -> None:
+    """Not in the database: neither in a report, a searched text, a template nor the list of deletions; not in the log that
+    WebSocket clients resume from, and not in the lines that the service writes. Later errors are."""
+    caplog.set_level(logging.DEBUG, logger="exporter")
     service: InProcess = await serve()
-    await send(service, *(f"s3cret {number}" for number in range(150)), "harmless")
-    await post(service, "errors/delete", {"q": "s3cret", "dry_run": False})
+    secrets = [f"opensesame {number}" for number in range(150)] + ["for alice: opensesame", "for bob: opensesame"]
+    await send(service, *secrets, "harmless")
+    await service.ask("/api/errors/delete", {"q": "opensesame", "dry_run": False})
     await send(service, "after it")
     assert await listed(service) == ["after it", "harmless"]
+    (noted,) = (await service.get("/api/errors/deletions"))["deletions"]
+    assert noted["request"] == {"q_characters": len("opensesame"), "dry_run": False}
+    assert "errors match" in caplog.text
+    assert "opensesame" not in caplog.text
     log = service.service.log
-    assert log.first == 152
+    assert log.first == len(secrets) + 2
     for record in log.read(log.first, 2**20):
-        assert b"s3cret" not in record.payload
+        assert b"opensesame" not in record.payload
     await service.client.close()
-    with duckdb.connect(str(service.service.path), read_only=True) as db:
-        for table in ("texts", "errors", "single_reports"):
-            rows = db.execute(f"SELECT * FROM {table}").fetchall()
-            assert "s3cret" not in str(rows), table
-        assert "s3cret" not in str([unpack(packed) for _, packed in every_block(db)])
+    path = service.service.path
+    with duckdb.connect(str(path), read_only=True) as db:
+        tables = [table for (table,) in db.execute("SELECT table_name FROM duckdb_tables()").fetchall()]
+        assert {"texts", "errors", "single_reports", "patterns", "families", "deletions"} <= set(tables)
+        for table in tables:
+            assert "opensesame" not in str(db.execute(f'FROM "{table}"').fetchall()), table
+        assert "opensesame" not in str([unpack(packed) for _, packed in every_block(db)])
+    assert await asyncio.to_thread(main, ["compact", "--db-path", str(path)]) == 0
+    for file in path.parent.iterdir():
+        if file.name in (path.name, f"{path.name}.wal"):
+            assert b"opensesame" not in file.read_bytes(), file
+
+
+async def test_a_pattern_that_comes_back_after_a_deletion_is_not_new(service: InProcess) -> None:
+    """It has its id, and its text again."""
+    first = await service.post({"message": "token opensesame was refused"})
+    await service.ask("/api/errors/delete", {"q": "opensesame", "dry_run": False})
+    second = await service.post({"message": "token opensesame was refused"})
+    assert second["pattern_id"] == first["pattern_id"]
+    (event,) = decode_batch(service.service.log.read(second["id"], 1)[0].payload, second["id"])
+    assert not event.is_new_pattern
+    (pattern,) = (await service.get("/api/patterns"))["patterns"]
+    assert pattern["pattern"] == "token opensesame was refused"
 
 
 async def test_pinned_errors_are_kept_and_counted(service: InProcess) -> None:
     one, two, three = await send(service, "the engine stopped", "no pump", "a valve leaks", worker_id="w9")
     pattern = (await service.get(f"/api/errors/{two}"))["pattern_id"]
     for path in (f"errors/{one}", f"patterns/{pattern}"):
-        assert await post(service, f"{path}/pin") == {"pinned": True}
+        assert await service.ask(f"/api/{path}/pin") == {"pinned": True}
         assert (await service.get(f"/api/{path}"))["pinned"] is True
     assert (await service.get(f"/api/errors/{three}"))["pinned"] is False
     storage = await service.get("/api/storage")
     assert (storage["pinned_errors"], storage["pinned_patterns"], storage["errors"]) == (1, 1, 3)
     wanted = {"time_range": 1, "dry_run": False}
-    assert (await post(service, "errors/delete", wanted)) == {"errors": 1, "pinned": 2, "dry_run": False, "number": 1}
+    assert (await service.ask("/api/errors/delete", wanted)) == {
+        "errors": 1,
+        "pinned": 2,
+        "dry_run": False,
+        "number": 1,
+    }
     assert await listed(service) == ["no pump", "the engine stopped"]
     for path in (f"errors/{one}", f"patterns/{pattern}"):
-        assert await post(service, f"{path}/unpin") == {"pinned": False}
+        assert await service.ask(f"/api/{path}/unpin") == {"pinned": False}
         assert (await service.get(f"/api/{path}"))["pinned"] is False
-    assert (await post(service, "errors/delete", {"worker": ["w9"], "dry_run": False}))["errors"] == 2
+    assert (await service.ask("/api/errors/delete", {"worker": ["w9"], "dry_run": False}))["errors"] == 2
     assert await listed(service) == []
 
 
@@ -133,7 +164,7 @@ async def test_a_wrong_request_deletes_nothing(
     service: InProcess, body: Any, status: int, field: str, words: str
 ) -> None:
     await send(service, "stays")
-    answer = await post(service, "errors/delete", body, status)
+    answer = await service.ask("/api/errors/delete", body, status)
     assert answer["field"] == field
     assert words in answer["message"]
     assert await listed(service) == ["stays"]
@@ -143,20 +174,20 @@ async def test_a_wrong_request_deletes_nothing(
 async def test_another_web_page_cannot_delete_or_pin(service: InProcess, path: str) -> None:
     await send(service, "stays")
     headers = {"Origin": "https://evil.example"}
-    await post(service, path, {"time_range": 1, "dry_run": False}, 403, headers=headers)
+    await service.ask(f"/api/{path}", {"time_range": 1, "dry_run": False}, 403, headers=headers)
     assert await listed(service) == ["stays"]
 
 
 @pytest.mark.parametrize("path", ["errors/99", "errors/x", "patterns/none"])
 async def test_what_is_not_there_cannot_be_pinned(service: InProcess, path: str) -> None:
-    answer = await post(service, f"{path}/pin", None, 404)
+    answer = await service.ask(f"/api/{path}/pin", None, 404)
     assert answer["field"] == "id"
 
 
 async def test_the_repeat_of_a_deleted_error_is_gone(service: InProcess) -> None:
     """It is not stored again, and its sender need not try again."""
     await send(service, "sent twice", event_id="e1")
-    await post(service, "errors/delete", {"ids": [1], "dry_run": False})
+    await service.ask("/api/errors/delete", {"ids": [1], "dry_run": False})
     await send(service, "later")  # the log no longer has the first one
     body = REPORT | {"message": "sent twice", "event_id": "e1"}
     async with service.client.post("/api/report-error", json=body) as response:
@@ -171,7 +202,7 @@ async def test_old_errors_are_deleted_while_the_service_runs(
 ) -> None:
     """Their counters and the history stay. A kept answer is not given again, though no error arrived. An error that
     happened long ago but was received just now stays."""
-    service: InProcess = await serve(retention="1d", max_report_age=86_400 * 30)
+    service: InProcess = await serve(retention="1d", max_report_age=86_400 * 30, min_free_bytes=7)
     old = dt.datetime.now(dt.UTC) - dt.timedelta(days=3)
     new = (await send(service, "new"))[0]
     await send(service, "late", timestamp=old.isoformat())
@@ -191,6 +222,7 @@ async def test_old_errors_are_deleted_while_the_service_runs(
     assert (storage["retention_seconds"], storage["errors"], storage["max_bytes"]) == (86_400, 2, None)
     assert storage["used_bytes"] > 0
     assert storage["disk_free_bytes"] <= storage["disk_bytes"]
+    assert storage["min_free_bytes"] == 7
     assert new == 1
 
 

@@ -14,13 +14,6 @@ from test_pattern_ids import NAMES, family, report
 pytestmark = pytest.mark.dashboard
 
 
-async def post(service: InProcess, path: str, body: Any = None, status: int = 200, **more: Any) -> Any:
-    async with service.client.post(f"/api/patterns/{path}", json=body, **more) as response:
-        answer = await response.json()
-        assert response.status == status, answer
-        return answer["data"] if status == 200 else answer
-
-
 async def ids(service: InProcess) -> dict[str, str]:
     """Returns the pattern id of each message that was reported."""
     return {one["message"]: one["pattern_id"] for one in (await service.get("/api/errors/list?limit=1000"))["errors"]}
@@ -33,7 +26,7 @@ async def alone(service: InProcess, *messages: str) -> list[str]:
 
 async def test_merged_patterns_are_one_also_for_later_errors(service: InProcess) -> None:
     a, b = await alone(service, "the engine has stopped", "the pump is off")
-    made = await post(service, f"{a}/merge", {"into": b})
+    made = await service.ask(f"/api/patterns/{a}/merge", {"into": b})
     assert made["pattern_ids"] == {a: b, b: b}
     assert made["decision"] | {"decided_at": ""} == {
         "number": 1, "kind": "merge", "pattern_id": a, "into": b, "fingerprints": [a], "whole": False, "decided_at": "",
@@ -55,7 +48,7 @@ async def test_merged_patterns_are_one_also_for_later_errors(service: InProcess)
 async def test_a_family_can_be_merged_with_its_later_members(service: InProcess) -> None:
     id_ = await family(service)
     (other,) = await alone(service, "the pump is off")
-    await post(service, f"{id_}/merge", {"into": other})
+    await service.ask(f"/api/patterns/{id_}/merge", {"into": other})
     assert set((await ids(service)).values()) == {other}
     assert (await service.post(report("zoe")))["pattern_id"] == other
     assert set((await ids(service)).values()) == {other}
@@ -69,7 +62,7 @@ async def test_split_members_stay_apart_until_it_is_undone(service: InProcess) -
     id_ = await family(service)
     before = await ids(service)
     bob = (await service.post(report("bob")))["fingerprint"]
-    made = await post(service, f"{id_}/split", {"fingerprints": [bob]})
+    made = await service.ask(f"/api/patterns/{id_}/split", {"fingerprints": [bob]})
     assert (made["decision"]["whole"], made["pattern_ids"]) == (False, {bob: bob})
     assert (await service.post(report("bob")))["pattern_id"] == bob
     assert (await service.post(report("zoe")))["pattern_id"] == id_
@@ -77,7 +70,7 @@ async def test_split_members_stay_apart_until_it_is_undone(service: InProcess) -
     assert {message for message in before if after[message] != before[message]} == {report("bob")["message"]}
     compared = await service.get(f"/api/patterns/{bob}", compare=id_)
     assert any("decision 1" in sentence for sentence in compared["comparison"])
-    undone = await post(service, "decisions/1/undo")
+    undone = await service.ask("/api/patterns/decisions/1/undo")
     assert undone["decision"]["undone_at"]
     assert undone["pattern_ids"] == {bob: id_}
     assert (await service.post(report("bob")))["pattern_id"] == id_
@@ -86,7 +79,7 @@ async def test_split_members_stay_apart_until_it_is_undone(service: InProcess) -
 
 async def test_a_split_of_all_members_holds_for_later_ones(service: InProcess) -> None:
     id_ = await family(service)
-    made = await post(service, f"{id_}/split")
+    made = await service.ask(f"/api/patterns/{id_}/split")
     assert made["decision"]["whole"]
     assert made["pattern_ids"] == {one: one for one in made["decision"]["fingerprints"]}
     later = await service.post(report("zoe"))
@@ -105,19 +98,21 @@ async def test_what_cannot_be_decided_is_refused(service: InProcess) -> None:
         ("none/split", {}, 404, "id"), ("decisions/1/undo", None, 404, "number"), ("decisions/x/undo", None, 404, "number"),
     ]  # fmt: skip
     for path, body, status, field in refused:
-        assert (await post(service, path, body, status))["field"] == field, path
+        assert (await service.ask(f"/api/patterns/{path}", body, status))["field"] == field, path
     for body in (b'{"into": "\xff"}', b'{"into": "\\ud800"}', b"{", b"\xff"):
         answer = await service.client.post(
             f"/api/patterns/{a}/merge", data=body, headers={"Content-Type": "application/json"}
         )
         assert answer.status == 400, body
-    await post(service, f"{a}/merge", {"into": b})
-    assert (await post(service, f"{b}/merge", {"into": a}, 400))["field"] == "into", "no cycle: they are one already"
-    await post(service, "decisions/1/undo")
-    assert (await post(service, "decisions/1/undo", None, 409))["field"] == "number"
+    await service.ask(f"/api/patterns/{a}/merge", {"into": b})
+    assert (await service.ask(f"/api/patterns/{b}/merge", {"into": a}, 400))["field"] == "into", (
+        "no cycle: they are one already"
+    )
+    await service.ask("/api/patterns/decisions/1/undo")
+    assert (await service.ask("/api/patterns/decisions/1/undo", None, 409))["field"] == "number"
     foreign = {"Origin": "http://evil.example"}
     for path in (f"{a}/merge", f"{a}/split", "decisions/1/undo"):
-        assert (await post(service, path, {"into": b}, 403, headers=foreign))["field"] == "Origin"
+        assert (await service.ask(f"/api/patterns/{path}", {"into": b}, 403, headers=foreign))["field"] == "Origin"
     decisions = (await service.get("/api/patterns/decisions"))["decisions"]
     assert [(one["number"], bool(one["undone_at"])) for one in decisions] == [(1, True)]
 
@@ -131,7 +126,7 @@ async def test_two_merges_at_once(service: InProcess) -> None:
             return response.status
 
     assert sorted(await asyncio.gather(merge(a, b), merge(b, a))) == [200, 400]
-    await post(service, "decisions/1/undo")
+    await service.ask("/api/patterns/decisions/1/undo")
     assert await asyncio.gather(merge(a, b), merge(a, c)) == [200, 200]
     assert len(set((await ids(service)).values())) == 1
 
@@ -163,7 +158,7 @@ def send(service: Served, path: str, body: Any) -> Any:
 async def test_the_newest_error_by_its_time_is_explained(service: InProcess) -> None:
     """Not the one that arrived last."""
     a, b = await alone(service, "the engine has stopped", "the pump is off")
-    await post(service, f"{a}/merge", {"into": b})
+    await service.ask(f"/api/patterns/{a}/merge", {"into": b})
     earlier = (dt.datetime.now(dt.UTC) - dt.timedelta(minutes=20)).isoformat()
     await service.post({"message": "the engine has stopped", "timestamp": earlier})
     (other,) = await alone(service, "the door is open")

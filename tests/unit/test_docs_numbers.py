@@ -12,7 +12,7 @@ from exporter.alerting import alerts
 from exporter.config import Settings
 from exporter.events import error_object, event, report, tolerant
 from exporter.exported import parquet
-from exporter.http import export, reports, representation
+from exporter.http import export, reports, representation, taken
 from exporter.ingest import (
     clock_offsets,
     deduplication,
@@ -169,6 +169,9 @@ CASES = [
     Case("docs/architecture.md", "`MAX_MISSED_BYTES` # MiB", hub.MAX_MISSED_BYTES / MIB),
     Case("docs/architecture.md", "`MAX_CLIENTS` # (`hub.py`)", hub.MAX_CLIENTS),
     Case("docs/architecture.md", "`MAX_EXPORTS` # at one time", export.MAX_EXPORTS),
+    Case("docs/api.md", "At most # exports run at one time", export.MAX_EXPORTS),
+    Case("docs/api.md", "if the client takes no byte for # s", taken.STALLED_SECONDS),
+    Case("docs/architecture.md", "`STALLED_SECONDS`, # s (`http/taken.py`)", taken.STALLED_SECONDS),
     Case("docs/architecture.md", "`AT_ONCE` # (`assignments.py`)", assignments.AT_ONCE),
     Case("docs/architecture.md", "`MAX_SPILL_BYTES`, # GiB", database.MAX_SPILL_BYTES / 2**30),
     Case("docs/architecture.md", "`db_memory_limit`, # MiB", SETTINGS.db_memory_limit / MIB),

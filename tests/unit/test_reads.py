@@ -66,6 +66,7 @@ READS: list[Read] = [
         log_bytes=3,
         disk_bytes=5,
         disk_free_bytes=4,
+        min_free_bytes=5,
     ),
     GetHistory(days=7, now=NOW, by="worker", value="w"),
     GetRecentCritical(since=NOW),

@@ -1,12 +1,16 @@
 """GET /api/export and `error-visualization export`: whole or broken, never incomplete without saying so."""
 
 import asyncio
+import contextlib
 import gzip
+import itertools
 import json
 import stat
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import aiohttp
@@ -16,6 +20,7 @@ from conftest import REPORT, InProcess, Served, eventually, store_processes
 
 from exporter.cli import main
 from exporter.http import export as handler
+from exporter.http import taken
 from exporter.store import StoreError, read_export
 from exporter.store.queries import ExportErrors
 
@@ -318,6 +323,43 @@ async def test_two_exports_to_one_file_do_not_disturb_each_other(service: InProc
     assert names(tmp_path, "a*") == ["a.ndjson", "a.ndjson.part"]
 
 
+async def test_what_a_killed_export_left_is_removed_by_the_next_one_to_the_same_file(
+    service: InProcess, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """But not what a running one writes, nor other files."""
+    monkeypatch.setattr(read_export, "MAX_ERRORS", 2)
+    for _ in range(5):
+        await service.post()
+    read = service.service.store.export
+    begun = asyncio.Event()
+
+    async def stops(query: ExportErrors) -> Any:
+        if query.after:
+            begun.set()
+            await asyncio.Event().wait()
+        return await read(query)
+
+    folder = tmp_path / "exports"
+    folder.mkdir()
+    path = folder / "a.ndjson"
+    others = ["a.ndjson.part", "a.ndjson.0123abcg.part", "a.ndjson.0123.part", "b.ndjson.01234567.part"]
+    for name in others:
+        (folder / name).write_text("another")
+    command = ("export", "--url", url(service), "--output", str(path))
+    with monkeypatch.context() as patch:
+        patch.setattr(service.service.store, "export", stops)
+        killed = await asyncio.create_subprocess_exec(sys.executable, "-m", "exporter", *command)
+        await asyncio.wait_for(begun.wait(), 15)
+    (left,) = set(names(folder, "*")) - set(others)
+    assert await run(*command) == 0
+    assert names(folder, "*") == sorted([*others, left, path.name]), "it still writes"
+    killed.kill()
+    await killed.wait()
+    assert await run(*command, "--force") == 0
+    assert names(folder, "*") == sorted([*others, path.name])
+    assert len(path.read_bytes().splitlines()) == 5
+
+
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 async def test_http_1_0_cannot_say_that_an_export_is_complete(
     service: InProcess, monkeypatch: pytest.MonkeyPatch, method: str
@@ -358,3 +400,75 @@ async def test_exports_at_one_time_are_bounded(service: InProcess, monkeypatch: 
         await service.get("/api/export", 503)
     monkeypatch.undo()
     assert await ids(service) == [1]
+
+
+async def stalled(service: InProcess) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """Asks for an export, and reads nothing of it."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", service.client.port, limit=1024)
+    writer.write(b"GET /api/export HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+    assert b" 200 " in await reader.readline()
+    writer.transport.pause_reading()  # type: ignore[attr-defined]
+    return reader, writer
+
+
+async def large(service: InProcess) -> None:
+    """Reports more than the buffers of a connection hold."""
+    for n in range(30):
+        await service.post({"traceback": f"{n % 10}" * 900_000})
+
+
+async def test_clients_that_take_nothing_are_cut_off(service: InProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that others can export. The answer does not look complete to them."""
+    monkeypatch.setattr(taken, "STALLED_SECONDS", 0.4)
+    await large(service)
+    slots = service.client.app[handler.EXPORTS]
+    clients = [await stalled(service) for _ in range(handler.MAX_EXPORTS)]
+    await eventually(lambda: not slots.locked())
+    assert len(await ids(service)) == 30
+    for reader, writer in clients:
+        writer.transport.resume_reading()  # type: ignore[attr-defined]
+        received = b""
+        with contextlib.suppress(ConnectionError):
+            received = await asyncio.wait_for(reader.read(), 10)
+        assert not received.endswith(b"\r\n0\r\n\r\n")
+        writer.close()
+
+
+async def test_a_slow_client_is_not_cut_off(service: InProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+    """But only when it takes nothing any more."""
+    monkeypatch.setattr(taken, "STALLED_SECONDS", 0.04)
+    await large(service)
+    left = 100
+
+    def slowly(_: object) -> int:
+        nonlocal left
+        left -= 1
+        return max(left, 0) // 2
+
+    monkeypatch.setattr(taken, "untaken", slowly)
+    clock = itertools.count(1)  # each look is as late as it should be, also on a machine that is busy
+    monkeypatch.setattr(taken, "time", SimpleNamespace(monotonic=lambda: next(clock) * 0.01))
+    slots = service.client.app[handler.EXPORTS]
+    _, writer = await stalled(service)
+    assert slots._value == handler.MAX_EXPORTS - 1
+    await eventually(lambda: slots._value == handler.MAX_EXPORTS)
+    assert left < 0
+    writer.close()
+
+
+async def test_what_a_client_has_not_taken_is_counted() -> None:
+    """Also what waits in the kernel."""
+    connected: asyncio.Queue[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = asyncio.Queue()
+    server = await asyncio.start_server(lambda *ends: connected.put_nowait(ends), "127.0.0.1", 0)
+    reader, client = await asyncio.open_connection(*server.sockets[0].getsockname())
+    _, writer = await connected.get()
+    client.transport.pause_reading()  # type: ignore[attr-defined]
+    writer.write(bytes(2**25))
+    await eventually(lambda: taken.untaken(writer.transport) > writer.transport.get_write_buffer_size() > 0)
+    client.transport.resume_reading()  # type: ignore[attr-defined]
+    await reader.readexactly(2**25)
+    await eventually(lambda: taken.untaken(writer.transport) == 0)
+    writer.close()
+    client.close()
+    server.close()
+    assert taken.untaken(None) == 0
