@@ -25,6 +25,7 @@ export class Data {
       const range = this.state.range;
       const [data] = await Promise.all([this.overview(maxAge), this.list.fetch(maxAge)]);
       if (this.owed === owed) this.owed = null;
+      if (this.list.skippedAt) this.owe();
       if (range === this.state.range) this.news(data);
       await this.facets();
     });

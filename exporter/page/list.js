@@ -15,7 +15,7 @@ export class List {
   // whether the list must not move now.
   constructor({ state, open, filter, still }) {
     Object.assign(this, { state, open, filter, still, errors: [], waiting: [], cursor: null, searched: null, behind: null, shown: ROWS });
-    Object.assign(this, { timer: 0, drawnAt: 0, asked: 0, has: null, ever: false, skipped: 0 });
+    Object.assign(this, { timer: 0, drawnAt: 0, asked: 0, has: null, ever: false, skippedAt: 0 });
     for (const id of ["errors", "news", "older", "stale", "nothing", "searched", "empty"]) this[`${id}Place`] = document.getElementById(id);
     this.newsPlace.onclick = () => { this.takeWaiting(); this.errorsPlace.querySelector("a.message")?.focus({ preventScroll: true }); };
     this.olderPlace.onclick = () => this.fetchOlder().catch(() => this.say("Older errors could not be fetched."));
@@ -31,18 +31,18 @@ export class List {
   // Makes the next `fetch` replace all errors: their pattern ids changed.
   forget() { this.has = null; }
 
-  // Notes that the live updates left errors out, which the next `fetch` brings.
-  skip() { this.skipped++; }
+  // Notes that the live updates left errors out. `skippedAt` is not 0 until a `fetch` has brought them.
+  skip() { this.skippedAt = performance.now(); }
 
   // Fetches the newest errors; the answer may be `maxAge` seconds old. For the same range and filters only the missing ones are
   // added. Live updates that arrive during the request are kept.
   async fetch(maxAge = 0) {
-    const asked = ++this.asked, wanted = String(query(this.state)), skipped = this.skipped;
+    const asked = ++this.asked, wanted = String(query(this.state)), skippedAt = this.skippedAt, began = performance.now();
     if (wanted !== this.has) this.waiting = [];
     const found = await this.pages("", (errors) => asked === this.asked && fold(errors).length < ROWS, maxAge);
     if (asked !== this.asked) return; // a later request has begun
-    if (this.skipped === skipped) this.skipped = 0;
-    if (wanted === this.has) this.join(found, skipped > 0); else this.begin(found, wanted);
+    if (this.skippedAt === skippedAt && began - skippedAt >= 1000 * maxAge) this.skippedAt = 0; // else the answer may lack them
+    if (wanted === this.has) this.join(found, skippedAt > 0); else this.begin(found, wanted);
   }
 
   // Fetches pages from a cursor, while `wanted(errors)` says so: many errors of one pattern fold into a single row, and a search

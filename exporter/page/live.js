@@ -5,9 +5,9 @@ const FIRST_PAUSE = 500, LONGEST_PAUSE = 30_000, PING_MS = 10_000, WAKE_MS = 400
 const MOST = 50; // errors in one message, ten times a second at most
 
 export class Live {
-  // `hear(errors)` gets each new error once; `left()` is called when some were left out in a flood. `back({missed, anew})` is called after each reconnect and when updates were missed
-  // (`anew`: the service has a new log and counts from 1 again). `state(word)` gets "live" or "lost". `alive()` is called for
-  // each message.
+  // `hear(errors)` gets each new error once; `left()` is called when some were left out in a flood. `back({missed, anew})` is
+  // called after each reconnect and when updates were missed (`anew`: the service has a new log and counts from 1 again).
+  // `state(word)` gets "live" or "lost". `alive()` is called for each message.
   constructor({ hours, seq, hear, left, back, state, alive }) {
     Object.assign(this, { hours, seq, hear, left, back, state, alive, pause: FIRST_PAUSE, retry: 0, unanswered: false, before: false });
     this.open();

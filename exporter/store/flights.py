@@ -16,7 +16,7 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from exporter.store import StoreError
-from exporter.store.answers import Answer, Answers, Version
+from exporter.store.answers import KEPT_SECONDS, Answer, Answers, Version
 
 MAX_READS: Final = 100  # different reads under way
 GATHERING: Final = 0.1  # time to wait for more requests, as a share of the time that the previous read took
@@ -65,8 +65,9 @@ class Flights:
 
     async def join(self, key: bytes, payload: bytes, *, keep: bool = False, max_age: float = 0.0) -> Answer:
         """Returns an answer to the read `payload` that includes everything up to now, or lacks only events and is at
-        most `max_age` seconds old. With `keep`, equal requests may get this answer later. Raises what the read
-        raises."""
+        most `max_age` seconds old, and `KEPT_SECONDS`. With `keep`, equal requests may get this answer later. Raises
+        what the read raises."""
+        max_age = min(max_age, KEPT_SECONDS)
         version = self._version()
         if (answer := self.answers.current(key, version, max_age)) is not None:
             return answer

@@ -8,7 +8,7 @@ from conftest import eventually
 
 from exporter.store import StoreError
 from exporter.store import flights as module
-from exporter.store.answers import Version
+from exporter.store.answers import KEPT_SECONDS, Answer, Version
 from exporter.store.flights import Flights
 
 pytestmark = pytest.mark.dashboard
@@ -185,6 +185,22 @@ async def test_a_request_that_takes_an_old_answer_joins_a_read_that_began_before
     database.answer(2, b"changed")
     assert await changed == b"changed"
     assert len(database.asked) == 3
+
+
+async def test_no_request_gets_an_answer_that_is_older_than_answers_are_kept(
+    database: Asked, join: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However old an answer it takes. Old answers are only dropped when another one is kept."""
+    early = join(5, keep=True)
+    await settle()
+    database.answer(0, b"at 5")
+    assert await early == b"at 5"
+    monkeypatch.setattr(Answer, "age", lambda _: KEPT_SECONDS + 0.1)
+    late = join(6, max_age=3_600)
+    await settle()
+    assert len(database.asked) == 2
+    database.answer(1, b"at 6")
+    assert await late == b"at 6"
 
 
 @pytest.mark.parametrize("keep", [False, True])
