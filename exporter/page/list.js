@@ -31,8 +31,11 @@ export class List {
   // Makes the next `fetch` replace all errors: their pattern ids changed.
   forget() { this.has = null; }
 
-  // Notes that the live updates left errors out. `skippedAt` is not 0 until a `fetch` has brought them.
-  skip() { this.skippedAt = performance.now(); }
+  // Notes that the live updates left errors out. `skippedAt` is not 0, and the list is marked, until a `fetch` has brought them.
+  skip() {
+    this.skippedAt = performance.now();
+    this.errorsPlace.toggleAttribute("data-incomplete", true);
+  }
 
   // Fetches the newest errors; the answer may be `maxAge` seconds old. For the same range and filters only the missing ones are
   // added. Live updates that arrive during the request are kept.
@@ -43,6 +46,7 @@ export class List {
     if (asked !== this.asked) return; // a later request has begun
     if (this.skippedAt === skippedAt && began - skippedAt >= 1000 * maxAge) this.skippedAt = 0; // else the answer may lack them
     if (wanted === this.has) this.join(found, skippedAt > 0); else this.begin(found, wanted);
+    this.errorsPlace.toggleAttribute("data-incomplete", this.skippedAt > 0);
   }
 
   // Fetches pages from a cursor, while `wanted(errors)` says so: many errors of one pattern fold into a single row, and a search

@@ -287,6 +287,7 @@ async def test_a_flood_leaves_no_gap_in_the_list(browser: Browser, service: InPr
         await page.locator("#pause").set_checked(False)
     await expect(page.locator("#errors .worker").first).to_have_text("flood-629")
     await expect(page.locator("[data-card=total_errors] .count")).to_have_text("635")
+    await expect(page.locator("#errors")).not_to_have_attribute("data-incomplete", "")  # it is drawn again until then
     await all_listed(page, 635)
     shown = await page.locator("#errors .worker").all_text_contents()
     assert shown == [f"flood-{n}" for n in range(629, -1, -1)] + [f"before-{n}" for n in range(4, -1, -1)]
