@@ -1,0 +1,1 @@
+"""Secrets in reports are replaced before anything is stored or sent."""
