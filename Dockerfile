@@ -1,11 +1,12 @@
 # The service. The first stage builds a wheel; the second installs it, without build tools.
 FROM python:3.13-slim AS build
 WORKDIR /src
-COPY pyproject.toml hatch_build.py README.md LICENSE ./
+COPY pyproject.toml requirements.lock hatch_build.py README.md LICENSE ./
 COPY charts charts
 COPY sounds sounds
 COPY exporter exporter
-RUN pip wheel --no-cache-dir --wheel-dir /wheels .
+RUN pip wheel --no-cache-dir --wheel-dir /wheels --require-hashes --requirement requirements.lock \
+    && pip wheel --no-cache-dir --wheel-dir /wheels --no-deps .
 
 FROM python:3.13-slim
 ARG SOURCE_REVISION=unknown

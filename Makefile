@@ -1,29 +1,41 @@
-# The verbs: run test test-report lint bench patterns reference docs dashboards sounds. Each installs what it needs into
-# .venv; only Python and make must be there.
+# The verbs: run test test-report lint bench patterns reference docs dashboards sounds audit release. Each installs what it
+# needs into .venv; only Python and make must be there.
 PYTHON ?= python3
 BIN := .venv/bin
-INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --editable
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile
+# The libraries of requirements.lock and requirements-dev.lock; LOCKED=no installs the newest that pyproject.toml allows.
+LOCKED ?= yes
+LOCKED_INSTALL := $(if $(filter yes,$(LOCKED)),$(INSTALL) --require-hashes --requirement)
+LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	--custom-compile-command "make lock" $(if $(UPGRADE),--upgrade) pyproject.toml
 # Compiles on all cores; pip would use one. Without it, each process that may not write bytecode compiles again at start.
 COMPILE := $(BIN)/python -m compileall -q -j 0 -x '/tests?/|/mypy/|/pip/' .venv/lib || true
-SOURCES := pyproject.toml hatch_build.py charts/build.py charts/package-lock.json charts/echarts.js
+SOURCES := pyproject.toml requirements.lock requirements-dev.lock hatch_build.py charts/build.py charts/package-lock.json charts/echarts.js
 DEMO_URL ?= http://127.0.0.1:8080
 
-.PHONY: run test test-report lint bench bench-flat bench-page patterns reference docs dashboards sounds clean
+.PHONY: run test test-report lint bench bench-flat bench-page patterns reference docs dashboards sounds audit lock release clean
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
 
 .venv/installed: $(SOURCES) | .venv/bin/python
 	@echo "installing the service and its libraries into .venv; this takes about half a minute the first time"
-	@$(INSTALL) .
+	@$(if $(LOCKED_INSTALL),$(LOCKED_INSTALL) requirements.lock)
+	@$(INSTALL) --editable .
 	@$(COMPILE)
 	touch $@
 
 .venv/installed-test: $(SOURCES) | .venv/bin/python
 	@echo "installing the service with what its tests and tools need into .venv; this takes about a minute"
-	@$(INSTALL) '.[test]'
+	@$(if $(LOCKED_INSTALL),$(LOCKED_INSTALL) requirements-dev.lock)
+	@$(INSTALL) --editable '.[test]'
 	@$(COMPILE)
 	touch .venv/installed $@
+
+# The tools of audit, release and lock.
+.venv/installed-release: pyproject.toml | .venv/installed-test
+	@$(INSTALL) --editable '.[release]'
+	touch $@
 
 # The real programs that tests run. As root on Debian they are installed; elsewhere their tests are skipped with a message.
 .venv/real-parts: tests/real_parts.py | .venv/bin/python
@@ -83,6 +95,16 @@ dashboards: .venv/installed-test  ## generate the JSON of the dashboards from th
 
 sounds: .venv/installed-test  ## generate the sound files; ARGS="--help" lists the parameters
 	$(BIN)/python sounds/generate_sound_files.py $(ARGS)
+
+audit: .venv/installed-release  ## known vulnerabilities and licences of all libraries
+	$(BIN)/python release/audit.py
+
+lock: .venv/installed-release  ## pin all libraries by pyproject.toml; UPGRADE=1 takes the newest versions
+	$(LOCK) --output-file requirements.lock
+	$(LOCK) --extra test --constraint requirements.lock --output-file requirements-dev.lock
+
+release: .venv/installed-release  ## the wheel and its software bill of materials, in dist/
+	$(BIN)/python release/build.py
 
 clean:
 	rm -rf .venv build dist reports .pytest_cache .mypy_cache .ruff_cache

@@ -207,8 +207,10 @@ async def test_what_was_missed_is_heard_and_told_and_the_next_too(browser: Brows
     first.kill()
     await state(page, "lost")
     missed = [INFO | {"worker_id": f"missed-{number}"} for number in range(14)]
-    second = away(first, served, [*missed, {"worker_id": "missed-critical"}])
-    await state(page, "live")
+    # The list is fetched after the reconnect, a second later if a refresh is under way: no sooner may none be expected.
+    async with page.expect_response(lambda answer: "/api/errors/list" in answer.url and answer.ok, timeout=LONGEST):
+        second = away(first, served, [*missed, {"worker_id": "missed-critical"}])
+        await state(page, "live")
     await listed(page, 16, rows=16)
     await expect(page.locator("#assertive")).to_contain_text("Critical error on missed-critical")
     await eventually(lambda: sounds[-1:] == ["error-critical.mp3"])
