@@ -9,7 +9,7 @@ from prometheus_client.metrics_core import Metric
 
 from exporter.metrics.counters import CounterSnapshot
 from exporter.metrics.exposition import Family
-from exporter.metrics.gauges import GaugeFamily, LabelTexts
+from exporter.metrics.gauges import GaugeFamily
 from exporter.metrics.hardware_metrics import LatestReport, hardware_families
 from exporter.metrics.text import PREFIX
 
@@ -42,10 +42,9 @@ class ErrorSnapshot(NamedTuple):
         critical = "Critical errors of the last hour, or since the counts were reset"
         yield gauge("critical_errors", critical, self.critical_errors)
         yield gauge("error_rate", "Errors received in the last minute", self.error_rate)
-        workers = LabelTexts("worker")
-        yield from self._worker_gauges(workers)
+        yield from self._worker_gauges()
         yield from self._pattern_gauges()
-        yield from hardware_families(self.latest_reports, self.now, workers, pause)
+        yield from hardware_families(self.latest_reports, self.now, pause)
         folded = CounterMetricFamily(
             PREFIX + "label_values_folded", "Errors whose label value was folded into other", labels=["label"]
         )
@@ -53,18 +52,18 @@ class ErrorSnapshot(NamedTuple):
             folded.add_metric([label], count)
         yield folded
 
-    def _worker_gauges(self, workers: LabelTexts) -> Iterator[Metric | Family]:
+    def _worker_gauges(self) -> Iterator[Metric | Family]:
         status = GaugeFamily(
-            "worker_status", "Status by errors of the last hour: 0 stable, 1 warning, 2 critical", workers
+            "worker_status", "Status by errors of the last hour: 0 stable, 1 warning, 2 critical", "worker"
         )
-        last = GaugeFamily("worker_last_error_timestamp_seconds", "When the worker last had an error", workers)
+        last = GaugeFamily("worker_last_error_timestamp_seconds", "When the worker last had an error", "worker")
         for worker, status_code, last_error in self.workers:
             status.add((worker,), status_code)
             last.add((worker,), last_error)
         offset = GaugeFamily(
             "worker_clock_offset_seconds",
             "By how much the times of a worker are ahead, if it seems to send those of another time zone",
-            workers,
+            "worker",
         )
         for worker, seconds in self.clock_offsets.items():
             offset.add((worker,), seconds)
@@ -78,13 +77,11 @@ class ErrorSnapshot(NamedTuple):
         )
 
     def _pattern_gauges(self) -> Iterator[Family]:
-        first_seen = GaugeFamily(
-            "type_first_seen_timestamp_seconds", "When the error type was first seen", LabelTexts("type")
-        )
+        first_seen = GaugeFamily("type_first_seen_timestamp_seconds", "When the error type was first seen", "type")
         for type_, moment in self.type_first_seen.items():
             first_seen.add((type_,), moment)
         yield first_seen
-        recurring = GaugeFamily("recurring_patterns", "Patterns that recurred in the last hour", LabelTexts("category"))
+        recurring = GaugeFamily("recurring_patterns", "Patterns that recurred in the last hour", "category")
         counts = Counter(self.recurring_categories)
         for category in self.categories:
             recurring.add((category,), counts[category])

@@ -1,32 +1,29 @@
 """Gauge families with many series, such as one for each worker."""
 
 from collections.abc import Iterator
+from functools import lru_cache
 from itertools import islice
+from typing import Final
 
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 
 from exporter.metrics.text import BLOCK, PREFIX, escape, header, label_template, number
 
+MAX_TEXTS: Final = 65_536  # label texts that are kept for the next families and scrapes: making one takes 1 µs
 
-class LabelTexts(dict[tuple[str, ...], str]):
-    """The text of each set of label values. Families with the same labels share it during a scrape. `names` must be in
-    alphabetical order, which is the order of the exposition."""
 
-    def __init__(self, *names: str) -> None:
-        assert list(names) == sorted(names), names
-        self.names = names
-        self._template = label_template(names)
-
-    def __missing__(self, values: tuple[str, ...]) -> str:
-        text = self[values] = self._template % (*map(escape, values),)
-        return text
+@lru_cache(MAX_TEXTS)
+def _label_text(template: str, values: tuple[str, ...]) -> str:
+    return template % tuple(map(escape, values))
 
 
 class GaugeFamily:
-    """All series of one gauge metric, made for one scrape. `name` is without the prefix."""
+    """All series of one gauge metric, made for one scrape. `name` is without the prefix. `labels` must be in
+    alphabetical order, which is the order of the exposition."""
 
-    def __init__(self, name: str, help_: str, labels: LabelTexts) -> None:
+    def __init__(self, name: str, help_: str, *labels: str) -> None:
+        assert list(labels) == sorted(labels), labels
         self._name = PREFIX + name
         self._help = help_
         self._labels = labels
@@ -38,7 +35,7 @@ class GaugeFamily:
 
     def family(self) -> Metric:
         """Returns the family for `prometheus_client`."""
-        family = GaugeMetricFamily(self._name, self._help, labels=self._labels.names)
+        family = GaugeMetricFamily(self._name, self._help, labels=self._labels)
         for values, value in self._samples:
             family.add_metric(values, value)
         return family
@@ -46,7 +43,7 @@ class GaugeFamily:
     def blocks(self, *, openmetrics: bool) -> Iterator[str]:
         """Yields the text of the family, which is the same in both formats."""
         yield header(self._name, self._help, "gauge")
-        name, labels = self._name, self._labels
+        name, template = self._name, label_template(self._labels)
         samples = iter(self._samples)
         while block := list(islice(samples, BLOCK)):
-            yield "".join([f"{name}{labels[values]} {number(value)}\n" for values, value in block])
+            yield "".join([f"{name}{_label_text(template, values)} {number(value)}\n" for values, value in block])

@@ -10,7 +10,7 @@ import msgspec
 from exporter.events.report import CONDITIONS, HardwareContext, SystemContext
 from exporter.events.stored import decoder
 from exporter.ingest.measurements import measure
-from exporter.metrics.gauges import GaugeFamily, LabelTexts
+from exporter.metrics.gauges import GaugeFamily
 
 STALE_SECONDS: Final = 3600  # older reports are not exposed
 GIGABYTE: Final = 2**30  # psutil's and the guide's GB
@@ -76,7 +76,7 @@ class HardwareReports:
 
 
 def hardware_families(
-    latest: Sequence[tuple[str, LatestReport]], now: float, workers: LabelTexts, pause: Callable[[], None]
+    latest: Sequence[tuple[str, LatestReport]], now: float, pause: Callable[[], None]
 ) -> Iterator[GaugeFamily]:
     """Yields the gauges of workers that reported in the hour before `now` (epoch seconds). Any thread may call it.
     `pause` is called after each report."""
@@ -89,7 +89,7 @@ def hardware_families(
             current.append((worker, report))
             pause()
     for name, help_, part, field, factor in _METRICS:
-        family = GaugeFamily(f"worker_{name}", f"{help_}, by the worker's latest report", workers)
+        family = GaugeFamily(f"worker_{name}", f"{help_}, by the worker's latest report", "worker")
         for worker, report in current:
             metrics = report.system_context.metrics if report.system_context else None
             value = getattr(getattr(metrics, part, None), field, None)
@@ -101,9 +101,8 @@ def hardware_families(
 
 
 def _gpus(current: list[tuple[str, Contexts]]) -> Iterator[GaugeFamily]:
-    devices = LabelTexts("gpu", "worker")
     for name, help_, field, factor in _GPU_METRICS:
-        family = GaugeFamily(f"worker_{name}", f"{help_}, by the worker's latest report", devices)
+        family = GaugeFamily(f"worker_{name}", f"{help_}, by the worker's latest report", "gpu", "worker")
         for worker, report in current:
             gpus = report.system_context.gpu_metrics if report.system_context else None
             values: dict[str, float] = {}
@@ -121,7 +120,8 @@ def _conditions(current: list[tuple[str, Contexts]]) -> GaugeFamily:
     family = GaugeFamily(
         "worker_hardware_condition",
         "Whether the worker's latest report has the condition: 1 yes, 0 no",
-        LabelTexts("condition", "worker"),
+        "condition",
+        "worker",
     )
     for worker, report in current:
         status = report.hardware_context.hardware_status if report.hardware_context else None

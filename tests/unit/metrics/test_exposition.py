@@ -22,7 +22,7 @@ from exporter.metrics.counters import CounterFamily
 from exporter.metrics.error_metrics import ErrorMetrics
 from exporter.metrics.error_snapshot import ErrorSnapshot
 from exporter.metrics.exposition import exposition
-from exporter.metrics.gauges import GaugeFamily, LabelTexts
+from exporter.metrics.gauges import GaugeFamily
 from exporter.metrics.text import BLOCK, number
 from exporter.metrics.zero_phase import Scraper
 from exporter.store import Counted, State
@@ -187,7 +187,7 @@ def test_large_counts_have_exponents_and_exemplars() -> None:
         for error_id in (0, 5, 2**62):
             row = family.add_row((f"w{value}-{error_id}",), 1.5e9 + value)
             family.values[row], family.error_ids[row] = value, error_id
-    gauge = GaugeFamily("g", "G", LabelTexts("worker"))
+    gauge = GaugeFamily("g", "G", "worker")
     for place, value in enumerate((0, -1, 0.1, 1e-7, 1e6, 1.5e9, 1e22, -0.0, float("inf"), float("nan"), True)):
         gauge.add((f"w{place}",), value)
     registry = CollectorRegistry()
@@ -215,7 +215,7 @@ def test_numbers_are_written_as_go_does() -> None:
 def test_families_of_prometheus_client_are_between_ours() -> None:
     registry = CollectorRegistry()
     Histogram("h", 'With "quotes"\n', registry=registry).observe(1)
-    gauge = GaugeFamily("g", "G", LabelTexts("worker"))
+    gauge = GaugeFamily("g", "G", "worker")
     gauge.add(("w",), 1)
     families = [*registry.collect(), gauge, *registry.collect()]
 
