@@ -1,6 +1,7 @@
 """Whether the service may listen on an address that other machines reach."""
 
 import ipaddress
+from pathlib import Path
 from typing import Protocol
 
 
@@ -15,6 +16,10 @@ class Exposed(Protocol):
     def auth_proxy_header(self) -> str: ...
     @property
     def trusted_proxies(self) -> tuple[str, ...]: ...
+    @property
+    def tokens_file(self) -> str: ...
+    @property
+    def db_path(self) -> str: ...
 
 
 def why_not_exposed(settings: Exposed, *, has_users: bool, requires_client_certificates: bool, has_tokens: bool) -> str:
@@ -24,11 +29,16 @@ def why_not_exposed(settings: Exposed, *, has_users: bool, requires_client_certi
     if controlled or settings.insecure_no_auth or is_loopback(settings.host):
         return ""
     return (
-        f"refusing to listen on {settings.host or 'every address'}: there is no access control, so everybody who reaches "
-        "the port could read, change and delete all errors. Create a token (error-visualization token create --help), "
+        f"refusing to listen on {settings.host or 'every address'}: there is no access control, so everybody who "
+        "reaches the port could read, change and delete all errors. Create a token (error-visualization token create), "
         "or give a file with users or client certificates (--web.config.file), or listen on 127.0.0.1, or allow "
         "everybody with --insecure-no-auth"
     )
+
+
+def has_tokens(settings: Exposed) -> bool:
+    """Returns whether there is a file with tokens."""
+    return Path(settings.tokens_file or f"{settings.db_path}.tokens").exists()
 
 
 def is_loopback(host: str) -> bool:

@@ -1,8 +1,8 @@
 """People who sign in with a name and a password. The web config file has a bcrypt hash for each of them.
 
 bcrypt takes 50 ms or more by design. It runs in a thread of its own, for one password at a time, so that neither the
-event loop nor the threads that compress answers wait for a flood of wrong passwords. Results are kept, because a browser
-sends the password with every request.
+event loop nor the threads that compress answers wait for a flood of wrong passwords. Results are kept, because a
+browser sends the password with every request.
 """
 
 import asyncio
@@ -83,8 +83,8 @@ class Users:
         results[key] = accepted
 
     def _decoy(self, name: str) -> str:
-        """Returns the hash that a password is compared with, in vain, if there is no user with this name: one of a user,
-        so that the time does not tell whether there is one."""
+        """Returns the hash that a password is compared with, in vain, if there is no user with this name. It is that of
+        a user, so that the time does not tell whether there is one."""
         hashes = list(self._hashes.values())
         return hashes[self._digest(name.encode(errors="surrogatepass"))[0] % len(hashes)]
 
