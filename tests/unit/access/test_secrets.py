@@ -1,5 +1,7 @@
 """Addresses without their secrets."""
 
+from pathlib import Path
+
 import pytest
 
 from exporter.access.secrets import without_secrets
@@ -43,11 +45,10 @@ def test_a_wrong_address_is_told_without_its_password(value: str) -> None:
         assert "expected an address" in str(error.value)
 
 
-def test_a_broken_settings_file_is_told_without_its_text(tmp_path: object) -> None:
-    file = f"{tmp_path}/settings.yml"
-    with open(file, "w") as out:
-        out.write("port: 1\nexternal_url: {http://user:hunter2@am\nx: y")
+def test_a_broken_settings_file_is_told_without_its_text(tmp_path: Path) -> None:
+    file = tmp_path / "settings.yml"
+    file.write_text("port: 1\nexternal_url: {http://user:hunter2@am\nx: y")
     with pytest.raises(ConfigError) as error:
-        load({"config_file": file}, {})
+        load({"config_file": str(file)}, {})
     assert str(error.value).startswith(f"{file}: line ")
     assert "hunter2" not in str(error.value)
