@@ -12,8 +12,10 @@ from typing import Final
 
 from aiohttp import web
 
+from exporter.access.web_config import CHECK_SECONDS, WebConfig
 from exporter.config import Settings
-from exporter.http import export, pages, patterns, reads, reports, storage
+from exporter.http import configuration, export, pages, patterns, reads, reports, storage
+from exporter.http.headers import WEB_CONFIG, secure
 from exporter.http.hosts import KnownHosts
 from exporter.http.responses import HOSTS, SERVICE, allow_origin, answer_errors, preflight
 from exporter.local.hold import HoldListener
@@ -47,6 +49,7 @@ API: Final = (
     web.post("/api/patterns/{id}/unpin", storage.unpin_pattern),
     web.get("/api/storage", storage.storage),
     web.get("/api/history", storage.history),
+    web.get("/api/config", configuration.config),
     web.get("/api/openapi.json", reads.openapi),
     web.get("/metrics", reads.metrics),
     web.get("/-/healthy", reads.healthy),
@@ -61,16 +64,18 @@ PAGE: Final = (
 )
 
 
-def make_app(service: Service) -> web.Application:
+def make_app(service: Service, web_config: WebConfig | None = None) -> web.Application:
     """Returns the aiohttp application, which starts and stops `service` when it starts and stops itself."""
     app = web.Application(middlewares=[answer_errors], client_max_size=service.settings.max_body_bytes)
     app[SERVICE] = service
     app[HOSTS] = KnownHosts(service.settings)
+    app[WEB_CONFIG] = web_config or WebConfig("")
     app[export.EXPORTS] = asyncio.Semaphore(export.MAX_EXPORTS)
     app.add_routes(API)
     if service.settings.error_visualization:
         app.add_routes(PAGE)
-    app.cleanup_ctx.append(_run)
+    app.cleanup_ctx.extend((_follow_web_config, _run))
+    app.on_response_prepare.append(secure)
     if service.settings.allowed_origins:
         app.add_routes(web.options(path, preflight) for path in {route.path for route in API})
         app.on_response_prepare.append(allow_origin)
@@ -86,16 +91,33 @@ async def _run(app: web.Application) -> AsyncIterator[None]:
     await app[SERVICE].stop()
 
 
+async def _follow_web_config(app: web.Application) -> AsyncIterator[None]:
+    """Reads the web config file again when it changes."""
+
+    async def follow() -> None:
+        while True:
+            await asyncio.sleep(CHECK_SECONDS)
+            app[WEB_CONFIG].refresh()
+
+    task = asyncio.create_task(follow()) if app[WEB_CONFIG].path else None
+    yield
+    if task:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    app[WEB_CONFIG].close()
+
+
 async def _close_sockets(app: web.Application) -> None:
     await app[SERVICE].live.close()
 
 
-async def serve(settings: Settings) -> bool:
+async def serve(settings: Settings, web_config: WebConfig) -> bool:
     """Serves until SIGTERM or SIGINT; then accepts no more requests, answers those it accepted, and closes. Returns
     False if a thread hangs, so that only `os._exit` ends the process."""
     stopped = _stop_signal()  # first of all: whoever sees the port open may stop the service
-    service = Service(settings)
-    app = make_app(service)
+    tls = web_config.ssl_context()
+    service = Service(settings, scheme="https" if tls else "http")
+    app = make_app(service, web_config)
     runner = web.AppRunner(app, access_log=None, auto_decompress=False, shutdown_timeout=SHUTDOWN_SECONDS)
     gc.set_threshold(20_000, 20, 20)  # objects of state and requests are rarely in reference cycles
     await runner.setup()
@@ -104,9 +126,9 @@ async def serve(settings: Settings) -> bool:
     holds = HoldListener(service.path, service.store)
     try:
         await holds.start()
-        site = web.TCPSite(runner, settings.host, settings.port, backlog=1024)
+        site = web.TCPSite(runner, settings.host, settings.port, ssl_context=tls, backlog=1024)
         await site.start()
-        _greet(settings, runner)
+        _greet(settings, runner, service.scheme)
         await stopped.wait()
         _log.info("stopping")
     finally:
@@ -124,12 +146,13 @@ def _stop_signal() -> asyncio.Event:
     return stopped
 
 
-def _greet(settings: Settings, runner: web.AppRunner) -> None:
+def _greet(settings: Settings, runner: web.AppRunner, scheme: str) -> None:
     port = runner.addresses[0][1]
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    url = f"{scheme}://{host}:{port}"
     lines = [f"database  {Path(settings.db_path).absolute()}"]
     if settings.error_visualization:
-        lines.append(f"page      http://{host}:{port}/error-visualization")
-    lines.append(f"reports   http://{host}:{port}/api/report-error")
-    lines.append(f"metrics   http://{host}:{port}/metrics")
+        lines.append(f"page      {url}/error-visualization")
+    lines.append(f"reports   {url}/api/report-error")
+    lines.append(f"metrics   {url}/metrics")
     print("\n".join(lines), flush=True)

@@ -15,6 +15,7 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from exporter.access.secrets import without_secrets
 from exporter.config.quantities import FOREVER, duration, size
 from exporter.ingest.report_times import MAX_AGE
 from exporter.ingest.severity import Thresholds
@@ -55,6 +56,17 @@ class Settings(BaseSettings):
 
     host: str = _setting("127.0.0.1", "address to listen on; other machines can connect to any but a loopback address")
     port: int = _setting(8080, "port to listen on; 0: any free one", least=0, most=65_535)
+    insecure_no_auth: bool = _setting(
+        False, "listen on any address although everybody who reaches it may read, report and delete errors"
+    )
+    web_config_file: str = _setting(
+        "", "YAML file with TLS, users and headers, in the format of Prometheus' exporter-toolkit"
+    )
+    tokens_file: str = _setting("", "file with the hashes of the tokens; empty: <db_path>.tokens")
+    auth_proxy_header: str = _setting("", "header in which trusted proxies name the user who has signed in")
+    trusted_proxies: tuple[str, ...] = _setting(
+        (), "addresses and networks (10.0.0.0/8) of proxies whose auth_proxy_header is believed"
+    )
     db_path: str = _setting("./errors.duckdb", "DuckDB file with the stored errors; created when it is missing")
     db_memory_limit: int = _setting(
         MEMORY_LIMIT,
@@ -257,7 +269,7 @@ class Settings(BaseSettings):
     def _addresses(cls, value: str | tuple[str, ...]) -> str | tuple[str, ...]:
         for url in (value,) if isinstance(value, str) else value:
             if url and not _is_address(url):
-                raise ValueError(f"expected an address as http://host:port, got {url!r}")
+                raise ValueError(f"expected an address as http://host:port, got {without_secrets(url)!r}")
         return value
 
     @field_validator("allowed_hosts")

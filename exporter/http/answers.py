@@ -55,6 +55,13 @@ class Reset(Struct):
     reset_at: Timestamp
 
 
+class Configuration(Struct):
+    """The value of each setting. Users, passwords and queries in addresses are masked; of files, only the path is
+    there."""
+
+    settings: dict[str, bool | int | float | str | list[str]]
+
+
 class Healthy(Struct):
     """The process answers."""
 

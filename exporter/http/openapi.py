@@ -12,7 +12,7 @@ from msgspec import Struct
 from exporter import __version__
 from exporter.events.outcome import Outcome
 from exporter.events.report import ErrorReport
-from exporter.http.answers import BatchResult, Failure, Healthy, Ready, Reset, Success
+from exporter.http.answers import BatchResult, Configuration, Failure, Healthy, Ready, Reset, Success
 from exporter.http.parameters import Sending
 from exporter.store.decisions import Decided, Merge, MergeRequest, Split, SplitRequest, Undo
 from exporter.store.deletions import DeleteRequest, Deletion, Pinned
@@ -116,6 +116,7 @@ OPERATIONS: Final = (
     Operation("get", "/api/storage", "What is stored, and how full it is", GetStorage, (400, 503)),
     Operation("get", "/api/history", "Errors by day, also those that retention has deleted", GetHistory, (400, 503),
               (HistoryChoice,)),
+    Operation("get", "/api/config", "The settings of the service", Configuration, (400,)),
     Operation("get", "/-/healthy", "The process answers", Healthy, ()),
     Operation("get", "/-/ready", "A report could be stored now", Ready, (503,)),
 )  # fmt: skip

@@ -9,6 +9,8 @@ import msgspec
 from aiohttp import HttpVersion11, hdrs, web
 from multidict import CIMultiDict
 
+from exporter.access.users import BusyError
+from exporter.http.headers import SECURITY
 from exporter.http.hosts import KnownHosts
 from exporter.ingest.ingest import QueueFullError
 from exporter.ingest.parse import ReportError
@@ -18,7 +20,7 @@ from exporter.store import StoreError
 SERVICE: Final = web.AppKey("service", Service)
 HOSTS: Final = web.AppKey("hosts", KnownHosts)
 PROBES: Final = ("/-/healthy", "/-/ready")
-_JSON: Final = CIMultiDict({hdrs.CONTENT_TYPE: "application/json"})
+_JSON: Final = CIMultiDict({hdrs.CONTENT_TYPE: "application/json"} | SECURITY)
 _encode = msgspec.json.Encoder().encode
 _log = logging.getLogger(__name__)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -45,7 +47,9 @@ class ApiError(Exception):
 
 
 def json_answer(content: Any, *, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
-    return web.Response(body=_encode(content), status=status, headers=CIMultiDict(_JSON, **(headers or {})))
+    every = _JSON.copy()
+    every.update(headers or {})
+    return web.Response(body=_encode(content), status=status, headers=every)
 
 
 def success(data: Any, message: str = "") -> web.Response:
@@ -88,6 +92,8 @@ def error_answer(request: web.Request, error: Exception) -> web.StreamResponse:
         case RetryLaterError():
             rejected.labels(error.reason).inc()
             return failure(503, f"the report could not be stored; send it again ({error})", retry_after=5)
+        case BusyError():
+            return failure(503, f"{error}; try again", retry_after=1)
         case StoreError():
             return failure(503, f"the database cannot answer now; ask again ({error})", retry_after=5)
         case web.HTTPRequestEntityTooLarge():

@@ -11,6 +11,8 @@ from typing import Any, Final, get_args
 
 import aiohttp
 
+from exporter.access.secrets import without_secrets
+from exporter.logs import printable
 from exporter.store.parameters import ExportFormat
 from exporter.transfer.progress import Progress, size
 from exporter.transfer.unfinished import unfinished
@@ -64,7 +66,7 @@ def main(given: argparse.Namespace) -> int:
         else:
             _to_file(path, given.url, query)
     except (ExportError, OSError) as error:
-        print(f"the export is not complete: {error}", file=sys.stderr)
+        print(printable(without_secrets(f"the export is not complete: {error}")), file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("the export was interrupted", file=sys.stderr)
