@@ -30,6 +30,8 @@ _EXPECTED: Final = {
 }  # fmt: skip
 _HOST_NAME: Final = re.compile(r"[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?")
 
+_HEADER: Final = re.compile(r"[A-Za-z0-9-]+")
+
 
 def _setting(default: Any, help_: str, *, least: float | None = None, most: float | None = None) -> Any:
     return Field(default, ge=least, le=most, description=help_)
@@ -110,6 +112,18 @@ class Settings(BaseSettings):
     )
     allowed_origins: tuple[str, ...] = _setting(
         (), "origins (https://ops.example.com) of other web pages that may send reports and open WebSockets"
+    )
+    tokens_file: str = _setting(
+        "", "file with the tokens that `error-visualization token` makes; empty: <db_path>.tokens, if it is there"
+    )
+    admin_users: tuple[str, ...] = _setting(
+        (), "users who may also reset, merge, split, pin and delete; empty: every user may"
+    )
+    auth_proxy_header: str = _setting(
+        "", "header in which a trusted proxy names the user who is logged in there (X-Forwarded-User)"
+    )
+    trusted_proxies: tuple[str, ...] = _setting(
+        (), "addresses and networks (10.0.0.0/8) of proxies whose auth_proxy_header and X-Forwarded-For are believed"
     )
     max_worker_labels: int = _setting(
         1_000, "workers with their own metric series; further workers are counted as `other`", least=1
@@ -269,6 +283,23 @@ class Settings(BaseSettings):
             if host != "*" and not _HOST_NAME.fullmatch(host) and not _is_ip_address(host):
                 raise ValueError(f"expected a name without port as errors.example.com, or *, got {host!r}")
         return hosts
+
+    @field_validator("auth_proxy_header")
+    @classmethod
+    def _header(cls, value: str) -> str:
+        if value and not _HEADER.fullmatch(value):
+            raise ValueError(f"expected the name of a header as X-Forwarded-User, got {value!r}")
+        return value
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for text in value:
+            try:
+                ipaddress.ip_network(text)
+            except ValueError:
+                raise ValueError(f"expected an address or a network as 10.0.0.0/8, got {text!r}") from None
+        return value
 
 
 @dataclasses.dataclass(frozen=True)

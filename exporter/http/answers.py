@@ -55,6 +55,23 @@ class Reset(Struct):
     reset_at: Timestamp
 
 
+class Session(Struct):
+    """Who the caller is: the name of a user or token, how that is known, and what it may do. Where access control is off,
+    `user` is empty and `method` is `none`. A change that a session or a trusted proxy authorises has to have `csrf_token`
+    in the header `X-CSRF-Token`; it is empty for others."""
+
+    user: str
+    method: Literal["none", "token", "basic", "session", "proxy", "certificate"]
+    scopes: list[Literal["report", "read", "admin"]]
+    csrf_token: str
+
+
+class LoggedOut(Struct):
+    """The session has ended."""
+
+    logged_out: bool
+
+
 class Healthy(Struct):
     """The process answers."""
 
