@@ -13,10 +13,12 @@ from typing import Final, NamedTuple
 from aiohttp import hdrs, web
 
 from exporter.access.caller import Scope
-from exporter.access.control import Access, NoUsers, Users
+from exporter.access.control import Access
+from exporter.access.web_config import CHECK_SECONDS, WebConfig
 from exporter.config import Settings
-from exporter.http import export, login, pages, patterns, reads, reports, storage
+from exporter.http import configuration, export, login, pages, patterns, reads, reports, storage
 from exporter.http.access import ACCESS, SCOPES, SOCKETS, check_access, scopes_of, watch_sockets
+from exporter.http.headers import WEB_CONFIG, secure
 from exporter.http.hosts import KnownHosts
 from exporter.http.responses import HOSTS, SERVICE, Handler, allow_origin, answer_errors, preflight
 from exporter.local.hold import HoldListener
@@ -71,6 +73,7 @@ API: Final = (
     post("/api/patterns/{id}/unpin", storage.unpin_pattern, ADMIN),
     get("/api/storage", storage.storage, READ),
     get("/api/history", storage.history, READ),
+    get("/api/config", configuration.config, ADMIN),
     get("/api/session", login.session, READ),
     get("/api/openapi.json", reads.openapi, READ),
     get("/metrics", reads.metrics, READ),
@@ -89,29 +92,25 @@ PAGE: Final = (
 )
 
 
-def make_app(service: Service, users: Users | None = None, *, certificates: bool = False) -> web.Application:
-    """Returns the aiohttp application, which starts and stops `service` when it starts and stops itself. `certificates`:
-    clients have shown one to connect. Raises `TokenFileError`."""
-    app = web.Application(middlewares=[answer_errors, check_access], client_max_size=service.settings.max_body_bytes)
+def make_app(service: Service, web_config: WebConfig | None = None) -> web.Application:
+    """Returns the aiohttp application, which starts and stops `service` when it starts and stops itself. Raises
+    `TokenFileError`."""
+    settings, web_config = service.settings, web_config or WebConfig("")
+    app = web.Application(middlewares=[answer_errors, check_access], client_max_size=settings.max_body_bytes)
     app[SERVICE] = service
-    app[ACCESS] = Access(
-        service.settings,
-        service.path,
-        NoUsers() if users is None else users,
-        certificates=certificates,
-        on_failure=lambda method: service.metrics.failed_logins.labels(method).inc(),
-    )
+    app[HOSTS] = KnownHosts(settings)
+    app[WEB_CONFIG] = web_config
+    app[ACCESS] = Access(settings, service.path, web_config, on_failure=service.metrics.login_failed)
     app[SOCKETS] = {}
-    app[HOSTS] = KnownHosts(service.settings)
     app[export.EXPORTS] = asyncio.Semaphore(export.MAX_EXPORTS)
-    routes = [*API, *(PAGE if service.settings.error_visualization else ())]
-    if service.settings.allowed_origins:
+    routes = [*API, *(PAGE if settings.error_visualization else ())]
+    app.on_response_prepare.append(secure)
+    if settings.allowed_origins:
         routes += [Route(hdrs.METH_OPTIONS, path, preflight, OPEN) for path in {route.path for route in API}]
         app.on_response_prepare.append(allow_origin)
     app.add_routes([web.route(route.method, route.path, route.handler) for route in routes])
     app[SCOPES] = scopes_of(app, {(route.method, route.handler): route.scope for route in routes})
-    app.cleanup_ctx.append(_run)
-    app.cleanup_ctx.append(watch_sockets)
+    app.cleanup_ctx.extend((_follow_web_config, _run, watch_sockets))
     app.on_shutdown.append(_close_sockets)
     return app
 
@@ -124,16 +123,33 @@ async def _run(app: web.Application) -> AsyncIterator[None]:
     await app[SERVICE].stop()
 
 
+async def _follow_web_config(app: web.Application) -> AsyncIterator[None]:
+    """Reads the web config file again when it changes."""
+
+    async def follow() -> None:
+        while True:
+            await asyncio.sleep(CHECK_SECONDS)
+            app[WEB_CONFIG].refresh()
+
+    task = asyncio.create_task(follow()) if app[WEB_CONFIG].path else None
+    yield
+    if task:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    app[WEB_CONFIG].close()
+
+
 async def _close_sockets(app: web.Application) -> None:
     await app[SERVICE].live.close()
 
 
-async def serve(settings: Settings) -> bool:
+async def serve(settings: Settings, web_config: WebConfig) -> bool:
     """Serves until SIGTERM or SIGINT; then accepts no more requests, answers those it accepted, and closes. Returns
     False if a thread hangs, so that only `os._exit` ends the process."""
     stopped = _stop_signal()  # first of all: whoever sees the port open may stop the service
-    service = Service(settings)
-    app = make_app(service)
+    tls = web_config.ssl_context()
+    service = Service(settings, scheme="https" if tls else "http")
+    app = make_app(service, web_config)
     runner = web.AppRunner(app, access_log=None, auto_decompress=False, shutdown_timeout=SHUTDOWN_SECONDS)
     gc.set_threshold(20_000, 20, 20)  # objects of state and requests are rarely in reference cycles
     await runner.setup()
@@ -142,9 +158,9 @@ async def serve(settings: Settings) -> bool:
     holds = HoldListener(service.path, service.store)
     try:
         await holds.start()
-        site = web.TCPSite(runner, settings.host, settings.port, backlog=1024)
+        site = web.TCPSite(runner, settings.host, settings.port, ssl_context=tls, backlog=1024)
         await site.start()
-        _greet(settings, runner)
+        _greet(settings, runner, service.scheme)
         await stopped.wait()
         _log.info("stopping")
     finally:
@@ -162,12 +178,13 @@ def _stop_signal() -> asyncio.Event:
     return stopped
 
 
-def _greet(settings: Settings, runner: web.AppRunner) -> None:
+def _greet(settings: Settings, runner: web.AppRunner, scheme: str) -> None:
     port = runner.addresses[0][1]
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    url = f"{scheme}://{host}:{port}"
     lines = [f"database  {Path(settings.db_path).absolute()}"]
     if settings.error_visualization:
-        lines.append(f"page      http://{host}:{port}/error-visualization")
-    lines.append(f"reports   http://{host}:{port}/api/report-error")
-    lines.append(f"metrics   http://{host}:{port}/metrics")
+        lines.append(f"page      {url}/error-visualization")
+    lines.append(f"reports   {url}/api/report-error")
+    lines.append(f"metrics   {url}/metrics")
     print("\n".join(lines), flush=True)

@@ -9,7 +9,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from exporter import __version__, config, logs
+from exporter.access.exposure import has_tokens, why_not_exposed
 from exporter.access.token_file import TokenFileError
+from exporter.access.web_config import WebConfig, WebConfigError
 from exporter.demo import command as demo
 from exporter.http.pages import sounds_folder
 from exporter.local import command as local
@@ -45,6 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     if arguments[:1] == ["sounds"]:
         return _sounds(arguments[1:])
+    os.umask(0o077)  # what the commands write holds errors, or the hashes of tokens
     given = parser.parse_args(arguments)
     if given.command == "settings":
         print(config.sample(), end="")
@@ -65,20 +68,30 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _serve(given: argparse.Namespace) -> int:
     try:
         settings = config.load(vars(given), os.environ)
-    except config.ConfigError as error:
+        logs.configure(settings)
+        web_config = WebConfig(settings.web_config_file)
+    except (config.ConfigError, WebConfigError) as error:
         print(error, file=sys.stderr)
+        return 2
+    refused = why_not_exposed(
+        settings,
+        has_users=bool(web_config.users),
+        requires_client_certificates=web_config.requires_client_certificates,
+        has_tokens=has_tokens(settings),
+    )
+    if refused:
+        print(refused, file=sys.stderr)
         return 2
     if given.check_config:
         print("the settings are good")
         return 0
-    logs.configure(settings)
     import uvloop
 
     from exporter.app import serve
 
     try:
         _make_folder(Path(settings.db_path).absolute().parent)
-        if not uvloop.run(serve(settings)):
+        if not uvloop.run(serve(settings, web_config)):
             logging.shutdown()
             os._exit(1)
     except (LogError, StoreError, TokenFileError, OSError) as error:

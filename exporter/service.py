@@ -58,7 +58,7 @@ class Sizes(NamedTuple):
 
 
 class Service:
-    """`process=False` runs the store in a thread of this process, for tests."""
+    """`process=False` runs the store in a thread of this process, for tests. `scheme` is that of its own address."""
 
     ingest: Ingest
     live: Live
@@ -66,8 +66,9 @@ class Service:
     store: StoreClient
     log: EmbeddedLog
 
-    def __init__(self, settings: Settings, *, process: bool = True) -> None:
+    def __init__(self, settings: Settings, *, process: bool = True, scheme: str = "http") -> None:
         self.settings = settings
+        self.scheme = scheme
         self.path = Path(settings.db_path).resolve()
         self.errors = ErrorMetrics(_labels(settings), longest_scrape_interval=settings.longest_scrape_interval)
         self.metrics = ServiceMetrics(self.errors)
@@ -118,7 +119,9 @@ class Service:
         self.errors.resume(state)
         self.errors.clock_offsets = self.ingest.pipeline.times.offsets.named
         self.live = Live(self.log)
-        self.notifier = Notifier(self.log, settings.alertmanager_url, _push(settings), settings.alert_queue_capacity)
+        self.notifier = Notifier(
+            self.log, settings.alertmanager_url, _push(settings, self.scheme), settings.alert_queue_capacity
+        )
         if self.notifier.queues:
             self.notifier.resume(await self._to_push())
         self.readers = Readers(self.log)
@@ -269,9 +272,9 @@ def _labels(settings: Settings) -> LabelLimits:
     return LabelLimits(settings.max_worker_labels, settings.max_type_labels, settings.max_series)
 
 
-def _push(settings: Settings) -> Push:
+def _push(settings: Settings, scheme: str) -> Push:
     host = "localhost" if settings.host in ("", "0.0.0.0", "::", "127.0.0.1") else settings.host
-    page_url = settings.external_url or f"http://{f'[{host}]' if ':' in host else host}:{settings.port}"
+    page_url = settings.external_url or f"{scheme}://{f'[{host}]' if ':' in host else host}:{settings.port}"
     return Push(
         critical=settings.push_critical,
         system_critical=settings.push_system_critical,

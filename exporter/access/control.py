@@ -1,7 +1,7 @@
 """Who sends a request: decides about a token, a name and a password, a session, or the word of a trusted proxy.
 
-Access control is on when there are users, a file of tokens, a header of a trusted proxy, or client certificates. What was
-found of a value of `Authorization` is remembered, because checking a password takes a tenth of a second of CPU.
+Access control is on when there are users, a file of tokens, a header of a trusted proxy, or client certificates. What
+was found of a value of `Authorization` is remembered, so that a request costs a few microseconds.
 """
 
 import asyncio
@@ -35,24 +35,20 @@ _log = logging.getLogger(__name__)
 
 
 class Users(Protocol):
-    """People with a name and a password. `stamp` changes with the password of a user, and is "" without one."""
+    """People with a name and a password. `stamp` changes with the password of a user, and is "" for no user."""
 
     def __bool__(self) -> bool: ...
     async def accept(self, name: str, password: str, /) -> bool: ...
     def stamp(self, name: str, /) -> str: ...
 
 
-class NoUsers:
-    """Where nobody has a password."""
+class Web(Protocol):
+    """The part of `WebConfig` that is needed here. `requires_client_certificates`: every connection has shown one."""
 
-    def __bool__(self) -> bool:
-        return False
-
-    async def accept(self, _name: str, _password: str) -> bool:
-        return False
-
-    def stamp(self, _name: str) -> str:
-        return ""
+    @property
+    def users(self) -> Users: ...
+    @property
+    def requires_client_certificates(self) -> bool: ...
 
 
 class AccessSettings(Protocol):
@@ -87,17 +83,15 @@ class TooManyAttemptsError(Exception):
 
 
 class Access:
-    """`users` have passwords. `certificates`: every connection has shown a client certificate that was verified.
-    `on_failure` is called with the method of each failed login."""
+    """`on_failure` is called with the method of each failed login. To be used on the event loop's thread."""
 
     def __init__(
         self,
         settings: AccessSettings,
         database: Path,
-        users: Users,
+        web: Web,
         *,
-        certificates: bool = False,
-        on_failure: Callable[[str], None] = lambda _: None,
+        on_failure: Callable[[str], None],
     ) -> None:
         """Raises `TokenFileError` if the tokens cannot be read."""
         path = Path(settings.tokens_file).resolve() if settings.tokens_file else token_file.beside(database)
@@ -106,8 +100,8 @@ class Access:
         self.proxy_header = settings.auth_proxy_header
         self._trusted = networks(settings.trusted_proxies)
         self._admins = frozenset(settings.admin_users)
-        self._users = users
-        self._certificates = certificates
+        self._web = web
+        self._users = web.users
         self._on_failure = on_failure
         self._attempts = Attempts()
         self._checks = asyncio.Semaphore(CHECKS_AT_ONCE)
@@ -121,7 +115,7 @@ class Access:
     def is_on(self) -> bool:
         """Whether requests have to show who sends them. Once on, it stays on."""
         self.tokens.look()
-        return self._tells_callers_apart() or self._certificates
+        return self._tells_callers_apart() or self._web.requires_client_certificates
 
     def address(self, peer: str, forwarded: Sequence[str]) -> str:
         """Returns the address of the client; `forwarded` are the values of `X-Forwarded-For`."""
@@ -155,7 +149,7 @@ class Access:
 
     def by_certificate(self) -> Identity | None:
         """A client certificate alone admits to everything where nothing else tells callers apart."""
-        if not self._certificates or self._tells_callers_apart():
+        if not self._web.requires_client_certificates or self._tells_callers_apart():
             return None
         return Identity(Caller("certificate", EVERYTHING), "certificate", lambda: True)
 

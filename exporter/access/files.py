@@ -35,7 +35,7 @@ def replace(path: Path, content: bytes) -> None:
     new = _beside(path, ".new")
     new.unlink(missing_ok=True)  # of a process that was killed
     descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _PRIVATE)
-    with open(descriptor, "wb") as file:
+    with os.fdopen(descriptor, "wb") as file:
         _own_like(path, descriptor)
         file.write(content)
         file.flush()

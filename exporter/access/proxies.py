@@ -1,7 +1,7 @@
 """Which peers are trusted proxies, and what they say: who the user is, and from where.
 
-A proxy adds the address of its client to the right end of `X-Forwarded-For`, so only what trusted proxies added there is
-believed: the client is the rightmost address that is no trusted proxy. What is to the left of it may be made up.
+A proxy adds the address of its client to the right end of `X-Forwarded-For`, so only what trusted proxies added there
+is believed: the client is the rightmost address that is no trusted proxy. What is to the left of it may be made up.
 """
 
 import ipaddress

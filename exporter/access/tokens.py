@@ -4,8 +4,8 @@
        │        └ 30 random characters of 62 (178 bits), then 6 of a checksum of all that is before them
        └ id: 8 characters, public; lists and logs name it
 
-Secret scanners recognise `ev_[0-9a-z]{8}_[0-9A-Za-z]{36}`. The checksum lets them, and us, tell a token from a text that
-looks like one, or was cut off.
+Secret scanners recognise `ev_[0-9a-z]{8}_[0-9A-Za-z]{36}`. By the checksum they tell a token from a text that only
+looks like one.
 
 What is stored is the SHA-256 of a token. A slow hash, as passwords need, would not make it safer: nobody can try 2^178
 secrets, and each request would wait for it.

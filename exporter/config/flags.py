@@ -11,6 +11,7 @@ MORE_FLAGS: Final = {
     "error_visualization": ("--enable-error-visualization",),
     "log_format": ("--log.format",),  # as Prometheus and Alertmanager spell it
     "log_level": ("--log.level",),
+    "web_config_file": ("--web.config.file",),
 }
 METAVARS: Final = {str: "TEXT", int: "N", float: "N", tuple: "TEXT"}
 

@@ -57,6 +57,20 @@ class Settings(BaseSettings):
 
     host: str = _setting("127.0.0.1", "address to listen on; other machines can connect to any but a loopback address")
     port: int = _setting(8080, "port to listen on; 0: any free one", least=0, most=65_535)
+    insecure_no_auth: bool = _setting(
+        False, "listen on any address although everybody who reaches it may read, report and delete errors"
+    )
+    web_config_file: str = _setting(
+        "", "YAML file with TLS, users and headers, in the format of Prometheus' exporter-toolkit"
+    )
+    tokens_file: str = _setting("", "file with the hashes of the tokens; empty: <db_path>.tokens")
+    auth_proxy_header: str = _setting("", "header in which trusted proxies name the user who has signed in")
+    trusted_proxies: tuple[str, ...] = _setting(
+        (), "addresses and networks (10.0.0.0/8) of proxies whose auth_proxy_header and X-Forwarded-For are believed"
+    )
+    admin_users: tuple[str, ...] = _setting(
+        (), "users who may also reset, merge, split, pin and delete; empty: every user may"
+    )
     db_path: str = _setting("./errors.duckdb", "DuckDB file with the stored errors; created when it is missing")
     db_memory_limit: int = _setting(
         MEMORY_LIMIT,
@@ -112,18 +126,6 @@ class Settings(BaseSettings):
     )
     allowed_origins: tuple[str, ...] = _setting(
         (), "origins (https://ops.example.com) of other web pages that may send reports and open WebSockets"
-    )
-    tokens_file: str = _setting(
-        "", "file with the tokens that `error-visualization token` makes; empty: <db_path>.tokens, if it is there"
-    )
-    admin_users: tuple[str, ...] = _setting(
-        (), "users who may also reset, merge, split, pin and delete; empty: every user may"
-    )
-    auth_proxy_header: str = _setting(
-        "", "header in which a trusted proxy names the user who is logged in there (X-Forwarded-User)"
-    )
-    trusted_proxies: tuple[str, ...] = _setting(
-        (), "addresses and networks (10.0.0.0/8) of proxies whose auth_proxy_header and X-Forwarded-For are believed"
     )
     max_worker_labels: int = _setting(
         1_000, "workers with their own metric series; further workers are counted as `other`", least=1

@@ -56,9 +56,9 @@ class Reset(Struct):
 
 
 class Session(Struct):
-    """Who the caller is: the name of a user or token, how that is known, and what it may do. Where access control is off,
-    `user` is empty and `method` is `none`. A change that a session or a trusted proxy authorises has to have `csrf_token`
-    in the header `X-CSRF-Token`; it is empty for others."""
+    """Who the caller is: the name of a user or token, how that is known, and what it may do. Where access control is
+    off, `user` is empty and `method` is `none`. A change that a session or a trusted proxy authorises needs
+    `csrf_token` in the header `X-CSRF-Token`; it is empty for others."""
 
     user: str
     method: Literal["none", "token", "basic", "session", "proxy", "certificate"]
@@ -66,10 +66,11 @@ class Session(Struct):
     csrf_token: str
 
 
-class LoggedOut(Struct):
-    """The session has ended."""
+class Configuration(Struct):
+    """The value of each setting. Users, passwords and queries in addresses are masked; of files, only the path is
+    there."""
 
-    logged_out: bool
+    settings: dict[str, bool | int | float | str | list[str]]
 
 
 class Healthy(Struct):

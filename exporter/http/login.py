@@ -21,7 +21,7 @@ from exporter.http.access import (
     session_cookie,
 )
 from exporter.http.answers import Session
-from exporter.http.pages import PAGE, SECURITY
+from exporter.http.pages import HEADERS, PAGE
 from exporter.http.parameters import refuse_unknown
 from exporter.http.responses import SERVICE, ApiError, success
 
@@ -29,8 +29,9 @@ HOME: Final = "/error-visualization"
 FORM: Final = "application/x-www-form-urlencoded"
 MAX_FORM: Final = 16_384  # bytes
 # With no-referrer, as on other pages, a browser sends "null" as the origin of the form.
-_SECURITY: Final = SECURITY | {
+_HEADERS: Final = HEADERS | {
     "Content-Security-Policy": "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'",
+    "X-Frame-Options": "DENY",
     "Referrer-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
@@ -113,4 +114,4 @@ def _form(request: web.Request, following: str, problem: str = "", status: int =
     text = (PAGE / "login.html").read_text("utf-8").replace('data-theme="system"', f'data-theme="{theme}"', 1)
     text = text.replace('value=""', f'value="{html.escape(following)}"', 1)
     text = text.replace('role="alert"></p>', f'role="alert">{html.escape(problem)}</p>', 1)
-    return web.Response(text=text, status=status, content_type="text/html", headers=_SECURITY)
+    return web.Response(text=text, status=status, content_type="text/html", headers=_HEADERS)

@@ -12,7 +12,7 @@ from msgspec import Struct
 from exporter import __version__
 from exporter.events.outcome import Outcome
 from exporter.events.report import ErrorReport
-from exporter.http.answers import BatchResult, Failure, Healthy, Ready, Reset, Session, Success
+from exporter.http.answers import BatchResult, Configuration, Failure, Healthy, Ready, Reset, Session, Success
 from exporter.http.parameters import Sending
 from exporter.store.decisions import Decided, Merge, MergeRequest, Split, SplitRequest, Undo
 from exporter.store.deletions import DeleteRequest, Deletion, Pinned
@@ -117,6 +117,7 @@ OPERATIONS: Final = (
     Operation("get", "/api/history", "Errors by day, also those that retention has deleted", GetHistory, (400, 503),
               (HistoryChoice,)),
     Operation("get", "/api/session", "Who the caller is, and what it may do", Session, (400,)),
+    Operation("get", "/api/config", "The settings of the service", Configuration, (400,)),
     Operation("get", "/-/healthy", "The process answers", Healthy, ()),
     Operation("get", "/-/ready", "A report could be stored now", Ready, (503,)),
 )  # fmt: skip
@@ -143,7 +144,7 @@ def scope_of(method: str, path: str) -> str:
         return ""
     if path.startswith("/api/report-error"):
         return "report"
-    return "read" if method == "get" and path != "/api/errors/deletions" else "admin"
+    return "read" if method == "get" and path not in ("/api/errors/deletions", "/api/config") else "admin"
 
 
 OTHERS: Final[Schema] = {

@@ -14,11 +14,11 @@ TYPES: Final = {
     ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml", ".png": "image/png", ".html": "text/html",
     ".mp3": "audio/mpeg",
 }  # fmt: skip
-SECURITY: Final = {
-    "Content-Security-Policy": "default-src 'self'; frame-ancestors 'self'; base-uri 'none'; form-action 'none'",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cache-Control": "no-cache",
+HEADERS: Final = {  # the rest is added by headers.py
+    "Content-Security-Policy": "default-src 'self'; object-src 'none'; frame-ancestors 'self'; base-uri 'none'; "
+    "form-action 'self'",
+    "X-Frame-Options": "sameorigin",  # for browsers that do not know frame-ancestors
+    "Cache-Control": "no-cache",  # the same for everybody
 }
 
 
@@ -31,7 +31,7 @@ async def page(request: web.Request) -> web.StreamResponse:
     """GET /error-visualization: the page, in the theme that the service was told."""
     theme = request.app[SERVICE].settings.theme
     text = (PAGE / "index.html").read_text("utf-8").replace('data-theme="system"', f'data-theme="{theme}"', 1)
-    response = web.Response(text=text, content_type="text/html", headers=SECURITY)
+    response = web.Response(text=text, content_type="text/html", headers=HEADERS)
     response.enable_compression()
     return response
 
@@ -64,7 +64,7 @@ def _file(folder: Path, name: str) -> web.StreamResponse:
     path = folder / name
     if not _is_file(path) or path.suffix not in TYPES or not path.resolve().is_relative_to(folder.resolve()):
         raise ApiError(404, f"there is no file {name}")
-    headers = SECURITY | {"Content-Type": TYPES[path.suffix]}
+    headers = HEADERS | {"Content-Type": TYPES[path.suffix]}
     if path.suffix == ".mp3" or path.with_name(path.name + ".gz").exists():
         return web.FileResponse(path, headers=headers)  # sends the compressed one to whoever takes it
     response = web.Response(body=path.read_bytes(), headers=headers)

@@ -72,7 +72,7 @@ async def response_to(request: web.Request, answer: Encoded[Any], *, polled: boo
         forms = _forms[answer.answer] = Forms(answer.answer.json)
     headers: dict[istr, str] = {hdrs.VARY: hdrs.ACCEPT_ENCODING}
     if polled:
-        headers |= {hdrs.ETAG: f'W/"{forms.tag}"', hdrs.CACHE_CONTROL: "no-cache"}
+        headers |= {hdrs.ETAG: f'W/"{forms.tag}"', hdrs.CACHE_CONTROL: "private, no-cache"}
         if age := int(answer.answer.age()):
             headers[hdrs.AGE] = str(age)
         if has(joined(request, hdrs.IF_NONE_MATCH), forms.tag):

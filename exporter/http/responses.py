@@ -9,6 +9,8 @@ import msgspec
 from aiohttp import HttpVersion11, hdrs, web
 from multidict import CIMultiDict
 
+from exporter.access.users import BusyError
+from exporter.http.headers import SECURITY
 from exporter.http.hosts import KnownHosts
 from exporter.ingest.ingest import QueueFullError
 from exporter.ingest.parse import ReportError
@@ -18,7 +20,7 @@ from exporter.store import StoreError
 SERVICE: Final = web.AppKey("service", Service)
 HOSTS: Final = web.AppKey("hosts", KnownHosts)
 PROBES: Final = ("/-/healthy", "/-/ready")
-_JSON: Final = CIMultiDict({hdrs.CONTENT_TYPE: "application/json"})
+_JSON: Final = CIMultiDict({hdrs.CONTENT_TYPE: "application/json"} | SECURITY)
 _encode = msgspec.json.Encoder().encode
 _log = logging.getLogger(__name__)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -88,6 +90,8 @@ def error_answer(request: web.Request, error: Exception) -> web.StreamResponse:
         case RetryLaterError():
             rejected.labels(error.reason).inc()
             return failure(503, f"the report could not be stored; send it again ({error})", retry_after=5)
+        case BusyError():
+            return failure(503, f"{error}; try again", retry_after=1)
         case StoreError():
             return failure(503, f"the database cannot answer now; ask again ({error})", retry_after=5)
         case web.HTTPRequestEntityTooLarge():

@@ -1,5 +1,5 @@
-"""`error-visualization token`: makes, lists and revokes tokens. It changes the file of the tokens; a running service sees
-that within a second."""
+"""`error-visualization token`: makes, lists and revokes tokens. It changes the file of the tokens; a running service
+sees that within a second."""
 
 import argparse
 import datetime as dt
@@ -24,11 +24,12 @@ def add_arguments(commands: Any) -> None:
     one = actions.add_parser("create", help="make a token and print it, once")
     one.add_argument("name", metavar="NAME", help="a new name; logs and lists show it")
     one.add_argument("--scope", action="append", required=True, choices=get_args(ScopeName),
-                     help="what it may do: send reports; read everything; reset, merge, pin, delete, import; repeatable")  # fmt: skip
+                     help="report: send reports; read: read everything; admin: reset, merge, pin, delete, import; "
+                          "repeatable")  # fmt: skip
     one.add_argument("--worker", metavar="PREFIX", default="",
                      help="only reports whose worker_id begins with this (default: of every worker)")  # fmt: skip
     one.add_argument("--expires", metavar="WHEN", default=NEVER,
-                     help="30d or 2027-01-01, the begin of that day in UTC, or never (default: %(default)s)")  # fmt: skip
+                     help="30d, or 2027-01-01 (the begin of that day, UTC), or never (the default)")  # fmt: skip
     _add_path(one)
     _add_path(actions.add_parser("list", help="show the tokens, without their secrets"))
     one = actions.add_parser("revoke", help="make a token invalid for ever")

@@ -86,6 +86,9 @@ class ServiceMetrics:
         self.commit_seconds.observe(seconds)
         self.batch_size.observe(events)
 
+    def login_failed(self, method: str) -> None:
+        self.failed_logins.labels(method).inc()
+
     def begin_scrape(self, request: web.BaseRequest) -> Callable[[str], tuple[Iterator[bytes], str]]:
         """Copies the state on the event loop. Returns a function that takes the value of the `Accept` header and
         returns the blocks of the exposition and its content type. Call that function, and iterate over the blocks, in
