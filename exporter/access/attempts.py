@@ -10,12 +10,13 @@ for the name, nor a colleague behind the same address, locks this person out.
 
 import math
 import time
-from typing import Final
+from typing import Final, TypeVar
 
 FREE: Final = 5
 LONGEST_SECONDS: Final = 60.0
 FORGET_SECONDS: Final = 900.0
 MAX_KEYS: Final = 10_000
+T = TypeVar("T")
 Key = tuple[str, str]  # (address, ""), ("", name) or (address, name)
 
 
@@ -54,7 +55,7 @@ class Attempts:
         return last + min(LONGEST_SECONDS, 2.0 ** min(count - FREE, 10))
 
 
-def _put(table: dict[Key, object], key: Key, value: object) -> None:
+def _put(table: dict[Key, T], key: Key, value: T) -> None:
     while len(table) >= MAX_KEYS:
         del table[next(iter(table))]
     table[key] = value

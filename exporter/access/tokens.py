@@ -20,7 +20,7 @@ import string
 import time
 import zlib
 from collections.abc import Iterable
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, get_args
 
 from msgspec import Meta, Struct
 
@@ -93,9 +93,9 @@ def scopes_of(names: Iterable[ScopeName]) -> Scope:
     return found
 
 
-def names_of(scopes: Scope) -> list[str]:
+def names_of(scopes: Scope) -> list[ScopeName]:
     """Returns the names of scopes as they are written on the command line: report, read, admin."""
-    return [(scope.name or "").lower() for scope in scopes]
+    return [name for name in get_args(ScopeName) if Scope[name.upper()] in scopes]
 
 
 def _checksum(body: str) -> str:

@@ -29,10 +29,11 @@ from exporter.live.client import GOODBYE_SECONDS
 ACCESS: Final = web.AppKey("access", Access)
 SCOPES: Final = web.AppKey("scopes", dict[web.AbstractRoute, Scope])
 SOCKETS: Final = web.AppKey("sockets", dict[web.WebSocketResponse, web.Request])
-CALLER: Final = "caller"  # key of a request: who sends it, a `Caller`
-IDENTITY: Final = "identity"  # the same with how it is known, an `Identity`; absent where access control is off
+CALLER: Final = web.RequestKey("caller", Caller)  # who sends the request
+IDENTITY: Final = web.RequestKey("identity", Identity)  # and how that is known; absent where access control is off
 REALM: Final = "error-visualization"
-CSRF: Final = istr("X-CSRF-Token")
+AUTHORIZATION: Final = "Authorization"  # as `field` of an error
+CSRF: Final = "X-CSRF-Token"
 RECHECK_SECONDS: Final = 2.0  # between two looks whether the clients of WebSockets still may read
 COOKIE: Final = "error_visualization_session"
 _SAFE: Final = (hdrs.METH_GET, hdrs.METH_HEAD, hdrs.METH_OPTIONS)
@@ -45,7 +46,7 @@ _log = logging.getLogger(__name__)
 
 @web.middleware
 async def check_access(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Sets `request["caller"]`, or refuses the request. Inside of `answer_errors`."""
+    """Sets `request[CALLER]`, or refuses the request. Inside of `answer_errors`."""
     app = request.app
     access = app[ACCESS]
     if not access.is_on:
@@ -60,7 +61,7 @@ async def check_access(request: web.Request, handler: Handler) -> web.StreamResp
     try:
         identity = await _identify(request, access)
     except TooManyAttemptsError as error:
-        return failure(429, str(error), hdrs.AUTHORIZATION, retry_after=error.seconds)
+        return failure(429, str(error), AUTHORIZATION, retry_after=error.seconds)
     if identity is None:
         return _ask_who(request)
     caller = identity.caller
@@ -137,7 +138,7 @@ def check_own_origin(request: web.Request) -> None:
         request.headers.get(hdrs.ORIGIN) in request.app[SERVICE].settings.allowed_origins
     ):
         words = "a page of another site must not send this with your login"
-        raise ApiError(403, words, field=hdrs.ORIGIN, reason="forbidden_origin")
+        raise ApiError(403, words, field="Origin", reason="forbidden_origin")
 
 
 async def watch_sockets(app: web.Application) -> AsyncIterator[None]:
@@ -194,7 +195,7 @@ def _ask_who(request: web.Request) -> web.StreamResponse:
     request.app[SERVICE].metrics.rejected.labels("unauthenticated").inc()
     given = hdrs.AUTHORIZATION in request.headers
     words = "the token or password is wrong, or no longer valid" if given else "this needs a token or a login"
-    answer = failure(401, f"{words}: send Authorization: Bearer TOKEN", hdrs.AUTHORIZATION)
+    answer = failure(401, f"{words}: send Authorization: Bearer TOKEN", AUTHORIZATION)
     answer.headers.add(hdrs.WWW_AUTHENTICATE, f'Bearer realm="{REALM}"')
     if not (has_page and _FETCH_MODE in request.headers):  # to our own page, the browser would open a dialog of its own
         answer.headers.add(hdrs.WWW_AUTHENTICATE, f'Basic realm="{REALM}", charset="UTF-8"')
@@ -215,7 +216,7 @@ def _forbid(request: web.Request, scope: Scope, identity: Identity) -> web.Strea
     request.app[SERVICE].metrics.rejected.labels("forbidden_scope").inc()
     (needed,) = names_of(scope)
     has = ", ".join(names_of(identity.caller.scopes)) or "none"
-    return failure(403, f"this needs the scope {needed}; {identity.caller.name} has: {has}", hdrs.AUTHORIZATION)
+    return failure(403, f"this needs the scope {needed}; {identity.caller.name} has: {has}", AUTHORIZATION)
 
 
 def own_path(text: str, default: str) -> str:

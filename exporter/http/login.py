@@ -23,7 +23,7 @@ from exporter.http.access import (
 from exporter.http.answers import Session
 from exporter.http.pages import HEADERS, PAGE
 from exporter.http.parameters import refuse_unknown
-from exporter.http.responses import SERVICE, ApiError, success
+from exporter.http.responses import SERVICE, ApiError, check_origin, success
 
 HOME: Final = "/error-visualization"
 FORM: Final = "application/x-www-form-urlencoded"
@@ -71,6 +71,7 @@ async def log_in(request: web.Request) -> web.StreamResponse:
 
 async def log_out(request: web.Request) -> web.StreamResponse:
     """POST /logout: ends the session."""
+    check_origin(request)
     await request.app[ACCESS].sessions.end(session_cookie(request))
     answer = success({"logged_out": True}, "Logged out")
     answer.del_cookie(cookie_name(request), path="/", secure=is_secure(request), httponly=True, samesite="Lax")
@@ -96,7 +97,7 @@ async def session(request: web.Request) -> web.Response:
 async def _fields(request: web.Request) -> dict[str, str]:
     """Returns the fields of the form. Raises `ApiError`."""
     if request.content_type != FORM or hdrs.CONTENT_ENCODING in request.headers:
-        raise ApiError(415, f"expected {FORM}", field=hdrs.CONTENT_TYPE, reason="unsupported_type")
+        raise ApiError(415, f"expected {FORM}", field="Content-Type", reason="unsupported_type")
     body = await request.content.read(MAX_FORM + 1) if request.can_read_body else b""
     while len(body) <= MAX_FORM and (more := await request.content.read(MAX_FORM + 1)):
         body += more

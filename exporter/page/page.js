@@ -13,6 +13,7 @@ import { Live } from "./live.js";
 import * as notify from "./notify.js";
 import * as pattern from "./pattern.js";
 import { draw as drawPanels } from "./panels.js";
+import * as session from "./session.js";
 import { Sound } from "./sound.js";
 import { RANGES, address, read } from "./state.js";
 import { onRest, still } from "./still.js";
@@ -239,3 +240,4 @@ function bind() {
 bind();
 show(null);
 storage.watch(paused);
+session.show().catch(() => {}); // the requests for the data say what is wrong
