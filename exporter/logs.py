@@ -56,10 +56,14 @@ def configure(settings: LogSettings) -> None:
 
 def quoted(text: str) -> str:
     """`text` as a JSON string in which every character is printable."""
-    encoded = json.dumps(text, ensure_ascii=False)
-    if encoded.isprintable():
-        return encoded
-    return "".join(one if one.isprintable() else json.dumps(one)[1:-1] for one in encoded)
+    return printable(json.dumps(text, ensure_ascii=False))
+
+
+def printable(text: str) -> str:
+    """Returns a text for a terminal or a line: whatever is not printable, also a line break, is escaped as in JSON."""
+    if text.isprintable():
+        return text
+    return "".join(one if one.isprintable() else json.dumps(one)[1:-1] for one in text)
 
 
 def _fields(formatter: logging.Formatter, record: logging.LogRecord) -> dict[str, str]:

@@ -59,7 +59,7 @@ class Users:
         known = name in self._hashes
         hash_ = self._hashes[name] if known else self._decoy(name)
         given = password.encode(errors="surrogatepass")
-        key = self._digest(name.encode(errors="surrogatepass"), hash_.encode(), given)
+        key = self._digest(bytes([known]), name.encode(errors="surrogatepass"), hash_.encode(), given)
         kept = self._accepted.get(key, self._refused.get(key))
         if kept is not None:
             return kept

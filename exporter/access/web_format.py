@@ -31,7 +31,7 @@ HEADERS: Final[Mapping[str, tuple[str, ...]]] = {  # header: the values that it 
     "X-XSS-Protection": (),
 }
 _HASH: Final = re.compile(r"\$2[aby]\$(?P<cost>\d\d)\$[./A-Za-z0-9]{53}")
-_PLACE: Final = re.compile(r"(?P<what>.*?)(?: - at `(?:key in )?\$\.?(?P<where>.*)`)?", re.DOTALL)
+_PLACE: Final = re.compile(r"(?P<what>.*?)(?: - at (?:`key` in )?`\$\.?(?P<where>.*)`)?", re.DOTALL)
 _UNKNOWN: Final = re.compile(r"Object contains unknown field `(?P<name>.*)`", re.DOTALL)
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 
@@ -158,4 +158,5 @@ def _words(message: str) -> str:
     what = what.replace("`", "")
     if where == "basic_auth_users" and what.startswith("Expected str"):
         what += "; put a name that is a number or a word as yes into quotes"
-    return f"{where}: {what[0].lower()}{what[1:]}" if where else what
+    what = what[0].lower() + what[1:]
+    return f"{where}: {what}" if where else what

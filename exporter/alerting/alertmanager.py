@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 import aiohttp
 import msgspec
 
+from exporter.access.secrets import without_secrets
 from exporter.alerting.alerts import Alert, Alerts, Labels, Push
 from exporter.events.event import ErrorEvent
 from exporter.log import Log
@@ -149,7 +150,7 @@ class Queue:
                 except Exception as error:
                     _log.exception("sending alerts to %s failed", self.name)
                     failure = repr(error)
-                if failure:
+                if failure := without_secrets(failure):  # the location of a redirect may have some
                     self.errors += len(batch)
                     _log.warning("Alertmanager %s did not take %d alerts: %s", self.name, len(batch), failure)
                     await asyncio.sleep(pause)

@@ -15,6 +15,7 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from exporter.access.secrets import without_secrets
 from exporter.config.quantities import FOREVER, duration, size
 from exporter.ingest.report_times import MAX_AGE
 from exporter.ingest.severity import Thresholds
@@ -273,7 +274,7 @@ class Settings(BaseSettings):
     def _addresses(cls, value: str | tuple[str, ...]) -> str | tuple[str, ...]:
         for url in (value,) if isinstance(value, str) else value:
             if url and not _is_address(url):
-                raise ValueError(f"expected an address as http://host:port, got {url!r}")
+                raise ValueError(f"expected an address as http://host:port, got {without_secrets(url)!r}")
         return value
 
     @field_validator("allowed_hosts")

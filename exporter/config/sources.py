@@ -9,6 +9,7 @@ import yaml
 from pydantic import ValidationError
 from pydantic_settings import InitSettingsSource
 
+from exporter.access.secrets import without_secrets
 from exporter.config.settings import Settings, names
 
 ENV_PREFIX: Final = "ERROR_VISUALIZATION_"
@@ -74,8 +75,11 @@ class YamlFile(Source):
         content: Any = None
         try:
             content = yaml.safe_load(Path(file).read_text("utf-8"))
+        except yaml.MarkedYAMLError as error:  # its message quotes the line, which may have a password
+            line = error.problem_mark.line + 1 if error.problem_mark else 1
+            self.unreadable = f"line {line}: {error.problem}"
         except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-            self.unreadable = " ".join(str(error).split())  # the parser's message has several lines
+            self.unreadable = " ".join(str(error).split())
         if content is not None and not isinstance(content, dict):
             self.unreadable = "expected a mapping of settings to values"
             content = None
@@ -122,4 +126,4 @@ def _words(fault: Any) -> str:
     if kind == "value_error":
         return str(fault["ctx"]["error"])
     wanted = setting.bounds if kind in ("greater_than_equal", "less_than_equal") else setting.expected
-    return f"expected {wanted}, got {fault['input']!r}"
+    return f"expected {wanted}, got {without_secrets(repr(fault['input']))}"

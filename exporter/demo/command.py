@@ -13,8 +13,10 @@ from typing import Any, Final
 
 import aiohttp
 
+from exporter.access.secrets import without_secrets
 from exporter.client import authorization
 from exporter.demo.fleet import Moment, story
+from exporter.logs import printable
 
 CHUNK: Final = 100
 MAX_WAIT: Final = 10.0
@@ -110,11 +112,11 @@ async def _post(session: aiohttp.ClientSession, url: str, content: Any) -> dict[
                 if response.status < 500:
                     answer: dict[str, Any] = await response.json()
                     if response.status in (401, 403):
-                        raise DeniedError(f"{url}: {answer.get('message')}")
+                        raise DeniedError(printable(without_secrets(f"{url}: {answer.get('message')}")))
                     if response.status >= 400:
-                        _log.warning("refused: %s", answer.get("message"))
+                        _log.warning("refused: %s", printable(str(answer.get("message"))))
                     return answer
         if attempt == 2:
-            _log.info("%s does not answer; retrying", url)
+            _log.info("%s does not answer; retrying", without_secrets(url))
         await asyncio.sleep(min(0.2 * 2**attempt, MAX_WAIT))
     raise AssertionError

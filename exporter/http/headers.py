@@ -28,6 +28,7 @@ SECURITY: Final = {
 async def secure(request: web.Request, response: web.StreamResponse) -> None:
     """Adds the headers that a response lacks, and sets those of the web config file."""
     headers = response.headers
+    headers[hdrs.SERVER] = SECURITY[hdrs.SERVER]  # aiohttp has set its own
     for name, value in SECURITY.items():
         headers.setdefault(name, value)
     if configured := request.app[WEB_CONFIG].headers:

@@ -47,7 +47,9 @@ class ApiError(Exception):
 
 
 def json_answer(content: Any, *, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
-    return web.Response(body=_encode(content), status=status, headers=CIMultiDict(_JSON, **(headers or {})))
+    every = _JSON.copy()
+    every.update(headers or {})
+    return web.Response(body=_encode(content), status=status, headers=every)
 
 
 def success(data: Any, message: str = "") -> web.Response:

@@ -11,7 +11,9 @@ from typing import Any, Final, get_args
 
 import aiohttp
 
+from exporter.access.secrets import without_secrets
 from exporter.client import authorization
+from exporter.logs import printable
 from exporter.store.parameters import ExportFormat
 from exporter.transfer.progress import Progress, size
 from exporter.transfer.unfinished import unfinished
@@ -69,7 +71,7 @@ def main(given: argparse.Namespace) -> int:
         else:
             _to_file(path, given.url, headers, query)
     except (ExportError, OSError, ValueError) as error:
-        print(f"the export is not complete: {error}", file=sys.stderr)
+        print(printable(without_secrets(f"the export is not complete: {error}")), file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("the export was interrupted", file=sys.stderr)

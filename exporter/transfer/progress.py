@@ -4,6 +4,9 @@ import sys
 import time
 from typing import Final
 
+from exporter.access.secrets import without_secrets
+from exporter.logs import printable
+
 SECONDS: Final = 0.5  # between two updates
 
 
@@ -28,11 +31,11 @@ class Progress:
         self._width = len(line)
 
     def say(self, line: str) -> None:
-        """Prints a line that stays."""
+        """Prints a line that stays. Its words may come from a file or a service."""
         if self._width:
             sys.stderr.write(f"\r{' ' * self._width}\r")
             self._width = 0
-        print(line, file=sys.stderr, flush=True)
+        print(printable(without_secrets(line)), file=sys.stderr, flush=True)
 
     def rate(self, done: int) -> str:
         """Returns how much was done in a second, on average."""
