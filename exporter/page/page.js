@@ -202,10 +202,15 @@ function widen(change) {
   by("errors-title").focus({ preventScroll: true });
 }
 
+// Adds a token to the example, if the service needs one.
+function withToken(needed) {
+  if (needed) by("example").textContent = EXAMPLE.replace("  -d", '  -H "Authorization: Bearer $ERROR_VISUALIZATION_TOKEN" \\\n  -d');
+}
+
 function bind() {
   layout.bind();
   by("example").textContent = EXAMPLE;
-  by("example").after(copy("Copy", () => EXAMPLE));
+  by("example").after(copy("Copy", () => by("example").textContent));
   bindTheme(charts.redraw);
   bindSound(sound, announce.say);
   bindMenu();
@@ -240,4 +245,4 @@ function bind() {
 bind();
 show(null);
 storage.watch(paused);
-session.show().catch(() => {}); // the requests for the data say what is wrong
+session.show().then(withToken).catch(() => {}); // the requests for the data say what is wrong

@@ -9,15 +9,16 @@ export function may(scope) {
   return scopes === undefined || scopes.split(" ").includes(scope);
 }
 
-// Asks the service, hides what the reader may not do (page.css), and shows their name and how to log out.
+// Asks the service, hides what the reader may not do (page.css), and shows their name and how to log out. Returns whether
+// there is access control.
 export async function show() {
   const { user, method, scopes } = await ask("/api/session");
   document.documentElement.dataset.scopes = scopes.join(" ");
   const place = document.getElementById("session");
   place.hidden = !user;
-  if (!user) return;
+  if (!user) return false;
   place.replaceChildren(element("span", { class: "quiet" }, `Logged in as ${user}`));
-  if (method !== "session") return;
+  if (method !== "session") return true;
   const button = element("button", { type: "button", id: "log-out" }, "Log out");
   button.onclick = async () => {
     try {
@@ -28,4 +29,5 @@ export async function show() {
     }
   };
   place.append(button);
+  return true;
 }
