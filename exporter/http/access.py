@@ -63,7 +63,7 @@ async def check_access(request: web.Request, handler: Handler) -> web.StreamResp
     except TooManyAttemptsError as error:
         return failure(429, str(error), AUTHORIZATION, retry_after=error.seconds)
     if identity is None:
-        return _ask_who(request)
+        return _ask_who(request, scope)
     caller = identity.caller
     if scope not in caller.scopes:
         return _forbid(request, scope, identity)
@@ -187,12 +187,13 @@ async def _identify(request: web.Request, access: Access) -> Identity | None:
     return access.by_certificate()
 
 
-def _ask_who(request: web.Request) -> web.StreamResponse:
-    """Returns 401; a browser that opens a page is led to the login."""
+def _ask_who(request: web.Request, scope: Scope) -> web.StreamResponse:
+    """Returns 401; a browser that opens a page is led to the login. Only reports count as rejected reports."""
     has_page = request.app[SERVICE].settings.error_visualization
     if has_page and _is_navigation(request):
         raise web.HTTPSeeOther(f"/login?next={quote(request.raw_path, safe='')}")
-    request.app[SERVICE].metrics.rejected.labels("unauthenticated").inc()
+    if scope is Scope.REPORT:
+        request.app[SERVICE].metrics.rejected.labels("unauthenticated").inc()
     given = hdrs.AUTHORIZATION in request.headers
     words = "the token or password is wrong, or no longer valid" if given else "this needs a token or a login"
     answer = failure(401, f"{words}: send Authorization: Bearer TOKEN", AUTHORIZATION)
@@ -213,7 +214,8 @@ def _is_navigation(request: web.Request) -> bool:
 
 
 def _forbid(request: web.Request, scope: Scope, identity: Identity) -> web.StreamResponse:
-    request.app[SERVICE].metrics.rejected.labels("forbidden_scope").inc()
+    if scope is Scope.REPORT:
+        request.app[SERVICE].metrics.rejected.labels("forbidden_scope").inc()
     (needed,) = names_of(scope)
     has = ", ".join(names_of(identity.caller.scopes)) or "none"
     return failure(403, f"this needs the scope {needed}; {identity.caller.name} has: {has}", AUTHORIZATION)
