@@ -8,16 +8,19 @@ import signal
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
-from aiohttp import web
+from aiohttp import hdrs, web
 
+from exporter.access.caller import Scope
+from exporter.access.control import Access
 from exporter.access.web_config import CHECK_SECONDS, WebConfig
 from exporter.config import Settings
-from exporter.http import configuration, export, pages, patterns, reads, reports, storage
+from exporter.http import configuration, export, login, pages, patterns, reads, reports, storage
+from exporter.http.access import ACCESS, SCOPES, SOCKETS, check_access, scopes_of, watch_sockets
 from exporter.http.headers import WEB_CONFIG, secure
 from exporter.http.hosts import KnownHosts
-from exporter.http.responses import HOSTS, SERVICE, allow_origin, answer_errors, preflight
+from exporter.http.responses import HOSTS, SERVICE, Handler, allow_origin, answer_errors, preflight
 from exporter.local.hold import HoldListener
 from exporter.service import Service
 
@@ -26,59 +29,88 @@ SHUTDOWN_SECONDS: Final = 2.0  # aiohttp waits this long for requests, and once 
 DNS_SECONDS: Final = 2.0  # to wait at start for the name of this machine
 _log = logging.getLogger(__name__)
 
+OPEN: Final = Scope(0)  # for everybody, without a look at who it is
+REPORT, READ, ADMIN = Scope.REPORT, Scope.READ, Scope.ADMIN
+
+
+class Route(NamedTuple):
+    """A request, its handler, and the scope that its caller needs."""
+
+    method: str
+    path: str
+    handler: Handler
+    scope: Scope
+
+
+def get(path: str, handler: Handler, scope: Scope) -> Route:
+    return Route(hdrs.METH_GET, path, handler, scope)
+
+
+def post(path: str, handler: Handler, scope: Scope) -> Route:
+    return Route(hdrs.METH_POST, path, handler, scope)
+
+
 API: Final = (
-    web.post("/api/report-error", reports.report_error),
-    web.post("/api/report-errors", reports.report_errors),
-    web.post("/api/reset-counts", reports.reset_counts),
-    web.get("/api/errors", reads.errors),
-    web.get("/api/errors/list", reads.error_list),
-    web.get("/api/errors/facets", reads.facets),
-    web.post("/api/errors/delete", storage.delete),
-    web.get("/api/errors/deletions", storage.deletions),
-    web.get("/api/errors/{id}", reads.error),
-    web.post("/api/errors/{id}/pin", storage.pin_error),
-    web.post("/api/errors/{id}/unpin", storage.unpin_error),
-    web.get("/api/export", export.export),
-    web.get("/api/patterns", reads.patterns),
-    web.get("/api/patterns/decisions", reads.decisions),
-    web.post("/api/patterns/decisions/{number}/undo", patterns.undo),
-    web.get("/api/patterns/{id}", reads.pattern),
-    web.post("/api/patterns/{id}/merge", patterns.merge),
-    web.post("/api/patterns/{id}/split", patterns.split),
-    web.post("/api/patterns/{id}/pin", storage.pin_pattern),
-    web.post("/api/patterns/{id}/unpin", storage.unpin_pattern),
-    web.get("/api/storage", storage.storage),
-    web.get("/api/history", storage.history),
-    web.get("/api/config", configuration.config),
-    web.get("/api/openapi.json", reads.openapi),
-    web.get("/metrics", reads.metrics),
-    web.get("/-/healthy", reads.healthy),
-    web.get("/-/ready", reads.ready),
+    post("/api/report-error", reports.report_error, REPORT),
+    post("/api/report-errors", reports.report_errors, REPORT),
+    post("/api/reset-counts", reports.reset_counts, ADMIN),
+    get("/api/errors", reads.errors, READ),
+    get("/api/errors/list", reads.error_list, READ),
+    get("/api/errors/facets", reads.facets, READ),
+    post("/api/errors/delete", storage.delete, ADMIN),
+    get("/api/errors/deletions", storage.deletions, ADMIN),
+    get("/api/errors/{id}", reads.error, READ),
+    post("/api/errors/{id}/pin", storage.pin_error, ADMIN),
+    post("/api/errors/{id}/unpin", storage.unpin_error, ADMIN),
+    get("/api/export", export.export, READ),
+    get("/api/patterns", reads.patterns, READ),
+    get("/api/patterns/decisions", reads.decisions, READ),
+    post("/api/patterns/decisions/{number}/undo", patterns.undo, ADMIN),
+    get("/api/patterns/{id}", reads.pattern, READ),
+    post("/api/patterns/{id}/merge", patterns.merge, ADMIN),
+    post("/api/patterns/{id}/split", patterns.split, ADMIN),
+    post("/api/patterns/{id}/pin", storage.pin_pattern, ADMIN),
+    post("/api/patterns/{id}/unpin", storage.unpin_pattern, ADMIN),
+    get("/api/storage", storage.storage, READ),
+    get("/api/history", storage.history, READ),
+    get("/api/config", configuration.config, ADMIN),
+    get("/api/session", login.session, READ),
+    get("/api/openapi.json", reads.openapi, READ),
+    get("/metrics", reads.metrics, READ),
+    get("/-/healthy", reads.healthy, OPEN),
+    get("/-/ready", reads.ready, OPEN),
 )
 PAGE: Final = (
-    web.get("/", pages.home),
-    web.get("/error-visualization", pages.page),
-    web.get("/ws/error-visualization", reads.websocket),
-    web.get("/sounds/{name}", pages.sound),
-    web.get("/static/{name:.+}", pages.static),
+    get("/", pages.home, OPEN),
+    get("/error-visualization", pages.page, READ),
+    get("/ws/error-visualization", reads.websocket, READ),
+    get("/login", login.login_page, OPEN),
+    post("/login", login.log_in, OPEN),
+    post("/logout", login.log_out, READ),
+    get("/sounds/{name}", pages.sound, OPEN),
+    get("/static/{name:.+}", pages.static, OPEN),
 )
 
 
 def make_app(service: Service, web_config: WebConfig | None = None) -> web.Application:
-    """Returns the aiohttp application, which starts and stops `service` when it starts and stops itself."""
-    app = web.Application(middlewares=[answer_errors], client_max_size=service.settings.max_body_bytes)
+    """Returns the aiohttp application, which starts and stops `service` when it starts and stops itself. Raises
+    `TokenFileError`."""
+    settings, web_config = service.settings, web_config or WebConfig("")
+    app = web.Application(middlewares=[answer_errors, check_access], client_max_size=settings.max_body_bytes)
     app[SERVICE] = service
-    app[HOSTS] = KnownHosts(service.settings)
-    app[WEB_CONFIG] = web_config or WebConfig("")
+    app[HOSTS] = KnownHosts(settings)
+    app[WEB_CONFIG] = web_config
+    app[ACCESS] = Access(settings, service.path, web_config, on_failure=service.metrics.login_failed)
+    app[SOCKETS] = {}
     app[export.EXPORTS] = asyncio.Semaphore(export.MAX_EXPORTS)
-    app.add_routes(API)
-    if service.settings.error_visualization:
-        app.add_routes(PAGE)
-    app.cleanup_ctx.extend((_follow_web_config, _run))
+    routes = [*API, *(PAGE if settings.error_visualization else ())]
     app.on_response_prepare.append(secure)
-    if service.settings.allowed_origins:
-        app.add_routes(web.options(path, preflight) for path in {route.path for route in API})
+    if settings.allowed_origins:
+        routes += [Route(hdrs.METH_OPTIONS, path, preflight, OPEN) for path in {route.path for route in API}]
         app.on_response_prepare.append(allow_origin)
+    app.add_routes([web.route(route.method, route.path, route.handler) for route in routes])
+    app[SCOPES] = scopes_of(app, {(route.method, route.handler): route.scope for route in routes})
+    app.cleanup_ctx.extend((_follow_web_config, _run, watch_sockets))
     app.on_shutdown.append(_close_sockets)
     return app
 

@@ -10,10 +10,12 @@ from pathlib import Path
 
 from exporter import __version__, config, logs
 from exporter.access.exposure import has_tokens, why_not_exposed
+from exporter.access.token_file import TokenFileError
 from exporter.access.web_config import WebConfig, WebConfigError
 from exporter.demo import command as demo
 from exporter.http.pages import sounds_folder
 from exporter.local import command as local
+from exporter.local import token_command
 from exporter.log import LogError
 from exporter.store import StoreError
 from exporter.transfer import export_command, import_command
@@ -39,6 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         offline = commands.add_parser(name, help=help_)
         offline.add_argument("--db-path", default="./errors.duckdb", help="the database (default: %(default)s)")
     local.add_arguments(commands)
+    token_command.add_arguments(commands)
     commands.add_parser("settings", help="print a YAML file with every setting, its meaning and its default")
     commands.add_parser("sounds", help="make the sound files", add_help=False)
     arguments = list(sys.argv[1:] if argv is None else argv)
@@ -53,6 +56,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _offline(given.command, Path(given.db_path).resolve())
     if given.command in local.NAMES:
         return local.main(given)
+    if given.command == "token":
+        return token_command.main(given)
     if given.command == "export":
         return export_command.main(given)
     if given.command == "import":
@@ -89,7 +94,7 @@ def _serve(given: argparse.Namespace) -> int:
         if not uvloop.run(serve(settings, web_config)):
             logging.shutdown()
             os._exit(1)
-    except (LogError, StoreError, OSError) as error:
+    except (LogError, StoreError, TokenFileError, OSError) as error:
         _log.error("%s", error)
         return 1
     return 0

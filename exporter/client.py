@@ -2,7 +2,8 @@
 
 `report_error` has the signature of the guide and needs an event loop; `report_error_sync` needs none. Both retry while
 the service is unreachable or busy. They add an `event_id`, so that the service stores a report once, however often it
-is sent.
+is sent. If the service needs a token, they take it from the variable ERROR_VISUALIZATION_TOKEN, or from the file that
+ERROR_VISUALIZATION_TOKEN_FILE names.
 """
 
 import asyncio
@@ -14,6 +15,7 @@ import json
 import logging
 import math
 import numbers
+import os
 import random
 import time
 import traceback
@@ -21,6 +23,7 @@ import urllib.error
 import urllib.request
 import uuid
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Final
 
 TRIES: Final = 5  # about 3 s if connections are refused: longer than a restart of the service
@@ -44,12 +47,12 @@ async def report_error(dashboard_url: str, error_data: Mapping[str, Any]) -> boo
     import aiohttp
 
     try:
-        body = _body(error_data)
+        body, headers = _body(error_data), _HEADERS | authorization()
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=TIMEOUT)) as session:
             for attempt in range(TRIES):
                 try:
                     data = io.BytesIO(body)  # aiohttp warns of large `bytes`
-                    async with session.post(_url(dashboard_url), data=data, headers=_HEADERS) as response:
+                    async with session.post(_url(dashboard_url), data=data, headers=headers) as response:
                         text = await response.text(errors="replace")
                         stored, pause = _judge(response.status, text, response.headers.get("Retry-After"), attempt)
                 except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError, TimeoutError) as error:
@@ -66,6 +69,8 @@ def report_error_sync(dashboard_url: str, error_data: Mapping[str, Any]) -> bool
     """`report_error` for code without an event loop; blocks until the last attempt is over."""
     try:
         request = urllib.request.Request(_url(dashboard_url), _body(error_data), _HEADERS, method="POST")
+        for name, value in authorization().items():
+            request.add_unredirected_header(name, value)  # never to another host
         for attempt in range(TRIES):
             try:
                 with urllib.request.urlopen(request, timeout=TIMEOUT) as response:
@@ -101,6 +106,20 @@ def error_report(
         "hardware_context": hardware_context(),
         **fields,
     }
+
+
+def authorization(token_file: str | None = None) -> dict[str, str]:
+    """Returns the header with the token from `token_file`, else from the environment; {} for none. Raises OSError, and
+    ValueError for a file without a token."""
+    file = token_file or os.environ.get("ERROR_VISUALIZATION_TOKEN_FILE")
+    token = "" if token_file else os.environ.get("ERROR_VISUALIZATION_TOKEN", "").strip()
+    if file and not token:
+        token = Path(file).read_text("utf-8").strip()
+        if not token:
+            raise ValueError(f"{file} has no token")
+    if not token.isascii() or not token.isprintable():
+        raise ValueError("a token has no other characters than letters, digits and _")
+    return {"Authorization": f"Bearer {token}"} if token else {}
 
 
 _HEADERS: Final = {"Content-Type": "application/json"}

@@ -19,6 +19,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import bcrypt
 import psutil
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
@@ -29,6 +30,7 @@ from reruns import (  # noqa: F401  pytest finds these hooks here
     pytest_terminal_summary,
 )
 
+from exporter.access.web_config import WebConfig
 from exporter.app import make_app
 from exporter.config import Settings
 from exporter.service import Service
@@ -91,13 +93,16 @@ def samples(text: str) -> dict[str, float]:
 @pytest.fixture
 async def serve(tmp_path: Path) -> AsyncIterator[Callable[..., Any]]:
     """Returns a function that starts a service with the given settings. All services of a test use one database file,
-    so a second service continues with the data of the first. With `process=True` the store runs in its own process."""
+    so a second service continues with the data of the first. With `process=True` the store runs in its own process.
+    `users` maps names to passwords."""
     clients: list[TestClient[Any, Any]] = []
 
-    async def start(*, process: bool = False, **settings: Any) -> InProcess:
+    async def start(*, process: bool = False, users: dict[str, str] | None = None, **settings: Any) -> InProcess:
         given = Settings(**{"db_path": str(tmp_path / "errors.duckdb"), "min_free_bytes": 0} | settings)
         service = Service(given, process=process)
-        server = TestServer(make_app(service), port=free_port())
+        web_config = WebConfig("")
+        web_config.users.replace({name: _hashed(password) for name, password in (users or {}).items()})
+        server = TestServer(make_app(service, web_config), port=free_port())
         await server.start_server(auto_decompress=False)  # as in `exporter.app.serve`; see exporter/http/inflate.py
         client: TestClient[Any, Any] = TestClient(server)
         clients.append(client)
@@ -106,6 +111,10 @@ async def serve(tmp_path: Path) -> AsyncIterator[Callable[..., Any]]:
     yield start
     for client in clients:
         await client.close()
+
+
+def _hashed(password: str) -> str:
+    return bcrypt.hashpw(password.encode(), bcrypt.gensalt(4)).decode()  # 4: the fastest
 
 
 @pytest.fixture

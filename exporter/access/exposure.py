@@ -4,6 +4,8 @@ import ipaddress
 from pathlib import Path
 from typing import Protocol
 
+from exporter.access.token_file import beside
+
 
 class Exposed(Protocol):
     """The part of `Settings` that is needed here."""
@@ -37,8 +39,8 @@ def why_not_exposed(settings: Exposed, *, has_users: bool, requires_client_certi
 
 
 def has_tokens(settings: Exposed) -> bool:
-    """Returns whether there is a file with tokens."""
-    return Path(settings.tokens_file or f"{settings.db_path}.tokens").exists()
+    """Returns whether requests need a token: the settings name a file of tokens, or there is one."""
+    return bool(settings.tokens_file) or beside(Path(settings.db_path).resolve()).exists()
 
 
 def is_loopback(host: str) -> bool:

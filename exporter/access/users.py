@@ -38,6 +38,11 @@ class Users:
     def __bool__(self) -> bool:
         return bool(self._hashes)
 
+    def stamp(self, name: str) -> str:
+        """Returns a text that changes with the password of the user, "" if there is no such user."""
+        hash_ = self._hashes.get(name)
+        return hashlib.sha256(hash_.encode()).hexdigest()[:32] if hash_ else ""
+
     def replace(self, hashes: Mapping[str, str]) -> None:
         """Uses other users from now on."""
         self._hashes = dict(hashes)

@@ -31,6 +31,8 @@ _EXPECTED: Final = {
 }  # fmt: skip
 _HOST_NAME: Final = re.compile(r"[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?")
 
+_HEADER: Final = re.compile(r"[A-Za-z0-9-]+")
+
 
 def _setting(default: Any, help_: str, *, least: float | None = None, most: float | None = None) -> Any:
     return Field(default, ge=least, le=most, description=help_)
@@ -65,7 +67,10 @@ class Settings(BaseSettings):
     tokens_file: str = _setting("", "file with the hashes of the tokens; empty: <db_path>.tokens")
     auth_proxy_header: str = _setting("", "header in which trusted proxies name the user who has signed in")
     trusted_proxies: tuple[str, ...] = _setting(
-        (), "addresses and networks (10.0.0.0/8) of proxies whose auth_proxy_header is believed"
+        (), "addresses and networks (10.0.0.0/8) of proxies whose auth_proxy_header and X-Forwarded-For are believed"
+    )
+    admin_users: tuple[str, ...] = _setting(
+        (), "users who may also reset, merge, split, pin and delete; empty: every user may"
     )
     db_path: str = _setting("./errors.duckdb", "DuckDB file with the stored errors; created when it is missing")
     db_memory_limit: int = _setting(
@@ -281,6 +286,23 @@ class Settings(BaseSettings):
             if host != "*" and not _HOST_NAME.fullmatch(host) and not _is_ip_address(host):
                 raise ValueError(f"expected a name without port as errors.example.com, or *, got {host!r}")
         return hosts
+
+    @field_validator("auth_proxy_header")
+    @classmethod
+    def _header(cls, value: str) -> str:
+        if value and not _HEADER.fullmatch(value):
+            raise ValueError(f"expected the name of a header as X-Forwarded-User, got {value!r}")
+        return value
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for text in value:
+            try:
+                ipaddress.ip_network(text)
+            except ValueError:
+                raise ValueError(f"expected an address or a network as 10.0.0.0/8, got {text!r}") from None
+        return value
 
 
 @dataclasses.dataclass(frozen=True)

@@ -59,7 +59,8 @@ class Variables(Source):
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         ours = {key: value for key, value in environ.items() if key.startswith(ENV_PREFIX) and value}
-        ours.pop(ENV_PREFIX + "CONFIG_FILE", None)
+        for name in ("CONFIG_FILE", "TOKEN", "TOKEN_FILE"):  # the latter are for the commands that send requests
+            ours.pop(ENV_PREFIX + name, None)
         super().__init__({key.removeprefix(ENV_PREFIX).lower(): value for key, value in ours.items()})
 
     def spell(self, name: str) -> str:
@@ -101,7 +102,10 @@ def load(given: Mapping[str, Any], environ: Mapping[str, str]) -> Settings:
     wrong = [line for source in reversed(sources) for line in source.faults()]
     if wrong:
         raise ConfigError("\n".join(wrong))
-    return Settings(_build_sources=(sources, {}))
+    settings = Settings(_build_sources=(sources, {}))
+    if settings.auth_proxy_header and not settings.trusted_proxies:
+        raise ConfigError("auth_proxy_header: needs trusted_proxies, the addresses of the proxies that set it")
+    return settings
 
 
 def did_you_mean(word: str, known: Iterable[str], spell: Callable[[str], str] = str) -> str:

@@ -7,11 +7,14 @@ import datetime as dt
 import itertools
 import logging
 import secrets
+import sys
+from collections.abc import Mapping
 from typing import Any, Final
 
 import aiohttp
 
 from exporter.access.secrets import without_secrets
+from exporter.client import authorization
 from exporter.demo.fleet import Moment, story
 from exporter.logs import printable
 
@@ -20,8 +23,13 @@ MAX_WAIT: Final = 10.0
 _log = logging.getLogger(__name__)
 
 
+class DeniedError(Exception):
+    """The service takes no reports from this sender."""
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--url", default="http://127.0.0.1:8080", help="the service (default: %(default)s)")
+    parser.add_argument("--token-file", metavar="FILE", help="file with a token (default: ERROR_VISUALIZATION_TOKEN)")
     parser.add_argument("--seed", type=int, default=1, help="seed of the simulation (default: %(default)s)")
     parser.add_argument("--workers", type=int, default=24, help="number of workers (default: %(default)s)")
     parser.add_argument("--rate", type=float, default=1.0, help="errors per second, on average (default: %(default)s)")
@@ -37,24 +45,38 @@ def main(given: argparse.Namespace) -> int:
         print("--rate must be greater than 0, --workers at least 1, --backlog at least 0")
         return 2
     logging.basicConfig(level="INFO", format="%(message)s")
-    with contextlib.suppress(KeyboardInterrupt):
+    try:
         sent = asyncio.run(run(given.url, seed=given.seed, workers=given.workers, rate=given.rate,
-                               duration=given.duration, backlog=given.backlog))  # fmt: skip
+                               duration=given.duration, backlog=given.backlog,
+                               headers=authorization(given.token_file)))  # fmt: skip
         print(f"{sent} errors sent")
+    except KeyboardInterrupt:
+        return 0
+    except (DeniedError, OSError, ValueError) as error:
+        print(error, file=sys.stderr)
+        return 1
     return 0
 
 
 async def run(
-    url: str, *, seed: int = 1, workers: int = 24, rate: float = 1.0, duration: float | None = None, backlog: int = 600
+    url: str,
+    *,
+    seed: int = 1,
+    workers: int = 24,
+    rate: float = 1.0,
+    duration: float | None = None,
+    backlog: int = 600,
+    headers: Mapping[str, str] | None = None,
 ) -> int:
     """Sends `backlog` errors dated in the past 24 hours, then current errors for `duration` seconds (None: until
-    cancelled). Returns how many were accepted. Retries while the service is unreachable; logs refused reports."""
+    cancelled). Returns how many were accepted. Retries while the service is unreachable; logs refused reports. Raises
+    `DeniedError`."""
     url = url.rstrip("/")
     moments = story(seed, workers)
     name = secrets.token_hex(4)  # makes event ids unique to this run: the next run's errors are no duplicates
     numbers = itertools.count()
     sent = 0
-    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30)) as session:
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30), headers=headers) as session:
         past = list(itertools.islice(moments, backlog))
         for start in range(0, len(past), CHUNK):
             reports = [_stamped(m, _past(m, past), f"{name}-{next(numbers)}") for m in past[start : start + CHUNK]]
@@ -82,12 +104,15 @@ def _stamped(moment: Moment, at: dt.datetime, event_id: str) -> dict[str, Any]:
 
 
 async def _post(session: aiohttp.ClientSession, url: str, content: Any) -> dict[str, Any]:
-    """Posts `content` and returns the JSON of the response. Retries with backoff on connection errors and 5xx."""
+    """Posts `content` and returns the JSON of the response. Retries with backoff on connection errors and 5xx. Raises
+    `DeniedError`."""
     for attempt in itertools.count():
         with contextlib.suppress(aiohttp.ClientError, TimeoutError):
             async with session.post(url, json=content) as response:
                 if response.status < 500:
                     answer: dict[str, Any] = await response.json()
+                    if response.status in (401, 403):
+                        raise DeniedError(printable(without_secrets(f"{url}: {answer.get('message')}")))
                     if response.status >= 400:
                         _log.warning("refused: %s", printable(str(answer.get("message"))))
                     return answer

@@ -55,6 +55,17 @@ class Reset(Struct):
     reset_at: Timestamp
 
 
+class Session(Struct):
+    """Who the caller is: the name of a user or token, how that is known, and what it may do. Where access control is
+    off, `user` is empty and `method` is `none`. A change that a session or a trusted proxy authorises needs
+    `csrf_token` in the header `X-CSRF-Token`; it is empty for others."""
+
+    user: str
+    method: Literal["none", "token", "basic", "session", "proxy", "certificate"]
+    scopes: list[Literal["report", "read", "admin"]]
+    csrf_token: str
+
+
 class Configuration(Struct):
     """The value of each setting. Users, passwords and queries in addresses are masked; of files, only the path is
     there."""

@@ -12,7 +12,7 @@ from msgspec import Struct
 from exporter import __version__
 from exporter.events.outcome import Outcome
 from exporter.events.report import ErrorReport
-from exporter.http.answers import BatchResult, Configuration, Failure, Healthy, Ready, Reset, Success
+from exporter.http.answers import BatchResult, Configuration, Failure, Healthy, Ready, Reset, Session, Success
 from exporter.http.parameters import Sending
 from exporter.store.decisions import Decided, Merge, MergeRequest, Split, SplitRequest, Undo
 from exporter.store.deletions import DeleteRequest, Deletion, Pinned
@@ -116,15 +116,52 @@ OPERATIONS: Final = (
     Operation("get", "/api/storage", "What is stored, and how full it is", GetStorage, (400, 503)),
     Operation("get", "/api/history", "Errors by day, also those that retention has deleted", GetHistory, (400, 503),
               (HistoryChoice,)),
+    Operation("get", "/api/session", "Who the caller is, and what it may do", Session, (400,)),
     Operation("get", "/api/config", "The settings of the service", Configuration, (400,)),
     Operation("get", "/-/healthy", "The process answers", Healthy, ()),
     Operation("get", "/-/ready", "A report could be stored now", Ready, (503,)),
 )  # fmt: skip
-OTHERS: Final[Schema] = {
-    "/api/openapi.json": {"get": {"summary": "This document", "responses": {"200": {"description": "OpenAPI 3.1"}}}},
-    "/metrics": {
-        "get": {"summary": "Prometheus text or OpenMetrics", "responses": {"200": {"description": "metrics"}}}
+SCHEMES: Final[Schema] = {
+    "token": {"type": "http", "scheme": "bearer", "description": "made by `error-visualization token create`"},
+    "password": {"type": "http", "scheme": "basic", "description": "of a user; or any name and a token as password"},
+    "session": {
+        "type": "apiKey", "in": "cookie", "name": "error_visualization_session",
+        "description": "of POST /login, `__Host-error_visualization_session` with TLS. Changes also need the header "
+        "`X-CSRF-Token` with `csrf_token` of GET /api/session",
     },
+}  # fmt: skip
+PROBES: Final = ("/-/healthy", "/-/ready")
+
+
+def security(scope: str) -> list[Schema]:
+    """Returns who may send a request; without credentials it is answered where access control is off."""
+    return [*({name: [scope]} for name in SCHEMES), {}]
+
+
+def scope_of(method: str, path: str) -> str:
+    """Returns the name of the scope that a request needs, "" for none."""
+    if path in PROBES:
+        return ""
+    if path.startswith("/api/report-error"):
+        return "report"
+    return "read" if method == "get" and path not in ("/api/errors/deletions", "/api/config") else "admin"
+
+
+OTHERS: Final[Schema] = {
+    path: {
+        "get": {
+            "summary": summary,
+            "security": security("read"),
+            "responses": {
+                "200": {"description": answer},
+                **{status: {"description": "see `message`"} for status in ("401", "403", "429")},
+            },
+        }
+    }
+    for path, summary, answer in (
+        ("/api/openapi.json", "This document", "OpenAPI 3.1"),
+        ("/metrics", "Prometheus text or OpenMetrics", "metrics"),
+    )
 }
 
 
@@ -142,7 +179,10 @@ def document() -> Schema:
         "openapi": "3.1.0",
         "info": {"title": "Error Visualization", "version": __version__},
         "paths": paths | OTHERS,
-        "components": {"schemas": {name: _unwrapped(schema) for name, schema in components.items()}},
+        "components": {
+            "schemas": {name: _unwrapped(schema) for name, schema in components.items()},
+            "securitySchemes": SCHEMES,
+        },
     }
 
 
@@ -156,7 +196,9 @@ def _described(operation: Operation, known: dict[str, Schema]) -> Schema:
     responses = {
         "200": _file(operation.media) if operation.media else _response("success", known[str(operation.success)])
     }
-    for status in sorted({403, *operation.failures}):  # 403: of any request whose header Host is not allowed
+    scope = scope_of(operation.method, operation.path)
+    denied = (401, 403, 429) if scope else (403,)  # 403: also of any request whose header Host is not allowed
+    for status in sorted({*denied, *operation.failures}):
         responses[str(status)] = _response("see `message` and `field`", known[str(Failure)])
     if issubclass(operation.read, POLLED):
         responses["304"] = {"description": "the answer has not changed since the one named by `If-None-Match`"}
@@ -169,6 +211,7 @@ def _described(operation: Operation, known: dict[str, Schema]) -> Schema:
         "summary": operation.summary,
         "parameters": [*operation.headers, *in_path, *query_parameters(operation.parameters)],
         "responses": responses,
+        "security": security(scope) if scope else [],
     }
     if operation.body:
         content = {media: {"schema": known[str(kind)]} for media, kind in operation.body.items()}

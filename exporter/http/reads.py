@@ -9,6 +9,7 @@ from typing import Any, Final, TypeVar
 from aiohttp import hdrs, web
 
 from exporter.events.cursor import MAX_ID, parse_cursor, parse_rank
+from exporter.http.access import SOCKETS
 from exporter.http.openapi import document
 from exporter.http.parameters import parse, refuse_unknown
 from exporter.http.representation import FASTEST, coding_for, compress, joined, max_age, response_to
@@ -129,7 +130,12 @@ async def websocket(request: web.Request) -> web.StreamResponse:
     if not socket.can_prepare(request).ok:
         raise ApiError(426, "expected a WebSocket", field="Upgrade")
     await socket.prepare(request)
-    await request.app[SERVICE].live.serve(socket, request.transport)
+    sockets = request.app[SOCKETS]
+    sockets[socket] = request
+    try:
+        await request.app[SERVICE].live.serve(socket, request.transport)
+    finally:
+        del sockets[socket]
     return socket
 
 

@@ -9,7 +9,9 @@ import msgspec
 from aiohttp import hdrs, web
 from multidict import istr
 
+from exporter.access.caller import Scope
 from exporter.events.event import isoformat
+from exporter.http.access import CALLER, require_scope
 from exporter.http.inflate import InflateError, TooLargeError, inflate
 from exporter.http.parameters import Sending, parse_known
 from exporter.http.responses import SERVICE, ApiError, RetryLaterError, check_origin, json_answer, success
@@ -29,7 +31,9 @@ async def report_error(request: web.Request) -> web.Response:
     service = request.app[SERVICE]
     service.metrics.received_json.inc()
     body = await _body(request, (JSON,))
-    submission = Submission(body, _now(), request.headers.get(IDEMPOTENCY_KEY), _importing(request))
+    submission = Submission(
+        body, _now(), request.headers.get(IDEMPOTENCY_KEY), _importing(request), request[CALLER].worker
+    )
     (result,) = await service.ingest.ingest((submission,))
     if isinstance(result, bytes):
         return success(result, "Error reported successfully")
@@ -56,7 +60,7 @@ async def report_errors(request: web.Request) -> web.Response:
         raise ApiError(400, f"Idempotency-Key: {expected}", field="Idempotency-Key", reason="invalid_field")
     importing = _importing(request)
     submissions = [
-        Submission(item, received_at, None if key is None else f"{key}#{index}", importing)
+        Submission(item, received_at, None if key is None else f"{key}#{index}", importing, request[CALLER].worker)
         for index, item in enumerate(items)
     ]
     results = await ingest.ingest(submissions) if items else []
@@ -71,7 +75,10 @@ async def reset_counts(request: web.Request) -> web.Response:
 
 def _importing(request: web.Request) -> bool:
     """Returns whether the request says that its reports are old ones. Raises `ApiError`."""
-    return "?" in request.raw_path and parse_known(request, Sending).importing == "true"
+    importing = "?" in request.raw_path and parse_known(request, Sending).importing == "true"
+    if importing:
+        require_scope(request, Scope.ADMIN, "importing")
+    return importing
 
 
 def _now() -> dt.datetime:

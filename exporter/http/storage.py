@@ -6,6 +6,7 @@ import msgspec
 from aiohttp import web
 
 from exporter.deletion import delete as delete_errors
+from exporter.http.access import address_of
 from exporter.http.bodies import json_body
 from exporter.http.parameters import parse, refuse_unknown
 from exporter.http.reads import answer_to, error_id, now
@@ -52,7 +53,7 @@ async def delete(request: web.Request) -> web.Response:
             raise ApiError(400, f"{name}: expected at least one value", field=name)
     if wanted == DeleteRequest(dry_run=wanted.dry_run):
         raise ApiError(400, "expected at least one filter, such as `worker` or `time_range`")
-    deletion = await delete_errors(request.app[SERVICE], wanted, request.remote or "")
+    deletion = await delete_errors(request.app[SERVICE], wanted, address_of(request))
     errors = f"{deletion.errors} error{'s' if deletion.errors != 1 else ''}"
     return success(deletion, f"{errors} would be deleted" if deletion.dry_run else f"{errors} deleted")
 

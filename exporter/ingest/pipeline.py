@@ -30,19 +30,22 @@ from exporter.patterns.fingerprint import fingerprint
 
 INTERNAL: Final = "internal_error"
 DELETED: Final = "deleted"  # the report repeats an error that was deleted since
-_STATUS: Final = {INTERNAL: 500, DELETED: 410}
+FOREIGN: Final = "forbidden_worker"  # the sender may report for other workers only
+_STATUS: Final = {INTERNAL: 500, DELETED: 410, FOREIGN: 403}
 _PROCESS: Final = secrets.token_hex(8)  # differs in every run, so that generated event ids never collide
 _numbers = itertools.count(1)
 
 
 class Submission(Struct, gc=False):
     """One report as it came: its JSON, the time of receipt in UTC, the `Idempotency-Key` of its request, None if there
-    is none, and whether it is part of an import. For a report of a batch, "#" and its index are appended to the key."""
+    is none, and whether it is part of an import. For a report of a batch, "#" and its index are appended to the key.
+    `worker` is what `worker_id` has to begin with."""
 
     body: bytes
     received_at: dt.datetime
     key: str | None
     importing: bool = False
+    worker: str = ""
 
 
 class Refusal(NamedTuple):
@@ -170,6 +173,9 @@ class Pipeline:
 
     def _parse(self, submission: Submission) -> Parsed:
         report, body, dropped = parse_report(submission.body)
+        if not (report.worker_id or "").startswith(submission.worker):
+            words = f"this token may only report for workers whose id begins with {submission.worker!r}"
+            raise ReportError(words, field="worker_id", reason=FOREIGN)
         if submission.key is not None and report.event_id is None:
             if not (0 < len(submission.key) <= MAX_EVENT_ID and submission.key.isprintable()):
                 raise ReportError(f"expected 1 to {MAX_EVENT_ID} printable characters", field="Idempotency-Key")

@@ -32,8 +32,10 @@ from exporter.store.client import StoreClient
 
 REJECTED: Final = (
     "malformed", "invalid_field", "too_large", "unsupported_type", "unsupported_encoding", "forbidden_origin",
-    "forbidden_host", "queue_full", "store_failed", "internal_error", "deleted",
+    "forbidden_host", "queue_full", "store_failed", "internal_error", "deleted", "unauthenticated", "forbidden_scope",
+    "forbidden_worker", "forbidden_csrf",
 )  # fmt: skip
+LOGINS: Final = ("token", "basic", "form")
 _SECONDS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _BATCH: Final = (1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000)
 
@@ -64,6 +66,11 @@ class ServiceMetrics:
         self.database_errors = Counter(PREFIX + "database_errors", "Commits that failed", registry=self.registry)
         build = Gauge(PREFIX + "build_info", "Always 1", ["version", "revision"], registry=self.registry)
         build.labels(__version__, revision()).set(1)
+        self.failed_logins = Counter(
+            PREFIX + "failed_logins", "Wrong tokens and passwords", ["method"], registry=self.registry
+        )
+        for method in LOGINS:
+            self.failed_logins.labels(method)
         self.received_json = self.received.labels("json")
         self.received_batch = self.received.labels("json_batch")
         for reason in REJECTED:
@@ -78,6 +85,9 @@ class ServiceMetrics:
     def appended(self, events: int, seconds: float) -> None:
         self.commit_seconds.observe(seconds)
         self.batch_size.observe(events)
+
+    def login_failed(self, method: str) -> None:
+        self.failed_logins.labels(method).inc()
 
     def begin_scrape(self, request: web.BaseRequest) -> Callable[[str], tuple[Iterator[bytes], str]]:
         """Copies the state on the event loop. Returns a function that takes the value of the `Accept` header and

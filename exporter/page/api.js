@@ -1,4 +1,5 @@
-// Requests to the service. `Refusal` is an error answer with its reason; `NoAnswer` is no answer, or none in time.
+// Requests to the service. `Refusal` is an error answer with its reason; `NoAnswer` is no answer, or none in time. A change
+// carries the token that proves that this page sends it. Whoever is not logged in (any more) is led to the login.
 
 const PATIENCE_MS = 15_000;
 
@@ -11,8 +12,26 @@ export class Refusal extends Error {
 
 export class NoAnswer extends Error {}
 
+let csrf = null;
+
 export async function ask(path, more = {}) {
+  if (more.method === "POST") return change(path, more);
   const { response, answer } = await fetched(path, more);
+  return data(response, answer);
+}
+
+// The token is of the session that the browser has now, which may have begun in another tab.
+async function change(path, more) {
+  for (const last of [false, true]) {
+    csrf ??= (await ask("/api/session")).csrf_token;
+    const { response, answer } = await fetched(path, { ...more, headers: { ...more.headers, ...csrf && { "X-CSRF-Token": csrf } } });
+    if (last || answer.field !== "X-CSRF-Token") return data(response, answer);
+    csrf = null;
+  }
+}
+
+function data(response, answer) {
+  if (response.status === 401) location.assign(`/login?next=${encodeURIComponent(location.pathname + location.search)}`);
   if (!response.ok) throw new Refusal(response.status, answer);
   return answer.data;
 }

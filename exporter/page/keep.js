@@ -2,14 +2,17 @@
 
 import { ask } from "./api.js";
 import { element } from "./dom.js";
+import { may } from "./session.js";
 
 const MEANING = {
   error: "A kept error is not deleted by retention, max_db_size or a deletion on request.",
   pattern: "The errors of a kept pattern are not deleted by retention, max_db_size or a deletion on request.",
 };
 
-// `what` is "error" or "pattern", and `path` its path in the API. Returns the button and a place for its problems.
+// `what` is "error" or "pattern", and `path` its path in the API. Returns the button and a place for its problems; for a
+// reader who may not change anything, only a word.
 export function keep(what, path, pinned) {
+  if (!may("admin")) return [pinned ? "kept" : "not kept"];
   const button = element("button", { type: "button", class: "keep", title: MEANING[what] });
   const problem = element("span", { role: "alert", class: "problem" });
   let busy = false;

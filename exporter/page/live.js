@@ -1,7 +1,10 @@
 // The WebSocket: delivers live updates, detects missed ones, and reconnects. It pings the service, and treats a connection
 // without an answer as lost.
 
+import { ask } from "./api.js";
+
 const FIRST_PAUSE = 500, LONGEST_PAUSE = 30_000, PING_MS = 10_000, WAKE_MS = 4000;
+const LOGGED_OUT = 1008; // code of a close
 const MOST = 50; // errors in one message, ten times a second at most
 
 export class Live {
@@ -20,7 +23,10 @@ export class Live {
     Object.assign(this, { socket, retry: 0, unanswered: false });
     socket.onopen = () => socket.send(JSON.stringify({ type: "error_visualization_init", time_range: this.hours, since: this.seq, batch: true, most: MOST }));
     socket.onmessage = (event) => { this.unanswered = false; this.alive(); this.take(JSON.parse(event.data)); };
-    socket.onclose = () => this.lose();
+    socket.onclose = ({ code }) => {
+      this.lose();
+      if (code === LOGGED_OUT) ask("/api/session").catch(() => {}); // leads to the login
+    };
   }
 
   take(message) {

@@ -13,6 +13,7 @@ import { Live } from "./live.js";
 import * as notify from "./notify.js";
 import * as pattern from "./pattern.js";
 import { draw as drawPanels } from "./panels.js";
+import * as session from "./session.js";
 import { Sound } from "./sound.js";
 import { RANGES, address, read } from "./state.js";
 import { onRest, still } from "./still.js";
@@ -201,10 +202,15 @@ function widen(change) {
   by("errors-title").focus({ preventScroll: true });
 }
 
+// Adds a token to the example, if the service needs one.
+function withToken(needed) {
+  if (needed) by("example").textContent = EXAMPLE.replace("  -d", '  -H "Authorization: Bearer $ERROR_VISUALIZATION_TOKEN" \\\n  -d');
+}
+
 function bind() {
   layout.bind();
   by("example").textContent = EXAMPLE;
-  by("example").after(copy("Copy", () => EXAMPLE));
+  by("example").after(copy("Copy", () => by("example").textContent));
   bindTheme(charts.redraw);
   bindSound(sound, announce.say);
   bindMenu();
@@ -239,3 +245,4 @@ function bind() {
 bind();
 show(null);
 storage.watch(paused);
+session.show().then(withToken).catch(() => {}); // the requests for the data say what is wrong

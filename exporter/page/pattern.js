@@ -69,7 +69,7 @@ function correct(details, changed) {
       status.textContent = failure.status ? failure.message : "The service does not answer. Nothing was changed.";
     }
   };
-  const box = element("details", { id: "pattern-correct" }, element("summary", {}, "Correct the grouping"));
+  const box = element("details", { id: "pattern-correct", "data-needs": "admin" }, element("summary", {}, "Correct the grouping"));
   box.append(merging(details, act, box), ...splitting(details, act, status), ...decided(details, act), status);
   return box;
 }

@@ -12,6 +12,7 @@ from typing import Any, Final, get_args
 import aiohttp
 
 from exporter.access.secrets import without_secrets
+from exporter.client import authorization
 from exporter.logs import printable
 from exporter.store.parameters import ExportFormat
 from exporter.transfer.progress import Progress, size
@@ -26,6 +27,8 @@ FILTERS: Final = {
     "fingerprint": False, "pattern": False, "q": False,
 }  # fmt: skip
 
+Headers = dict[str, str]
+
 
 class ExportError(Exception):
     """The file could not be written."""
@@ -33,6 +36,7 @@ class ExportError(Exception):
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--url", default="http://127.0.0.1:8080", help="the service (default: %(default)s)")
+    parser.add_argument("--token-file", metavar="FILE", help="file with a token (default: ERROR_VISUALIZATION_TOKEN)")
     parser.add_argument("--format", choices=FORMATS, help="default: by the end of the file's name, else ndjson")
     parser.add_argument("--output", default="-", metavar="FILE",
                         help="output file; compressed if its name ends in .gz (default: stdout)")  # fmt: skip
@@ -61,11 +65,12 @@ def main(given: argparse.Namespace) -> int:
         values = getattr(given, name) or []
         query += [(name, value) for value in ([values] if isinstance(values, str) else values)]
     try:
+        headers = authorization(given.token_file)
         if path is None:
-            asyncio.run(_download(given.url, query, sys.stdout.buffer.write, "stdout"))
+            asyncio.run(_download(given.url, headers, query, sys.stdout.buffer.write, "stdout"))
         else:
-            _to_file(path, given.url, query)
-    except (ExportError, OSError) as error:
+            _to_file(path, given.url, headers, query)
+    except (ExportError, OSError, ValueError) as error:
         print(printable(without_secrets(f"the export is not complete: {error}")), file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -79,23 +84,25 @@ def _format_of(name: str) -> str:
     return ending if ending in FORMATS else FORMATS[0]
 
 
-def _to_file(path: Path, url: str, query: list[tuple[str, str]]) -> None:
+def _to_file(path: Path, url: str, headers: Headers, query: list[tuple[str, str]]) -> None:
     """Raises `ExportError` and OSError."""
     with unfinished(path) as file:
         packed: Any = gzip.GzipFile("", "wb", GZIP_LEVEL, file) if path.name.endswith(".gz") else None
-        asyncio.run(_download(url, query, (packed or file).write, str(path)))
+        asyncio.run(_download(url, headers, query, (packed or file).write, str(path)))
         if packed:
             packed.close()
 
 
-async def _download(url: str, query: list[tuple[str, str]], write: Callable[[bytes], object], name: str) -> None:
+async def _download(
+    url: str, headers: Headers, query: list[tuple[str, str]], write: Callable[[bytes], object], name: str
+) -> None:
     """Raises `ExportError` unless the whole answer came, and OSError."""
     progress = Progress()
     count = Counter(query[0][1])
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=SILENT_SECONDS)
     try:
         async with (
-            aiohttp.ClientSession(timeout=timeout) as session,
+            aiohttp.ClientSession(timeout=timeout, headers=headers) as session,
             session.get(f"{url.rstrip('/')}/api/export", params=query) as response,
         ):
             if response.status != 200:

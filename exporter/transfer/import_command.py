@@ -11,6 +11,7 @@ from typing import IO, Final
 
 import aiohttp
 
+from exporter.client import authorization
 from exporter.transfer.files import FORMATS, FileError, Item, format_of, items
 from exporter.transfer.progress import Progress
 from exporter.transfer.sender import TIMEOUT, Sender, SendError
@@ -21,6 +22,7 @@ MAX_SHOWN: Final = 50  # refused reports that are named
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="NDJSON or CSV (also .gz), or Parquet")
     parser.add_argument("--url", default="http://127.0.0.1:8080", help="the service (default: %(default)s)")
+    parser.add_argument("--token-file", metavar="FILE", help="file with a token (default: ERROR_VISUALIZATION_TOKEN)")
     parser.add_argument("--format", choices=FORMATS, help="of all files (default: by the end of each name)")
     parser.add_argument("--rejected", type=Path, metavar="FILE", help="a new file for the refused reports, as NDJSON")
 
@@ -35,8 +37,8 @@ def main(given: argparse.Namespace) -> int:
             rejected: IO[bytes] | None = None
             if given.rejected is not None:
                 rejected = opened.enter_context(open(given.rejected, "xb", opener=_private))
-            return Import(given.url, rejected).run(files)
-    except (FileError, OSError) as error:
+            return Import(given.url, authorization(given.token_file), rejected).run(files)
+    except (FileError, OSError, ValueError) as error:
         print(error, file=sys.stderr)
         return 1
 
@@ -48,8 +50,9 @@ def _private(path: str, flags: int) -> int:
 class Import:
     """An import of files, and what it says meanwhile."""
 
-    def __init__(self, url: str, rejected: IO[bytes] | None) -> None:
+    def __init__(self, url: str, headers: dict[str, str], rejected: IO[bytes] | None) -> None:
         self._url = url
+        self._headers = headers
         self._rejected = rejected
         self._progress = Progress()
         self._file = Path()
@@ -77,7 +80,8 @@ class Import:
         return 1 if failed or refused else 0
 
     async def _send(self, files: list[tuple[Path, str]]) -> None:
-        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=TIMEOUT)) as session:
+        timeout = aiohttp.ClientTimeout(total=TIMEOUT)
+        async with aiohttp.ClientSession(timeout=timeout, headers=self._headers) as session:
             sender = Sender(session, self._url, self._refused, self._show)
             await sender.begin()
             self._sender = sender

@@ -83,6 +83,9 @@ class Sender:
         `SendError`."""
         try:
             async with self._session.get(f"{self._url}/metrics") as response:
+                if response.status in (401, 403):
+                    needed = "an import needs a token with the scopes report, read and admin"
+                    raise SendError(f"{self._url}: {needed} (--token-file)")
                 found = _POSITION.search(await response.read())
         except (aiohttp.ClientError, TimeoutError) as error:
             raise SendError(f"{self._url}: {error or type(error).__name__}") from None

@@ -2,6 +2,7 @@
 
 import itertools
 import re
+from typing import Any
 
 import pytest
 from chromium import needs_chromium, open_page
@@ -32,6 +33,18 @@ async def seeded(service: InProcess) -> None:
     reports = [moment.report for moment in itertools.islice(story(4), 200)]
     async with service.client.post("/api/report-errors", json=reports) as response:
         assert response.status == 200
+
+
+@pytest.mark.parametrize(("theme", "width"), [("light", 1280), ("dark", 360)])
+async def test_no_violation_at_the_login(browser: Browser, serve: Any, theme: str, width: int) -> None:
+    service = await serve(users={"ada": "lovelace"})
+    page = await browser.new_page(color_scheme=theme, viewport={"width": width, "height": 640})
+    await page.goto(str(service.client.make_url("/error-visualization")))
+    await page.get_by_label("Password or token").fill("wrong")
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_role("alert")).to_contain_text("wrong")
+    assert await violations(page) == []
+    assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
 # The other two combinations are tested below, with chips and news.

@@ -211,6 +211,9 @@ class Stack:
             "prometheus:9090", f"127.0.0.1:{port}"
         )
         file.write_text(text.replace("localhost:9090", f"127.0.0.1:{port}"))
+        token = file.parent / "secrets/exporter_token"
+        token.parent.mkdir(exist_ok=True)
+        token.write_text("of a service without access control")
         command = [
             PROMETHEUS, f"--config.file={file}", f"--storage.tsdb.path={self.folder}/prometheus-data",
             f"--web.listen-address=127.0.0.1:{port}", "--log.level=warn",
