@@ -11,6 +11,10 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from commands import run
 from conftest import Served
+from stub import listening
+
+from exporter.config import Settings
+from exporter.service import _push
 
 pytestmark = pytest.mark.dashboard
 FORGED = 'gpu\r\ntime=2026-11-25T13:21:51.123Z level=info message=forged \x1b[2J\x9b31m\u2028"}\n{"level":"info"'
@@ -79,3 +83,31 @@ async def test_commands_do_not_print_the_password_of_an_address(tmp_path: Any) -
         assert status == 1
         assert "http://<secret>@127.0.0.1:9" in said
         assert "hunter2" not in said
+
+
+async def test_the_log_has_no_password_of_an_alertmanager(
+    serve: Callable[..., Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    async def elsewhere(_: web.Request) -> web.Response:
+        raise web.HTTPFound("https://me:hunter2@login.example/?state=hunter2")
+
+    async with listening(elsewhere) as url:
+        service = await serve(alertmanager_url=(url.replace("http://", "http://ops:hunter2@"),))
+        critical = {"system_context": {"metrics": {"cpu": {"percent": 99}}}}
+        assert (await service.post(critical))["severity"] == "critical"
+        for _ in range(400):
+            found = [one for one in caplog.records if "did not take" in one.getMessage()]
+            if found:
+                break
+            await asyncio.sleep(0.05)
+        async with service.client.get("/metrics") as response:
+            text = await response.text()
+    assert "location https://<secret>@login.example/?<secret>" in found[0].getMessage()
+    assert "hunter2" not in caplog.text
+    assert url.removeprefix("http://") in text
+    assert "hunter2" not in text
+
+
+def test_links_have_the_scheme_that_is_served() -> None:
+    assert _push(Settings(port=1), "https").page_url == "https://localhost:1"
+    assert _push(Settings(port=1, external_url="http://proxy"), "https").page_url == "http://proxy"
