@@ -51,4 +51,5 @@ def test_tokens_are_in_a_file(tmp_path: Any) -> None:
     assert not has_tokens(settings)
     (tmp_path / "errors.duckdb.tokens").touch()
     assert has_tokens(settings)
-    assert not has_tokens(Settings(db_path=settings.db_path, tokens_file=str(tmp_path / "other")))
+    unborn = Settings(db_path=str(tmp_path / "another.duckdb"), tokens_file=str(tmp_path / "other"))
+    assert has_tokens(unborn)  # who names a file of tokens wants nobody to come in without one
