@@ -12,9 +12,9 @@ from aiohttp.test_utils import TestClient, TestServer
 from conftest import REPORT, InProcess
 from keys import bearer, make_token
 
+from exporter.access.tokens import hash_of
 from exporter.access.web_config import WebConfig
 from exporter.app import API, PAGE, make_app
-from exporter.access.tokens import hash_of
 from exporter.config import Settings
 from exporter.http.pages import PAGE as FOLDER
 from exporter.service import Service
