@@ -8,25 +8,30 @@ import re
 from functools import lru_cache
 from typing import Final
 
+
+def word_set(words: str) -> frozenset[str]:
+    return frozenset(words.split())
+
+
 _WORD: Final = re.compile(r"[A-Z]++(?![a-z])|[A-Z]?[a-z]++|[0-9]++")
 _PASSWORDS: Final = ("password", "passwd", "passphrase", "passwort", "passcode", "kennwort", "pwd")
-_PASS_OF: Final = frozenset(
-    "admin ansible auth become db ftp http key ldap login mail mysql pg proxy redis root smtp ssh store sudo user".split()  # noqa: SIM905
+_PASS_OF: Final = word_set(
+    "admin ansible auth become db ftp http key ldap login mail mysql pg proxy redis root smtp ssh store sudo user"
 )
-_KEY_OF: Final = frozenset(
+_KEY_OF: Final = word_set(
     "access account admin api app auth consumer deploy encrypt encryption hmac license master private secret "
-    "service shared signing ssh storage subscription".split()  # noqa: SIM905
+    "service shared signing ssh storage subscription"
 )
 # Words that may follow the word that decides: `PASSWORD_OLD`, `password2`, `SECRET_KEY_BASE`, `token_value`.
-_AFTER: Final = frozenset(
+_AFTER: Final = word_set(
     "again base b64 base64 confirm confirmation current default dev encoded encrypted hash hashed hex new old "
-    "plain prod raw repeat staging str string text value".split()  # noqa: SIM905
+    "plain prod raw repeat staging str string text value"
 )
 # Before `token`, these words say that it is part of a text, of a list or of a vocabulary.
-_TOKEN_OF: Final = frozenset(
+_TOKEN_OF: Final = word_set(
     "bos cancellation cls continuation current cursor end eos expected first image input invalid last lookahead "
     "mask max min new next num output pad page pagination prev previous prompt sep special start stop sync test "
-    "unexpected unk".split()  # noqa: SIM905
+    "unexpected unk"
 )
 _SESSIONS: Final = frozenset(("sessionid", "jsessionid", "phpsessid", "aspsessionid"))
 

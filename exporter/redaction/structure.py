@@ -18,6 +18,7 @@ from typing import Any, Final
 from exporter.redaction.cards import RULE, is_card_number
 from exporter.redaction.forms import is_line_of_key, is_private_key_begun
 from exporter.redaction.mark import UNCHECKED, Found
+from exporter.redaction.names import word_set
 from exporter.redaction.values import is_nothing, is_secret
 
 KEPT: Final = (b'"worker_id"', b'"event_id"')  # identities of reports; `timestamp` is one by its meaning
@@ -28,10 +29,10 @@ _NUMBER: Final = re.compile(rb"-?[0-9][0-9.eE+-]*+")
 _BEFORE: Final = 40  # bytes before a string in which its key is looked for
 _FLAG: Final = re.compile(r"--?[\w-]++")
 # Members of an object with secrets that are none.
-_NOT_SECRET: Final = frozenset(
+_NOT_SECRET: Final = word_set(
     "algorithm arn created description email enabled expires file host hostname id kind login method name "
     "namespace path port provider realm region role scheme scope service status type uri url user username "
-    "version".split()  # noqa: SIM905
+    "version"
 )
 MAX_CONTAINER: Final = 200  # strings of one array or object under the name of a secret
 

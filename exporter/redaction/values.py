@@ -22,11 +22,12 @@ _NOTHING: Final = re.compile(
 )
 # Words of messages about a secret. A value that is one of them, or has one among other words, is no secret.
 _SAID: Final = frozenset(
-    b"a absent already an and are at authentication be blank but can cannot changed check common could default denied "
-    b"deprecated does empty error expected expired failed falsch field for found from hashed header in incorrect "
-    b"invalid is it key length long lost match matches mismatch missing mode must need needed needs not of ok "
-    b"only optional or policy prompt protected provided reset rejected required requerida revoked rotated short should strict supplied "
-    b"that the this to too unauthorized unknown unsupported updated use used value was weak when with wrong you".split()
+    b"a absent already an and are at authentication be blank but can cannot changed check common could default "
+    b"denied deprecated does empty error expected expired failed falsch field for found from hashed header in "
+    b"incorrect invalid is it key length long lost match matches mismatch missing mode must need needed needs "
+    b"not of ok only optional or policy prompt protected provided reset rejected required requerida revoked "
+    b"rotated short should strict supplied that the this to too unauthorized unknown unsupported updated use "
+    b"used value was weak when with wrong you".split()
 )
 _TYPES: Final = frozenset(
     b"str string bytes int integer bool boolean float number any object char text varchar secretstr secretbytes "
