@@ -172,8 +172,9 @@ class Pipeline:
         return time.said != received_at and self._known.may_be_evicted(worker, time.said.timestamp())
 
     def _parse(self, submission: Submission) -> Parsed:
-        sent = submission.body if self.redaction is None else self.redaction.redact(submission.body)
-        report, body, dropped = parse_report(sent)
+        report, body, dropped = parse_report(submission.body)
+        if self.redaction is not None and (redacted := self.redaction.redact(sent := body.encode())) is not sent:
+            report, body, dropped = parse_report(redacted)
         if submission.key is not None and report.event_id is None:
             if not (0 < len(submission.key) <= MAX_EVENT_ID and submission.key.isprintable()):
                 raise ReportError(f"expected 1 to {MAX_EVENT_ID} printable characters", field="Idempotency-Key")

@@ -37,6 +37,7 @@ _MIXED: Final = re.compile(rb"(?=[^0-9]*+[0-9])(?=[^A-Z]*+[A-Z])")
 
 _KEY_BEGINS: Final = compiled(r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY[A-Z ]*-----|PuTTY-User-Key-File-\d[^\n]*")
 _KEY_ENDS: Final = b"-----END "
+_KEY_END: Final = compiled(r"((?:[A-Za-z0-9+/=]{4,}(?:\s|\\+[nr])+)+)-----END [A-Z0-9 ]*PRIVATE KEY")
 MAX_KEY: Final = 16_384  # bytes of a private key
 # What follows the beginning of a key that was cut off: lines of base64, perhaps with escaped line breaks, and headers.
 _KEY_LINES: Final = re.compile(
@@ -53,8 +54,7 @@ def redact_forms(text: bytes, found: Found, off: frozenset[str]) -> bytes:
     pieces: list[bytes] = []
     done = 0
     for match in _ANY.finditer(text):
-        found.place()
-        if found.exhausted:
+        if not found.place():
             break
         index = next(number for number, group in enumerate(match.groups()) if group is not None)
         rule, _, mixed = _FORMS[index]
@@ -73,17 +73,32 @@ def redact_private_keys(text: bytes, found: Found) -> bytes:
     pieces: list[bytes] = []
     done = 0
     while match := _KEY_BEGINS.search(text, done):
-        found.place()
+        if not found.place():
+            break
         start = match.end()
         end = text.find(_KEY_ENDS, start, start + MAX_KEY)
         if end < 0:
             end = _KEY_LINES.match(text, start, start + MAX_KEY).end()  # type: ignore[union-attr]  # may be empty
         inside = text[start:end]
-        if inside.strip(b" \r\n\t\\nr\"'") and b"[redacted:" not in inside and not found.exhausted:
+        if inside.strip(b" \r\n\t\\nr\"'") and b"[redacted:" not in inside:
             before, after = _margins(inside)
             pieces += (text[done:start], before, found.mark("private-key"), after)
         else:
             pieces.append(text[done:end])
+        done = end
+    text = b"".join((*pieces, text[done:])) if pieces else text
+    return text if b"-----END " not in text else _without_ends(text, found)
+
+
+def _without_ends(text: bytes, found: Found) -> bytes:
+    """Returns `text` with marks for private keys whose beginning was cut off."""
+    pieces: list[bytes] = []
+    done = 0
+    for match in _KEY_END.finditer(text):
+        if not found.place():
+            break
+        start, end = match.span(1)
+        pieces += (text[done:start], found.mark("private-key"), b"\n")
         done = end
     return b"".join((*pieces, text[done:])) if pieces else text
 

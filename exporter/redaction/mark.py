@@ -3,26 +3,28 @@
 from collections import Counter
 from typing import Final
 
-MAX_PLACES: Final = 2_000  # of one report that are looked at; more would hold the event loop for too long
+MAX_PLACES: Final = 1_000  # of one report that are looked at; a report with more is reduced (`reduced.py`)
 UNCHECKED: Final = "unchecked"  # the rule of what was replaced without being looked at
 BEGINS: Final = b"[redacted"
 
 
 class Found:
-    """What was found in one report: `rules` counts marks by rule. Each place that is looked at, secret or not, counts
-    against `MAX_PLACES`. `allowed` are values that stay."""
+    """What was found in one report: `rules` counts marks by rule. Each place that is looked at, secret or not, counts.
+    After `most` of them, the rules stop, and what they return must not be used. `allowed` are values that stay."""
 
-    def __init__(self, allowed: frozenset[bytes] = frozenset()) -> None:
+    def __init__(self, allowed: frozenset[bytes] = frozenset(), most: float = MAX_PLACES) -> None:
         self.rules: Counter[str] = Counter()
         self._allowed = allowed
-        self._places = 0
+        self._left = most
 
-    def place(self) -> None:
-        self._places += 1
+    def place(self) -> bool:
+        """Counts a place. Returns whether it may be looked at."""
+        self._left -= 1
+        return self._left >= 0
 
     @property
     def exhausted(self) -> bool:
-        return self._places > MAX_PLACES
+        return self._left < 0
 
     def stays(self, value: bytes) -> bool:
         """Returns whether a value is no secret: it is allowed, or it is a mark."""

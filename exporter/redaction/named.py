@@ -23,7 +23,7 @@ def assigned(keywords: str) -> Any:
     """Returns the pattern of names that are followed by a value. `keywords` matches a part of each name."""
     name = rf"([\w.-]*(?:{keywords})[\w.-]*)"
     return compiled(
-        rf"--?{name}(?:[ \t]+|=|\\*[\"'],\s*)"  # 1: a flag, also of a list of arguments
+        rf"(?:^|[\s\"'`\[(,=:])--?{name}(?:[ \t]+|=|\\*[\"'],\s*)"  # 1: a flag, also of a list of arguments
         rf"|<{name}>"  # 2: XML
         rf"|{name}\\*[\"']\s+value="  # 3: <add key="AdminPassword" value="…"/>
         rf"|(?i:name|key|header)\\*[\"']?{_BLANK}[:=]{_BLANK}\\*[\"']?{name}\\*[\"']?(?:{_BLANK},?{_BLANK})\\*[\"']?"
@@ -40,6 +40,7 @@ _UNQUOTED: Final = re.compile(
     rb"(?:[^\s\"'`,;)}\]<>&\\|]++|&(?!amp;|[\w.%-]++=)|\\(?![nrt\"'\\])|,(?=[^\s,\w\"'])|(?<==)\])++"
 )
 _ARGUMENT: Final = re.compile(rb"[^\s\"'`]++")
+_PAIR_ENDS: Final = re.compile(rb"\\*+[\"'`]\s*+[)\]]")  # ("password", "salt", 64) is no pair
 _IN_XML: Final = re.compile(rb"[^<]*+")
 
 
@@ -49,8 +50,7 @@ def redact_named(text: bytes, found: Found, rule_of: Callable[[str], str | None]
     done = at = 0
     while match := pattern.search(text, at):
         at = match.end()
-        found.place()
-        if found.exhausted:
+        if not found.place():
             break
         kind = next(number for number, group in enumerate(match.groups(), 1) if group is not None)
         name: bytes = match[kind]
@@ -77,7 +77,8 @@ def _secret(text: bytes, at: int, rule: str, name: bytes, kind: int, matched: by
         opening = _OPENING.match(text, at)
         return _quoted(text, opening, rule, name) if opening else None
     if opening := _OPENING.match(text, at):
-        return _quoted(text, opening, rule, name)
+        span = _quoted(text, opening, rule, name)
+        return None if kind == _PAIR and span and not _PAIR_ENDS.match(text, span[1]) else span
     if kind == _PAIR:
         return None
     end = _end(_ARGUMENT if kind == _FLAG and matched[-1:] != b"=" else _UNQUOTED, text, at)
@@ -98,6 +99,8 @@ def _secret(text: bytes, at: int, rule: str, name: bytes, kind: int, matched: by
 
 def _quoted(text: bytes, opening: re.Match[bytes], rule: str, name: bytes) -> tuple[int, int] | None:
     start, quote = opening.end(), opening[1]
+    if text[start : start + 1] in (b")", b",", b";", b""):  # the quote ends a prompt, as in `getpass("Password: ")`
+        return None
     if len(quote) == 1:
         end = _end(_CLOSED[quote], text, start)
     else:  # the quote is escaped, and the quotes inside are escaped more often

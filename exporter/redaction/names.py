@@ -69,7 +69,7 @@ def _of_words(words: list[str]) -> str | None:
         rule = "api-key"
     elif last in ("key", "keys") and before in _KEY_OF:
         rule = "secret" if before == "secret" or "secret" in words else "api-key"
-    elif last == "auth" or (last.endswith(("token", "jwt")) and before not in _TOKEN_OF):
+    elif last == "auth" or (last.endswith(("token", "jwt")) and before not in _TOKEN_OF and "public" not in words):
         rule = "token"
     return rule
 

@@ -1,5 +1,6 @@
 """Redacts reports and texts: the entry of this package."""
 
+import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -10,6 +11,7 @@ from exporter.redaction.cards import redact_cards
 from exporter.redaction.engine import compiled_by_user
 from exporter.redaction.mark import UNCHECKED, Found
 from exporter.redaction.names import rule_of
+from exporter.redaction.reduced import reduced
 from exporter.redaction.rules import RULES
 from exporter.redaction.rules_file import NO_RULES, UserRules
 from exporter.redaction.structure import Structure
@@ -39,41 +41,48 @@ class Redaction:
         if hit is None:
             return body
         found = Found(self._rules.allowed)
-        body = Structure(body, self._text, self._rule_of, found).rewritten(self._suspicion, hit)
+        redacted = Structure(body, self._text, self._rule_of, found).rewritten(self._suspicion, hit)
+        if found.exhausted:
+            body = reduced(body)
+            found = Found(self._rules.allowed, most=math.inf)
+            found.mark(UNCHECKED)
+            hit = self._suspicion.search(body)
+            redacted = Structure(body, self._text, self._rule_of, found).rewritten(self._suspicion, hit)
         self.counts.update(found.rules)
-        return body
+        return redacted
 
     def redact_text(self, text: str) -> str:
         """Returns a text that is not in JSON, such as a line of the service's log, with marks for its secrets."""
-        redacted = self._text(text.encode("utf-8", "surrogatepass"), Found(self._rules.allowed))
+        redacted = self._text(text.encode("utf-8", "surrogatepass"), Found(self._rules.allowed, most=math.inf))
         return redacted.decode("utf-8", "surrogatepass")
 
-    def _chosen(self, keywords: str, optional: Sequence[str]) -> list[Step]:
+    def _chosen(self, keywords: str, optional: Sequence[str]) -> list[tuple[Sequence[bytes], Step]]:
         """Returns the rules for texts in their order: what has a form of its own comes first, because its mark says
-        most."""
+        most. With each are texts of which one must occur, none if the rule is always to be tried."""
         off = self._rules.off
         by_user: list[Step] = [
             partial(texts.redact_all, pattern=compiled_by_user(one.pattern), rule=one.name)
             for one in self._rules.patterns
         ]
         assigned = named.assigned(keywords)
-        steps: list[tuple[str, Step]] = [
-            ("private-key", forms.redact_private_keys),
-            ("", partial(forms.redact_forms, off=off)),
-            ("url-password", texts.redact_urls),
-            ("query", texts.redact_queries),
-            ("", partial(texts.redact_headers, off=off)),
-            ("password", texts.redact_spoken),
-            ("", partial(named.redact_named, rule_of=self._rule_of, pattern=assigned)),
-            ("token", texts.redact_mentioned),
-            (CARD, redact_cards),
+        steps: list[tuple[str, Sequence[bytes], Step]] = [
+            ("private-key", (b"PRIVATE KEY", b"PuTTY"), forms.redact_private_keys),
+            ("", (), partial(forms.redact_forms, off=off)),
+            ("url-password", (b"://", b"jdbc:"), texts.redact_urls),
+            ("query", (b"?", b"&"), texts.redact_queries),
+            ("", (), partial(texts.redact_headers, off=off)),
+            ("password", (), texts.redact_spoken),
+            ("", (), partial(named.redact_named, rule_of=self._rule_of, pattern=assigned)),
+            ("token", (), texts.redact_mentioned),
+            (CARD, (), redact_cards),
         ]
-        steps += [(name, partial(texts.redact_all, pattern=texts.OPTIONAL[name], rule=name)) for name in optional]
-        return [*by_user, *[step for name, step in steps if name not in off]]
+        steps += [(name, (), partial(texts.redact_all, pattern=texts.OPTIONAL[name], rule=name)) for name in optional]
+        return [*[((), step) for step in by_user], *[(gates, step) for name, gates, step in steps if name not in off]]
 
     def _text(self, text: bytes, found: Found) -> bytes:
-        for step in self._steps:
-            text = step(text, found)
+        for gates, step in self._steps:
+            if not gates or any(gate in text for gate in gates):
+                text = step(text, found)
         return text
 
     def _rule_of(self, name: str) -> str | None:

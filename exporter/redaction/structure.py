@@ -11,13 +11,14 @@ strings with a hit.
 """
 
 import json
+import math
 import re
 from collections.abc import Callable
 from typing import Any, Final
 
 from exporter.redaction.cards import RULE, is_card_number
 from exporter.redaction.forms import is_line_of_key, is_private_key_begun
-from exporter.redaction.mark import UNCHECKED, Found
+from exporter.redaction.mark import Found
 from exporter.redaction.names import word_set
 from exporter.redaction.values import is_nothing, is_secret
 
@@ -56,7 +57,8 @@ class Structure:
         self._done = 0
 
     def rewritten(self, suspicion: Any, hit: Any) -> bytes:
-        """Returns the report with marks. `hit` is the first match of the pattern `suspicion`."""
+        """Returns the report with marks. `hit` is the first match of the pattern `suspicion`. If `found` is exhausted,
+        the result must not be used."""
         body, quotes = self._body, self._quotes
         at = 0  # outside of a string
         while hit:
@@ -70,9 +72,8 @@ class Structure:
                 at = self._string(start, end + 1)
             else:
                 at = self._number(max(at, place))
-            self._found.place()
-            if self._found.exhausted:
-                return self._without_the_rest(suspicion, at)
+            if not self._found.place():
+                break
             hit = suspicion.search(body, at)
         return b"".join((*self._pieces, body[self._done :])) if self._pieces else body
 
@@ -142,7 +143,7 @@ class Structure:
 
     def _secret_or_text(self, start: int, end: int, text: str, rule: str, name: str) -> None:
         encoded = text.encode("utf-8", "surrogatepass")
-        redacted = self._redact_text(encoded, Found())
+        redacted = self._redact_text(encoded, Found(most=math.inf))
         if redacted != encoded and b"[redacted" in redacted:  # a form of its own tells more than the name
             self._redact(start, end, text)
         elif _is_header(rule, text) or is_secret(rule, name.encode("utf-8", "replace"), encoded):
@@ -208,25 +209,6 @@ class Structure:
         """Returns the end of the string at `start`."""
         end = self._quotes.find(b'"', start + 1)
         return end + 1 if end >= 0 else len(self._body)
-
-    def _without_the_rest(self, suspicion: Any, at: int) -> bytes:
-        """Returns the report with a mark for each further string that has a hit. There are too many to look at each."""
-        while hit := suspicion.search(self._body, at):
-            place = hit.start() + (self._quotes[hit.start() : hit.start() + 1] == b'"')
-            if not self._quotes.count(b'"', at, place) % 2:
-                at = self._number(max(at, place))
-                continue
-            start, end = self._quotes.rfind(b'"', at, place), self._quotes.find(b'"', place) + 1
-            if not end:
-                break
-            value = _VALUE.match(self._body, end)
-            if value is None:
-                self._mark(start, end, UNCHECKED)
-            elif self._body[value.end() : value.end() + 1] == b'"':
-                start, end = value.end(), self._end(value.end())
-                self._mark(start, end, UNCHECKED)
-            at = end
-        return b"".join((*self._pieces, self._body[self._done :]))
 
 
 def _decoded(literal: bytes) -> str:

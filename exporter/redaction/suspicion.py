@@ -41,7 +41,7 @@ _IP_ADDRESS: Final = r"\d\.\d{1,3}\.\d{1,3}\.\d|[0-9A-Fa-f]:(?:[0-9A-Fa-f]{0,4}:
 def suspicion(keywords: str, more: Sequence[str] = (), *, emails: bool = False, ip_addresses: bool = False) -> Any:
     """Returns the pattern. `keywords` matches a part of each name of a secret; `more` are patterns of users."""
     places = [
-        rf"\s--?[\w-]*(?:{keywords})[\w-]*\s",
+        rf"[\s\"'`\[(,=:]--?[\w-]*(?:{keywords})[\w-]*\s",
         rf"(?:{keywords})[\w.-]*{_AFTER_NAME}",
         *_PLACES,
         *[f"(?:{one})" for one in more],

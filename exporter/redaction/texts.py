@@ -48,7 +48,7 @@ _SPOKEN: Final = compiled(
     r"|\b(?:curl|wget|http)\b[^\n]*?\s(?:-u|--user|--proxy-user)(?:\s+|=)[\"']?[^\s:\"'$]+:([^\s\"'][^\"'\n]*[\"']|[^\s\"']+)"
     r"|\bsshpass\s+-p\s*(?:'([^'\n]+)'|\"([^\"\n]+)\"|([^\s'\"]\S*))"
     r"|\bredis-cli\b[^\n]*?\s-a\s+[\"']?([^\s\"']+)"
-    r"|(?i:_auth(?:token)?)\s*=\s*([\w.~+/=-]{8,})"  # .npmrc
+    r"|(?:^|[\s:])_auth(?:Token)?\s*=\s*([\w.~+/=-]{16,})"  # .npmrc
 )
 
 _MENTIONED: Final = compiled(r"\b(?i:token|secret|password|api key)\s+[\"'(]?([A-Za-z0-9_-]{20,})")
@@ -103,8 +103,7 @@ def _marked(text: bytes, pattern: Any, span: Callable[[bytes, Any], Span | None]
     pieces: list[bytes] = []
     done = at = 0
     while match := pattern.search(text, at):
-        found.place()
-        if found.exhausted:
+        if not found.place():
             break
         at = match.end()
         secret = span(text, match)

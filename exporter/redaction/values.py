@@ -7,6 +7,7 @@ required`), types and code (`password = getpass()`).
 import re
 from typing import Final
 
+MAX_NOTHING: Final = 200  # bytes of a placeholder, and of a message that are read
 _NOTHING: Final = re.compile(
     rb"""(?ix)
       [*\xb7\xe2\x80\xa2.x_-]*+                               # ****, ...., xxxx, also bullets in UTF-8
@@ -17,15 +18,16 @@ _NOTHING: Final = re.compile(
     | <[^<>\s]*+>? | \[redacted[^\]]*+\]?+
     | \\?\$\{\{?[^{}]*+\}?\}? | \$\([^()]*+\)? | \{\{?[^{}]*+\}?\}? | \$[a-z_]\w*+ | %\(?[\w]*+\)?[srdq]? | %[\w]++%
     | \#\{[^{}]*+\} | [:@?][a-z_]\w*+ | \?
+    | (?:[:@/\ ]?(?:\{[\w.()]++\}|%s))++
     | (?:your|my|the|some|insert|enter)[-_ ][a-z_ -]{0,40} | [^\s]{0,60}[-_]here
     """
 )
 # Words of messages about a secret. A value that is one of them, or has one among other words, is no secret.
 _SAID: Final = frozenset(
-    b"a absent already an and are at authentication be blank but can cannot changed check common could default "
-    b"denied deprecated does empty error expected expired failed falsch field for found from hashed header in "
+    b"a absent already an and are argument arguments at authentication be blank but can cannot changed check common could default "
+    b"denied deprecated does empty error expected expired failed falsch field for flag found from hashed header in include "
     b"incorrect invalid is it key length long lost match matches mismatch missing mode must need needed needs "
-    b"not of ok only optional or policy prompt protected provided reset rejected required requerida revoked "
+    b"not of ok omit only option options optional or parameter policy prompt protected provided reset rejected required requerida revoked "
     b"rotated short should strict supplied that the this to too unauthorized unknown unsupported updated use "
     b"used value was weak when with wrong you".split()
 )
@@ -46,18 +48,21 @@ _OBJECT: Final = re.compile(
 _KEYWORD: Final = re.compile(rb"passw|passphrase|pwd|secret|token|key|credential|auth", re.IGNORECASE)
 _LOWER_WORDS: Final = re.compile(rb"[a-z]++(?:[-./_][a-z]++)*+")  # the name of a secret, such as tls-cert
 _PATH: Final = re.compile(rb"(?:~|\.{0,2}/[\w.-]++|[A-Za-z]:\\)[\w./\\ -]*+")
+_DIGIT: Final = re.compile(rb"[0-9]")
 _CAMEL: Final = re.compile(rb"(?:[A-Z]?[a-z]++)*+")
 _NUMBERED: Final = re.compile(rb"[A-Za-z_.-]*+\d*+[A-Za-z_.-]*+")  # a word with a number, such as worker-17
 
 
 def is_nothing(value: bytes) -> bool:
     """Returns whether a value stands for no secret: it is empty or a placeholder, or it was redacted."""
-    return not value or _NOTHING.fullmatch(value) is not None or b"[redacted:" in value
+    if not value or b"[redacted:" in value:
+        return True
+    return len(value) < MAX_NOTHING and _NOTHING.fullmatch(value) is not None
 
 
 def is_said(value: bytes) -> bool:
     """Returns whether a value is a message about a secret, such as `must be at least 8 characters`."""
-    words = value.replace(b"'", b"").lower().rstrip(b".!,:;)").split()
+    words = value[:MAX_NOTHING].replace(b"'", b"").lower().rstrip(b".!,:;)").split()
     if len(words) == 1:
         return words[0] in _SAID
     return any(word.strip(b".,:;!()") in _SAID for word in words)
@@ -76,13 +81,15 @@ def is_random(value: bytes) -> bool:
 
 def is_secret(rule: str, name: bytes, value: bytes) -> bool:
     """Returns whether a value in quotes, or the value of a JSON key, is the secret that the rule expects."""
-    if is_nothing(value) or is_said(value):
+    if is_nothing(value) or is_said(value) or value.lower().rstrip(b"?") in _TYPES:
         return False
     if rule in ("token", "session", "cookie", "authorization"):
         return is_random(value) or (rule == "authorization" and b" " in value and is_random(value.split()[-1]))
-    if rule == "password" and _PATH.fullmatch(value) and value.count(b"/") + value.count(b"\\") > 1:
-        return False  # PWD is a folder
-    return value != name and not (rule != "password" and len(value) < 4)
+    if rule == "password" and _PATH.fullmatch(value):  # PWD is a folder
+        return not (name.lower().endswith(b"pwd") or value.count(b"/") + value.count(b"\\") > 1)
+    if _IDENTIFIER.fullmatch(value) and _KEYWORD.search(value) and not _DIGIT.search(value):
+        return False  # the name of a field, as in `{"password": "id_password"}`
+    return value != name.rpartition(b".")[2] and not (rule != "password" and len(value) < 4)
 
 
 def is_secret_word(rule: str, name: bytes, value: bytes, after: bytes, *, spaced: bool, colon: bool) -> bool:
@@ -91,19 +98,26 @@ def is_secret_word(rule: str, name: bytes, value: bytes, after: bytes, *, spaced
     if not is_secret(rule, name, value) or _is_code(value, after, spaced=spaced, colon=colon):
         return False
     if not (colon and spaced):
-        return True
+        return not (colon and after[:1] in (b'"', b"'") and _LOWER_WORDS.fullmatch(value))  # "passwd:name"
     # In `password: hunter2` and `password: wrong for user ci` the next words tell a value from a sentence.
     if (value.isdigit() and rule != "password") or (rule == "secret" and _LOWER_WORDS.fullmatch(value)):
+        return False
+    if rule == "credential" and _IDENTIFIER.fullmatch(value):
         return False
     return not (_PLAIN_WORD.fullmatch(value.rstrip(b".!?")) and (after[:1] == b" " and after[1:2].isalpha()))
 
 
 def _is_code(value: bytes, after: bytes, *, spaced: bool, colon: bool) -> bool:
-    if value.lower().lstrip(b"&*").rstrip(b"?") in _TYPES or _CALL.match(value + after[:1]) or _OBJECT.match(value):
+    if (
+        value[:1] == b"("
+        or value.lower().lstrip(b"&*").rstrip(b"?") in _TYPES
+        or _CALL.match(value + after[:1])
+        or _OBJECT.match(value)
+    ):
         return True
     if _TEMPLATE.search(value):
         return True
-    if not _IDENTIFIER.fullmatch(value) or any(48 <= one <= 57 for one in value):
+    if not _IDENTIFIER.fullmatch(value) or _DIGIT.search(value):
         return False
     if _KEYWORD.search(value):  # `password=db_password`
         return True
