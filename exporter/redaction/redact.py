@@ -4,6 +4,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any, Final
 
 from exporter.redaction import forms, named, texts
 from exporter.redaction.cards import RULE as CARD
@@ -17,6 +18,7 @@ from exporter.redaction.rules_file import NO_RULES, UserRules
 from exporter.redaction.structure import Structure
 from exporter.redaction.suspicion import suspicion
 
+MAX_ROUNDS: Final = 4
 Step = Callable[[bytes, Found], bytes]
 
 
@@ -41,20 +43,28 @@ class Redaction:
         if hit is None:
             return body
         found = Found(self._rules.allowed)
-        redacted = Structure(body, self._text, self._rule_of, found).rewritten(self._suspicion, hit)
+        redacted = self._rewritten(body, hit, found)
         if found.exhausted:
-            body = reduced(body)
             found = Found(self._rules.allowed, most=math.inf)
             found.mark(UNCHECKED)
-            hit = self._suspicion.search(body)
-            redacted = Structure(body, self._text, self._rule_of, found).rewritten(self._suspicion, hit)
+            body = reduced(body)
+            redacted = self._rewritten(body, self._suspicion.search(body), found)
         self.counts.update(found.rules)
         return redacted
 
+    def _rewritten(self, body: bytes, hit: Any, found: Found) -> bytes:
+        """Rewrites a report until nothing changes, because a mark may show that the text after it is a value."""
+        for _ in range(MAX_ROUNDS):
+            before, body = body, Structure(body, self._text, self._rule_of, found).rewritten(self._suspicion, hit)
+            if body is before or found.exhausted:
+                break
+            hit = self._suspicion.search(body)
+        return body
+
     def redact_text(self, text: str) -> str:
         """Returns a text that is not in JSON, such as a line of the service's log, with marks for its secrets."""
-        redacted = self._text(text.encode("utf-8", "surrogatepass"), Found(self._rules.allowed, most=math.inf))
-        return redacted.decode("utf-8", "surrogatepass")
+        found = Found(self._rules.allowed, most=math.inf)
+        return self._text(text.encode("utf-8", "surrogatepass"), found).decode("utf-8", "surrogatepass")
 
     def _chosen(self, keywords: str, optional: Sequence[str]) -> list[tuple[Sequence[bytes], Step]]:
         """Returns the rules for texts in their order: what has a form of its own comes first, because its mark says

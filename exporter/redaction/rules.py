@@ -1,4 +1,4 @@
-"""The names of the built-in rules: in marks, in the metric, and in the list `off` of the rules file."""
+"""The names of the built-in rules: in marks, in the metric, and in the list `disable` of the rules file."""
 
 from typing import Final
 

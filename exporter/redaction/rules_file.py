@@ -73,7 +73,7 @@ def read_rules(file: str) -> UserRules:
 
 
 def _rules(content: Any) -> UserRules:
-    content = _mapping({} if content is None else content, "the file", ("rules", "off", "allow"))
+    content = _mapping({} if content is None else content, "the file", ("rules", "disable", "allow"))
     patterns: list[UserPattern] = []
     keys: dict[str, str] = {}
     given = content.get("rules") or []
@@ -92,7 +92,7 @@ def _rules(content: Any) -> UserRules:
             if not _KEY.fullmatch(key):
                 raise ValueError(f"rule {name}: a key has letters, digits and _.- only, not {key!r}")
             keys[key.lower()] = name
-    off = frozenset(_texts(content.get("off"), "`off`"))
+    off = frozenset(_texts(content.get("disable"), "`disable`"))
     allowed = frozenset(word.encode() for word in _texts(content.get("allow"), "`allow`"))
     _check_off(off)
     return UserRules(tuple(patterns), keys, off, allowed)
@@ -100,7 +100,7 @@ def _rules(content: Any) -> UserRules:
 
 def _check_off(off: frozenset[str]) -> None:
     if unknown := sorted(off.difference(RULES)):
-        raise ValueError(f"`off` names {unknown[0]}, which is no built-in rule; they are {', '.join(RULES)}")
+        raise ValueError(f"`disable` names {unknown[0]}, which is no built-in rule; they are {', '.join(RULES)}")
 
 
 def _mapping(value: Any, what: str, known: tuple[str, ...]) -> Mapping[str, Any]:

@@ -20,12 +20,13 @@ from exporter.redaction.cards import RULE, is_card_number
 from exporter.redaction.forms import is_line_of_key, is_private_key_begun
 from exporter.redaction.mark import Found
 from exporter.redaction.names import word_set
-from exporter.redaction.values import is_nothing, is_secret
+from exporter.redaction.values import RANDOM, is_nothing, is_secret
 
 KEPT: Final = (b'"worker_id"', b'"event_id"')  # identities of reports; `timestamp` is one by its meaning
 _VALUE: Final = re.compile(rb"\s*+:\s*+")
 _NEXT: Final = re.compile(rb'\s*+,\s*+(?=")')
 _NAMED_VALUE: Final = re.compile(rb'\s*+,\s*+"(?:value|Value|val)"\s*+:\s*+(?=")')
+_IN_NUMBER: Final = (b"-", b"+", b".", b"e", b"E")
 _NUMBER: Final = re.compile(rb"-?[0-9][0-9.eE+-]*+")
 _BEFORE: Final = 40  # bytes before a string in which its key is looked for
 _FLAG: Final = re.compile(r"--?[\w-]++")
@@ -106,6 +107,7 @@ class Structure:
             return self._value_of(named.end(), rule, text)
         if before.endswith((b"[", b",")) and (after := _NEXT.match(self._body, end)):
             if is_private_key_begun(text.encode("utf-8", "replace")):
+                self._redact(start, end, text)
                 return self._lines_of_key(after.end())
             if (_FLAG.fullmatch(text) or text.lower() in ("cookie", "set-cookie")) and (
                 rule := self._rule_of(text.lstrip("-"))
@@ -135,7 +137,7 @@ class Structure:
         if first in (b"[", b"{"):
             return self._container(start, rule)
         if number := _NUMBER.match(self._body, start):
-            if rule in ("password", "secret", "credential", "api-key") and len(number.group()) > 3:
+            if rule not in RANDOM and len(number.group()) > 3:
                 self._mark(start, number.end(), rule)
                 return number.end()
             return self._number(start)
@@ -200,6 +202,8 @@ class Structure:
         number = _NUMBER.match(self._body, start)
         if number is None:
             return start + 1
+        if self._body[start - 1 : start] in _IN_NUMBER:  # the digits after a sign, a point or an e
+            return number.end()
         before = self._body[max(0, start - _BEFORE) : start].rstrip(b" \t\r\n:")
         if number.group().isdigit() and is_card_number(number.group()) and not before.endswith((*KEPT, b'"timestamp"')):
             self._mark(start, number.end(), RULE)

@@ -57,7 +57,7 @@ _EMAIL: Final = compiled(r"\b[\w.+-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1
 _IP_ADDRESS: Final = compiled(
     r"\b(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)\.){3}(?:25[0-5]|2[0-4]\d|1?\d?\d)\b"
     r"|(?:\b[0-9A-Fa-f]{1,4}:){7}[0-9A-Fa-f]{1,4}\b"
-    r"|\b(?:[0-9A-Fa-f]{1,4}:){1,6}(?::[0-9A-Fa-f]{1,4}){1,6}\b|\bfe80::[0-9A-Fa-f:]+\b|\b(?:[0-9A-Fa-f]{1,4}:){2,6}:"
+    r"|\b(?:[0-9A-Fa-f]{1,4}:){2,6}(?::[0-9A-Fa-f]{1,4}){1,6}\b|\bfe80::[0-9A-Fa-f:]+\b|\b(?:[0-9A-Fa-f]{1,4}:){2,6}:"
 )
 OPTIONAL: Final = {"email": _EMAIL, "ip-address": _IP_ADDRESS}  # the rules that only a setting turns on
 

@@ -24,12 +24,12 @@ _NOTHING: Final = re.compile(
 )
 # Words of messages about a secret. A value that is one of them, or has one among other words, is no secret.
 _SAID: Final = frozenset(
-    b"a absent already an and are argument arguments at authentication be blank but can cannot changed check common could default "
-    b"denied deprecated does empty error expected expired failed falsch field for flag found from hashed header in include "
-    b"incorrect invalid is it key length long lost match matches mismatch missing mode must need needed needs "
-    b"not of ok omit only option options optional or parameter policy prompt protected provided reset rejected required requerida revoked "
-    b"rotated short should strict supplied that the this to too unauthorized unknown unsupported updated use "
-    b"used value was weak when with wrong you".split()
+    b"a absent already an and are argument arguments at authentication be blank but can cannot changed check "
+    b"common could default denied deprecated does empty error expected expired failed falsch field for flag "
+    b"found from hashed header in include incorrect invalid is it key length long lost match matches mismatch "
+    b"missing mode must need needed needs not of ok omit only option options optional or parameter policy prompt "
+    b"protected provided reset rejected required requerida revoked rotated short should strict supplied that the "
+    b"this to too unauthorized unknown unsupported updated use used value was weak when with wrong you".split()
 )
 _TYPES: Final = frozenset(
     b"str string bytes int integer bool boolean float number any object char text varchar secretstr secretbytes "
@@ -48,6 +48,7 @@ _OBJECT: Final = re.compile(
 _KEYWORD: Final = re.compile(rb"passw|passphrase|pwd|secret|token|key|credential|auth", re.IGNORECASE)
 _LOWER_WORDS: Final = re.compile(rb"[a-z]++(?:[-./_][a-z]++)*+")  # the name of a secret, such as tls-cert
 _PATH: Final = re.compile(rb"(?:~|\.{0,2}/[\w.-]++|[A-Za-z]:\\)[\w./\\ -]*+")
+RANDOM: Final = ("token", "session", "cookie", "authorization")  # rules whose secrets are made by programs
 _DIGIT: Final = re.compile(rb"[0-9]")
 _CAMEL: Final = re.compile(rb"(?:[A-Z]?[a-z]++)*+")
 _NUMBERED: Final = re.compile(rb"[A-Za-z_.-]*+\d*+[A-Za-z_.-]*+")  # a word with a number, such as worker-17
@@ -83,13 +84,13 @@ def is_secret(rule: str, name: bytes, value: bytes) -> bool:
     """Returns whether a value in quotes, or the value of a JSON key, is the secret that the rule expects."""
     if is_nothing(value) or is_said(value) or value.lower().rstrip(b"?") in _TYPES:
         return False
-    if rule in ("token", "session", "cookie", "authorization"):
+    if rule in RANDOM:
         return is_random(value) or (rule == "authorization" and b" " in value and is_random(value.split()[-1]))
     if rule == "password" and _PATH.fullmatch(value):  # PWD is a folder
         return not (name.lower().endswith(b"pwd") or value.count(b"/") + value.count(b"\\") > 1)
     if _IDENTIFIER.fullmatch(value) and _KEYWORD.search(value) and not _DIGIT.search(value):
         return False  # the name of a field, as in `{"password": "id_password"}`
-    return value != name.rpartition(b".")[2] and not (rule != "password" and len(value) < 4)
+    return value != name.rpartition(b".")[2] and not (len(value) < 4 and rule in ("secret", "api-key", "credential"))
 
 
 def is_secret_word(rule: str, name: bytes, value: bytes, after: bytes, *, spaced: bool, colon: bool) -> bool:
