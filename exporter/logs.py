@@ -4,7 +4,8 @@
     {"time":"2026-11-25T13:21:51.123Z","level":"error","logger":"exporter.service","message":"the store …"}
 
 An event with an exception has `traceback`, too, with its line breaks escaped. Texts in a log come from anywhere, so
-whatever is not printable is escaped: nobody can forge a line, or send control sequences to a terminal.
+whatever is not printable is escaped: nobody can forge a line, or send control sequences to a terminal. Secrets in them
+are replaced as in reports, whatever the settings say about reports.
 """
 
 import datetime as dt
@@ -13,7 +14,10 @@ import logging
 import re
 import sys
 from collections.abc import Mapping
+from functools import cache
 from typing import Final, Protocol
+
+from exporter.redaction.redact import Redaction
 
 _BARE: Final = re.compile(r"[A-Za-z0-9_.:/+-]+")  # needs no quotes in logfmt
 
@@ -72,10 +76,15 @@ def _fields(formatter: logging.Formatter, record: logging.LogRecord) -> dict[str
         "time": time.removesuffix("+00:00") + "Z",
         "level": record.levelname.lower(),
         "logger": record.name,
-        "message": record.getMessage(),
+        "message": _redaction().redact_text(record.getMessage()),
     }
     if record.exc_info:
-        fields["traceback"] = formatter.formatException(record.exc_info)
+        fields["traceback"] = _redaction().redact_text(formatter.formatException(record.exc_info))
     if record.stack_info:
         fields["stack"] = record.stack_info
     return fields
+
+
+@cache
+def _redaction() -> Redaction:
+    return Redaction()

@@ -33,6 +33,8 @@ from exporter.log.files import log_path
 from exporter.log.readers import Readers
 from exporter.metrics.error_metrics import ErrorMetrics
 from exporter.metrics.service_metrics import ServiceMetrics
+from exporter.redaction.redact import Redaction
+from exporter.redaction.rules_file import read_rules
 from exporter.store import DatabaseInfo, StoreError
 from exporter.store.belonging import LogInfo, new_log_base
 from exporter.store.client import StoreClient
@@ -106,6 +108,7 @@ class Service:
                 zone=zone,
                 max_age=dt.timedelta(seconds=settings.max_report_age),
                 derive_category=settings.derive_category,
+                redaction=_redaction(settings),
             ),
             self._lookup,
             on_batch=self._appended,
@@ -270,6 +273,13 @@ def _store_settings(settings: Settings, database: Path, log: Path) -> StoreSetti
 
 def _labels(settings: Settings) -> LabelLimits:
     return LabelLimits(settings.max_worker_labels, settings.max_type_labels, settings.max_series)
+
+
+def _redaction(settings: Settings) -> Redaction | None:
+    if not settings.redaction:
+        return None
+    rules = read_rules(settings.redaction_rules_file)
+    return Redaction(rules, emails=settings.redact_emails, ip_addresses=settings.redact_ip_addresses)
 
 
 def _push(settings: Settings, scheme: str) -> Push:

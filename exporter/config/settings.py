@@ -19,6 +19,7 @@ from exporter.access.secrets import without_secrets
 from exporter.config.quantities import FOREVER, duration, size
 from exporter.ingest.report_times import MAX_AGE
 from exporter.ingest.severity import Thresholds
+from exporter.redaction.rules_file import read_rules
 from exporter.store.wire import MEMORY_LIMIT
 
 RUNBOOK_URL: Final = "https://github.com/error-visualization/error-visualization/blob/main/docs/runbooks"
@@ -137,6 +138,10 @@ class Settings(BaseSettings):
     max_series: int = _setting(
         10_000, "series of distributed_testing_errors_total; beyond that, workers are counted as `other`", least=10
     )
+    redaction: bool = _setting(True, "replace secrets in reports before they are stored or sent")
+    redaction_rules_file: str = _setting("", "YAML file with more rules of redaction, rules to turn off and exceptions")
+    redact_emails: bool = _setting(False, "also replace email addresses")
+    redact_ip_addresses: bool = _setting(False, "also replace IP addresses")
     longest_scrape_interval: float = _setting(
         60.0,
         "longest scrape interval of any Prometheus, in seconds",
@@ -253,6 +258,12 @@ class Settings(BaseSettings):
     def _file(cls, value: str) -> str:
         if not value or value.startswith(":memory:"):
             raise ValueError("expected a file; errors that are only in memory would be lost")
+        return value
+
+    @field_validator("redaction_rules_file")
+    @classmethod
+    def _rules(cls, value: str) -> str:
+        read_rules(value)
         return value
 
     @field_validator("retention")

@@ -9,6 +9,7 @@ from exporter.events.report import MAX_LABEL, UNKNOWN_CATEGORY
 from exporter.ingest.category_rules import ASSERTION_TEXT, ASSERTIONS, FAILED, FAILED_TEXT, IN_A_TEST, RULES, Rule
 
 MAX_TEXT: Final = 1_024  # characters of a message that are read, at its start and at its end
+MAX_TYPE: Final = 1_024  # characters of a type that are read, at its end
 MAX_TRACEBACK: Final = 16_384  # characters at the end of a traceback that are searched for a test
 TEST_FAILURE: Final = "TEST_FAILURE"
 _NOT_IN_A_NAME: Final = re.compile(r"\W+")
@@ -58,7 +59,7 @@ def stored_category(text: str) -> str:
 
 def derived_category(type_: str | None, message: str | None, traceback: str | None) -> Category:
     """Returns the category of a report that was sent without one; `UNKNOWN` if there is doubt."""
-    is_assertion, is_failed, by_type = _of_type(type_ or "")
+    is_assertion, is_failed, by_type = _of_type((type_ or "")[-MAX_TYPE:])
     lines = _lines(message or "")
     asserts = is_assertion or any(map(ASSERTION_TEXT.match, lines))
     if asserts or is_failed or any(map(FAILED_TEXT.match, lines)):

@@ -27,6 +27,7 @@ from exporter.ingest.recurrence import Recurrences
 from exporter.ingest.report_times import MAX_AGE, ReportTime, ReportTimes
 from exporter.ingest.severity import Classifier, Thresholds, conditions
 from exporter.patterns.fingerprint import fingerprint
+from exporter.redaction.redact import Redaction
 
 INTERNAL: Final = "internal_error"
 DELETED: Final = "deleted"  # the report repeats an error that was deleted since
@@ -97,7 +98,7 @@ Prepared = ErrorEvent | int | Parsed | Refusal
 class Pipeline:
     """Prepares submissions. `past` is what was accepted before this process started. `duplicates` counts repeats,
     `dropped` the values of new errors that could not be read or are impossible, by their path in the schema. `zone` is
-    that of times without an offset; older times than `max_age` are not believed."""
+    that of times without an offset; older times than `max_age` are not believed. Without `redaction`, secrets stay."""
 
     def __init__(
         self,
@@ -107,7 +108,9 @@ class Pipeline:
         zone: dt.tzinfo | None,
         max_age: dt.timedelta = MAX_AGE,
         derive_category: bool = True,
+        redaction: Redaction | None = None,
     ) -> None:
+        self.redaction = redaction
         self.duplicates = 0
         self.dropped: Counter[str] = Counter()
         self.times = ReportTimes(zone, max_age)
@@ -176,6 +179,8 @@ class Pipeline:
         if not (report.worker_id or "").startswith(submission.worker):
             words = f"this token may only report for workers whose id begins with {submission.worker!r}"
             raise ReportError(words, field="worker_id", reason=FOREIGN)
+        if self.redaction is not None and (redacted := self.redaction.redact(sent := body.encode())) is not sent:
+            report, body, dropped = parse_report(redacted)
         if submission.key is not None and report.event_id is None:
             if not (0 < len(submission.key) <= MAX_EVENT_ID and submission.key.isprintable()):
                 raise ReportError(f"expected 1 to {MAX_EVENT_ID} printable characters", field="Idempotency-Key")

@@ -150,6 +150,13 @@ class _Parts(Collector):
         for field in FIELDS:
             dropped.add_metric([field], service.ingest.pipeline.dropped[field])
         yield dropped
+        redactions = CounterMetricFamily(
+            PREFIX + "redactions", "Secrets that were replaced in reports", labels=["rule"]
+        )
+        if service.ingest.pipeline.redaction is not None:
+            for rule, count in service.ingest.pipeline.redaction.counts.items():
+                redactions.add_metric([rule], count)
+        yield redactions
         yield _counter("database_restarts", "Restarts of the database process", service.store.restarts)
         yield gauge("log_position", "Position of the newest event in the log", service.log.last)
         yield gauge("log_events_bytes", "Size of the events in the log", service.log.bytes_used())
