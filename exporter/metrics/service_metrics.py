@@ -33,6 +33,7 @@ from exporter.store.client import StoreClient
 REJECTED: Final = (
     "malformed", "invalid_field", "too_large", "unsupported_type", "unsupported_encoding", "forbidden_origin",
     "forbidden_host", "queue_full", "store_failed", "internal_error", "deleted",
+    "rate_limited",
 )  # fmt: skip
 _SECONDS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _BATCH: Final = (1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000)
@@ -134,6 +135,14 @@ class _Parts(Collector):
             "Reports whose id was accepted before",
             service.ingest.pipeline.duplicates,
         )
+        limited = CounterMetricFamily(
+            PREFIX + "rate_limited_reports",
+            "Reports above a rate limit that were refused, repeats not counted",
+            labels=["worker"],
+        )
+        for worker, reports in list(service.ingest.pipeline.refused.counted.items()):
+            limited.add_metric([worker], reports)
+        yield limited
         dropped = CounterMetricFamily(
             PREFIX + "report_fields_dropped", "Values of reports that could not be read", labels=["field"]
         )
