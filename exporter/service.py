@@ -2,8 +2,8 @@
 
 start   lock and open the log ─► start the store's process ─► do log and database belong together? ─► the database
         catches up ─► restore metrics, alerts and ingest from it ─► ingest and readers run ─► (HTTP listens)
-stop    (HTTP has stopped) ─► store the counts of refused reports ─► append what waits ─► push what can be pushed at once
-        ─► close the database, the log
+stop    (HTTP has stopped) ─► store the counts of refused reports ─► append what waits ─► push what can be
+        pushed at once ─► close the database, the log
 """
 
 import asyncio

@@ -1,5 +1,5 @@
-"""Limits how many new patterns a worker makes in an hour. Errors beyond it are accepted and stored as any other, but count
-under one pattern of this worker, and one event says so.
+"""Limits how many new patterns a worker makes in an hour. Errors beyond it are accepted and stored as any other, but
+count under one pattern of this worker, and one event says so.
 
 A worker whose messages are all different would otherwise make a pattern of each error: the list of patterns would be
 useless, and every pattern costs memory and time of the database.

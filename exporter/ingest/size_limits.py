@@ -1,10 +1,10 @@
 """Cuts reports that are too large or nested too deeply, and marks what is missing, so that none is refused.
 
-    message     64 KiB: the beginning, and a quarter from the end           "…[cut: 3,999,000 characters]…"
-    traceback  256 KiB: a quarter from the beginning, the rest from the end, where it names the error
-    other texts 64 KiB: the beginning
-    objects and arrays, 64 KiB of JSON: the items at their beginning        {"a": 1, "[cut]": "3,999,000 bytes"}
-    the whole  512 KiB: the unknown fields that come last are left out      {…, "[cut]": "17 fields"}
+    message     128 KiB: the beginning, and a quarter from the end           "…[cut: 3,999,000 characters]…"
+    traceback   512 KiB: a quarter from the beginning, the rest from the end, where it names the error
+    other texts 128 KiB: the beginning
+    objects and arrays, 128 KiB of JSON: the items at their beginning        {"a": 1, "[cut]": "3,999,000 bytes"}
+    the whole     1 MiB: the unknown fields that come last are left out      {…, "[cut]": "17 unknown fields"}
 
 These are the sizes with the default of `max_report_bytes`; with another one they change in proportion. A report that
 is not longer than one field may be is not looked at. The time is linear in the length of a report: what is cut off is
@@ -20,7 +20,7 @@ from exporter.events.report import ErrorReport
 from exporter.events.values import long_text
 from exporter.ingest.nesting import MAX_DEPTH, MAX_NESTED, NestingError
 
-MAX_REPORT_BYTES: Final = 524_288  # the default of the setting `max_report_bytes`
+MAX_REPORT_BYTES: Final = 1_048_576  # the default of the setting `max_report_bytes`
 MAX_FIELDS: Final = 1_000  # of a report that is cut
 MAX_FIELD_NAME: Final = 256  # bytes of the name of an unknown field
 MAX_KEYS: Final = 50_000  # colons in a report whose unknown fields are looked at one by one
@@ -146,9 +146,9 @@ def _containers(raw: bytes) -> int:
 
 def cut_container(raw: bytes, most: int, nested: int, *, depth: int = 1) -> bytes:
     """Returns the JSON of an object or array, ended after the last item that is complete within `most` bytes and
-    `nested` objects and arrays, and without what is nested more than `MAX_DEPTH` levels deep; the same object if nothing
-    has to be cut. `depth` is the number of containers around it. Raises `NestingError` if `raw` is not valid JSON, as
-    far as it notices."""
+    `nested` objects and arrays, and without what is nested more than `MAX_DEPTH` levels deep; the same object if
+    nothing has to be cut. `depth` is the number of containers around it. Raises `NestingError` if `raw` is not valid
+    JSON, as far as it notices."""
     if len(raw) <= most and _containers(raw) <= min(MAX_DEPTH - depth, nested):
         return raw
     parts: list[bytes] = []
