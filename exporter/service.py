@@ -23,6 +23,7 @@ from exporter.alerting.alerts import Push
 from exporter.config import Settings
 from exporter.events.event import ErrorEvent, decode_batch
 from exporter.events.outcome import Outcome
+from exporter.events.report import FUTURE_TOLERANCE
 from exporter.ingest.flood_reports import FloodReports
 from exporter.ingest.ingest import Ingest
 from exporter.ingest.past import Reassigned
@@ -240,8 +241,10 @@ class Service:
         """Returns the events whose alerts may still fire or were not accepted by every Alertmanager, oldest first. They
         are read from the log during the iteration, because they may not fit into memory."""
         accepted = self.notifier.accepted()
-        since = dt.datetime.now(dt.UTC) - dt.timedelta(seconds=self.settings.alert_hold_seconds)
-        held = [event for event in (await self.read(GetRecentCritical(since=since))).decode() if event.id <= accepted]
+        now = dt.datetime.now(dt.UTC)
+        since = now - dt.timedelta(seconds=self.settings.alert_hold_seconds)
+        recent = await self.read(GetRecentCritical(since=since, until=now + FUTURE_TOLERANCE))
+        held = [event for event in recent.decode() if event.id <= accepted]
         if accepted + 1 < self.log.first:
             return held + (await self.read(GetCriticalAfter(position=accepted))).decode()
         return itertools.chain(held, self._logged_after(accepted))

@@ -23,7 +23,8 @@ def listed(body: str) -> tuple[dict[str, Any], list[str]]:
     for a list: contexts, and texts that were sent as an array or object. They are None. A long string is whole."""
     if len(body) <= LARGE:
         sent = known(payload(body))
-        read, too_long = {name: sent.get(name) for name in _NAMES}, []
+        read = {name: sent.get(name) for name in _NAMES}
+        too_long: list[str] = []
     else:
         read, too_long = _parts(body)
     if len(body.encode()) > MAX_LISTED_CONTEXT:

@@ -244,7 +244,7 @@ class Pipeline:
             pattern_id = pattern_id or pattern.fingerprint if new is None else new.pattern_id
             if new is not None and new.alias is not None:
                 self._recurrences.copy(new.alias, pattern_id)
-        recurs = self._recurrences.recurs(pattern_id, time.moment)
+        recurs = self._recurrences.recurs(pattern_id, time.moment, parsed.received_at)
         measured, impossible = measure(report.system_context)
         seen = conditions(report, recurring=recurs, thresholds=self._thresholds, derive_category=self._derive_category)
         judged = self._classifier.classify(seen, measured)

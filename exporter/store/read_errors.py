@@ -15,7 +15,7 @@ from exporter.events.report import ErrorReport
 from exporter.events.stored import known, payload
 from exporter.ingest.severity import explain
 from exporter.store import search
-from exporter.store.matching import all_of, conditions
+from exporter.store.matching import ahead, all_of, conditions
 from exporter.store.parameters import Filters
 from exporter.store.pin import is_error_pinned
 from exporter.store.queries import (
@@ -36,7 +36,8 @@ MAX_BODY: Final = 65_536  # bytes of a report that `recent_critical` returns
 def error_page(cursor: Cursor, query: ListErrors) -> ErrorPage:
     """Returns a page of errors, newest first."""
     deadline = time.monotonic() + search.SECONDS
-    matching = all_of(conditions(cursor, query.filters, query.now).values())
+    found_by = conditions(cursor, query.filters, query.now)
+    matching = all_of((found_by | {"hours": ahead(query.now)} if query.ahead else found_by).values())
     words = search.words(cursor, query.filters.q)
     found = search.find(cursor, words, matching, limit=query.limit + 1, after=query.after, deadline=deadline)
     page = list(_listed(cursor, found.rowids[: query.limit]).values())
@@ -67,12 +68,10 @@ def newest(cursor: Cursor, now: dt.datetime, *wanted: Newest) -> list[list[Error
 def _listed(cursor: Cursor, rowids: list[int]) -> dict[int, ErrorObject]:
     """Returns errors by their rowid, newest first."""
     found = _errors(cursor, "rowid IN (SELECT unnest($rowids))", {"rowids": rowids}) if rowids else []
-    by_id = {columns["id"]: (rowid, columns) for rowid, columns in found}
-    made = dict.fromkeys(rowid for rowid, _ in found)
-    for id_, body in each(cursor, list(by_id)):  # one after the other, because reports may be large
-        rowid, columns = by_id[id_]
-        made[rowid] = error_object(columns, body)
-    return made
+    columns_of = {columns["id"]: columns for _, columns in found}
+    # One after the other, because reports may be large.
+    made = {id_: error_object(columns_of[id_], body) for id_, body in each(cursor, list(columns_of))}
+    return {rowid: made[columns["id"]] for rowid, columns in found}
 
 
 def error(cursor: Cursor, query: GetError) -> ErrorDetails | None:
@@ -97,16 +96,16 @@ def error(cursor: Cursor, query: GetError) -> ErrorDetails | None:
 
 def recent_critical(cursor: Cursor, query: GetRecentCritical) -> list[ErrorEvent]:
     """Returns the newest critical events received since a moment, oldest first."""
-    return _critical(cursor, naive(query.since), 0)
+    return _critical(cursor, naive(query.since), naive(query.until) if query.until else dt.datetime.max, 0)
 
 
 def critical_after(cursor: Cursor, query: GetCriticalAfter) -> list[ErrorEvent]:
     """Returns the newest critical events after a log position, oldest first."""
-    return _critical(cursor, dt.datetime.min, query.position)
+    return _critical(cursor, dt.datetime.min, dt.datetime.max, query.position)
 
 
-def _critical(cursor: Cursor, since: dt.datetime, above: int) -> list[ErrorEvent]:
-    found = rows(cursor, "recent_critical", {"since": since, "above": above, "limit": RECENT_CRITICAL})
+def _critical(cursor: Cursor, since: dt.datetime, end: dt.datetime, above: int) -> list[ErrorEvent]:
+    found = rows(cursor, "recent_critical", {"since": since, "end": end, "above": above, "limit": RECENT_CRITICAL})
     short = {id_: report for id_, report in each(cursor, [row["id"] for row in found]) if len(report) <= MAX_BODY}
     for row in found:
         body = short.get(row["id"], "")
