@@ -2,7 +2,8 @@
 
 start   lock and open the log ─► start the store's process ─► do log and database belong together? ─► the database
         catches up ─► restore metrics, alerts and ingest from it ─► ingest and readers run ─► (HTTP listens)
-stop    (HTTP has stopped) ─► append what waits ─► push what can be pushed at once ─► close the database, the log
+stop    (HTTP has stopped) ─► store the counts of refused reports ─► append what waits ─► push what can be
+        pushed at once ─► close the database, the log
 """
 
 import asyncio
@@ -22,9 +23,13 @@ from exporter.alerting.alerts import Push
 from exporter.config import Settings
 from exporter.events.event import ErrorEvent, decode_batch
 from exporter.events.outcome import Outcome
+from exporter.events.report import FUTURE_TOLERANCE
+from exporter.ingest.flood_reports import FloodReports
 from exporter.ingest.ingest import Ingest
 from exporter.ingest.past import Reassigned
 from exporter.ingest.pipeline import Pipeline
+from exporter.ingest.rate_limits import RateLimits
+from exporter.ingest.refused import RefusedReports
 from exporter.ingest.repeats import Repeat
 from exporter.live.hub import Live
 from exporter.log import LogError
@@ -39,7 +44,7 @@ from exporter.store import DatabaseInfo, StoreError
 from exporter.store.belonging import LogInfo, new_log_base
 from exporter.store.client import StoreClient
 from exporter.store.queries import Encoded, FindOutcomes, GetCriticalAfter, GetRecentCritical, R, Read
-from exporter.store.series import LabelLimits
+from exporter.store.series import LabelLimit, LabelLimits
 from exporter.store.wire import StoreSettings
 
 STUCK_SECONDS: Final = 10.0  # a report that waits longer for the log makes the service not ready
@@ -62,6 +67,7 @@ class Sizes(NamedTuple):
 class Service:
     """`process=False` runs the store in a thread of this process, for tests. `scheme` is that of its own address."""
 
+    floods: FloodReports
     ingest: Ingest
     live: Live
     notifier: Notifier
@@ -109,6 +115,10 @@ class Service:
                 max_age=dt.timedelta(seconds=settings.max_report_age),
                 derive_category=settings.derive_category,
                 redaction=_redaction(settings),
+                rates=RateLimits(settings.rate_limit, settings.rate_burst, settings.token_rate_limit),
+                refused=RefusedReports(LabelLimit(settings.max_worker_labels).fold),
+                max_new_patterns=settings.max_new_patterns_per_hour,
+                max_report_bytes=settings.max_report_bytes,
             ),
             self._lookup,
             on_batch=self._appended,
@@ -118,6 +128,7 @@ class Service:
             capacity_bytes=settings.queue_bytes,
             linger=settings.linger_ms / 1000,
         )
+        self.floods = FloodReports(self.ingest, settings.rate_limit, settings.token_rate_limit)
         self.store.on_reassigned = self._reassigned
         self.errors.resume(state)
         self.errors.clock_offsets = self.ingest.pipeline.times.offsets.named
@@ -134,11 +145,13 @@ class Service:
         self.metrics.watch(self)
         self.store.on_position = self._projected
         self.ingest.start()
+        self.floods.start()
         self.readers.start()
         self.notifier.start()
 
     async def stop(self) -> None:
         """Stops every part, each within a time limit. Accepted errors that the database then lacks stay in the log."""
+        await self.floods.stop(DRAIN_SECONDS)
         at_rest = await self.ingest.drain(DRAIN_SECONDS)
         await self.readers.stop()
         await self.notifier.stop()
@@ -234,8 +247,10 @@ class Service:
         """Returns the events whose alerts may still fire or were not accepted by every Alertmanager, oldest first. They
         are read from the log during the iteration, because they may not fit into memory."""
         accepted = self.notifier.accepted()
-        since = dt.datetime.now(dt.UTC) - dt.timedelta(seconds=self.settings.alert_hold_seconds)
-        held = [event for event in (await self.read(GetRecentCritical(since=since))).decode() if event.id <= accepted]
+        now = dt.datetime.now(dt.UTC)
+        since = now - dt.timedelta(seconds=self.settings.alert_hold_seconds)
+        recent = await self.read(GetRecentCritical(since=since, until=now + FUTURE_TOLERANCE))
+        held = [event for event in recent.decode() if event.id <= accepted]
         if accepted + 1 < self.log.first:
             return held + (await self.read(GetCriticalAfter(position=accepted))).decode()
         return itertools.chain(held, self._logged_after(accepted))

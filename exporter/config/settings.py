@@ -19,6 +19,7 @@ from exporter.access.secrets import without_secrets
 from exporter.config.quantities import FOREVER, duration, size
 from exporter.ingest.report_times import MAX_AGE
 from exporter.ingest.severity import Thresholds
+from exporter.ingest.size_limits import MAX_REPORT_BYTES
 from exporter.redaction.rules_file import read_rules
 from exporter.store.wire import MEMORY_LIMIT
 
@@ -102,6 +103,32 @@ class Settings(BaseSettings):
     )
     max_body_bytes: int = _setting(
         4_194_304, "largest request body in bytes, before and after decompression", least=1024
+    )
+    max_report_bytes: int = _setting(
+        MAX_REPORT_BYTES,
+        "size of a report in bytes above which its longest fields are cut; a field may have an eighth of it, the "
+        "traceback half",
+        least=16_384,
+    )
+    max_batch_reports: int = _setting(20_000, "reports in one batch; a larger batch is answered with 413", least=1)
+    rate_limit: float = _setting(
+        200.0,
+        "new reports a second that are accepted of one worker; further reports are answered with 429; 0: any number",
+        least=0,
+        most=1_000_000,
+    )
+    rate_burst: int = _setting(2_000, "reports of one worker that are accepted at once", least=1)
+    token_rate_limit: float = _setting(
+        0.0,
+        "new reports a second that are accepted with one access token, and ten times as many at once; 0: any number",
+        least=0,
+        most=1_000_000,
+    )
+    max_new_patterns_per_hour: int = _setting(
+        1_000,
+        "new patterns of one worker in an hour; its further errors with new patterns count as one pattern; "
+        "0: any number",
+        least=0,
     )
     queue_capacity: int = _setting(
         20_000, "reports that may wait to be written; further reports are answered with 503", least=1

@@ -2,18 +2,15 @@
 
 from typing import Annotated, Any, Final, Literal
 
-import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from exporter.events.cursor import cursor_after
 from exporter.events.event import MAX_MESSAGE, ErrorEvent, Severity, isoformat
 from exporter.events.groups import GroupName, groups_of
+from exporter.events.listed import CONTEXTS, listed
 from exporter.events.plain_text import plain_text
-from exporter.events.stored import known, payload
 
 MAX_LISTED_TRACEBACK: Final = 32_768  # characters
-MAX_LISTED_CONTEXT: Final = 32_768  # bytes of JSON
-CONTEXTS: Final = ("system_context", "hardware_context", "error_frequency")
 
 Timestamp = Annotated[
     str, Meta(description="ISO 8601 in UTC, with milliseconds", extra_json_schema={"format": "date-time"})
@@ -89,16 +86,14 @@ def of_event(event: ErrorEvent) -> ErrorObject:
 def error_object(columns: dict[str, Any], body: str) -> ErrorObject:
     """Returns the error object of an event's `columns` (the fields of `ErrorObject` up to `is_hardware_error`, with
     times as datetimes) and its `body`, the report as JSON. Long texts and contexts are cut."""
-    sent = known(payload(body))
-    contexts: dict[str, Any] = {name: sent.get(name) for name in CONTEXTS}
-    large = _too_large(contexts) if len(body.encode()) > MAX_LISTED_CONTEXT else []
-    contexts.update(dict.fromkeys(large))
-    truncated: list[Any] = [*large]
-    traceback = sent.get("traceback") and plain_text(sent["traceback"])
+    read, too_long = listed(body)
+    contexts = {name: read[name] for name in CONTEXTS}
+    truncated: list[Any] = [*too_long]
+    traceback = read["traceback"] and plain_text(read["traceback"])
     if traceback and len(traceback) > MAX_LISTED_TRACEBACK:
         traceback = "…" + traceback[-MAX_LISTED_TRACEBACK:]  # the innermost frame is at the end
         truncated.append("traceback")
-    if len(plain_text(sent.get("message") or "")) > MAX_MESSAGE:
+    if len(plain_text(read["message"] or "")) > MAX_MESSAGE:
         truncated.append("message")
     columns["message"] = plain_text(columns["message"])  # earlier releases stored it as it was sent
     return ErrorObject(**derived(columns), **contexts, traceback=traceback, truncated=truncated or UNSET)
@@ -117,7 +112,3 @@ def derived(columns: dict[str, Any]) -> dict[str, Any]:
         ),
         "cursor": cursor_after(columns["timestamp"], columns["id"]),
     }
-
-
-def _too_large(contexts: dict[str, Any]) -> list[str]:
-    return [name for name, value in contexts.items() if len(msgspec.json.encode(value)) > MAX_LISTED_CONTEXT]

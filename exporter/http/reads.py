@@ -50,7 +50,8 @@ async def error_list(request: web.Request) -> web.Response:
     """GET /api/errors/list: errors that match the filters, newest first, page by page."""
     filters, paging = parse(request, Filters, ErrorPaging)
     after = _parsed(parse_cursor, paging.cursor)
-    return await answer_to(request, ListErrors(filters=filters, now=now(), after=after, limit=paging.limit))
+    query = ListErrors(filters=filters, now=now(), after=after, limit=paging.limit, ahead=paging.ahead == "true")
+    return await answer_to(request, query)
 
 
 async def facets(request: web.Request) -> web.Response:

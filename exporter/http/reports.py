@@ -21,6 +21,7 @@ from exporter.ingest.pipeline import Refusal, Submission
 IDEMPOTENCY_KEY: Final = istr("Idempotency-Key")  # an `istr`, as in `hdrs`: a look-up need not make a lower-case copy
 JSON: Final = "application/json"
 MAX_BATCH_KEY: Final = 200  # characters; a report without `event_id` gets as its id the key, "#" and its index
+RETRY_SECONDS: Final = 5  # after which reports that could not be stored may be sent again
 NDJSON: Final = ("application/x-ndjson", "application/jsonl", "application/ndjson")
 PLAIN: Final = ("", "identity")
 ENCODINGS: Final = (*PLAIN, "gzip", "deflate", "br", "zstd")
@@ -31,15 +32,15 @@ async def report_error(request: web.Request) -> web.Response:
     service = request.app[SERVICE]
     service.metrics.received_json.inc()
     body = await _body(request, (JSON,))
-    submission = Submission(
-        body, _now(), request.headers.get(IDEMPOTENCY_KEY), _importing(request), request[CALLER].worker
-    )
+    submission = Submission(body, _now(), request.headers.get(IDEMPOTENCY_KEY), _importing(request), request[CALLER])
     (result,) = await service.ingest.ingest((submission,))
     if isinstance(result, bytes):
         return success(result, "Error reported successfully")
     if result.retry:
         raise RetryLaterError(result.message, result.reason)
-    raise ApiError(result.status, result.message, field=result.field, reason=result.reason)
+    raise ApiError(
+        result.status, result.message, field=result.field, reason=result.reason, retry_after=result.retry_after
+    )
 
 
 async def report_errors(request: web.Request) -> web.Response:
@@ -49,8 +50,9 @@ async def report_errors(request: web.Request) -> web.Response:
     received_at = _now()
     items = split_reports(body, ndjson=request.content_type in NDJSON)
     ingest = service.ingest
-    if len(items) > ingest.capacity:
-        raise ApiError(413, f"more than {ingest.capacity} reports at once", reason="too_large")
+    most = min(ingest.capacity, service.settings.max_batch_reports)
+    if len(items) > most:
+        raise ApiError(413, f"more than {most} reports at once; send them in several batches", reason="too_large")
     if sum(map(len, items)) > ingest.capacity_bytes:
         raise ApiError(413, f"more than {ingest.capacity_bytes} bytes at once", reason="too_large")
     service.metrics.received_batch.inc(len(items))
@@ -58,9 +60,9 @@ async def report_errors(request: web.Request) -> web.Response:
     if key is not None and not (0 < len(key) <= MAX_BATCH_KEY and key.isprintable()):
         expected = f"expected 1 to {MAX_BATCH_KEY} printable characters"
         raise ApiError(400, f"Idempotency-Key: {expected}", field="Idempotency-Key", reason="invalid_field")
-    importing = _importing(request)
+    importing, caller = _importing(request), request[CALLER]
     submissions = [
-        Submission(item, received_at, None if key is None else f"{key}#{index}", importing, request[CALLER].worker)
+        Submission(item, received_at, None if key is None else f"{key}#{index}", importing, caller)
         for index, item in enumerate(items)
     ]
     results = await ingest.ingest(submissions) if items else []
@@ -87,7 +89,7 @@ def _now() -> dt.datetime:
 
 def _batch_answer(request: web.Request, results: Sequence[bytes | Refusal]) -> web.Response:
     """Returns 200 if all reports were stored, 207 if some were. If none was, the highest status of a report: 503 (it
-    may be sent again), 500 (internal error) or 400 (invalid)."""
+    may be sent again), 500 (internal error), 429 (above a rate limit, it may be sent again) or 400 (invalid)."""
     outcomes: list[dict[str, Any]] = []
     for number, result in enumerate(results):
         if isinstance(result, bytes):
@@ -102,11 +104,13 @@ def _batch_answer(request: web.Request, results: Sequence[bytes | Refusal]) -> w
     if codes <= {200}:
         return success(data, f"{stored} errors reported successfully")
     status = 207 if stored else max(codes)
+    waits = [result.retry_after for result in results if isinstance(result, Refusal)]
+    retry_after = max(waits + [RETRY_SECONDS] * (503 in codes))
     message = f"{len(outcomes) - stored} of {len(outcomes)} reports were not stored"
     return json_answer(
         {"status": "partial" if stored else "error", "message": message, "field": "", "data": data},
         status=status,
-        headers={"Retry-After": "5"} if 503 in codes else None,
+        headers={"Retry-After": str(retry_after)} if retry_after else None,
     )
 
 

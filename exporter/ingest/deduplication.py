@@ -7,10 +7,12 @@ from math import inf
 from typing import Final
 
 from exporter.events.event import ErrorEvent
+from exporter.events.report import FUTURE_TOLERANCE
 from exporter.ingest.past import KnownId
 
 MAX_KNOWN: Final = 100_000
 MAX_WORKERS: Final = 10_000  # whose evicted ids have a latest time of their own
+AHEAD: Final = FUTURE_TOLERANCE.total_seconds()
 ROUNDING: Final = 0.001  # seconds; the database computes epoch seconds in another way
 Key = tuple[str, str]
 
@@ -27,6 +29,7 @@ class KnownIds:
         self._latest = dict(ahead)
         self._forget_workers()
         self.has_evicted = since is not None
+        self._now = 0.0  # the receipt of the newest event
         self.evicted = 0  # the position of the newest evicted event; the database had all events before the start
 
     def get(self, key: Key) -> int | None:
@@ -37,6 +40,7 @@ class KnownIds:
         key = (event.worker_id, event.event_id)
         self._ids[key] = (event.id, event.timestamp.timestamp())
         self._order.append(key)
+        self._now = event.received_at.timestamp()
         if len(self._ids) > MAX_KNOWN:
             self._evict(self._order.popleft())
 
@@ -49,7 +53,9 @@ class KnownIds:
         self.evicted, moment = self._ids.pop(key)
         self.has_evicted = True
         latest, worker = self._latest, key[0]
-        if moment > latest.get(worker, -inf):
+        # An error that was accepted while the clock was ahead is no reason to ask the database until that time: its
+        # repeats do not have the time of its receipt.
+        if moment <= self._now + AHEAD and moment > latest.get(worker, -inf):
             latest[worker] = moment
             self._forget_workers()
 

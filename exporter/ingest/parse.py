@@ -14,6 +14,7 @@ from exporter.events.report import MAX_EVENT_ID, ErrorReport
 from exporter.events.tolerant import Dropped, readable
 from exporter.events.values import kind
 from exporter.ingest.nesting import MAX_DEPTH, NestingError, check_nesting
+from exporter.ingest.size_limits import CutReport, SizeLimits, cut_report, without_depth
 
 MAX_LENIENT: Final = 200_000  # commas in a report that only Python's `json` can read
 BOM: Final = b"\xef\xbb\xbf"  # programs on Windows put it before UTF-8; RFC 8259 lets a reader ignore it
@@ -38,6 +39,10 @@ class ReportError(ValueError):
         self.reason = reason
 
 
+class TooNestedError(ReportError):
+    """A report that is nested too deeply, or has too many objects and arrays."""
+
+
 class _Anything(msgspec.Struct):
     """Decoding it only checks that a text is the JSON of an object."""
 
@@ -45,6 +50,39 @@ class _Anything(msgspec.Struct):
 _decode = msgspec.json.Decoder(ErrorReport).decode
 _decode_anything = msgspec.json.Decoder(_Anything).decode
 _decode_items = msgspec.json.Decoder(list[msgspec.Raw]).decode
+
+
+def parse_within(body: bytes, limits: SizeLimits) -> tuple[ErrorReport, str, Sequence[Dropped], tuple[str, ...]]:
+    """As `parse_report`, for a report that is cut first if it is too large or nested too deeply. Also returns a warning
+    for each field that was cut."""
+    if len(body) <= limits.field:
+        try:
+            return (*parse_report(body), ())
+        except TooNestedError:
+            pass
+    cut = _cut(body, limits)
+    if cut is None:  # only Python's `json` can read it, if anything
+        report, text, dropped = parse_report(body)
+        if len(text) <= limits.field or (cut := _cut(text.encode(), limits)) is None:
+            return report, text, dropped, ()
+    return (*parse_report(cut.body), cut.warnings)
+
+
+def _cut(body: bytes, limits: SizeLimits) -> CutReport | None:
+    """Returns None if `body` is not an object that msgspec can read. Raises `TooNestedError`."""
+    try:
+        return cut_report(body, limits)
+    except RecursionError:
+        pass
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+    try:
+        cut = cut_report(without_depth(body.strip()), limits)
+    except NestingError as wrong:
+        raise _too_nested(str(wrong)) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    return cut._replace(warnings=(f"nested more than {MAX_DEPTH} levels deep: cut", *cut.warnings))
 
 
 def parse_report(body: bytes) -> tuple[ErrorReport, str, Sequence[Dropped]]:
@@ -151,5 +189,5 @@ def _refused(field: str, words: str, advice: str, dropped: Sequence[Dropped]) ->
     return ReportError(f"{words}{got}; {advice}", field=field)
 
 
-def _too_nested(words: str) -> ReportError:
-    return ReportError(f"{words}; {_FLATTEN}", reason="malformed")
+def _too_nested(words: str) -> TooNestedError:
+    return TooNestedError(f"{words}; {_FLATTEN}", reason="malformed")

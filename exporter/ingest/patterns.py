@@ -53,6 +53,11 @@ class PatternIds:
         self.ids.add(fingerprint, pattern_id)
         return Admitted(pattern_id, family_id is None and alias is None, alias)
 
+    def admit_alone(self, pattern: Pattern) -> Admitted:
+        """As `admit`, for a pattern that has no family and no earlier version."""
+        self.ids.add(pattern.fingerprint, pattern.fingerprint)
+        return Admitted(pattern.fingerprint, True, None)
+
     def forget(self, fingerprint: str) -> None:
         """Removes a fingerprint whose event could not be stored."""
         self.ids.pop(fingerprint)

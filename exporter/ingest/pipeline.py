@@ -6,55 +6,67 @@ here, in the order in which the events are appended, because this process is the
 
 import datetime as dt
 import itertools
+import math
 import secrets
 from collections import Counter
 from collections.abc import Sequence
 from functools import lru_cache
+from time import monotonic
 from typing import Final, NamedTuple
 
+import msgspec
 from msgspec import Struct
 
+from exporter.access.caller import ANYBODY, Caller
 from exporter.events.event import MAX_MESSAGE, ErrorEvent
 from exporter.events.plain_text import plain_text
 from exporter.events.report import CONDITIONS, MAX_EVENT_ID, MAX_LABEL, ErrorReport
 from exporter.events.tolerant import Dropped, warnings_of
 from exporter.ingest.deduplication import Key, KnownIds
 from exporter.ingest.measurements import Impossible, measure
-from exporter.ingest.parse import ReportError, parse_report
+from exporter.ingest.new_patterns import NewPatterns, common_pattern, too_many_report
+from exporter.ingest.parse import ReportError, parse_report, parse_within
 from exporter.ingest.past import Past, Reassigned
 from exporter.ingest.patterns import PatternIds
+from exporter.ingest.rate_limits import RateLimits, Wait
 from exporter.ingest.recurrence import Recurrences
+from exporter.ingest.refused import Refused, RefusedReports
 from exporter.ingest.report_times import MAX_AGE, ReportTime, ReportTimes
 from exporter.ingest.severity import Classifier, Thresholds, conditions
-from exporter.patterns.fingerprint import fingerprint
+from exporter.ingest.size_limits import MAX_REPORT_BYTES, SizeLimits, cut_report
+from exporter.patterns.fingerprint import Pattern, fingerprint
 from exporter.redaction.redact import Redaction
 
 INTERNAL: Final = "internal_error"
+RATE_LIMITED: Final = "rate_limited"
 DELETED: Final = "deleted"  # the report repeats an error that was deleted since
 FOREIGN: Final = "forbidden_worker"  # the sender may report for other workers only
-_STATUS: Final = {INTERNAL: 500, DELETED: 410, FOREIGN: 403}
+_STATUS: Final = {INTERNAL: 500, DELETED: 410, RATE_LIMITED: 429, FOREIGN: 403}
+_SAMPLE: Final = SizeLimits.of(4_096)  # of a refused report that is kept as a sample
 _PROCESS: Final = secrets.token_hex(8)  # differs in every run, so that generated event ids never collide
 _numbers = itertools.count(1)
 
 
 class Submission(Struct, gc=False):
     """One report as it came: its JSON, the time of receipt in UTC, the `Idempotency-Key` of its request, None if there
-    is none, and whether it is part of an import. For a report of a batch, "#" and its index are appended to the key.
-    `worker` is what `worker_id` has to begin with."""
+    is none, whether it is part of an import, and who sends it. For a report of a batch, "#" and its index are appended
+    to the key. The rate limits and the limit of new patterns do not apply to an import."""
 
     body: bytes
     received_at: dt.datetime
     key: str | None
     importing: bool = False
-    worker: str = ""
+    caller: Caller = ANYBODY
 
 
 class Refusal(NamedTuple):
-    """Why a report was not accepted. `reason` is the label value of the counter of rejected reports."""
+    """Why a report was not accepted. `reason` is the label value of the counter of rejected reports. `retry_after`: the
+    seconds after which the same report may be accepted, if it is refused because of a rate limit."""
 
     message: str
     field: str
     reason: str
+    retry_after: int = 0
 
     @property
     def retry(self) -> bool:
@@ -69,7 +81,8 @@ class Refusal(NamedTuple):
 
 class Parsed(Struct, gc=False):
     """A report that can be accepted. `key` is the deduplication key, None if the sender gave no id. `dropped` are the
-    values that could not be read."""
+    values that could not be read, `cut` has a warning for each field that was too large. `caller` and `importing` are
+    those of the submission."""
 
     report: ErrorReport
     body: str
@@ -77,6 +90,9 @@ class Parsed(Struct, gc=False):
     received_at: dt.datetime
     key: Key | None
     dropped: Sequence[Dropped]
+    caller: Caller = ANYBODY
+    importing: bool = False
+    cut: tuple[str, ...] = ()
 
 
 class Batch:
@@ -98,7 +114,9 @@ Prepared = ErrorEvent | int | Parsed | Refusal
 class Pipeline:
     """Prepares submissions. `past` is what was accepted before this process started. `duplicates` counts repeats,
     `dropped` the values of new errors that could not be read or are impossible, by their path in the schema. `zone` is
-    that of times without an offset; older times than `max_age` are not believed. Without `redaction`, secrets stay."""
+    that of times without an offset; older times than `max_age` are not believed. `rates` are the rate limits, `refused`
+    counts what they refuse; a worker makes at most `max_new_patterns` in an hour (0: any number); a report is cut to
+    about `max_report_bytes`. Without `redaction`, secrets stay."""
 
     def __init__(
         self,
@@ -109,11 +127,19 @@ class Pipeline:
         max_age: dt.timedelta = MAX_AGE,
         derive_category: bool = True,
         redaction: Redaction | None = None,
+        rates: RateLimits | None = None,
+        refused: RefusedReports | None = None,
+        max_new_patterns: int = 0,
+        max_report_bytes: int = MAX_REPORT_BYTES,
     ) -> None:
         self.redaction = redaction
         self.duplicates = 0
         self.dropped: Counter[str] = Counter()
         self.times = ReportTimes(zone, max_age)
+        self.refused = refused or RefusedReports()
+        self._rates = rates or RateLimits()
+        self._new_patterns = NewPatterns(max_new_patterns)
+        self._sizes = SizeLimits.of(max_report_bytes)
         self._thresholds = thresholds
         self._derive_category = derive_category
         self._classifier = Classifier(thresholds)
@@ -144,6 +170,10 @@ class Pipeline:
                 return known
             if not looked_up and self._may_repeat_an_evicted(parsed.key[0], parsed.time, parsed.received_at):
                 return parsed
+        if not parsed.importing:
+            wait = self._rates.take((parsed.report.worker_id or "")[:MAX_LABEL], parsed.caller.name)
+            if wait is not None:
+                return self._refuse(parsed, wait)
         return self._event(parsed, batch)
 
     def stored(self, batch: Batch) -> None:
@@ -151,6 +181,7 @@ class Pipeline:
         an export has them, and may be imported."""
         for event in batch.events:
             self._known.add(event)
+        self.refused.stored(batch.events, monotonic())
 
     def failed(self, events: Sequence[ErrorEvent]) -> None:
         """To be called with events that could not be appended. Undoes their effect on recurrence and known patterns."""
@@ -159,6 +190,7 @@ class Pipeline:
             self._recurrences.forget(now_id, event.timestamp)
             if event.is_new_fingerprint:
                 self._patterns.forget(event.fingerprint)
+            self._new_patterns.forget(event)
 
     def reassign(self, changed: Reassigned) -> dict[str, str]:
         """Takes over changed pattern ids, also for recurrence. Returns for each id that is gone what replaces it."""
@@ -175,12 +207,15 @@ class Pipeline:
         return time.said != received_at and self._known.may_be_evicted(worker, time.said.timestamp())
 
     def _parse(self, submission: Submission) -> Parsed:
-        report, body, dropped = parse_report(submission.body)
-        if not (report.worker_id or "").startswith(submission.worker):
-            words = f"this token may only report for workers whose id begins with {submission.worker!r}"
+        body = submission.body
+        if self.redaction is not None and len(body) > self._sizes.field:  # before a cut may divide a secret
+            body = self.redaction.redact(body)
+        report, text, dropped, cut = parse_within(body, self._sizes)
+        if not (report.worker_id or "").startswith(submission.caller.worker):
+            words = f"this token may only report for workers whose id begins with {submission.caller.worker!r}"
             raise ReportError(words, field="worker_id", reason=FOREIGN)
-        if self.redaction is not None and (redacted := self.redaction.redact(sent := body.encode())) is not sent:
-            report, body, dropped = parse_report(redacted)
+        if self.redaction is not None and (redacted := self.redaction.redact(sent := text.encode())) is not sent:
+            report, text, dropped = parse_report(redacted)
         if submission.key is not None and report.event_id is None:
             if not (0 < len(submission.key) <= MAX_EVENT_ID and submission.key.isprintable()):
                 raise ReportError(f"expected 1 to {MAX_EVENT_ID} printable characters", field="Idempotency-Key")
@@ -188,25 +223,40 @@ class Pipeline:
         worker = (report.worker_id or "")[:MAX_LABEL]
         time = self.times.of(report.timestamp, worker, submission.received_at, importing=submission.importing)
         key = None if report.event_id is None else (worker, report.event_id)
-        return Parsed(report, body, time, submission.received_at, key, dropped)
+        return Parsed(
+            report, text, time, submission.received_at, key, dropped, submission.caller, submission.importing, cut
+        )
+
+    def _refuse(self, parsed: Parsed, wait: Wait) -> Refusal:
+        """Counts a report that is above a rate limit, and refuses it."""
+        if not self.refused.knows(parsed.key):
+            pattern = _fingerprinted(parsed.report)[1]
+            worker = (parsed.report.worker_id or "")[:MAX_LABEL]
+            one = Refused(worker, parsed.key, pattern.fingerprint, pattern.text, parsed.received_at, wait.limit)
+            self.refused.add(one, monotonic(), lambda: cut_report(parsed.body.encode(), _SAMPLE).body.decode())
+        seconds = math.ceil(wait.seconds) or 1
+        message = f"this {wait.limit} sends more reports than its limit allows; send it again after {seconds} s"
+        return Refusal(message, "", RATE_LIMITED, seconds)
 
     def _event(self, parsed: Parsed, batch: Batch) -> ErrorEvent:
         """Makes the event of a new report and adds it to `batch`."""
         report, time = parsed.report, parsed.time
-        report.type = plain_text(report.type or "")
-        type_ = (report.type or "UnknownError")[:MAX_LABEL]
         sent = report.message or "", report.traceback
-        message = report.message = plain_text(report.message or "")
-        report.traceback = report.traceback and plain_text(report.traceback)
-        pattern = fingerprint(type_, message, report.traceback)
+        type_, pattern = _fingerprinted(report)
+        message = report.message or ""
         pattern_id = self._patterns.ids.see(pattern.fingerprint)
         new = None
         if pattern_id is None:
             new = self._patterns.admit(pattern, type_, *sent)
-            pattern_id = new.pattern_id
-            if new.alias is not None:
+            if new.is_new_pattern and not parsed.importing and self._makes_too_many(parsed, type_, batch):
+                self._patterns.forget(pattern.fingerprint)
+                pattern = common_pattern((report.worker_id or "")[:MAX_LABEL])
+                pattern_id = self._patterns.ids.see(pattern.fingerprint)
+                new = None if pattern_id is not None else self._patterns.admit_alone(pattern)
+            pattern_id = pattern_id or pattern.fingerprint if new is None else new.pattern_id
+            if new is not None and new.alias is not None:
                 self._recurrences.copy(new.alias, pattern_id)
-        recurs = self._recurrences.recurs(pattern_id, time.moment)
+        recurs = self._recurrences.recurs(pattern_id, time.moment, parsed.received_at)
         measured, impossible = measure(report.system_context)
         seen = conditions(report, recurring=recurs, thresholds=self._thresholds, derive_category=self._derive_category)
         judged = self._classifier.classify(seen, measured)
@@ -236,7 +286,7 @@ class Pipeline:
             measured.gpu_celsius,
             _reported(seen.overheating, seen.memory_pressure, seen.throttling),
             pattern_id,
-            _warnings(parsed.dropped, impossible) + time.warnings if parsed.dropped or impossible else time.warnings,
+            _warnings(parsed, impossible) if parsed.dropped or impossible or parsed.cut else time.warnings,
             time.reported_at,
             time.imported,
         )
@@ -252,9 +302,31 @@ class Pipeline:
         batch.events.append(event)
         return event
 
+    def _makes_too_many(self, parsed: Parsed, type_: str, batch: Batch) -> bool:
+        """Counts a new pattern, and returns whether its worker has made too many in this hour. The first time, adds an
+        event to `batch` that says so."""
+        limit = self._new_patterns.limit
+        if not limit:
+            return False
+        worker = (parsed.report.worker_id or "")[:MAX_LABEL]
+        count = self._new_patterns.add(worker)
+        if count == limit + 1:  # the limits do not apply to an import
+            report = msgspec.json.encode(too_many_report(worker, type_, limit))
+            self.prepare(Submission(report, parsed.received_at, None, importing=True), batch)
+        return count > limit
 
-def _warnings(dropped: Sequence[Dropped], impossible: Sequence[Impossible]) -> tuple[str, ...]:
-    return (*warnings_of(dropped), *[one.warning for one in impossible])
+
+def _fingerprinted(report: ErrorReport) -> tuple[str, Pattern]:
+    """Returns type and pattern of a report. Removes terminal control sequences from its texts."""
+    report.type = plain_text(report.type or "")
+    report.message = plain_text(report.message or "")
+    report.traceback = report.traceback and plain_text(report.traceback)
+    type_ = (report.type or "UnknownError")[:MAX_LABEL]
+    return type_, fingerprint(type_, report.message, report.traceback)
+
+
+def _warnings(parsed: Parsed, impossible: Sequence[Impossible]) -> tuple[str, ...]:
+    return (*warnings_of(parsed.dropped), *[one.warning for one in impossible], *parsed.time.warnings, *parsed.cut)
 
 
 @lru_cache

@@ -6,10 +6,12 @@ from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from exporter.events.report import FUTURE_TOLERANCE
 from exporter.ingest.severity import Thresholds
 
 HOUR: Final = 3_600.0
 SIX_HOURS: Final = 6 * HOUR
+AHEAD: Final = FUTURE_TOLERANCE.total_seconds()
 MAX_PATTERNS: Final = 50_000
 
 
@@ -26,9 +28,10 @@ class Recurrences:
             self._times[pattern_id] = sorted([time.timestamp() for time in times])[-self._keep :]
             self._evict()
 
-    def recurs(self, pattern_id: str, moment: dt.datetime) -> bool:
+    def recurs(self, pattern_id: str, moment: dt.datetime, received_at: dt.datetime | None = None) -> bool:
         """Adds an error of the pattern at `moment`, and returns whether the pattern now has more errors within an hour
-        or six hours of `moment` than the thresholds allow."""
+        or six hours of `moment` than the thresholds allow. Forgets times ahead of the receipt: they were accepted while
+        the clock was wrong, and would take the place of the right ones."""
         second = moment.timestamp()
         times = self._times.get(pattern_id)
         if times is None:
@@ -36,6 +39,10 @@ class Recurrences:
             self._evict()
         else:
             self._times.move_to_end(pattern_id)
+            if received_at is not None and times and times[-1] > second:
+                latest = received_at.timestamp() + AHEAD
+                while times and times[-1] > latest:
+                    times.pop()
         recurs = (
             1 + _within(times, second, HOUR) > self._hourly or 1 + _within(times, second, SIX_HOURS) > self._six_hourly
         )

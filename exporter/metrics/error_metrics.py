@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from exporter.events.event import SEVERITIES, ErrorEvent
+from exporter.events.report import FUTURE_TOLERANCE
 from exporter.metrics.counters import CounterFamily
 from exporter.metrics.error_snapshot import ErrorSnapshot
 from exporter.metrics.hardware_metrics import HardwareReports
@@ -20,8 +21,18 @@ from exporter.store.series import FOLDED, LabelLimits, Series, SeriesLabels
 
 HOUR: Final = 3600
 MINUTE: Final = 60
+AHEAD: Final = FUTURE_TOLERANCE.total_seconds()  # errors further ahead of now are of a clock that was wrong
 MAX_RECURRING: Final = 10_000  # recurring patterns in memory
 MAX_ROUTES: Final = 50_000  # cached routes
+
+
+def later(known: float, moment: float, now: float) -> float:
+    """Returns the later of two times, or `moment` if `known` is ahead of `now`: it is of a clock that was wrong."""
+    return moment if known < moment or known > now + AHEAD else known
+
+
+def is_of_last_hour(moment: float, now: float) -> bool:
+    return now - HOUR < moment <= now + AHEAD
 
 
 class WorkerState:
@@ -32,16 +43,16 @@ class WorkerState:
     def __init__(self) -> None:
         self.last = self.critical = self.warning = 0.0
 
-    def note(self, severity: str, moment: float) -> None:
-        self.last = max(self.last, moment)
+    def note(self, severity: str, moment: float, now: float) -> None:
+        self.last = later(self.last, moment, now)
         if severity == "critical":
-            self.critical = max(self.critical, moment)
+            self.critical = later(self.critical, moment, now)
         elif severity == "warning":
-            self.warning = max(self.warning, moment)
+            self.warning = later(self.warning, moment, now)
 
     def status(self, now: float) -> int:
         """Returns the status by the errors of the last hour: 2 critical, 1 warning, 0 stable."""
-        return 2 if self.critical > now - HOUR else 1 if self.warning > now - HOUR else 0
+        return 2 if is_of_last_hour(self.critical, now) else 1 if is_of_last_hour(self.warning, now) else 0
 
 
 class Route:
@@ -90,6 +101,7 @@ class ErrorMetrics:
     def resume(self, state: State) -> None:
         """Restores the counts from the database. Their series are not held at 0: Prometheus knows them already."""
         self.position = state.position
+        now = time.time()
         if state.counters:
             self._zero_phase.expect_unseen(time.monotonic())
         for label, errors in state.folded.items():
@@ -103,7 +115,7 @@ class ErrorMetrics:
             self._severities.values[self._severity_rows[severity]] += errors
             if hardware_type:
                 self._count_hardware(hardware_type, first, errors, hold=False)
-            route.worker.note(severity, last)
+            route.worker.note(severity, last, now)
             self._first_seen[route.labels.type] = min(first, self._first_seen[route.labels.type])
         self._critical = SlidingCount(HOUR, state.critical_seconds)
         self._received = SlidingCount(MINUTE, state.received_seconds)
@@ -127,17 +139,17 @@ class ErrorMetrics:
             severity_ids[row] = event.id
             for label in route.folded:
                 self._folded[label] += 1
-            route.worker.note(event.severity, moment)
             received = event.received_at.timestamp()
+            route.worker.note(event.severity, moment, received)
             self._received.add(received, received)
             if event.hardware_type:
                 self._count_hardware(event.hardware_type, moment, 1, hold=True)
             if event.severity == "critical":
                 self._critical.add(moment, received)
             if event.is_recurring:
-                self._note_recurring(event.pattern_id, route.labels.category, moment)
+                self._note_recurring(event.pattern_id, route.labels.category, moment, received)
             if '_context"' in event.body:
-                self._hardware_reports.note(route.labels.worker, moment, event.body)
+                self._hardware_reports.note(route.labels.worker, moment, event.body, received + AHEAD)
             self.position = event.id
 
     def _note_imported(self, event: ErrorEvent, moment: float) -> None:
@@ -152,8 +164,7 @@ class ErrorMetrics:
         for old, new in gone.items():
             if old in self._recurring:
                 category, moment = self._recurring.pop(old)
-                moment = max(moment, self._recurring.get(new, (category, moment))[1])
-                self._note_recurring(new, category, moment)
+                self._note_recurring(new, category, moment, time.time())
 
     def reset(self, at: dt.datetime) -> None:
         """Restarts `distributed_testing_critical_errors` at 0 from the time `at`. Does not change counters."""
@@ -164,17 +175,19 @@ class ErrorMetrics:
         """Returns the snapshot for `scraper`. `now` is in monotonic seconds. Takes about 1 ms for 10,000 series."""
         self._zero_phase.on_scrape(scraper, time.monotonic() if now is None else now)
         clock = time.time()
+        critical = [state.critical for state in self._workers.values() if state.critical <= clock + AHEAD]
+        reset_at = self.reset_at if self.reset_at <= clock + AHEAD else 0.0
         offsets = self.clock_offsets(dt.datetime.fromtimestamp(clock, dt.UTC)).items()
         return ErrorSnapshot(
             now=clock,
             counters=(self._errors.snapshot(), self._severities.snapshot(), self._hardware.snapshot()),
-            critical_errors=self._critical.value(clock, since=self.reset_at),
+            critical_errors=self._critical.value(clock, since=reset_at, until=clock + AHEAD),
             error_rate=self._received.value(clock, until=clock),  # the clock may have been set back
             workers=[(worker, state.status(clock), state.last) for worker, state in self._workers.items()],
-            last_critical_error=max((state.critical for state in self._workers.values()), default=0.0),
+            last_critical_error=max(critical, default=0.0),
             type_first_seen=self._first_seen.copy(),
             categories=list(self._categories),
-            recurring_categories=[category for category, at in self._recurring.values() if at > clock - HOUR],
+            recurring_categories=[category for category, at in self._recurring.values() if is_of_last_hour(at, clock)],
             latest_reports=self._hardware_reports.snapshot(),
             clock_offsets={self._series.workers.fold(worker): off for worker, off in offsets},
             folded=self._folded.copy(),
@@ -204,9 +217,9 @@ class ErrorMetrics:
                 self._zero_phase.hold(family, row)
         return row
 
-    def _note_recurring(self, pattern_id: str, category: str, moment: float) -> None:
+    def _note_recurring(self, pattern_id: str, category: str, moment: float, now: float) -> None:
         known = self._recurring.pop(pattern_id, None)  # its error may be newer than this one
-        self._recurring[pattern_id] = (category, max(moment, known[1]) if known else moment)
+        self._recurring[pattern_id] = (category, later(known[1], moment, now) if known else moment)
         if len(self._recurring) > MAX_RECURRING:
             del self._recurring[next(iter(self._recurring))]
 

@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
+from math import inf
 from sys import getsizeof
 from typing import Final
 
@@ -55,11 +56,11 @@ class HardwareReports:
         self._latest: OrderedDict[str, tuple[LatestReport, int]] = OrderedDict()
         self._bytes = 0
 
-    def note(self, worker: str, moment: float, body: str) -> None:
+    def note(self, worker: str, moment: float, body: str, latest: float = inf) -> None:
         """Keeps a report's JSON, unless the worker has a newer report or the JSON is longer than `MAX_BODY`. `moment`
-        is in epoch seconds."""
+        is in epoch seconds. A known report that is later than `latest` is of a clock that was wrong, and replaced."""
         known = self._latest.get(worker)
-        if len(body) > MAX_BODY or (known is not None and known[0][0] > moment):
+        if len(body) > MAX_BODY or (known is not None and moment < known[0][0] <= latest):
             return
         if known is not None:
             self._latest.move_to_end(worker)

@@ -33,7 +33,7 @@ from exporter.store.client import StoreClient
 REJECTED: Final = (
     "malformed", "invalid_field", "too_large", "unsupported_type", "unsupported_encoding", "forbidden_origin",
     "forbidden_host", "queue_full", "store_failed", "internal_error", "deleted", "unauthenticated", "forbidden_scope",
-    "forbidden_worker", "forbidden_csrf",
+    "forbidden_worker", "forbidden_csrf", "rate_limited",
 )  # fmt: skip
 LOGINS: Final = ("token", "basic", "form")
 _SECONDS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -144,6 +144,14 @@ class _Parts(Collector):
             "Reports whose id was accepted before",
             service.ingest.pipeline.duplicates,
         )
+        limited = CounterMetricFamily(
+            PREFIX + "rate_limited_reports",
+            "Reports above a rate limit that were refused, repeats not counted",
+            labels=["worker"],
+        )
+        for worker, reports in list(service.ingest.pipeline.refused.counted.items()):
+            limited.add_metric([worker], reports)
+        yield limited
         dropped = CounterMetricFamily(
             PREFIX + "report_fields_dropped", "Values of reports that could not be read", labels=["field"]
         )

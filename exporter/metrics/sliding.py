@@ -29,7 +29,7 @@ class SlidingCount:
 
     def value(self, now: float, *, since: float = 0.0, until: float = inf) -> int:
         """Returns the count from `now - span`, or from `since` if that is later, up to the second of `until`. All
-        times are epoch seconds. Without `until`, errors whose time is ahead of `now` are counted, too."""
+        times are epoch seconds. Without `until`, errors whose time is ahead of `now` are counted, too, however far."""
         oldest = int(now) - self._span
         self._forget(oldest)
         first = max(oldest, int(since) - 1)

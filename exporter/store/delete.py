@@ -16,7 +16,7 @@ from exporter.store.database import Database, number
 from exporter.store.deleting import Chosen, delete_span, trim_reports, unpinned
 from exporter.store.deletions import Begin, Counted, Delete, DeletionList, Matching, PastDeletion, Step, noted
 from exporter.store.insert import Inserter
-from exporter.store.matching import all_of, of_all_times, since
+from exporter.store.matching import ahead, all_of, of_all_times, since
 from exporter.store.queries import CountErrors, ListDeletions
 from exporter.store.rollup_tables import MINUTE, floor
 from exporter.store.rollups import Rollups, rolled_up
@@ -108,6 +108,8 @@ def _matching(db: duckdb.DuckDBPyConnection, matching: Matching) -> str:
     found = [*of_all_times(db, request).values(), f"id <= {matching.upto}"]
     if request.hours is not None:
         found.append(since(request.hours, matching.now))
+    if request.ahead:
+        found.append(ahead(matching.now))
     if request.ids:
         found.append(f"id IN ({', '.join(map(str, request.ids))})")
     return all_of(found)

@@ -22,12 +22,13 @@ Id = Annotated[int, Meta(ge=1, le=MAX_ID)]
 
 class DeleteRequest(ErrorFilters, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """Which errors to delete: those that match every given field, as in the list of errors; `ids` are ids of errors. At
-    least one field is needed. Without `time_range`, errors of any age match. If `dry_run` is true, as by default, they
-    are only counted."""
+    least one field is needed. Without `time_range`, errors of any age match. `ahead` is true for errors more than 5
+    minutes ahead of now, which no time range has. If `dry_run` is true, as by default, they are only counted."""
 
     dry_run: bool = True
     hours: Hours | None = field(default=None, name="time_range")
     ids: Annotated[tuple[Id, ...], Meta(max_length=MAX_IDS)] = ()
+    ahead: bool = False
 
 
 def noted(request: DeleteRequest) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from exporter.store.names import Table
 from exporter.store.parameters import ErrorFilters, FacetName, Filters
 from exporter.store.rollup_tables import literal
 from exporter.store.rows import SEVERITY_CODES
-from exporter.store.select import Cursor, integers_of, members_of, naive
+from exporter.store.select import Cursor, end_of_range, integers_of, members_of, naive
 
 # The column that a filter compares, and the table with the names of its integers; None: `SEVERITY_CODES` has them.
 COLUMNS: Final[dict[FacetName, tuple[str, Table | None]]] = {
@@ -38,8 +38,14 @@ def conditions(cursor: Cursor, filters: Filters, now: dt.datetime) -> dict[str, 
 
 
 def since(hours: int, now: dt.datetime) -> str:
-    """Returns the condition that an error is at most so many hours old."""
-    return f"timestamp >= {literal(naive(now) - dt.timedelta(hours=hours))}"
+    """Returns the condition that an error is at most so many hours old, and not ahead of `now`."""
+    start, end = naive(now) - dt.timedelta(hours=hours), end_of_range(naive(now))
+    return f"timestamp >= {literal(start)} AND timestamp < {literal(end)}"
+
+
+def ahead(now: dt.datetime) -> str:
+    """Returns the condition that an error is ahead of `now`: no time range that ends now has it."""
+    return f"timestamp >= {literal(end_of_range(naive(now)))}"
 
 
 def of_all_times(cursor: Cursor, filters: ErrorFilters) -> dict[str, str]:

@@ -75,6 +75,10 @@ class ErrorPaging(Struct, frozen=True, kw_only=True):
         Meta(description="the page begins after this: `next_cursor` of the page before it, or an error's `cursor`"),
     ] = None
     limit: Limit = 100
+    ahead: Annotated[
+        Literal["true", "false"],
+        Meta(description="true: errors more than 5 minutes ahead of now, instead of those of the time range"),
+    ] = "false"
 
 
 class FacetChoice(Struct, frozen=True, kw_only=True):

@@ -57,12 +57,14 @@ class GetOverview(Read[Overview], frozen=True, kw_only=True):
 
 
 class ListErrors(Read[ErrorPage], frozen=True, kw_only=True):
-    """Errors that match the filters, newest first, from the one that follows `after`."""
+    """Errors that match the filters, newest first, from the one that follows `after`. `ahead`: those ahead of now,
+    which no time range has, instead of those of the time range."""
 
     filters: Filters
     now: dt.datetime
     after: Position | None = None
     limit: Limit = 100
+    ahead: bool = False
 
 
 class GetFacets(Read[Facets], frozen=True, kw_only=True):
@@ -141,9 +143,11 @@ class GetHistory(Read[History], frozen=True, kw_only=True):
 
 
 class GetRecentCritical(Read[list[ErrorEvent]], frozen=True, kw_only=True):
-    """The newest critical events received since a moment, oldest first. `body` is "" for reports over 64 KiB."""
+    """The newest critical events received since a moment and before `until`, oldest first. `body` is "" for reports
+    over 64 KiB."""
 
     since: dt.datetime
+    until: dt.datetime | None = None
 
 
 class GetCriticalAfter(Read[list[ErrorEvent]], frozen=True, kw_only=True):

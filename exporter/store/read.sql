@@ -13,7 +13,8 @@ FROM ({time}) GROUP BY ALL;
 SELECT coalesce(sum(errors), 0)::BIGINT AS errors FROM ({time}) WHERE severity = 2;
 
 -- name: critical_now
-SELECT worker, count(*) AS errors FROM errors WHERE timestamp >= $since AND severity = 2 GROUP BY 1;
+SELECT worker, count(*) AS errors FROM errors
+WHERE timestamp >= $since AND timestamp < $end AND severity = 2 GROUP BY 1;
 
 -- name: types
 SELECT id, name FROM types ORDER BY name;
@@ -94,7 +95,7 @@ SELECT id, event_id, timestamp, received_at, worker_id, type, error_category AS 
        fingerprint, accepted_pattern_id AS pattern_id, type AS pattern, is_recurring, is_system_critical, hardware_type,
        hardware_error
 FROM named_errors
-WHERE received_at >= $since AND id > $above AND severity = 'critical' AND NOT imported
+WHERE received_at >= $since AND received_at < $end AND id > $above AND severity = 'critical' AND NOT imported
 ORDER BY id DESC LIMIT $limit;
 
 -- name: outcomes
@@ -152,7 +153,7 @@ SELECT epoch(min(received_at)) FROM errors WHERE id > $above;
 -- name: ahead
 -- Workers with older errors that have a later time than $since, in epoch seconds.
 SELECT w.name, epoch(max(timestamp)) FROM errors e JOIN workers w ON w.id = e.worker
-WHERE e.id <= $above AND timestamp > make_timestamp(($since * 1e6)::BIGINT) GROUP BY w.name;
+WHERE e.id <= $above AND timestamp > make_timestamp(($since * 1e6)::BIGINT) AND timestamp < $end GROUP BY w.name;
 
 -- name: log_position
 SELECT identity, position, complete FROM log_position;
@@ -164,7 +165,8 @@ SELECT event_id FROM errors WHERE id = $id;
 -- name: recurrences
 -- The newest $times error times of each of the $patterns patterns that occurred last; the pattern that occurred last is last.
 WITH newest AS (
-    SELECT fingerprint, list_sort(max(timestamp, $times)) AS times FROM errors WHERE timestamp >= $since GROUP BY 1
+    SELECT fingerprint, list_sort(max(timestamp, $times)) AS times FROM errors
+    WHERE timestamp >= $since AND timestamp < $end GROUP BY 1
 ),
 named AS (
     SELECT coalesce(pattern_id, name) AS pattern, unnest(times) AS timestamp
@@ -179,12 +181,12 @@ ORDER BY last, pattern DESC;
 -- name: seconds
 -- Critical errors by the second in which they happened.
 SELECT epoch(date_trunc('second', timestamp))::BIGINT, count(*) FROM errors
-WHERE timestamp >= $since AND severity = 2 GROUP BY 1 ORDER BY 1;
+WHERE timestamp >= $since AND timestamp < $end AND severity = 2 GROUP BY 1 ORDER BY 1;
 
 -- name: received_seconds
 -- All errors by the second in which they were received.
 SELECT epoch(date_trunc('second', received_at))::BIGINT, count(*) FROM errors
-WHERE received_at >= $since AND NOT imported GROUP BY 1 ORDER BY 1;
+WHERE received_at >= $since AND received_at < $end AND NOT imported GROUP BY 1 ORDER BY 1;
 
 -- name: known_patterns
 SELECT DISTINCT fingerprint FROM patterns;
@@ -216,7 +218,7 @@ SELECT fingerprint FROM patterns GROUP BY fingerprint HAVING max(scope) IS NULL
 ORDER BY max(first_seen) DESC, fingerprint LIMIT $limit;
 
 -- name: reset_at
-SELECT max(reset_at) AS reset_at FROM marks;
+SELECT max(reset_at) AS reset_at FROM marks WHERE reset_at < $end;
 
 -- name: position
 SELECT position FROM log_position;

@@ -7,14 +7,15 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from exporter.events.cursor import cursor_after
-from exporter.events.error_object import CONTEXTS, ErrorObject, derived, error_object
+from exporter.events.error_object import ErrorObject, derived, error_object
 from exporter.events.event import ErrorEvent, isoformat
+from exporter.events.listed import CONTEXTS
 from exporter.events.plain_text import plain_text
 from exporter.events.report import ErrorReport
 from exporter.events.stored import known, payload
 from exporter.ingest.severity import explain
 from exporter.store import search
-from exporter.store.matching import all_of, conditions
+from exporter.store.matching import ahead, all_of, conditions
 from exporter.store.parameters import Filters
 from exporter.store.pin import is_error_pinned
 from exporter.store.queries import (
@@ -23,7 +24,7 @@ from exporter.store.queries import (
     GetRecentCritical,
     ListErrors,
 )
-from exporter.store.reports import fetch
+from exporter.store.reports import each, fetch
 from exporter.store.results import ErrorDetails, ErrorPage
 from exporter.store.rollup_tables import literal
 from exporter.store.select import Cursor, Row, naive, rows
@@ -35,7 +36,8 @@ MAX_BODY: Final = 65_536  # bytes of a report that `recent_critical` returns
 def error_page(cursor: Cursor, query: ListErrors) -> ErrorPage:
     """Returns a page of errors, newest first."""
     deadline = time.monotonic() + search.SECONDS
-    matching = all_of(conditions(cursor, query.filters, query.now).values())
+    found_by = conditions(cursor, query.filters, query.now)
+    matching = all_of((found_by | {"hours": ahead(query.now)} if query.ahead else found_by).values())
     words = search.words(cursor, query.filters.q)
     found = search.find(cursor, words, matching, limit=query.limit + 1, after=query.after, deadline=deadline)
     page = list(_listed(cursor, found.rowids[: query.limit]).values())
@@ -65,8 +67,11 @@ def newest(cursor: Cursor, now: dt.datetime, *wanted: Newest) -> list[list[Error
 
 def _listed(cursor: Cursor, rowids: list[int]) -> dict[int, ErrorObject]:
     """Returns errors by their rowid, newest first."""
-    found = _errors(cursor, "rowid IN (SELECT unnest($rowids))", {"rowids": rowids}) if rowids else {}
-    return {rowid: error_object(columns, body) for rowid, (columns, body) in found.items()}
+    found = _errors(cursor, "rowid IN (SELECT unnest($rowids))", {"rowids": rowids}) if rowids else []
+    columns_of = {columns["id"]: columns for _, columns in found}
+    # One after the other, because reports may be large.
+    made = {id_: error_object(columns_of[id_], body) for id_, body in each(cursor, list(columns_of))}
+    return {rowid: made[columns["id"]] for rowid, columns in found}
 
 
 def error(cursor: Cursor, query: GetError) -> ErrorDetails | None:
@@ -74,8 +79,8 @@ def error(cursor: Cursor, query: GetError) -> ErrorDetails | None:
     found = _errors(cursor, "id = $id", {"id": query.id})
     if not found:
         return None
-    ((columns, body),) = found.values()
-    sent = payload(body)
+    ((_, columns),) = found
+    sent = payload(fetch(cursor, [query.id])[query.id])
     read = known(sent)
     columns["message"] = plain_text(read.get("message") or columns["message"])
     contexts: dict[str, Any] = {name: read.get(name) for name in CONTEXTS}
@@ -91,19 +96,19 @@ def error(cursor: Cursor, query: GetError) -> ErrorDetails | None:
 
 def recent_critical(cursor: Cursor, query: GetRecentCritical) -> list[ErrorEvent]:
     """Returns the newest critical events received since a moment, oldest first."""
-    return _critical(cursor, naive(query.since), 0)
+    return _critical(cursor, naive(query.since), naive(query.until) if query.until else dt.datetime.max, 0)
 
 
 def critical_after(cursor: Cursor, query: GetCriticalAfter) -> list[ErrorEvent]:
     """Returns the newest critical events after a log position, oldest first."""
-    return _critical(cursor, dt.datetime.min, query.position)
+    return _critical(cursor, dt.datetime.min, dt.datetime.max, query.position)
 
 
-def _critical(cursor: Cursor, since: dt.datetime, above: int) -> list[ErrorEvent]:
-    found = rows(cursor, "recent_critical", {"since": since, "above": above, "limit": RECENT_CRITICAL})
-    reports = fetch(cursor, [row["id"] for row in found])
+def _critical(cursor: Cursor, since: dt.datetime, end: dt.datetime, above: int) -> list[ErrorEvent]:
+    found = rows(cursor, "recent_critical", {"since": since, "end": end, "above": above, "limit": RECENT_CRITICAL})
+    short = {id_: report for id_, report in each(cursor, [row["id"] for row in found]) if len(report) <= MAX_BODY}
     for row in found:
-        body = reports[row["id"]]
+        body = short.get(row["id"], "")
         row["body"] = body if len(body.encode()) <= MAX_BODY else ""
         row["reasons"] = tuple(msgspec.json.decode(row["reasons"]))
         for name in ("timestamp", "received_at"):
@@ -111,11 +116,10 @@ def _critical(cursor: Cursor, since: dt.datetime, above: int) -> list[ErrorEvent
     return [ErrorEvent(**row) for row in reversed(found)]
 
 
-def _errors(cursor: Cursor, matching: str, values: Row) -> dict[int, tuple[dict[str, Any], str]]:
-    """Returns the columns of `error_object` and the report of each error that matches, by its rowid, newest first."""
+def _errors(cursor: Cursor, matching: str, values: Row) -> list[tuple[int, dict[str, Any]]]:
+    """Returns the rowid and the columns of `error_object` of each error that matches, newest first."""
     found = rows(cursor, "errors", values, {"matching": matching})
-    reports = fetch(cursor, [row["id"] for row in found])
     for row in found:
         for name in ("reasons", "warnings"):
             row[name] = msgspec.json.decode(row[name])
-    return {row.pop("row"): (row, reports[row["id"]]) for row in found}
+    return [(row.pop("row"), row) for row in found]

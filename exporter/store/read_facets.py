@@ -16,7 +16,7 @@ from exporter.store.results import Facets, FacetValue
 from exporter.store.rollup_tables import FACET, KIND, WORKER, Rollup, literal, single
 from exporter.store.rows import SEVERITY_CODES
 from exporter.store.search import Words
-from exporter.store.select import Cursor, Facts, Span, names_of, tuples
+from exporter.store.select import Cursor, Facts, Span, naive, names_of, tuples
 
 VALUES: Final = 100
 Conditions = dict[str, str]  # by the name of the filter
@@ -74,7 +74,7 @@ def facets(cursor: Cursor, query: GetFacets) -> Facets:
     for one in wanted:
         sets.setdefault(_rollup(one, found, query.filters), []).append(one.names)
     counts: Counts = {name: Counter() for name in COLUMNS}
-    facts = Facts(cursor, found.since)
+    facts = Facts(cursor, found.since, naive(query.now))
     for rollup, names in sets.items():
         _count_sets(cursor, counts, names, _source(facts, rollup, found))
     text = (query.contains or "").lower()
@@ -96,7 +96,8 @@ def _searched(
     if read.end is None:
         return Found(found.since, with_text, read.rowids), None
     since = read.end.timestamp
-    return Found(since, with_text | {"hours": f"timestamp >= {literal(since)}"}, read.rowids), since
+    hours = f"{with_text['hours']} AND timestamp >= {literal(since)}"
+    return Found(since, with_text | {"hours": hours}, read.rowids), since
 
 
 def _rollup(one: Together, found: Found, filters: Filters) -> Rollup | None:

@@ -27,7 +27,7 @@ def history(cursor: Cursor, query: GetHistory) -> History:
     since = floor(naive(query.now), DAY) - (query.days - 1) * DAY
     rollup, column, names = _SOURCES[query.by]
     value = members_of(cursor, query.value)[0] if query.by == "pattern" and query.value else query.value
-    stored = Facts(cursor, since).by_time(rollup, int(DAY.total_seconds()))[rollup.name]
+    stored = Facts(cursor, since, naive(query.now)).by_time(rollup, int(DAY.total_seconds()))[rollup.name]
     places = {"key": column, "table": f"history_{rollup.name}", "stored": stored, "names": names}
     values: Row = {"since": since, "value": value, "limit": VALUES}
     return History(by=query.by, days=[_row(row) for row in rows(cursor, "history", values, places)])

@@ -21,7 +21,7 @@ from exporter.store.results import (
     Summary,
     WorkerErrors,
 )
-from exporter.store.select import Cursor, Facts, Span, rows
+from exporter.store.select import Cursor, Facts, Span, end_of_range, rows
 
 TOP_PATTERNS: Final = 10
 RECENT_ERRORS: Final = 100
@@ -71,7 +71,7 @@ def overview_of(query: GetOverview, counted: Counts, grouped: Kinds) -> Overview
 def counts(cursor: Cursor, query: GetOverview) -> Counts:
     """Reads one half. Raises duckdb.Error."""
     span = Span.of(query.hours, query.now)
-    facts = Facts(cursor, span.since)
+    facts = Facts(cursor, span.since, span.now)
     over_time = counts_over_time(cursor, span, facts)
     recent_errors, recent_hardware_errors = newest(
         cursor,
@@ -84,7 +84,7 @@ def counts(cursor: Cursor, query: GetOverview) -> Counts:
         ),
     )
     return Counts(
-        summary=summary(over_time, query.hours, _reset_at(cursor)),
+        summary=summary(over_time, query.hours, _reset_at(cursor, span.now)),
         recent_errors=recent_errors,
         distribution=distribution(over_time, span),
         workers=WorkerErrors(worker_stats(cursor, facts)),
@@ -96,15 +96,16 @@ def counts(cursor: Cursor, query: GetOverview) -> Counts:
 def kinds(cursor: Cursor, query: GetOverview) -> Kinds:
     """Reads the other half, which takes about as long. Raises duckdb.Error."""
     span = Span.of(query.hours, query.now)
-    facts = Facts(cursor, span.since)
+    facts = Facts(cursor, span.since, span.now)
     return Kinds(
-        now=critical_now(cursor, span.now, _reset_at(cursor)),
+        now=critical_now(cursor, span.now, _reset_at(cursor, span.now)),
         patterns=error_patterns(cursor, span, facts, TOP_PATTERNS, CATEGORIES),
         hardware=hardware_status(cursor, facts, query.hours),
     )
 
 
-def _reset_at(cursor: Cursor) -> dt.datetime | None:
-    """Returns the time of the last reset of the counts, naive UTC."""
-    reset_at: dt.datetime | None = rows(cursor, "reset_at")[0]["reset_at"]
+def _reset_at(cursor: Cursor, now: dt.datetime) -> dt.datetime | None:
+    """Returns the time of the last reset of the counts; times are naive UTC. One that is ahead of `now` does not count:
+    the clock was wrong."""
+    reset_at: dt.datetime | None = rows(cursor, "reset_at", {"end": end_of_range(now)})[0]["reset_at"]
     return reset_at

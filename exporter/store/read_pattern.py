@@ -35,7 +35,7 @@ def pattern(cursor: Cursor, query: GetPattern) -> PatternDetails | None:
     """Returns one pattern; None if it has no error in the time range. If the id is of an earlier fingerprint version
     and has no error in the time range, returns the pattern that continues it."""
     span = Span.of(query.hours, query.now)
-    facts = Facts(cursor, span.since)
+    facts = Facts(cursor, span.since, span.now)
     continues_as = _continues_as(cursor, query.id)
     for id_ in (query.id, continues_as):
         if id_ is not None:

@@ -21,7 +21,7 @@ _RANK: Final = ("occurrences", "newest", "after")
 def pattern_list(cursor: Cursor, query: ListPatterns) -> PatternList:
     """Returns a page of the patterns, most frequent first."""
     span = Span.of(query.hours, query.now)
-    facts = Facts(cursor, span.since)
+    facts = Facts(cursor, span.since, span.now)
     _count(cursor, facts)
     found = _most_frequent(cursor, span, facts, query.limit + 1, query.after)
     page = found[: query.limit]

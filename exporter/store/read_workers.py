@@ -8,7 +8,7 @@ from exporter.events.event import isoformat
 from exporter.store.fields import Status
 from exporter.store.results import CriticalNow, HardwareMetrics, HardwareTypeStatus, WorkerStats
 from exporter.store.rollup_tables import KIND, TIME, WORKER
-from exporter.store.select import Cursor, Facts, Row, names_of, rows
+from exporter.store.select import Cursor, Facts, Row, end_of_range, names_of, rows
 
 WORKERS: Final = 1_000
 HARDWARE_TYPES: Final = 100
@@ -19,7 +19,7 @@ _PLACES: Final = 2**20  # places of types that fit into the 20 bits of `most` in
 
 def critical_now(cursor: Cursor, now: dt.datetime, reset_at: dt.datetime | None) -> CriticalNow:
     """Returns the critical errors of the last five minutes. Times are naive UTC. Raises duckdb.Error."""
-    errors = {row["worker"]: row["errors"] for row in rows(cursor, "critical_now", {"since": now - NOW})}
+    errors = {row["worker"]: row["errors"] for row in _critical_now(cursor, now)}
     most = max(errors.values(), default=0)
     names = names_of(cursor, "workers", [worker for worker, count in errors.items() if count == most])
     return CriticalNow(
@@ -28,7 +28,7 @@ def critical_now(cursor: Cursor, now: dt.datetime, reset_at: dt.datetime | None)
         workers=len(errors),
         top_worker=min(names.values(), default=None),
         top_worker_errors=most,
-        critical_errors_since_reset=_critical_since(cursor, reset_at) if reset_at else None,
+        critical_errors_since_reset=_critical_since(cursor, reset_at, now) if reset_at else None,
     )
 
 
@@ -101,6 +101,10 @@ def _sum(by_type: list[Row], name: str) -> int:
     return sum(row[name] for row in by_type)
 
 
-def _critical_since(cursor: Cursor, reset_at: dt.datetime) -> int:
-    errors: int = rows(cursor, "critical_since", places=Facts(cursor, reset_at).of(TIME))[0]["errors"]
+def _critical_now(cursor: Cursor, now: dt.datetime) -> list[Row]:
+    return rows(cursor, "critical_now", {"since": now - NOW, "end": end_of_range(now)})
+
+
+def _critical_since(cursor: Cursor, reset_at: dt.datetime, now: dt.datetime) -> int:
+    errors: int = rows(cursor, "critical_since", places=Facts(cursor, reset_at, now).of(TIME))[0]["errors"]
     return errors

@@ -68,6 +68,17 @@ def fetch(cursor: duckdb.DuckDBPyConnection, ids: Sequence[int]) -> dict[int, st
     return found
 
 
+def each(cursor: duckdb.DuckDBPyConnection, ids: Sequence[int]) -> Iterator[Report]:
+    """Yields the same one after the other, in any order: of large reports, few are in memory. Raises duckdb.Error."""
+    for start in range(0, len(ids), PER_BLOCK):
+        missing = set(ids[start : start + PER_BLOCK])
+        for id_, report in _read(cursor, ids[start : start + PER_BLOCK]):
+            if id_ in missing:
+                missing.discard(id_)
+                yield id_, report
+        yield from [(id_, NO_REPORT) for id_ in missing]
+
+
 def fetch_first(cursor: duckdb.DuckDBPyConnection, ids: Sequence[int], most: int) -> dict[int, str]:
     """Returns the same for the first of these ids, which are sorted: for as many as have `most` characters together,
     and at least for one. Only these are in memory, and the one that is being read. Raises duckdb.Error."""

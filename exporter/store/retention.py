@@ -22,6 +22,7 @@ from exporter.store.report_tables import report_tables, rewrite
 from exporter.store.rollup_tables import MINUTE, floor, literal
 from exporter.store.rollups import Rollups, rolled_up
 from exporter.store.sql import filled, named
+from exporter.store.trusted_time import TrustedTime
 
 EVERY_SECONDS: Final = 15.0  # between two looks for old errors
 AT_ONCE: Final = 131_072  # errors of one step
@@ -55,7 +56,9 @@ class Retention:
         self._texts_since: float | None = None  # monotonic time since which texts may be unused
         self._is_warned = False
         self._shrink_from = 0.0  # monotonic time
+        self._clock = TrustedTime()
         self._doubt_since: float | None = None  # monotonic time
+        self._newest: int | None = None  # the id of the newest error when the age was first looked at
 
     def step(self) -> bool:
         """Does one step, if it is time. Returns whether there may be more to do now. Raises `StoreError` and
@@ -66,7 +69,7 @@ class Retention:
             if time.monotonic() < self._next_sweep:
                 return False
             self._next_sweep = time.monotonic() + EVERY_SECONDS
-            now = dt.datetime.now(dt.UTC).replace(tzinfo=None)
+            now = self._clock.now()
             if self._would_delete_all(now):
                 return False
             self._sweep = self.sweep(now)
@@ -77,8 +80,8 @@ class Retention:
         return False
 
     def _would_delete_all(self, now: dt.datetime) -> bool:
-        """Returns whether even the error that was received last is too old, for the first `DOUBT_SECONDS`. The clock of
-        a machine that has just started may be wrong."""
+        """Returns whether even the error that was received last before the start is too old, for the first
+        `DOUBT_SECONDS`. The clock of a machine that has just started may be wrong."""
         if self._age is None or not self._only_older_than(now - self._age):
             self._doubt_since = None
             return False
@@ -90,10 +93,15 @@ class Retention:
         return time.monotonic() - self._doubt_since < DOUBT_SECONDS
 
     def _only_older_than(self, cut: dt.datetime) -> bool:
-        """Returns whether there are errors, and all were received before `cut`."""
+        """Returns whether there are errors of before the start, and all of them were received before `cut`."""
         db = self._database.db
-        newer = db.execute("SELECT id FROM errors WHERE received_at >= $cut LIMIT 1", {"cut": cut}).fetchone()
-        return newer is None and db.execute("SELECT id FROM errors LIMIT 1").fetchone() is not None
+        if self._newest is None:
+            self._newest = number(db, "SELECT coalesce(max(id), 0) FROM errors")
+        newer = "SELECT id FROM errors WHERE id <= $newest AND received_at >= $cut LIMIT 1"
+        if db.execute(newer, {"newest": self._newest, "cut": cut}).fetchone() is not None:
+            return False
+        older = "SELECT id FROM errors WHERE id <= $newest LIMIT 1"
+        return db.execute(older, {"newest": self._newest}).fetchone() is not None
 
     def sweep(self, now: dt.datetime) -> Iterator[None]:
         """Deletes what is too old or too much at `now` (naive UTC). Yields after each step; the caller may release the

@@ -144,9 +144,9 @@ def tiles(
     if not levels:
         return [Tile(None, since, until)]
     *finer, level = levels
-    start, end = ceiling(since, level.step), until
+    start, end = ceiling(since, level.step), until and floor(until, level.step)
     if finer:
-        end = sealed[level.sealed] if until is None else min(until, sealed[level.sealed])
+        end = sealed[level.sealed] if end is None else min(end, sealed[level.sealed])
     if end is not None and start >= end:
         return tiles(finer, sealed, since, until)
     found = [Tile(level, start, end)]
@@ -175,13 +175,23 @@ def ceiling(moment: dt.datetime, step: dt.timedelta) -> dt.datetime:
     return _ORIGIN - (_ORIGIN - moment) // step * step
 
 
-def facts(rollup: Rollup, found: Sequence[Tile], rolled: int, since: dt.datetime, *, with_time: bool = False) -> str:
-    """Returns a query for rows of a rollup that count every error since a moment once: those of the tiles `found`, and
-    a row for each error after the id `rolled`. `with_time`: the rows have the column `t`."""
+def facts(
+    rollup: Rollup,
+    found: Sequence[Tile],
+    rolled: int,
+    since: dt.datetime,
+    until: dt.datetime | None = None,
+    *,
+    with_time: bool = False,
+) -> str:
+    """Returns a query for rows of a rollup that count every error since a moment, and before `until` if it is given,
+    once: those of the tiles `found`, and a row for each error after the id `rolled`. `with_time`: the rows have the
+    column `t`."""
     time = ("t",) if with_time else ()
     stored = ", ".join((*time, *(one.name for one in rollup.columns)))
     of_one = ", ".join((*("timestamp AS t" for _ in time), single(rollup)))
-    parts = [f"SELECT {of_one} FROM errors WHERE id > {rolled} AND timestamp >= {literal(since)}"]
+    before = "" if until is None else f" AND timestamp < {literal(until)}"
+    parts = [f"SELECT {of_one} FROM errors WHERE id > {rolled} AND timestamp >= {literal(since)}{before}"]
     for level, start, end in found:
         column = "t" if level else "timestamp"
         bounds = [f"{column} >= {literal(start)}"] + ([f"{column} < {literal(end)}"] if end is not None else [])

@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 from exporter.events.cursor import Position
 from exporter.store.matching import ALL, NOTHING, all_of, any_of, named_like, one_of
 from exporter.store.parameters import FacetName
-from exporter.store.reports import PER_BLOCK, fetch
+from exporter.store.reports import PER_BLOCK, each
 from exporter.store.rollup_tables import literal
 from exporter.store.select import Cursor, rows
 from exporter.store.texts import NO_TEXT, shape, text_of
@@ -125,4 +125,4 @@ def _portions(candidates: Sequence[_Candidate]) -> Iterator[Sequence[_Candidate]
 
 def _having(cursor: Cursor, text: str, ids: list[int]) -> set[int]:
     """Reads errors and returns the ids of those whose message or traceback has a text."""
-    return {id_ for id_, report in fetch(cursor, ids).items() if text in text_of(report).lower()}
+    return {id_ for id_, report in each(cursor, ids) if text in text_of(report).lower()}

@@ -9,8 +9,9 @@ from weakref import WeakKeyDictionary
 import duckdb
 
 from exporter.events.event import isoformat
+from exporter.events.report import FUTURE_TOLERANCE
 from exporter.store.names import Table
-from exporter.store.rollup_tables import Level, Rollup, facts, floor, tiles
+from exporter.store.rollup_tables import Level, Rollup, facts, floor, literal, tiles
 from exporter.store.rollups import rolled_up
 from exporter.store.sql import filled, named
 
@@ -57,13 +58,23 @@ def naive(moment: dt.datetime) -> dt.datetime:
     return moment.astimezone(dt.UTC).replace(tzinfo=None)
 
 
-class Facts:
-    """Queries for the rows of rollups that together count every error since a moment once. For one snapshot of the
-    database."""
+def end_of_range(now: dt.datetime) -> dt.datetime:
+    """Returns the end of every time range that ends now. Errors from it on are in none: they were accepted while the
+    service's clock was ahead. `now` and the result are naive UTC."""
+    return now + FUTURE_TOLERANCE + dt.timedelta(microseconds=1)
 
-    def __init__(self, cursor: Cursor, since: dt.datetime) -> None:
-        """Raises duckdb.Error."""
+
+class Facts:
+    """Queries for the rows of rollups that together count every error since a moment once, except those ahead of `now`:
+    see `end_of_range`. For one snapshot of the database."""
+
+    def __init__(self, cursor: Cursor, since: dt.datetime, now: dt.datetime) -> None:
+        """Times are naive UTC. Raises duckdb.Error."""
         self._since = since
+        # Usually no error is ahead. Then the range needs no end, which could cut through spans of the rollups.
+        end = end_of_range(now)
+        is_ahead = cursor.execute(f"SELECT 1 FROM errors WHERE timestamp >= {literal(end)} LIMIT 1").fetchone()
+        self._until = end if is_ahead else None
         self._rolled_up = rolled_up(cursor)
 
     def of(self, *rollups: Rollup) -> dict[str, str]:
@@ -78,7 +89,8 @@ class Facts:
 
     def _query(self, rollup: Rollup, levels: Sequence[Level], *, with_time: bool = False) -> str:
         rolled, sealed = self._rolled_up
-        return facts(rollup, tiles(levels, sealed, self._since), rolled, self._since, with_time=with_time)
+        found = tiles(levels, sealed, self._since, self._until)
+        return facts(rollup, found, rolled, self._since, self._until, with_time=with_time)
 
 
 def rows(cursor: Cursor, name: str, values: Row | None = None, places: Mapping[str, str] = _NO_PLACES) -> list[Row]:

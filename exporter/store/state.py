@@ -13,6 +13,7 @@ from exporter.ingest.recurrence import MAX_PATTERNS
 from exporter.store import Counted, DatabaseInfo, State
 from exporter.store.assignments import known_families
 from exporter.store.database import Database
+from exporter.store.select import end_of_range
 from exporter.store.series import LabelLimits, Totals
 from exporter.store.sql import named
 
@@ -44,6 +45,7 @@ def load_state(database: Database, recurrence_times: int, labels: LabelLimits) -
 def _state(cursor: duckdb.DuckDBPyConnection, recurrence_times: int, labels: LabelLimits) -> State:
     now = dt.datetime.now(dt.UTC).replace(tzinfo=None)
     hour, six = now - dt.timedelta(hours=1), now - dt.timedelta(hours=6)
+    end = end_of_range(now)  # later times are those of a clock that was ahead
     ((_, position, _),) = cursor.execute(_READ["log_position"]).fetchall()
     above = max(0, position - MAX_KNOWN)
     known = list(map(KnownId._make, cursor.execute(_READ["recent_event_ids"], {"above": above}).fetchall()))
@@ -54,7 +56,7 @@ def _state(cursor: duckdb.DuckDBPyConnection, recurrence_times: int, labels: Lab
     while some := counters.fetchmany(10_000):
         for row in some:
             totals.add(Counted._make(row))
-    (reset_at,) = cursor.execute(_READ["reset_at"]).fetchall()[0]
+    (reset_at,) = cursor.execute(_READ["reset_at"], {"end": end}).fetchall()[0]
     return State(
         position=position,
         counters=list(totals.counts.values()),
@@ -63,7 +65,8 @@ def _state(cursor: duckdb.DuckDBPyConnection, recurrence_times: int, labels: Lab
             recurrences={
                 pattern_id: [_utc(time) for time in times]
                 for pattern_id, times in cursor.execute(
-                    _READ["recurrences"], {"since": six, "times": recurrence_times, "patterns": MAX_PATTERNS}
+                    _READ["recurrences"],
+                    {"since": six, "end": end, "times": recurrence_times, "patterns": MAX_PATTERNS},
                 ).fetchall()
             },
             known_ids=known,
@@ -82,9 +85,11 @@ def _state(cursor: duckdb.DuckDBPyConnection, recurrence_times: int, labels: Lab
             ),
         ),
         critical_seconds=dict(
-            cursor.execute(_READ["seconds"], {"since": max(hour, reset_at) if reset_at else hour}).fetchall()
+            cursor.execute(
+                _READ["seconds"], {"since": max(hour, reset_at) if reset_at else hour, "end": end}
+            ).fetchall()
         ),
-        received_seconds=dict(cursor.execute(_READ["received_seconds"], {"since": hour}).fetchall()),
+        received_seconds=dict(cursor.execute(_READ["received_seconds"], {"since": hour, "end": end}).fetchall()),
         reset_at=_utc(reset_at) if reset_at else None,
     )
 
@@ -95,7 +100,9 @@ def _others(cursor: duckdb.DuckDBPyConnection, above: int, now: dt.datetime) -> 
     ((since,),) = cursor.execute(_READ["received_since"], {"above": above}).fetchall()
     if since is None:  # the newest errors were deleted
         since = _utc(now).timestamp()
-    return since, dict(cursor.execute(_READ["ahead"], {"above": above, "since": since}).fetchall())
+    return since, dict(
+        cursor.execute(_READ["ahead"], {"above": above, "since": since, "end": end_of_range(now)}).fetchall()
+    )
 
 
 def _utc(moment: dt.datetime) -> dt.datetime:

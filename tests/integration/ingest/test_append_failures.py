@@ -174,7 +174,7 @@ async def test_a_failing_log_is_answered_with_503_and_not_ready(
 
 
 async def test_a_full_log_is_503_until_the_database_has_caught_up(serve: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    service: InProcess = await serve(log_max_bytes=2**24, log_keep_events=0)
+    service: InProcess = await serve(log_max_bytes=2**24, log_keep_events=0, max_report_bytes=2**23)
 
     def fails(*_: object) -> None:
         raise StoreError("the database is away")
