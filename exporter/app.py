@@ -14,6 +14,8 @@ from aiohttp import web
 
 from exporter.config import Settings
 from exporter.http import export, pages, patterns, reads, reports, storage
+from exporter.http.arriving import ARRIVING, Arriving
+from exporter.http.connections import Runner, allow_files
 from exporter.http.hosts import KnownHosts
 from exporter.http.responses import HOSTS, SERVICE, allow_origin, answer_errors, preflight
 from exporter.local.hold import HoldListener
@@ -66,7 +68,9 @@ def make_app(service: Service) -> web.Application:
     app = web.Application(middlewares=[answer_errors], client_max_size=service.settings.max_body_bytes)
     app[SERVICE] = service
     app[HOSTS] = KnownHosts(service.settings)
+    app[ARRIVING] = Arriving(service.settings.body_timeout, lambda size: service.ingest.has_room_for(size))
     app[export.EXPORTS] = asyncio.Semaphore(export.MAX_EXPORTS)
+    app[reads.SCRAPES] = asyncio.Semaphore(reads.MAX_SCRAPES)
     app.add_routes(API)
     if service.settings.error_visualization:
         app.add_routes(PAGE)
@@ -93,10 +97,14 @@ async def _close_sockets(app: web.Application) -> None:
 async def serve(settings: Settings) -> bool:
     """Serves until SIGTERM or SIGINT; then accepts no more requests, answers those it accepted, and closes. Returns
     False if a thread hangs, so that only `os._exit` ends the process."""
+    allow_files()
     stopped = _stop_signal()  # first of all: whoever sees the port open may stop the service
     service = Service(settings)
     app = make_app(service)
-    runner = web.AppRunner(app, access_log=None, auto_decompress=False, shutdown_timeout=SHUTDOWN_SECONDS)
+    runner = Runner(
+        app, settings, lambda reason: service.metrics.rejected.labels(reason).inc(),
+        access_log=None, auto_decompress=False, shutdown_timeout=SHUTDOWN_SECONDS,
+    )  # fmt: skip
     gc.set_threshold(20_000, 20, 20)  # objects of state and requests are rarely in reference cycles
     await runner.setup()
     sys.setswitchinterval(SWITCH_SECONDS)

@@ -95,6 +95,10 @@ class Ingest:
             await self._complete(results, prepared)
         return results  # type: ignore[return-value]  # none of them is None now
 
+    def has_room_for(self, arriving: int) -> bool:
+        """Whether so many bytes of unfinished bodies may be in memory besides the reports that wait."""
+        return arriving <= self.capacity_bytes // 2 and self.bytes + arriving <= self.capacity_bytes
+
     def oldest_seconds(self) -> float:
         """For how long the oldest report that is not on disk has been waiting."""
         oldest = self._appending or self._waiting
