@@ -12,7 +12,7 @@ from multidict import istr
 from exporter.events.event import isoformat
 from exporter.http.arriving import received
 from exporter.http.inflate import InflateError, TooLargeError, inflate
-from exporter.http.parameters import Sending, parse_known
+from exporter.http.parameters import MAX_BATCH_KEY, Sending, parse_known
 from exporter.http.responses import (
     SERVICE,
     ApiError,
@@ -27,7 +27,6 @@ from exporter.ingest.pipeline import Refusal, Submission
 
 IDEMPOTENCY_KEY: Final = istr("Idempotency-Key")  # an `istr`, as in `hdrs`: a look-up need not make a lower-case copy
 JSON: Final = "application/json"
-MAX_BATCH_KEY: Final = 200  # characters; a report without `event_id` gets as its id the key, "#" and its index
 NDJSON: Final = ("application/x-ndjson", "application/jsonl", "application/ndjson")
 PLAIN: Final = ("", "identity")
 ENCODINGS: Final = (*PLAIN, "gzip", "deflate", "br", "zstd")

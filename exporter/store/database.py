@@ -66,9 +66,8 @@ class Database:
             raise StoreError(f"{self.path}: {error}") from error
         try:
             self.db.execute(_WRITE["settings"])
-            self.db.execute(
-                "SET enable_external_access = false"
-            )  # not for `connect`, which names the folder for spilling
+            # Not for `connect`, which names the folder for temporary files.
+            self.db.execute("SET enable_external_access = false")
             migrate(self.db, migrations())
             self.position = number(self.db, "SELECT position FROM log_position")
             self.errors = self.db.appender("errors")

@@ -24,8 +24,11 @@ MAX_FIELD: Final = 2**26  # characters of a field of CSV
 ROWS: Final = 500  # of Parquet that are read at once
 MAX_BYTES: Final = 128 * 2**20  # of memory that DuckDB may use for Parquet
 _CONFIG: Final[dict[str, Any]] = {
-    "memory_limit": f"{MAX_BYTES}B", "threads": 1, "autoinstall_known_extensions": False, "autoload_known_extensions": False,
-}  # fmt: skip
+    "memory_limit": f"{MAX_BYTES}B",
+    "threads": 1,
+    "autoinstall_known_extensions": False,
+    "autoload_known_extensions": False,
+}
 _DAMAGED: Final = (EOFError, gzip.BadGzipFile, zlib.error)  # of gzip
 _encode = msgspec.json.Encoder().encode
 
