@@ -17,13 +17,13 @@ from exporter.http import parameters as http_parameters
 from exporter.ingest import (
     clock_offsets,
     deduplication,
-    ingest,
     known_fingerprints,
     nesting,
     patterns,
     recurrence,
     report_times,
     times,
+    turns,
 )
 from exporter.live import client as live
 from exporter.live import hub
@@ -91,8 +91,8 @@ CASES = [
     Case("docs/architecture.md", "`MAX_KNOWN` #", deduplication.MAX_KNOWN),
     Case("docs/architecture.md", "`MAX_PATTERNS` #", recurrence.MAX_PATTERNS),
     Case("docs/architecture.md", "`MAX_BATCH_KEY`, # characters", http_parameters.MAX_BATCH_KEY),
-    Case("docs/architecture.md", "`MAX_EVENTS` #", ingest.MAX_EVENTS),
-    Case("docs/architecture.md", "`MAX_BYTES` # MiB (`ingest.py`)", ingest.MAX_BYTES / MIB),
+    Case("docs/architecture.md", "`MAX_EVENTS` #", turns.MAX_EVENTS),
+    Case("docs/architecture.md", "`MAX_BYTES` # MiB (`turns.py`)", turns.MAX_BYTES / MIB),
     # cuts
     Case("docs/api.md", "updates cut a message after # characters", event.MAX_MESSAGE),
     Case("docs/api.md", "keep only the last # characters of a traceback", error_object.MAX_LISTED_TRACEBACK),
