@@ -159,7 +159,8 @@ def overload(given: argparse.Namespace, path: Path) -> list[str]:
         f"well-behaved worker: {ack.count} reports, acknowledged in {ack.p50:.0f} ms (p50), {ack.p99:.0f} ms (p99), "
         f"{ack.worst:.0f} ms (worst); refused {dict(worker.refused)}",
         f"memory, the highest: {memory}",
-        f"recovered: reports after {recovered[0]:.1f} s, reads after {recovered[1]:.1f} s; acknowledged and lost: {missing}",
+        f"recovered: reports after {recovered[0]:.1f} s, reads after {recovered[1]:.1f} s",
+        f"acknowledged and lost: {missing}",
         sep="\n",
     )
     bars = {
