@@ -1,4 +1,4 @@
-# The verbs: run test test-report lint bench patterns reference docs dashboards sounds audit release. Each installs what it
+# The verbs: run test test-report fuzz lint bench patterns reference docs dashboards sounds audit release. Each installs what it
 # needs into .venv; only Python and make must be there.
 PYTHON ?= python3
 BIN := .venv/bin
@@ -13,7 +13,7 @@ COMPILE := $(BIN)/python -m compileall -q -j 0 -x '/tests?/|/mypy/|/pip/' .venv/
 SOURCES := pyproject.toml requirements.lock requirements-dev.lock hatch_build.py charts/build.py charts/package-lock.json charts/echarts.js
 DEMO_URL ?= http://127.0.0.1:8080
 
-.PHONY: run test test-report lint bench bench-flat bench-page patterns reference docs dashboards sounds audit lock release clean
+.PHONY: run test test-report fuzz lint bench bench-flat bench-page patterns reference docs dashboards sounds audit lock release clean
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
@@ -62,6 +62,9 @@ test:  ## run all tests
 
 test-report: .venv/installed-test  ## run the guide's test runner, with a report in reports/; ARGS="--type severity" for some tests
 	$(BIN)/python tests/run_error_visualization_tests.py --report $(ARGS)
+
+fuzz: .venv/installed-test  ## requests from the OpenAPI document, and inputs for the parsers, for MINUTES (10) each
+	FUZZ_MINUTES=$(or $(MINUTES),10) FUZZ_SEED=$$(date +%s) $(BIN)/python -m pytest --numprocesses 2 tests/fuzz $(ARGS)
 
 lint: .venv/installed-test
 	$(BIN)/ruff check .

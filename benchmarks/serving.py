@@ -97,6 +97,10 @@ class Serving:
         names = itertools.chain(("http", "store"), (f"other {number}" for number in itertools.count(1)))
         return {name: _memory(one) for name, one in zip(names, self._processes(), strict=False)}
 
+    def anonymous(self) -> dict[str, int]:
+        """Returns the bytes of each process that are no pages of files, which the kernel could take back."""
+        return dict(zip(("http", "store"), map(_anonymous, self._processes()), strict=False))
+
     def kill(self) -> None:
         """Ends the processes as a crash does."""
         processes = self._processes()
@@ -165,6 +169,11 @@ def reports() -> Iterator[dict[str, Any]]:
 
 def some(source: Iterator[dict[str, Any]], many: int) -> list[dict[str, Any]]:
     return list(itertools.islice(source, many))
+
+
+def _anonymous(process: psutil.Process) -> int:
+    lines = Path(f"/proc/{process.pid}/smaps_rollup").read_text().splitlines()
+    return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("Anonymous:"))
 
 
 def _memory(process: psutil.Process) -> tuple[int, int]:

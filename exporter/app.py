@@ -18,6 +18,8 @@ from exporter.access.web_config import CHECK_SECONDS, WebConfig
 from exporter.config import Settings
 from exporter.http import configuration, export, login, pages, patterns, reads, reports, storage
 from exporter.http.access import ACCESS, SCOPES, SOCKETS, check_access, scopes_of, watch_sockets
+from exporter.http.arriving import ARRIVING, Arriving
+from exporter.http.connections import Runner, allow_files
 from exporter.http.headers import WEB_CONFIG, secure
 from exporter.http.hosts import KnownHosts
 from exporter.http.responses import HOSTS, SERVICE, Handler, allow_origin, answer_errors, preflight
@@ -102,7 +104,9 @@ def make_app(service: Service, web_config: WebConfig | None = None) -> web.Appli
     app[WEB_CONFIG] = web_config
     app[ACCESS] = Access(settings, service.path, web_config, on_failure=service.metrics.login_failed)
     app[SOCKETS] = {}
+    app[ARRIVING] = Arriving(settings.body_timeout, lambda size: service.ingest.has_room_for(size))
     app[export.EXPORTS] = asyncio.Semaphore(export.MAX_EXPORTS)
+    app[reads.SCRAPES] = asyncio.Semaphore(reads.MAX_SCRAPES)
     routes = [*API, *(PAGE if settings.error_visualization else ())]
     app.on_response_prepare.append(secure)
     if settings.allowed_origins:
@@ -146,11 +150,15 @@ async def _close_sockets(app: web.Application) -> None:
 async def serve(settings: Settings, web_config: WebConfig) -> bool:
     """Serves until SIGTERM or SIGINT; then accepts no more requests, answers those it accepted, and closes. Returns
     False if a thread hangs, so that only `os._exit` ends the process."""
+    allow_files()
     stopped = _stop_signal()  # first of all: whoever sees the port open may stop the service
     tls = web_config.ssl_context()
     service = Service(settings, scheme="https" if tls else "http")
     app = make_app(service, web_config)
-    runner = web.AppRunner(app, access_log=None, auto_decompress=False, shutdown_timeout=SHUTDOWN_SECONDS)
+    runner = Runner(
+        app, settings, lambda reason: service.metrics.rejected.labels(reason).inc(),
+        access_log=None, auto_decompress=False, shutdown_timeout=SHUTDOWN_SECONDS,
+    )  # fmt: skip
     gc.set_threshold(20_000, 20, 20)  # objects of state and requests are rarely in reference cycles
     await runner.setup()
     sys.setswitchinterval(SWITCH_SECONDS)

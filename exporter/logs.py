@@ -56,6 +56,7 @@ def configure(settings: LogSettings) -> None:
     handler.setFormatter(FORMATTERS[settings.log_format]())
     logging.basicConfig(level=settings.log_level.upper(), handlers=[handler], force=True)
     logging.captureWarnings(True)
+    logging.getLogger("aiohttp.websocket").setLevel(logging.ERROR)  # it warns of what any client offers
 
 
 def quoted(text: str) -> str:

@@ -93,7 +93,12 @@ class Service:
         self.log = EmbeddedLog(
             log_path(self.path), max_bytes=settings.log_max_bytes, keep_events=settings.log_keep_events
         )
-        self.store = StoreClient(_store_settings(settings, self.path, self.log.path), self.log, process=self._process)
+        self.store = StoreClient(
+            _store_settings(settings, self.path, self.log.path),
+            self.log,
+            process=self._process,
+            max_waiting=settings.max_waiting_reads,
+        )
         try:
             await self._start()
         except BaseException:
@@ -132,7 +137,7 @@ class Service:
         self.store.on_reassigned = self._reassigned
         self.errors.resume(state)
         self.errors.clock_offsets = self.ingest.pipeline.times.offsets.named
-        self.live = Live(self.log)
+        self.live = Live(self.log, settings.max_websocket_clients)
         self.notifier = Notifier(
             self.log, settings.alertmanager_url, _push(settings, self.scheme), settings.alert_queue_capacity
         )

@@ -138,6 +138,33 @@ class Settings(BaseSettings):
         "bytes of reports that may wait to be written; further reports are answered with 503",
         least=1_048_576,
     )
+    max_connections: int = _setting(
+        4_000,
+        "connections that may be open, fewer where the limit of open files is lower; a new one takes the place of an "
+        "idle one, or is answered with 503",
+        least=1,
+    )
+    header_timeout: float = _setting(
+        10.0, "seconds in which the header of a request must have arrived", least=0.1, most=3600
+    )
+    body_timeout: float = _setting(
+        60.0,
+        "seconds in which the body of a request must have arrived, and one more for each 10,000 bytes of it",
+        least=0.1,
+        most=3600,
+    )
+    idle_timeout: float = _setting(
+        75.0,
+        "seconds without a request, or without progress of an answer, after which a connection is closed",
+        least=0.1,
+        most=86_400,
+    )
+    max_websocket_clients: int = _setting(
+        1_000, "WebSocket clients that may be connected; further ones are closed with code 1013", least=1
+    )
+    max_waiting_reads: int = _setting(
+        100, "different reads that may wait for the database at one time; further ones are answered with 503", least=1
+    )
     linger_ms: float = _setting(
         0.0, "milliseconds to wait for more reports before committing a batch; 0: commit at once", least=0, most=1000
     )

@@ -5,6 +5,7 @@ patterns   most frequent first    <occurrences>.<microseconds since 1970 in UTC>
 """
 
 import datetime as dt
+import re
 from typing import Final, NamedTuple
 
 _EPOCH: Final = dt.datetime(1970, 1, 1)
@@ -12,6 +13,12 @@ _EPOCH_UTC: Final = _EPOCH.replace(tzinfo=dt.UTC)
 _MICROSECOND: Final = dt.timedelta(microseconds=1)
 _FOREIGN: Final = "not a cursor of this service"
 MAX_ID: Final = 2**63 - 1
+_MICROS: Final = r"(-?[0-9]{1,18})"
+_POSITIVE: Final = r"([1-9][0-9]{0,17})"
+CURSOR: Final = rf"^{_MICROS}\.{_POSITIVE}$"
+RANK: Final = rf"^{_POSITIVE}\.{_MICROS}\.([!-~]+)$"
+_cursor = re.compile(CURSOR.replace("$", r"\Z")).match
+_rank = re.compile(RANK.replace("$", r"\Z")).match
 
 
 class Position(NamedTuple):
@@ -37,8 +44,10 @@ def cursor_after(timestamp: dt.datetime, id_: int) -> str:
 
 def parse_cursor(text: str) -> Position:
     """Returns the position that `cursor_after` wrote. Raises ValueError."""
-    micros, _, id_ = text.partition(".")
-    return Position(_moment(micros), _number(id_))
+    found = _cursor(text)
+    if not found:
+        raise ValueError(_FOREIGN)
+    return Position(_moment(found[1]), int(found[2]))
 
 
 def rank_cursor(rank: Rank) -> str:
@@ -48,25 +57,15 @@ def rank_cursor(rank: Rank) -> str:
 
 def parse_rank(text: str) -> Rank:
     """Returns the rank that `rank_cursor` wrote. Raises ValueError."""
-    occurrences, _, rest = text.partition(".")
-    micros, _, pattern_id = rest.partition(".")
-    if not pattern_id:
+    found = _rank(text)
+    if not found:
         raise ValueError(_FOREIGN)
-    return Rank(_number(occurrences), _moment(micros), pattern_id)
+    return Rank(int(found[1]), _moment(found[2]), found[3])
 
 
 def _moment(micros: str) -> dt.datetime:
+    """Returns the time; the first or last one that there is for a number beyond it, which no error has."""
     try:
         return _EPOCH + dt.timedelta(microseconds=int(micros))
-    except (ValueError, OverflowError):
-        raise ValueError(_FOREIGN) from None
-
-
-def _number(text: str) -> int:
-    try:
-        number = int(text)
-    except ValueError:
-        raise ValueError(_FOREIGN) from None
-    if not 0 < number <= MAX_ID:
-        raise ValueError(_FOREIGN)
-    return number
+    except OverflowError:
+        return dt.datetime.min if micros.startswith("-") else dt.datetime.max

@@ -11,9 +11,9 @@ from msgspec import Struct
 
 from exporter import __version__
 from exporter.events.outcome import Outcome
-from exporter.events.report import ErrorReport
+from exporter.events.report import MAX_EVENT_ID, ErrorReport
 from exporter.http.answers import BatchResult, Configuration, Failure, Healthy, Ready, Reset, Session, Success
-from exporter.http.parameters import Sending
+from exporter.http.parameters import MAX_BATCH_KEY, Sending
 from exporter.store.decisions import Decided, Merge, MergeRequest, Split, SplitRequest, Undo
 from exporter.store.deletions import DeleteRequest, Deletion, Pinned
 from exporter.store.parameters import (
@@ -48,11 +48,17 @@ Schema = dict[str, Any]
 REF: Final = "#/components/schemas/{name}"
 JSON: Final = "application/json"
 NDJSON: Final = "application/x-ndjson"
+TEXT: Final[Schema] = {"type": "string", "minLength": 1}
+PRINTABLE: Final = r"^[!-~]([ -~]*[!-~])?$"
 KEY: Final[Schema] = {
-    "name": "Idempotency-Key", "in": "header", "schema": {"type": "string"}, "description": "like `event_id`",
+    "name": "Idempotency-Key", "in": "header", "description": "like `event_id`",
+    "schema": {"type": "string", "minLength": 1, "maxLength": MAX_EVENT_ID, "pattern": PRINTABLE},
 }  # fmt: skip
 MEDIA: Final = (NDJSON, "text/csv", "application/vnd.apache.parquet")
-BATCH_KEY: Final[Schema] = KEY | {"description": "report number N, from 0, gets the `event_id` KEY#N if it has none"}
+BATCH_KEY: Final[Schema] = KEY | {
+    "description": "report number N, from 0, gets the `event_id` KEY#N if it has none",
+    "schema": {"type": "string", "minLength": 1, "maxLength": MAX_BATCH_KEY, "pattern": PRINTABLE},
+}
 
 
 class Operation(NamedTuple):
@@ -155,12 +161,18 @@ OTHERS: Final[Schema] = {
             "responses": {
                 "200": {"description": answer},
                 **{status: {"description": "see `message`"} for status in ("401", "403", "429")},
+                **more,
             },
         }
     }
-    for path, summary, answer in (
-        ("/api/openapi.json", "This document", "OpenAPI 3.1"),
-        ("/metrics", "Prometheus text or OpenMetrics", "metrics"),
+    for path, summary, answer, more in (
+        ("/api/openapi.json", "This document", "OpenAPI 3.1", {}),
+        (
+            "/metrics",
+            "Prometheus text or OpenMetrics",
+            "metrics",
+            {"503": {"description": "too many scrapes at one time"}},
+        ),
     )
 }
 
@@ -180,7 +192,7 @@ def document() -> Schema:
         "info": {"title": "Error Visualization", "version": __version__},
         "paths": paths | OTHERS,
         "components": {
-            "schemas": {name: _unwrapped(schema) for name, schema in components.items()},
+            "schemas": {name: _refusing(name, _unwrapped(schema)) for name, schema in components.items()},
             "securitySchemes": SCHEMES,
         },
     }
@@ -198,7 +210,8 @@ def _described(operation: Operation, known: dict[str, Schema]) -> Schema:
     }
     scope = scope_of(operation.method, operation.path)
     denied = (401, 403, 429) if scope else (403,)  # 403: also of any request whose header Host is not allowed
-    for status in sorted({*denied, *operation.failures}):
+    slow = {408} if operation.body else set()
+    for status in sorted({*denied, *slow, *operation.failures}):
         responses[str(status)] = _response("see `message` and `field`", known[str(Failure)])
     if issubclass(operation.read, POLLED):
         responses["304"] = {"description": "the answer has not changed since the one named by `If-None-Match`"}
@@ -234,8 +247,9 @@ def _properties(kind: type[Struct]) -> Schema:
 
 
 def _parameter(name: str, schema: Schema) -> Schema:
-    """Returns a query parameter. Without a default it is simply left out: it cannot be null."""
-    described = {"name": name, "in": "query"}
+    """Returns a query parameter. Without a default it is simply left out: it cannot be null. An empty value counts as
+    not given."""
+    described: Schema = {"name": name, "in": "query"}
     if "description" in schema:
         described["description"] = schema["description"]
     plain = {key: value for key, value in schema.items() if key not in ("description", "anyOf")}
@@ -243,7 +257,27 @@ def _parameter(name: str, schema: Schema) -> Schema:
         plain |= choice if choice != {"type": "null"} else {}
     if plain.get("default", 0) is None:
         del plain["default"]
+    for one in (plain, plain.get("items", {})):
+        if "enum" in one or "pattern" in one:
+            described["allowEmptyValue"] = True
+        one.pop("minLength", None)
     return described | {"schema": plain}
+
+
+def _refusing(name: str, schema: Schema) -> Schema:
+    """Adds what a struct cannot declare, because the service says in words of its own what is wrong."""
+    if name == "ErrorReport":
+        properties = schema["properties"] | {"worker_id": TEXT}
+        properties["event_id"] = {"anyOf": [TEXT | {"maxLength": MAX_EVENT_ID}, {"type": "null"}], "default": None}
+        either = [{"required": [one], "properties": {one: TEXT}} for one in ("message", "type")]
+        return schema | {"properties": properties, "required": ["worker_id"], "anyOf": either}
+    if name == "DeleteRequest":
+        properties = {
+            field: one | {"minItems": 1} if one.get("type") == "array" else one
+            for field, one in schema["properties"].items()
+        }
+        return schema | {"properties": properties}
+    return schema
 
 
 def _unwrapped(schema: Schema) -> Schema:

@@ -10,6 +10,7 @@ from msgspec import Meta, Struct, field, inspect
 from exporter.http.responses import ApiError
 
 MAX_DIGITS: Final = 9
+MAX_BATCH_KEY: Final = 200  # characters; a report without `event_id` gets as its id the key, "#" and its index
 A = TypeVar("A", bound=Struct)
 B = TypeVar("B", bound=Struct)
 

@@ -13,7 +13,7 @@ from exporter.http.access import SOCKETS
 from exporter.http.openapi import document
 from exporter.http.parameters import parse, refuse_unknown
 from exporter.http.representation import FASTEST, coding_for, compress, joined, max_age, response_to
-from exporter.http.responses import SERVICE, ApiError, check_origin, failure, success
+from exporter.http.responses import SERVICE, ApiError, check_origin, failure, success, without_paths
 from exporter.ingest.clock_offsets import advice
 from exporter.store.parameters import Comparison, ErrorPaging, FacetChoice, Filters, PatternPaging, TimeRange
 from exporter.store.queries import (
@@ -32,6 +32,8 @@ from exporter.store.results import ClockOffset
 MAX_CLOCK_OFFSETS: Final = 100  # workers in a wrong time zone that an overview names
 MAX_WEBSOCKET_BYTES: Final = 65_536  # of a message from a client
 GONE_SECONDS: Final = 0.5  # between two looks whether the client of a slow read is still connected
+MAX_SCRAPES: Final = 8  # at one time
+SCRAPES: Final = web.AppKey("scrapes", asyncio.Semaphore)  # of `MAX_SCRAPES`
 T = TypeVar("T")
 
 
@@ -93,6 +95,14 @@ async def decisions(request: web.Request) -> web.Response:
 
 async def metrics(request: web.Request) -> web.Response:
     """GET /metrics: Prometheus text or OpenMetrics, by the Accept header."""
+    scrapes = request.app[SCRAPES]
+    if scrapes.locked():
+        raise ApiError(503, f"{MAX_SCRAPES} scrapes are running; try again later", retry_after=1)
+    async with scrapes:
+        return await _metrics(request)
+
+
+async def _metrics(request: web.Request) -> web.Response:
     page = request.app[SERVICE].metrics.begin_scrape(request)
     coding = coding_for(joined(request, hdrs.ACCEPT_ENCODING))
 
@@ -114,7 +124,7 @@ async def healthy(_: web.Request) -> web.Response:
 async def ready(request: web.Request) -> web.Response:
     """GET /-/ready: whether a report could be stored now; if not, why."""
     service = request.app[SERVICE]
-    reason = await service.why_not_ready()
+    reason = without_paths(await service.why_not_ready())
     return failure(503, reason, retry_after=1) if reason else success({"ready": True, "behind": service.behind()})
 
 
@@ -128,7 +138,8 @@ async def websocket(request: web.Request) -> web.StreamResponse:
     check_origin(request)
     # Compressing each message for each client would cost more in a flood than everything else that the service does.
     socket = web.WebSocketResponse(heartbeat=30, max_msg_size=MAX_WEBSOCKET_BYTES, compress=False)
-    if not socket.can_prepare(request).ok:
+    key = request.headers.get(hdrs.SEC_WEBSOCKET_KEY, "")
+    if not key.isascii() or not socket.can_prepare(request).ok:
         raise ApiError(426, "expected a WebSocket", field="Upgrade")
     await socket.prepare(request)
     sockets = request.app[SOCKETS]

@@ -12,15 +12,23 @@ from multidict import istr
 from exporter.access.caller import Scope
 from exporter.events.event import isoformat
 from exporter.http.access import CALLER, require_scope
+from exporter.http.arriving import received
 from exporter.http.inflate import InflateError, TooLargeError, inflate
-from exporter.http.parameters import Sending, parse_known
-from exporter.http.responses import SERVICE, ApiError, RetryLaterError, check_origin, json_answer, success
+from exporter.http.parameters import MAX_BATCH_KEY, Sending, parse_known
+from exporter.http.responses import (
+    SERVICE,
+    ApiError,
+    RetryLaterError,
+    check_origin,
+    json_answer,
+    success,
+    without_paths,
+)
 from exporter.ingest.parse import split_reports
 from exporter.ingest.pipeline import Refusal, Submission
 
 IDEMPOTENCY_KEY: Final = istr("Idempotency-Key")  # an `istr`, as in `hdrs`: a look-up need not make a lower-case copy
 JSON: Final = "application/json"
-MAX_BATCH_KEY: Final = 200  # characters; a report without `event_id` gets as its id the key, "#" and its index
 RETRY_SECONDS: Final = 5  # after which reports that could not be stored may be sent again
 NDJSON: Final = ("application/x-ndjson", "application/jsonl", "application/ndjson")
 PLAIN: Final = ("", "identity")
@@ -96,7 +104,8 @@ def _batch_answer(request: web.Request, results: Sequence[bytes | Refusal]) -> w
             outcomes.append({"index": number, "status": "success", "data": msgspec.Raw(result)})
             continue
         request.app[SERVICE].metrics.rejected.labels(result.reason).inc()
-        outcomes.append({"index": number, "status": "error", "message": result.message, "field": result.field,
+        message = without_paths(result.message) if result.retry else result.message
+        outcomes.append({"index": number, "status": "error", "message": message, "field": result.field,
                          "code": result.status})  # fmt: skip
     codes = {outcome.get("code", 200) for outcome in outcomes}
     stored = sum(outcome["status"] == "success" for outcome in outcomes)
@@ -126,7 +135,7 @@ async def _body(request: web.Request, types: tuple[str, ...]) -> bytes:
     if encoding not in ENCODINGS:
         words = "expected gzip, deflate, br or zstd"
         raise ApiError(415, words, field="Content-Encoding", reason="unsupported_encoding")
-    body = _received(request) if request.content.is_eof() else await request.read()
+    body = await received(request)
     if encoding in PLAIN:
         return body
     limit = request.app[SERVICE].settings.max_body_bytes
@@ -136,12 +145,3 @@ async def _body(request: web.Request, types: tuple[str, ...]) -> bytes:
         raise web.HTTPRequestEntityTooLarge(limit) from None
     except InflateError:
         raise ApiError(400, "the body does not decompress", reason="malformed") from None
-
-
-def _received(request: web.Request) -> bytes:
-    """Returns a body that has arrived as a whole, as most do together with the headers. `request.read` would copy it
-    twice. Raises `HTTPRequestEntityTooLarge`."""
-    body = request.content.read_nowait()
-    if len(body) > request.client_max_size:
-        raise web.HTTPRequestEntityTooLarge(request.client_max_size)
-    return body

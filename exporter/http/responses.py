@@ -1,6 +1,7 @@
 """How answers look: one shape for success, one for every error, and what no request may do."""
 
 import logging
+import re
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -20,6 +21,7 @@ from exporter.store import StoreError
 SERVICE: Final = web.AppKey("service", Service)
 HOSTS: Final = web.AppKey("hosts", KnownHosts)
 PROBES: Final = ("/-/healthy", "/-/ready")
+_PATH: Final = re.compile(r"""(?<![\w/.:])["']?(?:~|\.{1,2})?/[^\s"':,;)]*["']?""")
 _JSON: Final = CIMultiDict({hdrs.CONTENT_TYPE: "application/json"} | SECURITY)
 _encode = msgspec.json.Encoder().encode
 _log = logging.getLogger(__name__)
@@ -60,9 +62,19 @@ def success(data: Any, message: str = "") -> web.Response:
 
 
 def failure(status: int, message: str, field: str = "", *, retry_after: int = 0) -> web.Response:
-    """The one shape of every error."""
+    """The one shape of every error. Bytes of the request that are not UTF-8, and are repeated in it, are escaped."""
     headers = {"Retry-After": str(retry_after)} if retry_after else None
-    return json_answer({"status": "error", "message": message, "field": field}, status=status, headers=headers)
+    content = {"status": "error", "message": _printable(message), "field": _printable(field)}
+    return json_answer(content, status=status, headers=headers)
+
+
+def without_paths(text: str) -> str:
+    """Returns the first line of an error of the database or the log, without paths of this machine."""
+    return _PATH.sub("(a file)", text.partition("\n")[0])
+
+
+def _printable(text: str) -> str:
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
 
 
 @web.middleware
@@ -70,6 +82,7 @@ async def answer_errors(request: web.Request, handler: Handler) -> web.StreamRes
     """Gives every error its shape and counts what was refused."""
     try:
         check_host(request)
+        check_text(request)
         return await handler(request)
     except Exception as error:
         return error_answer(request, error)
@@ -91,11 +104,15 @@ def error_answer(request: web.Request, error: Exception) -> web.StreamResponse:
             return failure(503, "too many reports wait to be written; send it again", retry_after=1)
         case RetryLaterError():
             rejected.labels(error.reason).inc()
-            return failure(503, f"the report could not be stored; send it again ({error})", retry_after=5)
+            return failure(
+                503, f"the report could not be stored; send it again ({without_paths(str(error))})", retry_after=5
+            )
         case BusyError():
             return failure(503, f"{error}; try again", retry_after=1)
         case StoreError():
-            return failure(503, f"the database cannot answer now; ask again ({error})", retry_after=5)
+            return failure(
+                503, f"the database cannot answer now; ask again ({without_paths(str(error))})", retry_after=5
+            )
         case web.HTTPRequestEntityTooLarge():
             rejected.labels("too_large").inc()
             return failure(413, f"the body is larger than {request.app[SERVICE].settings.max_body_bytes} bytes")
@@ -119,6 +136,18 @@ def error_answer(request: web.Request, error: Exception) -> web.StreamResponse:
             return failure(500, "an error of the service itself; its log on stderr has the details")
 
 
+def check_text(request: web.Request) -> None:
+    """Refuses a request whose path or query is not UTF-8. Raises `ApiError`.
+
+    aiohttp keeps such bytes as surrogates, which nothing behind this can encode."""
+    if not request.raw_path.isascii() or "%" in request.raw_path:
+        texts = [request.path, *request.query.keys(), *request.query.values(), *request.match_info.values()]
+        try:
+            "".join(texts).encode()
+        except UnicodeEncodeError:
+            raise ApiError(400, "the path or the query is not UTF-8", reason="malformed") from None
+
+
 def check_host(request: web.Request) -> None:
     """Refuses a request whose `Host` is not this service's: DNS rebinding (hosts.py). Raises `ApiError`.
 
@@ -128,10 +157,13 @@ def check_host(request: web.Request) -> None:
         if not values and request.version < HttpVersion11:
             return
         raise ApiError(400, "expected the header Host once", field="Host", reason="malformed")
+    if request.host != values[0]:  # the request line has a whole address, as for a proxy
+        values = [*values, request.host]
     hosts = request.app[HOSTS]
-    if not (hosts.accepts(values[0]) or (request.path in PROBES and hosts.accepts_probe(values[0]))):
-        words = f"the host {values[0]} is not allowed (setting allowed_hosts)"
-        raise ApiError(403, words, field="Host", reason="forbidden_host")
+    for host in values:
+        if not (hosts.accepts(host) or (request.path in PROBES and hosts.accepts_probe(host))):
+            words = f"the host {host} is not allowed (setting allowed_hosts)"
+            raise ApiError(403, words, field="Host", reason="forbidden_host")
 
 
 def check_origin(request: web.Request) -> None:

@@ -7,7 +7,8 @@ from aiohttp import web
 
 from exporter.deletion import delete as delete_errors
 from exporter.http.access import address_of
-from exporter.http.bodies import json_body
+from exporter.http.arriving import received
+from exporter.http.bodies import parsed
 from exporter.http.parameters import parse, refuse_unknown
 from exporter.http.reads import answer_to, error_id, now
 from exporter.http.responses import SERVICE, ApiError, check_origin, success
@@ -47,8 +48,9 @@ async def history(request: web.Request) -> web.Response:
 async def delete(request: web.Request) -> web.Response:
     """POST /api/errors/delete: deletes the errors that match filters, or counts them."""
     check_origin(request)
-    wanted = await json_body(request, DeleteRequest)
-    for name, value in msgspec.json.decode(await request.read() or b"{}").items():
+    body = await received(request)
+    wanted = parsed(request, body, DeleteRequest)
+    for name, value in msgspec.json.decode(body or b"{}").items():
         if value == []:  # an empty list restricts nothing, so it would delete everything
             raise ApiError(400, f"{name}: expected at least one value", field=name)
     if wanted == DeleteRequest(dry_run=wanted.dry_run):

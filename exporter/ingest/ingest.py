@@ -19,10 +19,9 @@ from exporter.events.event import ErrorEvent, encode_batch
 from exporter.events.outcome import UnavailableError, outcome_of
 from exporter.ingest.pipeline import DELETED, INTERNAL, Batch, Parsed, Pipeline, Prepared, Refusal, Submission
 from exporter.ingest.repeats import Lookup, Repeats
+from exporter.ingest.turns import kept_free, next_turn
 from exporter.log import Log, LogError, LogFullError
 
-MAX_EVENTS: Final = 4_000  # in one batch, unless one request has more
-MAX_BYTES: Final = 2**24
 SLICE: Final = 100  # reports that are prepared before other tasks get their turn
 Result = bytes | Refusal
 _encode = msgspec.json.Encoder().encode
@@ -95,6 +94,10 @@ class Ingest:
             await self._complete(results, prepared)
         return results  # type: ignore[return-value]  # none of them is None now
 
+    def has_room_for(self, arriving: int) -> bool:
+        """Whether so many bytes of unfinished bodies may be in memory besides the reports that wait."""
+        return arriving <= self.capacity_bytes // 2 and self.bytes + arriving <= self.capacity_bytes
+
     def oldest_seconds(self) -> float:
         """For how long the oldest report that is not on disk has been waiting."""
         oldest = self._appending or self._waiting
@@ -125,9 +128,14 @@ class Ingest:
         """Queues submissions. The future gives the outcome of each when its batch is on disk or has failed. Raises
         `QueueFullError`."""
         size = sum([len(one.body) for one in submissions])
-        if self.queued + len(submissions) > self.capacity or self.bytes + size > self.capacity_bytes:
+        many = len(submissions)
+        free, free_bytes = self.capacity - self.queued, self.capacity_bytes - self.bytes
+        if self.queued:  # an empty queue takes any request that fits into it
+            free -= kept_free(many, self.capacity)
+            free_bytes -= kept_free(many, self.capacity_bytes)
+        if many > free or size > free_bytes:
             raise QueueFullError
-        self.queued += len(submissions)
+        self.queued += many
         self.bytes += size
         future: asyncio.Future[tuple[list[Prepared], LogError | None]] = asyncio.get_running_loop().create_future()
         self._waiting.append(Entry(submissions, future, time.monotonic(), size))
@@ -142,7 +150,8 @@ class Ingest:
             if self._linger:
                 await asyncio.sleep(self._linger)
             await asyncio.sleep(0)
-            entries = self._appending = self._next_entries()
+            entries, self._waiting = next_turn(self._waiting)
+            self._appending = entries
             try:
                 await self._accept(entries)
             except Exception as failure:  # a bug must not end this task, which handles all later reports
@@ -164,18 +173,6 @@ class Ingest:
             self._observe(now - entry.since)
             if not entry.settled.done():
                 entry.settled.set_result((items, error))
-
-    def _next_entries(self) -> list[Entry]:
-        """Removes entries from the queue and returns them, up to a size that keeps an append short."""
-        count = size = 0
-        for number, entry in enumerate(self._waiting):
-            count += len(entry.submissions)
-            size += entry.size
-            if number and (count > MAX_EVENTS or size > MAX_BYTES):
-                entries, self._waiting = self._waiting[:number], self._waiting[number:]
-                return entries
-        entries, self._waiting = self._waiting, []
-        return entries
 
     async def _prepare(self, entry: Entry, batch: Batch) -> list[Prepared]:
         pipeline = self.pipeline

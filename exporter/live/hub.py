@@ -21,21 +21,21 @@ from exporter.store.parameters import MAX_TIME_RANGE
 TOPIC: Final = "error_visualization"
 BATCH_SECONDS: Final = 0.1
 READ_BYTES: Final = 2**20
-MAX_CLIENTS: Final = 1_000
 MAX_MISSED_BYTES: Final = 2**26  # of the missed updates that all clients together have in their queues
 RESUMING_AT_ONCE: Final = 4  # clients whose missed updates are read at the same time
 _log = logging.getLogger(__name__)
 
 
 class Live:
-    """The hub of all clients, and a reader of `log`."""
+    """The hub of all clients, `max_clients` at most, and a reader of `log`."""
 
-    def __init__(self, log: Log) -> None:
+    def __init__(self, log: Log, max_clients: int = 1_000) -> None:
         self.position = log.last
         self.clients: set[Client] = set()
         self.sent = 0
         self.dropped = 0
         self._log = log
+        self._max_clients = max_clients
         self._resuming = asyncio.Semaphore(RESUMING_AT_ONCE)
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -51,7 +51,7 @@ class Live:
     async def serve(self, socket: web.WebSocketResponse, transport: asyncio.Transport | None) -> None:
         """Serves one client until it disconnects or is too slow, or the service stops."""
         client = Client(socket, transport)
-        if len(self.clients) >= MAX_CLIENTS:
+        if len(self.clients) >= self._max_clients:
             await client.hang_up(WSCloseCode.TRY_AGAIN_LATER, b"too many clients")
             return
         self.clients.add(client)

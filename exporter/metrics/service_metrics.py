@@ -33,7 +33,7 @@ from exporter.store.client import StoreClient
 REJECTED: Final = (
     "malformed", "invalid_field", "too_large", "unsupported_type", "unsupported_encoding", "forbidden_origin",
     "forbidden_host", "queue_full", "store_failed", "internal_error", "deleted", "unauthenticated", "forbidden_scope",
-    "forbidden_worker", "forbidden_csrf", "rate_limited",
+    "forbidden_worker", "forbidden_csrf", "rate_limited", "too_slow",
 )  # fmt: skip
 LOGINS: Final = ("token", "basic", "form")
 _SECONDS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)

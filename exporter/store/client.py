@@ -40,9 +40,12 @@ _log = logging.getLogger(__name__)
 
 class StoreClient:
     """Starts, watches and asks the store's process. `position` is the log position that the database had at the last
-    answered ping; `failure` says why it does not follow the log, "" if it does."""
+    answered ping; `failure` says why it does not follow the log, "" if it does. At most `max_waiting` reads and as many
+    changes wait for it at one time."""
 
-    def __init__(self, settings: StoreSettings, log: EmbeddedLog, *, process: bool = True) -> None:
+    def __init__(
+        self, settings: StoreSettings, log: EmbeddedLog, *, process: bool = True, max_waiting: int = 100
+    ) -> None:
         self.position = 0
         self.failure = "the database is not open yet"
         self.restarts = 0
@@ -54,7 +57,9 @@ class StoreClient:
         self._connection: Connection | None = None
         self._generation = 0
         self._deletions = 0
-        self._flights = Flights(self._ask, lambda: Version(self._generation, self._log.last))
+        self._flights = Flights(self._ask, lambda: Version(self._generation, self._log.last), max_waiting)
+        self._max_waiting = max_waiting
+        self._changing = 0
         self._tasks: list[asyncio.Task[None]] = []
         self._exporting = asyncio.Lock()
         self._stopping = False
@@ -110,7 +115,7 @@ class StoreClient:
     async def reset_counts(self, at: dt.datetime) -> None:
         """Saves the mark from which the page counts. Raises `StoreError`."""
         try:
-            await self._call("reset_counts", msgspec.msgpack.encode(at), READ_SECONDS)
+            await self._change("reset_counts", msgspec.msgpack.encode(at), READ_SECONDS)
         finally:  # also after a failure: the change may have been made
             self.outdate()
 
@@ -118,7 +123,7 @@ class StoreClient:
         """Makes or undoes a decision by hand. When it returns, `on_reassigned` has been called with its changes. Raises
         `StoreError`."""
         try:
-            decided = await self._call("decide", msgspec.msgpack.encode(asked), READ_SECONDS)
+            decided = await self._change("decide", msgspec.msgpack.encode(asked), READ_SECONDS)
         finally:
             self.outdate()
         made, answer = msgspec.json.decode(decided, type=tuple[bool, msgspec.Raw])
@@ -131,7 +136,7 @@ class StoreClient:
         """Deletes the errors that match, and returns the number of the deletion and of the deleted errors. `address`
         is that of who asked for it. Raises `StoreError`; some errors may be deleted then."""
         try:
-            begun = await self._call("delete", msgspec.msgpack.encode(Begin(matching, address)), READ_SECONDS)
+            begun = await self._change("delete", msgspec.msgpack.encode(Begin(matching, address)), READ_SECONDS)
             number = msgspec.msgpack.decode(begun, type=int)
             step, deleted = Step(0, None, done=False), 0
             while not step.done:
@@ -146,7 +151,7 @@ class StoreClient:
         """Pins or unpins an error or a pattern. Returns false if there is no such error or pattern. Raises
         `StoreError`."""
         try:
-            found = await self._call("pin", msgspec.msgpack.encode(asked), READ_SECONDS)
+            found = await self._change("pin", msgspec.msgpack.encode(asked), READ_SECONDS)
         finally:
             self.outdate()
         return msgspec.msgpack.decode(found, type=bool)
@@ -177,6 +182,16 @@ class StoreClient:
             _log.error("the database was not closed; the log keeps what the database does not have: %s", error)
         self._connection.close()
         await self._connection.end(1.0)
+
+    async def _change(self, kind: Any, payload: bytes, seconds: float) -> bytes:
+        """As `_call`, for what changes the data by hand. Raises `StoreError` if too many changes wait."""
+        if self._changing >= self._max_waiting:
+            raise StoreError(f"{self._changing} other changes wait for the database")
+        self._changing += 1
+        try:
+            return await self._call(kind, payload, seconds)
+        finally:
+            self._changing -= 1
 
     async def _call(self, kind: Any, payload: bytes, seconds: float) -> bytes:
         assert self._connection

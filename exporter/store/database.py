@@ -14,6 +14,7 @@ from typing import Any, Final, TypeVar
 import duckdb
 
 from exporter.store import StoreError
+from exporter.store.file_kind import check_kind
 from exporter.store.sql import migrations, named
 from exporter.store.wire import MEMORY_LIMIT
 
@@ -58,12 +59,15 @@ class Database:
         """Opens the file, or makes it with mode 0600, and brings its schema up to date. Raises `StoreError`."""
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
+            check_kind(self.path)
             self.db = duckdb.connect(str(self.path), config=self._config)
             self._remove_spilled()
         except (duckdb.Error, OSError) as error:
             raise StoreError(f"{self.path}: {error}") from error
         try:
             self.db.execute(_WRITE["settings"])
+            # Not for `connect`, which names the folder for temporary files.
+            self.db.execute("SET enable_external_access = false")
             migrate(self.db, migrations())
             self.position = number(self.db, "SELECT position FROM log_position")
             self.errors = self.db.appender("errors")

@@ -18,7 +18,6 @@ from typing import Final
 from exporter.store import StoreError
 from exporter.store.answers import KEPT_SECONDS, Answer, Answers, Version
 
-MAX_READS: Final = 100  # different reads under way
 GATHERING: Final = 0.1  # time to wait for more requests, as a share of the time that the previous read took
 MAX_GATHERING_SECONDS: Final = 0.1
 Ask = Callable[[bytes, int], Awaitable[bytes]]
@@ -54,10 +53,11 @@ class Flight:
 class Flights:
     """The reads that are under way, and the answers that may be given again. `ask` sends a read, which sees the log at
     least up to a position, and returns its answer; cancelling that cancels the read. `version` returns the version of
-    the data at the moment."""
+    the data at the moment. At most `most` different reads are under way; kept answers are given beyond that, too."""
 
-    def __init__(self, ask: Ask, version: Callable[[], Version]) -> None:
+    def __init__(self, ask: Ask, version: Callable[[], Version], most: int = 100) -> None:
         self.answers = Answers()
+        self._most = most
         self._ask = ask
         self._version = version
         self._running: dict[bytes, Flight] = {}
@@ -72,8 +72,8 @@ class Flights:
         if (answer := self.answers.current(key, version, max_age)) is not None:
             return answer
         flight = self._running.get(key)
-        if flight is None and len(self._running) >= MAX_READS:
-            raise StoreError(f"{MAX_READS} other reads wait for the database")
+        if flight is None and len(self._running) >= self._most:
+            raise StoreError(f"{self._most} other reads wait for the database")
         if flight is None:
             before = self.answers.latest(key)
             flight = self._start(key, Flight(keep=keep), before.seconds if before and before.requests > 1 else 0.0)

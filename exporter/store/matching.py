@@ -108,7 +108,7 @@ def named_like(cursor: Cursor, name: FacetName, text: str) -> Collection[int]:
 def _integers(cursor: Cursor, name: FacetName, values: Sequence[str]) -> list[int]:
     table = COLUMNS[name][1]
     if table is None:
-        return [SEVERITY_CODES[value] for value in values]  # type: ignore[index]
+        return [SEVERITY_CODES[value] for value in dict.fromkeys(values)]  # type: ignore[index]
     if table == "categories":
         values = [stored_category(value) for value in values]
     return integers_of(cursor, table, values)

@@ -8,6 +8,7 @@ from typing import Annotated, Final, Literal
 
 from msgspec import Meta, Struct, field
 
+from exporter.events.cursor import CURSOR, RANK
 from exporter.events.event import Severity
 from exporter.events.groups import GroupName
 
@@ -72,7 +73,10 @@ class ErrorPaging(Struct, frozen=True, kw_only=True):
 
     cursor: Annotated[
         Text | None,
-        Meta(description="the page begins after this: `next_cursor` of the page before it, or an error's `cursor`"),
+        Meta(
+            description="the page begins after this: `next_cursor` of the page before it, or an error's `cursor`",
+            extra_json_schema={"pattern": CURSOR},
+        ),
     ] = None
     limit: Limit = 100
     ahead: Annotated[
@@ -102,7 +106,11 @@ class PatternPaging(Struct, frozen=True, kw_only=True):
     """Which page of the list of patterns."""
 
     cursor: Annotated[
-        Text | None, Meta(description="the page begins after this: `next_cursor` of the page before it")
+        Text | None,
+        Meta(
+            description="the page begins after this: `next_cursor` of the page before it",
+            extra_json_schema={"pattern": RANK},
+        ),
     ] = None
     limit: Limit = 100
 

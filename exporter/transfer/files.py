@@ -23,6 +23,12 @@ ENDINGS: Final = {"ndjson": "ndjson", "jsonl": "ndjson", "csv": "csv", "parquet"
 MAX_FIELD: Final = 2**26  # characters of a field of CSV
 ROWS: Final = 500  # of Parquet that are read at once
 MAX_BYTES: Final = 128 * 2**20  # of memory that DuckDB may use for Parquet
+_CONFIG: Final[dict[str, Any]] = {
+    "memory_limit": f"{MAX_BYTES}B",
+    "threads": 1,
+    "autoinstall_known_extensions": False,
+    "autoload_known_extensions": False,
+}
 _DAMAGED: Final = (EOFError, gzip.BadGzipFile, zlib.error)  # of gzip
 _encode = msgspec.json.Encoder().encode
 
@@ -126,7 +132,7 @@ def _of_parquet(path: Path) -> Iterator[tuple[int, bytes]]:
     import duckdb  # takes 60 MB of memory
 
     try:
-        with duckdb.connect(config={"memory_limit": f"{MAX_BYTES}B", "threads": 1}) as db:
+        with duckdb.connect(config=_CONFIG) as db:
             names = [name for name, *_ in db.execute("DESCRIBE FROM read_parquet(?)", [str(path)]).fetchall()]
             wanted = (
                 ", ".join(f'"{name}"' for name in ("report", "sent") if name in names) if "report" in names else "*"

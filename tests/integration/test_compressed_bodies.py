@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 import brotli
+import psutil
 import pytest
 from conftest import REPORT, InProcess, Served
 
@@ -47,7 +48,10 @@ def test_a_body_that_inflates_to_gigabytes_holds_up_nobody(served: Callable[...,
         (b"POST /api/report-error", b"413"),
         (b"POST /api/report-errors", b"413"),
         (b"POST /api/reset-counts", b"200"),
+        (b"POST /api/errors/delete", b"400"),
+        (b"POST /api/patterns/x/merge", b"400"),
         (b"GET /metrics", b"200"),
+        (b"GET /api/errors", b"200"),
         (b"POST /nowhere", b"404"),
     ):
         with socket.create_connection((host, int(port)), timeout=15) as sender:
@@ -58,6 +62,7 @@ def test_a_body_that_inflates_to_gigabytes_holds_up_nobody(served: Callable[...,
             began = time.monotonic()
             assert service.get("/-/healthy")
             assert time.monotonic() - began < 1, request
+    assert psutil.Process(service.process.pid).memory_info().rss < 400e6
 
 
 async def refused(service: InProcess, body: bytes, encoding: str) -> tuple[int, str]:

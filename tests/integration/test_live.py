@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Callable
 from typing import Any
 
 import aiohttp
@@ -191,10 +192,8 @@ async def test_missed_updates_of_all_clients_are_bounded(service: InProcess, mon
     assert third.missed_bytes > 5_000
 
 
-async def test_clients_beyond_the_limit_are_told_to_come_again(
-    service: InProcess, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(live_module, "MAX_CLIENTS", 2)
+async def test_clients_beyond_the_limit_are_told_to_come_again(serve: Callable[..., Any]) -> None:
+    service = await serve(max_websocket_clients=2)
     sockets = [await connect(service, INIT) for _ in range(2)]
     refused = await connect(service)
     assert (await refused.receive(timeout=15)).type == aiohttp.WSMsgType.CLOSE

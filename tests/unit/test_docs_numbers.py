@@ -13,17 +13,18 @@ from exporter.alerting import alerts
 from exporter.config import Settings
 from exporter.events import error_object, event, report, tolerant
 from exporter.exported import parquet
-from exporter.http import export, reports, representation, taken
+from exporter.http import arriving, connections, export, reads, representation, taken
+from exporter.http import parameters as http_parameters
 from exporter.ingest import (
     clock_offsets,
     deduplication,
-    ingest,
     known_fingerprints,
     nesting,
     patterns,
     recurrence,
     report_times,
     times,
+    turns,
 )
 from exporter.live import client as live
 from exporter.live import hub
@@ -78,7 +79,7 @@ CASES = [
     Case("docs/runbooks/ExporterDown.md", "a worker tries # times within seconds", client.TRIES),
     Case("docs/runbooks/IngestQueueFilling.md", "try again, # times in all", client.TRIES),
     Case("docs/reporting.md", "the worker's own id of this error, at most # characters", report.MAX_EVENT_ID),
-    Case("docs/reporting.md", "With the header `Idempotency-Key` (at most # characters)", reports.MAX_BATCH_KEY),
+    Case("docs/reporting.md", "With the header `Idempotency-Key` (at most # characters)", http_parameters.MAX_BATCH_KEY),
     Case("docs/reporting.md", "The newest # ids are in memory", deduplication.MAX_KNOWN),
     Case("docs/reporting.md", "nested more than # levels", nesting.MAX_DEPTH),
     Case("docs/reporting.md", "more than # objects and arrays (brackets", nesting.MAX_NESTED),
@@ -90,9 +91,9 @@ CASES = [
     Case("docs/architecture.md", "the newest # ids (`MAX_KNOWN`) in memory", deduplication.MAX_KNOWN),
     Case("docs/architecture.md", "`MAX_KNOWN` #", deduplication.MAX_KNOWN),
     Case("docs/architecture.md", "`MAX_PATTERNS` #", recurrence.MAX_PATTERNS),
-    Case("docs/architecture.md", "`MAX_BATCH_KEY`, # characters", reports.MAX_BATCH_KEY),
-    Case("docs/architecture.md", "`MAX_EVENTS` #", ingest.MAX_EVENTS),
-    Case("docs/architecture.md", "`MAX_BYTES` # MiB (`ingest.py`)", ingest.MAX_BYTES / MIB),
+    Case("docs/architecture.md", "`MAX_BATCH_KEY`, # characters", http_parameters.MAX_BATCH_KEY),
+    Case("docs/architecture.md", "`MAX_EVENTS` #", turns.MAX_EVENTS),
+    Case("docs/architecture.md", "`MAX_BYTES` # MiB (`turns.py`)", turns.MAX_BYTES / MIB),
     # access
     Case("docs/tls.md", "with a cost of # (`MAX_COST`) at most", web_format.MAX_COST),
     Case("docs/tls.md", "While # (`MAX_WAITING`) passwords wait", users.MAX_WAITING),
@@ -172,7 +173,12 @@ CASES = [
     Case("docs/architecture.md", "`MAX_BYTES` # MiB (`hardware_metrics.py`)", hardware_metrics.MAX_BYTES / MIB),
     Case("docs/architecture.md", "| alerts that fire | `MAX_ALERTS` #", alerts.MAX_ALERTS),
     Case("docs/architecture.md", "`MAX_MISSED_BYTES` # MiB", hub.MAX_MISSED_BYTES / MIB),
-    Case("docs/architecture.md", "`MAX_CLIENTS` # (`hub.py`)", hub.MAX_CLIENTS),
+    Case("docs/architecture.md", "`max_websocket_clients`, # |", SETTINGS.max_websocket_clients),
+    Case("docs/architecture.md", "`max_connections`, #, fewer", SETTINGS.max_connections),
+    Case("docs/architecture.md", "`MAX_HEADER_BYTES`, # KiB", connections.MAX_HEADER_BYTES // 2**10),
+    Case("docs/architecture.md", "for more than `PATIENCE` # s", arriving.PATIENCE),
+    Case("docs/architecture.md", "`max_waiting_reads`, # of each", SETTINGS.max_waiting_reads),
+    Case("docs/architecture.md", "`MAX_SCRAPES` # (`reads.py`)", reads.MAX_SCRAPES),
     Case("docs/architecture.md", "`MAX_EXPORTS` # at one time", export.MAX_EXPORTS),
     Case("docs/api.md", "At most # exports run at one time", export.MAX_EXPORTS),
     Case("docs/api.md", "if the client takes no byte for # s", taken.STALLED_SECONDS),

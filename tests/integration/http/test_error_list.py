@@ -24,6 +24,16 @@ async def test_a_bad_parameter_is_named(service: InProcess, path: str, field: st
     assert (await service.get(path, 400))["field"] == field
 
 
+async def test_a_filter_may_be_repeated(service: InProcess) -> None:
+    """More often than it has different values."""
+    await service.post()
+    query = "&".join(["severity=critical", "severity=warning", "severity=info"] * 5)
+    for path in ("/api/errors/list", "/api/errors/facets"):
+        await service.get(f"{path}?{query}")
+    page = await service.get(f"/api/errors/list?{query}&q=memory")
+    assert len(page["errors"]) == 1
+
+
 async def test_filters(service: InProcess) -> None:
     await service.post({"worker_id": "w1", "message": "alpha 1", "hardware_context": {"hardware_type": "cuda"}})
     await service.post(

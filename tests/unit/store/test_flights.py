@@ -102,10 +102,8 @@ async def test_other_reads_are_computed_beside(database: Asked, join: Any) -> No
     assert await asyncio.gather(*requests) == [b"of a", b"of b"]
 
 
-async def test_too_many_different_reads_are_refused(
-    database: Asked, join: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(module, "MAX_READS", 3)
+async def test_too_many_different_reads_are_refused(database: Asked, join: Any) -> None:
+    join.flights = Flights(database, lambda: join.version, most=3)
     requests = [join(5, key=b"%d" % number) for number in range(3)]
     await settle()
     with pytest.raises(StoreError, match="3 other reads wait for the database"):

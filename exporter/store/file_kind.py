@@ -1,0 +1,26 @@
+"""Whether a file is a DuckDB database, before DuckDB opens it: it would take an SQLite file for one that it needs an
+extension for."""
+
+from pathlib import Path
+from typing import Final
+
+from exporter.store import StoreError
+
+_MAGIC: Final = b"DUCK"
+_MAGIC_AT: Final = 8  # after a checksum
+_OTHERS: Final = ((b"SQLite format 3\0", "an SQLite database"), (b"PAR1", "a Parquet file"))
+
+
+def check_kind(path: Path) -> None:
+    """Raises `StoreError` for a path at which there is something else than a DuckDB file, OSError if it cannot be
+    read."""
+    if path.is_dir():
+        raise StoreError(f"{path} is a folder: name a file in it with --db-path")
+    if not path.exists():
+        return
+    with path.open("rb") as file:
+        head = file.read(32)
+    if head[_MAGIC_AT:].startswith(_MAGIC):
+        return
+    kind = next((words for magic, words in _OTHERS if head.startswith(magic)), "" if head else "an empty file")
+    raise StoreError(f"{path} is {kind or 'no DuckDB database'}: choose another --db-path, or restore a backup there")

@@ -1,0 +1,54 @@
+"""A path of something else than this service's database ends the start with one sentence, and leaves the file as it is."""
+
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import duckdb
+import pytest
+from conftest import ROOT
+
+pytestmark = pytest.mark.dashboard
+
+
+def sqlite(path: Path) -> None:
+    with sqlite3.connect(path) as db:
+        db.execute("CREATE TABLE errors (id INTEGER)")
+    db.close()
+
+
+def other_duckdb(path: Path) -> None:
+    with duckdb.connect(str(path)) as db:
+        db.execute("CREATE TABLE something AS SELECT 1")
+
+
+def newer_schema(path: Path) -> None:
+    with duckdb.connect(str(path)) as db:
+        db.execute("CREATE TABLE schema_version AS SELECT 9999 AS version")
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (sqlite, "is an SQLite database: choose another --db-path"),
+        (Path.touch, "is an empty file: choose another --db-path"),
+        (lambda path: path.write_bytes(b"PAR1" + bytes(100)), "is a Parquet file"),
+        (lambda path: path.write_text("worker_id,message\n" * 1_000), "is no DuckDB database"),
+        (lambda path: path.write_text("hi"), "is no DuckDB database"),
+        (Path.mkdir, "is a folder: name a file in it with --db-path"),
+        (other_duckdb, "is a DuckDB database of something else"),
+        (newer_schema, "use a newer release"),
+    ],
+)
+def test_another_file_ends_the_start_with_one_sentence(tmp_path: Path, make: object, words: str) -> None:
+    path = tmp_path / "other.db"
+    make(path)  # type: ignore[operator]
+    before = path.read_bytes() if path.is_file() else b""
+    command = [sys.executable, "-m", "exporter", "serve", "--port", "0", "--db-path", str(path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert words in line
+    assert "extension" not in line
+    assert path.is_dir() or path.read_bytes() == before
