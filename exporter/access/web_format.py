@@ -118,12 +118,12 @@ class _Loader(yaml.SafeLoader):
     """Refuses a key that is there twice: of two hashes of a user, nobody knows which one counts."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        names = [key.value for key, _ in node.value]
-        for key, _ in node.value:
-            if names.count(key.value) > 1:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {key.value} is there twice", key.start_mark
-                )
+        names = set()
+        for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
+            if key.value in names:
+                words = f"the key {key.value} is there twice"
+                raise yaml.constructor.ConstructorError(None, None, words, key.start_mark)
+            names.add(key.value)
         return super().construct_mapping(node, deep)
 
 

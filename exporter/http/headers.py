@@ -16,20 +16,22 @@ from exporter.access.web_config import WebConfig
 
 WEB_CONFIG: Final = web.AppKey("web_config", WebConfig)
 CONTENT_SECURITY_POLICY: Final = istr("Content-Security-Policy")
+SERVER: Final = "error-visualization"
 SECURITY: Final = {
     istr("X-Content-Type-Options"): "nosniff",
     CONTENT_SECURITY_POLICY: "default-src 'none'; frame-ancestors 'none'",
     istr("Referrer-Policy"): "no-referrer",
     hdrs.CACHE_CONTROL: "private, no-cache",
-    hdrs.SERVER: "error-visualization",
+    hdrs.SERVER: SERVER,
 }
 
 
 async def secure(request: web.Request, response: web.StreamResponse) -> None:
     """Adds the headers that a response lacks, and sets those of the web config file."""
     headers = response.headers
-    headers[hdrs.SERVER] = SECURITY[hdrs.SERVER]  # aiohttp has set its own
-    for name, value in SECURITY.items():
-        headers.setdefault(name, value)
+    if headers[hdrs.SERVER] != SERVER:  # that of aiohttp; answers of `json_answer` and `success` have all of them
+        headers[hdrs.SERVER] = SERVER
+        for name, value in SECURITY.items():
+            headers.setdefault(name, value)
     if configured := request.app[WEB_CONFIG].headers:
         headers.update(configured)

@@ -8,6 +8,7 @@ import pytest
 from conftest import ROOT
 
 from exporter import client, service
+from exporter.access import users, web_config, web_format
 from exporter.alerting import alerts
 from exporter.config import Settings
 from exporter.events import error_object, event, report, tolerant
@@ -92,6 +93,10 @@ CASES = [
     Case("docs/architecture.md", "`MAX_BATCH_KEY`, # characters", reports.MAX_BATCH_KEY),
     Case("docs/architecture.md", "`MAX_EVENTS` #", ingest.MAX_EVENTS),
     Case("docs/architecture.md", "`MAX_BYTES` # MiB (`ingest.py`)", ingest.MAX_BYTES / MIB),
+    # access
+    Case("docs/tls.md", "with a cost of # (`MAX_COST`) at most", web_format.MAX_COST),
+    Case("docs/tls.md", "While # (`MAX_WAITING`) passwords wait", users.MAX_WAITING),
+    Case("docs/tls.md", "Every # s (`CHECK_SECONDS`) the service looks", web_config.CHECK_SECONDS),
     # cuts
     Case("docs/api.md", "updates cut a message after # characters", event.MAX_MESSAGE),
     Case("docs/api.md", "keep only the last # characters of a traceback", error_object.MAX_LISTED_TRACEBACK),

@@ -49,7 +49,7 @@ def test_files_are_0600_and_folders_0700(served: Callable[..., Served], tmp_path
         reports.write_text(json.dumps(REPORT | {"worker_id": "w"}) + "\n")
         run("import", "--url", service.url, "--rejected", there / "rejected.ndjson", reports)
         check(there, {"new/deep/errors.duckdb", "new/deep/errors.duckdb.log", "new/deep/errors.duckdb.sock",
-                      "new/deep/errors.duckdb.log-lock", "new/deep/errors.duckdb.wal", "backup/errors.parquet",
+                      "new/deep/errors.duckdb.log-lock", "backup/errors.parquet",
                       "backup/manifest.json", "errors.ndjson.gz", "rejected.ndjson"})  # fmt: skip
     finally:
         assert service.stop() == 0
