@@ -23,4 +23,4 @@ EXPOSE 8080
 HEALTHCHECK --interval=10s --timeout=5s --start-period=20s \
     CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8080/-/ready', timeout=4)"]
 ENTRYPOINT ["error-visualization"]
-CMD ["serve", "--host", "0.0.0.0", "--insecure-no-auth", "--db-path", "/data/errors.duckdb"]
+CMD ["serve", "--host", "0.0.0.0", "--tokens-file", "/data/tokens", "--db-path", "/data/errors.duckdb"]

@@ -182,9 +182,11 @@ class Access:
             if token is None or Scope.READ not in token.caller.scopes:
                 self._failed("form", token.name if token else "", address)
                 return None
+            _log.info("the token %s logs in from %s", token.name, address)
             return await self.sessions.begin(token.id, is_token=True, stamp=_stamp(token))
         if not await self._accepts(name, password, address, "form"):
             return None
+        _log.info("the user %r logs in from %s", name, address)
         return await self.sessions.begin(name, is_token=False, stamp=self._users.stamp(name))
 
     def _tells_callers_apart(self) -> bool:

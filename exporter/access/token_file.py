@@ -77,6 +77,7 @@ class TokenFile:
         self._tokens: dict[str, Token] = {}
         self._seen: tuple[int, ...] | None = None
         self._looked = time.monotonic()
+        self._problem = ""
         self._load(self._signature())
 
     def find(self, text: str) -> Token | None:
@@ -105,8 +106,11 @@ class TokenFile:
             signature = self._signature()
             if signature != self._seen:
                 self._load(signature)
+            self._problem = ""
         except TokenFileError as error:
-            _log.error("%s; the tokens that were known before stay valid", error)
+            if str(error) != self._problem:
+                _log.error("%s; the tokens that were known before stay valid", error)
+            self._problem = str(error)
 
     def _load(self, signature: tuple[int, ...] | None) -> None:
         self._seen = signature

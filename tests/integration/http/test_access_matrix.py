@@ -10,6 +10,7 @@ from conftest import InProcess
 from keys import PAST, bearer, csrf_of, log_in, make_token, now_seen, revoke
 
 from exporter.app import API, PAGE
+from exporter.http.headers import WEB_CONFIG
 from exporter.http.openapi import document, scope_of
 
 pytestmark = pytest.mark.dashboard
@@ -219,6 +220,27 @@ async def test_each_caller_may_do_what_it_may(serve: Any, tmp_path: Path, who: W
         headers = await who.headers(Setting(service, tmp_path))
         rows = sorted(ROWS, key=lambda row: row == "POST /logout")  # which ends the session, last
         wrong = [said for row in rows if (said := await judge(service, row, headers, who))]
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize(
+    "who",
+    [
+        Who("certificate", of({}), ALL),
+        Who("certificate, cross-site", of(CROSS_SITE), ALL, changes=False),
+        Who("certificate, by a page of another site", of(FOREIGN), ALL, changes=False, foreign=True),
+    ],
+    ids=lambda who: who.name,
+)
+async def test_a_client_certificate_alone_admits_to_everything(serve: Any, tmp_path: Path, who: Who) -> None:
+    service = await serve()
+    service.client.app[WEB_CONFIG].requires_client_certificates = True
+    headers = await who.headers(Setting(service, tmp_path))
+    wrong = [said for row in ROWS if (said := await judge(service, row, headers, who))]
+    assert not wrong, "\n".join(wrong)
+    make_token(tmp_path, "one", "read")
+    with now_seen():  # beside something else it does not
+        wrong = [said for row in ROWS if (said := await judge(service, row, headers, who._replace(scopes=None)))]
     assert not wrong, "\n".join(wrong)
 
 
