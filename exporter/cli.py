@@ -13,6 +13,7 @@ from exporter.demo import command as demo
 from exporter.http.pages import sounds_folder
 from exporter.local import command as local
 from exporter.log import LogError
+from exporter.log.files import database_path
 from exporter.store import StoreError
 from exporter.transfer import export_command, import_command
 
@@ -47,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(config.sample(), end="")
         return 0
     if given.command in ("check", "repair"):
-        return _offline(given.command, Path(given.db_path).resolve())
+        return _offline(given.command, given.db_path)
     if given.command in local.NAMES:
         return local.main(given)
     if given.command == "export":
@@ -72,7 +73,7 @@ def _serve(given: argparse.Namespace) -> int:
     from exporter.app import serve
 
     try:
-        _make_folder(Path(settings.db_path).absolute().parent)
+        _make_folder(database_path(settings.db_path).parent)
         if not uvloop.run(serve(settings)):
             logging.shutdown()
             os._exit(1)
@@ -82,13 +83,16 @@ def _serve(given: argparse.Namespace) -> int:
     return 0
 
 
-def _offline(command: str, path: Path) -> int:
+def _offline(command: str, given: str) -> int:
     """Checks or repairs the files of a service that does not run. Returns 1 if something is wrong, or still is."""
     from exporter.store import offline
+    from exporter.store.repair import repair
 
+    path = Path(given)
     try:
+        path = database_path(given)
         if command == "repair":
-            for sentence in offline.repair(path):
+            for sentence in repair(path):
                 print(sentence)
         problems = offline.check(path)
     except (LogError, StoreError, OSError) as error:
