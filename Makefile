@@ -1,4 +1,4 @@
-# The verbs: run test test-report lint bench patterns reference docs dashboards sounds. Each installs what it needs into
+# The verbs: run test test-report chaos lint bench patterns reference docs dashboards sounds. Each installs what it needs into
 # .venv; only Python and make must be there.
 PYTHON ?= python3
 BIN := .venv/bin
@@ -6,9 +6,10 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no
 # Compiles on all cores; pip would use one. Without it, each process that may not write bytecode compiles again at start.
 COMPILE := $(BIN)/python -m compileall -q -j 0 -x '/tests?/|/mypy/|/pip/' .venv/lib || true
 SOURCES := pyproject.toml hatch_build.py charts/build.py charts/package-lock.json charts/echarts.js
+ROUNDS ?= 20
 DEMO_URL ?= http://127.0.0.1:8080
 
-.PHONY: run test test-report lint bench bench-flat bench-page patterns reference docs dashboards sounds clean
+.PHONY: run test test-report chaos lint bench bench-flat bench-page patterns reference docs dashboards sounds clean
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
@@ -50,6 +51,9 @@ test:  ## run all tests
 
 test-report: .venv/installed-test  ## run the guide's test runner, with a report in reports/; ARGS="--type severity" for some tests
 	$(BIN)/python tests/run_error_visualization_tests.py --report $(ARGS)
+
+chaos: .venv/installed-test .venv/real-parts  ## kills, full disks and damaged files under load; ROUNDS=20 (ten kills are a round)
+	$(BIN)/python tests/chaos/run.py --kills $$(( $(ROUNDS) * 10 )) --full-disk $(ROUNDS) --damage $(ROUNDS) $(ARGS)
 
 lint: .venv/installed-test
 	$(BIN)/ruff check .

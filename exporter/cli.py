@@ -13,7 +13,8 @@ from exporter.demo import command as demo
 from exporter.http.pages import sounds_folder
 from exporter.local import command as local
 from exporter.log import LogError
-from exporter.log.files import database_path
+from exporter.log.files import database_path, log_path
+from exporter.log.rehearsal import rehearse
 from exporter.store import StoreError
 from exporter.transfer import export_command, import_command
 
@@ -73,7 +74,9 @@ def _serve(given: argparse.Namespace) -> int:
     from exporter.app import serve
 
     try:
-        _make_folder(database_path(settings.db_path).parent)
+        database = database_path(settings.db_path)
+        _make_folder(database.parent)
+        rehearse(log_path(database))
         if not uvloop.run(serve(settings)):
             logging.shutdown()
             os._exit(1)

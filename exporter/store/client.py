@@ -18,7 +18,7 @@ import msgspec
 from exporter.backoff import Backoff
 from exporter.exported.part import Part, decode_part
 from exporter.ingest.past import Reassigned
-from exporter.log import LogError
+from exporter.log import REPAIR, LogError
 from exporter.log.embedded import EmbeddedLog
 from exporter.store import DatabaseInfo, State, StoreError, queries
 from exporter.store.answers import Version
@@ -67,13 +67,13 @@ class StoreClient:
         `again`, the file must exist. Raises `StoreError`."""
         self._connection = Connection(self._settings, shared_log=None if self._process else self._log)
         await self._connection.open()
-        payload = await self._call("inspect", b"again" if again else b"", OPEN_SECONDS)
+        payload = await self._opening("inspect", b"again" if again else b"")
         return msgspec.msgpack.decode(payload, type=DatabaseInfo)
 
     async def open(self) -> State:
         """Binds the database to the log, lets it catch up, starts the pings, and returns the `State` of the database;
         its `behind` says why the database could not catch up. To be called after `inspect`. Raises `StoreError`."""
-        payload = await self._call("open", self._log.identity.encode(), OPEN_SECONDS)
+        payload = await self._opening("open", self._log.identity.encode())
         state = msgspec.msgpack.decode(payload, type=State)
         assert self._connection
         self._connection.lost = self._lost
@@ -195,6 +195,15 @@ class StoreClient:
             return await _within(future, seconds)
         except TimeoutError:
             raise StoreError(f"the database did not answer within {seconds:g} s") from None
+
+    async def _opening(self, kind: Any, payload: bytes) -> bytes:
+        assert self._connection
+        try:
+            return await self._call(kind, payload, OPEN_SECONDS)
+        except StoreError as error:
+            if self._connection.closed:
+                raise StoreError(f"the process of the database ended when it opened the files: {REPAIR}") from error
+            raise
 
     async def _ask(self, payload: bytes, at: int) -> bytes:
         """Sends a read and waits for its answer. Cancelling this call cancels the read, too. Raises `StoreError`."""

@@ -204,8 +204,8 @@ def main(action: str, path: Path, *more: str) -> int:
             case "complete":
                 print(msgspec.json.encode(_is_complete(path)).decode())
             case "ends":
-                if log := open_log(path):
-                    for end in log.ends():
+                with contextlib.suppress(LogError):  # raised at a damaged page that does not end the process
+                    for end in log.ends() if (log := open_log(path)) else ():
                         print(end, flush=True)
             case _:
                 salvage(path, *map(int, more))

@@ -16,7 +16,7 @@ from exporter.events.event import ErrorEvent
 from exporter.store import StoreError
 from exporter.store.database import Database, limits, wal
 from exporter.store.insert import Inserter
-from exporter.store.names import TABLES
+from exporter.store.names import TABLES, Table
 from exporter.store.report_tables import BLOCKS
 from exporter.store.reports import NO_REPORT
 from exporter.store.sql import number
@@ -99,7 +99,7 @@ def _copy_rows(db: duckdb.DuckDBPyConnection, table: str, first: int, end: int) 
     return _copy_rows(db, table, first, middle) + _copy_rows(db, table, middle, end)
 
 
-def _name(db: duckdb.DuckDBPyConnection, table: str) -> None:
+def _name(db: duckdb.DuckDBPyConnection, table: Table) -> None:
     """Gives the integers of errors whose name was lost a name that says so: reads leave out errors without a name."""
     column = _COLUMNS[table]
     db.execute(

@@ -208,7 +208,7 @@ class Server:
         if len(self._cancelled) > 10_000:  # of reads that had been answered already
             self._cancelled.clear()
 
-    def _inspect(self, *, again: bool) -> bytes:
+    def _inspect(self, *, again: bool = False) -> bytes:
         """Opens the database without touching the log, and returns its `DatabaseInfo`. With `again`, it must exist."""
         with self._database.writing:
             self._database.connect(again=again)

@@ -11,10 +11,10 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
+from chaos.rounds import Round, Services, found_in, measured, services
 from commands import run
 from conftest import Served
 from disk_answers import answer
-from rounds import Round, Services, found_in, measured, services
 
 FILES = ("", "", ".wal", ".log", ".log")  # behind the name of the database
 PAGE = 4096

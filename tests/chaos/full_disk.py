@@ -7,9 +7,9 @@ import random
 import urllib.error
 from pathlib import Path
 
-from conftest import Served, eventually, free_port
+from chaos.rounds import Round, found_in, measured, services
+from conftest import Served, eventually, free_port, store_processes
 from disk_answers import answer
-from rounds import Round, found_in, measured, services
 from senders import Ledger, Load
 from small_disk import SmallDisk, small_disk
 
@@ -37,7 +37,7 @@ async def full_disk_round(seed: int, folder: Path) -> Round:
                 disk.fill()
                 service = await asyncio.to_thread(running.start, port=port)
             elif what == "store killed":
-                for child in store_of(service):
+                for child in store_processes(service):
                     child.kill()
             await eventually(lambda: is_read(service), RECOVERY_SECONDS)
             await asyncio.sleep(rng.uniform(0, FULL_SECONDS))
@@ -71,9 +71,3 @@ async def is_read(service: Served) -> bool:
     with contextlib.suppress(urllib.error.URLError, OSError):
         return (await asyncio.to_thread(answer, service, "/api/errors?time_range=1"))[0] == 200
     return False
-
-
-def store_of(service: Served) -> list:
-    from conftest import store_processes
-
-    return store_processes(service)

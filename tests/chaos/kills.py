@@ -9,12 +9,12 @@ from collections import Counter
 from pathlib import Path
 
 import duckdb
+from chaos.rounds import Round, measured, services
 from commands import command
 from conftest import ROOT, eventually
 from crash import Site, listed, site
 from events import event
 from projected import Projected
-from rounds import Round, measured, services
 from senders import Load
 
 from exporter.local import manifest

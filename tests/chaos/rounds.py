@@ -3,7 +3,7 @@
 import contextlib
 import dataclasses
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,9 @@ class Round:
         numbers = map(str, (self.acknowledged, self.found, self.lost, self.doubled, f"{self.seconds:.1f}"))
         return (self.part, str(self.seed), ", ".join(self.where), *numbers, verdict)
 
+    def line(self) -> str:
+        return _line(self.row())
+
 
 @contextlib.contextmanager
 def measured(one: Round) -> Iterator[None]:
@@ -55,19 +58,30 @@ def measured(one: Round) -> Iterator[None]:
         one.seconds = time.monotonic() - began
 
 
+def header() -> str:
+    """Returns the first lines of the table, in Markdown."""
+    return f"{_line(COLUMNS)}\n{_line(['---'] * len(COLUMNS))}"
+
+
 def table(rounds: Sequence[Round]) -> str:
-    """Returns all rounds as a table in Markdown, and the problems of those that failed."""
-    total = [
-        sum(getattr(one, name) for one in rounds) for name in ("acknowledged", "found", "lost", "doubled", "seconds")
-    ]
-    failed = sum(bool(one.problems) for one in rounds)
-    last = ("all", f"{len(rounds)} rounds", "", *(f"{number:.0f}" for number in total), f"{failed} failed")
-    lines = [
-        f"| {' | '.join(row)} |" for row in (COLUMNS, ["---"] * len(COLUMNS), *(one.row() for one in rounds), last)
-    ]
+    """Returns the sum of each part, and the problems of the rounds that failed."""
+    lines = [header()]
+    for part in dict.fromkeys(one.part for one in rounds):
+        some = [one for one in rounds if one.part == part]
+        sums = [
+            sum(getattr(one, name) for one in some) for name in ("acknowledged", "found", "lost", "doubled", "seconds")
+        ]
+        failed = sum(bool(one.problems) for one in some)
+        lines.append(
+            _line([part, "", f"{len(some)} rounds", *(f"{number:.0f}" for number in sums), f"{failed} failed"])
+        )
     for one in rounds:
-        lines += [f"{one.part}, seed {one.seed}: {problem}" for problem in one.problems]
+        lines += [f"{one.part}, seed {one.seed}, {', '.join(one.where)}: {problem}" for problem in one.problems]
     return "\n".join(lines)
+
+
+def _line(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
 
 
 class Services:
@@ -109,6 +123,3 @@ async def found_in(service: Served) -> list[str]:
         return None
 
     return (await eventually(read, 30))[:-1]
-
-
-Part = Callable[[int, Path], Any]
