@@ -44,15 +44,16 @@ class Watched:
     def lost_file(self, path: str) -> Loss | None:
         """As `lost`, for one file."""
         name, device, inode = self._files[path]
+        known = self._sizes.get(path, 0)  # before the look: another thread may see a larger file meanwhile
         try:
             found = os.stat(path)  # noqa: PTH116  a Path takes twice the time
         except OSError:
             return Loss(Path(path), f"{name} was deleted or moved")
         if found.st_ino != inode or found.st_dev != device:
             return Loss(Path(path), f"{name} was replaced by another file")
-        if path in self._sizes and found.st_size != self._sizes[path]:
-            with self._lock:  # a thread with an older size must not set it back
-                if found.st_size < self._sizes[path]:
-                    return Loss(Path(path), f"{name} was cut")
-                self._sizes[path] = found.st_size
+        if found.st_size < known:
+            return Loss(Path(path), f"{name} was cut")
+        if path in self._sizes and found.st_size > known:
+            with self._lock:
+                self._sizes[path] = max(self._sizes[path], found.st_size)
         return None
