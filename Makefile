@@ -1,4 +1,4 @@
-# The verbs: run test test-report fuzz lint bench patterns reference docs dashboards sounds audit release. Each installs what it
+# The verbs: run test test-report fuzz chaos lint bench patterns reference docs dashboards sounds audit release. Each installs what it
 # needs into .venv; only Python and make must be there.
 PYTHON ?= python3
 BIN := .venv/bin
@@ -11,9 +11,10 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 # Compiles on all cores; pip would use one. Without it, each process that may not write bytecode compiles again at start.
 COMPILE := $(BIN)/python -m compileall -q -j 0 -x '/tests?/|/mypy/|/pip/' .venv/lib || true
 SOURCES := pyproject.toml requirements.lock requirements-dev.lock hatch_build.py charts/build.py charts/package-lock.json charts/echarts.js
+ROUNDS ?= 20
 DEMO_URL ?= http://127.0.0.1:8080
 
-.PHONY: run test test-report fuzz lint bench bench-flat bench-page patterns reference docs dashboards sounds audit lock release clean
+.PHONY: run test test-report fuzz chaos lint bench bench-flat bench-page patterns reference docs dashboards sounds audit lock release clean
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
@@ -65,6 +66,9 @@ test-report: .venv/installed-test  ## run the guide's test runner, with a report
 
 fuzz: .venv/installed-test  ## requests from the OpenAPI document, and inputs for the parsers, for MINUTES (10) each
 	FUZZ_MINUTES=$(or $(MINUTES),10) FUZZ_SEED=$$(date +%s) $(BIN)/python -m pytest --numprocesses 2 tests/fuzz $(ARGS)
+
+chaos: .venv/installed-test .venv/real-parts  ## kills, full disks and damaged files under load; ROUNDS=20 (ten kills are a round)
+	$(BIN)/python tests/chaos/run.py --kills $$(( $(ROUNDS) * 10 )) --full-disk $(ROUNDS) --damage $(ROUNDS) $(ARGS)
 
 lint: .venv/installed-test
 	$(BIN)/ruff check .

@@ -17,6 +17,8 @@ from exporter.http.pages import sounds_folder
 from exporter.local import command as local
 from exporter.local import token_command
 from exporter.log import LogError
+from exporter.log.files import database_path, log_path
+from exporter.log.rehearsal import rehearse
 from exporter.store import StoreError
 from exporter.transfer import export_command, import_command
 
@@ -53,7 +55,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(config.sample(), end="")
         return 0
     if given.command in ("check", "repair"):
-        return _offline(given.command, Path(given.db_path).resolve())
+        return _offline(given.command, given.db_path)
     if given.command in local.NAMES:
         return local.main(given)
     if given.command == "token":
@@ -90,7 +92,9 @@ def _serve(given: argparse.Namespace) -> int:
     from exporter.app import serve
 
     try:
-        _make_folder(Path(settings.db_path).absolute().parent)
+        database = database_path(settings.db_path)
+        _make_folder(database.parent)
+        rehearse(log_path(database))
         if not uvloop.run(serve(settings, web_config)):
             logging.shutdown()
             os._exit(1)
@@ -100,13 +104,16 @@ def _serve(given: argparse.Namespace) -> int:
     return 0
 
 
-def _offline(command: str, path: Path) -> int:
+def _offline(command: str, given: str) -> int:
     """Checks or repairs the files of a service that does not run. Returns 1 if something is wrong, or still is."""
     from exporter.store import offline
+    from exporter.store.repair import repair
 
+    path = Path(given)
     try:
+        path = database_path(given)
         if command == "repair":
-            for sentence in offline.repair(path):
+            for sentence in repair(path):
                 print(sentence)
         problems = offline.check(path)
     except (LogError, StoreError, OSError) as error:

@@ -32,15 +32,16 @@ from exporter.ingest.rate_limits import RateLimits
 from exporter.ingest.refused import RefusedReports
 from exporter.ingest.repeats import Repeat
 from exporter.live.hub import Live
-from exporter.log import LogError
+from exporter.log import REPAIR, LogDamagedError, LogError
 from exporter.log.embedded import EmbeddedLog, new_identity
-from exporter.log.files import log_path
+from exporter.log.files import database_path, log_path, refuse_other_names
 from exporter.log.readers import Readers
+from exporter.log.watched import Loss
 from exporter.metrics.error_metrics import ErrorMetrics
 from exporter.metrics.service_metrics import ServiceMetrics
 from exporter.redaction.redact import Redaction
 from exporter.redaction.rules_file import read_rules
-from exporter.store import DatabaseInfo, StoreError
+from exporter.store import DatabaseInfo, State, StoreError
 from exporter.store.belonging import LogInfo, new_log_base
 from exporter.store.client import StoreClient
 from exporter.store.queries import Encoded, FindOutcomes, GetCriticalAfter, GetRecentCritical, R, Read
@@ -51,6 +52,8 @@ STUCK_SECONDS: Final = 10.0  # a report that waits longer for the log makes the 
 PROBE_SECONDS: Final = 2.0
 BEHIND_SECONDS: Final = 10.0  # `behind` names a reader that is behind for longer
 DRAIN_SECONDS: Final = 2.0  # for reports that wait, when the service stops
+RESUME_SECONDS: Final = 1.0  # between two attempts to go on after a start on a full disk
+DISK_BYTES: Final = 2**16  # with less than this free, the disk is full
 MAX_READER_LAG: Final = 200_000  # events; the log does not wait for a reader further behind
 _decode_outcomes = msgspec.json.Decoder(list[Outcome | None]).decode
 _log = logging.getLogger(__name__)
@@ -77,22 +80,30 @@ class Service:
     def __init__(self, settings: Settings, *, process: bool = True, scheme: str = "http") -> None:
         self.settings = settings
         self.scheme = scheme
-        self.path = Path(settings.db_path).resolve()
+        self.path = database_path(settings.db_path)
+        self._given_path = Path(settings.db_path).absolute()  # perhaps a symbolic link, which may be changed
         self.errors = ErrorMetrics(_labels(settings), longest_scrape_interval=settings.longest_scrape_interval)
         self.metrics = ServiceMetrics(self.errors)
         self.hangs = False  # after `stop`: a thread hangs in an append, and would keep the process from ending
         self.append_failure = ""  # of the latest append; for metrics, never for readiness
         self._process = process
         self._probe: asyncio.Task[str] | None = None
+        self._loss: Loss | None = None  # that was logged
+        self._resuming: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Starts the parts in the order drawn above. Raises `LogError` or `StoreError` with a message for operators."""
         settings = self.settings
         if not self.path.parent.exists():
             self.path.parent.mkdir(parents=True)
-        self.log = EmbeddedLog(
-            log_path(self.path), max_bytes=settings.log_max_bytes, keep_events=settings.log_keep_events
-        )
+        for file in (self.path, log_path(self.path)):
+            refuse_other_names(file)
+        try:
+            self.log = EmbeddedLog(
+                log_path(self.path), max_bytes=settings.log_max_bytes, keep_events=settings.log_keep_events
+            )
+        except LogDamagedError as error:
+            raise LogDamagedError(f"{error}: {REPAIR}") from error
         self.store = StoreClient(
             _store_settings(settings, self.path, self.log.path),
             self.log,
@@ -101,30 +112,25 @@ class Service:
         )
         try:
             await self._start()
-        except BaseException:
+        except BaseException as error:
+            if self._resuming:
+                self._resuming.cancel()
             await self.store.close()
             self.log.close()
+            if isinstance(error, LogDamagedError):
+                raise LogDamagedError(f"{error}: {REPAIR}") from error
+            if isinstance(error, msgspec.DecodeError):
+                raise LogDamagedError(f"{self.log.path}: a batch cannot be decoded: {REPAIR}") from error
             raise
 
     async def _start(self) -> None:
         settings = self.settings
         self._match(await self.store.inspect())
+        self.log.watched.add(self._given_path, "the database")
         state = await self.store.open()
-        zone = zoneinfo.ZoneInfo(settings.timezone) if settings.timezone else None
         self.ingest = Ingest(
             self.log,
-            Pipeline(
-                state.past,
-                thresholds=settings.thresholds,
-                zone=zone,
-                max_age=dt.timedelta(seconds=settings.max_report_age),
-                derive_category=settings.derive_category,
-                redaction=_redaction(settings),
-                rates=RateLimits(settings.rate_limit, settings.rate_burst, settings.token_rate_limit),
-                refused=RefusedReports(LabelLimit(settings.max_worker_labels).fold),
-                max_new_patterns=settings.max_new_patterns_per_hour,
-                max_report_bytes=settings.max_report_bytes,
-            ),
+            self._pipeline(state),
             self._lookup,
             on_batch=self._appended,
             on_failure=self._not_appended,
@@ -137,12 +143,17 @@ class Service:
         self.store.on_reassigned = self._reassigned
         self.errors.resume(state)
         self.errors.clock_offsets = self.ingest.pipeline.times.offsets.named
+        if state.behind:  # reads and metrics work; a repeat could not be told from a new report
+            self.log.refusal = state.behind
+            self._resuming = asyncio.create_task(self._resume())
+            for events in self._logged_after(state.position):
+                self.errors.on_events(events)
         self.live = Live(self.log, settings.max_websocket_clients)
         self.notifier = Notifier(
             self.log, settings.alertmanager_url, _push(settings, self.scheme), settings.alert_queue_capacity
         )
         if self.notifier.queues:
-            self.notifier.resume(await self._to_push())
+            self.notifier.resume(await self._to_push(state.position))
         self.readers = Readers(self.log)
         self.readers.add("metrics", self.errors)
         self.readers.add("live", self.live)
@@ -156,6 +167,8 @@ class Service:
 
     async def stop(self) -> None:
         """Stops every part, each within a time limit. Accepted errors that the database then lacks stay in the log."""
+        if self._resuming:
+            self._resuming.cancel()
         await self.floods.stop(DRAIN_SECONDS)
         at_rest = await self.ingest.drain(DRAIN_SECONDS)
         await self.readers.stop()
@@ -180,10 +193,15 @@ class Service:
 
     async def why_not_ready(self) -> str:
         """Returns why a report could not be accepted now, "" if it could. Found out by writing to the log."""
+        self._log_loss()
+        if reason := self.log.refused():
+            return reason
         waited = self.ingest.oldest_seconds()
         if waited > STUCK_SECONDS:
             return f"the oldest report has been waiting to be written for {waited:.0f} s"
         free = shutil.disk_usage(self.path.parent).free
+        if free < DISK_BYTES:
+            return "the disk is full"
         if free < self.settings.min_free_bytes:
             return f"the disk is nearly full: {free} bytes are free, {self.settings.min_free_bytes} are wanted"
         if self._probe is None or self._probe.done():
@@ -231,9 +249,55 @@ class Service:
         self.readers.publish(events)
 
     def _not_appended(self, error: LogError) -> None:
-        _log.error("a batch could not be appended: %s", error)
+        self._log_loss()
+        if str(error) != self.append_failure:  # logged once
+            _log.error("a batch could not be appended: %s", error)
         self.append_failure = str(error)
         self.metrics.database_errors.inc()
+
+    def _pipeline(self, state: State) -> Pipeline:
+        settings = self.settings
+        return Pipeline(
+            state.past,
+            thresholds=settings.thresholds,
+            zone=zoneinfo.ZoneInfo(settings.timezone) if settings.timezone else None,
+            max_age=dt.timedelta(seconds=settings.max_report_age),
+            derive_category=settings.derive_category,
+            redaction=_redaction(settings),
+            rates=RateLimits(settings.rate_limit, settings.rate_burst, settings.token_rate_limit),
+            refused=RefusedReports(LabelLimit(settings.max_worker_labels).fold),
+            max_new_patterns=settings.max_new_patterns_per_hour,
+            max_report_bytes=settings.max_report_bytes,
+        )
+
+    async def _resume(self) -> None:
+        """Accepts reports when there is room on the disk and the database has caught up with the log."""
+        while True:
+            await asyncio.sleep(RESUME_SECONDS)
+            try:
+                state = await self.store.state()
+            except StoreError:
+                continue
+            old, new = self.ingest.pipeline, self._pipeline(state)
+            new.duplicates, new.dropped = old.duplicates, old.dropped
+            self.ingest.pipeline = new
+            self.errors.clock_offsets = new.times.offsets.named
+            self.log.refusal = ""
+            _log.info("there is room on the disk; reports are accepted")
+            return
+
+    def _log_loss(self) -> None:
+        """Logs once that an open file was deleted, moved, replaced or cut, and once that it is back."""
+        loss = self.log.watched.lost()
+        if loss and not self._loss:
+            _log.error(
+                "%s: %s while the service runs. Reports are refused. Put it back if you can. Else do not stop the "
+                "service yet: it still has what was deleted. docs/operation.md says how to copy it",
+                loss.path, loss.reason,
+            )  # fmt: skip
+        if self._loss and not loss:
+            _log.info("%s is there again", self._loss.path)
+        self._loss = loss
 
     def _reassigned(self, changed: Reassigned) -> None:
         """Takes over changed pattern ids."""
@@ -242,28 +306,34 @@ class Service:
     def _projected(self, position: int) -> None:
         """Lets the log delete what the database has and every reader has finished. A reader that is more than
         `MAX_READER_LAG` behind is not waited for."""
+        self._log_loss()
+        if self._loss or self.log.refusal:
+            return  # the log may be all that is left
         done = self.readers.position()
         self.log.trim(position if self.log.last - done > MAX_READER_LAG else min(position, done))
 
     async def _lookup(self, events: Sequence[int | Repeat], at: int) -> list[Outcome | None]:
         return _decode_outcomes(await self.store.read_at(FindOutcomes(events=list(events)), at))
 
-    async def _to_push(self) -> Iterable[ErrorEvent]:
+    async def _to_push(self, at: int) -> Iterable[ErrorEvent]:
         """Returns the events whose alerts may still fire or were not accepted by every Alertmanager, oldest first. They
-        are read from the log during the iteration, because they may not fit into memory."""
-        accepted = self.notifier.accepted()
+        are read from the log during the iteration, because they may not fit into memory. `at` is the position of the
+        database."""
+        accepted = min(self.notifier.accepted(), at)
         now = dt.datetime.now(dt.UTC)
         since = now - dt.timedelta(seconds=self.settings.alert_hold_seconds)
         recent = await self.read(GetRecentCritical(since=since, until=now + FUTURE_TOLERANCE))
         held = [event for event in recent.decode() if event.id <= accepted]
         if accepted + 1 < self.log.first:
-            return held + (await self.read(GetCriticalAfter(position=accepted))).decode()
-        return itertools.chain(held, self._logged_after(accepted))
+            held += (await self.read(GetCriticalAfter(position=accepted))).decode()
+            accepted = at
+        return itertools.chain(held, itertools.chain.from_iterable(self._logged_after(accepted)))
 
-    def _logged_after(self, position: int) -> Iterator[ErrorEvent]:
+    def _logged_after(self, position: int) -> Iterator[list[ErrorEvent]]:
+        """Yields the events after a position, from about 4 MiB of the log at once. Raises `LogError`."""
         while records := self.log.read(position + 1, 2**22):
             for record in records:
-                yield from [event for event in decode_batch(record.payload, record.first) if event.id > position]
+                yield [event for event in decode_batch(record.payload, record.first) if event.id > position]
             position = records[-1].last
 
 

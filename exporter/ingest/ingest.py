@@ -70,7 +70,7 @@ class Ingest:
         self.bytes = 0
         self.pipeline = pipeline
         self._log = log
-        self._repeats = Repeats(log, lookup, lambda: pipeline.evicted)
+        self._repeats = Repeats(log, lookup, lambda: self.pipeline.evicted)
         self._on_batch = on_batch
         self._on_failure = on_failure
         self._observe = observe

@@ -29,10 +29,10 @@ from exporter.log.embedded import EmbeddedLog
 from exporter.log.files import flush, lock, log_path
 from exporter.store import StoreError
 from exporter.store.assignments import Assignments
-from exporter.store.database import Database, limits, number, read_only, wal
+from exporter.store.database import Database, limits, read_only, wal
 from exporter.store.offline import check_database, match
 from exporter.store.projection import Projection
-from exporter.store.sql import named
+from exporter.store.sql import named, number
 from exporter.store.state import log_position
 from exporter.store.verify import check_sums
 

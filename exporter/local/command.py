@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from exporter.log import LogError
+from exporter.log.files import database_path
 from exporter.store import StoreError
 
 NAMES: Final = ("backup", "restore", "compact")
@@ -38,7 +39,7 @@ def main(given: argparse.Namespace) -> int:
     os.umask(0o077)
     os.nice(NICENESS)
     try:
-        print(_run(given, Path(given.db_path).resolve()))
+        print(_run(given, database_path(given.db_path)))
     except (StoreError, LogError, OSError, duckdb.Error) as error:
         print(error, file=sys.stderr)
         return 1

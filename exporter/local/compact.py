@@ -16,8 +16,8 @@ from exporter.local.hold import held
 from exporter.local.progress import Progress
 from exporter.log.files import flush, lock, log_path
 from exporter.store import StoreError
-from exporter.store.database import limits, number, wal
-from exporter.store.sql import named
+from exporter.store.database import limits, wal
+from exporter.store.sql import named, number
 
 _WRITE: Final = named("write.sql")
 _TABLES: Final = "SELECT table_name FROM duckdb_tables() WHERE database_name = $database ORDER BY table_name"

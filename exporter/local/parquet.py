@@ -14,9 +14,10 @@ from exporter.local.copying import literal
 from exporter.local.progress import Progress
 from exporter.log.files import flush
 from exporter.store import StoreError
-from exporter.store.database import limits, number
+from exporter.store.database import limits
 from exporter.store.report_tables import read_blocks
 from exporter.store.reports import PER_BLOCK, Report, unpack
+from exporter.store.sql import number
 
 PART: Final = 256 * PER_BLOCK  # ids of a part; rows of a row group
 PART_BYTES: Final = 2**24  # characters of the reports of a part, unless it is one report

@@ -5,7 +5,11 @@ event of a new log has position `base + 1`. This module is the seam; `embedded.p
 The log knows nothing of its readers, of HTTP or of DuckDB.
 """
 
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
+
+REPAIR: Final = (
+    "run `error-visualization check` and `repair`, which keeps what can be read, or restore all files from one backup"
+)
 
 
 class LogError(Exception):

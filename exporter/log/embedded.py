@@ -29,7 +29,8 @@ from typing import Final
 import lmdb
 
 from exporter.log import LogDamagedError, LogError, LogFullError, Record
-from exporter.log.files import flush, lock
+from exporter.log.files import flush, has_no_room, lock
+from exporter.log.watched import Watched
 
 FORMAT: Final = b"1"
 SPARE_BYTES: Final = 2**30  # address space beyond `max_bytes`, for pages that a slow reader still pins
@@ -37,6 +38,8 @@ TRIM_BATCHES: Final = 64  # deleted by one append at most, so that no append has
 KEEP_BYTES: Final = 2**26  # of events that the database has and that are kept only for readers that resume
 PAGE_BYTES: Final = 4096  # added to the size of each append: an upper estimate of the unused part of its last page
 ROOM_BYTES: Final = 2**16  # room that a probe requires: an ordinary report and its pages
+LOCK_BYTES: Final = 4096  # of LMDB's lock file: its header, and 64 bytes for each reader
+DISK_FULL: Final = "the disk is full"
 _KEY: Final = struct.Struct(">Q")
 _HEAD: Final = struct.Struct(">QI")
 
@@ -50,6 +53,8 @@ class EmbeddedLog:
         """Opens the file, or makes it with mode 0600. A new log has no identity until `initialise` gives it one. Raises
         `LogError`."""
         self.path = path
+        self.refusal = ""  # why nothing may be appended now, as long as it is set
+        self.watched = Watched()  # this file and its lock file; others may be added
         self._max_bytes = max_bytes
         self._keep_events = keep_events
         self._released = 0  # the newest position that `trim` has released; not all events up to it are deleted yet
@@ -57,13 +62,17 @@ class EmbeddedLog:
         self._trim_due = False
         self._unsaved: dict[str, int] = {}
         self._writing = threading.Lock()  # an append and a probe may come from two threads
+        self._lost = ""  # a batch was written to a file that was deleted or replaced at that moment
         self._lock = -1
         try:
             if not readonly:
                 self._lock = lock(path)
+                _allocate(_lock_file(path))
             self._open(readonly)
-        except lmdb.Error as error:
+        except (lmdb.Error, OSError) as error:
             self._unlock()
+            if isinstance(error, OSError) or has_no_room(path.parent, error):
+                raise self._failure(error) from error
             raise LogDamagedError(f"{path} cannot be opened as a log: {error}") from error
         except BaseException:
             self._unlock()
@@ -75,6 +84,8 @@ class EmbeddedLog:
             readonly=readonly, create=not readonly,
         )  # fmt: skip
         try:
+            self.watched.add(self.path, "the log", grows=True)
+            self.watched.add(_lock_file(self.path), "the lock file of the log")
             # A page beyond the end of a truncated file would end this process by SIGBUS when it is read.
             pages = self._env.info()["last_pgno"] + 1
             if self.path.stat().st_size < pages * self._env.stat()["psize"]:
@@ -134,6 +145,7 @@ class EmbeddedLog:
             return self._bytes(txn)
 
     def append(self, payload: bytes, count: int) -> int:
+        self._check()
         first = self._last + 1
         last = self._last + count
         if self._used + len(payload) > self._max_bytes:
@@ -150,7 +162,12 @@ class EmbeddedLog:
         except lmdb.MapFullError as error:
             raise LogFullError(f"{self.path}: {error}") from error
         except (lmdb.Error, OSError) as error:
-            raise LogError(f"{self.path}: {error}") from error
+            raise self._failure(error) from error
+        if loss := self.watched.lost():
+            # The batch is in a file that may come back, but nobody will be told: to append after it would give its
+            # positions to other events, or hide it from the readers.
+            self._lost = f"{loss.reason} during a write; the service has to be started again"
+            raise LogError(self._lost)
         self._last = last
         self._used += len(payload) + PAGE_BYTES
         return first
@@ -162,6 +179,10 @@ class EmbeddedLog:
             more = cursor.set_range(_KEY.pack(position))
             while more and (size < max_bytes or not records):
                 record = _record(cursor.key(), cursor.value(), self.path)
+                if records and record.first != records[-1].last + 1:
+                    raise LogDamagedError(
+                        f"{self.path}: positions {records[-1].last + 1} to {record.first - 1} are missing"
+                    )
                 records.append(record)
                 size += len(record.payload)
                 more = cursor.next()
@@ -169,10 +190,13 @@ class EmbeddedLog:
             raise LogError(f"{self.path} begins at position {records[0].first}; position {position} was trimmed")
         return records
 
-    def scan(self) -> Iterator[tuple[Record | None, str]]:
-        """Yields `(record, "")` for each batch, `(None, problem)` for a damaged one. For a log that nobody writes."""
+    def scan(self, position: int = 0) -> Iterator[tuple[Record | None, str]]:
+        """Yields `(record, "")` for each batch from the one with `position`, `(None, problem)` for a damaged one. For a
+        log that nobody writes."""
         try:
             with self._cursor() as cursor:
+                if not cursor.set_range(_KEY.pack(position)):
+                    return
                 for key, value in cursor:
                     try:
                         yield _record(key, value, self.path), ""
@@ -180,6 +204,23 @@ class EmbeddedLog:
                         yield None, str(error)
         except LogDamagedError as error:
             yield None, str(error)
+
+    def ends(self) -> Iterator[int]:
+        """Yields the position of the last event of each batch, the newest first. Raises `LogDamagedError`."""
+        with self._cursor() as cursor:
+            for key in cursor.iterprev(values=False):
+                yield _KEY.unpack(key)[0]
+
+    def rehearse(self) -> None:
+        """Reads every page that leads to a batch, and writes without keeping it: a damaged page ends the process."""
+        for _ in self.ends():
+            pass
+        with self._writing:
+            txn = self._env.begin(write=True)
+            try:
+                txn.put(_KEY.pack(self._last + 1), bytes(ROOM_BYTES), append=True, db=self._events_db)
+            finally:
+                txn.abort()
 
     def trim(self, position: int) -> None:
         self._released = max(self._released, position)
@@ -194,7 +235,7 @@ class EmbeddedLog:
             with self._writing, self._env.begin(write=True) as txn:
                 return self._trim(txn)
         except (lmdb.Error, OSError) as error:
-            raise LogError(f"{self.path}: {error}") from error
+            raise self._failure(error) from error
 
     def position(self, reader: str) -> int | None:
         if reader in self._unsaved:
@@ -205,7 +246,22 @@ class EmbeddedLog:
     def save_position(self, reader: str, position: int) -> None:
         self._unsaved[reader] = position
 
+    def refused(self) -> str:
+        """Returns why an append would be refused now, "" if it would not."""
+        loss = self.watched.lost()
+        return self._lost or (loss.reason if loss else "") or self.refusal
+
+    def _check(self) -> None:
+        """Raises `LogError` if nothing may be appended now."""
+        if reason := self.refused():
+            raise LogError(reason)
+
+    def _failure(self, error: Exception) -> LogError:
+        """Returns the error for a write that failed."""
+        return LogError(DISK_FULL if has_no_room(self.path.parent, error) else f"{self.path}: {error}")
+
     def probe(self) -> None:
+        self._check()
         if self._used + ROOM_BYTES > self._max_bytes:
             self._make_room(ROOM_BYTES)
         try:
@@ -213,7 +269,7 @@ class EmbeddedLog:
                 txn.put(b"probe", str(time.time()).encode(), db=self._meta_db)
                 self._write_positions(txn)
         except (lmdb.Error, OSError) as error:
-            raise LogError(f"{self.path}: {error}") from error
+            raise self._failure(error) from error
 
     def close(self) -> None:
         if self._unsaved:
@@ -230,7 +286,7 @@ class EmbeddedLog:
                 with self._writing, self._env.begin(write=True) as txn:
                     more = self._trim(txn)
         except (lmdb.Error, OSError) as error:
-            raise LogError(f"{self.path}: {error}") from error
+            raise self._failure(error) from error
         if self._used + size > self._max_bytes:
             raise LogFullError(f"the log holds {self._max_bytes} bytes of events that the database does not have yet")
 
@@ -266,6 +322,8 @@ class EmbeddedLog:
     @contextlib.contextmanager
     def _reading(self) -> Iterator[lmdb.Transaction]:
         """A transaction that only reads. Raises `LogDamagedError` for what LMDB cannot read."""
+        if (loss := self.watched.lost_file(str(self.path))) and loss.reason.endswith("cut"):
+            raise LogDamagedError(f"{self.path} was cut")  # reading beyond its end would end this process by SIGBUS
         try:
             with self._env.begin(buffers=True) as txn:
                 yield txn
@@ -294,6 +352,21 @@ class EmbeddedLog:
         if self._lock >= 0:
             os.close(self._lock)
             self._lock = -1
+
+
+def _lock_file(path: Path) -> Path:
+    return path.with_name(path.name + "-lock")
+
+
+def _allocate(lock_file: Path) -> None:
+    """Makes LMDB's lock file with room on the disk. LMDB maps it into memory, and a write to a page of it that finds no
+    room ends the process by SIGBUS. Raises OSError."""
+    descriptor = os.open(lock_file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(descriptor, 0, LOCK_BYTES)
+    finally:
+        os.close(descriptor)
 
 
 def new_identity() -> str:

@@ -1,10 +1,48 @@
 """The log's file and its folder, as far as LMDB leaves them to us."""
 
+import errno
 import fcntl
 import os
+import shutil
 from pathlib import Path
+from typing import Final
 
 from exporter.log import LogError
+
+NO_ROOM: Final = ("No space left on device", "Disk quota exceeded")
+NEARLY_NONE: Final = 2**16  # bytes; LMDB reports a write of which only a part found room as an input/output error
+
+
+def database_path(given: str | Path) -> Path:
+    """Returns the path of the database without symbolic links, so that each path to it leads to the same log. Raises
+    `LogError`."""
+    try:
+        return Path(given).resolve()
+    except (RuntimeError, OSError):
+        raise LogError(f"{given} cannot be followed: its symbolic links lead in a circle") from None
+
+
+def refuse_other_names(file: Path) -> None:
+    """Raises `LogError` if a file has a second name: a service that is started by that name would use another log with
+    the same database."""
+    names = file.stat().st_nlink if file.is_file() else 1
+    if names > 1:
+        raise LogError(
+            f"{file} has {names} names (hard links), and only one of them has the other files beside it: delete the "
+            "others, or copy the file and give the copy its name"
+        )
+
+
+def has_no_room(folder: Path, error: Exception) -> bool:
+    """Returns whether a write to `folder` failed because the disk is full, or a quota is used up."""
+    if (isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)) or any(
+        words in str(error) for words in NO_ROOM
+    ):
+        return True
+    try:
+        return os.strerror(errno.EIO) in str(error) and shutil.disk_usage(folder).free < NEARLY_NONE
+    except OSError:
+        return False
 
 
 def log_path(database: Path) -> Path:

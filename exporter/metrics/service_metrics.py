@@ -3,6 +3,7 @@
 import os
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -20,6 +21,7 @@ from exporter.alerting.alertmanager import Notifier, Queue
 from exporter.events.tolerant import FIELDS
 from exporter.ingest.ingest import Ingest
 from exporter.live.hub import Live
+from exporter.log import LogError
 from exporter.log.embedded import EmbeddedLog
 from exporter.log.readers import Readers
 from exporter.metrics.error_metrics import ErrorMetrics
@@ -167,7 +169,8 @@ class _Parts(Collector):
         yield redactions
         yield _counter("database_restarts", "Restarts of the database process", service.store.restarts)
         yield gauge("log_position", "Position of the newest event in the log", service.log.last)
-        yield gauge("log_events_bytes", "Size of the events in the log", service.log.bytes_used())
+        with suppress(LogError):  # the file was cut, say: the other metrics are still of use
+            yield gauge("log_events_bytes", "Size of the events in the log", service.log.bytes_used())
         lag = GaugeMetricFamily(PREFIX + "reader_lag_events", "Events that a reader has not read", labels=["reader"])
         restarts = CounterMetricFamily(PREFIX + "reader_restarts", "Failures of a reader", labels=["reader"])
         skipped = CounterMetricFamily(

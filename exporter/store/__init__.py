@@ -17,6 +17,23 @@ class StoreError(UnavailableError):
     """The database cannot answer now. What was accepted is in the log and is not affected."""
 
 
+class DiskFullError(StoreError):
+    """The database cannot write. It goes on by itself when there is room."""
+
+    def __init__(self) -> None:
+        super().__init__("the disk is full")
+
+
+class DamagedError(StoreError):
+    """A part of the file cannot be read."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "a part of the database is damaged and cannot be read: stop the service and run "
+            "`error-visualization repair`"
+        )
+
+
 class Counted(NamedTuple):
     """How many errors of one key there were. Times are epoch seconds, which take less time to read than datetimes: each
     start reads up to 100,000 keys."""
@@ -42,6 +59,7 @@ class State(Struct):
     received_seconds: dict[int, int]  # by the receipt
     reset_at: dt.datetime | None
     folded: dict[str, int] = {}  # errors whose value of a label was folded, by label
+    behind: str = ""  # why the state lacks the newest events of the log
 
 
 class DatabaseInfo(Struct):

@@ -18,6 +18,7 @@ import msgspec
 from exporter.backoff import Backoff
 from exporter.exported.part import Part, decode_part
 from exporter.ingest.past import Reassigned
+from exporter.log import REPAIR, LogError
 from exporter.log.embedded import EmbeddedLog
 from exporter.store import DatabaseInfo, State, StoreError, queries
 from exporter.store.answers import Version
@@ -63,28 +64,36 @@ class StoreClient:
         self._tasks: list[asyncio.Task[None]] = []
         self._exporting = asyncio.Lock()
         self._stopping = False
+        self._was_open = False
         self._answered = time.monotonic()
 
-    async def inspect(self) -> DatabaseInfo:
-        """Starts the process, which opens the database file, and returns what the database says of its log. Raises
-        `StoreError`."""
+    async def inspect(self, *, again: bool = False) -> DatabaseInfo:
+        """Starts the process, which opens the database file, and returns what the database says of its log. With
+        `again`, the file must exist. Raises `StoreError`."""
         self._connection = Connection(self._settings, shared_log=None if self._process else self._log)
         await self._connection.open()
-        payload = await self._call("inspect", b"", OPEN_SECONDS)
+        payload = await self._opening("inspect", b"again" if again else b"")
         return msgspec.msgpack.decode(payload, type=DatabaseInfo)
 
     async def open(self) -> State:
-        """Binds the database to the log, lets it catch up, starts the pings, and returns the `State` of the database.
-        To be called after `inspect`. Raises `StoreError`."""
-        payload = await self._call("open", self._log.identity.encode(), OPEN_SECONDS)
+        """Binds the database to the log, lets it catch up, starts the pings, and returns the `State` of the database;
+        its `behind` says why the database could not catch up. To be called after `inspect`. Raises `StoreError`."""
+        payload = await self._opening("open", self._log.identity.encode())
         state = msgspec.msgpack.decode(payload, type=State)
         assert self._connection
         self._connection.lost = self._lost
         if self._connection.closed:
             raise StoreError("the process of the database ended as soon as it was open")
+        self._was_open = True
         self.outdate()
-        self._on_pong(Pong(state.position, "", state.past.assigned))
+        self._on_pong(Pong(state.position, state.behind, state.past.assigned))
         self._start(self._ping(self._connection))
+        return state
+
+    async def state(self) -> State:
+        """Returns the `State` when the database has caught up with the log. Raises `StoreError` if it cannot."""
+        state = msgspec.msgpack.decode(await self._call("state", b"", OPEN_SECONDS), type=State)
+        self.outdate()
         return state
 
     async def read(self, query: queries.Read[_R], max_age: float = 0.0) -> queries.Encoded[_R]:
@@ -179,7 +188,8 @@ class StoreClient:
         try:
             await self._call("close", b"", CLOSE_SECONDS)
         except StoreError as error:
-            _log.error("the database was not closed; the log keeps what the database does not have: %s", error)
+            level = logging.ERROR if self._was_open else logging.DEBUG  # the start has failed, which says why
+            _log.log(level, "the database was not closed; the log keeps what the database does not have: %s", error)
         self._connection.close()
         await self._connection.end(1.0)
 
@@ -200,6 +210,15 @@ class StoreClient:
             return await _within(future, seconds)
         except TimeoutError:
             raise StoreError(f"the database did not answer within {seconds:g} s") from None
+
+    async def _opening(self, kind: Any, payload: bytes) -> bytes:
+        assert self._connection
+        try:
+            return await self._call(kind, payload, OPEN_SECONDS)
+        except StoreError as error:
+            if self._connection.closed:
+                raise StoreError(f"the process of the database ended when it opened the files: {REPAIR}") from error
+            raise
 
     async def _ask(self, payload: bytes, at: int) -> bytes:
         """Sends a read and waits for its answer. Cancelling this call cancels the read, too. Raises `StoreError`."""
@@ -239,6 +258,8 @@ class StoreClient:
 
     def _on_pong(self, pong: Pong) -> None:
         self._answered = time.monotonic()
+        if self.failure and not pong.failure:
+            self.outdate()  # answers that were given meanwhile may lack events
         self.failure = pong.failure
         self.position = pong.position
         if pong.deletions != self._deletions:
@@ -264,6 +285,12 @@ class StoreClient:
         self._tasks = [task for task in self._tasks if not task.done()]
         self._tasks.append(asyncio.create_task(coroutine))
 
+    def _check_same(self, found: DatabaseInfo) -> None:
+        """Raises `StoreError` if another database than before was opened."""
+        same = not found.identity or found.identity == self._log.identity
+        if not same or not self._log.first - 1 <= found.position <= self._log.last:
+            raise StoreError("the file of the database was replaced by another one")
+
     async def _renew(self) -> None:
         """Starts a new process, with backoff, until one has opened the database."""
         backoff = Backoff(0.2, 15.0)
@@ -273,12 +300,14 @@ class StoreClient:
             old.close()
             await old.end(0.5)
             try:
-                await self.inspect()
+                self._check_same(await self.inspect(again=True))
                 await self.open()
                 return
-            except (StoreError, OSError) as error:
-                self.failure = f"it does not start: {error}"
-                _log.error("the database does not start: %s", error)
+            except (StoreError, LogError, OSError) as error:
+                failure = f"it does not start: {error}"
+                if failure != self.failure:
+                    _log.error("the database does not start: %s", error)
+                self.failure = failure
                 await asyncio.sleep(backoff.next())
             except asyncio.CancelledError:
                 with contextlib.suppress(Exception):

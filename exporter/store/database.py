@@ -2,32 +2,31 @@
 from an engine that invalidated itself (a checkpoint on a full disk does that)."""
 
 import contextlib
-import datetime as dt
 import logging
+import shutil
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from concurrent import futures
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import duckdb
 
-from exporter.store import StoreError
+from exporter.log.files import has_no_room
+from exporter.store import DamagedError, DiskFullError, StoreError
+from exporter.store.faults import first_line, is_damage
 from exporter.store.file_kind import check_kind
-from exporter.store.sql import migrations, named
+from exporter.store.migrate import migrate
+from exporter.store.sql import migrations, named, number
 from exporter.store.wire import MEMORY_LIMIT
 
 CLOSING_SECONDS: Final = 5.0
 POLITE_SECONDS: Final = 5.0  # for which a hold waits for a moment without older reads, before insertions wait for it
 BUSY_SECONDS: Final = 0.01
+CHECKPOINT_SECONDS: Final = 2.0  # after a checkpoint that found no room, before another one is allowed
 MAX_SPILL_BYTES: Final = 2**30
-COPIED_BEFORE: Final = 7  # version of the schema: a migration to it copies all errors
-COPIED_A_SECOND: Final = 80_000  # errors; to estimate how long a migration takes
-COUNTED_A_SECOND: Final = 1_000_000
 _WRITE: Final = named("write.sql")
-_EACH_DAY: Final = "-- EACH DAY\n"  # begins the last part of a migration, which is run for each day with errors
-_DAYS: Final = "SELECT DISTINCT time_bucket(INTERVAL 1 day, t) AS day FROM time_minute ORDER BY day"
 _CONFIG: Final[dict[str, Any]] = {"autoinstall_known_extensions": False, "autoload_known_extensions": False}
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
@@ -49,21 +48,26 @@ class Database:
         self.writing = threading.RLock()
         self.hold_wanted = False
         self.connected = False
+        self.damage = ""  # what a read found to be damaged since the file was opened
         self.position = 0  # of the log, as of the last commit
+        self._postponed = 0.0  # monotonic time of the last checkpoint that found no room; 0.0 if there was none
         self._generation: object = None  # of the connection; the cursors of an earlier one are not used
         self._local = threading.local()
         self._second = futures.ThreadPoolExecutor(thread_name_prefix="store-second")
         self._cursors: list[duckdb.DuckDBPyConnection] = []
 
-    def connect(self) -> None:
-        """Opens the file, or makes it with mode 0600, and brings its schema up to date. Raises `StoreError`."""
+    def connect(self, *, again: bool = False) -> None:
+        """Opens the file, or makes it with mode 0600, and brings its schema up to date. With `again`, it must exist: a
+        new file would hide that the one that was open is gone. Raises `StoreError`."""
+        if again and not self.path.exists():
+            raise StoreError("the file of the database was deleted or moved")
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             check_kind(self.path)
             self.db = duckdb.connect(str(self.path), config=self._config)
             self._remove_spilled()
         except (duckdb.Error, OSError) as error:
-            raise StoreError(f"{self.path}: {error}") from error
+            raise self._unopened(error) from error
         try:
             self.db.execute(_WRITE["settings"])
             # Not for `connect`, which names the folder for temporary files.
@@ -77,7 +81,8 @@ class Database:
             # An instance that a failed statement invalidated lives as long as a connection to it: close this one, or
             # every later attempt gets the same broken instance.
             self.db.close()
-            raise error if isinstance(error, StoreError) else StoreError(f"{self.path}: {error}") from error
+            raise error if isinstance(error, StoreError) else self._unopened(error) from error
+        self.damage = ""
         self._generation = object()
         self.connected = True
 
@@ -92,14 +97,16 @@ class Database:
             self.db.execute("COMMIT")
         except duckdb.FatalException as error:
             # A checkpoint that runs out of disk breaks the instance after the commit is durable.
-            _log.error("the database broke and is opened again: %s", error)
+            _log.error("the database broke and is opened again: %s", first_line(error))
             self.disconnect()
-            self.connect()
+            self.connect(again=True)
+            if has_no_room(self.path.parent, error):
+                self._postpone_checkpoints()
             if position is None or self.position < position:
-                raise StoreError(str(error)) from error
+                raise self.failed(error) from error
         except Exception as error:
             self._roll_back()
-            raise self._failed(error) from error
+            raise self.failed(error) from error
         else:
             if position is not None:
                 self.position = position
@@ -114,7 +121,7 @@ class Database:
             finally:
                 _end(cursor)
         except duckdb.Error as error:
-            raise self._failed(error) from error
+            raise self.failed(error) from error
 
     def read_together(
         self, one: Callable[[duckdb.DuckDBPyConnection], _T], two: Callable[[duckdb.DuckDBPyConnection], _U]
@@ -139,7 +146,7 @@ class Database:
                     futures.wait([second])
                 return first, second.result()
         except duckdb.Error as error:
-            raise self._failed(error) from error
+            raise self.failed(error) from error
 
     def hold(self) -> int:
         """Brings the main file up to date and then keeps it as it is: later commits go to the write-ahead log and to
@@ -169,7 +176,7 @@ class Database:
         except duckdb.TransactionException:
             return False
         except duckdb.Error as error:
-            raise self._failed(error) from error
+            raise self.failed(error) from error
         return True
 
     def release(self) -> None:
@@ -179,7 +186,7 @@ class Database:
             try:
                 self.db.execute(_WRITE["release"])
             except duckdb.Error as error:
-                raise self._failed(error) from error
+                raise self.failed(error) from error
 
     def current_cursor(self) -> duckdb.DuckDBPyConnection:
         """Returns the calling thread's cursor, so that another thread can interrupt it."""
@@ -214,14 +221,56 @@ class Database:
         cursor: duckdb.DuckDBPyConnection = local.cursors[place]
         return cursor
 
-    def _failed(self, error: Exception) -> StoreError:
+    def failed(self, error: Exception) -> StoreError:
         """Returns the error for a statement that failed."""
+        if isinstance(error, StoreError):
+            return error
+        if has_no_room(self.path.parent, error):
+            return DiskFullError()
+        if is_damage(error):
+            if not self.damage:  # logged once; what fails because of it has its own line
+                _log.warning("%s: %s", self.path, first_line(error))
+            damaged = DamagedError()
+            self.damage = str(damaged)
+            return damaged
         if not isinstance(error, duckdb.OutOfMemoryException):
             return StoreError(str(error))
-        _log.error("%s", str(error).partition("\n")[0])
+        _log.error("%s", first_line(error))
         return StoreError(
             f"the database needs more memory for this than db_memory_limit allows ({self._memory_limit / 2**20:g} MiB)"
         )
+
+    def _unopened(self, error: Exception) -> StoreError:
+        """Returns the error for a file that could not be opened."""
+        if has_no_room(self.path.parent, error):
+            return DiskFullError()
+        said = first_line(error)
+        if "extension" in said.lower():  # DuckDB would open a SQLite file, say, with an extension
+            said = "the file is not a DuckDB database: choose another --db-path"
+        elif is_damage(error):
+            said += ": run `error-visualization check`"
+        return StoreError(f"{self.path}: {said}")
+
+    def _postpone_checkpoints(self) -> None:
+        """Lets commits go on without a checkpoint, which found no room: each would break the instance again."""
+        self._postponed = time.monotonic()
+        self.db.execute(_WRITE["hold"])
+
+    def resume_checkpoints(self) -> None:
+        """Allows checkpoints again when there may be room for one. The caller must hold `writing`. Raises
+        `StoreError`."""
+        if not self._postponed or self.hold_wanted or time.monotonic() < self._postponed + CHECKPOINT_SECONDS:
+            return
+        try:
+            waiting = wal(self.path).stat().st_size
+        except FileNotFoundError:
+            waiting = 0
+        if shutil.disk_usage(self.path.parent).free > 2 * waiting:
+            self._postponed = 0.0
+            try:
+                self.db.execute(_WRITE["release"])
+            except duckdb.Error as error:
+                raise self.failed(error) from error
 
     def _remove_spilled(self) -> None:
         """Deletes the temporary files that an earlier process left. To be called while the database is open: its lock
@@ -237,6 +286,8 @@ class Database:
             for appender in (self.errors, self.patterns, self.singles):
                 appender.clear()
             self.db.execute("ROLLBACK")
+        except duckdb.TransactionException:  # a failed commit has rolled back by itself
+            pass
         except duckdb.Error as error:
             _log.error("rollback: %s", error)
 
@@ -248,55 +299,6 @@ def _end(cursor: duckdb.DuckDBPyConnection) -> None:
         cursor.execute("ROLLBACK")
     except duckdb.InterruptException:
         cursor.execute("ROLLBACK")
-
-
-def migrate(db: duckdb.DuckDBPyConnection, scripts: Sequence[str]) -> None:
-    """Brings the database to the schema of `scripts`; the table `schema_version` holds the version. Raises `StoreError`
-    for a file of a newer version, or one that is not ours."""
-    tables = {name for (name,) in db.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
-    if "schema_version" not in tables:
-        if tables:
-            raise StoreError("the file is a DuckDB database of something else; choose another --db-path")
-        db.execute("CREATE TABLE schema_version AS SELECT 0 AS version")
-    version = number(db, "SELECT max(version) FROM schema_version")
-    if version > len(scripts):
-        raise StoreError(
-            f"the file has schema version {version}, this release knows up to {len(scripts)}: use a newer release"
-        )
-    began = time.monotonic()
-    upgrade = 0 < version < len(scripts)
-    if upgrade:
-        errors = number(db, "SELECT count(*) FROM errors")
-        _log.info(
-            "the database is upgraded from schema version %d to %d; %d errors take about %d s",
-            version, len(scripts), errors,
-            errors // (COPIED_A_SECOND if version < COPIED_BEFORE else COUNTED_A_SECOND) + 1,
-        )  # fmt: skip
-    for step, script in enumerate(scripts[version:], version + 1):
-        once, _, each_day = script.partition(_EACH_DAY)
-        db.execute("BEGIN")
-        db.execute(once)
-        if each_day:
-            _fill(db, each_day)
-        db.execute("UPDATE schema_version SET version = ?", [step])
-        db.execute("COMMIT")
-    if upgrade:
-        _log.info("the database has schema version %d after %.1f s", len(scripts), time.monotonic() - began)
-
-
-def _fill(db: duckdb.DuckDBPyConnection, script: str) -> None:
-    """Runs the statements of a script for each day that the rollups have, with the parameters $from and $to."""
-    statements = [one for one in script.split(";") if one.strip()]
-    for (day,) in db.execute(_DAYS).fetchall():
-        for statement in statements:
-            db.execute(statement, {"from": day, "to": day + dt.timedelta(days=1)})
-
-
-def number(db: duckdb.DuckDBPyConnection, query: str, values: Mapping[str, object] | None = None) -> int:
-    """Returns the number that a query with one row and one column finds. Raises duckdb.Error."""
-    row = db.execute(query, values).fetchone()
-    assert row is not None
-    return int(row[0])
 
 
 def limits(path: Path, memory_limit: int = MEMORY_LIMIT, threads: int = 1) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import msgspec
 
 from exporter.events.event import isoformat
 from exporter.store import search
-from exporter.store.database import Database, number
+from exporter.store.database import Database
 from exporter.store.deleting import Chosen, delete_span, trim_reports, unpinned
 from exporter.store.deletions import Begin, Counted, Delete, DeletionList, Matching, PastDeletion, Step, noted
 from exporter.store.insert import Inserter
@@ -21,7 +21,7 @@ from exporter.store.queries import CountErrors, ListDeletions
 from exporter.store.rollup_tables import MINUTE, floor
 from exporter.store.rollups import Rollups, rolled_up
 from exporter.store.select import Cursor, naive
-from exporter.store.sql import named
+from exporter.store.sql import named, number
 
 STEP_SECONDS: Final = 0.2
 AT_ONCE: Final = 4_096  # errors with a text that one step looks for

@@ -16,14 +16,14 @@ from typing import Any, Final, NamedTuple
 
 import duckdb
 
-from exporter.store.database import Database, number
+from exporter.store.database import Database
 from exporter.store.matching import all_of, one_of
 from exporter.store.recount import recount
 from exporter.store.report_tables import add_blocks, delete_blocks, read_blocks, report_tables, rewrite
 from exporter.store.reports import PER_BLOCK, Report, pack, unpack
 from exporter.store.rollup_tables import floor
 from exporter.store.rollups import rolled_up
-from exporter.store.sql import filled, named
+from exporter.store.sql import filled, named, number
 from exporter.store.templates import delete_templates
 
 DAY: Final = dt.timedelta(days=1)

@@ -40,7 +40,25 @@ class Inserter:
             self._templates.forget()
             raise
 
+    def put_back(self, events: Sequence[ErrorEvent]) -> None:
+        """Inserts the rows and reports of events before the database's position, in one transaction. Raises
+        `StoreError`."""
+
+        def write() -> None:
+            self._write_rows(events)
+            ids = [event.id for event in events]
+            self._database.db.execute("DELETE FROM single_reports WHERE id IN (SELECT unnest($ids))", {"ids": ids})
+            self._database.singles.append_rows([(event.id, event.body) for event in events])
+            self._database.singles.flush()
+
+        self._database.transact(write)
+
     def _write(self, events: Sequence[ErrorEvent]) -> None:
+        self._write_rows(events)
+        self._write_reports([(event.id, event.body) for event in events])
+        self._write_patterns(events)
+
+    def _write_rows(self, events: Sequence[ErrorEvent]) -> None:
         database = self._database
         ids = self._names.ids(database.db, (name for event in events for name in names(event)))
         texts = self._texts.ids(database.db, events)
@@ -48,7 +66,9 @@ class Inserter:
         for start in range(0, len(rows), APPENDED_AT_ONCE):
             database.errors.append_rows(rows[start : start + APPENDED_AT_ONCE])
         database.errors.flush()
-        self._write_reports([(event.id, event.body) for event in events])
+
+    def _write_patterns(self, events: Sequence[ErrorEvent]) -> None:
+        database = self._database
         new = [event for event in events if event.is_new_fingerprint or event.is_new_pattern]
         self._templates.restore(database.db, events)
         if new:

@@ -3,10 +3,10 @@
 import datetime as dt
 from typing import Any, Final
 
-from exporter.store.database import Database, number
+from exporter.store.database import Database
 from exporter.store.deletions import Pin
 from exporter.store.select import Cursor, resolve
-from exporter.store.sql import named
+from exporter.store.sql import named, number
 
 _SQL: Final = named("delete.sql")
 

@@ -8,21 +8,26 @@ Between two runs it rolls up what was inserted (`rollups.py`), packs reports (`i
 
 import datetime as dt
 import logging
+import shutil
 import threading
 import time
 from typing import Final
 
 import duckdb
+import msgspec
 
 from exporter.events.event import ErrorEvent, decode_batch
-from exporter.log import LogError
+from exporter.log import REPAIR, LogDamagedError, LogError
 from exporter.log.embedded import EmbeddedLog
-from exporter.store import StoreError
+from exporter.store import DiskFullError, StoreError
 from exporter.store.assignments import Assignments
 from exporter.store.database import Database
 from exporter.store.insert import Inserter
 from exporter.store.retention import Retention
 from exporter.store.rollups import Rollups
+from exporter.store.sql import named
+from exporter.store.state import log_position
+from exporter.store.write_ahead import WriteAhead
 
 INTERVAL_SECONDS: Final = 1.0
 BATCH_BYTES: Final = 2**24  # of log records in one transaction
@@ -30,7 +35,10 @@ LONG_SECONDS: Final = 0.1  # of CPU, for computing families
 PAUSE_FACTOR: Final = 9  # computing families that take longer is done for a tenth of the time at most
 RETRY_SECONDS: Final = 60.0  # after a failure to compute them
 ROLL_FROM: Final = 32_768  # errors; fewer are not rolled up yet, and reads count them one by one
+FULL_SECONDS: Final = 0.5  # after an insertion that found no room, reads do not try again for so long,
+FULL_BYTES: Final = 2**22  # unless so much is free
 STEP_PAUSE_SECONDS: Final = 0.001  # between two steps of rolling up or packing, in which a read gets the lock
+_WRITE: Final = named("write.sql")
 _log = logging.getLogger(__name__)
 
 
@@ -46,14 +54,19 @@ class Projection:
         *,
         age: dt.timedelta | None = None,
         max_bytes: int = 0,
+        identity: str = "",
     ) -> None:
+        """With `identity`, the database is bound to the log with this identity before anything is inserted."""
         self.failure = ""
+        self.write_ahead = WriteAhead(database)
         self._database = database
         self._log = log
         self.inserter = Inserter(database)
         self.rollups = Rollups(database)
         self.retention = Retention(database, self.inserter, self.rollups, age, max_bytes)
         self._assignments = assignments
+        self._identity = identity
+        self._full_until = 0.0  # monotonic time
         self._unassigned = True  # templates may lack a pattern id: new ones, and what an earlier process left
         self._assign_after = 0.0  # monotonic time
         self._stop = threading.Event()
@@ -74,32 +87,49 @@ class Projection:
         `StoreError`."""
         if position is None:
             position = self._last()
-        if self._database.connected and self._database.position >= position:
+        if self._database.connected and self._database.position >= position and not self._identity:
             return
         with self._database.writing:
             if not self._database.connected:  # it broke and could not be opened again
-                self._database.connect()
-            while self._database.position < position:
-                events = self._read()
-                if not events:
-                    break
-                self.insert(events)
+                self._database.connect(again=True)
+            if time.monotonic() < self._full_until and shutil.disk_usage(self._database.path.parent).free < FULL_BYTES:
+                raise DiskFullError
+            try:
+                self._bind()
+                while self._database.position < position:
+                    events = self._read()
+                    if not events:
+                        break
+                    self.insert(events)
+            except DiskFullError:
+                self._full_until = time.monotonic() + FULL_SECONDS
+                raise
             self.assign()
+
+    def _bind(self) -> None:
+        """Ties the database to the log, if it is not."""
+        if not self._identity:
+            return
+        database, identity = self._database, self._identity
+        bound = log_position(database.db)
+        if bound.identity != identity or bound.complete:
+            database.transact(lambda: database.db.execute(_WRITE["bind"], {"identity": identity}))
+        self._identity = ""
 
     def _last(self) -> int:
         try:
             return self._log.refresh()
         except LogError as error:
-            raise StoreError(str(error)) from error
+            raise _unread(error) from error
 
     def _read(self) -> list[ErrorEvent]:
         """The events after the database's position, from about `BATCH_BYTES` of the log."""
         after = self._database.position
         try:
             records = self._log.read(after + 1, BATCH_BYTES)
-        except LogError as error:
-            raise StoreError(str(error)) from error
-        events = [event for record in records for event in decode_batch(record.payload, record.first)]
+            events = [event for record in records for event in decode_batch(record.payload, record.first)]
+        except (LogError, msgspec.DecodeError) as error:
+            raise _unread(error) from error
         return events if not events or events[0].id > after else [event for event in events if event.id > after]
 
     def insert(self, events: list[ErrorEvent]) -> None:
@@ -119,8 +149,8 @@ class Projection:
             return
         try:
             self._unassigned = self._assignments.refresh()
-        except StoreError:
-            _log.exception("the families of new patterns could not be computed; it is tried again")
+        except StoreError as error:
+            _log.error("the families of new patterns could not be computed; it is tried again: %s", error)
             self._assign_after = now + RETRY_SECONDS
             return
         took = time.thread_time() - began
@@ -151,14 +181,28 @@ class Projection:
                 self.catch_up()
                 with self._database.writing:
                     self.assign()
+                    self.write_ahead.keep()
+                    self._database.resume_checkpoints()
                 if self._tidy():
                     pause = 0.0
             except (StoreError, duckdb.Error) as error:
-                self.failure = str(error)
-                _log.error("the log could not be copied into the database; it is tried again: %s", error)
+                self._failed(str(self._database.failed(error)))
             except Exception as error:
-                self.failure = repr(error)
-                _log.exception("the log could not be copied into the database; it is tried again")
+                self._failed(repr(error), error)
             else:
+                if self.failure:
+                    _log.info("the log is copied into the database again")
                 self.failure = ""
                 _log.debug("projected up to position %d in %.3f s", self._database.position, time.monotonic() - began)
+
+    def _failed(self, failure: str, error: Exception | None = None) -> None:
+        """Notes why the last attempt failed, and logs it once."""
+        if failure != self.failure:
+            _log.error("the log could not be copied into the database; it is tried again: %s", failure, exc_info=error)
+        self.failure = failure
+
+
+def _unread(error: Exception) -> StoreError:
+    """Returns the error for events of the log that cannot be read."""
+    damaged = isinstance(error, LogDamagedError | msgspec.DecodeError)
+    return StoreError(f"{error}: {REPAIR}" if damaged else str(error))

@@ -185,6 +185,9 @@ AnyRead = (
 # Reads of ranges, which pages and dashboards repeat: an answer may be given to several requests (`answers.py`).
 POLLED: Final = (GetOverview, ListErrors, GetFacets, ListPatterns, GetPattern, GetHistory)
 
+# Reads that must have every event: while the disk is full, others are answered with what the database has.
+COMPLETE: Final = (FindOutcomes, ExportErrors, CountErrors)
+
 _NEVER = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _decoder: msgspec.msgpack.Decoder[AnyRead] = msgspec.msgpack.Decoder(AnyRead)
 

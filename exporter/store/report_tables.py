@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 import duckdb
 
-from exporter.store.database import number
+from exporter.store.sql import number
 
 BLOCKS: Final = 1_024  # 65,536 reports
 _AGAIN: Final = "_again"

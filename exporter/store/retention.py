@@ -14,14 +14,14 @@ from typing import Final
 
 import duckdb
 
-from exporter.store.database import Database, number, wal
+from exporter.store.database import Database, wal
 from exporter.store.deleting import DAY, Chosen, delete_span, trim_reports, unpinned
 from exporter.store.insert import Inserter
 from exporter.store.matching import all_of
 from exporter.store.report_tables import report_tables, rewrite
 from exporter.store.rollup_tables import MINUTE, floor, literal
 from exporter.store.rollups import Rollups, rolled_up
-from exporter.store.sql import filled, named
+from exporter.store.sql import filled, named, number
 from exporter.store.trusted_time import TrustedTime
 
 EVERY_SECONDS: Final = 15.0  # between two looks for old errors

@@ -25,12 +25,13 @@ import msgspec
 from exporter import logs
 from exporter.log import LogError
 from exporter.log.embedded import EmbeddedLog
-from exporter.store import State, StoreError, delete, queries, read, state
+from exporter.store import DiskFullError, State, StoreError, delete, queries, read, state
 from exporter.store.assignments import Assignments
 from exporter.store.database import Database
 from exporter.store.decide import decide
 from exporter.store.decisions import Decide, Decided
 from exporter.store.deletions import Begin, Delete, Pin
+from exporter.store.faults import has_fault
 from exporter.store.journal_upgrade import take_over_journal
 from exporter.store.pin import pin
 from exporter.store.projection import Projection
@@ -60,6 +61,7 @@ class Server:
         self._assignments = Assignments(self._database)
         self._log = log
         self._projection: Projection | None = None
+        self._safe_position = 0  # of the log, in files that the next start finds
         self._sending = threading.Lock()
         self._requests: queue.SimpleQueue[Request | None] = queue.SimpleQueue()
         self._interrupting = threading.Lock()
@@ -88,16 +90,24 @@ class Server:
 
     def _pong(self) -> Pong:
         failure = self._projection.failure if self._projection else ""
+        if self._projection is None or not self._projection.write_ahead.lost():
+            self._safe_position = self._database.position
         changed = self._assignments.take_changes()
         deletions = self._projection.retention.deletions if self._projection else 0
-        return Pong(self._database.position, failure, changed if changed.ids or changed.families else None, deletions)
+        return Pong(
+            self._safe_position,
+            failure or self._database.damage,
+            changed if changed.ids or changed.families else None,
+            deletions,
+        )
 
     def _work(self) -> None:
         while (request := self._requests.get()) is not None:
             try:
                 payload = b"" if request.id in self._cancelled else self._answer(request)
                 response = Response(request.id, "ok", payload)
-            except Exception as error:
+            except Exception as failure:
+                error = self._expected(failure)
                 if not isinstance(error, StoreError | LogError):
                     _log.exception("a %s request failed", request.kind)
                 response = Response(request.id, "error", str(error).encode("utf-8", "replace"))
@@ -105,16 +115,27 @@ class Server:
             with contextlib.suppress(OSError):  # the parent is gone
                 self._send(response)
 
+    def _expected(self, error: Exception) -> Exception:
+        """Returns the `StoreError` for what DuckDB could not read or write; other errors as they are."""
+        return self._database.failed(error) if isinstance(error, duckdb.Error) and has_fault(error) else error
+
     def _answer(self, request: Request) -> bytes:
-        if request.kind in ("read", "reset_counts", "decide", "delete", "pin", "hold") and self._projection is None:
+        if (
+            request.kind in ("read", "state", "reset_counts", "decide", "delete", "pin", "hold")
+            and self._projection is None
+        ):
             raise StoreError("the database is being opened")  # it may not have everything that the log has
         match request.kind:
             case "read":
                 return self._read(request)
             case "inspect":
-                return self._inspect()
+                return self._inspect(again=bool(request.payload))
             case "open":
                 return self._open(request.payload.decode())
+            case "state":
+                assert self._projection
+                self._projection.catch_up()
+                return msgspec.msgpack.encode(self._state())
             case "reset_counts":
                 at = msgspec.msgpack.decode(request.payload, type=dt.datetime)
                 self._write("INSERT INTO marks VALUES (?)", [at.replace(tzinfo=None)])
@@ -139,7 +160,11 @@ class Server:
     def _read(self, request: Request) -> bytes:
         query = queries.decode(request.payload)
         assert self._projection
-        self._projection.catch_up(request.at)
+        try:
+            self._projection.catch_up(request.at)
+        except DiskFullError:  # what is stored is better than no answer, unless the answer has to be complete
+            if isinstance(query, queries.COMPLETE):
+                raise
         with self._interrupting:
             self._running[request.id] = self._database.current_cursor()
         try:
@@ -183,10 +208,10 @@ class Server:
         if len(self._cancelled) > 10_000:  # of reads that had been answered already
             self._cancelled.clear()
 
-    def _inspect(self) -> bytes:
-        """Opens the database without touching the log, and returns its `DatabaseInfo`."""
+    def _inspect(self, *, again: bool = False) -> bytes:
+        """Opens the database without touching the log, and returns its `DatabaseInfo`. With `again`, it must exist."""
         with self._database.writing:
-            self._database.connect()
+            self._database.connect(again=again)
             take_over_journal(self._database)
         return msgspec.msgpack.encode(state.database_info(self._database))
 
@@ -203,15 +228,21 @@ class Server:
             self._assignments,
             age=dt.timedelta(seconds=seconds) if seconds else None,
             max_bytes=self._settings.max_db_bytes,
+            identity=identity,
         )
-        self._write(_WRITE["bind"], {"identity": identity})
-        self._projection.catch_up()
-        with self._database.writing:
-            self._projection.assign()
+        behind = ""
+        try:
+            self._projection.catch_up()
+            with self._database.writing:
+                self._projection.assign()
+        except DiskFullError as error:
+            behind = self._projection.failure = str(error)
+            _log.error("the database cannot catch up with the log now; reads show what it has: %s", error)
         self._assignments.take_changes()  # the state has them
-        loaded = msgspec.msgpack.encode(self._state())
+        loaded = self._state()
+        loaded.behind = behind
         self._projection.start()
-        return loaded
+        return msgspec.msgpack.encode(loaded)
 
     def _state(self) -> State:
         return state.load_state(self._database, self._settings.recurrence_times, self._settings.labels)

@@ -4,6 +4,8 @@ import re
 from collections.abc import Mapping
 from importlib import resources
 
+import duckdb
+
 _FILES = resources.files(__package__)
 
 
@@ -24,3 +26,10 @@ def migrations() -> list[str]:
     """The scripts that lead from an empty database to the newest schema; the n-th leads to version n."""
     files = sorted((_FILES / "migrations").iterdir(), key=lambda file: file.name)
     return [file.read_text("utf-8") for file in files if file.name.endswith(".sql")]
+
+
+def number(db: duckdb.DuckDBPyConnection, query: str, values: Mapping[str, object] | None = None) -> int:
+    """Returns the number that a query with one row and one column finds. Raises duckdb.Error."""
+    row = db.execute(query, values).fetchone()
+    assert row is not None
+    return int(row[0])

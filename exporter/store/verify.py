@@ -11,12 +11,12 @@ from typing import Final
 
 import duckdb
 
-from exporter.store.database import Database, number, read_only
+from exporter.store.database import Database, read_only
 from exporter.store.report_tables import delete_blocks, every_block, read_blocks
 from exporter.store.reports import NO_REPORT, PER_BLOCK, Report, unpack
 from exporter.store.rollup_tables import ROLLUPS, Rollup, comparing
 from exporter.store.rollups import rolled_up
-from exporter.store.sql import migrations, named
+from exporter.store.sql import migrations, named, number
 
 COMPARED_AT_ONCE: Final = 4_000_000  # errors: DuckDB has room for about ten million rows in temporary files
 _WRITE: Final = named("write.sql")

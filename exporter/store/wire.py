@@ -26,8 +26,9 @@ LENGTH: Final = struct.Struct("!I")
 MAX_FRAME: Final = 2**30
 MEMORY_LIMIT: Final = 200 * 2**20
 Kind = Literal[
-    "inspect", "open", "read", "reset_counts", "decide", "delete", "pin", "hold", "release", "close", "ping", "cancel"
-]
+    "inspect", "open", "state", "read", "reset_counts", "decide", "delete", "pin", "hold", "release", "close", "ping",
+    "cancel",
+]  # fmt: skip
 Status = Literal["ok", "error"]
 
 

@@ -20,6 +20,7 @@ from upgrade import old_database
 
 from exporter.events.event import ErrorEvent
 from exporter.store import StoreError, offline, verify
+from exporter.store.repair import repair
 from exporter.store.reports import PER_BLOCK, fetch
 from exporter.store.rollup_tables import ROLLUPS
 from exporter.store.sql import named
@@ -217,7 +218,7 @@ def test_a_log_that_could_not_be_salvaged_stays(tmp_path: Path, monkeypatch: pyt
 
     monkeypatch.setattr(subprocess, "run", without_salvage)
     with pytest.raises(StoreError, match="no space"):
-        offline.repair(db)
+        repair(db)
     assert log.exists()
 
 
@@ -304,7 +305,7 @@ def test_a_missing_or_doubled_report_is_found(tmp_path: Path, statement: str, em
     changed(db, statement)
     (problem,) = offline.check(db)
     assert "blocks of reports do not match the errors; the first is that of the errors" in problem
-    (done,) = offline.repair(db)
+    (done,) = repair(db)
     assert done.endswith(f" were made again; {empty} errors got an empty report")
     lost = [one for one in events if one.id == 200 or one.id // PER_BLOCK == 1] if empty else []
     lost = [one for one in lost if empty > 1 or one.id == 200][:empty]

@@ -74,6 +74,7 @@ class Site:
     alertmanager: AlertmanagerStub
     prometheus: Prometheus
     acknowledged_during_stops: list[int] = dataclasses.field(default_factory=list)
+    before: int = 0  # old errors in the database at the first start, all of them "info"; no list shows them
 
     def load(self) -> Load:
         return Load(self.service.url, self.ledger, self.rng)
@@ -126,7 +127,7 @@ class Site:
         found = list(self.ledger.contradictions)
         errors = await self._settled()
         stored = {error["event_id"]: error for error in errors}
-        if sorted(error["id"] for error in errors) != list(range(1, len(errors) + 1)):
+        if sorted(error["id"] for error in errors) != list(range(self.before + 1, self.before + len(errors) + 1)):
             found.append(f"the ids of the {len(errors)} stored errors have gaps or repeat")
         if len(stored) != len(errors):
             found.append(f"{len(errors) - len(stored)} errors are stored twice")
@@ -155,14 +156,16 @@ class Site:
             errors = await asyncio.to_thread(listed, self.service)
             metrics = await asyncio.to_thread(self.service.metrics)
             counted = sum(value for name, value in metrics.items() if name.startswith(SEVERITY_COUNTER + "{"))
-            settled = len(errors) == counted and self.ledger.acknowledged.keys() <= {e["event_id"] for e in errors}
+            settled = len(errors) + self.before == counted and self.ledger.acknowledged.keys() <= {
+                e["event_id"] for e in errors
+            }
             if settled or time.monotonic() > deadline:
                 return errors
             await asyncio.sleep(0.2)
 
     async def _live_problems(self, stored: dict[int, str]) -> list[str]:
         with contextlib.suppress(AssertionError):
-            await eventually(lambda: self.follower.seq >= len(stored), 10)
+            await eventually(lambda: self.follower.seq >= self.before + len(stored), 10)
         found = [f"WebSocket: {fault}" for fault in self.follower.faults]
         if self.follower.received != stored:
             missing = stored.keys() - self.follower.received.keys()
@@ -182,18 +185,19 @@ class Site:
 
     def _metrics_problems(self, by_severity: Counter[str]) -> list[str]:
         expected = {severity: by_severity[severity] for severity in ("critical", "warning", "info")}
+        expected["info"] += self.before
         deadline = time.monotonic() + 10
         while True:
             scraped = {labels["severity"]: value for labels, value in self.prometheus.ask(SEVERITY_COUNTER)}
             total = sum(value for _, value in self.prometheus.ask(f"sum({ERRORS_COUNTER})"))
-            if (scraped == expected and total == by_severity.total()) or time.monotonic() > deadline:
+            if (scraped == expected and total == sum(expected.values())) or time.monotonic() > deadline:
                 break
             time.sleep(0.1)
         found = []
         if scraped != expected:
             found.append(f"Prometheus has {scraped}, the store {expected}")
-        if total != by_severity.total():
-            found.append(f"{ERRORS_COUNTER} adds up to {total}, the store has {by_severity.total()} errors")
+        if total != sum(expected.values()):
+            found.append(f"{ERRORS_COUNTER} adds up to {total}, the store has {sum(expected.values())} errors")
         if (gauge := self.service.metrics()["distributed_testing_critical_errors"]) != expected["critical"]:
             found.append(f"the gauge of critical errors says {gauge}, the store has {expected['critical']}")
         for counter in (SEVERITY_COUNTER, ERRORS_COUNTER):
@@ -207,7 +211,9 @@ def _few(values: Any) -> str:
 
 
 @contextlib.asynccontextmanager
-async def site(start: Callable[..., Served], folder: Path, seed: int) -> AsyncIterator[Site]:
+async def site(
+    start: Callable[..., Served], folder: Path, seed: int, *flags: str, before: int = 0
+) -> AsyncIterator[Site]:
     """A service that keeps its port across restarts, observed by a WebSocket client, a Prometheus and a stub of
     Alertmanager. `start` is the fixture `served`."""
     print(f"seed {seed}")
@@ -216,14 +222,14 @@ async def site(start: Callable[..., Served], folder: Path, seed: int) -> AsyncIt
     port = free_port()
 
     def start_again() -> Served:
-        return start("--alertmanager-url", alertmanager.url, "--longest-scrape-interval", "1", port=port)
+        return start("--alertmanager-url", alertmanager.url, "--longest-scrape-interval", "1", *flags, port=port)
 
     service = await asyncio.to_thread(start_again)
     prometheus = await asyncio.to_thread(Prometheus, folder, f"127.0.0.1:{port}")
-    follower = Follower(service.url)
+    follower = Follower(service.url, before)
     rng = random.Random(seed)
     try:
-        yield Site(start_again, service, Ledger(rng), rng, follower, alertmanager, prometheus)
+        yield Site(start_again, service, Ledger(rng), rng, follower, alertmanager, prometheus, before=before)
     finally:
         await follower.stop()
         await asyncio.to_thread(prometheus.stop)

@@ -59,12 +59,14 @@ class Ledger:
 
 class Load:
     """Clients that send single reports and small batches, and retry each request until it is acknowledged. `pause` is
-    the time in seconds between two requests of a client. `failures` counts failed attempts by their response.
+    the time in seconds between two requests of a client. `repeats` is the share of requests that send acknowledged
+    reports again. `failures` counts failed attempts by their response.
 
     The clients run inside `async with`, whose end waits until all sent reports are acknowledged."""
 
-    def __init__(self, url: str, ledger: Ledger, rng: random.Random) -> None:
+    def __init__(self, url: str, ledger: Ledger, rng: random.Random, repeats: float = 0.0) -> None:
         self.pause = 0.1
+        self._repeats = repeats
         self.failures: Counter[str] = Counter()
         self._url = url
         self._ledger = ledger
@@ -91,8 +93,14 @@ class Load:
         timeout = aiohttp.ClientTimeout(total=ATTEMPT_SECONDS)
         async with aiohttp.ClientSession(self._url, timeout=timeout) as session:
             while not self._stopped.is_set():
-                await self._deliver(session, [self._ledger.report() for _ in range(self._rng.choice((1, 1, 1, 4)))])
+                await self._deliver(session, self._reports(self._rng.choice((1, 1, 1, 4))))
                 await asyncio.sleep(self.pause)
+
+    def _reports(self, count: int) -> list[dict[str, Any]]:
+        known = list(itertools.islice(reversed(self._ledger.acknowledged), 200))
+        if len(known) >= count and self._rng.random() < self._repeats:
+            return [self._ledger.sent[one] for one in self._rng.sample(known, count)]
+        return [self._ledger.report() for _ in range(count)]
 
     async def _deliver(self, session: aiohttp.ClientSession, reports: list[dict[str, Any]]) -> None:
         deadline = time.monotonic() + DELIVERY_SECONDS

@@ -15,7 +15,7 @@ import duckdb
 from conftest import ROOT
 
 from exporter.events.event import ErrorEvent
-from exporter.store.database import migrate
+from exporter.store.migrate import migrate
 from exporter.store.rows import pattern_row
 from exporter.store.sql import migrations
 

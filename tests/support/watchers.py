@@ -21,8 +21,8 @@ class Follower:
     """A WebSocket client that reconnects and resumes after the last seq that it received. `faults` has a line for each
     missed, repeated or misordered error."""
 
-    def __init__(self, url: str) -> None:
-        self.seq = 0
+    def __init__(self, url: str, seq: int = 0) -> None:
+        self.seq = seq
         self.received: dict[int, str] = {}  # event_id by seq
         self.connections = 0
         self.faults: list[str] = []

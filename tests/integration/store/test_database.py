@@ -15,7 +15,8 @@ from upgrade import old_database
 
 from exporter.store import StoreError
 from exporter.store import database as module
-from exporter.store.database import Database, migrate
+from exporter.store.database import Database
+from exporter.store.migrate import migrate
 from exporter.store.rows import Row, row
 from exporter.store.series import LabelLimits
 from exporter.store.sql import migrations, named

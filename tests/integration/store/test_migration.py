@@ -21,7 +21,7 @@ from upgrade import COLUMNS, old_database
 from exporter.events.event import ErrorEvent, isoformat
 from exporter.ingest.severity import Thresholds
 from exporter.log.embedded import new_identity
-from exporter.store import database, insert, rollups
+from exporter.store import insert, migrate, rollups
 from exporter.store.parameters import Filters
 from exporter.store.queries import FindOutcomes, GetError, GetRecentCritical, ListErrors
 from exporter.store.reports import PER_BLOCK
@@ -204,7 +204,7 @@ def test_the_log_tells_of_a_migration_that_takes_time(path: Path, caplog: pytest
 def test_the_time_of_a_migration_that_copies_no_errors_is_estimated(
     path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(database, "COUNTED_A_SECOND", 1)
+    monkeypatch.setattr(migrate, "COUNTED_A_SECOND", 1)
     caplog.set_level(logging.INFO)
     store = Projected(path)
     store.append([event(number) for number in range(1, 4)])

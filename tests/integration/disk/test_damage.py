@@ -1,0 +1,166 @@
+"""Damaged blocks of the database under a real service, and what `check` and `repair` make of them. tests/chaos damages the
+files at random."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import duckdb
+import pytest
+from commands import ok, run
+from conftest import Served, eventually, store_processes, stored
+from disk_answers import answer, report, send
+
+from exporter.store.rescue import rescue
+
+pytestmark = pytest.mark.dashboard
+Start = Callable[..., Served]
+BLOCK, HEADERS = 262_144, 12_288  # bytes
+FILLER = 200_000  # rows with random numbers: some blocks of their own
+
+
+def filled(served: Start, *flags: str, count: int = 100) -> tuple[Path, list[str]]:
+    """A database of a stopped service."""
+    service = served(*flags)
+    accepted = send(service, "e", count)
+    service.get("/api/errors")
+    service.stop()
+    return service.db, accepted
+
+
+def damage(db: Path, table: str, column: str, filler: str) -> None:
+    """Adds rows to a table and flips a byte in the first block that only they use."""
+    with duckdb.connect(str(db)) as connection:
+        connection.execute(filler)
+        connection.execute("CHECKPOINT")
+        segments = connection.execute(
+            f"SELECT column_name, block_id FROM pragma_storage_info('{table}') WHERE block_id >= 0 ORDER BY start"
+        ).fetchall()
+    own = {block for name, block in segments if name == column} - {block for name, block in segments if name != column}
+    flip(db, HEADERS + min(own) * BLOCK + 5_000)
+
+
+def flip(file: Path, place: int) -> None:
+    with file.open("r+b") as opened:
+        opened.seek(place)
+        (byte,) = opened.read(1)
+        opened.seek(place)
+        opened.write(bytes([byte ^ 1]))
+
+
+async def test_a_rollup_that_cannot_be_read_is_named_and_counted_again(served: Start) -> None:
+    db, accepted = filled(served)
+    damage(db, "time_minute", "errors", filler_of(db))
+    service = served()
+    status, headers, body = answer(service, "/api/errors?time_range=1")
+    assert (status, "Retry-After" in headers) == (503, True)
+    assert "a part of the database is damaged" in body["message"]
+    assert str(db.parent) not in body["message"]
+    for _ in range(3):
+        assert answer(service, "/api/errors?time_range=1")[0] == 503
+    assert answer(service, "/api/errors/list")[0] == 200
+    assert report(service, "later")[0] == 200
+    await eventually(lambda: answer(service, "/-/ready")[2]["data"] == {"ready": True, "behind": ["database"]})
+    assert service.metrics()["distributed_testing_database_up"] == 0
+    assert len([line for line in service.log if "checksum" in line]) == 1
+    assert not [line for line in service.log if "traceback=" in line]
+    service.stop()
+    assert "checksum" in run("check", "--db-path", db)[1]
+    said = ok("repair", "--db-path", db)
+    assert "the rollups and counters were deleted" in said
+    assert "lost" not in said
+    service = served()
+    assert sorted(stored(service)) == sorted([*accepted, "later"])
+    assert service.get("/api/errors?time_range=1")["summary"]["total_errors"] == len(accepted) + 1
+
+
+def rows(db: Path, table: str) -> int:
+    with duckdb.connect(str(db), read_only=True) as connection:
+        ((count,),) = connection.execute(f"SELECT count(*) FROM {table}").fetchall()
+        return count
+
+
+def filler_of(db: Path) -> str:
+    """Rows of `time_minute`, which has none yet."""
+    with duckdb.connect(str(db), read_only=True) as connection:
+        columns = [name for name, *_ in connection.execute("DESCRIBE time_minute").fetchall()]
+    values = {"t": "date_trunc('minute', now()::TIMESTAMP)", "errors": "hash(i) // 4096 // 1048576"}
+    return f"INSERT INTO time_minute SELECT {', '.join(values.get(name, '0') for name in columns)} FROM range({FILLER}) r(i)"
+
+
+def test_errors_that_cannot_be_read_are_taken_from_the_log_or_counted(served: Start, tmp_path: Path) -> None:
+    """`repair` copies the other rows. The log has the newest 20 errors."""
+    db, accepted = filled(served, "--log-keep-events", "20", count=60)
+    damage(
+        db, "errors", "event_id",
+        f"INSERT INTO errors SELECT one.* REPLACE (1000 + i AS id, md5(i::VARCHAR) AS event_id) FROM "
+        f"(SELECT * FROM errors LIMIT 1) one, range({FILLER}) r(i)",
+    )  # fmt: skip
+    unread = rescue(db, tmp_path / "new.duckdb")
+    assert set(unread) == {"errors"}
+    assert 2_048 <= unread["errors"] <= 30_000, "one block, and not the whole table"
+    assert rows(tmp_path / "new.duckdb", "errors") == len(accepted) + FILLER - unread["errors"]
+
+
+@pytest.mark.parametrize("place", [100, 4_096 + 50, 8_192 + 50])
+def test_a_header_that_cannot_be_read(served: Start, place: int) -> None:
+    db, accepted = filled(served)
+    flip(db, place)
+    with pytest.raises(AssertionError, match="run `error-visualization check`") as refused:
+        served()
+    assert str(refused.value).count("level=error") == 1
+    assert "was built from the log" in ok("repair", "--db-path", db)
+    assert sorted(stored(served())) == sorted(accepted)
+
+
+def test_a_header_that_cannot_be_read_and_a_log_that_begins_later(served: Start) -> None:
+    """What is lost is said."""
+    db, accepted = filled(served, "--log-keep-events", "0")
+    service = served("--log-keep-events", "0")
+    for number in range(5):
+        accepted += send(service, f"f{number}-", 20)
+        service.get("/api/errors")
+    service.stop()
+    flip(db, 100)
+    said = ok("repair", "--db-path", db)
+    found = stored(served())
+    lost = len(accepted) - len(found)
+    assert lost == 0 or f"errors 1 to {lost} were only in the damaged database" in said
+
+
+async def test_a_start_of_the_store_on_damaged_files_says_so_while_it_tries(served: Start) -> None:
+    """No crash loop that nobody sees: `behind`, a metric and one line of the log."""
+    service = served()
+    send(service, "e", 50)
+    service.get("/api/errors")
+    for place in (100, 4_096 + 50, 8_192 + 50):
+        flip(service.db, place)
+    store_processes(service)[0].kill()
+    await eventually(lambda: any("does not start" in line for line in service.log))
+    assert report(service, "later")[0] == 200
+    assert answer(service, "/-/ready")[2]["data"] == {"ready": True, "behind": ["database"]}
+    assert service.metrics()["distributed_testing_database_up"] == 0
+    status, _, body = answer(service, "/api/errors")
+    assert (status, "Traceback" in str(body)) == (503, False)
+
+
+def test_a_log_that_lmdb_cannot_read_is_a_sentence_and_no_crash(served: Start) -> None:
+    """Zeroes each page of the log, one after the other."""
+    db, accepted = filled(served, count=30)
+    log = db.with_name(db.name + ".log")
+    whole = log.read_bytes()
+    refused = 0
+    for page in range(0, len(whole), 4_096 * 3):
+        log.write_bytes(whole[:page] + bytes(4_096) + whole[page + 4_096 :])
+        try:
+            service = served()
+        except AssertionError as error:
+            refused += 1
+            assert str(error).count("level=error") == 1, error
+            assert "repair" in str(error)
+            continue
+        assert sorted(stored(service)) == sorted(accepted)
+        service.kill()
+        db.with_name(db.name + ".wal").unlink(missing_ok=True)
+    assert refused
+    ok("repair", "--db-path", db)
+    assert sorted(stored(served())) == sorted(accepted)
