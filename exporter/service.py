@@ -82,6 +82,10 @@ class Service:
         self.scheme = scheme
         self.path = database_path(settings.db_path)
         self._given_path = Path(settings.db_path).absolute()  # perhaps a symbolic link, which may be changed
+        # These go on when a pipeline takes the place of another one.
+        self._redaction = _redaction(settings)
+        self._rates = RateLimits(settings.rate_limit, settings.rate_burst, settings.token_rate_limit)
+        self._refused = RefusedReports(LabelLimit(settings.max_worker_labels).fold)
         self.errors = ErrorMetrics(_labels(settings), longest_scrape_interval=settings.longest_scrape_interval)
         self.metrics = ServiceMetrics(self.errors)
         self.hangs = False  # after `stop`: a thread hangs in an append, and would keep the process from ending
@@ -263,9 +267,9 @@ class Service:
             zone=zoneinfo.ZoneInfo(settings.timezone) if settings.timezone else None,
             max_age=dt.timedelta(seconds=settings.max_report_age),
             derive_category=settings.derive_category,
-            redaction=_redaction(settings),
-            rates=RateLimits(settings.rate_limit, settings.rate_burst, settings.token_rate_limit),
-            refused=RefusedReports(LabelLimit(settings.max_worker_labels).fold),
+            redaction=self._redaction,
+            rates=self._rates,
+            refused=self._refused,
             max_new_patterns=settings.max_new_patterns_per_hour,
             max_report_bytes=settings.max_report_bytes,
         )
