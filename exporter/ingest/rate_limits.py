@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
+SECOND: Final = 10**9
 MAX_BUCKETS: Final = 10_000  # workers, or access tokens; beyond it, those with the fullest buckets are forgotten
 TOKEN_BURST_SECONDS: Final = 10  # an access token's bucket holds so many seconds of its rate
 
@@ -20,29 +21,29 @@ class Wait(NamedTuple):
 
 
 class Buckets:
-    """Token buckets by name. Times are in seconds of one monotonic clock, greater than 0."""
+    """Token buckets by name. Times are in nanoseconds of one monotonic clock: floating point would add up errors."""
 
     def __init__(self, rate: float, burst: float) -> None:
-        self.interval = 1 / rate
-        self._span = max(burst, 1) * self.interval
-        self._full_at: dict[str, float] = {}
+        self._interval = max(1, round(SECOND / rate))
+        self._span = max(1, round(burst)) * self._interval
+        self._full_at: dict[str, int] = {}
 
     def __len__(self) -> int:
         return len(self._full_at)
 
-    def wait(self, name: str, now: float) -> float:
-        """Returns the seconds until the bucket has a token; 0 or less if it has one."""
+    def wait(self, name: str, now: int) -> int:
+        """Returns the time until the bucket has a token; 0 or less if it has one."""
         full_at = self._full_at.get(name)
-        return 0.0 if full_at is None else full_at + self.interval - self._span - now
+        return 0 if full_at is None else full_at + self._interval - self._span - now
 
-    def take(self, name: str, now: float) -> None:
+    def take(self, name: str, now: int) -> None:
         """Takes a token from a bucket that has one."""
         full_at = self._full_at.get(name, now)
-        self._full_at[name] = (full_at if full_at > now else now) + self.interval
+        self._full_at[name] = (full_at if full_at > now else now) + self._interval
         if len(self._full_at) > MAX_BUCKETS:
             self._forget(now)
 
-    def _forget(self, now: float) -> None:
+    def _forget(self, now: int) -> None:
         """Forgets full buckets; if too many are not full, also the fuller half, so that this happens rarely."""
         left = {name: full_at for name, full_at in self._full_at.items() if full_at > now}
         if len(left) > MAX_BUCKETS // 2:
@@ -52,10 +53,10 @@ class Buckets:
 
 class RateLimits:
     """The limits of workers, `rate` reports a second with bursts of `burst`, and of access tokens, `token_rate` reports
-    a second. A rate of 0 is no limit. Only the event loop may use it."""
+    a second. A rate of 0 is no limit. `clock` returns nanoseconds. Only the event loop may use it."""
 
     def __init__(
-        self, rate: float = 0.0, burst: int = 1, token_rate: float = 0.0, clock: Callable[[], float] = time.monotonic
+        self, rate: float = 0.0, burst: int = 1, token_rate: float = 0.0, clock: Callable[[], int] = time.monotonic_ns
     ) -> None:
         self._workers = Buckets(rate, burst) if rate else None
         self._tokens = Buckets(token_rate, token_rate * TOKEN_BURST_SECONDS) if token_rate else None
@@ -68,11 +69,11 @@ class RateLimits:
         if workers is None and tokens is None:
             return None
         now = self._clock()
-        if tokens is not None and token and (seconds := tokens.wait(token, now)) > 0:
-            return Wait("token", seconds)
+        if tokens is not None and token and (wait := tokens.wait(token, now)) > 0:
+            return Wait("token", wait / SECOND)
         if workers is not None:
-            if (seconds := workers.wait(worker, now)) > 0:
-                return Wait("worker", seconds)
+            if (wait := workers.wait(worker, now)) > 0:
+                return Wait("worker", wait / SECOND)
             workers.take(worker, now)
         if tokens is not None and token:
             tokens.take(token, now)

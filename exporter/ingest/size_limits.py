@@ -26,6 +26,7 @@ MAX_FIELD_NAME: Final = 256  # bytes of the name of an unknown field
 MAX_KEYS: Final = 50_000  # colons in a report whose unknown fields are looked at one by one
 MAX_TOKENS: Final = 400_000  # commas, brackets and quotes in a report that is nested a thousand levels deep
 MARK: Final = "[cut]"
+_RESERVE: Final = 1_000  # objects and arrays that one field leaves to the others
 _LEAST: Final = 64  # bytes; a field is left out if less is left for it
 _KNOWN: Final = ErrorReport.__struct_fields__
 _TAILS: Final = {"traceback": 0.75, "message": 0.25}  # the part of what is kept that is from the end
@@ -73,7 +74,7 @@ def cut_report(body: bytes, limits: SizeLimits) -> CutReport:
                 left_out += 1
                 continue
             most = min(most, left - len(key))
-        if (value := _cut(name, raw, most, nested)) is not raw:
+        if (value := _cut(name, raw, most, max(nested - _RESERVE, nested // 2))) is not raw:
             warnings.append(f"{name}: cut to {len(value):,} bytes of {len(raw):,}")
             raw = value
         left -= len(key) + len(raw)

@@ -58,7 +58,8 @@ class Retention:
         self._shrink_from = 0.0  # monotonic time
         self._clock = TrustedTime()
         self._doubt_since: float | None = None  # monotonic time
-        self._newest: int | None = None  # the id of the newest error when the age was first looked at
+        self._newest: int | None = None  # the id of the newest error at the start
+        self._is_sure = False  # that the clock was right at the start; for later, `TrustedTime` is there
 
     def step(self) -> bool:
         """Does one step, if it is time. Returns whether there may be more to do now. Raises `StoreError` and
@@ -82,15 +83,18 @@ class Retention:
     def _would_delete_all(self, now: dt.datetime) -> bool:
         """Returns whether even the error that was received last before the start is too old, for the first
         `DOUBT_SECONDS`. The clock of a machine that has just started may be wrong."""
-        if self._age is None or not self._only_older_than(now - self._age):
-            self._doubt_since = None
+        if self._age is None or self._is_sure:
+            return False
+        if not self._only_older_than(now - self._age):
+            self._is_sure = True
             return False
         if self._doubt_since is None:
             self._doubt_since = time.monotonic()
             _log.warning(
                 "all errors are too old; if the clock is right, they are deleted in %.0f min", DOUBT_SECONDS / 60
             )
-        return time.monotonic() - self._doubt_since < DOUBT_SECONDS
+        self._is_sure = time.monotonic() - self._doubt_since >= DOUBT_SECONDS
+        return not self._is_sure
 
     def _only_older_than(self, cut: dt.datetime) -> bool:
         """Returns whether there are errors of before the start, and all of them were received before `cut`."""

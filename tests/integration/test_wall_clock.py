@@ -15,15 +15,24 @@ from conftest import InProcess, eventually
 from stub import listening
 from test_metrics import DT, labels
 
+from exporter import deletion
 from exporter import service as service_module
 from exporter.alerting import alertmanager
 from exporter.http import reads, reports
 from exporter.log.readers import Follower
-from exporter.store import state
+from exporter.store import retention, state, trusted_time
 
 pytestmark = pytest.mark.dashboard
 HOUR_BACK, DAY_AHEAD = -3_600.0, 86_400.0
-READ_CLOCK = (service_module, alertmanager, reads, reports, state)  # modules that call `dt.datetime.now`
+READ_CLOCK = (
+    service_module,
+    alertmanager,
+    deletion,
+    reads,
+    reports,
+    state,
+    trusted_time,
+)  # modules that call `dt.datetime.now`
 PROMETHEUS = {"X-Prometheus-Scrape-Timeout-Seconds": "10"}
 both_ways = pytest.mark.parametrize("seconds", [HOUR_BACK, DAY_AHEAD])
 
@@ -218,4 +227,70 @@ async def test_the_rate_is_that_of_the_last_minute(service: InProcess, clock: Wa
     await service.post()
     metrics = await service.metrics()
     assert metrics[f"{DT}error_rate"] == 1
-    assert metrics[f"{DT}critical_errors"] == 4  # none of them is forgotten
+    assert metrics[f"{DT}critical_errors"] == 1  # the others are of the hour after this one
+
+
+CALM = {"error_category": "TEST_FAILURE", "type": "AssertionError", "message": "expected 1, got 2"}
+
+
+async def test_errors_of_a_clock_that_was_ahead_are_in_no_range_up_to_now(serve: Any, clock: WallClock) -> None:
+    """Not in the reads, not in the gauges, also after a restart. They are stored, and can be listed and deleted."""
+    service: InProcess = await serve()
+    clock.offset = 400 * DAY_AHEAD
+    ahead = [(await service.post({"event_id": f"ahead-{number}"}))["id"] for number in range(3)]
+    assert (await service.get("/api/errors"))["summary"]["total_errors"] == 3
+    await service.ask("/api/reset-counts")
+    clock.offset = 0.0
+    for turn in range(2):
+        if turn:
+            await service.client.close()
+            service = await serve()
+        overview = await service.get("/api/errors", time_range=87_600)
+        assert overview["summary"]["total_errors"] == turn
+        assert overview["summary"]["reset_at"] is None  # that was ahead, too
+        assert overview["now"]["critical_errors"] == 0
+        assert [one["count"] for one in (await service.get("/api/errors/facets"))["worker"]] == [turn] * turn
+        metrics = await service.metrics()
+        assert metrics[f"{DT}critical_errors"] == 0
+        assert metrics[f"{DT}worker_status" + labels(worker="worker-1")] == 0
+        assert metrics[f"{DT}last_critical_error_timestamp_seconds"] == 0
+        await service.post(CALM | {"event_id": f"now-{turn}"})
+        listed = await service.get("/api/errors/list")
+        assert [one["event_id"] for one in listed["errors"]] == [f"now-{number}" for number in range(turn, -1, -1)]
+        assert (await service.post({"event_id": "ahead-1"}))["id"] == ahead[1]  # still a repeat
+    assert (await service.post({"event_id": "critical"}))["severity"] == "critical"
+    metrics = await service.metrics()
+    assert metrics[f"{DT}critical_errors"] == 1
+    assert metrics[f"{DT}worker_status" + labels(worker="worker-1")] == 2
+    assert abs(metrics[f"{DT}last_critical_error_timestamp_seconds"] - time.time()) < 60
+    found = (await service.get("/api/errors/list", ahead="true"))["errors"]
+    assert [one["id"] for one in found] == ahead[::-1]
+    assert (await service.ask("/api/errors/delete", {"ahead": True}))["errors"] == 3
+    assert (await service.ask("/api/errors/delete", {"ahead": True, "dry_run": False}))["errors"] == 3
+    assert (await service.get("/api/errors/list", ahead="true"))["errors"] == []
+    assert (await service.get("/api/errors", time_range=87_600))["summary"]["total_errors"] == 3
+
+
+async def test_a_pattern_recurs_after_a_clock_that_was_ahead(service: InProcess, clock: WallClock) -> None:
+    clock.offset = DAY_AHEAD
+    for _ in range(10):
+        await service.post(CALM)
+    clock.offset = 0.0
+    ids = [(await service.post(CALM))["id"] for _ in range(4)]
+    recurring = [(await service.get(f"/api/errors/{id_}"))["is_recurring"] for id_ in ids]
+    assert recurring == [False, False, True, True]
+
+
+async def test_a_clock_that_jumps_ahead_deletes_nothing(
+    serve: Any, clock: WallClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retention, "EVERY_SECONDS", 0.0)
+    service: InProcess = await serve(retention="1d")
+    await service.post({"event_id": "before"})
+    for days in (400, 0, -400, 400):
+        clock.offset = days * DAY_AHEAD
+        for number in range(3):
+            await service.post({"event_id": f"at {days} {number}"})
+            await asyncio.sleep(0.3)  # the store looks for old errors
+    clock.offset = 0.0
+    assert (await service.get("/api/errors/1"))["event_id"] == "before"

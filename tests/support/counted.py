@@ -19,6 +19,7 @@ LEVELS = {
     "hour": dt.timedelta(hours=1),
     "day": dt.timedelta(days=1),
 }
+AHEAD = dt.timedelta(minutes=5)
 BUCKETS = {1: 60, 24: 900, 168: 7200, 720: 28_800}  # seconds, by the hours of a time range
 
 
@@ -27,8 +28,8 @@ def floor(moment: dt.datetime, step: dt.timedelta) -> dt.datetime:
 
 
 def within(events: Iterable[ErrorEvent], hours: int, now: dt.datetime) -> list[ErrorEvent]:
-    """Returns the events of a time range, newest first. It has no end: times may be ahead of `now`."""
-    found = [one for one in events if one.timestamp >= now - dt.timedelta(hours=hours)]
+    """Returns the events of a time range, newest first. Times may be up to 5 minutes ahead of `now`."""
+    found = [one for one in events if now - dt.timedelta(hours=hours) <= one.timestamp <= now + AHEAD]
     return sorted(found, key=lambda one: (one.timestamp, one.id), reverse=True)
 
 
@@ -238,7 +239,8 @@ def _points(found: list[ErrorEvent], hours: int, now: dt.datetime) -> list[Answe
 
 
 def _now(events: Iterable[ErrorEvent], now: dt.datetime) -> Answer:
-    lately = [one for one in events if one.timestamp >= now - dt.timedelta(minutes=5) and one.severity == "critical"]
+    since = now - dt.timedelta(minutes=5)
+    lately = [one for one in events if since <= one.timestamp <= now + AHEAD and one.severity == "critical"]
     ranked = _ranked(Counter(one.worker_id for one in lately))
     return {
         "window_seconds": 300, "critical_errors": len(lately), "workers": len(ranked),
