@@ -140,7 +140,7 @@ def lost(path: Path, flooded: Flooded, worker: Worker) -> int:
 
 def overload(given: argparse.Namespace, path: Path) -> list[str]:
     with Serving(path) as serving:
-        plan = Plan(serving.port, 0, CAPACITY_SECONDS, 64, given.batch)
+        plan = Plan(serving.port, 0, min(given.seconds, CAPACITY_SECONDS), 64, given.batch)
         first = flood(plan)
         capacity = sum(first.stored.values()) / first.seconds
         plan = Plan(serving.port, given.times * capacity / given.batch, given.seconds, given.connections, given.batch)

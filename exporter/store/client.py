@@ -123,18 +123,12 @@ class StoreClient:
 
     async def reset_counts(self, at: dt.datetime) -> None:
         """Saves the mark from which the page counts. Raises `StoreError`."""
-        try:
-            await self._change("reset_counts", msgspec.msgpack.encode(at), READ_SECONDS)
-        finally:  # also after a failure: the change may have been made
-            self.outdate()
+        await self._change("reset_counts", msgspec.msgpack.encode(at), READ_SECONDS)
 
     async def decide(self, asked: Decide) -> Decided | Refused:
         """Makes or undoes a decision by hand. When it returns, `on_reassigned` has been called with its changes. Raises
         `StoreError`."""
-        try:
-            decided = await self._change("decide", msgspec.msgpack.encode(asked), READ_SECONDS)
-        finally:
-            self.outdate()
+        decided = await self._change("decide", msgspec.msgpack.encode(asked), READ_SECONDS)
         made, answer = msgspec.json.decode(decided, type=tuple[bool, msgspec.Raw])
         self._on_pong(msgspec.msgpack.decode(await self._call("ping", b"", READ_SECONDS), type=Pong))
         kind: Any = Decided if made else Refused
@@ -144,10 +138,10 @@ class StoreClient:
     async def delete(self, matching: Matching, address: str) -> tuple[int, int]:
         """Deletes the errors that match, and returns the number of the deletion and of the deleted errors. `address`
         is that of who asked for it. Raises `StoreError`; some errors may be deleted then."""
+        begun = await self._change("delete", msgspec.msgpack.encode(Begin(matching, address)), READ_SECONDS)
+        number = msgspec.msgpack.decode(begun, type=int)
+        step, deleted = Step(0, None, done=False), 0
         try:
-            begun = await self._change("delete", msgspec.msgpack.encode(Begin(matching, address)), READ_SECONDS)
-            number = msgspec.msgpack.decode(begun, type=int)
-            step, deleted = Step(0, None, done=False), 0
             while not step.done:
                 payload = msgspec.msgpack.encode(Delete(number, matching, step.after))
                 step = msgspec.msgpack.decode(await self._call("delete", payload, DELETE_SECONDS), type=Step)
@@ -159,10 +153,7 @@ class StoreClient:
     async def pin(self, asked: Pin) -> bool:
         """Pins or unpins an error or a pattern. Returns false if there is no such error or pattern. Raises
         `StoreError`."""
-        try:
-            found = await self._change("pin", msgspec.msgpack.encode(asked), READ_SECONDS)
-        finally:
-            self.outdate()
+        found = await self._change("pin", msgspec.msgpack.encode(asked), READ_SECONDS)
         return msgspec.msgpack.decode(found, type=bool)
 
     async def hold(self) -> int:
@@ -202,6 +193,7 @@ class StoreClient:
             return await self._call(kind, payload, seconds)
         finally:
             self._changing -= 1
+            self.outdate()  # also after a failure: the change may have been made
 
     async def _call(self, kind: Any, payload: bytes, seconds: float) -> bytes:
         assert self._connection

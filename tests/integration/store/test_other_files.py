@@ -9,6 +9,8 @@ import duckdb
 import pytest
 from conftest import ROOT
 
+from exporter.store.database import Database
+
 pytestmark = pytest.mark.dashboard
 
 
@@ -26,6 +28,17 @@ def other_duckdb(path: Path) -> None:
 def newer_schema(path: Path) -> None:
     with duckdb.connect(str(path)) as db:
         db.execute("CREATE TABLE schema_version AS SELECT 9999 AS version")
+
+
+def test_no_statement_reaches_another_file(tmp_path: Path) -> None:
+    database = Database(tmp_path / "errors.duckdb")
+    database.connect()
+    other = tmp_path / "secret.txt"
+    other.write_text("secret")
+    for statement in (f"SELECT * FROM read_text('{other}')", f"COPY errors TO '{other}'", f"ATTACH '{tmp_path}/x.db'"):
+        with pytest.raises(duckdb.PermissionException):
+            database.db.execute(statement)
+    database.disconnect()
 
 
 @pytest.mark.parametrize(
