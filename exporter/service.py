@@ -10,7 +10,6 @@ import asyncio
 import datetime as dt
 import itertools
 import logging
-import shutil
 import zoneinfo
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -34,7 +33,7 @@ from exporter.ingest.repeats import Repeat
 from exporter.live.hub import Live
 from exporter.log import REPAIR, LogDamagedError, LogError
 from exporter.log.embedded import EmbeddedLog, new_identity
-from exporter.log.files import database_path, log_path, refuse_other_names
+from exporter.log.files import database_path, free_bytes, log_path, refuse_other_names
 from exporter.log.readers import Readers
 from exporter.log.watched import Loss
 from exporter.metrics.error_metrics import ErrorMetrics
@@ -203,7 +202,7 @@ class Service:
         waited = self.ingest.oldest_seconds()
         if waited > STUCK_SECONDS:
             return f"the oldest report has been waiting to be written for {waited:.0f} s"
-        free = shutil.disk_usage(self.path.parent).free
+        free = free_bytes(self.path.parent)
         if free < DISK_BYTES:
             return "the disk is full"
         if free < self.settings.min_free_bytes:

@@ -12,6 +12,7 @@ from exporter.http.bodies import parsed
 from exporter.http.parameters import parse, refuse_unknown
 from exporter.http.reads import answer_to, error_id, now
 from exporter.http.responses import SERVICE, ApiError, check_origin, success
+from exporter.store import StoreError
 from exporter.store.deletions import DeleteRequest, Pin, Pinned
 from exporter.store.parameters import HistoryChoice
 from exporter.store.queries import GetHistory, GetStorage, ListDeletions
@@ -21,7 +22,10 @@ async def storage(request: web.Request) -> web.Response:
     """GET /api/storage: what is stored, and how full it is."""
     refuse_unknown(request)
     service = request.app[SERVICE]
-    disk = shutil.disk_usage(service.path.parent)
+    try:
+        disk = shutil.disk_usage(service.path.parent)
+    except FileNotFoundError:
+        raise StoreError("the folder of the database was deleted or moved") from None
     sizes = service.sizes()
     age = service.settings.retention_age
     query = GetStorage(

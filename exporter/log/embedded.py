@@ -109,12 +109,15 @@ class EmbeddedLog:
             raise
 
     def initialise(self, identity: str, base: int) -> None:
-        """Gives an empty log its identity, and `base` as the position before its first event."""
+        """Gives an empty log its identity, and `base` as the position before its first event. Raises `LogError`."""
         if self.first <= self.last:
             raise LogError(f"{self.path} holds events and cannot be initialised")
-        with self._writing, self._env.begin(write=True) as txn:
-            txn.put(b"identity", identity.encode(), db=self._meta_db)
-            txn.put(b"base", str(base).encode(), db=self._meta_db)
+        try:
+            with self._writing, self._env.begin(write=True) as txn:
+                txn.put(b"identity", identity.encode(), db=self._meta_db)
+                txn.put(b"base", str(base).encode(), db=self._meta_db)
+        except (lmdb.Error, OSError) as error:
+            raise self._failure(error) from error
         self._identity, self._base, self._last = identity, base, base
 
     @property

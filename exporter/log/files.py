@@ -4,6 +4,7 @@ import errno
 import fcntl
 import os
 import shutil
+import sys
 from pathlib import Path
 from typing import Final
 
@@ -39,10 +40,15 @@ def has_no_room(folder: Path, error: Exception) -> bool:
         words in str(error) for words in NO_ROOM
     ):
         return True
+    return os.strerror(errno.EIO) in str(error) and free_bytes(folder) < NEARLY_NONE
+
+
+def free_bytes(folder: Path) -> int:
+    """Returns the free bytes of the disk. It is a very large number if the folder is gone: that is no lack of room."""
     try:
-        return os.strerror(errno.EIO) in str(error) and shutil.disk_usage(folder).free < NEARLY_NONE
+        return shutil.disk_usage(folder).free
     except OSError:
-        return False
+        return sys.maxsize
 
 
 def log_path(database: Path) -> Path:

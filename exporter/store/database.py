@@ -3,7 +3,6 @@ from an engine that invalidated itself (a checkpoint on a full disk does that)."
 
 import contextlib
 import logging
-import shutil
 import threading
 import time
 from collections.abc import Callable
@@ -13,7 +12,7 @@ from typing import Any, Final, TypeVar
 
 import duckdb
 
-from exporter.log.files import has_no_room
+from exporter.log.files import free_bytes, has_no_room
 from exporter.store import DamagedError, DiskFullError, StoreError
 from exporter.store.faults import first_line, is_damage
 from exporter.store.file_kind import check_kind
@@ -265,7 +264,7 @@ class Database:
             waiting = wal(self.path).stat().st_size
         except FileNotFoundError:
             waiting = 0
-        if shutil.disk_usage(self.path.parent).free > 2 * waiting:
+        if free_bytes(self.path.parent) > 2 * waiting:
             self._postponed = 0.0
             try:
                 self.db.execute(_WRITE["release"])

@@ -8,7 +8,6 @@ Between two runs it rolls up what was inserted (`rollups.py`), packs reports (`i
 
 import datetime as dt
 import logging
-import shutil
 import threading
 import time
 from typing import Final
@@ -19,6 +18,7 @@ import msgspec
 from exporter.events.event import ErrorEvent, decode_batch
 from exporter.log import REPAIR, LogDamagedError, LogError
 from exporter.log.embedded import EmbeddedLog
+from exporter.log.files import free_bytes
 from exporter.store import DiskFullError, StoreError
 from exporter.store.assignments import Assignments
 from exporter.store.database import Database
@@ -92,7 +92,7 @@ class Projection:
         with self._database.writing:
             if not self._database.connected:  # it broke and could not be opened again
                 self._database.connect(again=True)
-            if time.monotonic() < self._full_until and shutil.disk_usage(self._database.path.parent).free < FULL_BYTES:
+            if time.monotonic() < self._full_until and free_bytes(self._database.path.parent) < FULL_BYTES:
                 raise DiskFullError
             try:
                 self._bind()

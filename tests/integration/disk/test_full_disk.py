@@ -2,6 +2,7 @@
 and the service goes on by itself."""
 
 import json
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,14 @@ import pytest
 from commands import run
 from conftest import Served, eventually, stored
 from disk_answers import answer, report, send
+from events import event
+from projected import Projected
 from small_disk import SmallDisk, needs_small_disk, small_disk
+
+from exporter.config import Settings
+from exporter.log.embedded import EmbeddedLog
+from exporter.service import Service
+from exporter.store import database as database_module
 
 pytestmark = [pytest.mark.dashboard, needs_small_disk]
 
@@ -109,6 +117,24 @@ async def test_it_starts_on_a_full_disk_and_serves_reads(start: Any, disk: Small
     await eventually(lambda: answer(service, "/-/ready")[2].get("data") == {"ready": True, "behind": []}, 10)
 
 
+async def test_the_first_scrape_after_a_start_on_a_full_disk_has_every_error(start: Any, disk: SmallDisk) -> None:
+    """The metrics have read the log before anybody can scrape them."""
+    killed = start()
+    accepted = send(killed, "before", 5)
+    killed.get("/api/errors")
+    disk.fill(leave=100_000)
+    accepted += send(killed, "late", 500, 5_000)
+    killed.kill()
+    disk.fill()
+    service = Service(Settings(db_path=str(killed.db), min_free_bytes=0))
+    await service.start()
+    try:
+        assert service.log.refused() == "the disk is full"
+        assert service.errors.position == service.log.last >= len(accepted)
+    finally:
+        await service.stop()
+
+
 def test_commands_on_a_full_disk_leave_everything_as_it_was(start: Any, disk: SmallDisk, tmp_path: Path) -> None:
     service = start()
     accepted = send(service, "before", 300, 3_000)
@@ -137,3 +163,41 @@ def test_commands_on_a_full_disk_leave_everything_as_it_was(start: Any, disk: Sm
     }
     disk.empty()
     assert sorted(stored(start())) == sorted(accepted)
+
+
+def test_a_checkpoint_without_room_breaks_the_instance_but_not_the_database(
+    disk: SmallDisk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """DuckDB commits, then finds no room for the checkpoint, and invalidates itself."""
+    monkeypatch.setattr(database_module, "CHECKPOINT_SECONDS", 0.0)
+    log = EmbeddedLog(tmp_path / "errors.duckdb.log")
+    store = Projected(disk.path / "errors.duckdb", log)
+    generations = {store.database._generation}
+
+    def insert(size: int) -> None:
+        store.append([event(message=os.urandom(size).hex())])
+        store.catch_up()
+        generations.add(store.database._generation)
+
+    def threshold() -> str:
+        return store.database.db.execute("SELECT current_setting('checkpoint_threshold')").fetchall()[0][0]
+
+    insert(100)
+    normal = threshold()
+    store.database.db.execute("SET checkpoint_threshold = '20KB'")
+    disk.fill(leave=150_000)
+    insert(20_000)
+    assert len(generations) == 2, "it was opened again"
+    assert (store.database.position, store.count()) == (2, 2)
+    disk.empty()
+    disk.fill(leave=60_000)  # for a commit
+    insert(1_000)
+    assert len(generations) == 2, "the next commit does not try another checkpoint"
+    store.database.resume_checkpoints()
+    assert threshold() != normal, "there is no room yet"
+    disk.empty()
+    store.database.resume_checkpoints()
+    assert threshold() == normal
+    insert(100)
+    assert store.count() == 4
+    store.close()

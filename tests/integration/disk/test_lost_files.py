@@ -76,6 +76,17 @@ async def test_a_folder_that_was_renamed_and_comes_back(served: Start, tmp_path:
     service.get("/api/errors")
     moved = folder.rename(tmp_path / "moved")
     await refused(service, "was deleted or moved")
+    for path in (
+        "/api/errors",
+        "/api/errors/list",
+        "/api/patterns",
+        "/api/storage",
+        "/api/history",
+        "/api/errors/facets",
+    ):
+        status, _, body = answer(service, path)
+        assert status in (200, 503), (path, body)
+    assert service.metrics()
     store_processes(service)[0].kill()
     await eventually(lambda: any("does not start" in line for line in service.log))
     assert not folder.exists()
