@@ -92,6 +92,7 @@ CASES = [
     Case("docs/architecture.md", "`MAX_PATTERNS` #", recurrence.MAX_PATTERNS),
     Case("docs/architecture.md", "`MAX_BATCH_KEY`, # characters", http_parameters.MAX_BATCH_KEY),
     Case("docs/architecture.md", "`MAX_EVENTS` #", turns.MAX_EVENTS),
+    Case("docs/architecture.md", "fewer if they take longer than `SECONDS`, # s", turns.SECONDS),
     Case("docs/architecture.md", "`MAX_BYTES` # MiB (`turns.py`)", turns.MAX_BYTES / MIB),
     # cuts
     Case("docs/api.md", "updates cut a message after # characters", event.MAX_MESSAGE),
