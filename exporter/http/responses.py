@@ -82,7 +82,6 @@ async def answer_errors(request: web.Request, handler: Handler) -> web.StreamRes
     """Gives every error its shape and counts what was refused."""
     try:
         check_host(request)
-        check_text(request)
         return await handler(request)
     except Exception as error:
         return error_answer(request, error)
@@ -134,18 +133,6 @@ def error_answer(request: web.Request, error: Exception) -> web.StreamResponse:
             rejected.labels("internal_error").inc()
             _log.error("%s %s", request.method, request.path, exc_info=error)
             return failure(500, "an error of the service itself; its log on stderr has the details")
-
-
-def check_text(request: web.Request) -> None:
-    """Refuses a request whose path or query is not UTF-8. Raises `ApiError`.
-
-    aiohttp keeps such bytes as surrogates, which nothing behind this can encode."""
-    if not request.raw_path.isascii() or "%" in request.raw_path:
-        texts = [request.path, *request.query.keys(), *request.query.values(), *request.match_info.values()]
-        try:
-            "".join(texts).encode()
-        except UnicodeEncodeError:
-            raise ApiError(400, "the path or the query is not UTF-8", reason="malformed") from None
 
 
 def check_host(request: web.Request) -> None:

@@ -19,7 +19,7 @@ from exporter.events.event import ErrorEvent, encode_batch
 from exporter.events.outcome import UnavailableError, outcome_of
 from exporter.ingest.pipeline import DELETED, INTERNAL, Batch, Parsed, Pipeline, Prepared, Refusal, Submission
 from exporter.ingest.repeats import Lookup, Repeats
-from exporter.ingest.turns import kept_free, next_turn
+from exporter.ingest.turns import MAX_EVENTS, kept_free, next_size, next_turn
 from exporter.log import Log, LogError, LogFullError
 
 SLICE: Final = 100  # reports that are prepared before other tasks get their turn
@@ -76,6 +76,7 @@ class Ingest:
         self._observe = observe
         self._linger = linger
         self._waiting: list[Entry] = []
+        self._most = MAX_EVENTS
         self._appending: list[Entry] = []
         self._wake = asyncio.Event()
         self._thread = ThreadPoolExecutor(1, "log")
@@ -150,8 +151,9 @@ class Ingest:
             if self._linger:
                 await asyncio.sleep(self._linger)
             await asyncio.sleep(0)
-            entries, self._waiting = next_turn(self._waiting)
+            entries, self._waiting = next_turn(self._waiting, self._most)
             self._appending = entries
+            was_full, began = bool(self._waiting), time.monotonic()
             try:
                 await self._accept(entries)
             except Exception as failure:  # a bug must not end this task, which handles all later reports
@@ -160,6 +162,7 @@ class Ingest:
                     if not entry.settled.done():
                         entry.settled.set_exception(failure)
             self._appending = []
+            self._most = next_size(self._most, time.monotonic() - began, was_full=was_full)
             self.queued -= sum([len(entry.submissions) for entry in entries])
             self.bytes -= sum([entry.size for entry in entries])
 

@@ -93,6 +93,7 @@ CASES = [
     Case("docs/architecture.md", "`MAX_PATTERNS` #", recurrence.MAX_PATTERNS),
     Case("docs/architecture.md", "`MAX_BATCH_KEY`, # characters", http_parameters.MAX_BATCH_KEY),
     Case("docs/architecture.md", "`MAX_EVENTS` #", turns.MAX_EVENTS),
+    Case("docs/architecture.md", "fewer if they take longer than `SECONDS`, # s", turns.SECONDS),
     Case("docs/architecture.md", "`MAX_BYTES` # MiB (`turns.py`)", turns.MAX_BYTES / MIB),
     # access
     Case("docs/tls.md", "with a cost of # (`MAX_COST`) at most", web_format.MAX_COST),

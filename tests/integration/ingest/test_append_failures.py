@@ -142,7 +142,7 @@ async def test_a_batch_whose_sender_goes_away_is_stored_once(service: InProcess)
 
 
 async def test_a_stop_settles_what_waits(ingesting: Ingesting, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("exporter.ingest.turns.MAX_EVENTS", 1)
+    monkeypatch.setattr(ingesting.ingest, "_most", 1)
     requests = [asyncio.create_task(ingesting.accept(submission(f"m{n}"))) for n in range(20)]
     await asyncio.sleep(0)
     await ingesting.ingest.drain(5)
