@@ -164,3 +164,25 @@ def test_a_log_that_lmdb_cannot_read_is_a_sentence_and_no_crash(served: Start) -
     assert refused
     ok("repair", "--db-path", db)
     assert sorted(stored(served())) == sorted(accepted)
+
+
+@pytest.mark.parametrize("kept", ["0", "20000"])
+def test_a_damaged_entry_of_the_write_ahead_log_costs_no_earlier_one(served: Start, kept: str) -> None:
+    """DuckDB replays nothing of such a file. What comes after the entry is in the log, if the log still has it."""
+    service = served("--log-keep-events", kept)
+    accepted = []
+    for number in range(10):
+        accepted += send(service, f"f{number}-", 10)
+        service.get("/api/errors")
+    service.kill()
+    wal = service.db.with_name(service.db.name + ".wal")
+    flip(wal, wal.stat().st_size * 3 // 4)
+    with pytest.raises(AssertionError, match="run `error-visualization check`") as refused:
+        served()
+    assert str(refused.value).count("level=error") == 1
+    said = ok("repair", "--db-path", service.db)
+    assert "was cut before a damaged entry" in said
+    found = stored(served())
+    assert len(found) >= len(accepted) * 2 // 3
+    if kept != "0":
+        assert sorted(found) == sorted(accepted)
