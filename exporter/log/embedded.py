@@ -216,8 +216,9 @@ class EmbeddedLog:
 
     def rehearse(self) -> None:
         """Reads every page that leads to a batch, and writes without keeping it: a damaged page ends the process."""
-        for _ in self.ends():
-            pass
+        with self._cursor() as cursor:
+            for _ in cursor.iternext(values=False):
+                pass
         with self._writing:
             txn = self._env.begin(write=True)
             try:

@@ -295,10 +295,11 @@ class StoreClient:
                 self._check_same(await self.inspect(again=True))
                 await self.open()
                 return
-            except (StoreError, LogError, OSError) as error:
+            except Exception as error:
                 failure = f"it does not start: {error}"
                 if failure != self.failure:
-                    _log.error("the database does not start: %s", error)
+                    expected = isinstance(error, StoreError | LogError | OSError)
+                    _log.error("the database does not start: %s", error, exc_info=None if expected else error)
                 self.failure = failure
                 await asyncio.sleep(backoff.next())
             except asyncio.CancelledError:

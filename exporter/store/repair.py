@@ -3,7 +3,7 @@
     the database      whole: its sums and reports are corrected (`verify.py`)
                       damaged: copied without what cannot be read (`rescue.py`); what is missing is taken from the log
                       not even its tables are known: built from the log
-    DuckDB's WAL      put aside if it cannot be replayed
+    DuckDB's WAL      cut before a damaged entry; put aside if it cannot be replayed even then
     the log           whole: stays
                       damaged, or of another database: its readable events are moved into the database
 
@@ -12,6 +12,8 @@ how many errors it could not read.
 """
 
 import os
+import re
+import shutil
 import time
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -30,6 +32,7 @@ from exporter.store.sql import named, number
 from exporter.store.verify import mend
 
 _WRITE: Final = named("write.sql")
+_DAMAGED_ENTRY: Final = re.compile(r"WAL file: entry at byte position (\d+)")
 _SUMS: Final = {"counters", *(rollup.table(level) for rollup in ROLLUPS for level in rollup.levels)}
 
 
@@ -56,10 +59,15 @@ def repair(path: Path) -> list[str]:
 
 def aside(file: Path) -> Path:
     """Renames a file so that it is kept and not used, and returns its new path."""
+    new = _unused(file)
+    file.rename(new)
+    return new
+
+
+def _unused(file: Path) -> Path:
     new = file.with_name(f"{file.name}.aside-{time.strftime('%Y%m%dT%H%M%S')}")
     while new.exists():
         new = new.with_name(new.name + "x")
-    file.rename(new)
     return new
 
 
@@ -71,7 +79,9 @@ def _damage(path: Path) -> bool:
 
 def _restore_database(path: Path) -> list[str]:
     """Makes a database that can be read of one that cannot."""
-    done: list[str] = []
+    done = _cut_write_ahead_log(path)
+    if done and not _damage(path):
+        return [*done, *mend(path)]
     new = path.with_name(path.name + ".repairing")
     unread = _rescued(path, new)
     if unread is None and path.exists() and wal(path).exists():
@@ -105,6 +115,20 @@ def _restore_database(path: Path) -> list[str]:
     if reports:
         corrected.append(f"{reports} of these reports were in the log")
     return [*done, *corrected]
+
+
+def _cut_write_ahead_log(path: Path) -> list[str]:
+    """Cuts DuckDB's write-ahead log before its first damaged entry, which keeps DuckDB from replaying the others.
+    Returns what was done."""
+    file = wal(path)
+    place = _DAMAGED_ENTRY.search(in_a_process("read", path).said) if file.exists() else None
+    if place is None:
+        return []
+    whole = _unused(file)
+    shutil.copy2(file, whole)
+    os.truncate(file, int(place[1]))
+    flush(file)
+    return [f"{file} was cut before a damaged entry; {whole} is the whole file"]
 
 
 def _log_is_complete(path: Path) -> bool:

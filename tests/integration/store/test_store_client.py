@@ -111,8 +111,8 @@ async def test_pings_of_the_old_process_do_not_go_to_the_new_one(
     monkeypatch.setattr(module, "PING_INTERVAL", 0.05)
     inspect, states = StoreClient.inspect, []
 
-    async def slowly(self: StoreClient) -> Any:
-        info = await inspect(self)
+    async def slowly(self: StoreClient, *, again: bool) -> Any:
+        info = await inspect(self, again=again)
         await asyncio.sleep(0.3)
         states.append((self.position, self.failure))
         return info
@@ -175,8 +175,8 @@ async def test_a_database_that_is_being_opened_answers_no_read(store: Started, m
     inspect = StoreClient.inspect
     failures = []
 
-    async def read_before_open(self: StoreClient) -> Any:
-        info = await inspect(self)
+    async def read_before_open(self: StoreClient, *, again: bool) -> Any:
+        info = await inspect(self, again=again)
         with pytest.raises(StoreError, match="is being opened") as error:
             await store.count()
         failures.append(error)
