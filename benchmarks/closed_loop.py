@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 import psutil
-from serving import ROOT
+from serving import ROOT, unlimited
 
 TIMEOUT: Final = 30.0  # seconds for wrk beyond its duration
 BARE: Final = """
@@ -92,7 +92,8 @@ def bare(decoder: str = "msgspec") -> Side:
 
 def service(path: Path, folder: Path = ROOT) -> Side:
     """Starts the service of the checkout `folder`, with the database `path`."""
-    return Side("-m", "exporter", "serve", "--port", "0", "--log-level", "error", "--db-path", str(path), folder=folder)
+    options = ("--port", "0", "--log-level", "error", "--db-path", str(path), *unlimited(folder))
+    return Side("-m", "exporter", "serve", *options, folder=folder)
 
 
 def script(folder: Path, name: str, bodies: Sequence[bytes]) -> Path:

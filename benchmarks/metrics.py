@@ -36,6 +36,8 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
+from serving import unlimited
+
 HERE: Final = Path(__file__).parent.parent
 WORKERS: Final = 1_000
 CONNECTIONS: Final = 64
@@ -73,7 +75,8 @@ class Side:
     """A service of the checkout `folder` with that many series, on a new database."""
 
     def __init__(self, folder: Path, database: Path, series: int, *, hardware: bool) -> None:
-        options = ("--port", "0", "--log-level", "error", "--longest-scrape-interval", "0", "--db-path", str(database))
+        options = ("--port", "0", "--log-level", "error", "--longest-scrape-interval", "0", "--db-path", str(database),
+                   *unlimited(folder))  # fmt: skip
         self._process = subprocess.Popen(
             [sys.executable, "-m", "exporter", "serve", *options], stdout=subprocess.PIPE, text=True, cwd=folder,
             env=os.environ | {"PYTHONPATH": str(folder)},

@@ -18,6 +18,7 @@ from typing import Any
 
 import aiohttp
 from playwright.async_api import Browser, CDPSession, async_playwright
+from serving import ROOT, unlimited
 
 from exporter.demo.fleet import story
 
@@ -43,7 +44,8 @@ async def main(seconds: float) -> int:
     measured: dict[str, float] = {}
     with tempfile.TemporaryDirectory() as folder:
         service = subprocess.Popen(  # noqa: ASYNC220
-            [sys.executable, "-m", "exporter", "serve", "--port", "0", "--db-path", f"{folder}/errors.duckdb"],
+            [sys.executable, "-m", "exporter", "serve", "--port", "0", "--db-path", f"{folder}/errors.duckdb",
+             *unlimited(ROOT)],
             stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
         try:

@@ -25,6 +25,13 @@ JSON: Final = {"Content-Type": "application/json"}
 HAS_PSS: Final = Path("/proc/self/smaps_rollup").exists()
 
 
+def unlimited(root: Path) -> tuple[str, ...]:
+    """Returns the options that switch off the limits of workers, because benchmarks send everything from a few. Earlier
+    releases do not have them."""
+    has_limits = "rate_limit:" in (root / "exporter" / "config" / "settings.py").read_text()
+    return ("--rate-limit", "0", "--max-new-patterns-per-hour", "0") if has_limits else ()
+
+
 class Serving:
     """The service on the database at `path`, with more `options` of `serve`. `ready_seconds` passed from its start
     until it was ready. `root` is the checkout whose service runs."""
@@ -32,7 +39,7 @@ class Serving:
     def __init__(self, path: Path, *options: str, root: Path = ROOT) -> None:
         began = time.perf_counter()
         self.path = path
-        command = ("serve", "--port", "0", "--db-path", str(path), "--log-level", "error", *options)
+        command = ("serve", "--port", "0", "--db-path", str(path), "--log-level", "error", *unlimited(root), *options)
         self._process = subprocess.Popen(
             [sys.executable, "-m", "exporter", *command], stdout=subprocess.PIPE, text=True, cwd=root,
             env=os.environ | {"PYTHONPATH": str(root)},

@@ -87,9 +87,9 @@ class Operation(NamedTuple):
 
 
 OPERATIONS: Final = (
-    Operation("post", "/api/report-error", "Report an error", Outcome, (400, 403, 413, 415, 503), (Sending,),
+    Operation("post", "/api/report-error", "Report an error", Outcome, (400, 403, 413, 415, 429, 503), (Sending,),
               body={JSON: ErrorReport}, headers=(KEY,)),
-    Operation("post", "/api/report-errors", "Report several errors", BatchResult, (207, 400, 403, 413, 415, 503),
+    Operation("post", "/api/report-errors", "Report several errors", BatchResult, (207, 400, 403, 413, 415, 429, 503),
               (Sending,), body={JSON: list[ErrorReport], NDJSON: str}, headers=(BATCH_KEY,)),
     Operation("post", "/api/reset-counts", "Count critical errors from now on", Reset, (403, 503)),
     Operation("get", "/api/errors", "Everything that the page shows", GetOverview, (400, 503), (TimeRange,)),

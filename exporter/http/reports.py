@@ -60,7 +60,7 @@ async def report_errors(request: web.Request) -> web.Response:
     ingest = service.ingest
     most = min(ingest.capacity, service.settings.max_batch_reports)
     if len(items) > most:
-        raise ApiError(413, f"more than {most} reports at once; send them in several batches", reason="too_large")
+        raise ApiError(413, f"more than {most} reports at once", reason="too_large")
     if sum(map(len, items)) > ingest.capacity_bytes:
         raise ApiError(413, f"more than {ingest.capacity_bytes} bytes at once", reason="too_large")
     service.metrics.received_batch.inc(len(items))

@@ -17,8 +17,8 @@ from msgspec import Struct, field
 from exporter.events.event import ErrorEvent
 from exporter.ingest.deduplication import Key
 
-MAX_WORKERS: Final = 500  # with a `Flood` of their own
-MAX_PATTERNS: Final = 50  # of one `Flood`
+MAX_FLOODS: Final = 500  # with a `Flood` of their own
+MAX_FLOOD_PATTERNS: Final = 50  # of one `Flood`
 MAX_REMEMBERED: Final = 50_000  # ids of refused reports
 MAX_SAMPLE_BYTES: Final = 2**23  # of all samples
 OTHER: Final = "other"
@@ -48,7 +48,7 @@ class Flood(Struct):
     by_token: int = 0
     accepted_later: int = 0
     patterns: dict[str, RefusedPattern] = field(default_factory=dict)
-    other: int = 0  # of patterns beyond `MAX_PATTERNS`
+    other: int = 0  # of patterns beyond `MAX_FLOOD_PATTERNS`
 
 
 class Refused(Struct):
@@ -90,7 +90,7 @@ class RefusedReports:
         flood.by_token += one.limit == "token"
         known = flood.patterns.get(one.fingerprint)
         if known is None:
-            if len(flood.patterns) >= MAX_PATTERNS:
+            if len(flood.patterns) >= MAX_FLOOD_PATTERNS:
                 flood.other += 1
                 return
             known = flood.patterns[one.fingerprint] = RefusedPattern(one.fingerprint, one.pattern)
@@ -132,7 +132,7 @@ class RefusedReports:
             known = flood.patterns.get(one.fingerprint)
             if known is not None:
                 known.refused += one.refused
-            elif len(flood.patterns) < MAX_PATTERNS:
+            elif len(flood.patterns) < MAX_FLOOD_PATTERNS:
                 flood.patterns[one.fingerprint] = one
                 self._sample_bytes += sum(map(len, one.samples))
             else:
@@ -140,7 +140,7 @@ class RefusedReports:
 
     def _flood(self, worker: str, received_at: dt.datetime, now: float) -> Flood:
         flood = self._floods.get(worker)
-        if flood is None and len(self._floods) >= MAX_WORKERS:
+        if flood is None and len(self._floods) >= MAX_FLOODS:
             worker = OTHER
             flood = self._floods.get(worker)
         if flood is None:

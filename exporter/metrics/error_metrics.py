@@ -7,6 +7,7 @@ another thread, so the two threads share no mutable state.
 import datetime as dt
 import time
 from collections.abc import Callable, Mapping, Sequence
+from math import inf
 from typing import Final
 
 from exporter.events.event import SEVERITIES, ErrorEvent
@@ -101,7 +102,6 @@ class ErrorMetrics:
     def resume(self, state: State) -> None:
         """Restores the counts from the database. Their series are not held at 0: Prometheus knows them already."""
         self.position = state.position
-        now = time.time()
         if state.counters:
             self._zero_phase.expect_unseen(time.monotonic())
         for label, errors in state.folded.items():
@@ -115,7 +115,7 @@ class ErrorMetrics:
             self._severities.values[self._severity_rows[severity]] += errors
             if hardware_type:
                 self._count_hardware(hardware_type, first, errors, hold=False)
-            route.worker.note(severity, last, now)
+            route.worker.note(severity, last, inf)  # the latest, also of a clock that was ahead
             self._first_seen[route.labels.type] = min(first, self._first_seen[route.labels.type])
         self._critical = SlidingCount(HOUR, state.critical_seconds)
         self._received = SlidingCount(MINUTE, state.received_seconds)

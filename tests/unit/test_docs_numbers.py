@@ -11,18 +11,23 @@ from exporter import client, service
 from exporter.access import users, web_config, web_format
 from exporter.alerting import alerts
 from exporter.config import Settings
-from exporter.events import error_object, event, report, tolerant
+from exporter.events import error_object, event, listed, report, tolerant
 from exporter.exported import parquet
 from exporter.http import arriving, connections, export, reads, representation, taken
 from exporter.http import parameters as http_parameters
 from exporter.ingest import (
     clock_offsets,
     deduplication,
+    flood_reports,
+    ingest,
     known_fingerprints,
     nesting,
     patterns,
+    rate_limits,
     recurrence,
+    refused,
     report_times,
+    size_limits,
     times,
     turns,
 )
@@ -81,8 +86,24 @@ CASES = [
     Case("docs/reporting.md", "the worker's own id of this error, at most # characters", report.MAX_EVENT_ID),
     Case("docs/reporting.md", "With the header `Idempotency-Key` (at most # characters)", http_parameters.MAX_BATCH_KEY),
     Case("docs/reporting.md", "The newest # ids are in memory", deduplication.MAX_KNOWN),
-    Case("docs/reporting.md", "nested more than # levels", nesting.MAX_DEPTH),
-    Case("docs/reporting.md", "more than # objects and arrays (brackets", nesting.MAX_NESTED),
+    Case("docs/limits.md", "| depth of a report | # levels", nesting.MAX_DEPTH),
+    Case("docs/limits.md", "| objects and arrays in one report | #", nesting.MAX_NESTED),
+    Case("docs/limits.md", "| unknown fields of a report that is cut | #", size_limits.MAX_FIELDS),
+    Case("docs/limits.md", "more than # colons", size_limits.MAX_KEYS),
+    Case("docs/limits.md", "more than # commas, brackets and quotes", size_limits.MAX_TOKENS),
+    Case("docs/limits.md", "| size of one report | # MiB", SETTINGS.max_report_bytes / MIB),
+    Case("docs/limits.md", "an eighth of it, # KiB", size_limits.SizeLimits.of(SETTINGS.max_report_bytes).field / 1024),
+    Case("docs/limits.md", "half of it, # KiB", size_limits.SizeLimits.of(SETTINGS.max_report_bytes).traceback / 1024),
+    Case("docs/limits.md", "| # a second, 2,000 at once", SETTINGS.rate_limit),
+    Case("docs/limits.md", "the patterns after the first # of a worker", refused.MAX_FLOOD_PATTERNS),
+    Case("docs/limits.md", "newest # refused ones", refused.MAX_REMEMBERED),
+    Case("docs/limits.md", "Workers after the first # that are refused", refused.MAX_FLOODS),
+    Case("docs/limits.md", "when the flood is over for # seconds", flood_reports.QUIET_SECONDS),
+    Case("docs/limits.md", "After # new patterns of one worker", SETTINGS.max_new_patterns_per_hour),
+    Case("docs/limits.md", "| reports in one batch | #", SETTINGS.max_batch_reports),
+    Case("docs/architecture.md", "`MAX_BUCKETS` #", rate_limits.MAX_BUCKETS),
+    Case("docs/architecture.md", "`MAX_FLOODS` #", refused.MAX_FLOODS),
+    Case("docs/architecture.md", "`MAX_FLOOD_PATTERNS` #", refused.MAX_FLOOD_PATTERNS),
     Case("docs/reporting.md", "(the first # of a report)", tolerant.MAX_WARNINGS),
     Case("docs/reporting.md", "no objects; items after the first #", tolerant.MAX_ITEMS),
     Case("docs/reporting.md", "objects and numbers; items after the first #", tolerant.MAX_ITEMS),
@@ -103,7 +124,7 @@ CASES = [
     # cuts
     Case("docs/api.md", "updates cut a message after # characters", event.MAX_MESSAGE),
     Case("docs/api.md", "keep only the last # characters of a traceback", error_object.MAX_LISTED_TRACEBACK),
-    Case("docs/api.md", "replace a context of more than # bytes by null", error_object.MAX_LISTED_CONTEXT),
+    Case("docs/api.md", "replace a context of more than # bytes by null", listed.MAX_LISTED_CONTEXT),
     Case("docs/api.md", "`limit` can raise this to #", parameters.MAX_LIMIT),
     Case("docs/patterns.md", "Only the first # characters of a message", fingerprint.MAX_MASKED_MESSAGE),
     Case("docs/patterns.md", "the first # and the last 8,192 of a traceback", frames.MAX_SEARCHED),

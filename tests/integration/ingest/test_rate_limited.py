@@ -191,7 +191,7 @@ async def test_a_batch_with_too_many_reports(setting: dict[str, int], expected: 
         answer = await response.json()
         assert (response.status, answer["message"]) == (
             413,
-            f"more than {expected} reports at once; send them in several batches",
+            f"more than {expected} reports at once",
         )
 
 

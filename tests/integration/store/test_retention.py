@@ -339,3 +339,24 @@ MAX_BYTES = 30_000_000
 def _body(rng: random.Random) -> str:
     """A report that does not get smaller by compression."""
     return json.dumps({"worker_id": "w", "message": "m", "noise": rng.randbytes(10_000).hex()})
+
+
+def test_a_wrong_clock_at_the_start_does_not_delete_although_new_errors_come(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with closing(Projected(tmp_path / "errors.duckdb")) as store:
+        old = dt.datetime.now(dt.UTC) - dt.timedelta(days=40)
+        store.append([event(timestamp=old, received_at=old)])
+        store.catch_up()
+        kept = Retention(store.database, store.projection.inserter, store.projection.rollups, dt.timedelta(days=30), 0)
+        monkeypatch.setattr(retention, "EVERY_SECONDS", 0.0)
+        assert not kept.step()
+        store.append([event(2)])  # received by the clock of now
+        store.catch_up()
+        for _ in range(5):
+            assert not kept.step()
+        assert store.values("SELECT count(*) FROM errors") == [2]
+        monkeypatch.setattr(retention, "DOUBT_SECONDS", 0.0)
+        while kept.step():
+            pass
+        assert store.values("SELECT count(*) FROM errors") == [1]

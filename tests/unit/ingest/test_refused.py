@@ -90,8 +90,8 @@ def test_samples_are_the_first_and_a_late_one(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_bounded_but_nothing_uncounted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(refused, "MAX_WORKERS", 5)
-    monkeypatch.setattr(refused, "MAX_PATTERNS", 3)
+    monkeypatch.setattr(refused, "MAX_FLOODS", 5)
+    monkeypatch.setattr(refused, "MAX_FLOOD_PATTERNS", 3)
     monkeypatch.setattr(refused, "MAX_REMEMBERED", 10)
     folded = RefusedReports(lambda worker: worker if worker in ("w0", "w1") else "other")
     for number in range(1_000):
