@@ -1,4 +1,4 @@
-# The verbs: run test test-report lint bench patterns reference docs dashboards sounds. Each installs what it needs into
+# The verbs: run test test-report lint bench patterns redaction reference docs dashboards sounds. Each installs what it needs into
 # .venv; only Python and make must be there.
 PYTHON ?= python3
 BIN := .venv/bin
@@ -8,7 +8,7 @@ COMPILE := $(BIN)/python -m compileall -q -j 0 -x '/tests?/|/mypy/|/pip/' .venv/
 SOURCES := pyproject.toml hatch_build.py charts/build.py charts/package-lock.json charts/echarts.js
 DEMO_URL ?= http://127.0.0.1:8080
 
-.PHONY: run test test-report lint bench bench-flat bench-page patterns reference docs dashboards sounds clean
+.PHONY: run test test-report lint bench bench-flat bench-page patterns redaction reference docs dashboards sounds clean
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
@@ -68,6 +68,9 @@ bench-page: .venv/installed-test .venv/real-parts  ## load time, tasks and memor
 
 patterns: .venv/installed-test  ## how well messages are grouped into patterns, and the cost; LOGHUB names the samples
 	$(BIN)/python benchmarks/patterns.py $(ARGS)
+
+redaction: .venv/installed-test  ## which secrets redaction finds, what it takes for secrets wrongly, and the cost
+	$(BIN)/python benchmarks/redaction.py $(ARGS)
 
 reference: .venv/installed-test  ## generate the API reference and the sample settings file
 	$(BIN)/python docs/api_reference.py
