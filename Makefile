@@ -1,5 +1,5 @@
-# The verbs: run test test-report fuzz chaos lint bench patterns reference docs dashboards sounds audit release. Each installs what it
-# needs into .venv; only Python and make must be there.
+# The verbs: run test test-report fuzz chaos lint bench patterns redaction reference docs dashboards sounds audit release.
+# Each installs what it needs into .venv; only Python and make must be there.
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile
@@ -14,7 +14,7 @@ SOURCES := pyproject.toml requirements.lock requirements-dev.lock hatch_build.py
 ROUNDS ?= 20
 DEMO_URL ?= http://127.0.0.1:8080
 
-.PHONY: run test test-report fuzz chaos lint bench bench-flat bench-page patterns reference docs dashboards sounds audit lock release clean
+.PHONY: run test test-report fuzz chaos lint bench bench-flat bench-page patterns redaction reference docs dashboards sounds audit lock release clean
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
@@ -87,6 +87,9 @@ bench-page: .venv/installed-test .venv/real-parts  ## load time, tasks and memor
 
 patterns: .venv/installed-test  ## how well messages are grouped into patterns, and the cost; LOGHUB names the samples
 	$(BIN)/python benchmarks/patterns.py $(ARGS)
+
+redaction: .venv/installed-test  ## which secrets redaction finds, what it takes for secrets wrongly, and the cost
+	$(BIN)/python benchmarks/redaction.py $(ARGS)
 
 reference: .venv/installed-test  ## generate the API reference and the sample settings file
 	$(BIN)/python docs/api_reference.py

@@ -15,8 +15,8 @@ MAX_MESSAGE: Final = 8_192  # characters of a message that an event keeps; its `
 
 class ErrorEvent(Struct, array_like=True, gc=False):
     """One error event. `id` is its position in the log, 0 before it is appended. Times are aware and in UTC. `body` is
-    the report's JSON as it was sent, or rewritten if only Python's lenient `json` could read it. The field order is the
-    format of the log: add fields only at the end, with a default."""
+    the report's JSON as it was sent, with marks for secrets, or rewritten if only Python's lenient `json` could read
+    it. The field order is the format of the log: add fields only at the end, with a default."""
 
     id: int
     event_id: str

@@ -56,7 +56,7 @@ _NUMBERED: Final = re.compile(rb"[A-Za-z_.-]*+\d*+[A-Za-z_.-]*+")  # a word with
 
 def is_nothing(value: bytes) -> bool:
     """Returns whether a value stands for no secret: it is empty or a placeholder, or it was redacted."""
-    if not value or b"[redacted:" in value:
+    if not value.strip() or b"[redacted:" in value:
         return True
     return len(value) < MAX_NOTHING and _NOTHING.fullmatch(value) is not None
 

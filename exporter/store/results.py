@@ -27,8 +27,9 @@ class ErrorPage(Struct):
 
 
 class ErrorDetails(ErrorObject, kw_only=True):
-    """One error with its whole texts and contexts. `report` is the report as it was sent. `reason_details` has an
-    entry for each of `reasons`, in the same order. A `pinned` error is not deleted when it is old."""
+    """One error with its whole texts and contexts. `report` is the report as it was sent, with marks for secrets.
+    `reason_details` has an entry for each of `reasons`, in the same order. A `pinned` error is not deleted when it is
+    old."""
 
     report: dict[str, Any]
     reason_details: list[Reason]
