@@ -31,9 +31,7 @@ async def report_error(request: web.Request) -> web.Response:
     service = request.app[SERVICE]
     service.metrics.received_json.inc()
     body = await _body(request, (JSON,))
-    submission = Submission(
-        body, _now(), request.headers.get(IDEMPOTENCY_KEY), _importing(request), request[CALLER].worker
-    )
+    submission = Submission(body, _now(), request.headers.get(IDEMPOTENCY_KEY), _importing(request), request[CALLER])
     (result,) = await service.ingest.ingest((submission,))
     if isinstance(result, bytes):
         return success(result, "Error reported successfully")
@@ -60,7 +58,7 @@ async def report_errors(request: web.Request) -> web.Response:
         raise ApiError(400, f"Idempotency-Key: {expected}", field="Idempotency-Key", reason="invalid_field")
     importing = _importing(request)
     submissions = [
-        Submission(item, received_at, None if key is None else f"{key}#{index}", importing, request[CALLER].worker)
+        Submission(item, received_at, None if key is None else f"{key}#{index}", importing, request[CALLER])
         for index, item in enumerate(items)
     ]
     results = await ingest.ingest(submissions) if items else []

@@ -14,6 +14,7 @@ from typing import Final, NamedTuple
 
 from msgspec import Struct
 
+from exporter.access.caller import ANYBODY, Caller
 from exporter.events.event import MAX_MESSAGE, ErrorEvent
 from exporter.events.plain_text import plain_text
 from exporter.events.report import CONDITIONS, MAX_EVENT_ID, MAX_LABEL, ErrorReport
@@ -39,13 +40,13 @@ _numbers = itertools.count(1)
 class Submission(Struct, gc=False):
     """One report as it came: its JSON, the time of receipt in UTC, the `Idempotency-Key` of its request, None if there
     is none, and whether it is part of an import. For a report of a batch, "#" and its index are appended to the key.
-    `worker` is what `worker_id` has to begin with."""
+    `caller` is who sent it."""
 
     body: bytes
     received_at: dt.datetime
     key: str | None
     importing: bool = False
-    worker: str = ""
+    caller: Caller = ANYBODY
 
 
 class Refusal(NamedTuple):
@@ -173,8 +174,8 @@ class Pipeline:
 
     def _parse(self, submission: Submission) -> Parsed:
         report, body, dropped = parse_report(submission.body)
-        if not (report.worker_id or "").startswith(submission.worker):
-            words = f"this token may only report for workers whose id begins with {submission.worker!r}"
+        if not (report.worker_id or "").startswith(submission.caller.worker):
+            words = f"this token may only report for workers whose id begins with {submission.caller.worker!r}"
             raise ReportError(words, field="worker_id", reason=FOREIGN)
         if submission.key is not None and report.event_id is None:
             if not (0 < len(submission.key) <= MAX_EVENT_ID and submission.key.isprintable()):
