@@ -449,7 +449,7 @@ async def test_a_client_that_does_not_confirm_is_cut_off(serve: Any, tmp_path: P
 async def closed(socket: Any) -> int:
     """Waits until the service closes the connection. Returns the code."""
     message = await socket.receive(timeout=10)
-    assert message.type in (WSMsgType.CLOSE, WSMsgType.CLOSED)
-    code: int = socket.close_code
+    assert message.type is WSMsgType.CLOSE
     await socket.close()
+    code: int = message.data
     return code
