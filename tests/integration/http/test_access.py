@@ -140,6 +140,16 @@ async def test_it_is_asked_who_it_is_in_the_one_shape(serve: Any, tmp_path: Path
         assert (response.status, (await response.json())["field"]) == (403, "Host")
 
 
+async def test_a_fetch_of_the_page_opens_no_dialog_of_the_browser(serve: Any) -> None:
+    """A browser opens one when a request of a page is answered with the challenge Basic."""
+    for page, schemes in ((True, ["Bearer"]), (False, ["Bearer", "Basic"])):
+        service = await serve(users=USERS, error_visualization=page)
+        async with service.client.get("/api/errors", headers={"Sec-Fetch-Mode": "cors"}) as response:
+            assert response.status == 401
+            assert [one.split()[0] for one in response.headers.getall("WWW-Authenticate")] == schemes
+        await service.client.close()
+
+
 # Logins
 
 
@@ -439,7 +449,7 @@ async def test_a_client_that_does_not_confirm_is_cut_off(serve: Any, tmp_path: P
 async def closed(socket: Any) -> int:
     """Waits until the service closes the connection. Returns the code."""
     message = await socket.receive(timeout=10)
-    assert message.type in (WSMsgType.CLOSE, WSMsgType.CLOSED)
-    code: int = socket.close_code
+    assert message.type is WSMsgType.CLOSE
     await socket.close()
+    code: int = message.data
     return code
