@@ -19,7 +19,6 @@ from exporter.ingest import (
     clock_offsets,
     deduplication,
     flood_reports,
-    ingest,
     known_fingerprints,
     nesting,
     patterns,
