@@ -54,13 +54,12 @@ def make_context(tls: TlsServer, pems: Pems) -> ssl.SSLContext:
     context.maximum_version = _known(VERSIONS, "max_version", tls.max_version)
     if context.minimum_version > context.maximum_version:
         raise WebConfigError("tls_server_config: min_version is above max_version")
-    _set_suites(context, tls)
-    if tls.curve_preferences:
-        if len(tls.curve_preferences) > 1:
-            raise WebConfigError(
-                "tls_server_config: curve_preferences: only one curve can be chosen; name one, or none"
-            )
-        context.set_ecdh_curve(_known(CURVES, "curve_preferences", tls.curve_preferences[0]))
+    try:
+        _set_suites(context, tls)
+        _set_curve(context, tls)
+    except ssl.SSLError as error:  # an OpenSSL that was built, or is configured, without them
+        words = f"OpenSSL refuses cipher_suites or curve_preferences ({error.reason})"
+        raise WebConfigError(f"tls_server_config: {words}") from None
     _load(context, pems)
     _ask_clients(context, tls, pems.client_ca)
     return context
@@ -105,6 +104,13 @@ def _set_suites(context: ssl.SSLContext, tls: TlsServer) -> None:
         raise WebConfigError(
             "tls_server_config: cipher_suites has none for TLS 1.2; add one, or set min_version: TLS13"
         )
+
+
+def _set_curve(context: ssl.SSLContext, tls: TlsServer) -> None:
+    if len(tls.curve_preferences) > 1:
+        raise WebConfigError("tls_server_config: only one curve can be chosen; name one in curve_preferences, or none")
+    for name in tls.curve_preferences:
+        context.set_ecdh_curve(_known(CURVES, "curve_preferences", name))
 
 
 def _load(context: ssl.SSLContext, pems: Pems) -> None:

@@ -114,7 +114,7 @@ def _pems(tls: TlsServer, folder: Path, read: dict[Path, bytes | str]) -> Pems:
             raise WebConfigError(f"tls_server_config: there must not be both {key} and {key}_file")
         if not text and not name and key != "client_ca":
             raise WebConfigError(f"tls_server_config: {key}_file is missing")
-        content = text.encode()
+        content = text.encode(errors="replace")
         if name:
             contained = read[folder / name] = _content(folder / name)
             if isinstance(contained, str):
@@ -131,4 +131,6 @@ def _content(path: Path) -> bytes | str:
             content = file.read(MAX_FILE_BYTES + 1)
     except OSError as error:
         return error.strerror or type(error).__name__
+    except ValueError:  # a null byte
+        return "this is not a path"
     return content if len(content) <= MAX_FILE_BYTES else f"larger than {MAX_FILE_BYTES} bytes"

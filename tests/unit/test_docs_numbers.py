@@ -95,6 +95,7 @@ CASES = [
     Case("docs/architecture.md", "`MAX_BYTES` # MiB (`ingest.py`)", ingest.MAX_BYTES / MIB),
     # access
     Case("docs/tls.md", "with a cost of # (`MAX_COST`) at most", web_format.MAX_COST),
+    Case("docs/architecture.md", "`MAX_KEPT` # right ones", users.MAX_KEPT),
     Case("docs/tls.md", "While # (`MAX_WAITING`) passwords wait", users.MAX_WAITING),
     Case("docs/tls.md", "Every # s (`CHECK_SECONDS`) the service looks", web_config.CHECK_SECONDS),
     # cuts

@@ -231,6 +231,7 @@ def test_an_inline_certificate_and_its_limits(file: Path) -> None:
         ("tls_server_config: {cert_file: ca.pem, key_file: server.key}", "the key does not belong to the certificate"),
         ("basic_auth_users: {alice: wonderland}", "what the user alice has is not a bcrypt hash"),
         ("basic_auth: {}", "there is no key basic_auth"),
+        ('tls_server_config: {cert_file: "a\\0b", key_file: server.key}', "this is not a path"),
     ],
 )
 def test_a_wrong_file_ends_the_service_with_one_sentence(file: Path, content: str | None, words: str) -> None:

@@ -13,6 +13,7 @@ from conftest import REPORT, InProcess
 from keys import bearer, make_token
 
 from exporter.access.tokens import hash_of
+from exporter.access.users import BusyError
 from exporter.access.web_config import WebConfig
 from exporter.app import API, PAGE, make_app
 from exporter.config import Settings
@@ -76,6 +77,17 @@ async def test_an_internal_error(service: InProcess, monkeypatch: pytest.MonkeyP
     async with service.client.get("/api/errors/list") as response:
         assert response.status == 500
         check(response, "/api/errors/list")
+
+
+async def test_too_many_passwords_at_once(service: InProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def read(*_: Any) -> None:
+        raise BusyError("too many passwords wait to be checked")
+
+    monkeypatch.setattr(service.service, "read", read)
+    async with service.client.get("/api/errors/list") as response:
+        assert (response.status, response.headers["Retry-After"]) == (503, "1")
+        answer = await response.json()
+    assert answer == {"status": "error", "message": "too many passwords wait to be checked; try again", "field": ""}
 
 
 async def test_the_page_has_no_inline_code() -> None:

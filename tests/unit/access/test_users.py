@@ -103,9 +103,11 @@ async def test_equal_requests_share_a_comparison_and_others_wait_or_are_refused(
     same[0].cancel()  # the others still get their result
     others = [asyncio.create_task(users.accept("alice", f"wrong{number}")) for number in range(MAX_WAITING - 1)]
     await asyncio.sleep(0)
-    with pytest.raises(BusyError):
-        await users.accept("alice", "one more")
+    refused = asyncio.create_task(users.accept("alice", "one more"))
+    await asyncio.sleep(0)
     compared.go.set()
+    with pytest.raises(BusyError):
+        await refused
     assert await asyncio.gather(*same[1:]) == [True] * 199
     assert await asyncio.gather(*others) == [False] * (MAX_WAITING - 1)
     assert compared.hashes.total() == MAX_WAITING
