@@ -80,11 +80,11 @@ def _stamped(moment: Moment, at: dt.datetime, event_id: str) -> dict[str, Any]:
 
 
 async def _post(session: aiohttp.ClientSession, url: str, content: Any) -> dict[str, Any]:
-    """Posts `content` and returns the JSON of the response. Retries with backoff on connection errors and 5xx."""
+    """Posts `content` and returns the JSON of the response. Retries with backoff on connection errors, 429 and 5xx."""
     for attempt in itertools.count():
         with contextlib.suppress(aiohttp.ClientError, TimeoutError):
             async with session.post(url, json=content) as response:
-                if response.status < 500:
+                if response.status < 500 and response.status != 429:
                     answer: dict[str, Any] = await response.json()
                     if response.status >= 400:
                         _log.warning("refused: %s", answer.get("message"))
