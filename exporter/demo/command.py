@@ -104,12 +104,12 @@ def _stamped(moment: Moment, at: dt.datetime, event_id: str) -> dict[str, Any]:
 
 
 async def _post(session: aiohttp.ClientSession, url: str, content: Any) -> dict[str, Any]:
-    """Posts `content` and returns the JSON of the response. Retries with backoff on connection errors and 5xx. Raises
-    `DeniedError`."""
+    """Posts `content` and returns the JSON of the response. Retries with backoff on connection errors, 429 and 5xx.
+    Raises `DeniedError`."""
     for attempt in itertools.count():
         with contextlib.suppress(aiohttp.ClientError, TimeoutError):
             async with session.post(url, json=content) as response:
-                if response.status < 500:
+                if response.status < 500 and response.status != 429:
                     answer: dict[str, Any] = await response.json()
                     if response.status in (401, 403):
                         raise DeniedError(printable(without_secrets(f"{url}: {answer.get('message')}")))

@@ -22,6 +22,7 @@ TYPE: Final = "RateLimited"
 CATEGORY: Final = "WORKER_RATE_LIMITED"  # a warning, as the other categories of workers
 EVERY_SECONDS: Final = 60.0  # between two events about one worker
 QUIET_SECONDS: Final = 10.0  # without a refused report, after which a flood is over
+MAX_SAMPLED: Final = 10  # patterns of an event with samples, the most frequent ones
 TICK_SECONDS: Final = 1.0
 AGAIN_SECONDS: Final = 10.0  # after an event could not be stored
 _log = logging.getLogger(__name__)
@@ -60,9 +61,8 @@ class FloodReports:
         at = dt.datetime.now(dt.UTC)
         stored: Sequence[bytes | Refusal] = ()
         try:
-            # As an import without a time, they are exempt from the limits and happen at their receipt.
             stored = await self._ingest.ingest([
-                Submission(msgspec.json.encode(flood_report(flood, self._rate, self._token_rate)), at, None, True)
+                Submission(msgspec.json.encode(flood_report(flood, self._rate, self._token_rate)), at, None, own=True)
                 for flood in floods
             ])  # fmt: skip
         except QueueFullError as error:
@@ -108,16 +108,16 @@ def flood_report(flood: Flood, rate: float, token_rate: float) -> dict[str, Any]
             "accepted_later": flood.accepted_later,
             "from": isoformat(flood.began),
             "to": isoformat(flood.latest),
-            "patterns": [_pattern(one) for one in patterns],
+            "patterns": [_pattern(one, with_samples=place < MAX_SAMPLED) for place, one in enumerate(patterns)],
             "other": flood.other,
         },
     }
 
 
-def _pattern(one: RefusedPattern) -> dict[str, Any]:
+def _pattern(one: RefusedPattern, *, with_samples: bool) -> dict[str, Any]:
     return {
         "fingerprint": one.fingerprint,
         "pattern": one.pattern,
         "refused": one.refused,
-        "samples": [msgspec.Raw(sample.encode()) for sample in one.samples],
+        "samples": [msgspec.Raw(sample.encode()) for sample in one.samples if with_samples],
     }

@@ -43,6 +43,7 @@ DELETED: Final = "deleted"  # the report repeats an error that was deleted since
 FOREIGN: Final = "forbidden_worker"  # the sender may report for other workers only
 _STATUS: Final = {INTERNAL: 500, DELETED: 410, RATE_LIMITED: 429, FOREIGN: 403}
 _SAMPLE: Final = SizeLimits.of(4_096)  # of a refused report that is kept as a sample
+_UNLIMITED: Final = SizeLimits.of(2**40)
 _PROCESS: Final = secrets.token_hex(8)  # differs in every run, so that generated event ids never collide
 _numbers = itertools.count(1)
 
@@ -50,13 +51,15 @@ _numbers = itertools.count(1)
 class Submission(Struct, gc=False):
     """One report as it came: its JSON, the time of receipt in UTC, the `Idempotency-Key` of its request, None if there
     is none, whether it is part of an import, and who sends it. For a report of a batch, "#" and its index are appended
-    to the key. The rate limits and the limit of new patterns do not apply to an import."""
+    to the key. The rate limits and the limit of new patterns do not apply to an import, and no limit to a report that
+    the service makes itself (`own`)."""
 
     body: bytes
     received_at: dt.datetime
     key: str | None
     importing: bool = False
     caller: Caller = ANYBODY
+    own: bool = False
 
 
 class Refusal(NamedTuple):
@@ -81,8 +84,8 @@ class Refusal(NamedTuple):
 
 class Parsed(Struct, gc=False):
     """A report that can be accepted. `key` is the deduplication key, None if the sender gave no id. `dropped` are the
-    values that could not be read, `cut` has a warning for each field that was too large. `caller` and `importing` are
-    those of the submission."""
+    values that could not be read, `cut` has a warning for each field that was too large. `caller` is that of
+    the submission. `exempt`: the rate limits and the limit of new patterns do not apply."""
 
     report: ErrorReport
     body: str
@@ -91,7 +94,7 @@ class Parsed(Struct, gc=False):
     key: Key | None
     dropped: Sequence[Dropped]
     caller: Caller = ANYBODY
-    importing: bool = False
+    exempt: bool = False
     cut: tuple[str, ...] = ()
 
 
@@ -170,7 +173,7 @@ class Pipeline:
                 return known
             if not looked_up and self._may_repeat_an_evicted(parsed.key[0], parsed.time, parsed.received_at):
                 return parsed
-        if not parsed.importing:
+        if not parsed.exempt:
             wait = self._rates.take((parsed.report.worker_id or "")[:MAX_LABEL], parsed.caller.name)
             if wait is not None:
                 return self._refuse(parsed, wait)
@@ -207,10 +210,10 @@ class Pipeline:
         return time.said != received_at and self._known.may_be_evicted(worker, time.said.timestamp())
 
     def _parse(self, submission: Submission) -> Parsed:
-        body = submission.body
-        if self.redaction is not None and len(body) > self._sizes.field:  # before a cut may divide a secret
+        body, sizes = submission.body, _UNLIMITED if submission.own else self._sizes
+        if self.redaction is not None and len(body) > sizes.field:  # before a cut may divide a secret
             body = self.redaction.redact(body)
-        report, text, dropped, cut = parse_within(body, self._sizes)
+        report, text, dropped, cut = parse_within(body, sizes)
         if not (report.worker_id or "").startswith(submission.caller.worker):
             words = f"this token may only report for workers whose id begins with {submission.caller.worker!r}"
             raise ReportError(words, field="worker_id", reason=FOREIGN)
@@ -223,9 +226,8 @@ class Pipeline:
         worker = (report.worker_id or "")[:MAX_LABEL]
         time = self.times.of(report.timestamp, worker, submission.received_at, importing=submission.importing)
         key = None if report.event_id is None else (worker, report.event_id)
-        return Parsed(
-            report, text, time, submission.received_at, key, dropped, submission.caller, submission.importing, cut
-        )
+        exempt = submission.importing or submission.own
+        return Parsed(report, text, time, submission.received_at, key, dropped, submission.caller, exempt, cut)
 
     def _refuse(self, parsed: Parsed, wait: Wait) -> Refusal:
         """Counts a report that is above a rate limit, and refuses it."""
@@ -248,7 +250,7 @@ class Pipeline:
         new = None
         if pattern_id is None:
             new = self._patterns.admit(pattern, type_, *sent)
-            if new.is_new_pattern and not parsed.importing and self._makes_too_many(parsed, type_, batch):
+            if new.is_new_pattern and not parsed.exempt and self._makes_too_many(parsed, type_, batch):
                 self._patterns.forget(pattern.fingerprint)
                 pattern = common_pattern((report.worker_id or "")[:MAX_LABEL])
                 pattern_id = self._patterns.ids.see(pattern.fingerprint)
@@ -310,9 +312,9 @@ class Pipeline:
             return False
         worker = (parsed.report.worker_id or "")[:MAX_LABEL]
         count = self._new_patterns.add(worker)
-        if count == limit + 1:  # the limits do not apply to an import
+        if count == limit + 1:
             report = msgspec.json.encode(too_many_report(worker, type_, limit))
-            self.prepare(Submission(report, parsed.received_at, None, importing=True), batch)
+            self.prepare(Submission(report, parsed.received_at, None, own=True), batch)
         return count > limit
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import itertools
 import json
 from collections import Counter
 from typing import Any
@@ -147,6 +148,20 @@ async def test_counts_that_cannot_be_stored_are_kept(serve: Any, monkeypatch: py
     assert await service.service.floods.report(everything=True)
     (flood,) = await floods(service)
     assert flood["rate_limited"]["refused"] == 4
+
+
+async def test_an_event_about_a_flood_is_never_cut(serve: Any) -> None:
+    service: InProcess = await serve(rate_limit=SLOW, rate_burst=1, max_report_bytes=16_384)
+    words = ["".join(letters) for letters in itertools.islice(itertools.product("bdfg", "aeio", "klmn"), 61)]
+    reports = [REPORT | {"message": f"{word} " * 100 + "ä" * 300, "traceback": "t" * 5_000} for word in words]
+    async with service.client.post("/api/report-errors", json=reports) as response:
+        assert (await response.json())["data"]["failed"] == 60
+    assert await service.service.floods.report(everything=True)
+    (flood,) = await floods(service)
+    limited = flood["rate_limited"]
+    assert (limited["refused"], limited["other"]) == (60, 10)
+    assert sum(one["refused"] for one in limited["patterns"]) == 50
+    assert [bool(one["samples"]) for one in limited["patterns"]] == [True] * 10 + [False] * 40
 
 
 async def test_floods_are_reported_by_themselves_and_are_not_limited(
