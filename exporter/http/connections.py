@@ -215,7 +215,11 @@ class Connections:
             await asyncio.sleep(LOOK_SECONDS)
             now = asyncio.get_running_loop().time()
             for connection in list(self._open):
-                self._look(connection, now)
+                try:
+                    self._look(connection, now)
+                except Exception:  # a bug; all other connections need their deadlines
+                    _log.exception("a connection could not be looked at")
+                    self._open.discard(connection)
             self._log_refusals(now)
 
     def _look(self, connection: Connection, now: float) -> None:
@@ -250,7 +254,7 @@ class Connections:
 
 def _abort(transport: asyncio.Transport) -> None:
     """Closes a connection at once, and frees what the kernel has for its client, too."""
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError, ValueError):
         transport.get_extra_info("socket").setsockopt(SOL_SOCKET, SO_LINGER, struct.pack("ii", 1, 0))
     transport.abort()
 

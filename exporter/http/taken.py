@@ -44,7 +44,7 @@ def untaken(transport: asyncio.Transport | None) -> int:
     if transport is None:
         return 0
     waiting = transport.get_write_buffer_size()
-    with contextlib.suppress(OSError):  # closed, or a system that cannot tell
+    with contextlib.suppress(OSError, ValueError):  # closed, or a system that cannot tell
         descriptor = transport.get_extra_info("socket").fileno()
         waiting += struct.unpack("i", fcntl.ioctl(descriptor, termios.TIOCOUTQ, bytes(4)))[0]
     return waiting
