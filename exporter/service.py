@@ -279,13 +279,18 @@ class Service:
             await asyncio.sleep(RESUME_SECONDS)
             try:
                 state = await self.store.state()
+                new = self._pipeline(state)
             except StoreError:
                 continue
-            old, new = self.ingest.pipeline, self._pipeline(state)
-            new.duplicates, new.dropped = old.duplicates, old.dropped
-            self.ingest.pipeline = new
-            self.errors.clock_offsets = new.times.offsets.named
-            self.log.refusal = ""
+            except Exception:  # a bug must not keep reports out until a restart
+                _log.exception("the state of ingest could not be read; it is tried again")
+                continue
+            async with self.ingest.between_batches():  # what the old one takes for new may be a repeat
+                old = self.ingest.pipeline
+                new.duplicates, new.dropped = old.duplicates, old.dropped
+                self.ingest.pipeline = new
+                self.errors.clock_offsets = new.times.offsets.named
+                self.log.refusal = ""
             _log.info("there is room on the disk; reports are accepted")
             return
 

@@ -36,6 +36,7 @@ class FloodReports:
         self._rate = rate
         self._token_rate = token_rate
         self._task: asyncio.Task[None] | None = None
+        self._reporting: asyncio.Task[bool] | None = None
 
     def start(self) -> None:
         self._task = asyncio.create_task(self._run())
@@ -47,7 +48,10 @@ class FloodReports:
         self._task.cancel()
         await asyncio.wait([self._task])
         try:
-            await asyncio.wait_for(self.report(everything=True), seconds)
+            async with asyncio.timeout(seconds):
+                if self._reporting is not None and not self._reporting.done():
+                    await asyncio.wait([self._reporting])  # its events are stored, so they must not be reported again
+                await self.report(everything=True)
         except Exception as error:
             _log.warning("the counts of refused reports could not be stored: %s", error or type(error).__name__)
 
@@ -80,8 +84,9 @@ class FloodReports:
         pause = TICK_SECONDS
         while True:
             await asyncio.sleep(pause)
+            self._reporting = asyncio.create_task(self.report())  # goes on when this task is cancelled
             try:
-                pause = TICK_SECONDS if await self.report() else AGAIN_SECONDS
+                pause = TICK_SECONDS if await asyncio.shield(self._reporting) else AGAIN_SECONDS
             except Exception:  # a bug must not end this task
                 _log.exception("the counts of refused reports could not be stored")
 

@@ -8,8 +8,9 @@ preparing each when it arrives. Runs on the event loop; only the append itself b
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from typing import Any, Final
 
 import msgspec
@@ -79,6 +80,7 @@ class Ingest:
         self._most = MAX_EVENTS
         self._appending: list[Entry] = []
         self._wake = asyncio.Event()
+        self._batch = asyncio.Lock()  # held from the first report that is prepared until its batch is settled
         self._thread = ThreadPoolExecutor(1, "log")
         self._task: asyncio.Task[None] | None = None
         self._last_call: asyncio.Future[int] | None = None  # made by `drain`; done when the log's thread is idle
@@ -143,6 +145,12 @@ class Ingest:
         self._wake.set()
         return future
 
+    @asynccontextmanager
+    async def between_batches(self) -> AsyncIterator[None]:
+        """While it is entered, no report is prepared or appended."""
+        async with self._batch:
+            yield
+
     async def _run(self) -> None:
         while True:
             if not self._waiting:
@@ -155,7 +163,8 @@ class Ingest:
             self._appending = entries
             was_full, began = bool(self._waiting), time.monotonic()
             try:
-                await self._accept(entries)
+                async with self._batch:
+                    await self._accept(entries)
             except Exception as failure:  # a bug must not end this task, which handles all later reports
                 _log.exception("the reports of %d requests could not be handled", len(entries))
                 for entry in entries:
@@ -207,7 +216,7 @@ class Ingest:
             if not isinstance(failure, LogError):
                 _log.exception("a batch could not be appended")
             error = failure if isinstance(failure, LogError) else LogError(str(failure))
-            self.pipeline.failed(batch.events)
+            self.pipeline.failed(batch.events, batch)
             self._on_failure(error)
             return error
         for id_, event in enumerate(batch.events, first):
@@ -224,7 +233,7 @@ class Ingest:
             _log.exception("a report cannot be stored")
             bad = [event for event in batch.events if not _can_be_encoded(event)]
             refused = {id(event) for event in bad}
-            self.pipeline.failed(bad)
+            self.pipeline.failed(bad, batch)
             batch.events = [event for event in batch.events if id(event) not in refused]
             batch.keys = {key: event for key, event in batch.keys.items() if id(event) not in refused}
             return encode_batch(batch.events)
@@ -240,11 +249,17 @@ class Ingest:
         """Returns the outcomes of events, given by their positions, and of reports that may be repeats. The reports
         that the database does not know are queued again as new ones."""
         results: list[Result | None] = []
+        size = sum([len(item.body) for item in items if isinstance(item, Parsed)])
+        self.queued += len(items)  # they are in memory until the database has answered
+        self.bytes += size
         try:
             outcomes = await self._repeats.outcomes(items)
         except UnavailableError as error:
             words = f"the database cannot say now whether this report is a repeat: {error}"
             return [Refusal(words, "", "store_failed")] * len(items)
+        finally:
+            self.queued -= len(items)
+            self.bytes -= size
         new: list[Parsed] = []
         for item, outcome in zip(items, outcomes, strict=True):
             if outcome is not None:

@@ -99,11 +99,13 @@ class Parsed(Struct, gc=False):
 
 
 class Batch:
-    """The new events of one append. `keys` maps deduplication keys to those events that have one."""
+    """The new events of one append. `keys` maps deduplication keys to those events that have one; `metered` has the
+    `id()` of each event that took a token of its worker's rate limit."""
 
     def __init__(self) -> None:
         self.events: list[ErrorEvent] = []
         self.keys: dict[Key, ErrorEvent] = {}
+        self.metered: set[int] = set()
 
 
 # What became of one report:
@@ -177,7 +179,10 @@ class Pipeline:
             wait = self._rates.take((parsed.report.worker_id or "")[:MAX_LABEL], parsed.caller.name)
             if wait is not None:
                 return self._refuse(parsed, wait)
-        return self._event(parsed, batch)
+        event = self._event(parsed, batch)
+        if not parsed.exempt:
+            batch.metered.add(id(event))
+        return event
 
     def stored(self, batch: Batch) -> None:
         """To be called when the batch is on disk and its events have their ids. Ids that were generated are known, too:
@@ -186,14 +191,17 @@ class Pipeline:
             self._known.add(event)
         self.refused.stored(batch.events, monotonic())
 
-    def failed(self, events: Sequence[ErrorEvent]) -> None:
-        """To be called with events that could not be appended. Undoes their effect on recurrence and known patterns."""
+    def failed(self, events: Sequence[ErrorEvent], batch: Batch) -> None:
+        """To be called with events of a batch that could not be appended. Undoes what they did to recurrence, patterns and
+        rates."""
         for event in events:
             now_id = self._patterns.ids.get(event.fingerprint) or event.pattern_id
             self._recurrences.forget(now_id, event.timestamp)
             if event.is_new_fingerprint:
                 self._patterns.forget(event.fingerprint)
             self._new_patterns.forget(event)
+            if id(event) in batch.metered:
+                self._rates.give_back(event.worker_id)
 
     def reassign(self, changed: Reassigned) -> dict[str, str]:
         """Takes over changed pattern ids, also for recurrence. Returns for each id that is gone what replaces it."""

@@ -43,6 +43,11 @@ class Buckets:
         if len(self._full_at) > MAX_BUCKETS:
             self._forget(now)
 
+    def give_back(self, name: str) -> None:
+        """Gives one token back."""
+        if name in self._full_at:
+            self._full_at[name] -= self._interval
+
     def _forget(self, now: int) -> None:
         """Forgets full buckets; if too many are not full, also the fuller half, so that this happens rarely."""
         left = {name: full_at for name, full_at in self._full_at.items() if full_at > now}
@@ -78,3 +83,9 @@ class RateLimits:
         if tokens is not None and token:
             tokens.take(token, now)
         return None
+
+    def give_back(self, worker: str) -> None:
+        """Gives the token of a report back that could not be stored, so that its repeat finds one. That of the access
+        token is not given back: it has room for seconds of its rate."""
+        if self._workers is not None:
+            self._workers.give_back(worker)

@@ -19,8 +19,14 @@ _log = logging.getLogger(__name__)
 
 
 class _Seen(NamedTuple):
+    """The file's identity and size, and when the main file was written last, in nanoseconds."""
+
     inode: int
     size: int
+    written: int
+
+
+_NOTHING: Final = _Seen(0, 0, 0)
 
 
 class WriteAhead:
@@ -29,16 +35,17 @@ class WriteAhead:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._path = wal(database.path)
-        self._seen = _Seen(0, 0)
+        self._seen = _NOTHING
 
     def lost(self) -> bool:
-        """Returns whether what the write-ahead log held is not in the file of its name. A checkpoint in another thread
-        may look so for a moment. Any thread may call it."""
+        """Returns whether what the write-ahead log held is not in the file of its name. A checkpoint, which writes the
+        main file, begins a smaller one, perhaps with the same inode. Any thread may call it."""
         try:
             found = self._path.stat()
         except FileNotFoundError:
             return self._is_open_and_deleted()
-        return found.st_ino == self._seen.inode and found.st_size < self._seen.size
+        cut = found.st_ino == self._seen.inode and found.st_size < self._seen.size
+        return cut and self._written() == self._seen.written
 
     def keep(self) -> None:
         """Writes everything into the main file if the write-ahead log is lost. The caller must hold
@@ -53,9 +60,12 @@ class WriteAhead:
             _log.error("%s was deleted or cut; what it held is in the main file now", self._path)
         try:
             found = self._path.stat()
-            self._seen = _Seen(found.st_ino, found.st_size)
+            self._seen = _Seen(found.st_ino, found.st_size, self._written())
         except FileNotFoundError:
-            self._seen = _Seen(0, 0)
+            self._seen = _NOTHING
+
+    def _written(self) -> int:
+        return self._database.path.stat().st_mtime_ns
 
     def _is_open_and_deleted(self) -> bool:
         deleted = f"{self._path}{DELETED}"

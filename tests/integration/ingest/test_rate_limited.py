@@ -4,6 +4,7 @@ import asyncio
 import io
 import itertools
 import json
+import threading
 from collections import Counter
 from typing import Any
 
@@ -137,9 +138,6 @@ async def test_counts_that_cannot_be_stored_are_kept(serve: Any, monkeypatch: py
     service: InProcess = await serve(rate_limit=SLOW, rate_burst=1)
     assert [(await send(service))[0] for _ in range(4)] == [200, 429, 429, 429]
 
-    def fails(*_: Any) -> int:
-        raise LogError("the disk is full")
-
     with monkeypatch.context() as patch:
         patch.setattr(service.service.log, "append", fails)
         assert not await service.service.floods.report(everything=True)
@@ -148,6 +146,45 @@ async def test_counts_that_cannot_be_stored_are_kept(serve: Any, monkeypatch: py
     assert await service.service.floods.report(everything=True)
     (flood,) = await floods(service)
     assert flood["rate_limited"]["refused"] == 4
+
+
+def fails(*_: Any) -> int:
+    raise LogError("the disk is full")
+
+
+async def test_a_report_that_could_not_be_stored_takes_no_token(serve: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    service: InProcess = await serve(rate_limit=SLOW, rate_burst=2)
+    with monkeypatch.context() as patched:
+        patched.setattr(service.service.log, "append", fails)
+        assert [(await send(service, event_id=f"e{number}"))[0] for number in range(4)] == [503] * 4
+    assert [(await send(service, event_id=f"e{number}"))[0] for number in range(2)] == [200, 200]
+
+
+async def test_a_stop_while_a_flood_is_being_reported_counts_it_once(
+    serve: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(flood_reports, "is_due", lambda flood, now: True)
+    monkeypatch.setattr(flood_reports, "TICK_SECONDS", 0.01)
+    service: InProcess = await serve(rate_limit=SLOW, rate_burst=1)
+    begun, released = threading.Event(), threading.Event()
+    append = service.service.log.append
+
+    def slow(payload: bytes, count: int) -> int:
+        if b"RateLimited" in payload:
+            begun.set()
+            assert released.wait(10)
+        return append(payload, count)
+
+    monkeypatch.setattr(service.service.log, "append", slow)
+    for _ in range(6):
+        await send(service)
+    await asyncio.to_thread(begun.wait, 10)
+    stopping = asyncio.create_task(service.client.close())
+    await asyncio.sleep(0.05)
+    released.set()
+    await stopping
+    again: InProcess = await serve()
+    assert sum(one["rate_limited"]["refused"] for one in await floods(again)) == 5
 
 
 async def test_an_event_about_a_flood_is_never_cut(serve: Any) -> None:

@@ -87,3 +87,13 @@ def test_what_is_kept_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(101):
         buckets.take(f"v{number}", 2_000)
     assert buckets.wait("flood", 2_000) <= 0
+
+
+def test_a_token_that_is_given_back_can_be_taken_again() -> None:
+    limits = RateLimits(0.001, 2, clock=lambda: 10**9)
+    assert [limits.take("w", "") for _ in range(2)] == [None, None]
+    assert limits.take("w", "") is not None
+    limits.give_back("w")
+    limits.give_back("nobody")
+    assert limits.take("w", "") is None
+    assert limits.take("w", "") is not None
