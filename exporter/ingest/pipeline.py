@@ -192,8 +192,8 @@ class Pipeline:
         self.refused.stored(batch.events, monotonic())
 
     def failed(self, events: Sequence[ErrorEvent], batch: Batch) -> None:
-        """To be called with events of a batch that could not be appended. Undoes what they did to recurrence, patterns and
-        rates."""
+        """To be called with events of a batch that could not be appended. Undoes what they did to recurrence, patterns
+        and rates."""
         for event in events:
             now_id = self._patterns.ids.get(event.fingerprint) or event.pattern_id
             self._recurrences.forget(now_id, event.timestamp)

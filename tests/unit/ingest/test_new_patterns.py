@@ -73,7 +73,7 @@ def test_no_limit() -> None:
 
 def test_a_failed_append_undoes_the_counts_and_the_event() -> None:
     one = pipeline(10)
-    one.failed(send(one, WORDS[:30]))
+    one.failed(send(one, WORDS[:30]), Batch())
     events = send(one, WORDS[:30])
     assert len({event.fingerprint for event in events if event.type == "T"}) == 11
     assert len(told(events)) == 1
