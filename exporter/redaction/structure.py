@@ -39,6 +39,10 @@ _NOT_SECRET: Final = word_set(
 MAX_CONTAINER: Final = 200  # strings of one array or object under the name of a secret
 
 
+class NotJSONError(ValueError):
+    """What is to be rewritten is no JSON."""
+
+
 class Structure:
     """Rewrites one report. `redact_text` applies the rules for texts, `rule_of` those for names."""
 
@@ -59,7 +63,7 @@ class Structure:
 
     def rewritten(self, suspicion: Any, hit: Any) -> bytes:
         """Returns the report with marks. `hit` is the first match of the pattern `suspicion`. If `found` is exhausted,
-        the result must not be used."""
+        the result must not be used. Raises `NotJSONError` if it finds that the report is no JSON."""
         body, quotes = self._body, self._quotes
         at = 0  # outside of a string
         while hit:
@@ -216,7 +220,10 @@ class Structure:
 
 
 def _decoded(literal: bytes) -> str:
-    return json.loads(literal)  # type: ignore[no-any-return]  # it is a string
+    try:
+        return json.loads(literal)  # type: ignore[no-any-return]  # it is a string
+    except ValueError:
+        raise NotJSONError from None
 
 
 def _encoded(text: str, like: bytes) -> bytes:
