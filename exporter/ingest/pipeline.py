@@ -25,7 +25,7 @@ from exporter.events.tolerant import Dropped, warnings_of
 from exporter.ingest.deduplication import Key, KnownIds
 from exporter.ingest.measurements import Impossible, measure
 from exporter.ingest.new_patterns import NewPatterns, common_pattern, too_many_report
-from exporter.ingest.parse import ReportError, parse_report, parse_within
+from exporter.ingest.parse import ReportError, may_be_read, parse_report, parse_within
 from exporter.ingest.past import Past, Reassigned
 from exporter.ingest.patterns import PatternIds
 from exporter.ingest.rate_limits import RateLimits, Wait
@@ -211,7 +211,8 @@ class Pipeline:
 
     def _parse(self, submission: Submission) -> Parsed:
         body, sizes = submission.body, _UNLIMITED if submission.own else self._sizes
-        if self.redaction is not None and len(body) > sizes.field:  # before a cut may divide a secret
+        if self.redaction is not None and len(body) > sizes.field and may_be_read(body):
+            # before a cut may divide a secret
             body = self.redaction.redact(body)
         report, text, dropped, cut = parse_within(body, sizes)
         if not (report.worker_id or "").startswith(submission.caller.worker):

@@ -53,7 +53,9 @@ class Redaction:
         if found.exhausted:
             found = Found(self._rules.allowed, most=math.inf)
             found.mark(UNCHECKED)
-            body = reduced(body)
+            whole, body = body, reduced(body)
+            if body is whole:
+                raise NotJSONError
             redacted = self._rewritten(body, self._suspicion.search(body), found)
         self.counts.update(found.rules)
         return redacted

@@ -11,7 +11,6 @@ strings with a hit.
 """
 
 import json
-import math
 import re
 from collections.abc import Callable
 from typing import Any, Final
@@ -29,6 +28,7 @@ _NAMED_VALUE: Final = re.compile(rb'\s*+,\s*+"(?:value|Value|val)"\s*+:\s*+(?=")
 _IN_NUMBER: Final = (b"-", b"+", b".", b"e", b"E")
 _NUMBER: Final = re.compile(rb"-?[0-9][0-9.eE+-]*+")
 _BEFORE: Final = 40  # bytes before a string in which its key is looked for
+_BRACKET: Final = re.compile(rb"[\[\]{}]")
 _FLAG: Final = re.compile(r"--?[\w-]++")
 # Members of an object with secrets that are none.
 _NOT_SECRET: Final = word_set(
@@ -149,25 +149,35 @@ class Structure:
 
     def _secret_or_text(self, start: int, end: int, text: str, rule: str, name: str) -> None:
         encoded = text.encode("utf-8", "surrogatepass")
-        redacted = self._redact_text(encoded, Found(most=math.inf))
+        probe = self._found.probe()
+        redacted = self._redact_text(encoded, probe)
+        if probe.exhausted or redacted == encoded:
+            self._found.count(probe)
         if redacted != encoded and b"[redacted" in redacted:  # a form of its own tells more than the name
             self._redact(start, end, text)
         elif _is_header(rule, text) or is_secret(rule, name.encode("utf-8", "replace"), encoded):
             self._mark(start, end, rule)
 
     def _container(self, start: int, rule: str) -> int:
-        """Handles an array or object under the name of a secret: all its strings, but not those of `_NOT_SECRET`."""
+        """Handles an array or object under the name of a secret: all its strings, but not those of `_NOT_SECRET`.
+        Returns the end of what was handled. Each key, string, array and object in it counts as a place."""
         body, quotes = self._body, self._quotes
         depth, at, name = 0, start, ""
         for _ in range(MAX_CONTAINER):
             quote = quotes.find(b'"', at)
-            between = body[at : quote if quote >= 0 else len(body)]
-            for place, one in enumerate(between):
-                depth += (one in b"[{") - (one in b"]}")
-                if depth == 0 and one in b"]}":
-                    return at + place + 1
+            for bracket in _BRACKET.finditer(body, at, quote if quote >= 0 else len(body)):
+                if bracket.group() in b"[{":
+                    depth += 1
+                    if not self._found.place():
+                        return bracket.end()
+                else:
+                    depth -= 1
+                    if depth == 0:
+                        return bracket.end()
             if quote < 0:
-                return start
+                raise NotJSONError
+            if not self._found.place():
+                return quote
             end = self._end(quote)
             text = _decoded(body[quote:end])
             if value := _VALUE.match(body, end):
@@ -181,7 +191,6 @@ class Structure:
             else:
                 self._redact(quote, end, text)
             at = end
-            self._found.place()
         return at
 
     def _lines_of_key(self, start: int) -> int:
