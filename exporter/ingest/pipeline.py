@@ -219,7 +219,9 @@ class Pipeline:
             words = f"this token may only report for workers whose id begins with {submission.caller.worker!r}"
             raise ReportError(words, field="worker_id", reason=FOREIGN)
         if self.redaction is not None and (redacted := self.redaction.redact(sent := text.encode())) is not sent:
+            identity = report.worker_id, report.event_id
             report, text, dropped = parse_report(redacted)
+            report.worker_id, report.event_id = identity
         if submission.key is not None and report.event_id is None:
             if not (0 < len(submission.key) <= MAX_EVENT_ID and submission.key.isprintable()):
                 raise ReportError(f"expected 1 to {MAX_EVENT_ID} printable characters", field="Idempotency-Key")

@@ -21,13 +21,17 @@ from exporter.redaction.mark import Found
 from exporter.redaction.names import word_set
 from exporter.redaction.values import RANDOM, is_nothing, is_secret
 
-KEPT: Final = (b'"worker_id"', b'"event_id"')  # identities of reports; `timestamp` is one by its meaning
+KEPT: Final = ("worker_id", "event_id")  # identities of reports; `timestamp` is one by its meaning
+_LONGEST_KEPT: Final = len(r'""') + len(r"\u0077") * len(
+    "worker_id"
+)  # bytes of such a key, also if all of it is escaped
+_BLANKS: Final = b" \t\r\n"
 _VALUE: Final = re.compile(rb"\s*+:\s*+")
 _NEXT: Final = re.compile(rb'\s*+,\s*+(?=")')
 _NAMED_VALUE: Final = re.compile(rb'\s*+,\s*+"(?:value|Value|val)"\s*+:\s*+(?=")')
 _IN_NUMBER: Final = (b"-", b"+", b".", b"e", b"E")
 _NUMBER: Final = re.compile(rb"-?[0-9][0-9.eE+-]*+")
-_BEFORE: Final = 40  # bytes before a string in which its key is looked for
+_BEFORE: Final = 40  # bytes before a string in which a bracket or comma is looked for
 _BRACKET: Final = re.compile(rb"[\[\]{}]")
 _FLAG: Final = re.compile(r"--?[\w-]++")
 # Members of an object with secrets that are none.
@@ -104,9 +108,9 @@ class Structure:
 
     def _value(self, start: int, end: int, text: str) -> int:
         """Handles a string that is no key."""
-        before = self._body[max(0, start - _BEFORE) : start].rstrip()
-        if before.endswith(b":") and before[:-1].rstrip().endswith(KEPT):
+        if self._key_of(start) in KEPT:
             return end
+        before = self._body[max(0, start - _BEFORE) : start].rstrip()
         if (named := _NAMED_VALUE.match(self._body, end)) and (rule := self._rule_of(text)):
             return self._value_of(named.end(), rule, text)
         if before.endswith((b"[", b",")) and (after := _NEXT.match(self._body, end)):
@@ -217,10 +221,28 @@ class Structure:
             return start + 1
         if self._body[start - 1 : start] in _IN_NUMBER:  # the digits after a sign, a point or an e
             return number.end()
-        before = self._body[max(0, start - _BEFORE) : start].rstrip(b" \t\r\n:")
-        if number.group().isdigit() and is_card_number(number.group()) and not before.endswith((*KEPT, b'"timestamp"')):
+        digits = number.group()
+        if digits.isdigit() and is_card_number(digits) and self._key_of(start) not in (*KEPT, "timestamp"):
             self._mark(start, number.end(), RULE)
         return number.end()
+
+    def _key_of(self, start: int) -> str | None:
+        """Returns the key of the value at `start`, None if it has none or a longer one than those of `KEPT`."""
+        colon = self._end_before(start) - 1
+        if self._body[colon : colon + 1] != b":":
+            return None
+        end = self._end_before(colon)
+        key = self._quotes.rfind(b'"', max(0, end - _LONGEST_KEPT), max(0, end - 1))
+        return None if key < 0 or self._quotes[end - 1 : end] != b'"' else _decoded(self._body[key:end])
+
+    def _end_before(self, end: int) -> int:
+        """Returns the end of what comes before the white space that ends at `end`."""
+        while end > 0:
+            piece = self._body[max(0, end - 256) : end]
+            if rest := piece.rstrip(_BLANKS):
+                return end - len(piece) + len(rest)
+            end -= len(piece)
+        return 0
 
     def _end(self, start: int) -> int:
         """Returns the end of the string at `start`."""
