@@ -25,7 +25,7 @@ from exporter.events.tolerant import Dropped, warnings_of
 from exporter.ingest.deduplication import Key, KnownIds
 from exporter.ingest.measurements import Impossible, measure
 from exporter.ingest.new_patterns import NewPatterns, common_pattern, too_many_report
-from exporter.ingest.parse import ReportError, parse_report, parse_within
+from exporter.ingest.parse import ReportError, may_be_read, parse_report, parse_within
 from exporter.ingest.past import Past, Reassigned
 from exporter.ingest.patterns import PatternIds
 from exporter.ingest.rate_limits import RateLimits, Wait
@@ -219,14 +219,17 @@ class Pipeline:
 
     def _parse(self, submission: Submission) -> Parsed:
         body, sizes = submission.body, _UNLIMITED if submission.own else self._sizes
-        if self.redaction is not None and len(body) > sizes.field:  # before a cut may divide a secret
+        if self.redaction is not None and len(body) > sizes.field and may_be_read(body):
+            # before a cut may divide a secret
             body = self.redaction.redact(body)
         report, text, dropped, cut = parse_within(body, sizes)
         if not (report.worker_id or "").startswith(submission.caller.worker):
             words = f"this token may only report for workers whose id begins with {submission.caller.worker!r}"
             raise ReportError(words, field="worker_id", reason=FOREIGN)
         if self.redaction is not None and (redacted := self.redaction.redact(sent := text.encode())) is not sent:
+            identity = report.worker_id, report.event_id
             report, text, dropped = parse_report(redacted)
+            report.worker_id, report.event_id = identity
         if submission.key is not None and report.event_id is None:
             if not (0 < len(submission.key) <= MAX_EVENT_ID and submission.key.isprintable()):
                 raise ReportError(f"expected 1 to {MAX_EVENT_ID} printable characters", field="Idempotency-Key")

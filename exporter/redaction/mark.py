@@ -26,6 +26,14 @@ class Found:
     def exhausted(self) -> bool:
         return self._left < 0
 
+    def probe(self) -> "Found":
+        """Returns what looks at a text without marks: no value is allowed, and as many places are left as here."""
+        return Found(most=self._left)
+
+    def count(self, probe: "Found") -> None:
+        """Counts the places that `probe` looked at."""
+        self._left = probe._left
+
     def stays(self, value: bytes) -> bool:
         """Returns whether a value is no secret: it is allowed, or it is a mark."""
         return value in self._allowed or value.startswith(BEGINS)

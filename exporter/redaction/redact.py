@@ -15,7 +15,7 @@ from exporter.redaction.names import rule_of
 from exporter.redaction.reduced import reduced
 from exporter.redaction.rules import RULES
 from exporter.redaction.rules_file import NO_RULES, UserRules
-from exporter.redaction.structure import Structure
+from exporter.redaction.structure import NotJSONError, Structure
 from exporter.redaction.suspicion import suspicion
 
 MAX_ROUNDS: Final = 4
@@ -39,6 +39,12 @@ class Redaction:
     def redact(self, body: bytes) -> bytes:
         """Returns the JSON of a report with marks for its secrets; `body` itself if there is none. What is no JSON may
         come back as it is, because such a report is refused."""
+        try:
+            return self._redacted(body)
+        except NotJSONError:
+            return body
+
+    def _redacted(self, body: bytes) -> bytes:
         hit = self._suspicion.search(body)
         if hit is None:
             return body
@@ -47,7 +53,9 @@ class Redaction:
         if found.exhausted:
             found = Found(self._rules.allowed, most=math.inf)
             found.mark(UNCHECKED)
-            body = reduced(body)
+            whole, body = body, reduced(body)
+            if body is whole:
+                raise NotJSONError
             redacted = self._rewritten(body, self._suspicion.search(body), found)
         self.counts.update(found.rules)
         return redacted

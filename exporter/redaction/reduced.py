@@ -37,9 +37,10 @@ def reduced(body: bytes) -> bytes:
 def _kept(name: str, raw: Any) -> Any:
     if len(raw) <= (MAX_TEXT if name in _TEXTS else MAX_FIELD):
         return raw
-    if name in ("worker_id", "event_id"):  # identities stay whole
-        return raw
-    if bytes(raw[:1] if isinstance(raw, bytes) else memoryview(raw)[:1]) == b'"':
+    first = bytes(raw[:1] if isinstance(raw, bytes) else memoryview(raw)[:1])
+    if name in ("worker_id", "event_id"):  # identities stay whole; an object or array is refused
+        return {b"{": {}, b"[": []}.get(first, raw)
+    if first == b'"':
         text = msgspec.json.decode(raw, type=str)
         return f"{text[:MAX_TEXT] if name in _TEXTS else text[:MAX_FIELD]}… {MARK}"
     return MARK

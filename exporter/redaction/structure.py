@@ -11,7 +11,6 @@ strings with a hit.
 """
 
 import json
-import math
 import re
 from collections.abc import Callable
 from typing import Any, Final
@@ -22,13 +21,18 @@ from exporter.redaction.mark import Found
 from exporter.redaction.names import word_set
 from exporter.redaction.values import RANDOM, is_nothing, is_secret
 
-KEPT: Final = (b'"worker_id"', b'"event_id"')  # identities of reports; `timestamp` is one by its meaning
+KEPT: Final = ("worker_id", "event_id")  # identities of reports; `timestamp` is one by its meaning
+_LONGEST_KEPT: Final = len(r'""') + len(r"\u0077") * len(
+    "worker_id"
+)  # bytes of such a key, also if all of it is escaped
+_BLANKS: Final = b" \t\r\n"
 _VALUE: Final = re.compile(rb"\s*+:\s*+")
 _NEXT: Final = re.compile(rb'\s*+,\s*+(?=")')
 _NAMED_VALUE: Final = re.compile(rb'\s*+,\s*+"(?:value|Value|val)"\s*+:\s*+(?=")')
 _IN_NUMBER: Final = (b"-", b"+", b".", b"e", b"E")
 _NUMBER: Final = re.compile(rb"-?[0-9][0-9.eE+-]*+")
-_BEFORE: Final = 40  # bytes before a string in which its key is looked for
+_BEFORE: Final = 40  # bytes before a string in which a bracket or comma is looked for
+_BRACKET: Final = re.compile(rb"[\[\]{}]")
 _FLAG: Final = re.compile(r"--?[\w-]++")
 # Members of an object with secrets that are none.
 _NOT_SECRET: Final = word_set(
@@ -37,6 +41,10 @@ _NOT_SECRET: Final = word_set(
     "version"
 )
 MAX_CONTAINER: Final = 200  # strings of one array or object under the name of a secret
+
+
+class NotJSONError(ValueError):
+    """What is to be rewritten is no JSON."""
 
 
 class Structure:
@@ -59,7 +67,7 @@ class Structure:
 
     def rewritten(self, suspicion: Any, hit: Any) -> bytes:
         """Returns the report with marks. `hit` is the first match of the pattern `suspicion`. If `found` is exhausted,
-        the result must not be used."""
+        the result must not be used. Raises `NotJSONError` if it finds that the report is no JSON."""
         body, quotes = self._body, self._quotes
         at = 0  # outside of a string
         while hit:
@@ -100,9 +108,9 @@ class Structure:
 
     def _value(self, start: int, end: int, text: str) -> int:
         """Handles a string that is no key."""
-        before = self._body[max(0, start - _BEFORE) : start].rstrip()
-        if before.endswith(b":") and before[:-1].rstrip().endswith(KEPT):
+        if self._key_of(start) in KEPT:
             return end
+        before = self._body[max(0, start - _BEFORE) : start].rstrip()
         if (named := _NAMED_VALUE.match(self._body, end)) and (rule := self._rule_of(text)):
             return self._value_of(named.end(), rule, text)
         if before.endswith((b"[", b",")) and (after := _NEXT.match(self._body, end)):
@@ -145,25 +153,35 @@ class Structure:
 
     def _secret_or_text(self, start: int, end: int, text: str, rule: str, name: str) -> None:
         encoded = text.encode("utf-8", "surrogatepass")
-        redacted = self._redact_text(encoded, Found(most=math.inf))
+        probe = self._found.probe()
+        redacted = self._redact_text(encoded, probe)
+        if probe.exhausted or redacted == encoded:
+            self._found.count(probe)
         if redacted != encoded and b"[redacted" in redacted:  # a form of its own tells more than the name
             self._redact(start, end, text)
         elif _is_header(rule, text) or is_secret(rule, name.encode("utf-8", "replace"), encoded):
             self._mark(start, end, rule)
 
     def _container(self, start: int, rule: str) -> int:
-        """Handles an array or object under the name of a secret: all its strings, but not those of `_NOT_SECRET`."""
+        """Handles an array or object under the name of a secret: all its strings, but not those of `_NOT_SECRET`.
+        Returns the end of what was handled. Each key, string, array and object in it counts as a place."""
         body, quotes = self._body, self._quotes
         depth, at, name = 0, start, ""
         for _ in range(MAX_CONTAINER):
             quote = quotes.find(b'"', at)
-            between = body[at : quote if quote >= 0 else len(body)]
-            for place, one in enumerate(between):
-                depth += (one in b"[{") - (one in b"]}")
-                if depth == 0 and one in b"]}":
-                    return at + place + 1
+            for bracket in _BRACKET.finditer(body, at, quote if quote >= 0 else len(body)):
+                if bracket.group() in b"[{":
+                    depth += 1
+                    if not self._found.place():
+                        return bracket.end()
+                else:
+                    depth -= 1
+                    if depth == 0:
+                        return bracket.end()
             if quote < 0:
-                return start
+                raise NotJSONError
+            if not self._found.place():
+                return quote
             end = self._end(quote)
             text = _decoded(body[quote:end])
             if value := _VALUE.match(body, end):
@@ -177,7 +195,6 @@ class Structure:
             else:
                 self._redact(quote, end, text)
             at = end
-            self._found.place()
         return at
 
     def _lines_of_key(self, start: int) -> int:
@@ -204,10 +221,28 @@ class Structure:
             return start + 1
         if self._body[start - 1 : start] in _IN_NUMBER:  # the digits after a sign, a point or an e
             return number.end()
-        before = self._body[max(0, start - _BEFORE) : start].rstrip(b" \t\r\n:")
-        if number.group().isdigit() and is_card_number(number.group()) and not before.endswith((*KEPT, b'"timestamp"')):
+        digits = number.group()
+        if digits.isdigit() and is_card_number(digits) and self._key_of(start) not in (*KEPT, "timestamp"):
             self._mark(start, number.end(), RULE)
         return number.end()
+
+    def _key_of(self, start: int) -> str | None:
+        """Returns the key of the value at `start`, None if it has none or a longer one than those of `KEPT`."""
+        colon = self._end_before(start) - 1
+        if self._body[colon : colon + 1] != b":":
+            return None
+        end = self._end_before(colon)
+        key = self._quotes.rfind(b'"', max(0, end - _LONGEST_KEPT), max(0, end - 1))
+        return None if key < 0 or self._quotes[end - 1 : end] != b'"' else _decoded(self._body[key:end])
+
+    def _end_before(self, end: int) -> int:
+        """Returns the end of what comes before the white space that ends at `end`."""
+        while end > 0:
+            piece = self._body[max(0, end - 256) : end]
+            if rest := piece.rstrip(_BLANKS):
+                return end - len(piece) + len(rest)
+            end -= len(piece)
+        return 0
 
     def _end(self, start: int) -> int:
         """Returns the end of the string at `start`."""
@@ -216,7 +251,10 @@ class Structure:
 
 
 def _decoded(literal: bytes) -> str:
-    return json.loads(literal)  # type: ignore[no-any-return]  # it is a string
+    try:
+        return json.loads(literal)  # type: ignore[no-any-return]  # it is a string
+    except ValueError:
+        raise NotJSONError from None
 
 
 def _encoded(text: str, like: bytes) -> bytes:

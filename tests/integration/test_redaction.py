@@ -29,6 +29,7 @@ SENT = {
     "is_system_critical": True,
 }
 RULES = "rules:\n  - name: lab-badge\n    pattern: 'LB-\\d{6}'\n"
+JSON = {"Content-Type": "application/json"}
 METRIC = "distributed_testing_redactions_total"
 
 
@@ -113,7 +114,7 @@ async def test_a_refusal_quotes_no_secret(service: Any) -> None:
     ):  # fmt: skip
         assert PASSWORD not in str(await service.ask("/api/report-error", report, status=400))
     async with service.client.post(
-        "/api/report-error", data=f'{{"password": "{PASSWORD}", }}', headers={"Content-Type": "application/json"}
+        "/api/report-error", data=f'{{"password": "{PASSWORD}", }}', headers=JSON
     ) as response:
         assert response.status == 400
         assert PASSWORD not in await response.text()
@@ -145,3 +146,31 @@ def test_the_real_command_checks_the_rules_file(tmp_path: Path) -> None:
     assert main(["serve", "--check-config", "--redaction-rules-file", str(tmp_path / "rules.yml")]) == 2
     (tmp_path / "rules.yml").write_text(RULES)
     assert main(["serve", "--check-config", "--redaction-rules-file", str(tmp_path / "rules.yml")]) == 0
+
+
+@pytest.mark.parametrize("wrong", [rb"\x41", b"\x01", b"\xff"])
+async def test_a_large_body_that_is_no_json_is_refused(service: Any, wrong: bytes) -> None:
+    body = b'{"worker_id":"w","message":"password=hunter2 ' + wrong + b'","a":"' + b"0" * 200_000 + b'"}'
+    async with service.client.post("/api/report-error", data=body, headers=JSON) as response:
+        assert response.status == 400, await response.text()
+
+
+@pytest.mark.parametrize("size", [0, 200_000], ids=["small", "large"])
+@pytest.mark.parametrize(
+    "key",
+    [rb'"event\u005fid":', rb'"\u0065vent_id"  :' + b" " * 60, b'"event_id"\n\t:' + b"\n" * 5_000],
+    ids=["escaped", "both", "blanks"],
+)
+async def test_reports_with_ids_that_look_like_secrets_are_not_repeats(service: Any, key: bytes, size: int) -> None:
+    stored = []
+    for token in (TOKEN, TOKEN.replace("a", "c"), TOKEN):
+        body = rb'{"worker\u005fid":' + b" " * 50 + b'"w ' + TOKEN.encode() + b'","message":"password=hunter2",' + key
+        body += b'"' + token.encode() + b'","a":"' + b"0" * size + b'"}'
+        async with service.client.post("/api/report-error", data=body, headers=JSON) as response:
+            assert response.status < 300, await response.text()
+            stored.append((await response.json())["data"]["id"])
+    assert stored[0] != stored[1]
+    assert stored[2] == stored[0]
+    error = await service.get(f"/api/errors/{stored[1]}")
+    assert (error["worker_id"], error["message"]) == (f"w {TOKEN}", "password=[redacted:password]")
+    assert error["event_id"] == error["report"]["event_id"] == TOKEN.replace("a", "c")
