@@ -4,6 +4,7 @@ import asyncio
 import base64
 import json
 import logging
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -295,6 +296,27 @@ async def test_no_other_site_logs_somebody_in(serve: Any, headers: dict[str, str
 async def test_what_is_no_login_is_refused(serve: Any, body: bytes, type_: str, expected: int) -> None:
     service = await serve(users=USERS)
     assert await status(service, "POST", "/login", {"Content-Type": type_}, data=body) == expected
+
+
+@pytest.mark.parametrize("is_on", [True, False])
+async def test_an_unfinished_login_has_an_end(serve: Any, is_on: bool) -> None:
+    service = await serve(users=USERS if is_on else {}, body_timeout=1.0)
+    reader, writer = await asyncio.open_connection("127.0.0.1", service.client.port)
+    form = "Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 100"
+    writer.write(f"POST /login HTTP/1.1\r\nHost: localhost\r\n{form}\r\n\r\nname=ada".encode())
+    head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
+    assert head.split()[1] == (b"408" if is_on else b"303")
+    writer.close()
+
+
+async def test_a_login_of_unknown_length_is_bounded(serve: Any) -> None:
+    async def body() -> AsyncIterator[bytes]:
+        for _ in range(5):
+            yield b"x" * 4_000
+
+    service = await serve(users=USERS)
+    type_ = {"Content-Type": "application/x-www-form-urlencoded"}
+    assert await status(service, "POST", "/login", type_, data=body()) == 413
 
 
 async def test_a_token_that_may_not_read_opens_no_page(serve: Any, tmp_path: Path) -> None:
