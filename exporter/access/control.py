@@ -155,13 +155,15 @@ class Access:
 
     async def by_authorization(self, value: str, address: str) -> Identity | None:
         """Returns who a value of `Authorization` is. Raises `TooManyAttemptsError`."""
-        key = hashlib.blake2b(value.encode("utf-8", "surrogateescape"), key=self._key, digest_size=16).digest()
+        scheme, _, rest = value.partition(" ")
+        # A password that is right is remembered for one address: from others, its attempts count.
+        whole = f"{address} {value}" if scheme.lower() == "basic" else value
+        key = hashlib.blake2b(whole.encode("utf-8", "surrogateescape"), key=self._key, digest_size=16).digest()
         identity = self._verified.get(key)
         if identity is not None:
             if identity.is_valid():
                 return identity
             del self._verified[key]
-        scheme, _, rest = value.partition(" ")
         if scheme.lower() == "bearer":
             identity = self._by_token(rest.strip(), address, "token")
         elif scheme.lower() == "basic":

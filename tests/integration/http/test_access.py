@@ -378,6 +378,17 @@ async def test_who_was_known_before_is_not_slowed(serve: Any) -> None:
     assert (await attempt(service, "ada", "lovelace"))[0] == 303  # from an address where ada logged in before
 
 
+async def test_a_right_password_that_another_address_used_tells_a_guesser_nothing(serve: Any) -> None:
+    service = await serve(users=USERS, trusted_proxies=("127.0.0.1",))
+    basic = {"Authorization": "Basic " + base64.b64encode(b"ada:lovelace").decode()}
+    owner, guesser = {"X-Forwarded-For": "203.0.113.1"}, {"X-Forwarded-For": "203.0.113.2"}
+    assert await status(service, "GET", "/metrics", basic | owner) == 200
+    for number in range(6):
+        await attempt(service, "ada", f"wrong-{number}", **guesser)
+    assert await status(service, "GET", "/metrics", basic | guesser) == 429
+    assert await status(service, "GET", "/metrics", basic | owner) == 200
+
+
 async def test_attempts_that_are_sent_together_are_no_way_around(serve: Any) -> None:
     service = await serve(users=USERS)
     codes = [code for code, _, _ in await asyncio.gather(*(attempt(service, "ada", f"x{n}") for n in range(30)))]
