@@ -27,13 +27,14 @@ class Attempts:
         self._wrong: dict[Key, tuple[int, float]] = {}
         self._succeeded: dict[Key, None] = {}
 
-    def wait(self, address: str, name: str) -> int:
-        """Returns the whole seconds until the next attempt is allowed; 0: now."""
+    def wait(self, address: str, name: str | None) -> int:
+        """Returns the whole seconds until the next attempt is allowed; 0: now. `name` is None if there is none."""
         now = time.monotonic()
         until = max((self._until(key) for key in self._keys(address, name)), default=0.0)
         return max(0, math.ceil(until - now))
 
-    def failed(self, address: str, name: str) -> None:
+    def failed(self, address: str, name: str | None) -> None:
+        """Counts a wrong attempt; without a name, only for the address."""
         now = time.monotonic()
         for key in self._keys(address, name):
             count, last = self._wrong.pop(key, (0, now))
@@ -44,7 +45,9 @@ class Attempts:
         self._succeeded.pop((address, name), None)
         _put(self._succeeded, (address, name), None)
 
-    def _keys(self, address: str, name: str) -> tuple[Key, ...]:
+    def _keys(self, address: str, name: str | None) -> tuple[Key, ...]:
+        if name is None:
+            return ((address, ""),)
         known = (address, name)
         return (known,) if known in self._succeeded else ((address, ""), ("", name))
 

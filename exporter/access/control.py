@@ -6,7 +6,6 @@ was found of a value of `Authorization` is remembered, so that a request costs a
 
 import asyncio
 import base64
-import binascii
 import hashlib
 import hmac
 import logging
@@ -204,7 +203,10 @@ class Access:
     async def _by_basic(self, encoded: str, address: str) -> Identity | None:
         try:
             name, _, password = base64.b64decode(encoded, validate=True).decode().partition(":")
-        except (binascii.Error, UnicodeDecodeError):
+        except ValueError:
+            if seconds := self._attempts.wait(address, None):
+                raise TooManyAttemptsError(seconds) from None
+            self._attempts.failed(address, None)
             self._failed("basic", "", address)
             return None
         if password.startswith(PREFIX):

@@ -378,6 +378,23 @@ async def test_who_was_known_before_is_not_slowed(serve: Any) -> None:
     assert (await attempt(service, "ada", "lovelace"))[0] == 303  # from an address where ada logged in before
 
 
+@pytest.mark.parametrize("value", ["é", "\udcff", "x", "/w=="])  # "/w==" is the byte ff
+async def test_what_is_no_name_and_password_is_a_wrong_one(serve: Any, tmp_path: Path, value: str) -> None:
+    reader = bearer(make_token(tmp_path, "reader", "read"))
+    service = await serve(users=USERS)
+    connection, writer = await asyncio.open_connection("127.0.0.1", service.client.port)
+    codes = []
+    for _ in range(6):
+        request = f"HEAD /metrics HTTP/1.1\r\nHost: localhost\r\nAuthorization: Basic {value}\r\n\r\n"
+        writer.write(request.encode("utf-8", "surrogateescape"))
+        codes.append((await connection.readuntil(b"\r\n\r\n")).split()[1])
+    writer.close()
+    assert codes == [b"401"] * 5 + [b"429"]
+    async with service.client.get("/metrics", headers=reader) as response:
+        assert f"{FAILED % 'basic'} 5.0" in await response.text()
+    assert (await attempt(service, "ada", "lovelace"))[0] == 429  # the address waits
+
+
 async def test_a_right_password_that_another_address_used_tells_a_guesser_nothing(serve: Any) -> None:
     service = await serve(users=USERS, trusted_proxies=("127.0.0.1",))
     basic = {"Authorization": "Basic " + base64.b64encode(b"ada:lovelace").decode()}
