@@ -13,11 +13,14 @@ import aiohttp
 import bcrypt
 import pytest
 import trustme
+from aiohttp import web
 from certificates import CA, OTHER_CA, trusting, write
 from commands import run
 from conftest import REPORT, Served
 
+from exporter import app
 from exporter.access.web_config import WebConfig, WebConfigError
+from exporter.http.headers import WEB_CONFIG
 
 pytestmark = pytest.mark.dashboard
 Start = Callable[..., Served]
@@ -194,6 +197,31 @@ async def test_a_change_that_would_open_the_service_or_is_wrong_keeps_the_users(
     web.refresh()
     assert [one.levelname for one in caplog.records[1:]] == []  # the level of the log is warning
     web.close()
+
+
+async def test_after_a_bug_the_file_is_still_followed(
+    file: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    put(file, f"basic_auth_users: {{alice: {HASH}}}\n")
+    application = web.Application()
+    application[WEB_CONFIG] = config = WebConfig(str(file))
+    real, calls = config.refresh, []
+
+    def broken_once() -> None:
+        calls.append(None)
+        if len(calls) == 1:
+            raise LookupError("a bug")
+        real()
+
+    monkeypatch.setattr(config, "refresh", broken_once)
+    monkeypatch.setattr(app, "CHECK_SECONDS", 0.01)
+    following = app._follow_web_config(application)
+    await anext(following)
+    put(file, f"basic_auth_users: {{bob: {HASH}}}\n")
+    await eventually(lambda: config.users.stamp("bob"))
+    assert f"{file} could not be read again" in caplog.text
+    with pytest.raises(StopAsyncIteration):
+        await anext(following)
 
 
 def test_what_is_not_supported_is_logged(file: Path, caplog: pytest.LogCaptureFixture) -> None:
