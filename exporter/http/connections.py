@@ -33,6 +33,7 @@ LOOK_SECONDS: Final = 1.0
 LOG_SECONDS: Final = 60.0  # between two lines about the limit
 VICTIMS: Final = 64  # idle connections that are looked for at once
 NEVER: Final = 1e9  # seconds; aiohttp's own timeout of idle connections
+LINGER_SECONDS: Final = 1.0  # to wait for the rest of a body that is not read, after the answer
 SPARE: Final = 16  # descriptors for files, alerts, and a new process of the database
 _OWN_FILES: Final = Path("/proc/self/fd")
 _REASONS: Final = {408: "Request Timeout", 431: "Request Header Fields Too Large", 503: "Service Unavailable"}
@@ -279,7 +280,7 @@ class Runner(web.AppRunner):
     def __init__(
         self, app: web.Application, settings: Settings, rejected: Callable[[str], None], **options: Any
     ) -> None:
-        super().__init__(app, keepalive_timeout=NEVER, **options)
+        super().__init__(app, keepalive_timeout=NEVER, lingering_time=LINGER_SECONDS, **options)
         self._settings = settings
         self._rejected = rejected
 
