@@ -109,6 +109,16 @@ async def test_everything_is_served_over_tls(served: Start, file: Path) -> None:
     assert service.stop() == 0
 
 
+async def test_a_handshake_has_a_deadline(served: Start, file: Path) -> None:
+    service = served("--web.config.file", str(file), "--header-timeout", "1")
+    parts = urlsplit(service.url)
+    reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
+    assert await asyncio.wait_for(reader.read(), 10) == b""
+    writer.close()
+    async with session() as client, client.get(service.url + "/-/healthy") as response:
+        assert response.status == 200
+
+
 async def test_a_new_certificate_is_used_and_a_broken_one_is_not(served: Start, file: Path) -> None:
     service = served("--web.config.file", str(file))
     first = await serial(service.url)
