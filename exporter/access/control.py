@@ -222,18 +222,19 @@ class Access:
             raise TooManyAttemptsError(seconds)
         if self._waiting >= MAX_CHECKS:
             raise TooManyAttemptsError(1)
+        is_possible = len(password) <= MAX_PASSWORD
         self._waiting += 1
         try:
             async with self._checks:
                 if seconds := self._attempts.wait(address, name):  # attempts that were sent together
                     raise TooManyAttemptsError(seconds)
-                right = len(password) <= MAX_PASSWORD and await self._users.accept(name, password)
+                right = is_possible and await self._users.accept(name, password)
         finally:
             self._waiting -= 1
         if right:
             self._attempts.succeeded(address, name)
         else:
-            self._attempts.failed(address, name)
+            self._attempts.failed(address, name if is_possible else None)
             self._failed(method, name if self._users.stamp(name) else "", address)
         return right
 

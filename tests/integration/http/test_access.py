@@ -395,6 +395,15 @@ async def test_what_is_no_name_and_password_is_a_wrong_one(serve: Any, tmp_path:
     assert (await attempt(service, "ada", "lovelace"))[0] == 429  # the address waits
 
 
+async def test_a_password_that_is_too_long_counts_for_its_address_only(serve: Any) -> None:
+    """It costs no look at the password, so it could be sent from very many addresses."""
+    service = await serve(users=USERS, trusted_proxies=("127.0.0.1",))
+    guesser, other = {"X-Forwarded-For": "203.0.113.1"}, {"X-Forwarded-For": "203.0.113.2"}
+    codes = [(await attempt(service, "ada", "x" * 1_025, **guesser))[0] for _ in range(6)]
+    assert codes == [401] * 5 + [429]
+    assert (await attempt(service, "ada", "lovelace", **other))[0] == 303
+
+
 async def test_a_right_password_that_another_address_used_tells_a_guesser_nothing(serve: Any) -> None:
     service = await serve(users=USERS, trusted_proxies=("127.0.0.1",))
     basic = {"Authorization": "Basic " + base64.b64encode(b"ada:lovelace").decode()}
