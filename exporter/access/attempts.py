@@ -21,35 +21,45 @@ Key = tuple[str, str]  # (address, ""), ("", name) or (address, name)
 
 
 class Attempts:
-    """`wrong` maps a key to the number of wrong attempts and the monotonic time of the last one, oldest first."""
+    """`wrong` and `wrong_addresses` map a key to the number of wrong attempts and the monotonic time of the last one,
+    oldest first. They are apart because a wrong attempt without a name costs nothing: many addresses that send such
+    ones must not push out the count of a name."""
 
     def __init__(self) -> None:
         self._wrong: dict[Key, tuple[int, float]] = {}
+        self._wrong_addresses: dict[Key, tuple[int, float]] = {}
         self._succeeded: dict[Key, None] = {}
 
-    def wait(self, address: str, name: str) -> int:
-        """Returns the whole seconds until the next attempt is allowed; 0: now."""
+    def wait(self, address: str, name: str | None) -> int:
+        """Returns the whole seconds until the next attempt is allowed; 0: now. `name` is None if there is none."""
         now = time.monotonic()
         until = max((self._until(key) for key in self._keys(address, name)), default=0.0)
         return max(0, math.ceil(until - now))
 
-    def failed(self, address: str, name: str) -> None:
+    def failed(self, address: str, name: str | None) -> None:
+        """Counts a wrong attempt; without a name, only for the address."""
         now = time.monotonic()
         for key in self._keys(address, name):
-            count, last = self._wrong.pop(key, (0, now))
-            _put(self._wrong, key, (1 if now - last > FORGET_SECONDS else count + 1, now))
+            table = self._table(key)
+            count, last = table.pop(key, (0, now))
+            _put(table, key, (1 if now - last > FORGET_SECONDS else count + 1, now))
 
     def succeeded(self, address: str, name: str) -> None:
-        self._wrong.pop((address, name), None)
+        self._table((address, name)).pop((address, name), None)
         self._succeeded.pop((address, name), None)
         _put(self._succeeded, (address, name), None)
 
-    def _keys(self, address: str, name: str) -> tuple[Key, ...]:
+    def _keys(self, address: str, name: str | None) -> tuple[Key, ...]:
+        if name is None:
+            return ((address, ""),)
         known = (address, name)
         return (known,) if known in self._succeeded else ((address, ""), ("", name))
 
+    def _table(self, key: Key) -> dict[Key, tuple[int, float]]:
+        return self._wrong if key[1] else self._wrong_addresses
+
     def _until(self, key: Key) -> float:
-        count, last = self._wrong.get(key, (0, 0.0))
+        count, last = self._table(key).get(key, (0, 0.0))
         if count < FREE:
             return 0.0
         return last + min(LONGEST_SECONDS, 2.0 ** min(count - FREE, 10))

@@ -6,7 +6,6 @@ was found of a value of `Authorization` is remembered, so that a request costs a
 
 import asyncio
 import base64
-import binascii
 import hashlib
 import hmac
 import logging
@@ -155,13 +154,15 @@ class Access:
 
     async def by_authorization(self, value: str, address: str) -> Identity | None:
         """Returns who a value of `Authorization` is. Raises `TooManyAttemptsError`."""
-        key = hashlib.blake2b(value.encode("utf-8", "surrogateescape"), key=self._key, digest_size=16).digest()
+        scheme, _, rest = value.partition(" ")
+        # A password that is right is remembered for one address: from others, its attempts count.
+        whole = f"{address} {value}" if scheme.lower() == "basic" else value
+        key = hashlib.blake2b(whole.encode("utf-8", "surrogateescape"), key=self._key, digest_size=16).digest()
         identity = self._verified.get(key)
         if identity is not None:
             if identity.is_valid():
                 return identity
             del self._verified[key]
-        scheme, _, rest = value.partition(" ")
         if scheme.lower() == "bearer":
             identity = self._by_token(rest.strip(), address, "token")
         elif scheme.lower() == "basic":
@@ -202,7 +203,10 @@ class Access:
     async def _by_basic(self, encoded: str, address: str) -> Identity | None:
         try:
             name, _, password = base64.b64decode(encoded, validate=True).decode().partition(":")
-        except (binascii.Error, UnicodeDecodeError):
+        except ValueError:
+            if seconds := self._attempts.wait(address, None):
+                raise TooManyAttemptsError(seconds) from None
+            self._attempts.failed(address, None)
             self._failed("basic", "", address)
             return None
         if password.startswith(PREFIX):
@@ -218,18 +222,19 @@ class Access:
             raise TooManyAttemptsError(seconds)
         if self._waiting >= MAX_CHECKS:
             raise TooManyAttemptsError(1)
+        is_possible = len(password) <= MAX_PASSWORD
         self._waiting += 1
         try:
             async with self._checks:
                 if seconds := self._attempts.wait(address, name):  # attempts that were sent together
                     raise TooManyAttemptsError(seconds)
-                right = len(password) <= MAX_PASSWORD and await self._users.accept(name, password)
+                right = is_possible and await self._users.accept(name, password)
         finally:
             self._waiting -= 1
         if right:
             self._attempts.succeeded(address, name)
         else:
-            self._attempts.failed(address, name)
+            self._attempts.failed(address, name if is_possible else None)
             self._failed(method, name if self._users.stamp(name) else "", address)
         return right
 

@@ -114,13 +114,13 @@ class TokenFile:
 
     def _load(self, signature: tuple[int, ...] | None) -> None:
         self._seen = signature
+        self.is_there = self.is_there or signature is not None  # also if it cannot be read: nobody gets in, not anybody
         try:
             tokens = read(self._path) if signature is not None else []
         except FileNotFoundError:
             tokens, signature = [], None
         if signature is None and self.is_there:
             _log.warning("there is no file %s: no token is valid", self._path)
-        self.is_there = self.is_there or signature is not None
         # An unchanged token stays the same object: see `has`.
         self._tokens = {one.id: old if (old := self._tokens.get(one.id)) == one and old else one for one in tokens}
 

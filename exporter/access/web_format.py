@@ -99,7 +99,7 @@ def parse(content: bytes) -> WebFile:
     except yaml.MarkedYAMLError as error:  # the message of the parser quotes the line, which may be a key
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise WebConfigError(f"line {line}: {error.problem}") from None
-    except (yaml.YAMLError, ValueError, RecursionError):
+    except Exception:  # of an odd tag, such as `!!int ""`, the parser raises almost anything
         raise WebConfigError("this is not YAML in UTF-8") from None
     try:
         file = msgspec.convert({} if loaded is None else loaded, WebFile)

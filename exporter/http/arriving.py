@@ -39,9 +39,10 @@ class Arriving:
         self._has_room = has_room
         self._bodies: dict[_Body, None] = {}  # the oldest first
 
-    async def read(self, request: web.Request) -> bytes:
-        """Returns the body of a request as it was sent. Raises `HTTPRequestEntityTooLarge`; `ApiError` for a body that
-        is too slow or does not fit; `RequestPayloadError` and ConnectionError for one that breaks off."""
+    async def read(self, request: web.Request, limit: int) -> bytes:
+        """Returns the body of a request as it was sent, `limit` bytes at most. Raises `HTTPRequestEntityTooLarge`;
+        `ApiError` for a body that is too slow or does not fit; `RequestPayloadError` and ConnectionError for one that
+        breaks off."""
         loop = asyncio.get_running_loop()
         body: _Body | None = None
         try:
@@ -49,7 +50,7 @@ class Arriving:
                 body = _Body(loop.time(), deadline)
                 self._bodies[body] = None
                 while part := await request.content.readany():
-                    self._take(body, part, request.client_max_size, loop.time())
+                    self._take(body, part, limit, loop.time())
             return bytes(body.content)
         except TimeoutError:
             if body is not None and body.is_given_up:
@@ -92,13 +93,14 @@ def _no_room() -> ApiError:
 ARRIVING: Final = web.AppKey("arriving", Arriving)
 
 
-async def received(request: web.Request) -> bytes:
-    """Returns the body of a request as it was sent; b"" when it was read before. Raises as `Arriving.read`."""
-    limit = request.client_max_size
+async def received(request: web.Request, limit: int | None = None) -> bytes:
+    """Returns the body of a request as it was sent; b"" when it was read before. It may have `limit` bytes; None: as
+    many as the settings say. Raises as `Arriving.read`."""
+    limit = request.client_max_size if limit is None else limit
     if request.content_length is not None and request.content_length > limit:
         raise web.HTTPRequestEntityTooLarge(limit)
     if not request.content.is_eof():
-        return await request.app[ARRIVING].read(request)
+        return await request.app[ARRIVING].read(request, limit)
     body = request.content.read_nowait()  # as most bodies, it came together with the header; `read` would copy it twice
     if len(body) > limit:
         raise web.HTTPRequestEntityTooLarge(limit)

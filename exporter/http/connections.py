@@ -14,6 +14,7 @@ import contextlib
 import heapq
 import logging
 import resource
+import ssl
 import struct
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
@@ -33,6 +34,8 @@ LOOK_SECONDS: Final = 1.0
 LOG_SECONDS: Final = 60.0  # between two lines about the limit
 VICTIMS: Final = 64  # idle connections that are looked for at once
 NEVER: Final = 1e9  # seconds; aiohttp's own timeout of idle connections
+LINGER_SECONDS: Final = 1.0  # to wait for the rest of a body that is not read, after the answer
+GOODBYE_SECONDS: Final = 2.0  # for a client to end TLS
 SPARE: Final = 16  # descriptors for files, alerts, and a new process of the database
 _OWN_FILES: Final = Path("/proc/self/fd")
 _REASONS: Final = {408: "Request Timeout", 431: "Request Header Fields Too Large", 503: "Service Unavailable"}
@@ -279,7 +282,7 @@ class Runner(web.AppRunner):
     def __init__(
         self, app: web.Application, settings: Settings, rejected: Callable[[str], None], **options: Any
     ) -> None:
-        super().__init__(app, keepalive_timeout=NEVER, **options)
+        super().__init__(app, keepalive_timeout=NEVER, lingering_time=LINGER_SECONDS, **options)
         self._settings = settings
         self._rejected = rejected
 
@@ -298,3 +301,21 @@ class Runner(web.AppRunner):
     async def shutdown(self) -> None:
         self.connections.stop()
         await super().shutdown()
+
+
+class Site(web.TCPSite):
+    """aiohttp's site, with a deadline for the TLS handshake of a connection: before that, nothing here knows of it."""
+
+    def __init__(self, runner: Runner, settings: Settings, tls: ssl.SSLContext | None, *, backlog: int) -> None:
+        super().__init__(runner, settings.host, settings.port, ssl_context=tls, backlog=backlog)
+        self._handshake_seconds = settings.header_timeout
+
+    async def start(self) -> None:
+        await super(web.TCPSite, self).start()  # not that of TCPSite, which this replaces
+        factory: Any = self._runner.server
+        options: dict[str, Any] = {}  # refused without TLS
+        if self._ssl_context:
+            options = {"ssl_handshake_timeout": self._handshake_seconds, "ssl_shutdown_timeout": GOODBYE_SECONDS}
+        self._server = await asyncio.get_running_loop().create_server(
+            factory, self._host, self._port, ssl=self._ssl_context, backlog=self._backlog, **options
+        )

@@ -21,6 +21,7 @@ from exporter.http.access import (
     session_cookie,
 )
 from exporter.http.answers import Session
+from exporter.http.arriving import received
 from exporter.http.pages import HEADERS, PAGE
 from exporter.http.parameters import refuse_unknown
 from exporter.http.responses import SERVICE, ApiError, check_origin, success
@@ -48,11 +49,11 @@ async def login_page(request: web.Request) -> web.StreamResponse:
 async def log_in(request: web.Request) -> web.StreamResponse:
     """POST /login: begins a session, with a new id, and leads to `next`."""
     check_own_origin(request)
-    given = await _fields(request)
-    following = own_path(given.get("next", HOME), HOME)
     access = request.app[ACCESS]
     if not access.is_on:
-        raise web.HTTPSeeOther(following)
+        raise web.HTTPSeeOther(HOME)
+    given = await _fields(request)
+    following = own_path(given.get("next", HOME), HOME)
     try:
         name, password = given.get("name", "").strip(), given.get("password", "")
         id_ = await access.log_in(name, password, address_of(request))
@@ -98,11 +99,10 @@ async def _fields(request: web.Request) -> dict[str, str]:
     """Returns the fields of the form. Raises `ApiError`."""
     if request.content_type != FORM or hdrs.CONTENT_ENCODING in request.headers:
         raise ApiError(415, f"expected {FORM}", field="Content-Type", reason="unsupported_type")
-    body = await request.content.read(MAX_FORM + 1) if request.can_read_body else b""
-    while len(body) <= MAX_FORM and (more := await request.content.read(MAX_FORM + 1)):
-        body += more
-    if len(body) > MAX_FORM:
-        raise ApiError(413, f"a login has at most {MAX_FORM} bytes", reason="too_large")
+    try:
+        body = await received(request, MAX_FORM)
+    except web.HTTPRequestEntityTooLarge:
+        raise ApiError(413, f"a login has at most {MAX_FORM} bytes", reason="too_large") from None
     try:
         found = parse_qs(body.decode(), keep_blank_values=True, max_num_fields=10)
     except ValueError:

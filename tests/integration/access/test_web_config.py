@@ -13,11 +13,14 @@ import aiohttp
 import bcrypt
 import pytest
 import trustme
+from aiohttp import web
 from certificates import CA, OTHER_CA, trusting, write
 from commands import run
 from conftest import REPORT, Served
 
+from exporter import app
 from exporter.access.web_config import WebConfig, WebConfigError
+from exporter.http.headers import WEB_CONFIG
 
 pytestmark = pytest.mark.dashboard
 Start = Callable[..., Served]
@@ -104,6 +107,16 @@ async def test_everything_is_served_over_tls(served: Start, file: Path) -> None:
         with pytest.raises(aiohttp.ClientConnectorCertificateError):
             await stranger.get(service.url + "/-/healthy")
     assert service.stop() == 0
+
+
+async def test_a_handshake_has_a_deadline(served: Start, file: Path) -> None:
+    service = served("--web.config.file", str(file), "--header-timeout", "1")
+    parts = urlsplit(service.url)
+    reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
+    assert await asyncio.wait_for(reader.read(), 10) == b""
+    writer.close()
+    async with session() as client, client.get(service.url + "/-/healthy") as response:
+        assert response.status == 200
 
 
 async def test_a_new_certificate_is_used_and_a_broken_one_is_not(served: Start, file: Path) -> None:
@@ -194,6 +207,31 @@ async def test_a_change_that_would_open_the_service_or_is_wrong_keeps_the_users(
     web.refresh()
     assert [one.levelname for one in caplog.records[1:]] == []  # the level of the log is warning
     web.close()
+
+
+async def test_after_a_bug_the_file_is_still_followed(
+    file: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    put(file, f"basic_auth_users: {{alice: {HASH}}}\n")
+    application = web.Application()
+    application[WEB_CONFIG] = config = WebConfig(str(file))
+    real, calls = config.refresh, []
+
+    def broken_once() -> None:
+        calls.append(None)
+        if len(calls) == 1:
+            raise LookupError("a bug")
+        real()
+
+    monkeypatch.setattr(config, "refresh", broken_once)
+    monkeypatch.setattr(app, "CHECK_SECONDS", 0.01)
+    following = app._follow_web_config(application)
+    await anext(following)
+    put(file, f"basic_auth_users: {{bob: {HASH}}}\n")
+    await eventually(lambda: config.users.stamp("bob"))
+    assert f"{file} could not be read again" in caplog.text
+    with pytest.raises(StopAsyncIteration):
+        await anext(following)
 
 
 def test_what_is_not_supported_is_logged(file: Path, caplog: pytest.LogCaptureFixture) -> None:

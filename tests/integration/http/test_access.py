@@ -4,6 +4,7 @@ import asyncio
 import base64
 import json
 import logging
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -297,6 +298,27 @@ async def test_what_is_no_login_is_refused(serve: Any, body: bytes, type_: str, 
     assert await status(service, "POST", "/login", {"Content-Type": type_}, data=body) == expected
 
 
+@pytest.mark.parametrize("is_on", [True, False])
+async def test_an_unfinished_login_has_an_end(serve: Any, is_on: bool) -> None:
+    service = await serve(users=USERS if is_on else {}, body_timeout=1.0)
+    reader, writer = await asyncio.open_connection("127.0.0.1", service.client.port)
+    form = "Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 100"
+    writer.write(f"POST /login HTTP/1.1\r\nHost: localhost\r\n{form}\r\n\r\nname=ada".encode())
+    head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
+    assert head.split()[1] == (b"408" if is_on else b"303")
+    writer.close()
+
+
+async def test_a_login_of_unknown_length_is_bounded(serve: Any) -> None:
+    async def body() -> AsyncIterator[bytes]:
+        for _ in range(5):
+            yield b"x" * 4_000
+
+    service = await serve(users=USERS)
+    type_ = {"Content-Type": "application/x-www-form-urlencoded"}
+    assert await status(service, "POST", "/login", type_, data=body()) == 413
+
+
 async def test_a_token_that_may_not_read_opens_no_page(serve: Any, tmp_path: Path) -> None:
     token = make_token(tmp_path, "worker", "report")
     service = await serve()
@@ -354,6 +376,43 @@ async def test_who_was_known_before_is_not_slowed(serve: Any) -> None:
     assert await status(service, "GET", "/metrics", basic) == 200
     assert await status(service, "GET", "/metrics", session) == 200
     assert (await attempt(service, "ada", "lovelace"))[0] == 303  # from an address where ada logged in before
+
+
+@pytest.mark.parametrize("value", ["é", "\udcff", "x", "/w=="])  # "/w==" is the byte ff
+async def test_what_is_no_name_and_password_is_a_wrong_one(serve: Any, tmp_path: Path, value: str) -> None:
+    reader = bearer(make_token(tmp_path, "reader", "read"))
+    service = await serve(users=USERS)
+    connection, writer = await asyncio.open_connection("127.0.0.1", service.client.port)
+    codes = []
+    for _ in range(6):
+        request = f"HEAD /metrics HTTP/1.1\r\nHost: localhost\r\nAuthorization: Basic {value}\r\n\r\n"
+        writer.write(request.encode("utf-8", "surrogateescape"))
+        codes.append((await connection.readuntil(b"\r\n\r\n")).split()[1])
+    writer.close()
+    assert codes == [b"401"] * 5 + [b"429"]
+    async with service.client.get("/metrics", headers=reader) as response:
+        assert f"{FAILED % 'basic'} 5.0" in await response.text()
+    assert (await attempt(service, "ada", "lovelace"))[0] == 429  # the address waits
+
+
+async def test_a_password_that_is_too_long_counts_for_its_address_only(serve: Any) -> None:
+    """It costs no look at the password, so it could be sent from very many addresses."""
+    service = await serve(users=USERS, trusted_proxies=("127.0.0.1",))
+    guesser, other = {"X-Forwarded-For": "203.0.113.1"}, {"X-Forwarded-For": "203.0.113.2"}
+    codes = [(await attempt(service, "ada", "x" * 1_025, **guesser))[0] for _ in range(6)]
+    assert codes == [401] * 5 + [429]
+    assert (await attempt(service, "ada", "lovelace", **other))[0] == 303
+
+
+async def test_a_right_password_that_another_address_used_tells_a_guesser_nothing(serve: Any) -> None:
+    service = await serve(users=USERS, trusted_proxies=("127.0.0.1",))
+    basic = {"Authorization": "Basic " + base64.b64encode(b"ada:lovelace").decode()}
+    owner, guesser = {"X-Forwarded-For": "203.0.113.1"}, {"X-Forwarded-For": "203.0.113.2"}
+    assert await status(service, "GET", "/metrics", basic | owner) == 200
+    for number in range(6):
+        await attempt(service, "ada", f"wrong-{number}", **guesser)
+    assert await status(service, "GET", "/metrics", basic | guesser) == 429
+    assert await status(service, "GET", "/metrics", basic | owner) == 200
 
 
 async def test_attempts_that_are_sent_together_are_no_way_around(serve: Any) -> None:

@@ -7,11 +7,13 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 from conftest import REPORT, Served
+from keys import make_token
 
 pytestmark = pytest.mark.dashboard
 HEALTHY = b"GET /-/healthy HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -93,6 +95,17 @@ def test_half_a_body_has_a_deadline(strict: Served, slowly: bool) -> None:
         answer = client.recv(65_536)
     assert answer.startswith(b"HTTP/1.1 408 ")
     assert json.loads(answer.partition(b"\r\n\r\n")[2])["status"] == "error"
+
+
+def test_who_is_refused_keeps_no_connection(served: Callable[..., Served], tmp_path: Path) -> None:
+    """The rest of the body never comes."""
+    make_token(tmp_path, "ci", "report")
+    service = served()
+    with connected(service) as client:
+        client.sendall(POST + b"Content-Length: 1000\r\n\r\n{")
+        began = time.monotonic()
+        assert heard(client).startswith(b"HTTP/1.1 401 ")
+        assert time.monotonic() - began < 5
 
 
 def test_a_body_that_goes_on_is_waited_for(served: Callable[..., Served]) -> None:

@@ -85,4 +85,16 @@ def test_the_tables_are_bounded(clock: Clock, monkeypatch: pytest.MonkeyPatch) -
         table.failed(f"address-{number}", f"name-{number}")
         table.succeeded(f"address-{number}", f"name-{number}")
     assert len(table._wrong) <= 100
+    assert len(table._wrong_addresses) <= 100
     assert len(table._succeeded) <= 100
+
+
+def test_addresses_without_a_name_push_out_no_name(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(attempts, "MAX_KEYS", 100)
+    table = Attempts()
+    fail(table, "1.2.3.4", "ada")
+    for number in range(1_000):
+        table.failed(f"address-{number}", None)
+    assert table.wait("5.6.7.8", "ada") == 1
+    fail(table, "5.6.7.8", None)
+    assert table.wait("5.6.7.8", "bob") == 1

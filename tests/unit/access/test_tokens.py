@@ -160,6 +160,30 @@ def test_without_a_file_there_is_no_access_control_unless_it_is_named(path: Path
     assert known.is_there  # from the first token on, without a restart
 
 
+@pytest.mark.parametrize("is_readable", [True, False])
+def test_a_file_that_appears_and_cannot_be_read_means_nobody(
+    path: Path, is_readable: bool, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refused(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    known = TokenFile(path, required=False)
+    text = add(path)
+    content = path.read_bytes()
+    if is_readable:
+        path.write_text("{")
+    else:
+        monkeypatch.setattr(Path, "open", refused)
+    known.look()
+    assert known.is_there
+    assert "cannot be read" in caplog.text
+    assert known.find(text) is None
+    monkeypatch.undo()
+    monkeypatch.setattr(token_file, "LOOK_SECONDS", 0.0)
+    path.write_bytes(content + b"\n")
+    assert known.find(text)
+
+
 def test_a_failed_command_leaves_the_file_as_it_was(path: Path) -> None:
     add(path)
     before = path.read_bytes()

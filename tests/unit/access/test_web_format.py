@@ -62,6 +62,14 @@ def test_what_is_no_text_or_too_deep_is_refused(content: bytes) -> None:
         parse(content)
 
 
+@pytest.mark.parametrize(
+    "content", ['x: !!int ""', 'x: !!int "0x"', "!!timestamp x", "!!bool maybe", "!!map [1]", '!!float ""']
+)
+def test_an_odd_tag_is_refused(content: str) -> None:
+    with pytest.raises(WebConfigError, match="this is not YAML"):
+        parse(content.encode())
+
+
 def test_the_whole_format() -> None:
     file = parse(
         f"""
