@@ -1,6 +1,7 @@
 """Whether the service may listen on an address that other machines reach."""
 
 import ipaddress
+import os
 from pathlib import Path
 from typing import Protocol
 
@@ -40,7 +41,7 @@ def why_not_exposed(settings: Exposed, *, has_users: bool, requires_client_certi
 
 def has_tokens(settings: Exposed) -> bool:
     """Returns whether requests need a token: the settings name a file of tokens, or there is one."""
-    return bool(settings.tokens_file) or beside(Path(settings.db_path).resolve()).exists()
+    return bool(settings.tokens_file) or beside(Path(os.path.realpath(settings.db_path))).exists()
 
 
 def is_loopback(host: str) -> bool:

@@ -27,6 +27,7 @@ MAX_KEYS: Final = 50_000  # colons in a report whose unknown fields are looked a
 MAX_TOKENS: Final = 400_000  # commas, brackets and quotes in a report that is nested a thousand levels deep
 MARK: Final = "[cut]"
 _RESERVE: Final = 1_000  # objects and arrays that one field leaves to the others
+_MARK_BYTES: Final = 64  # for the mark, so that what was cut is not cut again when it is imported
 _LEAST: Final = 64  # bytes; a field is left out if less is left for it
 _KNOWN: Final = ErrorReport.__struct_fields__
 _TAILS: Final = {"traceback": 0.75, "message": 0.25}  # the part of what is kept that is from the end
@@ -131,10 +132,10 @@ def _lines(raw: bytes) -> str | None:
 
 def _cut_text(name: str, text: str, most: int) -> bytes:
     """Returns a text as JSON of about `most` bytes. `tail` characters of them are from its end."""
-    most = most * len(text) // max(len(_encode(text)), 1)  # in characters
-    gone = len(text) - most
-    if gone <= 0:
+    if len(_encode(text)) <= most:
         return _encode(text)
+    most = max(most - _MARK_BYTES, 0) * len(text) // max(len(_encode(text)), 1)  # in characters
+    gone = len(text) - most
     tail = int(_TAILS.get(name, 0) * most)
     end = f"…{text[-tail:]}" if tail else ""
     return _encode(f"{text[: most - tail]}…[cut: {gone:,} characters]{end}")
@@ -157,7 +158,7 @@ def cut_container(raw: bytes, most: int, nested: int, *, depth: int = 1) -> byte
     start = end = 0  # of what is kept and not yet in `parts`
     open_at_end: list[bytes] = []
     skipped = skipped_from = 0  # containers that are open in what is too deep, and where that begins
-    for match in _TOKEN.finditer(raw if len(raw) <= most else raw[:most]):
+    for match in _TOKEN.finditer(raw if len(raw) <= most else raw[: max(most - _MARK_BYTES, 0)]):
         token = match.group()
         if token == b'"':  # a string that is longer than the rest
             break

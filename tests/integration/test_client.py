@@ -174,7 +174,8 @@ async def test_a_report_that_is_too_large_is_cut(service: InProcess, report: Rep
     assert stored == REPORT | {"worker_id": "/w", "traceback": "short", "event_id": error["event_id"]}
 
 
-async def test_a_long_report_below_the_limit_is_whole(service: InProcess, report: Reporter) -> None:
+async def test_a_long_report_below_the_limit_is_whole(serve: Any, report: Reporter) -> None:
+    service: InProcess = await serve(max_report_bytes=2**23)
     traceback = "x" * 3_500_000
     assert await report(str(service.client.make_url("/")), REPORT | {"traceback": traceback}) is True
     (error,) = (await service.get("/api/errors/list"))["errors"]

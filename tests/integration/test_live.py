@@ -272,7 +272,8 @@ async def test_updates_come_as_lists_to_who_asks(service: InProcess) -> None:
     assert messages <= 3
 
 
-async def test_in_a_flood_the_newest_updates_come_and_the_others_are_counted(service: InProcess) -> None:
+async def test_in_a_flood_the_newest_updates_come_and_the_others_are_counted(serve: Any) -> None:
+    service: InProcess = await serve(rate_limit=0)
     socket = await connect(service, INIT | {"batch": True, "most": 10})
     items = [REPORT | {"message": f"m{n}"} for n in range(3_000)]
     async with service.client.post("/api/report-errors", json=items) as response:

@@ -95,7 +95,16 @@ def test_the_image_has_what_the_wheel_is_built_from_and_runs_as_nobody_special()
     assert all((ROOT / name).exists() for name in copied)
     allowed = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
     assert copied == allowed
-    assert {"exporter", "charts", "sounds", "pyproject.toml", "hatch_build.py", "README.md", "LICENSE"} == copied
+    assert {
+        "exporter",
+        "charts",
+        "sounds",
+        "pyproject.toml",
+        "requirements.lock",
+        "hatch_build.py",
+        "README.md",
+        "LICENSE",
+    } == copied
     assert re.search(r"^USER errors$", text, re.M)
     assert "HEALTHCHECK" in text
 

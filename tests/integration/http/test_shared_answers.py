@@ -93,7 +93,7 @@ async def test_an_answer_is_not_shared_for_long(
 
 
 async def test_each_reader_sees_what_was_acknowledged_before_its_request(serve: Callable[..., Any]) -> None:
-    service: InProcess = await serve(process=True)
+    service: InProcess = await serve(process=True, rate_limit=0)
     acknowledged, stopped = 0, False
 
     async def send() -> None:

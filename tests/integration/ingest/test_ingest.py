@@ -2,6 +2,7 @@
 
 import asyncio
 import datetime as dt
+import gzip
 import io
 import json
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 from conftest import REPORT, InProcess
 
-from exporter.ingest import ingest as module
+from exporter.ingest import turns
 from exporter.ingest.severity import Thresholds
 
 pytestmark = pytest.mark.dashboard
@@ -82,20 +83,21 @@ async def test_a_full_queue_says_when_to_come_back(serve: Any) -> None:
 
 async def test_a_queue_is_full_by_size_too(serve: Any) -> None:
     service = await serve(queue_bytes=2**20)
-    large = [REPORT | {"message": "m" * 600_000}] * 2
-    body, headers = io.BytesIO(json.dumps(large).encode()), {"Content-Type": "application/json"}
+    large = [REPORT | {"message": "m" * 400_000}] * 3
+    body = io.BytesIO(gzip.compress(json.dumps(large).encode()))  # half of the queue is for bodies that arrive
+    headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
     async with service.client.post("/api/report-errors", data=body, headers=headers) as response:
         assert response.status == 413
-    service.service.ingest.bytes = 600_000
+    service.service.ingest.bytes = 700_000
     async with service.client.post("/api/report-error", json=large[0]) as response:
-        assert (response.status, response.headers["Retry-After"]) == (503, "1")
+        assert (response.status, int(response.headers["Retry-After"]) > 0) == (503, True)
     service.service.ingest.bytes = 0
     await service.post(large[0])
     assert service.service.ingest.bytes == 0
 
 
 async def test_large_reports_are_appended_in_small_batches(serve: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MAX_BYTES", 100_000)
+    monkeypatch.setattr(turns, "MAX_BYTES", 100_000)
     service = await serve()
     await asyncio.gather(*(service.post({"message": "m" * 60_000, "worker_id": f"w{n}"}) for n in range(6)))
     metrics = await service.metrics()

@@ -257,7 +257,7 @@ async def test_a_full_queue_after_a_lookup_refuses_that_report_alone(ingesting: 
     lookup = repeats._lookup
 
     async def fills(events: Any, at: int) -> Any:
-        ingesting.ingest.queued = ingesting.ingest.capacity
+        ingesting.ingest.queued += ingesting.ingest.capacity
         return await lookup(events, at)
 
     repeats._lookup = fills

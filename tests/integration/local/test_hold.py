@@ -48,7 +48,7 @@ def test_only_the_user_of_the_service_can_connect(served: Start) -> None:
 
 def test_during_a_hold_the_file_does_not_change_and_everything_goes_on(served: Start) -> None:
     """20 MB of write-ahead log; without the hold, DuckDB would checkpoint after 16."""
-    service = served()
+    service = served("--max-report-bytes", str(2**25))
     service.post({"event_id": "e0"})
     with held(service.db) as position:
         assert position == 1

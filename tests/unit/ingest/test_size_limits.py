@@ -32,14 +32,14 @@ def cut_raw(body: bytes) -> tuple[dict[str, Any], tuple[str, ...]]:
 def test_what_is_within_the_limits_is_as_it_was_sent(length: int) -> None:
     body = json.dumps({"x": "y" * length, "worker_id": "w", "message": "m", "n": [1, {"a": None}]}).encode()
     assert parse_within(body, LIMITS)[1:] == (body.decode(), (), ()) or length == FIELD
-    assert cut_raw(body)[0]["x"].startswith("y" * (length - 2))
+    assert cut_raw(body)[0]["x"].startswith("y" * min(length, FIELD - 100))
 
 
 def test_a_long_text_keeps_its_beginning() -> None:
     kept, warnings = cut(note="ab" * 2_000_000, test_name="test_x")
     assert kept["note"].startswith("abab")
     assert kept["note"].endswith(f"…[cut: {4_000_000 - len(kept['note'].partition('…')[0]):,} characters]")
-    assert FIELD - 10 <= len(kept["note"].partition("…")[0]) <= FIELD
+    assert FIELD - 100 <= len(kept["note"].partition("…")[0]) <= FIELD
     assert kept["test_name"] == "test_x"
     assert [warning.partition(":")[0] for warning in warnings] == ["note"]
 
