@@ -12,6 +12,9 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 COMPILE := $(BIN)/python -m compileall -q -j 0 -x '/tests?/|/mypy/|/pip/' .venv/lib || true
 SOURCES := pyproject.toml requirements.lock requirements-dev.lock hatch_build.py charts/build.py charts/package-lock.json charts/echarts.js
 ROUNDS ?= 20
+# Tests with random moments: `make test` plays a third of their rounds (tests/support/bounded.py).
+CRASH_TESTS := tests/stack/test_crash_matrix.py tests/integration/test_crash.py tests/integration/test_deletion_crash.py \
+	tests/integration/local/test_backup_crash.py tests/integration/store/test_retention.py
 DEMO_URL ?= http://127.0.0.1:8080
 
 .PHONY: run test test-report fuzz chaos lint bench bench-flat bench-page patterns redaction reference docs dashboards sounds audit lock release clean
@@ -59,7 +62,7 @@ endif
 test:  ## run all tests
 	$(MAKE) --no-print-directory --jobs=2 .venv/real-parts .venv/node_modules
 	$(BIN)/python tests/real_parts.py missing
-	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal $(ARGS)
+	$(BIN)/python -m pytest --numprocesses 3 --dist worksteal $(ARGS)
 
 test-report: .venv/installed-test  ## run the guide's test runner, with a report in reports/; ARGS="--type severity" for some tests
 	$(BIN)/python tests/run_error_visualization_tests.py --report $(ARGS)
@@ -69,6 +72,7 @@ fuzz: .venv/installed-test  ## requests from the OpenAPI document, and inputs fo
 
 chaos: .venv/installed-test .venv/real-parts  ## kills, full disks and damaged files under load; ROUNDS=20 (ten kills are a round)
 	$(BIN)/python tests/chaos/run.py --kills $$(( $(ROUNDS) * 10 )) --full-disk $(ROUNDS) --damage $(ROUNDS) $(ARGS)
+	ALL_ROUNDS=1 $(BIN)/python -m pytest $(CRASH_TESTS)
 
 lint: .venv/installed-test
 	$(BIN)/ruff check .

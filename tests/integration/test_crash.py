@@ -14,10 +14,11 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+from bounded import bounded
 from conftest import REPORT, ROOT, Served, eventually, store_processes, stored
 
 pytestmark = pytest.mark.dashboard
-KILLS = 20
+KILLS = bounded(20)
 REPORTS = 1_000
 CLIENTS = 16
 
@@ -48,7 +49,7 @@ def errors_total(metrics: dict[str, float]) -> dict[str, float]:
 
 
 async def test_sigkill_loses_and_doubles_nothing(served: Callable[..., Served]) -> None:
-    """Sends 1,000 reports and kills at a random moment, 20 times; alternately the HTTP process and all processes."""
+    """Sends 1,000 reports and kills at a random moment, several times; alternately the HTTP process and all processes."""
     rng = random.Random(11)
     acknowledged: set[str] = set()
     sent: list[str] = []

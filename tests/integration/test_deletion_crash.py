@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bounded import bounded
 from conftest import Served, eventually, store_processes
 from crash import seed_of_run
 from events import event
@@ -24,7 +25,7 @@ from projected import Projected
 from exporter.store import offline
 
 pytestmark = pytest.mark.dashboard
-ROUNDS = 20
+ROUNDS = bounded(20)
 DEMO, KEPT = 20, 10  # reports of one round
 DAYS, OLD = 90, 10  # days with so many old errors
 

@@ -14,18 +14,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bounded import ALL, bounded
 from conftest import Served, eventually
 from crash import Load, Site, listed, seed_of_run, site
 from stack import needs_stack
 
 pytestmark = [pytest.mark.dashboard, needs_stack]
-HTTP_KILLS = 16
-STORE_KILLS = 22
-KILLS_OF_BOTH = 14
-SHORT_STOPS = 9
-LONG_STOP_SECONDS = 20.0
+HTTP_KILLS = bounded(16)
+STORE_KILLS = bounded(22)
+KILLS_OF_BOTH = bounded(14)
+SHORT_STOPS = bounded(9)
+LONG_STOP_SECONDS = 20.0 if ALL else 8.0
 LATEST_FAULT = 0.15  # seconds after the clients begin to send without a pause
-UNANSWERED_KILLS = 14
+UNANSWERED_KILLS = bounded(24)
 UNANSWERED_REQUESTS = 16
 LATEST_KILL = 0.01  # seconds after the requests were sent
 

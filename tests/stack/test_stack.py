@@ -320,16 +320,16 @@ def test_the_stand_in_refuses_what_slack_refuses(message: Any, reason: str) -> N
     assert not any(wrong for _, wrong in slack_faults({"text": "x", "attachments": [{"text": "x"}]}))
 
 
-def test_a_hundred_thousand_workers_keep_the_metrics_small_and_the_store_whole(served: Callable[..., Served]) -> None:
+def test_twenty_thousand_workers_keep_the_metrics_small_and_the_store_whole(served: Callable[..., Served]) -> None:
     service = served()
-    for start in range(0, 100_000, 2_500):
+    for start in range(0, 20_000, 2_500):
         post_all(service, [REPORT | {"worker_id": f"worker-{n}"} for n in range(start, start + 2_500)])
     for _ in range(3):
         metrics = service.metrics()  # new series are at 0 for two scrapes
     series = {name: value for name, value in metrics.items() if name.startswith("distributed_testing_errors_total{")}
     assert len(series) == 1_001
-    assert sum(series.values()) == 100_000
-    assert metrics['distributed_testing_label_values_folded_total{label="worker"}'] == 99_000
+    assert sum(series.values()) == 20_000
+    assert metrics['distributed_testing_label_values_folded_total{label="worker"}'] == 19_000
     assert len(metrics) < 20_000
     found: set[str] = set()
     cursor = ""
@@ -337,4 +337,4 @@ def test_a_hundred_thousand_workers_keep_the_metrics_small_and_the_store_whole(s
         page = service.get(f"/api/errors/list?limit=1000&cursor={cursor}")
         found |= {error["worker_id"] for error in page["errors"]}
         cursor = page["next_cursor"]
-    assert found == {f"worker-{n}" for n in range(100_000)}
+    assert found == {f"worker-{n}" for n in range(20_000)}

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from bounded import bounded
 from commands import command, errors, ok
 from conftest import ROOT, Served, stored
 from senders import Ledger, Load
@@ -18,7 +19,7 @@ from exporter.local.unfinished import SUFFIX
 from exporter.store.verify import check_sums
 
 pytestmark = pytest.mark.dashboard
-ROUNDS = 20
+ROUNDS = bounded(20)
 EARLIEST, LONGEST = 0.2, 1.2  # seconds from the start of a command to its kill; a whole one takes about 0.8
 
 
@@ -90,7 +91,7 @@ def test_a_killed_compaction_leaves_the_old_or_the_new_file(served: Callable[...
         service.post({"event_id": f"e{number}", "message": f"{rng.random()}"})
     service.stop()
     rows = errors(service.db)
-    done = [killed(rng, "compact", "--db-path", service.db) for _ in range(6)]
+    done = [killed(rng, "compact", "--db-path", service.db) for _ in range(bounded(9))]
     print(done)
     assert errors(service.db) == rows
     ok("compact", "--db-path", service.db)
@@ -113,7 +114,7 @@ def test_a_killed_restore_leaves_the_old_files_or_the_new_database(
     files.mkdir()
     for file in tmp_path.glob("errors.*"):
         shutil.copy(file, files)
-    for _ in range(4):
+    for _ in range(bounded(6)):
         for file in tmp_path.glob("errors.*"):
             file.unlink()
         for file in files.iterdir():
