@@ -18,7 +18,7 @@ _EXCEPTION: Final = re.compile(r"(?:E +)?(?:assert |[\w.]*(?:Error|Exception|Fai
 # of `_NEGATED` before the phrase, and those of `_PRETENDED` anywhere in the line. Words of `_ABOUT` do not count as
 # parts of a path or of a host name.
 _ABOUT: Final = re.compile(
-    r"(?<![\w./-])(?:expect(?:s|ed|ing)?|should|asserts?|contains?|match(?:es)?|handl(?:es|ing of)"
+    r"(?<![\w./-])(?:expect(?:s|ed|ing)?|should|(?<!device-side )asserts?|contains?|match(?:es)?|handl(?:es|ing of)"
     r"|recover(?:s|ed|y) from|ignor(?:es?|ed)|avoid(?:s|ed)?|how to|see|docs?|documentation|runbook|for example)"
     r"(?![\w/-]|\.\w)",
     re.IGNORECASE,

@@ -12,6 +12,8 @@ from typing import Final, NamedTuple
 # are XIDs that an application causes (13, 31, 43, 45, 68, 69, …) or may cause (109), that a restart of the application
 # clears (94), that need no action at once (63, 92), or whose action depends on further values (144 to 150).
 RESET_XIDS: Final = (46, 48, 62, 64, 74, 79, 95, 110, 119, 120, 136, 140, 143, 156, 158)
+# XIDs of a fault in what a program ran on the GPU, which the kernel writes for that program.
+PROGRAM_XIDS: Final = (13, 31, 43, 45, 68, 69)
 
 START: Final = r"(?:^|(?<=[:\])>|,=] )|(?<=- )|(?<=ERROR )|(?<=FATAL )|(?<=CRITICAL ))"
 END: Final = (
@@ -112,6 +114,61 @@ RULES: Final[tuple[Rule, ...]] = (
         anywhere=r"recovery action changed from .{1,40} to 0x\w+ \((?:Drain and Reset|GPU Reset|Node Reboot)",
         types="NVMLError_GpuIsLost",
         gates="fallen off the bus|gpu is lost|recovery action changed",
+    ),
+    _rule(
+        "HARDWARE_NOT_AVAILABLE",
+        "an uncorrectable fault of a GPU",
+        phrases=r"""
+            uncorrectable (?:ECC|NVLink) error (?:encountered|detected during the execution)
+            hardware stack error
+            CUDA_ERROR_(?:ECC_UNCORRECTABLE|NVLINK_UNCORRECTABLE|HARDWARE_STACK_ERROR)
+            cudaError(?:ECCUncorrectable|NvlinkUncorrectable|HardwareStackError)
+            hipErrorECCNotCorrectable
+        """,
+        gates="uncorrectable|notcorrectable|hardware stack|hardware_stack|hardwarestack",
+    ),
+    _rule(
+        "HARDWARE_NOT_AVAILABLE",
+        "no GPU can be used",
+        phrases=r"""
+            no (?:CUDA|HIP) GPUs are available
+            no (?:CUDA|ROCm)-capable device is detected
+            all CUDA-capable devices are busy or unavailable
+            (?:CUDA|HIP)_ERROR_NO_DEVICE
+            cudaError(?:NoDevice|DevicesUnavailable|InsufficientDriver)
+            hipErrorNoDevice
+            CUDA driver version is insufficient for CUDA runtime version
+            found no NVIDIA driver on your system
+            NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver
+            failed to initialize NVML: .+
+        """,
+        types="NVMLError_DriverNotLoaded NVMLError_LibRmVersionMismatch",
+        gates="gpus are available|capable device|no_device|nodevice|devicesunavailable|driver|initialize nvml",
+    ),
+    _rule(
+        "WORKER_GPU_FAULT",
+        "XID {}, a fault of the program on a GPU",
+        anywhere=rf"NVRM: Xid \([^)]{{1,40}}\): ({'|'.join(map(str, PROGRAM_XIDS))})(?!\d|\.\d)",
+        gates="xid",
+    ),
+    _rule(
+        # Those after which, as CUDA's documentation says, the process has to be ended.
+        "WORKER_GPU_FAULT",
+        "a fault of the program on a GPU, after which it cannot use the GPU",
+        phrases=r"""
+            device-side assert triggered
+            an illegal (?:memory access|instruction) was encountered
+            unspecified launch failure
+            misaligned address
+            invalid program counter
+            the launch timed out and was terminated
+            CUDA_ERROR_(?:ASSERT|ILLEGAL_(?:ADDRESS|INSTRUCTION)|INVALID_(?:ADDRESS_SPACE|PC)|MISALIGNED_ADDRESS)
+            CUDA_ERROR_LAUNCH_(?:FAILED|TIMEOUT)
+            cudaError(?:Assert|Illegal(?:Address|Instruction)|Invalid(?:AddressSpace|Pc)|MisalignedAddress)
+            cudaErrorLaunch(?:Failure|Timeout)
+            hipError(?:Assert|IllegalAddress|LaunchFailure|LaunchTimeOut)
+        """,
+        gates="device-side assert|error_assert|errorassert|illeg|launch|misaligned|program counter|r_invalid|rinvalid",
     ),
     _rule(
         "WORKER_CRASHED",
@@ -217,6 +274,7 @@ RULES: Final[tuple[Rule, ...]] = (
             \[Errno (?:60|110)\] operation timed out
             Watchdog caught collective operation timeout
             some NCCL operations have failed or timed out
+            timed out after \d+ (?:seconds|ms) waiting for clients
         """,
         anywhere=r"\bnet::ERR_(?:CONNECTION_)?TIMED_OUT\b",
         types="""ConnectTimeout ConnectTimeoutError ReadTimeout ReadTimeoutError ConnectionTimeout
@@ -241,7 +299,8 @@ RULES: Final[tuple[Rule, ...]] = (
             \bnet::ERR_(?:INTERNET_DISCONNECTED|NETWORK_CHANGED)\b
         """,
         types="""ConnectionError ConnectionRefusedError ConnectionResetError ConnectionAbortedError NewConnectionError
-            ConnectException NoRouteToHostException ClientConnectorError ServerDisconnectedError RemoteDisconnected""",
+            ConnectException NoRouteToHostException ClientConnectorError ServerDisconnectedError RemoteDisconnected
+            DistNetworkError""",
         gates="connection|econn|unreach|no route to host|ncclremoteerror|net/ib|err_",
     ),
     _rule(

@@ -6,7 +6,7 @@ import pytest
 from conftest import ROOT
 
 from exporter.ingest.category import UNKNOWN, derived_category
-from exporter.ingest.category_rules import RESET_XIDS, RULES
+from exporter.ingest.category_rules import PROGRAM_XIDS, RESET_XIDS, RULES
 
 pytestmark = pytest.mark.severity
 
@@ -40,7 +40,6 @@ MESSAGES = [
     ("RESOURCE_EXHAUSTED", "f" * 1100 + "\n" + "g" * 1100 + "\nRuntimeError: CUDA out of memory"),
     (NO, "CUDA out of memory (injected by the chaos monkey)"),
     (NO, "documentation: CUDA out of memory"),
-    (NO, "CUDA error: an illegal memory access was encountered"),
     # XID
     ("HARDWARE_NOT_AVAILABLE", "NVRM: Xid (PCI:0000:3b:00): 79, pid=7, name=python3, GPU has fallen off the bus."),
     ("HARDWARE_NOT_AVAILABLE", "Feb  3 12:00:01 gpu-3 kernel: NVRM: Xid (PCI:0000:3b:00): 48, pid='<unknown>'"),
@@ -53,8 +52,6 @@ MESSAGES = [
     ("HARDWARE_NOT_AVAILABLE", "GPU 0000:3B:00.0 has fallen off the bus"),
     ("HARDWARE_NOT_AVAILABLE", "Unable to determine the device handle for GPU 0000:02:00.0: GPU is lost.  Reboot"),
     ("HARDWARE_NOT_AVAILABLE", "GPU recovery action changed from 0x0 (None) to 0x2 (Node Reboot Required)"),
-    (NO, "NVRM: Xid (PCI:0000:3b:00): 31, pid=79, name=python3, MMU Fault"),
-    (NO, "NVRM: Xid (PCI:0000:3b:00): 13, pid=48, Graphics SM Warp Exception"),
     (NO, "SXid (PCI:0000:c1:00.0): 79, Non-fatal"),
     (NO, "Xid 790"),
     (NO, "xid 149.79"),
@@ -67,6 +64,32 @@ MESSAGES = [
     (NO, "ZooKeeper: connection loss, xid: 64, zxid: 0x1"),
     (NO, "DHCP xid 74, server 10.0.0.1"),
     (NO, "GPU recovery action changed from 0x2 (Node Reboot Required) to 0x0 (None)"),
+    # an uncorrectable fault
+    ("HARDWARE_NOT_AVAILABLE", "CUDA error: uncorrectable ECC error encountered\nCUDA kernel errors might be asynchronously"),
+    ("HARDWARE_NOT_AVAILABLE", "cudaErrorECCUncorrectable: uncorrectable ECC error encountered"),
+    ("HARDWARE_NOT_AVAILABLE", "CUDA_ERROR_NVLINK_UNCORRECTABLE: uncorrectable NVLink error detected during the execution"),
+    (NO, "the number of uncorrectable ECC errors is 0"),
+    (NO, "no uncorrectable ECC error"),
+    # no GPU
+    ("HARDWARE_NOT_AVAILABLE", "RuntimeError: No CUDA GPUs are available"),
+    ("HARDWARE_NOT_AVAILABLE", "CUDA error: no CUDA-capable device is detected"),
+    ("HARDWARE_NOT_AVAILABLE", "CUDA error: all CUDA-capable devices are busy or unavailable"),
+    ("HARDWARE_NOT_AVAILABLE", "Failed to initialize NVML: Driver/library version mismatch"),
+    ("HARDWARE_NOT_AVAILABLE", "Found no NVIDIA driver on your system. Please check that you have an NVIDIA GPU"),
+    (NO, "skipped: needs a CUDA-capable device"),
+    (NO, "the driver is not loaded"),
+    # a fault of the program on a GPU
+    ("WORKER_GPU_FAULT", "CUDA error: an illegal memory access was encountered"),
+    ("WORKER_GPU_FAULT", "CUDA error: an illegal instruction was encountered"),
+    ("WORKER_GPU_FAULT", "CUDA error: the launch timed out and was terminated"),
+    ("WORKER_GPU_FAULT", "CUDA error: invalid program counter"),
+    ("WORKER_GPU_FAULT", "HIP error: hipErrorIllegalAddress"),
+    ("WORKER_GPU_FAULT", "NVRM: Xid (PCI:0000:3b:00): 31, pid=79, name=python3, MMU Fault"),
+    ("WORKER_GPU_FAULT", "NVRM: Xid (PCI:0000:3b:00): 13, pid=48, Graphics SM Warp Exception"),
+    (NO, "runtime error: load of misaligned address 0x7f3 for type int"),
+    (NO, "tests with an illegal memory access are skipped"),
+    (NO, "the test expects: CUDA error: device-side assert triggered"),
+    (NO, "Xid 31"),
     # killed because memory ran out
     ("WORKER_CRASHED", "OOMKilled"),
     ("WORKER_CRASHED", "Last State: Terminated Reason: OOMKilled Exit Code: 137"),
@@ -152,7 +175,7 @@ MESSAGES = [
     ("NETWORK_TIMEOUT", "Some NCCL operations have failed or timed out. Due to the asynchronous nature"),
     (NO, "test_checkpoint ran longer than 300 s"),
     (NO, "timed out waiting for the element"),
-    (NO, "NCCL watchdog thread terminated with exception: CUDA error: an illegal memory access was encountered"),
+    ("WORKER_GPU_FAULT", "NCCL watchdog thread terminated with exception: CUDA error: an illegal memory access was encountered"),
     # connections
     ("NETWORK_CONNECTION", "[Errno 111] Connection refused"),
     ("NETWORK_CONNECTION", "[Errno 104] Connection reset by peer"),
@@ -234,8 +257,8 @@ def test_failed_alone_is_no_assertion() -> None:
     assert derived_category("RuntimeError", "Failed: connection refused", elsewhere).name == "NETWORK_CONNECTION"
 
 
-@pytest.mark.parametrize("code", [13, 31, 43, 45, 63, 68, 69, 92, 94, 109, 144, 154])
-def test_other_xids_are_not_a_lost_gpu(code: int) -> None:
+@pytest.mark.parametrize("code", [63, 92, 94, 109, 144, 154, 131, 310])
+def test_other_xids_are_no_fault(code: int) -> None:
     assert derived_category("XidError", f"NVRM: Xid (PCI:0000:3b:00): {code}, pid=1", None) == UNKNOWN
 
 
@@ -258,7 +281,8 @@ def test_every_rule_is_needed_and_documented(rule: object) -> None:
 
 
 def test_every_xid_is_documented() -> None:
-    assert f"({', '.join(map(str, RESET_XIDS))})" in (ROOT / "docs/severity.md").read_text("utf-8").replace("\n", " ")
+    for codes in (RESET_XIDS, PROGRAM_XIDS):
+        assert f"({', '.join(map(str, codes))})" in (ROOT / "docs/severity.md").read_text("utf-8").replace("\n", " ")
 
 
 @pytest.mark.parametrize(
