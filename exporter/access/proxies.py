@@ -20,7 +20,7 @@ def networks(texts: Sequence[str]) -> tuple[Network, ...]:
 
 def is_trusted(peer: str, trusted: Sequence[Network]) -> bool:
     """Whether the address is that of a trusted proxy. No address is trusted by itself, not even loopback."""
-    address = _address(peer)
+    address = address_of(peer)
     return address is not None and any(address in network for network in trusted)
 
 
@@ -30,7 +30,7 @@ def client(peer: str, forwarded: Sequence[str], trusted: Sequence[Network]) -> s
     for text in reversed([part for value in forwarded for part in value.split(",")]):
         if not is_trusted(found, trusted):
             break
-        address = _address(_without_port(text.strip()))
+        address = address_of(_without_port(text.strip()))
         if address is None:
             break
         found = str(address)
@@ -50,8 +50,8 @@ def _without_port(text: str) -> str:
     return text.partition(":")[0] if text.count(":") == 1 else text
 
 
-def _address(text: str) -> Address | None:
-    """`text` as an IP address; an IPv4-mapped IPv6 address (::ffff:10.0.0.1) counts as IPv4."""
+def address_of(text: str) -> Address | None:
+    """`text` as an IP address, None for a name; an IPv4-mapped IPv6 address (::ffff:10.0.0.1) counts as IPv4."""
     try:
         address = ipaddress.ip_address(text)
     except ValueError:

@@ -8,18 +8,17 @@ To the browser both are one origin, so the page may read the answer. Only the na
 those meant for this service. An address (10.0.0.5) in `Host` cannot be rebound.
 """
 
-import ipaddress
 import re
 import socket
 from typing import Final
 from urllib.parse import urlsplit
 
+from exporter.access.proxies import address_of
 from exporter.config import Settings
 
 ANY: Final = "*"
 _HOST: Final = re.compile(r"(?P<name>\[[0-9A-Fa-f:.%]+\]|[^\[\]:/@\s]+)(:\d*)?")
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 class KnownHosts:
@@ -27,7 +26,7 @@ class KnownHosts:
 
     def __init__(self, settings: Settings) -> None:
         host = settings.host.lower()
-        bound = _address(host)
+        bound = address_of(host)
         on_loopback = host == "localhost" or (bound is not None and bound.is_loopback)
         self.origin = _origin(settings.external_url)  # of the page, where a proxy serves it under another name
         self._any = ANY in settings.allowed_hosts
@@ -48,7 +47,7 @@ class KnownHosts:
         if header in self._accepted:
             return True
         name = host_name(header)
-        address = _address(name)
+        address = address_of(name)
         if address is None:
             accepted = self._any or name in self._names
         else:
@@ -60,7 +59,7 @@ class KnownHosts:
 
     def accepts_probe(self, header: str) -> bool:
         """Whether a health check with this value of `Host` is answered: any IP address is accepted, too."""
-        return self.accepts(header) or _address(host_name(header)) is not None
+        return self.accepts(header) or address_of(host_name(header)) is not None
 
 
 def host_name(header: str) -> str:
@@ -75,12 +74,3 @@ def _origin(url: str) -> str:
     host = f"[{parts.hostname}]" if parts.hostname and ":" in parts.hostname else parts.hostname
     port = "" if parts.port in (None, _DEFAULT_PORTS.get(parts.scheme)) else f":{parts.port}"
     return f"{parts.scheme}://{host}{port}" if host else ""
-
-
-def _address(text: str) -> Address | None:
-    """`text` as an IP address, or None for a name. An IPv4-mapped IPv6 address (::ffff:127.0.0.1) counts as IPv4."""
-    try:
-        address = ipaddress.ip_address(text)
-    except ValueError:
-        return None
-    return getattr(address, "ipv4_mapped", None) or address

@@ -5,6 +5,7 @@ import io
 import itertools
 import json
 import threading
+import urllib.error
 from collections import Counter
 from typing import Any
 
@@ -226,12 +227,26 @@ async def test_a_token_is_limited_over_all_its_workers(serve: Any) -> None:
 
 
 def test_a_sigkill_loses_no_accepted_report_and_a_stop_no_count(served: Any) -> None:
-    one: Served = served("--rate-limit", "0.001", "--rate-burst", "5")
+    flags = ("--rate-limit", "0.001", "--rate-burst", "5")
+    one: Served = served(*flags)
     for number in range(5):
         one.post({"message": f"m{number}"})
     one.kill()
-    again: Served = served("--rate-limit", "0.001", "--rate-burst", "5")
-    assert again.get("/api/errors")["summary"]["total_errors"] == 5
+    one = served(*flags)
+    assert one.get("/api/errors")["summary"]["total_errors"] == 5
+    refused = 0
+    for number in range(9):
+        try:
+            one.post({"message": f"n{number}"})
+        except urllib.error.HTTPError as error:
+            with error:
+                assert error.code == 429
+            refused += 1
+    assert refused == 4
+    assert one.stop() == 0
+    one = served(*flags)
+    (listed,) = one.get(f"/api/errors/list?type={TYPE}")["errors"]
+    assert one.get(f"/api/errors/{listed['id']}")["report"]["rate_limited"]["refused"] == 4
 
 
 @pytest.mark.parametrize(("setting", "expected"), [({"max_batch_reports": 10}, 10), ({"queue_capacity": 7}, 7)])
