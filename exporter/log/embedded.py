@@ -30,6 +30,7 @@ import lmdb
 
 from exporter.log import LogDamagedError, LogError, LogFullError, Record
 from exporter.log.files import flush, has_no_room, lock
+from exporter.log.mapped import Mapped
 from exporter.log.watched import Watched
 
 FORMAT: Final = b"1"
@@ -104,6 +105,7 @@ class EmbeddedLog:
             self._base = int(self._meta(b"base") or 0)
             self._last = self._read_last()
             self._used = self.bytes_used()  # upper estimate: appends add to it, `_trim` measures it again
+            self._mapped = Mapped(self.path)
         except BaseException:
             self._env.close()
             raise
@@ -173,6 +175,7 @@ class EmbeddedLog:
             raise LogError(self._lost)
         self._last = last
         self._used += len(payload) + PAGE_BYTES
+        self._mapped.touched(2 * len(payload))  # the trimmed pages are read, too
         return first
 
     def read(self, position: int, max_bytes: int) -> list[Record]:
@@ -189,6 +192,7 @@ class EmbeddedLog:
                 records.append(record)
                 size += len(record.payload)
                 more = cursor.next()
+        self._mapped.touched(size)
         if records and records[0].first > position:
             raise LogError(f"{self.path} begins at position {records[0].first}; position {position} was trimmed")
         return records
@@ -279,6 +283,7 @@ class EmbeddedLog:
         if self._unsaved:
             with contextlib.suppress(lmdb.Error), self._writing, self._env.begin(write=True) as txn:
                 self._write_positions(txn)
+        self._mapped.close()
         self._env.close()
         self._unlock()
 
