@@ -15,7 +15,7 @@ import pytest
 from conftest import ROOT, InProcess, eventually
 from keys import make_token
 
-from exporter import config
+from exporter import config, logs
 from exporter.access.web_config import WebConfig
 from exporter.config import RELOADABLE, Settings, merge
 from exporter.http.access import ACCESS
@@ -191,6 +191,16 @@ async def test_alertmanagers_come_stay_and_go(serve: Any, file: Path) -> None:
     await reloader(service, file).reload()
     await service.post({"type": "Other"})
     await eventually(lambda: len(service.service.notifier.queues[0]) == 1)
+
+
+async def test_both_processes_change_the_level_of_their_log(
+    service: InProcess, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    levels: list[str] = []
+    monkeypatch.setattr(logs, "set_level", levels.append)
+    put(file, "log_level: error")
+    await reloader(service, file).reload()
+    await eventually(lambda: levels == ["error", "error"])
 
 
 async def test_the_request(service: InProcess) -> None:
