@@ -23,6 +23,7 @@ from exporter.http.arriving import ARRIVING, Arriving
 from exporter.http.connections import Runner, Site, allow_files
 from exporter.http.headers import WEB_CONFIG, secure
 from exporter.http.hosts import KnownHosts
+from exporter.http.metrics_site import make_metrics_app
 from exporter.http.reloading import RELOADER, Reloader, ReloadError
 from exporter.http.responses import HOSTS, SERVICE, Handler, allow_origin, answer_errors, preflight
 from exporter.local.hold import HoldListener
@@ -126,9 +127,13 @@ def make_app(
     return app
 
 
-async def _run(app: web.Application) -> AsyncIterator[None]:
+async def _learn_names(app: web.Application) -> None:
     with contextlib.suppress(TimeoutError):
         await asyncio.wait_for(asyncio.to_thread(app[HOSTS].learn_own_names), DNS_SECONDS)
+
+
+async def _run(app: web.Application) -> AsyncIterator[None]:
+    await _learn_names(app)
     await app[SERVICE].start()
     yield
     await app[SERVICE].stop()
@@ -166,18 +171,22 @@ async def serve(settings: Settings, web_config: WebConfig, load: Callable[[], Se
     tls = web_config.ssl_context()
     service = Service(settings, scheme="https" if tls else "http")
     app = make_app(service, web_config, load)
-    runner = Runner(
-        app, settings, lambda reason: service.metrics.rejected.labels(reason).inc(),
-        access_log=None, auto_decompress=False, shutdown_timeout=SHUTDOWN_SECONDS,
-    )  # fmt: skip
+    runner = _runner(app, settings)
+    more = settings.of_metrics
+    metrics = _runner(make_metrics_app(app, more), more) if more else None
     gc.set_threshold(20_000, 20, 20)  # objects of state and requests are rarely in reference cycles
     await runner.setup()
+    if metrics:
+        await metrics.setup()
+        await _learn_names(metrics.app)
     sys.setswitchinterval(SWITCH_SECONDS)
     gc.freeze()
     holds = HoldListener(service.path, service.store)
     reloads = asyncio.create_task(_reload_on(hangup, app[RELOADER], stopped))
     try:
         await holds.start()
+        if metrics and more:
+            await Site(metrics, more, tls, backlog=128).start()
         await Site(runner, settings, tls, backlog=1024).start()
         _greet(settings, runner, service.scheme)
         await stopped.wait()
@@ -185,8 +194,18 @@ async def serve(settings: Settings, web_config: WebConfig, load: Callable[[], Se
     finally:
         reloads.cancel()
         await holds.stop()
+        if metrics:
+            await metrics.cleanup()
         await runner.cleanup()
     return not service.hangs
+
+
+def _runner(app: web.Application, settings: Settings) -> Runner:
+    rejected = app[SERVICE].metrics.rejected
+    return Runner(
+        app, settings, lambda reason: rejected.labels(reason).inc(),
+        access_log=None, auto_decompress=False, shutdown_timeout=SHUTDOWN_SECONDS,
+    )  # fmt: skip
 
 
 def _event_of(*signals: int) -> asyncio.Event:

@@ -78,15 +78,16 @@ def _serve(given: argparse.Namespace) -> int:
     except (config.ConfigError, WebConfigError) as error:
         print(error, file=sys.stderr)
         return 2
-    refused = why_not_exposed(
-        settings,
-        has_users=bool(web_config.users),
-        requires_client_certificates=web_config.requires_client_certificates,
-        has_tokens=has_tokens(settings),
-    )
-    if refused:
-        print(refused, file=sys.stderr)
-        return 2
+    for listening in filter(None, (settings, settings.of_metrics)):
+        refused = why_not_exposed(
+            listening,
+            has_users=bool(web_config.users),
+            requires_client_certificates=web_config.requires_client_certificates,
+            has_tokens=has_tokens(settings),
+        )
+        if refused:
+            print(refused, file=sys.stderr)
+            return 2
     if given.check_config:
         print("the settings are good")
         return 0

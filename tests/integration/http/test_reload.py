@@ -8,11 +8,12 @@ import signal
 import subprocess
 import sys
 import termios
+import urllib.request
 from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import ROOT, InProcess, eventually
+from conftest import ROOT, InProcess, eventually, free_port
 from keys import make_token
 
 from exporter import config, logs
@@ -250,9 +251,10 @@ def change_secret(folder: Path) -> None:
 def test_sighup_reloads_and_a_closed_terminal_stops(tmp_path: Path, file: Path) -> None:
     file.write_text("critical_cpu_percent: 90")
     terminal, of_process = os.openpty()
+    port = free_port()
     process = subprocess.Popen(
         [sys.executable, "-m", "exporter", "serve", "--port", "0", "--db-path", str(tmp_path / "errors.duckdb"),
-         "--min-free-bytes", "0", "--config.file", str(file)],
+         "--min-free-bytes", "0", "--config.file", str(file), "--metrics-address", f"127.0.0.1:{port}"],
         stdin=of_process, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT, start_new_session=True,
         preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
     )  # fmt: skip
@@ -265,6 +267,8 @@ def test_sighup_reloads_and_a_closed_terminal_stops(tmp_path: Path, file: Path) 
         file.write_text("critical_cpu_percent: x")
         process.send_signal(signal.SIGHUP)
         assert "expected a number, got 'x'" in process.stderr.readline()
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as response:
+            assert f"{SUCCESSFUL} 0".encode() in response.read()
         file.write_text("critical_cpu_percent: 80")
         process.send_signal(signal.SIGHUP)
         assert "changed: critical_cpu_percent; need a restart: none" in process.stderr.readline()
