@@ -11,6 +11,9 @@ RUN pip wheel --no-cache-dir --wheel-dir /wheels --require-hashes --requirement 
 FROM python:3.13-slim
 ARG SOURCE_REVISION=unknown
 ENV SOURCE_REVISION=${SOURCE_REVISION} PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
+# Settings as variables: the health check sees them, too. Change them with `docker run --env`, not as flags.
+ENV ERROR_VISUALIZATION_HOST=0.0.0.0 ERROR_VISUALIZATION_TOKENS_FILE=/data/tokens \
+    ERROR_VISUALIZATION_DB_PATH=/data/errors.duckdb
 RUN --mount=type=bind,from=build,source=/wheels,target=/wheels \
     pip install --no-cache-dir --no-index --find-links /wheels error-visualization \
     && useradd --system --uid 10001 --home-dir /data --shell /usr/sbin/nologin errors \
@@ -19,8 +22,7 @@ USER errors
 WORKDIR /data
 VOLUME /data
 EXPOSE 8080
-# Ready means that a report could be committed now.
-HEALTHCHECK --interval=10s --timeout=5s --start-period=20s \
-    CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8080/-/ready', timeout=4)"]
+# Ready means that a report could be committed now. Works with TLS, too, and needs no token.
+HEALTHCHECK --interval=30s --timeout=10s --start-period=20s CMD ["error-visualization", "health"]
 ENTRYPOINT ["error-visualization"]
-CMD ["serve", "--host", "0.0.0.0", "--tokens-file", "/data/tokens", "--db-path", "/data/errors.duckdb"]
+CMD ["serve"]

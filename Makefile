@@ -1,4 +1,4 @@
-# The verbs: run test test-report fuzz chaos lint bench patterns redaction reference docs dashboards sounds audit release.
+# The verbs: run deploy deploy-check test test-report fuzz chaos lint bench patterns redaction reference docs dashboards sounds audit release.
 # Each installs what it needs into .venv; only Python and make must be there.
 PYTHON ?= python3
 BIN := .venv/bin
@@ -15,9 +15,8 @@ ROUNDS ?= 20
 # Tests with random moments: `make test` plays a third of their rounds (tests/support/bounded.py).
 CRASH_TESTS := tests/stack/test_crash_matrix.py tests/integration/test_crash.py tests/integration/test_deletion_crash.py \
 	tests/integration/local/test_backup_crash.py tests/integration/store/test_retention.py
-DEMO_URL ?= http://127.0.0.1:8080
 
-.PHONY: run test test-report fuzz chaos lint bench bench-flat bench-page patterns redaction reference docs dashboards sounds audit lock release clean
+.PHONY: run deploy deploy-check test test-report fuzz chaos lint bench bench-flat bench-page patterns redaction reference docs dashboards sounds audit lock release clean
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
@@ -51,10 +50,9 @@ DEMO_URL ?= http://127.0.0.1:8080
 	$(BIN)/python charts/build.py .venv
 	touch $@
 
-run: .venv/installed  ## serve on 127.0.0.1:8080 with ./errors.duckdb; DEMO=1 sends errors, ARGS="..." adds options of serve
+run: .venv/installed  ## serve on 127.0.0.1:8080 with ./errors.duckdb; DEMO=1: errors of a demo, in ./demo.duckdb; ARGS="..." adds options of serve
 ifdef DEMO
-	@$(BIN)/error-visualization demo --url $(DEMO_URL) & trap "kill $$!" EXIT INT TERM; \
-	$(BIN)/error-visualization serve $(ARGS)
+	@exec $(BIN)/error-visualization demo --serve $(ARGS)
 else
 	@exec $(BIN)/error-visualization serve $(ARGS)
 endif
@@ -107,6 +105,12 @@ docs: .venv/installed-test .venv/real-parts  ## the screenshots in docs/
 dashboards: .venv/installed-test  ## generate the JSON of the dashboards from their sources, and the sketches in docs/
 	$(BIN)/generate-dashboards grafana/dashboards/*.dashboard.py
 	$(BIN)/python docs/dashboards/sketch.py
+
+deploy: .venv/installed-test  ## generate the PrometheusRule of the Kubernetes manifests from prometheus/rules
+	$(BIN)/python deploy/prometheus_rule.py
+
+deploy-check: .venv/installed-test  ## render and validate the Kubernetes manifests, the systemd unit and the compose file
+	$(BIN)/python deploy/check.py
 
 sounds: .venv/installed-test  ## generate the sound files; ARGS="--help" lists the parameters
 	$(BIN)/python sounds/generate_sound_files.py $(ARGS)

@@ -4,9 +4,10 @@ import asyncio
 import contextlib
 import gc
 import logging
+import os
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -16,18 +17,21 @@ from exporter.access.caller import Scope
 from exporter.access.control import Access
 from exporter.access.web_config import CHECK_SECONDS, WebConfig
 from exporter.config import Settings
-from exporter.http import configuration, export, login, pages, patterns, reads, reports, storage
+from exporter.http import configuration, export, login, pages, patterns, reads, reloading, reports, storage
 from exporter.http.access import ACCESS, SCOPES, SOCKETS, check_access, scopes_of, watch_sockets
 from exporter.http.arriving import ARRIVING, Arriving
 from exporter.http.connections import Runner, Site, allow_files
 from exporter.http.headers import WEB_CONFIG, secure
 from exporter.http.hosts import KnownHosts
+from exporter.http.metrics_site import make_metrics_app
+from exporter.http.reloading import RELOADER, Reloader, ReloadError
 from exporter.http.responses import HOSTS, SERVICE, Handler, allow_origin, answer_errors, preflight
 from exporter.local.hold import HoldListener
 from exporter.service import Service
 
 SWITCH_SECONDS: Final = 0.0005  # GIL switch interval; the default of 5 ms adds up to 5 ms to an append under load
 SHUTDOWN_SECONDS: Final = 2.0  # aiohttp waits this long for requests, and once more after cancelling them
+HANGUP_SECONDS: Final = 0.2  # after SIGHUP, until a terminal that was closed is gone
 DNS_SECONDS: Final = 2.0  # to wait at start for the name of this machine
 _log = logging.getLogger(__name__)
 
@@ -79,6 +83,7 @@ API: Final = (
     get("/api/session", login.session, READ),
     get("/api/openapi.json", reads.openapi, READ),
     get("/metrics", reads.metrics, READ),
+    post("/-/reload", reloading.reload, ADMIN),
     get("/-/healthy", reads.healthy, OPEN),
     get("/-/ready", reads.ready, OPEN),
 )
@@ -94,15 +99,18 @@ PAGE: Final = (
 )
 
 
-def make_app(service: Service, web_config: WebConfig | None = None) -> web.Application:
-    """Returns the aiohttp application, which starts and stops `service` when it starts and stops itself. Raises
-    `TokenFileError`."""
+def make_app(
+    service: Service, web_config: WebConfig | None = None, load: Callable[[], Settings] | None = None
+) -> web.Application:
+    """Returns the aiohttp application, which starts and stops `service` when it starts and stops itself. `load` reads
+    the settings again for a reload. Raises `TokenFileError`."""
     settings, web_config = service.settings, web_config or WebConfig("")
     app = web.Application(middlewares=[answer_errors, check_access], client_max_size=settings.max_body_bytes)
     app[SERVICE] = service
     app[HOSTS] = KnownHosts(settings)
     app[WEB_CONFIG] = web_config
     app[ACCESS] = Access(settings, service.path, web_config, on_failure=service.metrics.login_failed)
+    app[RELOADER] = Reloader(service, web_config, app[ACCESS], load)
     app[SOCKETS] = {}
     app[ARRIVING] = Arriving(settings.body_timeout, lambda size: service.ingest.has_room_for(size))
     app[export.EXPORTS] = asyncio.Semaphore(export.MAX_EXPORTS)
@@ -119,9 +127,13 @@ def make_app(service: Service, web_config: WebConfig | None = None) -> web.Appli
     return app
 
 
-async def _run(app: web.Application) -> AsyncIterator[None]:
+async def _learn_names(app: web.Application) -> None:
     with contextlib.suppress(TimeoutError):
         await asyncio.wait_for(asyncio.to_thread(app[HOSTS].learn_own_names), DNS_SECONDS)
+
+
+async def _run(app: web.Application) -> AsyncIterator[None]:
+    await _learn_names(app)
     await app[SERVICE].start()
     yield
     await app[SERVICE].stop()
@@ -150,42 +162,86 @@ async def _close_sockets(app: web.Application) -> None:
     await app[SERVICE].live.close()
 
 
-async def serve(settings: Settings, web_config: WebConfig) -> bool:
-    """Serves until SIGTERM or SIGINT; then accepts no more requests, answers those it accepted, and closes. Returns
-    False if a thread hangs, so that only `os._exit` ends the process."""
+async def serve(settings: Settings, web_config: WebConfig, load: Callable[[], Settings]) -> bool:
+    """Serves until SIGTERM or SIGINT; then accepts no more requests, answers those it accepted, and closes. On SIGHUP,
+    reads the settings again with `load`. Returns False if a thread hangs, so that only `os._exit` ends the process."""
     allow_files()
-    stopped = _stop_signal()  # first of all: whoever sees the port open may stop the service
+    stopped = _event_of(signal.SIGTERM, signal.SIGINT)  # first of all: whoever sees the port open may stop the service
+    in_terminal = _has_terminal() and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN  # that is: without nohup
+    hangup = _event_of(signal.SIGHUP)
     tls = web_config.ssl_context()
     service = Service(settings, scheme="https" if tls else "http")
-    app = make_app(service, web_config)
-    runner = Runner(
-        app, settings, lambda reason: service.metrics.rejected.labels(reason).inc(),
-        access_log=None, auto_decompress=False, shutdown_timeout=SHUTDOWN_SECONDS,
-    )  # fmt: skip
+    app = make_app(service, web_config, load)
+    runner = _runner(app, settings)
+    more = settings.of_metrics
+    metrics = _runner(make_metrics_app(app, more), more) if more else None
     gc.set_threshold(20_000, 20, 20)  # objects of state and requests are rarely in reference cycles
     await runner.setup()
+    if metrics:
+        await metrics.setup()
+        await _learn_names(metrics.app)
     sys.setswitchinterval(SWITCH_SECONDS)
     gc.freeze()
     holds = HoldListener(service.path, service.store)
+    reloads = asyncio.create_task(_reload_on(hangup, app[RELOADER], stopped if in_terminal else None))
     try:
         await holds.start()
+        if metrics and more:
+            await Site(metrics, more, tls, backlog=128).start()
         await Site(runner, settings, tls, backlog=1024).start()
         _greet(settings, runner, service.scheme)
         await stopped.wait()
         _log.info("stopping")
     finally:
+        reloads.cancel()
         await holds.stop()
+        if metrics:
+            await metrics.cleanup()
         await runner.cleanup()
     return not service.hangs
 
 
-def _stop_signal() -> asyncio.Event:
-    """Returns an event that SIGTERM and SIGINT set from now on."""
-    stopped = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopped.set)
-    return stopped
+def _runner(app: web.Application, settings: Settings) -> Runner:
+    rejected = app[SERVICE].metrics.rejected
+    return Runner(
+        app, settings, lambda reason: rejected.labels(reason).inc(),
+        access_log=None, auto_decompress=False, shutdown_timeout=SHUTDOWN_SECONDS,
+    )  # fmt: skip
+
+
+def _event_of(*signals: int) -> asyncio.Event:
+    """Returns an event that these signals set from now on."""
+    event = asyncio.Event()
+    for number in signals:
+        asyncio.get_running_loop().add_signal_handler(number, event.set)
+    return event
+
+
+async def _reload_on(hangup: asyncio.Event, reloader: Reloader, stopped: asyncio.Event | None) -> None:
+    """Reads the settings again on each SIGHUP. If that came because the terminal was closed in which the service runs,
+    sets `stopped`, which is None for a service that goes on without its terminal."""
+    while True:
+        await hangup.wait()
+        hangup.clear()
+        if stopped:
+            await asyncio.sleep(HANGUP_SECONDS)
+            if not _has_terminal():
+                stopped.set()
+                return
+        try:
+            await reloader.reload()
+        except ReloadError:
+            pass  # it is logged
+        except Exception:  # a bug; the next reload may be needed all the same
+            _log.exception("the settings could not be read again")
+
+
+def _has_terminal() -> bool:
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
+    except OSError:
+        return False
+    return True
 
 
 def _greet(settings: Settings, runner: web.AppRunner, scheme: str) -> None:

@@ -15,7 +15,7 @@ from exporter.access.web_config import WebConfig, WebConfigError
 from exporter.demo import command as demo
 from exporter.http.pages import sounds_folder
 from exporter.local import command as local
-from exporter.local import token_command
+from exporter.local import health, token_command
 from exporter.log import LogError
 from exporter.log.files import database_path, log_path
 from exporter.log.rehearsal import rehearse
@@ -33,6 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     serve = commands.add_parser("serve", help="take reports, serve the page, the API and the metrics")
     serve.add_argument("--check-config", action="store_true", help="say what is wrong with the settings, and exit")
     config.add_arguments(serve)
+    config.add_arguments(commands.add_parser("health", help="ask the service on this machine whether it is ready"))
     demo.add_arguments(commands.add_parser("demo", help="send the reports of an imagined fleet to a service"))
     export_command.add_arguments(commands.add_parser("export", help="write the errors of a service to a file"))
     import_command.add_arguments(commands.add_parser("import", help="send the errors of files to a service"))
@@ -54,6 +55,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if given.command == "settings":
         print(config.sample(), end="")
         return 0
+    if given.command == "health":
+        return health.main(given)
     if given.command in ("check", "repair"):
         return _offline(given.command, given.db_path)
     if given.command in local.NAMES:
@@ -75,15 +78,16 @@ def _serve(given: argparse.Namespace) -> int:
     except (config.ConfigError, WebConfigError) as error:
         print(error, file=sys.stderr)
         return 2
-    refused = why_not_exposed(
-        settings,
-        has_users=bool(web_config.users),
-        requires_client_certificates=web_config.requires_client_certificates,
-        has_tokens=has_tokens(settings),
-    )
-    if refused:
-        print(refused, file=sys.stderr)
-        return 2
+    for listening in filter(None, (settings, settings.of_metrics)):
+        refused = why_not_exposed(
+            listening,
+            has_users=bool(web_config.users),
+            requires_client_certificates=web_config.requires_client_certificates,
+            has_tokens=has_tokens(settings),
+        )
+        if refused:
+            print(refused, file=sys.stderr)
+            return 2
     if given.check_config:
         print("the settings are good")
         return 0
@@ -95,7 +99,7 @@ def _serve(given: argparse.Namespace) -> int:
         database = database_path(settings.db_path)
         _make_folder(database.parent)
         rehearse(log_path(database))
-        if not uvloop.run(serve(settings, web_config)):
+        if not uvloop.run(serve(settings, web_config, lambda: config.load(vars(given), os.environ))):
             logging.shutdown()
             os._exit(1)
     except (LogError, StoreError, TokenFileError, OSError) as error:

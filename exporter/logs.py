@@ -59,6 +59,11 @@ def configure(settings: LogSettings) -> None:
     logging.getLogger("aiohttp.websocket").setLevel(logging.ERROR)  # it warns of what any client offers
 
 
+def set_level(level: str) -> None:
+    """Changes the least severe level that this process logs."""
+    logging.getLogger().setLevel(level.upper())
+
+
 def quoted(text: str) -> str:
     """`text` as a JSON string in which every character is printable."""
     return printable(json.dumps(text, ensure_ascii=False))

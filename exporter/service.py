@@ -11,12 +11,13 @@ import datetime as dt
 import itertools
 import logging
 import zoneinfo
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
 import msgspec
 
+from exporter import logs
 from exporter.alerting.alertmanager import Notifier
 from exporter.alerting.alerts import Push
 from exporter.config import Settings
@@ -193,6 +194,24 @@ class Service:
         await self.store.reset_counts(at)
         self.errors.reset(at)
         return at
+
+    async def prepare(self, settings: Settings) -> Callable[[], None]:
+        """Prepares to run with settings that differ in what can be reloaded. Returns a function that uses them; until
+        then nothing changes."""
+        redaction = self._redaction
+        if redaction is not None:
+            redaction = await asyncio.to_thread(_redaction, settings)  # it compiles patterns
+
+        def use() -> None:
+            if redaction is not None and self._redaction is not None:
+                redaction.counts.update(self._redaction.counts)  # also of rules that are gone: counters go on
+            self.settings, self._redaction = settings, redaction
+            self.ingest.pipeline.use(settings.thresholds, redaction)
+            self.notifier.use(settings.alertmanager_url)
+            logs.set_level(settings.log_level)
+            self.store.set_log_level(settings.log_level)
+
+        return use
 
     async def why_not_ready(self) -> str:
         """Returns why a report could not be accepted now, "" if it could. Found out by writing to the log."""

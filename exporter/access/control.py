@@ -93,7 +93,8 @@ class Access:
         on_failure: Callable[[str], None],
     ) -> None:
         """Raises `TokenFileError` if the tokens cannot be read."""
-        path = Path(settings.tokens_file).resolve() if settings.tokens_file else token_file.beside(database)
+        # Links are followed at each look: in Kubernetes, a Secret is a link that leads elsewhere after a change.
+        path = Path(settings.tokens_file).absolute() if settings.tokens_file else token_file.beside(database)
         self.tokens = TokenFile(path, required=bool(settings.tokens_file))
         self.sessions = Sessions(database.with_name(database.name + ".sessions"))
         self.proxy_header = settings.auth_proxy_header

@@ -112,6 +112,11 @@ class TokenFile:
                 _log.error("%s; the tokens that were known before stay valid", error)
             self._problem = str(error)
 
+    def read_again(self) -> None:
+        """Reads the file now. Raises `TokenFileError` for a damaged file, which changes nothing."""
+        self._load(self._signature())
+        self._problem = ""
+
     def _load(self, signature: tuple[int, ...] | None) -> None:
         self._seen = signature
         self.is_there = self.is_there or signature is not None  # also if it cannot be read: nobody gets in, not anybody

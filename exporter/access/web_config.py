@@ -2,7 +2,7 @@
 
 import logging
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -44,13 +44,31 @@ class WebConfig:
             return
         self._read = {}
         try:
-            found = _load(Path(self.path), self._read)
-            self._refuse_less(found)
+            found = self._load_again(self._read)
         except WebConfigError as error:
             _log.error("%s; the previous users and certificates are still used", error)
             return
         self._use(found)
         _log.info("%s was read again", self.path)
+
+    def read_again(self) -> Callable[[], None]:
+        """Reads the file, also if it did not change. Returns a function that uses what was read. Raises
+        `WebConfigError` as `refresh` logs it."""
+        if not self.path:
+            return lambda: None
+        read: dict[Path, bytes | str] = {}
+        found = self._load_again(read)
+
+        def use() -> None:
+            self._read = read
+            self._use(found)
+
+        return use
+
+    def _load_again(self, read: dict[Path, bytes | str]) -> "_Loaded":
+        found = _load(Path(self.path), read)
+        self._refuse_less(found)
+        return found
 
     def close(self) -> None:
         self.users.close()

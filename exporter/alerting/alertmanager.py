@@ -45,9 +45,11 @@ class Notifier:
     def __init__(self, log: Log, urls: Sequence[str], push: Push, capacity: int) -> None:
         self.position = log.last
         self._log = log
-        self.queues = list({queue.name: queue for queue in (Queue(url, push, capacity) for url in urls)}.values())
+        self._push = push
+        self._capacity = capacity
+        self.queues = self._queues(urls)
         self._alerts = Alerts(push)
-        self._tasks: list[asyncio.Task[None]] = []
+        self._tasks: dict[str, asyncio.Task[None]] = {}  # by the name of the queue; "": that of the alerts
 
     def on_events(self, events: Sequence[ErrorEvent]) -> None:
         if not self.queues:
@@ -74,18 +76,35 @@ class Notifier:
             self._send(self._alerts.on_events([event], clock - max(age, 0.0)))  # the clock may have been set back
 
     def start(self) -> None:
-        if self.queues:
-            self._tasks = [asyncio.create_task(queue.run()) for queue in self.queues]
-            self._tasks.append(asyncio.create_task(self._keep()))
+        self._tasks = {queue.name: asyncio.create_task(queue.run()) for queue in self.queues}
+        self._tasks[""] = asyncio.create_task(self._keep())
+
+    def use(self, urls: Sequence[str]) -> None:
+        """Sends alerts to these Alertmanagers from now on. One that stays keeps its queue and its counters; a new one
+        gets the alerts that fire with their next resend."""
+        known = {queue.name: queue for queue in self.queues}
+        wanted = self._queues(urls)
+        for queue in wanted:
+            if queue.name in known:
+                known[queue.name].url = queue.url  # perhaps with another password
+            else:
+                self._tasks[queue.name] = asyncio.create_task(queue.run())
+        names = {queue.name for queue in wanted}
+        for name in known.keys() - names:
+            self._tasks.pop(name).cancel()
+        self.queues[:] = [known.get(queue.name, queue) for queue in wanted]  # in place: metrics hold the list, too
+
+    def _queues(self, urls: Sequence[str]) -> "list[Queue]":
+        return list({one.name: one for one in (Queue(url, self._push, self._capacity) for url in urls)}.values())
 
     async def stop(self) -> None:
         """Gives the queues `STOP_SECONDS` to send their alerts, and saves the positions. Alertmanager resolves firing
         alerts at their `endsAt`, unless the service restarts before."""
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(asyncio.gather(*(queue.idle.wait() for queue in self.queues)), STOP_SECONDS)
-        for task in self._tasks:
+        for task in self._tasks.values():
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
         self._save()
 
     async def _keep(self) -> None:
@@ -116,7 +135,7 @@ class Queue:
         self.sent = 0
         self.errors = 0
         self.dropped = 0
-        self._url = f"{url.rstrip('/')}/api/v2/alerts"
+        self.url = f"{url.rstrip('/')}/api/v2/alerts"
         self._lasting = dt.timedelta(seconds=RESENDS_UNTIL_END * push.resend_seconds)
         self._waiting: dict[Labels, tuple[Alert, dt.datetime | None]] = {}
         self._more = asyncio.Event()
@@ -176,7 +195,7 @@ class Queue:
         lasting = dt.datetime.now(dt.UTC) + self._lasting
         body: list[dict[str, Any]] = [alert.as_json(ended or lasting) for alert, ended in batch.values()]
         try:
-            async with session.post(self._url, data=_encode(body), headers=_JSON, allow_redirects=False) as response:
+            async with session.post(self.url, data=_encode(body), headers=_JSON, allow_redirects=False) as response:
                 answer = await _read(response.content)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             return str(error) or type(error).__name__

@@ -4,10 +4,12 @@
 """
 
 from exporter.config.flags import ArgumentParser, add_arguments
+from exporter.config.reloadable import RELOADABLE, merge
 from exporter.config.sample import sample
 from exporter.config.settings import Setting, Settings, names
 from exporter.config.sources import ENV_PREFIX, ConfigError, load
 
 __all__ = [
-    "ENV_PREFIX", "ArgumentParser", "ConfigError", "Setting", "Settings", "add_arguments", "load", "names", "sample",
+    "ENV_PREFIX", "RELOADABLE", "ArgumentParser", "ConfigError", "Setting", "Settings", "add_arguments", "load",
+    "merge", "names", "sample",
 ]  # fmt: skip

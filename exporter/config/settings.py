@@ -27,6 +27,7 @@ RUNBOOK_URL: Final = "https://github.com/error-visualization/error-visualization
 LEAST_RETENTION: Final = dt.timedelta(minutes=1)
 LEAST_DB_SIZE: Final = 2**28  # the tables that are not errors need up to a quarter of it
 MAX_RECURRING: Final = 1_000  # limits the error times per pattern that are kept in memory
+METRICS_CONNECTIONS: Final = 100  # to `metrics_address`
 _SEVERITY: Final = Thresholds()
 _EXPECTED: Final = {
     int: "a whole number", float: "a number", bool: "true or false", tuple: "a list of texts", str: "a text",
@@ -34,6 +35,7 @@ _EXPECTED: Final = {
 _HOST_NAME: Final = re.compile(r"[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?")
 
 _HEADER: Final = re.compile(r"[A-Za-z0-9-]+")
+_ADDRESS: Final = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.-]+):(?P<port>\d{1,4}|[1-5]\d{4}|6[0-4]\d{3})")
 
 
 def _setting(default: Any, help_: str, *, least: float | None = None, most: float | None = None) -> Any:
@@ -60,6 +62,9 @@ class Settings(BaseSettings):
 
     host: str = _setting("127.0.0.1", "address to listen on; other machines can connect to any but a loopback address")
     port: int = _setting(8080, "port to listen on; 0: any free one", least=0, most=65_535)
+    metrics_address: str = _setting(
+        "", "second address to listen on, HOST:PORT, for /metrics, /-/healthy and /-/ready only; empty: none"
+    )
     insecure_no_auth: bool = _setting(
         False, "listen on any address although everybody who reaches it may read, report and delete errors"
     )
@@ -271,6 +276,16 @@ class Settings(BaseSettings):
         """The severity thresholds as the struct that the rules read. Cached: they read it for each report."""
         return Thresholds(**{name: getattr(self, name) for name in Thresholds.__struct_fields__})
 
+    @property
+    def of_metrics(self) -> "Settings | None":
+        """The settings for `metrics_address`: with its host and port, and fewer connections. None if there is none."""
+        found = _ADDRESS.fullmatch(self.metrics_address)
+        if not found:
+            return None
+        most = min(self.max_connections, METRICS_CONNECTIONS)
+        changed = {"host": found["host"].strip("[]"), "port": int(found["port"]), "max_connections": most}
+        return self.model_copy(update=changed)
+
     @classmethod
     def settings_customise_sources(
         cls, settings_cls: type[BaseSettings], init_settings: PydanticBaseSettingsSource, *_: Any, **__: Any
@@ -340,6 +355,13 @@ class Settings(BaseSettings):
         for url in (value,) if isinstance(value, str) else value:
             if url and not _is_address(url):
                 raise ValueError(f"expected an address as http://host:port, got {without_secrets(url)!r}")
+        return value
+
+    @field_validator("metrics_address")
+    @classmethod
+    def _host_and_port(cls, value: str) -> str:
+        if value and not _ADDRESS.fullmatch(value):
+            raise ValueError(f"expected HOST:PORT as 0.0.0.0:9100 or [::]:9100, got {value!r}")
         return value
 
     @field_validator("allowed_hosts")

@@ -16,7 +16,12 @@ ENV_PREFIX: Final = "ERROR_VISUALIZATION_"
 
 
 class ConfigError(Exception):
-    """One or more settings are invalid; the message has a line for each."""
+    """One or more settings are invalid; the message has a line for each. `field` is the name of the first one, "" if a
+    file cannot be read."""
+
+    def __init__(self, message: str, field: str = "") -> None:
+        super().__init__(message)
+        self.field = field
 
 
 class Source(InitSettingsSource):
@@ -30,17 +35,17 @@ class Source(InitSettingsSource):
     def spell(self, name: str) -> str:
         return name
 
-    def faults(self) -> Iterator[str]:
-        """Yields a line for each invalid setting of this source."""
+    def faults(self) -> Iterator[tuple[str, str]]:
+        """Yields the name of each invalid setting of this source, and a line about it."""
         for name in self.unknown:
             hint = did_you_mean(name, names(), self.spell)
-            yield f"{self.prefix}{self.spell(name)}: there is no such setting{hint}"
+            yield name, f"{self.prefix}{self.spell(name)}: there is no such setting{hint}"
         try:
             Settings(**self())
         except ValidationError as error:
             found = {str(fault["loc"][0]): _words(fault) for fault in error.errors()}
             for name, words in found.items():
-                yield f"{self.prefix}{self.spell(name)}: {words}"
+                yield name, f"{self.prefix}{self.spell(name)}: {words}"
 
 
 class Flags(Source):
@@ -87,9 +92,9 @@ class YamlFile(Source):
             {str(name): value for name, value in (content or {}).items() if value is not None}, f"{file}: "
         )
 
-    def faults(self) -> Iterator[str]:
+    def faults(self) -> Iterator[tuple[str, str]]:
         if self.unreadable:
-            yield self.prefix + self.unreadable
+            yield "", self.prefix + self.unreadable
         yield from super().faults()
 
 
@@ -99,12 +104,13 @@ def load(given: Mapping[str, Any], environ: Mapping[str, str]) -> Settings:
     setting of every source."""
     file = given.get("config_file") or environ.get(ENV_PREFIX + "CONFIG_FILE")
     sources = (Flags(given), Variables(environ), *([YamlFile(str(file))] if file else []))
-    wrong = [line for source in reversed(sources) for line in source.faults()]
+    wrong = [fault for source in reversed(sources) for fault in source.faults()]
     if wrong:
-        raise ConfigError("\n".join(wrong))
+        raise ConfigError("\n".join(line for _, line in wrong), wrong[0][0])
     settings = Settings(_build_sources=(sources, {}))
     if settings.auth_proxy_header and not settings.trusted_proxies:
-        raise ConfigError("auth_proxy_header: needs trusted_proxies, the addresses of the proxies that set it")
+        words = "auth_proxy_header: needs trusted_proxies, the addresses of the proxies that set it"
+        raise ConfigError(words, "auth_proxy_header")
     return settings
 
 

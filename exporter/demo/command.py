@@ -2,7 +2,6 @@
 
 import argparse
 import asyncio
-import contextlib
 import datetime as dt
 import itertools
 import logging
@@ -13,18 +12,13 @@ from typing import Any, Final
 
 import aiohttp
 
-from exporter.access.secrets import without_secrets
 from exporter.client import authorization
+from exporter.demo import serving
+from exporter.demo.asking import DeniedError, ask
 from exporter.demo.fleet import Moment, story
-from exporter.logs import printable
+from exporter.demo.label import LABEL, refuse_others, remove
 
 CHUNK: Final = 100
-MAX_WAIT: Final = 10.0
-_log = logging.getLogger(__name__)
-
-
-class DeniedError(Exception):
-    """The service takes no reports from this sender."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,6 +31,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--backlog", type=int, default=600, help="errors of the past 24 hours, sent first (default: %(default)s)"
     )
+    parser.add_argument("--force", action="store_true", help="send to a service that has errors of other workers, too")
+    parser.add_argument("--remove", action="store_true", help="delete the errors of demos from the service, and exit")
+    parser.add_argument(
+        "--serve", nargs=argparse.REMAINDER, metavar="OPTION",
+        help=f"start a service with these options of `serve` first (its database: {serving.DATABASE})",
+    )  # fmt: skip
 
 
 def main(given: argparse.Namespace) -> int:
@@ -46,16 +46,25 @@ def main(given: argparse.Namespace) -> int:
         return 2
     logging.basicConfig(level="INFO", format="%(message)s")
     try:
-        sent = asyncio.run(run(given.url, seed=given.seed, workers=given.workers, rate=given.rate,
-                               duration=given.duration, backlog=given.backlog,
-                               headers=authorization(given.token_file)))  # fmt: skip
-        print(f"{sent} errors sent")
+        if given.serve is not None:
+            return serving.serve(given.serve, lambda url: print(_send(given, url), flush=True))
+        print(
+            asyncio.run(remove(given.url, authorization(given.token_file))) if given.remove else _send(given, given.url)
+        )
     except KeyboardInterrupt:
         return 0
     except (DeniedError, OSError, ValueError) as error:
         print(error, file=sys.stderr)
         return 1
     return 0
+
+
+def _send(given: argparse.Namespace, url: str) -> str:
+    """Sends the errors, and returns the sentence that says so. Raises as `run`."""
+    sent = asyncio.run(run(url, seed=given.seed, workers=given.workers, rate=given.rate, duration=given.duration,
+                           backlog=given.backlog, headers=authorization(given.token_file), label=LABEL,
+                           among_others=given.force))  # fmt: skip
+    return f"{sent} errors sent"
 
 
 async def run(
@@ -67,20 +76,27 @@ async def run(
     duration: float | None = None,
     backlog: int = 600,
     headers: Mapping[str, str] | None = None,
+    label: str = "",
+    among_others: bool = True,
 ) -> int:
     """Sends `backlog` errors dated in the past 24 hours, then current errors for `duration` seconds (None: until
-    cancelled). Returns how many were accepted. Retries while the service is unreachable; logs refused reports. Raises
-    `DeniedError`."""
+    cancelled). `label` begins each `worker_id`. Returns how many were accepted. Retries while the service is
+    unreachable; logs refused reports. Raises `DeniedError`, also for a service that has errors of other workers, unless
+    `among_others`."""
     url = url.rstrip("/")
     moments = story(seed, workers)
     name = secrets.token_hex(4)  # makes event ids unique to this run: the next run's errors are no duplicates
     numbers = itertools.count()
     sent = 0
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30), headers=headers) as session:
+        if not among_others:
+            await refuse_others(session, url)
         past = list(itertools.islice(moments, backlog))
         for start in range(0, len(past), CHUNK):
-            reports = [_stamped(m, _past(m, past), f"{name}-{next(numbers)}") for m in past[start : start + CHUNK]]
-            sent += (await _post(session, f"{url}/api/report-errors", reports))["data"]["stored"]
+            reports = [
+                _stamped(m, label, _past(m, past), f"{name}-{next(numbers)}") for m in past[start : start + CHUNK]
+            ]
+            sent += (await ask(session, "POST", f"{url}/api/report-errors", reports))["data"]["stored"]
         began = asyncio.get_running_loop().time()
         offset = past[-1].seconds if past else 0.0
         for moment in moments:
@@ -88,8 +104,8 @@ async def run(
             if duration is not None and due > duration:
                 return sent
             await asyncio.sleep(max(0.0, began + due - asyncio.get_running_loop().time()))
-            report = _stamped(moment, dt.datetime.now(dt.UTC), f"{name}-{next(numbers)}")
-            sent += (await _post(session, f"{url}/api/report-error", report))["status"] == "success"
+            report = _stamped(moment, label, dt.datetime.now(dt.UTC), f"{name}-{next(numbers)}")
+            sent += (await ask(session, "POST", f"{url}/api/report-error", report))["status"] == "success"
     return sent
 
 
@@ -99,24 +115,6 @@ def _past(moment: Moment, past: list[Moment]) -> dt.datetime:
     return dt.datetime.now(dt.UTC) - dt.timedelta(hours=24 * (1 - share) ** 1.5, seconds=1)
 
 
-def _stamped(moment: Moment, at: dt.datetime, event_id: str) -> dict[str, Any]:
-    return {"timestamp": at.isoformat(), "event_id": event_id, **moment.report}
-
-
-async def _post(session: aiohttp.ClientSession, url: str, content: Any) -> dict[str, Any]:
-    """Posts `content` and returns the JSON of the response. Retries with backoff on connection errors, 429 and 5xx.
-    Raises `DeniedError`."""
-    for attempt in itertools.count():
-        with contextlib.suppress(aiohttp.ClientError, TimeoutError):
-            async with session.post(url, json=content) as response:
-                if response.status < 500 and response.status != 429:
-                    answer: dict[str, Any] = await response.json()
-                    if response.status in (401, 403):
-                        raise DeniedError(printable(without_secrets(f"{url}: {answer.get('message')}")))
-                    if response.status >= 400:
-                        _log.warning("refused: %s", printable(str(answer.get("message"))))
-                    return answer
-        if attempt == 2:
-            _log.info("%s does not answer; retrying", without_secrets(url))
-        await asyncio.sleep(min(0.2 * 2**attempt, MAX_WAIT))
-    raise AssertionError
+def _stamped(moment: Moment, label: str, at: dt.datetime, event_id: str) -> dict[str, Any]:
+    worker = label + moment.report["worker_id"]
+    return {"timestamp": at.isoformat(), "event_id": event_id, **moment.report, "worker_id": worker}

@@ -73,6 +73,13 @@ class Configuration(Struct):
     settings: dict[str, bool | int | float | str | list[str]]
 
 
+class Reloaded(Struct):
+    """The names of the settings that have changed, and of those whose change needs a restart of the service."""
+
+    changed: list[str]
+    restart: list[str]
+
+
 class Healthy(Struct):
     """The process answers."""
 

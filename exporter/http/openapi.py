@@ -12,7 +12,17 @@ from msgspec import Struct
 from exporter import __version__
 from exporter.events.outcome import Outcome
 from exporter.events.report import MAX_EVENT_ID, ErrorReport
-from exporter.http.answers import BatchResult, Configuration, Failure, Healthy, Ready, Reset, Session, Success
+from exporter.http.answers import (
+    BatchResult,
+    Configuration,
+    Failure,
+    Healthy,
+    Ready,
+    Reloaded,
+    Reset,
+    Session,
+    Success,
+)
 from exporter.http.parameters import MAX_BATCH_KEY, Sending
 from exporter.store.decisions import Decided, Merge, MergeRequest, Split, SplitRequest, Undo
 from exporter.store.deletions import DeleteRequest, Deletion, Pinned
@@ -124,6 +134,7 @@ OPERATIONS: Final = (
               (HistoryChoice,)),
     Operation("get", "/api/session", "Who the caller is, and what it may do", Session, (400,)),
     Operation("get", "/api/config", "The settings of the service", Configuration, (400,)),
+    Operation("post", "/-/reload", "Read the settings again", Reloaded, (400, 403)),
     Operation("get", "/-/healthy", "The process answers", Healthy, ()),
     Operation("get", "/-/ready", "A report could be stored now", Ready, (503,)),
 )  # fmt: skip

@@ -152,6 +152,14 @@ class Pipeline:
         self._known = KnownIds(past.known_ids, past.known_ids_since, past.known_ids_ahead)
         self._patterns = PatternIds(past)
 
+    def use(self, thresholds: Thresholds, redaction: Redaction | None) -> None:
+        """Uses other thresholds and another redaction for the next reports."""
+        if thresholds != self._thresholds:
+            self._thresholds = thresholds
+            self._classifier = Classifier(thresholds)
+            self._recurrences.use(thresholds)
+        self.redaction = redaction
+
     @property
     def evicted(self) -> int:
         """The position up to which the database has to have the events when it is asked whether a report is a repeat:

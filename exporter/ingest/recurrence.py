@@ -20,13 +20,17 @@ class Recurrences:
     pattern whose last error was added longest ago; patterns of `past` without a new error go first, in its order."""
 
     def __init__(self, thresholds: Thresholds, past: Mapping[str, Sequence[dt.datetime]]) -> None:
-        self._hourly = thresholds.recurring_per_hour
-        self._six_hourly = thresholds.recurring_per_6_hours
-        self._keep = thresholds.times_needed
+        self.use(thresholds)
         self._times: OrderedDict[str, list[float]] = OrderedDict()  # epoch seconds, sorted
         for pattern_id, times in past.items():
             self._times[pattern_id] = sorted([time.timestamp() for time in times])[-self._keep :]
             self._evict()
+
+    def use(self, thresholds: Thresholds) -> None:
+        """Uses other thresholds. Higher ones may need more times of a pattern than are kept, until it occurs again."""
+        self._hourly = thresholds.recurring_per_hour
+        self._six_hourly = thresholds.recurring_per_6_hours
+        self._keep = thresholds.times_needed
 
     def recurs(self, pattern_id: str, moment: dt.datetime, received_at: dt.datetime | None = None) -> bool:
         """Adds an error of the pattern at `moment`, and returns whether the pattern now has more errors within an hour
@@ -48,7 +52,7 @@ class Recurrences:
         )
         insort(times, second)
         if len(times) > self._keep:
-            del times[0]
+            del times[: len(times) - self._keep]
         return recurs
 
     def join(self, old: str, new: str) -> None:

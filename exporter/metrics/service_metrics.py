@@ -73,6 +73,17 @@ class ServiceMetrics:
         )
         for method in LOGINS:
             self.failed_logins.labels(method)
+        self.reload_successful = Gauge(
+            PREFIX + "config_last_reload_successful",
+            "Whether the settings could be used when they were read the last time",
+            registry=self.registry,
+        )
+        self.reload_time = Gauge(
+            PREFIX + "config_last_reload_success_timestamp_seconds",
+            "When the settings were read successfully the last time",
+            registry=self.registry,
+        )
+        self.reloaded(successful=True)
         self.received_json = self.received.labels("json")
         self.received_batch = self.received.labels("json_batch")
         for reason in REJECTED:
@@ -87,6 +98,11 @@ class ServiceMetrics:
     def appended(self, events: int, seconds: float) -> None:
         self.commit_seconds.observe(seconds)
         self.batch_size.observe(events)
+
+    def reloaded(self, *, successful: bool) -> None:
+        self.reload_successful.set(int(successful))
+        if successful:
+            self.reload_time.set_to_current_time()
 
     def login_failed(self, method: str) -> None:
         self.failed_logins.labels(method).inc()

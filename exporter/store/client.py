@@ -168,6 +168,13 @@ class StoreClient:
             _, future = self._connection.request("release")
             future.add_done_callback(lambda done: done.cancelled() or done.exception())
 
+    def set_log_level(self, level: str) -> None:
+        """Changes the least severe level that the process logs, and those that replace it. Does not wait."""
+        self._settings = msgspec.structs.replace(self._settings, log_level=level)
+        if self._connection:
+            _, future = self._connection.request("log_level", level.encode())
+            future.add_done_callback(lambda done: done.cancelled() or done.exception())
+
     async def close(self) -> None:
         """Closes the database and ends the process, within about `CLOSE_SECONDS`."""
         self._stopping = True

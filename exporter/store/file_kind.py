@@ -22,5 +22,16 @@ def check_kind(path: Path) -> None:
         head = file.read(32)
     if head[_MAGIC_AT:].startswith(_MAGIC):
         return
-    kind = next((words for magic, words in _OTHERS if head.startswith(magic)), "" if head else "an empty file")
-    raise StoreError(f"{path} is {kind or 'no DuckDB database'}: choose another --db-path, or restore a backup there")
+    if not head:
+        raise StoreError(f"{path} is an empty file: choose another --db-path, or restore a backup there")
+    kind = next((words for magic, words in _OTHERS if head.startswith(magic)), "no DuckDB database")
+    raise StoreError(f"{path} is {kind}{both(path)}")
+
+
+def both(path: Path) -> str:
+    """Returns the end of a sentence about a file of another program: how to use both."""
+    own = path.with_name(f"{path.stem}-errors.duckdb")
+    return (
+        f" and stays as it is. To use both, start the service with a file of its own: --db-path {own}. The page, the "
+        "API and the metrics need nothing of the other file"
+    )

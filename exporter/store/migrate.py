@@ -4,11 +4,13 @@ import datetime as dt
 import logging
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Final
 
 import duckdb
 
 from exporter.store import StoreError
+from exporter.store.file_kind import both
 from exporter.store.sql import number
 
 COPIED_BEFORE: Final = 7  # version of the schema: a migration to it copies all errors
@@ -25,7 +27,7 @@ def migrate(db: duckdb.DuckDBPyConnection, scripts: Sequence[str]) -> None:
     tables = {name for (name,) in db.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
     if "schema_version" not in tables:
         if tables:
-            raise StoreError("the file is a DuckDB database of something else; choose another --db-path")
+            raise StoreError(f"the file is a DuckDB database of something else{both(_path(db))}")
         db.execute("CREATE TABLE schema_version AS SELECT 0 AS version")
     version = number(db, "SELECT max(version) FROM schema_version")
     if version > len(scripts):
@@ -51,6 +53,14 @@ def migrate(db: duckdb.DuckDBPyConnection, scripts: Sequence[str]) -> None:
         db.execute("COMMIT")
     if upgrade:
         _log.info("the database has schema version %d after %.1f s", len(scripts), time.monotonic() - began)
+
+
+def _path(db: duckdb.DuckDBPyConnection) -> Path:
+    """Returns the path of the file that is open."""
+    (path,) = db.execute("SELECT path FROM duckdb_databases() WHERE database_name = current_database()").fetchone() or (
+        "",
+    )
+    return Path(path or "")
 
 
 def _fill(db: duckdb.DuckDBPyConnection, script: str) -> None:

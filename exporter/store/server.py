@@ -151,6 +151,9 @@ class Server:
             case "release":
                 self._database.release()
                 return b""
+            case "log_level":
+                logs.set_level(request.payload.decode())
+                return b""
             case "close":
                 self._close()
                 return b""
@@ -298,7 +301,11 @@ def main(descriptor: int) -> None:
     """Runs as a process of its own, whose end of the socket pair is `descriptor`."""
     if sys.platform == "linux":  # the parent's end, however it happens, kills this process, even if suspended
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    for number in (signal.SIGTERM, signal.SIGINT):  # perhaps sent to all processes; the parent ends this one in order
+    for number in (
+        signal.SIGTERM,
+        signal.SIGINT,
+        signal.SIGHUP,
+    ):  # perhaps sent to all processes: the parent acts on it
         signal.signal(number, signal.SIG_IGN)
     os.umask(0o077)
     os.nice(NICE)  # accepting reports goes first

@@ -27,7 +27,7 @@ MAX_FRAME: Final = 2**30
 MEMORY_LIMIT: Final = 200 * 2**20
 Kind = Literal[
     "inspect", "open", "state", "read", "reset_counts", "decide", "delete", "pin", "hold", "release", "close", "ping",
-    "cancel",
+    "cancel", "log_level",
 ]  # fmt: skip
 Status = Literal["ok", "error"]
 

@@ -54,7 +54,9 @@ def test_the_commands_send_a_token(served: Callable[..., Any], tmp_path: Path) -
     demo = ("demo", *url, "--backlog", "5", "--duration", "0")
     assert command(*demo).returncode == 1
     assert "needs a token" in command(*demo).stderr
-    done = command(*demo, ERROR_VISUALIZATION_TOKEN=files["worker"].read_text())
+    token = files["worker"].read_text()
+    assert "needs the scope read" in command(*demo, ERROR_VISUALIZATION_TOKEN=token).stderr  # it looks for other errors
+    done = command(*demo, "--force", ERROR_VISUALIZATION_TOKEN=token)
     assert "5 errors sent" in done.stdout, done.stderr
 
     out = tmp_path / "errors.ndjson"

@@ -35,7 +35,7 @@ def test_make_run_serves_what_the_readme_says(tmp_path: Path, port: int) -> None
     arguments = f"--db-path {db} --min-free-bytes 0" + ("" if port == 8080 else f" --port {port}")
     (ROOT / ".venv").mkdir(exist_ok=True)
     process = subprocess.Popen(
-        ["make", "run", "DEMO=1", f"DEMO_URL={url}", f"ARGS={arguments}"], cwd=ROOT, stdout=subprocess.PIPE, text=True,
+        ["make", "run", "DEMO=1", f"ARGS={arguments}"], cwd=ROOT, stdout=subprocess.PIPE, text=True,
         stderr=subprocess.STDOUT, start_new_session=True,
     )  # fmt: skip
     try:

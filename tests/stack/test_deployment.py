@@ -1,6 +1,6 @@
-"""The files that run the stack: the compose file, the Dockerfile, Alertmanager's configuration and its templates."""
+"""The files that run the stack: the Dockerfile, Alertmanager's configuration and its templates. The compose file and the
+manifests: tests/unit/test_deploy.py."""
 
-import argparse
 import json
 import re
 import shutil
@@ -12,9 +12,6 @@ import pytest
 import yaml
 from conftest import ROOT
 from stack import slack_faults
-
-from exporter import config
-from exporter.http.hosts import KnownHosts
 
 pytestmark = pytest.mark.dashboard
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text("utf-8"))
@@ -28,60 +25,6 @@ def run(*command: str | Path) -> str:
     done = subprocess.run([str(part) for part in command], capture_output=True, text=True, check=False, cwd=ROOT)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
-
-
-def test_the_compose_file_says_which_zone_times_without_an_offset_are_in() -> None:
-    (zone,) = [word for word in COMPOSE["services"]["exporter"]["command"] if word.startswith("--timezone=")]
-    assert zone == "--timezone=${TIMEZONE:-UTC}"
-
-
-@pytest.mark.skipif(not shutil.which("docker-compose"), reason="Debian's docker-compose is not installed")
-def test_a_compose_client_accepts_the_file() -> None:
-    known = yaml.safe_load(run("docker-compose", "-f", "docker-compose.yml", "config"))
-    assert set(known["services"]) == {"exporter", "prometheus", "alertmanager", "grafana"}
-
-
-def test_all_that_is_mounted_is_there_and_the_rest_is_a_volume_or_a_secret() -> None:
-    for service in COMPOSE["services"].values():
-        for volume in service.get("volumes", []):
-            source = volume.split(":")[0]
-            assert (ROOT / source).exists() if source.startswith(".") else source in COMPOSE["volumes"], volume
-    operation = (ROOT / "docs/operation.md").read_text("utf-8")
-    for secret in COMPOSE["secrets"].values():
-        assert secret["file"].removeprefix("./") in operation  # how to make it
-        assert run("git", "check-ignore", secret["file"])  # and it is never committed
-
-
-def test_each_service_is_pinned_hardened_checked_and_on_loopback() -> None:
-    for name, service in COMPOSE["services"].items():
-        assert name == "exporter" or re.fullmatch(r"[\w/-]+:v?\d+\.\d+\.\d+", service["image"]), name
-        assert service["read_only"]
-        assert service["cap_drop"] == ["ALL"]
-        assert service["healthcheck"]["test"]
-        assert all(port.startswith("127.0.0.1:") for port in service["ports"])
-    grafana = COMPOSE["services"]["grafana"]["environment"]
-    assert grafana["GF_SECURITY_ADMIN_PASSWORD__FILE"] == "/run/secrets/grafana_admin_password"
-    assert not any("PASSWORD" in name and not name.endswith("__FILE") for name in grafana)
-
-
-def test_the_exporters_options_are_options() -> None:
-    command = COMPOSE["services"]["exporter"]["command"]
-    assert command[0] == "serve"
-    for option in command[1:]:
-        assert option.startswith("--")
-        assert option.removeprefix("--").partition("=")[0].replace("-", "_") in config.names()
-
-
-def test_prometheus_may_scrape_by_the_name_it_uses() -> None:
-    """The service cannot know its name in the compose network, so the name must be in --allowed-hosts, or scrapes get 403."""
-    flags = argparse.ArgumentParser()
-    config.add_arguments(flags)
-    command = [flag for flag in COMPOSE["services"]["exporter"]["command"][1:] if "${" not in flag]
-    known = KnownHosts(config.load(vars(flags.parse_args(command)), {}))
-    jobs = yaml.safe_load((ROOT / "prometheus/prometheus.yml").read_text("utf-8"))["scrape_configs"]
-    (targets,) = (job["static_configs"][0]["targets"] for job in jobs if job["job_name"] == "error-visualization")
-    assert all(known.accepts(target) for target in targets)
-    assert not known.accepts("evil.example")
 
 
 def test_git_ignores_what_the_service_writes() -> None:

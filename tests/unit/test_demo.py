@@ -2,6 +2,7 @@
 
 import itertools
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,7 +10,10 @@ from conftest import InProcess
 
 from exporter import cli
 from exporter.demo import command as demo
+from exporter.demo import serving
+from exporter.demo.asking import DeniedError
 from exporter.demo.fleet import story
+from exporter.demo.label import LABEL, remove
 from exporter.ingest.measurements import measure
 from exporter.ingest.parse import parse_report
 from exporter.ingest.severity import Classifier, Thresholds, conditions
@@ -58,6 +62,49 @@ async def test_it_fills_a_service(service: InProcess) -> None:
     assert again == 50  # the same story once more is news, no repeat
     metrics = await service.metrics()
     assert sum(v for n, v in metrics.items() if "rejected_total" in n) == 0
+
+
+async def test_it_never_mixes_its_errors_with_others(service: InProcess) -> None:
+    url = f"{service.client.make_url('')}"  # with a slash at its end
+    labelled = {"rate": 200, "duration": 0.0, "label": LABEL, "among_others": False}
+    assert await demo.run(url, backlog=120, **labelled) == 120
+    assert await demo.run(url, backlog=30, seed=2, **labelled) == 30  # a database with errors of demos only
+    await service.post({"worker_id": "demo-1"})
+    with pytest.raises(DeniedError, match="has 1 errors of other workers"):
+        await demo.run(url, backlog=30, **labelled)
+    assert await demo.run(url, backlog=30, **labelled | {"among_others": True}) == 30
+    workers = (await service.get("/api/errors/facets", facet="worker", time_range=48))["worker"]
+    assert [one["value"] for one in workers if not one["value"].startswith("demo-fleet/")] == ["demo-1"]
+
+
+async def test_its_errors_can_be_removed(service: InProcess) -> None:
+    url = f"{service.client.make_url('')}"
+    await demo.run(url, backlog=60, rate=200, duration=0.0, label=LABEL)
+    kept = await service.post({"worker_id": "no demo-fleet/1"})
+    pinned = next(one for one in (await service.get("/api/errors/list"))["errors"] if one["id"] != kept["id"])
+    await service.ask(f"/api/errors/{pinned['id']}/pin")
+    assert await remove(url, {}) == "59 errors of demos deleted; 1 are pinned and stay"
+    left = (await service.get("/api/errors/list", time_range=48))["errors"]
+    assert {one["id"] for one in left} == {kept["id"], pinned["id"]}
+
+
+@pytest.mark.parametrize(
+    ("options", "file", "expected"),
+    [
+        ([], "", ["--db-path", "./demo.duckdb"]),
+        (["--port", "8081"], "", ["--db-path", "./demo.duckdb"]),
+        (["--db-path", "mine.duckdb"], "", []),
+        (["--config.file", "FILE"], "db_path: other.duckdb", []),
+        (["--config.file", "FILE"], "port: 1", ["--db-path", "./demo.duckdb"]),
+        (["--port", "x"], "", []),  # serve says what is wrong
+    ],
+)
+def test_its_own_service_uses_a_database_of_the_demo(
+    tmp_path: Path, options: list[str], file: str, expected: list[str]
+) -> None:
+    (tmp_path / "settings.yml").write_text(file)
+    given = [str(tmp_path / "settings.yml") if option == "FILE" else option for option in options]
+    assert serving._database(given) == expected
 
 
 def test_bad_options(capsys: pytest.CaptureFixture[str]) -> None:

@@ -192,6 +192,7 @@ async def test_users_and_headers_follow_the_file(file: Path) -> None:
 async def test_a_change_that_would_open_the_service_or_is_wrong_keeps_the_users(
     file: Path, change: str | None, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level("WARNING")  # other tests may have changed it
     put(file, f"basic_auth_users: {{alice: {HASH}}}\n")
     web = WebConfig(str(file))
     put(file, change)

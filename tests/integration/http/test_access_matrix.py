@@ -43,6 +43,7 @@ ROWS = {
     "GET /api/session": "read",
     "GET /api/openapi.json": "read",
     "GET /metrics": "read",
+    "POST /-/reload": "admin",
     "GET /-/healthy": "",
     "GET /-/ready": "",
     "GET /": "",

@@ -94,7 +94,7 @@ async def test_it_holds_for_real_answers(service: InProcess) -> None:
             async with service.client.get(real + query) as response:
                 check(path, "get", response.status, await response.json())
     posts = [("/api/report-error", b"{}", "application/json"), ("/api/report-errors", b"[{}]", "application/json"),
-             ("/api/report-error", json.dumps(REPORT).encode(), "application/json"), ("/api/reset-counts", b"", "x/y"),
+             ("/api/report-error", json.dumps(REPORT).encode(), "application/json"), ("/api/reset-counts", b"", "x/y"), ("/-/reload", b"", "x/y"),
              ("/api/report-errors", json.dumps([REPORT, {}]).encode(), "application/json"),
              ("/api/report-errors", json.dumps(REPORT).encode(), "application/x-ndjson")]  # fmt: skip
     for path, body, type_ in posts:

@@ -44,13 +44,16 @@ def test_no_statement_reaches_another_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (sqlite, "is an SQLite database: choose another --db-path"),
+        (
+            sqlite,
+            "is an SQLite database and stays as it is. To use both, start the service with a file of its own: --db-path",
+        ),
         (Path.touch, "is an empty file: choose another --db-path"),
         (lambda path: path.write_bytes(b"PAR1" + bytes(100)), "is a Parquet file"),
         (lambda path: path.write_text("worker_id,message\n" * 1_000), "is no DuckDB database"),
         (lambda path: path.write_text("hi"), "is no DuckDB database"),
         (Path.mkdir, "is a folder: name a file in it with --db-path"),
-        (other_duckdb, "is a DuckDB database of something else"),
+        (other_duckdb, "is a DuckDB database of something else and stays as it is. To use both, start the service"),
         (newer_schema, "use a newer release"),
     ],
 )
@@ -64,4 +67,5 @@ def test_another_file_ends_the_start_with_one_sentence(tmp_path: Path, make: obj
     (line,) = done.stderr.splitlines()
     assert words in line
     assert "extension" not in line
+    assert ("other-errors.duckdb" in line) == ("To use both" in line)
     assert path.is_dir() or path.read_bytes() == before
