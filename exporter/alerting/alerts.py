@@ -10,9 +10,11 @@ annotations change. So a pattern has few alerts:
 Patterns that begin together (`TOGETHER_SECONDS`), or on a worker where another one began lately
 (`SAME_WORKER_SECONDS`), are one *incident*: they have the label `incident` in common, by which Alertmanager groups, and
 end together. Numbers and names of workers are annotations, so they may change while an alert fires.
+Sentences about the spread and the end are on the first and on the latest alert of a pattern: the first may be silenced.
 """
 
 import datetime as dt
+from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
@@ -111,15 +113,18 @@ class Alerts:
         ended: list[Alert] = []
         for incident in [one for one in self._incidents.values() if now - one.last >= self._push.hold_seconds]:
             del self._incidents[incident.name]
-            for key in incident.patterns:
-                pattern = self._patterns.pop(key)
+            patterns = [self._patterns.pop(key) for key in incident.patterns]
+            last: Counter[str] = Counter()  # worker → id of its latest error of the incident
+            for pattern in patterns:
+                last |= Counter(pattern.workers)
+            for pattern in patterns:
                 self._workers -= len(pattern.workers)
-                silent = [worker for worker, id_ in pattern.workers.items() if self._heard.get(worker, 0) <= id_]
+                workers = list(pattern.workers)
+                silent = [worker for worker in workers if self._heard.get(worker, 0) <= last[worker]]
+                pattern.before = 0
                 ended += self._send(pattern, now)
-                said = quiet(self._push.hold_seconds, pattern.count, list(pattern.workers), silent)
-                latest = pattern.alerts[-1].annotations
-                latest["quiet"] = said
-                latest.pop("news", None)
+                for alert in (pattern.alerts[0], pattern.alerts[-1]):
+                    alert.annotations["quiet"] = quiet(self._push.hold_seconds, pattern.count, workers, silent)
         if ended:
             self._index()
         return ended
@@ -223,6 +228,6 @@ class Alerts:
             alert.annotations = pattern.words | numbers
             if alert.labels.min_workers:
                 alert.annotations.pop("traceback", None)
-        if pattern.before:
-            pattern.alerts[-1].annotations["news"] = news(workers, pattern.before)
+        for alert in (pattern.alerts[0], pattern.alerts[-1]) if pattern.before else ():
+            alert.annotations["news"] = news(workers, pattern.before)
         return pattern.alerts
