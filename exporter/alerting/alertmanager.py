@@ -111,7 +111,7 @@ class Notifier:
         if not self.queues:
             return 0
         kept = self._alerts.keep(time.monotonic(), dt.datetime.now(dt.UTC))
-        firing = {id(alert) for pattern in kept.patterns for alert in pattern.alerts}
+        firing = {id(alert) for alert in self._alerts}
         waiting = {
             queue.name: [state for state in queue.waiting() if id(state[0]) not in firing][-MAX_WAITING:]
             for queue in self.queues

@@ -3,9 +3,9 @@
 Alertmanager sends a message when a group gets an alert with a new label set or when its alerts end, and never because
 annotations change. So a pattern has few alerts:
 
-    its first error            ─► one alert, with the label `worker`
-    errors on 2, 8, 32 … workers ─► one more alert each, with the label `min_workers` (`SPREAD`)
-    quiet everywhere           ─► all of them end
+    its first error             ─► one alert, with the label `worker`
+    errors on 2, 4, 8 … workers ─► one more alert each, with the label `min_workers` (`SPREAD`)
+    quiet everywhere            ─► all of them end
 
 Patterns that begin together (`TOGETHER_SECONDS`), or on a worker where another one began lately
 (`SAME_WORKER_SECONDS`), are one *incident*: they have the label `incident` in common, by which Alertmanager groups, and
@@ -15,17 +15,18 @@ Sentences about the spread and the end are on the first and on the latest alert 
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Iterator, Sequence
+from typing import Final, NamedTuple
 
 import msgspec
+from msgspec.structs import replace
 
 from exporter.alerting.alert import PAGE, TICKET, Alert, Labels, Push
 from exporter.alerting.words import MAX_ALERT_LABEL, error_words, names, news, one_line, quiet, where
 from exporter.events.event import ErrorEvent, isoformat
 
 OTHER: Final = "other"
-SPREAD: Final = (2, 8, 32, 128, 512, 2_048, 8_192)  # workers of a pattern, at each of which it gets one more alert
+SPREAD: Final = tuple(2**n for n in range(1, 14))  # workers of a pattern, at each of which it gets one more alert
 MANY_WORKERS: Final = 8  # from here on an alert is a page
 MAX_PATTERNS: Final = 500  # with alerts of their own at one time; further ones are folded into `other`
 MAX_WORKERS: Final = 100_000  # remembered at one time, summed over patterns; of further ones only the errors count
@@ -35,25 +36,36 @@ UPDATE_SECONDS: Final = 1.0  # least time between two sends of an alert whose nu
 FRESH_SECONDS: Final = 30.0  # workers that came within it of the alert before are told as one step
 
 
+class Key(NamedTuple):
+    """What the errors of one pattern have in common, if they are to be in one alert."""
+
+    alertname: str
+    severity: str
+    category: str
+    type: str
+    fingerprint: str
+    is_system_critical: bool
+
+
 class Incident(msgspec.Struct):
     """Patterns that alert together. Times in monotonic seconds."""
 
     name: str
     began: float
     last: float  # when its latest error was handled
-    patterns: list[Labels] = []
+    patterns: list[Key] = []
 
 
 class Pattern(msgspec.Struct):
     """A pattern with firing alerts, the first of which is that of its first error."""
 
-    key: Labels  # without `worker`, `incident`, `urgency` and `min_workers`
+    key: Key
     incident: str
     words: dict[str, str]  # about the first error
     alerts: list[Alert] = []
     workers: dict[str, int] = {}  # worker → id of its latest error; in the order of their first errors
     count: int = 0
-    last_time: str = ""
+    last_time: dt.datetime | None = None
     before: int = 0  # workers when the alert before the latest was new; 0 if that came with the first
     stepped: float = 0.0  # when the latest alert was new
     sent: float = float("-inf")
@@ -76,7 +88,7 @@ class Alerts:
     def __init__(self, push: Push) -> None:
         self._push = push
         self._incidents: dict[str, Incident] = {}
-        self._patterns: dict[Labels, Pattern] = {}
+        self._patterns: dict[Key, Pattern] = {}
         self._incident_of: dict[str, str] = {}  # worker → the latest incident there
         self._heard: dict[str, int] = {}  # worker of an incident → id of its latest report of any kind
         self._workers = 0  # summed over patterns
@@ -87,14 +99,14 @@ class Alerts:
 
     def on_events(self, events: Sequence[ErrorEvent], now: float) -> list[Alert]:
         """Counts errors, and returns the alerts that are new, and with them the others of their patterns."""
-        stepped: dict[Labels, Pattern] = {}
+        stepped: dict[Key, Pattern] = {}
         for event in events:
             alertname = self._push.alertname(event)
             if alertname:
                 pattern = self._pattern(event, alertname, now)
                 if self._count(pattern, event, now):
                     stepped[pattern.key] = pattern
-            elif event.worker_id[:MAX_ALERT_LABEL] in self._heard and not event.imported:
+            elif self._heard and event.worker_id[:MAX_ALERT_LABEL] in self._heard and not event.imported:
                 self._heard[event.worker_id[:MAX_ALERT_LABEL]] = event.id
         return [alert for pattern in stepped.values() for alert in self._send(pattern, now)]
 
@@ -130,8 +142,16 @@ class Alerts:
         return ended
 
     def keep(self, now: float, at: dt.datetime) -> Kept:
-        """Returns the state. It shares its objects with this one: encode it before the next call."""
-        return Kept(now, at, list(self._incidents.values()), list(self._patterns.values()), self._heard)
+        """Returns the state. It shares objects with this one: encode it before the next call. It has no annotations,
+        which are made anew."""
+        patterns = [
+            replace(pattern, alerts=[replace(alert, annotations={}) for alert in pattern.alerts])
+            for pattern in self._patterns.values()
+        ]
+        return Kept(now, at, list(self._incidents.values()), patterns, self._heard)
+
+    def __iter__(self) -> Iterator[Alert]:
+        return (alert for pattern in self._patterns.values() for alert in pattern.alerts)
 
     def restore(self, kept: Kept, now: float, at: dt.datetime) -> None:
         """Goes on from a state. Times move by the time that has passed by the wall clock, which may have been set
@@ -158,25 +178,25 @@ class Alerts:
 
     def _pattern(self, event: ErrorEvent, alertname: str, now: float) -> Pattern:
         """Returns the pattern of an error; a new one if it has no alert."""
-        key = Labels(
+        key = Key(
             alertname,
             event.severity,
-            one_line(event.category, MAX_ALERT_LABEL),
-            one_line(event.type, MAX_ALERT_LABEL),
+            event.category[:MAX_ALERT_LABEL],
+            event.type[:MAX_ALERT_LABEL],
             event.pattern_id or event.fingerprint,
-            "true" if event.is_system_critical else "",
+            event.is_system_critical,
         )
-        if key not in self._patterns and len(self._patterns) >= MAX_PATTERNS:
-            key = key._replace(category=OTHER, type=OTHER, fingerprint=OTHER)
         pattern = self._patterns.get(key)
+        if pattern is None and len(self._patterns) >= MAX_PATTERNS:
+            key = key._replace(category=OTHER, type=OTHER, fingerprint=OTHER)
+            pattern = self._patterns.get(key)
         if pattern is None:
             incident = self._incident(key.fingerprint, event.worker_id[:MAX_ALERT_LABEL], now)
             incident.patterns.append(key)
             pattern = self._patterns[key] = Pattern(key, incident.name, error_words(event, self._push), stepped=now)
-            urgency = PAGE if key.system_critical else TICKET
+            labels = _labels(pattern, PAGE if key.is_system_critical else TICKET)
             worker = one_line(event.worker_id, MAX_ALERT_LABEL)
-            labels = key._replace(worker=worker, incident=incident.name, urgency=urgency)
-            pattern.alerts.append(Alert(labels, event.received_at))
+            pattern.alerts.append(Alert(labels._replace(worker=worker), event.received_at))
         return pattern
 
     def _incident(self, fingerprint: str, worker: str, now: float) -> Incident:
@@ -194,7 +214,7 @@ class Alerts:
         worker = event.worker_id[:MAX_ALERT_LABEL]
         is_new_worker = worker not in pattern.workers and self._workers < MAX_WORKERS
         pattern.count += 1
-        pattern.last_time = isoformat(event.timestamp)
+        pattern.last_time = event.timestamp
         self._incidents[pattern.incident].last = now
         if is_new_worker:
             self._workers += 1
@@ -206,9 +226,8 @@ class Alerts:
             if now - pattern.stepped > FRESH_SECONDS:
                 pattern.before = number - 1
             pattern.stepped = now
-            urgency = PAGE if pattern.key.system_critical or number >= MANY_WORKERS else TICKET
-            labels = pattern.key._replace(incident=pattern.incident, urgency=urgency, min_workers=str(number))
-            pattern.alerts.append(Alert(labels, event.received_at))
+            labels = _labels(pattern, PAGE if pattern.key.is_system_critical or number >= MANY_WORKERS else TICKET)
+            pattern.alerts.append(Alert(labels._replace(min_workers=str(number)), event.received_at))
             return True
         return pattern.count == 1
 
@@ -220,7 +239,7 @@ class Alerts:
             "count": str(pattern.count),
             "workers": str(len(workers)),
             "where": where(workers or [pattern.words.get("worker", "")]),
-            "last_time": pattern.last_time,
+            "last_time": isoformat(pattern.last_time) if pattern.last_time else "",
         }
         if len(workers) > 1:
             numbers["worker_list"] = names(workers)
@@ -231,3 +250,17 @@ class Alerts:
         for alert in (pattern.alerts[0], pattern.alerts[-1]) if pattern.before else ():
             alert.annotations["news"] = news(workers, pattern.before)
         return pattern.alerts
+
+
+def _labels(pattern: Pattern, urgency: str) -> Labels:
+    key = pattern.key
+    return Labels(
+        key.alertname,
+        key.severity,
+        one_line(key.category, MAX_ALERT_LABEL),
+        one_line(key.type, MAX_ALERT_LABEL),
+        key.fingerprint,
+        "true" if key.is_system_critical else "",
+        incident=pattern.incident,
+        urgency=urgency,
+    )

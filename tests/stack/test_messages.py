@@ -10,7 +10,6 @@ import json
 import re
 import urllib.request
 from collections.abc import AsyncIterator, Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -27,7 +26,11 @@ from exporter.alerting.alertmanager import Notifier
 
 pytestmark = [pytest.mark.dashboard, needs_stack]
 MINUTE = 0.4  # seconds
-TIMES = {"group_wait: 1s": "group_wait: 100ms", "group_wait: 2s": "group_wait: 200ms", "group_interval: 5m": "group_interval: 2s"}
+TIMES = {
+    "group_wait: 1s": "group_wait: 100ms",
+    "group_wait: 2s": "group_wait: 200ms",
+    "group_interval: 5m": "group_interval: 2s",
+}
 OVER = 24 * MINUTE  # after the last error: quiet for 10 minutes, the next message of the group, and some time more
 
 
@@ -160,9 +163,7 @@ async def told(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[dict[s
             await in_thread(silence, address, {"service": "silenced-worker", "worker": "worker-3"})
             away = Away(address)
             async with listening(away.post, method="POST") as gate:
-                fleets = {
-                    name: Fleet(name, gate if name == "alertmanager-away" else address) for name in SITUATIONS
-                }
+                fleets = {name: Fleet(name, gate if name == "alertmanager-away" else address) for name in SITUATIONS}
                 await asyncio.gather(*(SITUATIONS[name](fleet) for name, fleet in fleets.items()))
                 await asyncio.sleep(12 * MINUTE)  # the storm is over before the Alertmanager is back
                 away.open = True
@@ -193,9 +194,12 @@ class Away:
     async def post(self, request: web.Request) -> web.Response:
         if not self.open:
             return web.Response(status=503)
-        async with ClientSession() as session, session.post(
-            self._address + request.path, data=await request.read(), headers={"Content-Type": "application/json"}
-        ) as answer:
+        async with (
+            ClientSession() as session,
+            session.post(
+                self._address + request.path, data=await request.read(), headers={"Content-Type": "application/json"}
+            ) as answer,
+        ):
             return web.Response(status=answer.status, body=await answer.read())
 
 

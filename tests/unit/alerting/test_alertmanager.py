@@ -117,7 +117,7 @@ async def test_a_restart_goes_on_where_the_service_stopped(fake: tuple[Fake, str
     await again.stop()
     resent = {str(alert["labels"]): alert for alert in alertmanager.accepted[len(told) :]}
     assert told <= resent.keys()
-    assert len(resent) == 3
+    assert len(resent) == 4
     assert {alert["annotations"]["workers"] for alert in resent.values()} == {"8"}
 
 
