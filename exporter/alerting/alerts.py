@@ -28,7 +28,7 @@ from exporter.events.event import ErrorEvent, isoformat
 OTHER: Final = "other"
 SPREAD: Final = tuple(2**n for n in range(1, 14))  # workers of a pattern, at each of which it gets one more alert
 MANY_WORKERS: Final = 8  # from here on an alert is a page
-MAX_PATTERNS: Final = 500  # with alerts of their own at one time; further ones are folded into `other`
+MAX_FIRING: Final = 500  # with alerts of their own at one time; further ones are folded into `other`
 MAX_WORKERS: Final = 100_000  # remembered at one time, summed over patterns; of further ones only the errors count
 TOGETHER_SECONDS: Final = 30.0
 SAME_WORKER_SECONDS: Final = 600.0
@@ -187,7 +187,7 @@ class Alerts:
             event.is_system_critical,
         )
         pattern = self._patterns.get(key)
-        if pattern is None and len(self._patterns) >= MAX_PATTERNS:
+        if pattern is None and len(self._patterns) >= MAX_FIRING:
             key = key._replace(category=OTHER, type=OTHER, fingerprint=OTHER)
             pattern = self._patterns.get(key)
         if pattern is None:

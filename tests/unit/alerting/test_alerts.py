@@ -10,7 +10,7 @@ from events import event as made
 
 from exporter.alerting import alerts as module
 from exporter.alerting.alert import Alert, Push
-from exporter.alerting.alerts import MAX_PATTERNS, OTHER, SPREAD, Alerts, Kept
+from exporter.alerting.alerts import MAX_FIRING, OTHER, SPREAD, Alerts, Kept
 from exporter.events.event import ErrorEvent
 
 pytestmark = pytest.mark.dashboard
@@ -209,13 +209,13 @@ def test_a_storm_of_881_reports_makes_few_alerts() -> None:
 def test_alerts_are_bounded_whatever_comes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MAX_WORKERS", 1_000)
     alerts = Alerts(PUSH)
-    for n in range(3 * MAX_PATTERNS):
+    for n in range(3 * MAX_FIRING):
         alerts.on_events([event(worker_id=f"w{n}", fingerprint=f"f{n}", type=f"t{n}", category=f"c{n}")], float(n))
     folded = [pattern for pattern in alerts._patterns.values() if pattern.key.fingerprint == OTHER]
-    assert len(alerts._patterns) == MAX_PATTERNS + 1
-    assert folded[0].count == 2 * MAX_PATTERNS
+    assert len(alerts._patterns) == MAX_FIRING + 1
+    assert folded[0].count == 2 * MAX_FIRING
     assert alerts._workers == sum(len(pattern.workers) for pattern in alerts._patterns.values()) == 1_000
-    assert len(alerts.end(1e6)) <= MAX_PATTERNS + len(SPREAD) + 1
+    assert len(alerts.end(1e6)) <= MAX_FIRING + len(SPREAD) + 1
     assert alerts._workers == len(alerts) == len(alerts._incidents) == 0
 
 
