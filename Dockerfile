@@ -4,6 +4,7 @@ WORKDIR /src
 COPY pyproject.toml requirements.lock hatch_build.py README.md LICENSE ./
 COPY charts charts
 COPY sounds sounds
+COPY docs/runbooks docs/runbooks
 COPY exporter exporter
 RUN pip wheel --no-cache-dir --wheel-dir /wheels --require-hashes --requirement requirements.lock \
     && pip wheel --no-cache-dir --wheel-dir /wheels --no-deps .

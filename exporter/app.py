@@ -17,7 +17,7 @@ from exporter.access.caller import Scope
 from exporter.access.control import Access
 from exporter.access.web_config import CHECK_SECONDS, WebConfig
 from exporter.config import Settings
-from exporter.http import configuration, export, login, pages, patterns, reads, reloading, reports, storage
+from exporter.http import configuration, export, login, pages, patterns, reads, reloading, reports, runbooks, storage
 from exporter.http.access import ACCESS, SCOPES, SOCKETS, check_access, scopes_of, watch_sockets
 from exporter.http.arriving import ARRIVING, Arriving
 from exporter.http.connections import Runner, Site, allow_files
@@ -87,6 +87,10 @@ API: Final = (
     get("/-/healthy", reads.healthy, OPEN),
     get("/-/ready", reads.ready, OPEN),
 )
+RUNBOOKS: Final = (  # without a login: they have no data, and whoever is called needs them at once
+    get("/runbooks/", runbooks.index, OPEN),
+    get("/runbooks/{name}", runbooks.runbook, OPEN),
+)
 PAGE: Final = (
     get("/", pages.home, OPEN),
     get("/error-visualization", pages.page, READ),
@@ -115,7 +119,7 @@ def make_app(
     app[ARRIVING] = Arriving(settings.body_timeout, lambda size: service.ingest.has_room_for(size))
     app[export.EXPORTS] = asyncio.Semaphore(export.MAX_EXPORTS)
     app[reads.SCRAPES] = asyncio.Semaphore(reads.MAX_SCRAPES)
-    routes = [*API, *(PAGE if settings.error_visualization else ())]
+    routes = [*API, *RUNBOOKS, *(PAGE if settings.error_visualization else ())]
     app.on_response_prepare.append(secure)
     if settings.allowed_origins:
         routes += [Route(hdrs.METH_OPTIONS, path, preflight, OPEN) for path in {route.path for route in API}]

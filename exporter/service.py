@@ -18,8 +18,8 @@ from typing import Final, NamedTuple
 import msgspec
 
 from exporter import logs
+from exporter.alerting.alert import Push
 from exporter.alerting.alertmanager import Notifier
-from exporter.alerting.alerts import Push
 from exporter.config import Settings
 from exporter.events.event import ErrorEvent, decode_batch
 from exporter.events.outcome import Outcome
@@ -54,6 +54,8 @@ BEHIND_SECONDS: Final = 10.0  # `behind` names a reader that is behind for longe
 DRAIN_SECONDS: Final = 2.0  # for reports that wait, when the service stops
 RESUME_SECONDS: Final = 1.0  # between two attempts to go on after a start on a full disk
 DISK_BYTES: Final = 2**16  # with less than this free, the disk is full
+JOB: Final = "error-visualization"  # label of alerts, as in the shipped configuration of Prometheus
+SERVICE_DIGITS: Final = 8  # of the log's identity in the label `service` of alerts
 MAX_READER_LAG: Final = 200_000  # events; the log does not wait for a reader further behind
 _decode_outcomes = msgspec.json.Decoder(list[Outcome | None]).decode
 _log = logging.getLogger(__name__)
@@ -154,7 +156,10 @@ class Service:
                 self.errors.on_events(events)
         self.live = Live(self.log, settings.max_websocket_clients)
         self.notifier = Notifier(
-            self.log, settings.alertmanager_url, _push(settings, self.scheme), settings.alert_queue_capacity
+            self.log,
+            settings.alertmanager_url,
+            _push(settings, self.scheme, self.log.identity),
+            settings.alert_queue_capacity,
         )
         if self.notifier.queues:
             self.notifier.resume(await self._to_push(state.position))
@@ -343,18 +348,20 @@ class Service:
         return _decode_outcomes(await self.store.read_at(FindOutcomes(events=list(events)), at))
 
     async def _to_push(self, at: int) -> Iterable[ErrorEvent]:
-        """Returns the events whose alerts may still fire or were not accepted by every Alertmanager, oldest first. They
-        are read from the log during the iteration, because they may not fit into memory. `at` is the position of the
-        database."""
-        accepted = min(self.notifier.accepted(), at)
-        now = dt.datetime.now(dt.UTC)
-        since = now - dt.timedelta(seconds=self.settings.alert_hold_seconds)
-        recent = await self.read(GetRecentCritical(since=since, until=now + FUTURE_TOLERANCE))
-        held = [event for event in recent.decode() if event.id <= accepted]
-        if accepted + 1 < self.log.first:
-            held += (await self.read(GetCriticalAfter(position=accepted))).decode()
-            accepted = at
-        return itertools.chain(held, itertools.chain.from_iterable(self._logged_after(accepted)))
+        """Returns the events that the saved state of the alerts lacks or, without a state, those whose alerts may still
+        fire, oldest first. They are read from the log during the iteration, because they may not fit into memory. `at`
+        is the position of the database."""
+        position = self.notifier.resumes_at
+        if position is None:
+            now = dt.datetime.now(dt.UTC)
+            since = now - dt.timedelta(seconds=self.settings.alert_hold_seconds)
+            stored = (await self.read(GetRecentCritical(since=since, until=now + FUTURE_TOLERANCE))).decode()
+        elif position + 1 < self.log.first:  # the log has deleted them
+            stored = (await self.read(GetCriticalAfter(position=position))).decode()
+        else:
+            return itertools.chain.from_iterable(self._logged_after(position))
+        held = [event for event in stored if event.id <= at]
+        return itertools.chain(held, itertools.chain.from_iterable(self._logged_after(at)))
 
     def _logged_after(self, position: int) -> Iterator[list[ErrorEvent]]:
         """Yields the events after a position, from about 4 MiB of the log at once. Raises `LogError`."""
@@ -399,15 +406,19 @@ def _redaction(settings: Settings) -> Redaction | None:
     return Redaction(rules, emails=settings.redact_emails, ip_addresses=settings.redact_ip_addresses)
 
 
-def _push(settings: Settings, scheme: str) -> Push:
+def _push(settings: Settings, scheme: str, identity: str = "") -> Push:
+    """`identity` is that of the log: it tells two services on one Alertmanager apart."""
     host = "localhost" if settings.host in ("", "0.0.0.0", "::", "127.0.0.1") else settings.host
     page_url = settings.external_url or f"{scheme}://{f'[{host}]' if ':' in host else host}:{settings.port}"
+    page_url = page_url.rstrip("/")
     return Push(
         critical=settings.push_critical,
         system_critical=settings.push_system_critical,
         new_patterns=settings.push_new_patterns,
         resend_seconds=settings.alert_resend_seconds,
         hold_seconds=settings.alert_hold_seconds,
-        page_url=page_url.rstrip("/"),
-        runbook_url=settings.runbook_url.rstrip("/"),
+        page_url=page_url,
+        runbook_url=settings.runbook_url.rstrip("/") or f"{page_url}/runbooks",
+        runbook_suffix=".md" if settings.runbook_url else "",
+        labels={"job": JOB, "service": identity[:SERVICE_DIGITS]} | settings.labels,
     )

@@ -1,224 +1,266 @@
-"""Turns errors into alerts: one alert per pattern and worker, which fires until the errors stop.
+"""Turns errors into alerts. Pure: `now` is in monotonic seconds, and this module sends nothing.
 
-Pure: `now` is in monotonic seconds, and this module sends nothing.
+Alertmanager sends a message when a group gets an alert with a new label set or when its alerts end, and never because
+annotations change. So a pattern has few alerts:
+
+    its first error             ─► one alert, with the label `worker`
+    errors on 2, 4, 8 … workers ─► one more alert each, with the label `min_workers` (`SPREAD`)
+    quiet everywhere            ─► all of them end
+
+Patterns that begin together (`TOGETHER_SECONDS`), or on a worker where another one began lately
+(`SAME_WORKER_SECONDS`), are one *incident*: they have the label `incident` in common, by which Alertmanager groups, and
+end together. Numbers and names of workers are annotations, so they may change while an alert fires.
+Sentences about the spread and the end are on the first and on the latest alert of a pattern: the first may be silenced.
 """
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Sequence
-from typing import Any, Final, NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import Final, NamedTuple
 
 import msgspec
+from msgspec.structs import replace
 
+from exporter.alerting.alert import PAGE, TICKET, Alert, Labels, Push
+from exporter.alerting.words import MAX_ALERT_LABEL, error_words, names, news, one_line, quiet, where
 from exporter.events.event import ErrorEvent, isoformat
-from exporter.events.plain_text import plain_text
-from exporter.events.stored import decoder
 
-CRITICAL: Final = "CriticalError"
-NEW_PATTERN: Final = "NewErrorPattern"
 OTHER: Final = "other"
-MAX_ALERT_LABEL: Final = 200  # characters of a label of an alert
-MAX_ALERT_MESSAGE: Final = 4_000  # characters of the annotation `message`
-MAX_ALERT_TRACEBACK: Final = 4_000  # characters of the annotation `traceback`
-MAX_SUMMARY: Final = 200  # characters of the annotation `summary`
-MAX_ALERTS: Final = 2_000  # firing at one time; labels of further alerts are folded into `other`
-MAX_WORKERS: Final = 20  # with their own alert for one pattern; further workers are folded into `other`
-UPDATE_SECONDS: Final = 1.0  # least time between two sends of an alert whose count grows
-
-# Control characters mean nothing in a message, but terminals and chat or mail programs may interpret them.
-_VISIBLE: Final = dict.fromkeys((*range(32), *range(127, 160)), "�") | {9: "\t", 10: "\n"}
-_ONE_LINE: Final = _VISIBLE | {9: " ", 10: " "}
+SPREAD: Final = tuple(2**n for n in range(1, 14))  # workers of a pattern, at each of which it gets one more alert
+MANY_WORKERS: Final = 8  # from here on an alert is a page
+MAX_FIRING: Final = 500  # with alerts of their own at one time; further ones are folded into `other`
+MAX_WORKERS: Final = 100_000  # remembered at one time, summed over patterns; of further ones only the errors count
+TOGETHER_SECONDS: Final = 30.0
+SAME_WORKER_SECONDS: Final = 600.0
+UPDATE_SECONDS: Final = 1.0  # least time between two sends of an alert whose numbers change
+FRESH_SECONDS: Final = 30.0  # workers that came within it of the alert before are told as one step
 
 
-class Push(msgspec.Struct, frozen=True):
-    """Which errors become alerts, and for how long. An alert fires until its pattern had no error on its worker for
-    `hold_seconds`; meanwhile it is resent every `resend_seconds`. `page_url` and `runbook_url` are the addresses of the
-    page and of the runbooks, without a trailing slash."""
-
-    critical: bool = True
-    system_critical: bool = True
-    new_patterns: bool = False
-    resend_seconds: float = 60.0
-    hold_seconds: float = 600.0
-    page_url: str = ""
-    runbook_url: str = ""
-
-    def alertname(self, event: ErrorEvent) -> str:
-        """Returns the name of the alert for an error; "" if the error is not pushed."""
-        if event.imported:
-            return ""
-        if event.severity == "critical" and (self.critical or (self.system_critical and event.is_system_critical)):
-            return CRITICAL
-        return NEW_PATTERN if self.new_patterns and event.is_new_pattern else ""
-
-
-class Labels(NamedTuple):
-    """The labels that identify an alert. They do not change while it fires. `as_json` adds the label `source`.
-
-    `fingerprint` is the pattern id that the error had when it was accepted, also after a restart: no error gets a
-    second alert because its pattern became part of a family meanwhile. The label has this name from before there were
-    families, so that silences and routes go on."""
+class Key(NamedTuple):
+    """What the errors of one pattern have in common, if they are to be in one alert."""
 
     alertname: str
     severity: str
     category: str
     type: str
     fingerprint: str
-    system_critical: str
-    worker: str
+    is_system_critical: bool
 
 
-class Alert:
-    """A firing alert: the number of its errors, and annotations about the error at which that number last doubled."""
+class Incident(msgspec.Struct):
+    """Patterns that alert together. Times in monotonic seconds."""
 
-    __slots__ = ("accepted_by", "annotations", "changed", "count", "labels", "last", "sent", "shown", "starts_at")
+    name: str
+    began: float
+    last: float  # when its latest error was handled
+    patterns: list[Key] = []
 
-    def __init__(self, labels: Labels, starts_at: dt.datetime) -> None:
-        self.labels = labels
-        self.starts_at = starts_at
-        self.annotations: dict[str, str] = {}
-        self.count = 0
-        self.shown = 0  # `count` when `annotations` were set
-        self.last = 0.0
-        self.sent = float("-inf")
-        self.changed = False
-        self.accepted_by: set[str] = set()  # names of the Alertmanagers that accepted it while it fired
 
-    def as_json(self, ends_at: dt.datetime) -> dict[str, Any]:
-        """Returns the alert in the format of Alertmanager's API v2.
+class Pattern(msgspec.Struct):
+    """A pattern with firing alerts, the first of which is that of its first error."""
 
-        If the clock was set back since the alert began, `startsAt` is `ends_at`: Alertmanager refuses one that ends
-        before its start, and one that ends in the future keeps firing there.
-        """
-        labels = {name: value for name, value in self.labels._asdict().items() if value}
-        return {
-            "labels": labels | {"source": "push"},
-            "annotations": self.annotations | {"count": str(self.count)},
-            "startsAt": isoformat(min(self.starts_at, ends_at)),
-            "endsAt": isoformat(ends_at),
-            "generatorURL": self.annotations["permalink"],
-        }
+    key: Key
+    incident: str
+    words: dict[str, str]  # about the first error
+    alerts: list[Alert] = []
+    workers: dict[str, int] = {}  # worker → id of its latest error; in the order of their first errors
+    count: int = 0
+    last_time: dt.datetime | None = None
+    before: int = 0  # workers when the alert before the latest was new; 0 if that came with the first
+    stepped: float = 0.0  # when the latest alert was new
+    sent: float = float("-inf")
+    told: tuple[int, int] = (0, 0)  # errors and workers at the latest send
+
+
+class Kept(msgspec.Struct):
+    """The state that outlives the process. `now` is the monotonic time at which it was taken, `at` the wall clock."""
+
+    now: float
+    at: dt.datetime
+    incidents: list[Incident]
+    patterns: list[Pattern]
+    heard: dict[str, int]
 
 
 class Alerts:
-    """The firing alerts. An alert is updated when its count has doubled, so a flood of errors causes few updates."""
+    """The firing alerts."""
 
     def __init__(self, push: Push) -> None:
         self._push = push
-        self._alerts: dict[Labels, Alert] = {}
-        self._workers: Counter[Labels] = Counter()
+        self._incidents: dict[str, Incident] = {}
+        self._patterns: dict[Key, Pattern] = {}
+        self._incident_of: dict[str, str] = {}  # worker → the latest incident there
+        self._heard: dict[str, int] = {}  # worker of an incident → id of its latest report of any kind
+        self._workers = 0  # summed over patterns
 
     def __len__(self) -> int:
-        return len(self._alerts)
+        """The number of alerts."""
+        return sum(len(pattern.alerts) for pattern in self._patterns.values())
 
     def on_events(self, events: Sequence[ErrorEvent], now: float) -> list[Alert]:
-        """Counts errors, and returns the alerts that start to fire."""
-        new = []
+        """Counts errors, and returns the alerts that are new, and with them the others of their patterns."""
+        stepped: dict[Key, Pattern] = {}
         for event in events:
             alertname = self._push.alertname(event)
-            if not alertname:
-                continue
-            labels = labels_of(event, alertname)
-            alert = self._alerts.get(labels)
-            if alert is None:
-                labels = self._fold(labels)
-                alert = self._alerts.get(labels)
-            if alert is None:
-                alert = self._alerts[labels] = Alert(labels, event.received_at)
-                self._workers[labels._replace(worker="")] += 1
-                alert.sent = now
-                new.append(alert)
-            alert.count += 1
-            alert.last = now
-            if alert.count >= 2 * alert.shown:
-                alert.annotations = annotations_of(event, self._push)
-                alert.changed = alert.shown > 0
-                alert.shown = alert.count
-        return new
+            if alertname:
+                pattern = self._pattern(event, alertname, now)
+                if self._count(pattern, event, now):
+                    stepped[pattern.key] = pattern
+            elif self._heard and event.worker_id[:MAX_ALERT_LABEL] in self._heard and not event.imported:
+                self._heard[event.worker_id[:MAX_ALERT_LABEL]] = event.id
+        return [alert for pattern in stepped.values() for alert in self._send(pattern, now)]
 
     def due(self, now: float) -> list[Alert]:
-        """Returns the alerts to send now, because they changed or their last send was `resend_seconds` ago."""
-        due = []
-        for alert in self._alerts.values():
-            silent = now - alert.sent
-            if silent >= self._push.resend_seconds or (alert.changed and silent >= UPDATE_SECONDS):
-                alert.sent = now
-                alert.changed = False
-                due.append(alert)
+        """Returns the alerts to send now, because their numbers changed or their last send was `resend_seconds` ago."""
+        due: list[Alert] = []
+        for pattern in self._patterns.values():
+            silent = now - pattern.sent
+            changed = pattern.count >= 2 * pattern.told[0] or len(pattern.workers) > pattern.told[1]
+            if silent >= self._push.resend_seconds or (changed and silent >= UPDATE_SECONDS):
+                due += self._send(pattern, now)
         return due
 
     def end(self, now: float) -> list[Alert]:
-        """Removes and returns the alerts that had no error for `hold_seconds`."""
-        ended = [alert for alert in self._alerts.values() if now - alert.last >= self._push.hold_seconds]
-        for alert in ended:
-            del self._alerts[alert.labels]
-            pattern = alert.labels._replace(worker="")
-            self._workers[pattern] -= 1
-            if not self._workers[pattern]:
-                del self._workers[pattern]
+        """Removes and returns the alerts of incidents that had no error for `hold_seconds`."""
+        ended: list[Alert] = []
+        for incident in [one for one in self._incidents.values() if now - one.last >= self._push.hold_seconds]:
+            del self._incidents[incident.name]
+            patterns = [self._patterns.pop(key) for key in incident.patterns]
+            last: Counter[str] = Counter()  # worker → id of its latest error of the incident
+            for pattern in patterns:
+                last |= Counter(pattern.workers)
+            for pattern in patterns:
+                self._workers -= len(pattern.workers)
+                workers = list(pattern.workers)
+                silent = [worker for worker in workers if self._heard.get(worker, 0) <= last[worker]]
+                pattern.before = 0
+                ended += self._send(pattern, now)
+                for alert in (pattern.alerts[0], pattern.alerts[-1]):
+                    alert.annotations["quiet"] = quiet(self._push.hold_seconds, pattern.count, workers, silent)
+        if ended:
+            self._index()
         return ended
 
-    def _fold(self, labels: Labels) -> Labels:
-        """Returns the labels of a new alert: `labels`, with values folded into `other` where a limit is reached."""
-        if self._workers[labels._replace(worker="")] >= MAX_WORKERS:
-            labels = labels._replace(worker=OTHER)
-        if len(self._alerts) >= MAX_ALERTS and labels not in self._alerts:
-            labels = labels._replace(category=OTHER, type=OTHER, fingerprint=OTHER, worker=OTHER)
-        return labels
+    def keep(self, now: float, at: dt.datetime) -> Kept:
+        """Returns the state. It shares objects with this one: encode it before the next call. It has no annotations,
+        which are made anew."""
+        patterns = [
+            replace(pattern, alerts=[replace(alert, annotations={}) for alert in pattern.alerts])
+            for pattern in self._patterns.values()
+        ]
+        return Kept(now, at, list(self._incidents.values()), patterns, self._heard)
+
+    def __iter__(self) -> Iterator[Alert]:
+        return (alert for pattern in self._patterns.values() for alert in pattern.alerts)
+
+    def restore(self, kept: Kept, now: float, at: dt.datetime) -> None:
+        """Goes on from a state. Times move by the time that has passed by the wall clock, which may have been set
+        back."""
+        shift = now - kept.now - max((at - kept.at).total_seconds(), 0.0)
+        for incident in kept.incidents:
+            incident.began += shift
+            incident.last += shift
+            self._incidents[incident.name] = incident
+        for pattern in kept.patterns:
+            pattern.stepped += shift
+            pattern.sent = float("-inf")
+            self._patterns[pattern.key] = pattern
+            self._workers += len(pattern.workers)
+        self._heard = kept.heard
+        self._index()
+
+    def _index(self) -> None:
+        """Forgets workers that no pattern has."""
+        self._incident_of = {
+            worker: pattern.incident for pattern in self._patterns.values() for worker in pattern.workers
+        }
+        self._heard = {worker: self._heard.get(worker, 0) for worker in self._incident_of}
+
+    def _pattern(self, event: ErrorEvent, alertname: str, now: float) -> Pattern:
+        """Returns the pattern of an error; a new one if it has no alert."""
+        key = Key(
+            alertname,
+            event.severity,
+            event.category[:MAX_ALERT_LABEL],
+            event.type[:MAX_ALERT_LABEL],
+            event.pattern_id or event.fingerprint,
+            event.is_system_critical,
+        )
+        pattern = self._patterns.get(key)
+        if pattern is None and len(self._patterns) >= MAX_FIRING:
+            key = key._replace(category=OTHER, type=OTHER, fingerprint=OTHER)
+            pattern = self._patterns.get(key)
+        if pattern is None:
+            incident = self._incident(key.fingerprint, event.worker_id[:MAX_ALERT_LABEL], now)
+            incident.patterns.append(key)
+            pattern = self._patterns[key] = Pattern(key, incident.name, error_words(event, self._push), stepped=now)
+            labels = _labels(pattern, PAGE if key.is_system_critical else TICKET)
+            worker = one_line(event.worker_id, MAX_ALERT_LABEL)
+            pattern.alerts.append(Alert(labels._replace(worker=worker), event.received_at))
+        return pattern
+
+    def _incident(self, fingerprint: str, worker: str, now: float) -> Incident:
+        """Returns the incident that a new pattern belongs to; a new one if there is none."""
+        same_worker = self._incidents.get(self._incident_of.get(worker, ""))
+        if same_worker and now - same_worker.began < SAME_WORKER_SECONDS:
+            return same_worker
+        for incident in self._incidents.values():
+            if now - incident.began < TOGETHER_SECONDS or incident.name == fingerprint:
+                return incident
+        return self._incidents.setdefault(fingerprint, Incident(fingerprint, now, now))
+
+    def _count(self, pattern: Pattern, event: ErrorEvent, now: float) -> bool:
+        """Counts an error of a pattern. Returns whether the pattern has a new alert."""
+        worker = event.worker_id[:MAX_ALERT_LABEL]
+        is_new_worker = worker not in pattern.workers and self._workers < MAX_WORKERS
+        pattern.count += 1
+        pattern.last_time = event.timestamp
+        self._incidents[pattern.incident].last = now
+        if is_new_worker:
+            self._workers += 1
+            self._incident_of[worker] = pattern.incident
+        if is_new_worker or worker in pattern.workers:
+            pattern.workers[worker] = self._heard[worker] = event.id
+        number = len(pattern.workers)
+        if is_new_worker and number in SPREAD:
+            if now - pattern.stepped > FRESH_SECONDS:
+                pattern.before = number - 1
+            pattern.stepped = now
+            labels = _labels(pattern, PAGE if pattern.key.is_system_critical or number >= MANY_WORKERS else TICKET)
+            pattern.alerts.append(Alert(labels._replace(min_workers=str(number)), event.received_at))
+            return True
+        return pattern.count == 1
+
+    def _send(self, pattern: Pattern, now: float) -> list[Alert]:
+        """Gives the alerts of a pattern its present numbers, and returns them."""
+        workers = list(pattern.workers)
+        pattern.sent, pattern.told = now, (pattern.count, len(workers))
+        numbers = {
+            "count": str(pattern.count),
+            "workers": str(len(workers)),
+            "where": where(workers or [pattern.words.get("worker", "")]),
+            "last_time": isoformat(pattern.last_time) if pattern.last_time else "",
+        }
+        if len(workers) > 1:
+            numbers["worker_list"] = names(workers)
+        for alert in pattern.alerts:
+            alert.annotations = pattern.words | numbers
+            if alert.labels.min_workers:
+                alert.annotations.pop("traceback", None)
+        for alert in (pattern.alerts[0], pattern.alerts[-1]) if pattern.before else ():
+            alert.annotations["news"] = news(workers, pattern.before)
+        return pattern.alerts
 
 
-def labels_of(event: ErrorEvent, alertname: str) -> Labels:
+def _labels(pattern: Pattern, urgency: str) -> Labels:
+    key = pattern.key
     return Labels(
-        alertname,
-        event.severity,
-        one_line(event.category, MAX_ALERT_LABEL),
-        one_line(event.type, MAX_ALERT_LABEL),
-        event.pattern_id or event.fingerprint,
-        "true" if event.is_system_critical else "",
-        one_line(event.worker_id, MAX_ALERT_LABEL),
+        key.alertname,
+        key.severity,
+        one_line(key.category, MAX_ALERT_LABEL),
+        one_line(key.type, MAX_ALERT_LABEL),
+        key.fingerprint,
+        "true" if key.is_system_critical else "",
+        incident=pattern.incident,
+        urgency=urgency,
     )
-
-
-def annotations_of(event: ErrorEvent, push: Push) -> dict[str, str]:
-    """Returns annotations about an error. Texts are cut (tracebacks at the start); control characters are replaced."""
-    traceback = _traceback(event)
-    message = event.message or event.pattern
-    worker = one_line(event.worker_id, MAX_ALERT_LABEL)
-    alertname = push.alertname(event)
-    annotations = {
-        "summary": one_line(f"{event.category} in {worker}: {message}", MAX_SUMMARY),
-        "message": cut(message, MAX_ALERT_MESSAGE),
-        "traceback": cut(traceback, MAX_ALERT_TRACEBACK, end=True),
-        "time": isoformat(event.timestamp),
-        "worker": worker,
-        "reasons": one_line("; ".join(event.reasons), 500),
-        "error_id": str(event.id),
-        "error_fingerprint": event.fingerprint,
-        "permalink": f"{push.page_url}/error-visualization?error={event.id}",
-        "runbook_url": f"{push.runbook_url}/{alertname}.md" if push.runbook_url else "",
-    }
-    return {name: text for name, text in annotations.items() if text}
-
-
-def one_line(text: str, most: int) -> str:
-    """Returns `text` in one line, with control characters replaced, cut to `most` characters."""
-    return cut(text.translate(_ONE_LINE), most).strip()
-
-
-def cut(text: str, most: int, *, end: bool = False) -> str:
-    """Returns the beginning of `text`, or with `end` its end: `most` characters at most, with an ellipsis at the cut.
-    Line breaks become "\\n"; other control characters except tabs are replaced."""
-    if len(text) > most:
-        text = "…" + text[len(text) - most + 1 :] if end else text[: most - 1] + "…"
-    return text.replace("\r\n", "\n").replace("\r", "\n").translate(_VISIBLE)
-
-
-class _Sent(msgspec.Struct):
-    traceback: str | None = None
-
-
-_decode = decoder(_Sent)
-
-
-def _traceback(event: ErrorEvent) -> str:
-    return plain_text(_decode(event.body).traceback or "") if event.body else ""

@@ -16,6 +16,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from exporter.access.secrets import without_secrets
+from exporter.alerting.alert import Labels
 from exporter.config.quantities import FOREVER, duration, size
 from exporter.ingest.report_times import MAX_AGE
 from exporter.ingest.severity import Thresholds
@@ -23,7 +24,6 @@ from exporter.ingest.size_limits import MAX_REPORT_BYTES
 from exporter.redaction.rules_file import read_rules
 from exporter.store.wire import MEMORY_LIMIT
 
-RUNBOOK_URL: Final = "https://github.com/error-visualization/error-visualization/blob/main/docs/runbooks"
 LEAST_RETENTION: Final = dt.timedelta(minutes=1)
 LEAST_DB_SIZE: Final = 2**28  # the tables that are not errors need up to a quarter of it
 MAX_RECURRING: Final = 1_000  # limits the error times per pattern that are kept in memory
@@ -36,6 +36,8 @@ _HOST_NAME: Final = re.compile(r"[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?")
 
 _HEADER: Final = re.compile(r"[A-Za-z0-9-]+")
 _ADDRESS: Final = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.-]+):(?P<port>\d{1,4}|[1-5]\d{4}|6[0-4]\d{3})")
+_LABEL: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+OWN_LABELS: Final = frozenset(Labels._fields) | {"source"}  # of pushed alerts
 
 
 def _setting(default: Any, help_: str, *, least: float | None = None, most: float | None = None) -> Any:
@@ -224,7 +226,11 @@ class Settings(BaseSettings):
         "", "public address of this service, for links, and accepted in Host and Origin; empty: http://host:port"
     )
     runbook_url: str = _setting(
-        RUNBOOK_URL, "folder of the runbooks that alerts link to; a runbook is named after its alert"
+        "",
+        "folder of the runbooks that alerts link to, as NAME.md; empty: the pages that this service serves",
+    )
+    external_labels: tuple[str, ...] = _setting(
+        (), "labels (cluster=eu) of every pushed alert; `service` names this service, else it is a part of the log's id"
     )
     log_level: Literal["debug", "info", "warning", "error"] = _setting("info", "least severe level that is logged")
     log_format: Literal["logfmt", "json"] = _setting("logfmt", "format of the log on stderr, one line per entry")
@@ -270,6 +276,11 @@ class Settings(BaseSettings):
     def max_db_bytes(self) -> int:
         """The bytes of the database above which the oldest errors are deleted; 0: any number."""
         return size(self.max_db_size)
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """The external labels."""
+        return {name: value.strip() for name, _, value in (pair.partition("=") for pair in self.external_labels)}
 
     @functools.cached_property
     def thresholds(self) -> Thresholds:
@@ -362,6 +373,19 @@ class Settings(BaseSettings):
     def _host_and_port(cls, value: str) -> str:
         if value and not _ADDRESS.fullmatch(value):
             raise ValueError(f"expected HOST:PORT as 0.0.0.0:9100 or [::]:9100, got {value!r}")
+        return value
+
+    @field_validator("external_labels")
+    @classmethod
+    def _labels(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        names = [pair.partition("=")[0] for pair in value]
+        for name, pair in zip(names, value, strict=True):
+            if not _LABEL.fullmatch(name) or not pair.partition("=")[2].strip():
+                raise ValueError(f"expected name=value as cluster=eu, got {pair!r}")
+            if name.startswith("__") or name in OWN_LABELS:
+                raise ValueError(f"{name} is a label that the service sets itself")
+            if names.count(name) > 1:
+                raise ValueError(f"{name} has two values")
         return value
 
     @field_validator("allowed_hosts")

@@ -33,8 +33,8 @@ class Record(NamedTuple):
 
 
 class Log(Protocol):
-    """One writer calls `append`, `trim` and `save_position`, from one thread at a time. Any thread may call the
-    rest."""
+    """One writer calls `append`, `trim`, `save_position` and `save_state`, from one thread at a time. Any thread may
+    call the rest."""
 
     @property
     def identity(self) -> str:
@@ -65,6 +65,12 @@ class Log(Protocol):
 
     def save_position(self, reader: str, position: int) -> None:
         """Saves how far `reader` has come. It is on disk after the next append or `close`."""
+
+    def state(self, reader: str) -> bytes:
+        """Returns what `save_state` saved for `reader`; b"" if nothing."""
+
+    def save_state(self, reader: str, state: bytes) -> None:
+        """Saves what `reader` needs to go on after a restart. It is on disk after the next append or `close`."""
 
     def probe(self) -> None:
         """Writes and flushes a small record, as an append would. Raises `LogError`."""

@@ -6,6 +6,7 @@
              identity    32 hex digits
              base        position after which an empty log continues, decimal
              reader:NAME position that the reader NAME has finished, decimal
+             state:NAME  what the reader NAME needs to go on after a restart, in a format of its own
              probe       time of the last probe, decimal seconds
 
 LMDB is copy-on-write: a commit writes new pages, flushes them (fdatasync), then writes the meta page through a
@@ -62,6 +63,7 @@ class EmbeddedLog:
         self._forgotten = 0  # up to this position, events are not kept for readers that resume
         self._trim_due = False
         self._unsaved: dict[str, int] = {}
+        self._unsaved_states: dict[str, bytes] = {}
         self._writing = threading.Lock()  # an append and a probe may come from two threads
         self._lost = ""  # a batch was written to a file that was deleted or replaced at that moment
         self._lock = -1
@@ -162,7 +164,7 @@ class EmbeddedLog:
                 txn.put(_KEY.pack(last), head + payload, append=True, db=self._events_db)
                 if self._trim_due:
                     self._trim(txn)
-                if self._unsaved:
+                if self._unsaved or self._unsaved_states:
                     self._write_positions(txn)
         except lmdb.MapFullError as error:
             raise LogFullError(f"{self.path}: {error}") from error
@@ -254,6 +256,12 @@ class EmbeddedLog:
     def save_position(self, reader: str, position: int) -> None:
         self._unsaved[reader] = position
 
+    def state(self, reader: str) -> bytes:
+        return self._unsaved_states.get(reader) or self._meta(b"state:" + reader.encode())
+
+    def save_state(self, reader: str, state: bytes) -> None:
+        self._unsaved_states[reader] = state
+
     def refused(self) -> str:
         """Returns why an append would be refused now, "" if it would not."""
         loss = self.watched.lost()
@@ -280,7 +288,7 @@ class EmbeddedLog:
             raise self._failure(error) from error
 
     def close(self) -> None:
-        if self._unsaved:
+        if self._unsaved or self._unsaved_states:
             with contextlib.suppress(lmdb.Error), self._writing, self._env.begin(write=True) as txn:
                 self._write_positions(txn)
         self._mapped.close()
@@ -327,6 +335,10 @@ class EmbeddedLog:
             txn.put(b"reader:" + reader.encode(), str(position).encode(), db=self._meta_db)
             if self._unsaved[reader] == position:
                 del self._unsaved[reader]
+        for reader, state in list(self._unsaved_states.items()):
+            txn.put(b"state:" + reader.encode(), state, db=self._meta_db)
+            if self._unsaved_states[reader] is state:
+                del self._unsaved_states[reader]
 
     @contextlib.contextmanager
     def _reading(self) -> Iterator[lmdb.Transaction]:

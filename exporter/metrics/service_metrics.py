@@ -17,7 +17,9 @@ from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
 from exporter import __version__
-from exporter.alerting.alertmanager import Notifier, Queue
+from exporter.alerting.alertmanager import Notifier
+from exporter.alerting.queue import Queue
+from exporter.config import Settings
 from exporter.events.tolerant import FIELDS
 from exporter.ingest.ingest import Ingest
 from exporter.live.hub import Live
@@ -94,6 +96,9 @@ class ServiceMetrics:
         """Registers the metrics that each scrape reads from the parts of the service."""
         self.registry.register(_Parts(service))
         self.registry.register(_Notifications(service.notifier.queues))
+        if labels := service.settings.labels:
+            info = Gauge(PREFIX + "external_labels_info", "Always 1", list(labels), registry=self.registry)
+            info.labels(*labels.values()).set(1)
 
     def appended(self, events: int, seconds: float) -> None:
         self.commit_seconds.observe(seconds)
@@ -135,6 +140,8 @@ class Watched(Protocol):
     def ingest(self) -> Ingest: ...
     @property
     def append_failure(self) -> str: ...
+    @property
+    def settings(self) -> Settings: ...
     def sizes(self) -> tuple[int, int, int]: ...
 
 
@@ -218,6 +225,7 @@ class _Notifications(Collector):
             ("sent", "Alerts sent to an Alertmanager"),
             ("errors", "Alerts that an Alertmanager did not accept when they were sent"),
             ("dropped", "Alerts dropped because the queue was full"),
+            ("confirmed", "Alerts that an Alertmanager was seen to hold when it was asked"),
         ):
             family = CounterMetricFamily(f"{PREFIX}notifications_{name}", help_, labels=["alertmanager"])
             for queue in self._queues:
@@ -229,11 +237,18 @@ class _Notifications(Collector):
         capacity = GaugeMetricFamily(
             PREFIX + "notifications_queue_capacity", "Most alerts that may wait to be sent", labels=["alertmanager"]
         )
+        unconfirmed = GaugeMetricFamily(
+            PREFIX + "notifications_unconfirmed",
+            "Alerts that an Alertmanager accepted over a minute ago and was not seen to hold",
+            labels=["alertmanager"],
+        )
         for queue in self._queues:
             length.add_metric([queue.name], len(queue))
             capacity.add_metric([queue.name], queue.capacity)
+            unconfirmed.add_metric([queue.name], queue.unconfirmed)
         yield length
         yield capacity
+        yield unconfirmed
 
 
 def revision() -> str:

@@ -17,7 +17,7 @@ from test_metrics import DT, labels
 
 from exporter import deletion
 from exporter import service as service_module
-from exporter.alerting import alertmanager
+from exporter.alerting import alertmanager, queue
 from exporter.http import reads, reports
 from exporter.log.readers import Follower
 from exporter.store import retention, state, trusted_time
@@ -27,6 +27,7 @@ HOUR_BACK, DAY_AHEAD = -3_600.0, 86_400.0
 READ_CLOCK = (
     service_module,
     alertmanager,
+    queue,
     deletion,
     reads,
     reports,

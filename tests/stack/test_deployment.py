@@ -41,6 +41,7 @@ def test_the_image_has_what_the_wheel_is_built_from_and_runs_as_nobody_special()
     assert {
         "exporter",
         "charts",
+        "docs/runbooks",
         "sounds",
         "pyproject.toml",
         "requirements.lock",
@@ -63,6 +64,8 @@ def test_alertmanagers_configuration(file: str) -> None:
     ("labels", "receivers"),
     [
         ("alertname=CriticalError severity=critical source=push worker=w", "slack,email"),
+        ("alertname=CriticalError severity=critical source=push worker=w urgency=ticket", "slack,email"),
+        ("alertname=CriticalError severity=critical source=push min_workers=8 urgency=page", "pager,slack,email"),
         ("alertname=NewErrorPattern severity=info source=push", "slack"),
         ("alertname=CriticalErrors severity=critical source=rule", "slack,email"),
         ("alertname=ErrorRateHigh severity=warning source=rule", "slack"),
@@ -90,7 +93,7 @@ def rendered(text: str, tmp_path: Path, alerts: int) -> str:
         "labels": {"alertname": "CriticalError", "severity": "critical", "source": "push", "type": "T" * 200,
                    "category": "C" * 200, "worker": "w"},
         "annotations": {"message": "<!channel> & ```" + "m" * 4_000, "time": "now", "permalink": "http://here/?error=1",
-                        "count": "7", "runbook_url": "http://docs"},
+                        "count": "7", "where": "w", "runbook_url": "http://docs"},
         "startsAt": "2026-11-24T00:00:00Z",
     }  # fmt: skip
     data = {
@@ -129,7 +132,7 @@ def test_slacks_text_is_bounded(tmp_path: Path, alerts: int) -> None:
     text = rendered('{{ template "slack.text" . }}', tmp_path, alerts)
     assert len(text) < 8_000
     assert ("and 7 more" in text) == (alerts == 12)
-    assert text.count("```") == 2 * min(alerts, 5)
+    assert text.count("```") == 2 * min(alerts, 5)  # no traceback is given
 
 
 def test_grafanas_provisioning_names_what_the_compose_file_mounts() -> None:

@@ -74,14 +74,23 @@ async def test_a_critical_error_is_in_slack_and_in_the_mailbox_within_five_secon
     }  # fmt: skip
     assert attachment["title"] == "🚨 Critical Error Detected 🚨"
     assert attachment["pretext"] == "🚨 *CRITICAL ERROR DETECTED* 🚨"
-    assert attachment["text"].strip() == "*Message:*\n```Failed to allocate GPU memory```"
-    assert [(one["text"], one["url"]) for one in attachment["actions"]] == [("View in Dashboard", link)]
+    end = "Traceback\n  in allocate\nMemoryError"
+    assert attachment["text"].strip() == f"*Message:*\n```Failed to allocate GPU memory```\n```{end}```"
+    buttons = {one["text"]: one["url"] for one in attachment["actions"]}
+    assert list(buttons) == ["View in Dashboard", "Pattern", "Silence", "Runbook"]
+    assert buttons["View in Dashboard"] == link
+    pattern = (await in_thread(service.get, f"/api/errors/{id_}"))["pattern_id"]
+    assert buttons["Pattern"] == f"http://errors.here/error-visualization?pattern={pattern}"
+    assert buttons["Runbook"] == "http://errors.here/runbooks/CriticalError"
+    assert urllib.parse.unquote(buttons["Silence"].partition("/#/silences/new?filter=")[2]).startswith(
+        f'{{fingerprint="{pattern}",service="'
+    )
     (letter,) = mail.messages
     assert letter["Subject"] == "CRITICAL ERROR: RESOURCE_EXHAUSTED in worker-1"
     text = letter.get_body(("plain",)).get_content()  # type: ignore[union-attr]
     for said in ("CRITICAL ERROR DETECTED", "Type: ResourceError", "Category: RESOURCE_EXHAUSTED", "Worker: worker-1",
                  f"Time: {at}", "Message:\nFailed to allocate GPU memory", "in allocate\nMemoryError",
-                 f"View in Dashboard: {link}", "docs/runbooks/CriticalError.md"):  # fmt: skip
+                 f"View in Dashboard: {link}", "http://errors.here/runbooks/CriticalError"):  # fmt: skip
         assert said in text.replace("\r\n", "\n")
     html = letter.get_body(("html",)).get_content()  # type: ignore[union-attr]
     assert f'href="{link}"' in html
@@ -187,9 +196,11 @@ async def test_an_alertmanager_that_was_away_gets_each_alert_once(
     assert before[f"distributed_testing_notifications_dropped_total{name}"] == 0
     assert slowest < 1
     await in_thread(lambda: stack.start_alertmanager(port, authority=mail.authority))
-    await eventually(lambda: len(slack.messages) == 3 and len(mail.messages) == 3, 45)
+    await eventually(lambda: slack.messages and mail.messages, 45)
     await asyncio.sleep(3)
-    assert sorted(fields(message)["Type"] for message in slack.messages) == ["Type0", "Type1", "Type2"]
+    (message,) = slack.messages  # they are one incident
+    assert fields(message)["Type"] == "several"
+    assert all(f"Type{number}, 10 errors on worker-1" in message["attachments"][0]["text"] for number in range(3))
     alerts = await in_thread(get, f"http://127.0.0.1:{port}/api/v2/alerts")
     assert {one["annotations"]["count"] for one in alerts} == {"10"}
     assert service.metrics()[f"distributed_testing_notifications_queue_length{name}"] in (0, 1, 2, 3)
@@ -290,7 +301,7 @@ async def test_hostile_texts_arrive_inert(
         assert "<" not in text
         assert ">" not in text
         assert len(text) <= 3_000
-    assert attachment["text"].count("```") == 2  # one code block, which the message cannot close
+    assert attachment["text"].count("```") == 4  # two code blocks, which the texts cannot close
     assert "{{ .Alerts }}" in attachment["text"]
     (letter,) = mail.messages
     assert letter["Bcc"] is None

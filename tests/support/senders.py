@@ -30,8 +30,8 @@ class Ledger:
         self._critical = itertools.count()
 
     def report(self) -> dict[str, Any]:
-        """Returns a new report. Each critical report has its own pair of type and worker, so it causes its own alert:
-        no type has more than 20 workers, and there are fewer than 2,000 pairs, so no alert is folded."""
+        """Returns a new report. Each critical report has its own pair of type and worker, so each changes the number
+        of workers that the alerts of its type say."""
         number = next(self._numbers)
         report = {
             "event_id": f"e{number}",

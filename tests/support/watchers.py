@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import json
 import urllib.parse
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -70,10 +69,11 @@ class Follower:
 
 
 class AlertmanagerStub:
-    """Accepts alerts as Alertmanager's API v2 does. `alerts` counts them by type and worker."""
+    """Accepts alerts as Alertmanager's API v2 does. `alerts` has, by type, the numbers of errors and workers that were
+    told last."""
 
     def __init__(self) -> None:
-        self.alerts: Counter[tuple[str, str]] = Counter()
+        self.alerts: dict[str, tuple[int, int]] = {}
         self.url = ""
         app = web.Application()
         app.add_routes([web.post("/api/v2/alerts", self._take)])
@@ -88,7 +88,9 @@ class AlertmanagerStub:
         await self._runner.cleanup()
 
     async def _take(self, request: web.Request) -> web.Response:
-        self.alerts.update((alert["labels"]["type"], alert["labels"]["worker"]) for alert in await request.json())
+        for alert in await request.json():
+            said = alert["annotations"]
+            self.alerts[alert["labels"]["type"]] = (int(said["count"]), int(said["workers"]))
         return web.json_response({})
 
 

@@ -111,3 +111,12 @@ async def test_the_log_has_no_password_of_an_alertmanager(
 def test_links_have_the_scheme_that_is_served() -> None:
     assert _push(Settings(port=1), "https").page_url == "https://localhost:1"
     assert _push(Settings(port=1, external_url="http://proxy"), "https").page_url == "http://proxy"
+    assert _push(Settings(external_url="http://proxy/"), "http").runbook_url == "http://proxy/runbooks"
+
+
+def test_alerts_have_labels_that_tell_services_apart() -> None:
+    assert _push(Settings(), "http", "0123456789abcdef").labels == {"job": "error-visualization", "service": "01234567"}
+    labels = _push(
+        Settings(external_labels=("service=gpu", "job=fleet", "team=a=b")), "http", "0123456789abcdef"
+    ).labels
+    assert labels == {"job": "fleet", "service": "gpu", "team": "a=b"}

@@ -9,7 +9,7 @@ import pytest
 from conftest import InProcess
 from keys import PAST, bearer, csrf_of, log_in, make_token, now_seen, revoke
 
-from exporter.app import API, PAGE
+from exporter.app import API, PAGE, RUNBOOKS
 from exporter.http.headers import WEB_CONFIG
 from exporter.http.openapi import document, scope_of
 
@@ -46,6 +46,8 @@ ROWS = {
     "POST /-/reload": "admin",
     "GET /-/healthy": "",
     "GET /-/ready": "",
+    "GET /runbooks/": "",
+    "GET /runbooks/{name}": "",
     "GET /": "",
     "GET /error-visualization": "read",
     "GET /ws/error-visualization": "read",
@@ -194,11 +196,11 @@ CALLERS = [
 
 
 def test_every_route_has_a_row() -> None:
-    assert {f"{route.method} {route.path}" for route in (*API, *PAGE)} == set(ROWS)
+    assert {f"{route.method} {route.path}" for route in (*API, *RUNBOOKS, *PAGE)} == set(ROWS)
 
 
 def test_the_routes_need_what_the_rows_say() -> None:
-    for route in (*API, *PAGE):
+    for route in (*API, *RUNBOOKS, *PAGE):
         assert "|".join(one.name.lower() for one in route.scope) == ROWS[f"{route.method} {route.path}"], route
 
 

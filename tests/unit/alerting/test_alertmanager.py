@@ -11,10 +11,13 @@ from events import event
 from stub import listening
 
 from exporter.alerting import alertmanager as module
+from exporter.alerting import queue as queue_module
+from exporter.alerting.alert import Push
 from exporter.alerting.alertmanager import Notifier
-from exporter.alerting.alerts import Push
+from exporter.alerting.alerts import Alerts
 
 pytestmark = pytest.mark.dashboard
+NOW = dt.datetime(2026, 11, 24, 12, tzinfo=dt.UTC)
 PUSH = Push(resend_seconds=60, hold_seconds=600, page_url="http://here:8080", runbook_url="http://docs")
 
 
@@ -43,13 +46,13 @@ class FakeLog:
 
     def __init__(self) -> None:
         self.last = 0
-        self.saved: dict[str, int] = {}
+        self.saved: dict[str, bytes] = {}
 
-    def position(self, reader: str) -> int | None:
-        return self.saved.get(reader)
+    def state(self, reader: str) -> bytes:
+        return self.saved.get(reader, b"")
 
-    def save_position(self, reader: str, position: int) -> None:
-        self.saved[reader] = position
+    def save_state(self, reader: str, state: bytes) -> None:
+        self.saved[reader] = state
 
 
 @pytest.fixture
@@ -60,7 +63,7 @@ async def fake() -> AsyncIterator[tuple[Fake, str]]:
 
 
 def started(log: FakeLog, *urls: str, push: Push = PUSH) -> Notifier:
-    notifier = Notifier(log, urls, push, 100)  # type: ignore[arg-type]
+    notifier = Notifier(log, urls, push, 100)
     notifier.start()
     return notifier
 
@@ -92,75 +95,71 @@ async def test_a_stop_sends_what_waits(fake: tuple[Fake, str]) -> None:
     alertmanager, url = fake
     notifier = started(FakeLog(), url)
     notifier.on_events([event(number) for number in range(1, 71)])
-    notifier.on_events([event(70 + number, worker_id=f"w{number}") for number in range(15)])
+    notifier.on_events([event(70 + number, fingerprint=f"f{number}") for number in range(15)])
     await notifier.stop()
     assert len(alertmanager.accepted) == 16
 
 
-async def test_the_position_is_saved_once_everything_is_accepted(
-    fake: tuple[Fake, str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(module, "TICK_SECONDS", 0.02)
+async def test_a_restart_goes_on_where_the_service_stopped(fake: tuple[Fake, str]) -> None:
+    """The state has the events up to its position; the log has the rest. No alert gets other labels."""
+    alertmanager, url = fake
+    log = FakeLog()
+    notifier = started(log, url)
+    notifier.on_events([event(number, worker_id=f"w{number}") for number in range(1, 4)])
+    await notifier.stop()
+    told = {str(alert["labels"]) for alert in alertmanager.accepted}
+    assert len(told) == 2
+    log.last = 8
+    again = Notifier(log, [url], PUSH, 100)
+    assert again.resumes_at == 3
+    again.resume([event(number, worker_id=f"w{number}") for number in range(4, 9)])
+    again.start()
+    await again.stop()
+    resent = {str(alert["labels"]): alert for alert in alertmanager.accepted[len(told) :]}
+    assert told <= resent.keys()
+    assert len(resent) == 4
+    assert {alert["annotations"]["workers"] for alert in resent.values()} == {"8"}
+
+
+async def test_what_ended_while_an_alertmanager_was_away_outlives_a_restart(fake: tuple[Fake, str]) -> None:
     alertmanager, url = fake
     alertmanager.answer = (503, b"")
     log = FakeLog()
-    notifier = started(log, url)
-    notifier.on_events([event(1), event(2, severity="info")])
-    assert notifier.position == 2
-    await eventually(lambda: alertmanager.asked > 1)
-    assert log.saved == {}
+    brief = Push(resend_seconds=60, hold_seconds=0.01, page_url="http://here:8080")
+    notifier = started(log, url, push=brief)
+    notifier.on_events([event()])
+    await eventually(lambda: alertmanager.asked and not len(notifier._alerts))
+    await notifier.stop()
+    assert alertmanager.accepted == []
     alertmanager.answer = (200, b"{}")
-    await eventually(lambda: log.saved)
-    assert list(log.saved.values()) == [2]
-    assert alertmanager.workers() == ["w"]
-    await notifier.stop()
+    again = Notifier(log, [url], brief, 100)
+    again.resume([])
+    again.start()
+    await again.stop()
+    (sent,) = alertmanager.accepted
+    assert sent["annotations"]["quiet"].startswith("Quiet for 0.01 s after 1 error on w.")
+    assert dt.datetime.fromisoformat(sent["endsAt"]) > dt.datetime.now(dt.UTC)  # or it would notify nobody
 
 
-async def test_the_slowest_alertmanager_decides_what_a_restart_sends_again(fake: tuple[Fake, str]) -> None:
-    alertmanager, url = fake
-    dead = "http://127.0.0.1:9"
+async def test_without_a_state_alerts_are_made_again_from_recent_errors(fake: tuple[Fake, str]) -> None:
+    """So after an upgrade, or if the state cannot be read. They end when they would have ended."""
+    _, url = fake
     log = FakeLog()
-    notifier = started(log, url)
-    notifier.on_events([event(1)])
-    await notifier.stop()
-    log.last = 5
-    assert Notifier(log, [url], PUSH, 100).accepted() == 1  # type: ignore[arg-type]
-    assert Notifier(log, [url, dead], PUSH, 100).accepted() == 1  # type: ignore[arg-type]
-    assert Notifier(log, [dead], PUSH, 100).accepted() == 5  # type: ignore[arg-type]  # a new one begins at the end
-    log.save_position("alertmanager:127.0.0.1:9", 0)
-    assert Notifier(log, [url, dead], PUSH, 100).accepted() == 0  # type: ignore[arg-type]
-    assert len(alertmanager.accepted) == 1
-
-
-async def test_a_restart_goes_on_where_the_service_stopped(fake: tuple[Fake, str]) -> None:
-    """What was not accepted is sent and holds from now on; what was accepted ends when it would have ended."""
-    alertmanager, url = fake
-    log = FakeLog()
-    log.save_position(f"alertmanager:{url.removeprefix('http://')}", 2)
-    log.last = 3
+    log.saved[module.READER] = b"of another release"
     now = dt.datetime.now(dt.UTC)
-    ago = [now - dt.timedelta(seconds=seconds) for seconds in (650, 300, 5_000)]
-    events = [event(n, worker_id=f"w{n}", timestamp=at, received_at=at) for n, at in enumerate(ago, 1)]
-    notifier = Notifier(log, [url], PUSH, 100)  # type: ignore[arg-type]
-    notifier.resume(events)
+    ago = now - dt.timedelta(seconds=300)
+    notifier = Notifier(log, [url], PUSH, 100)
+    assert notifier.resumes_at is None
+    notifier.resume([event(1, timestamp=ago, received_at=ago)])
     clock = module.time.monotonic()
-    assert [alert.labels.worker for alert in notifier._alerts.end(clock)] == ["w1"]
-    assert [alert.labels.worker for alert in notifier._alerts.end(clock + 301)] == ["w2"]
-    assert [alert.labels.worker for alert in notifier._alerts.end(clock + 601)] == ["w3"]
-    notifier.start()
-    await notifier.stop()
-    assert {"w2", "w3"} <= set(alertmanager.workers())
-    (lost,) = [alert for alert in alertmanager.accepted if alert["labels"]["worker"] == "w3"]
-    assert dt.datetime.fromisoformat(lost["endsAt"]) > dt.datetime.now(dt.UTC)
-    assert list(log.saved.values()) == [3]
+    assert notifier._alerts.end(clock + 299) == []
+    assert len(notifier._alerts.end(clock + 301)) == 1
 
 
 async def test_alerts_from_before_the_clock_was_set_back_hold_as_long_as_others() -> None:
     """Over a restart only the wall clock tells how old an error is; one of the future is new."""
-    log = FakeLog()
-    log.save_position("alertmanager:127.0.0.1:9", 1)
     ahead = dt.datetime.now(dt.UTC) + dt.timedelta(hours=1)
-    notifier = Notifier(log, ["http://127.0.0.1:9"], PUSH, 100)  # type: ignore[arg-type]
+    notifier = Notifier(FakeLog(), ["http://127.0.0.1:9"], PUSH, 100)
     notifier.resume([event(1, timestamp=ahead, received_at=ahead)])
     clock = module.time.monotonic()
     assert len(notifier._alerts.due(clock + PUSH.resend_seconds)) == 1  # else it would end at Alertmanager
@@ -168,8 +167,8 @@ async def test_alerts_from_before_the_clock_was_set_back_hold_as_long_as_others(
 
 
 async def test_what_a_full_queue_drops_is_counted() -> None:
-    notifier = Notifier(FakeLog(), ["http://127.0.0.1:9"], PUSH, 3)  # type: ignore[arg-type]
-    notifier.on_events([event(number, worker_id=f"w{number}") for number in range(1, 6)])
+    notifier = Notifier(FakeLog(), ["http://127.0.0.1:9"], PUSH, 3)
+    notifier.on_events([event(number, fingerprint=f"f{number}") for number in range(1, 6)])
     (queue,) = notifier.queues
     assert (len(queue), queue.dropped) == (3, 2)
 
@@ -185,5 +184,44 @@ async def test_without_an_alertmanager_nothing_is_kept() -> None:
 
 async def test_alertmanagers_behind_one_address_have_names_of_their_own() -> None:
     urls = ["http://me:secret@proxy/a/", "http://me:secret@proxy/b", "http://proxy/b"]
-    queues = Notifier(FakeLog(), urls, PUSH, 100).queues  # type: ignore[arg-type]
+    queues = Notifier(FakeLog(), urls, PUSH, 100).queues
     assert [queue.name for queue in queues] == ["proxy/a", "proxy/b"]
+
+
+def test_an_alertmanager_that_accepts_and_does_not_hold_is_noticed(caplog: pytest.LogCaptureFixture) -> None:
+    push = Push(labels={"service": "s"})
+    (queue,) = Notifier(FakeLog(), ["http://127.0.0.1:9"], push, 100).queues
+    held, lost, young = Alerts(push).on_events([event(n, fingerprint=f"f{n}") for n in range(3)], 0.0)
+    queue._note({held.labels: (held, None), lost.labels: (lost, None)}, 0.0)
+    queue._note({young.labels: (young, None)}, 100.0)
+    there = [held.labels.as_dict({"service": "s"}), young.labels.as_dict({"service": "another service"})]
+    for _ in range(2):
+        queue.compare(there, 130.0)
+        assert (queue.confirmed, queue.unconfirmed) == (1, 1)
+    assert caplog.text.count("accepted 1 alerts that it does not hold") == 1
+    queue.compare(None, 200.0)  # it does not say
+    assert (queue.confirmed, queue.unconfirmed) == (1, 2)
+    queue._note({lost.labels: (lost, NOW), young.labels: (young, NOW)}, 300.0)  # they have ended
+    queue.compare(there, 300.0)
+    assert (queue.confirmed, queue.unconfirmed) == (1, 0)
+
+
+async def test_it_is_asked_for_the_alerts_of_this_service(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(queue_module, "CONFIRM_SECONDS", 0.02)
+    pushed: list[dict[str, Any]] = []
+    asked: list[list[str]] = []
+
+    async def answer(request: web.Request) -> web.Response:
+        if request.method == "POST":
+            pushed.extend(await request.json())
+            return web.Response()
+        asked.append(request.query.getall("filter"))
+        return web.json_response(pushed)
+
+    async with listening(answer, "/api/v2/alerts") as url:
+        notifier = started(FakeLog(), url, push=Push(labels={"service": 'a"b'}))
+        notifier.on_events([event()])
+        await eventually(lambda: notifier.queues[0].confirmed)
+        await notifier.stop()
+    assert asked[0] == ['source="push"', 'service="a\\"b"']
+    assert notifier.queues[0].unconfirmed == 0

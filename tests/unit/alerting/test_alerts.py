@@ -4,27 +4,38 @@ import datetime as dt
 import json
 from typing import Any
 
+import msgspec
 import pytest
 from events import event as made
 
-from exporter.alerting.alerts import MAX_ALERTS, MAX_WORKERS, OTHER, Alert, Alerts, Push
+from exporter.alerting import alerts as module
+from exporter.alerting.alert import Alert, Push
+from exporter.alerting.alerts import MAX_FIRING, OTHER, SPREAD, Alerts, Kept
 from exporter.events.event import ErrorEvent
 
 pytestmark = pytest.mark.dashboard
 NOW = dt.datetime(2026, 11, 24, 12, tzinfo=dt.UTC)
-PUSH = Push(resend_seconds=60, hold_seconds=600, page_url="http://here:8080", runbook_url="http://docs")
+PUSH = Push(
+    resend_seconds=60, hold_seconds=600, page_url="http://here:8080", runbook_url="http://docs", runbook_suffix=".md"
+)
 
 
 def event(number: int = 1, **fields: Any) -> ErrorEvent:
     return made(number, **({"timestamp": NOW, "received_at": NOW, "fingerprint": "f"} | fields))
 
 
+def storm(workers: int, each: int = 1, **fields: Any) -> list[ErrorEvent]:
+    """Errors of `workers` workers in turn, `each` of every one."""
+    return [event(n + 1, worker_id=f"w{n % workers}", **fields) for n in range(workers * each)]
+
+
 def labels(alert: Alert) -> dict[str, str]:
-    return alert.as_json(NOW)["labels"]
+    return alert.as_json(NOW, {})["labels"]
 
 
-def annotations(alert: Alert) -> dict[str, str]:
-    return alert.as_json(NOW)["annotations"]
+def steps(alerts: list[Alert]) -> list[str]:
+    """Each alert by how many workers it says the pattern has; "" for the first error."""
+    return [alert.labels.min_workers for alert in alerts]
 
 
 @pytest.mark.parametrize(
@@ -48,36 +59,66 @@ def test_what_is_pushed(push: Push, error: dict[str, Any], name: str | None) -> 
 
 def test_an_alert_as_alertmanager_takes_it() -> None:
     (alert,) = Alerts(PUSH).on_events([event(17, traceback="in f\nError: m", is_system_critical=True)], 0.0)
-    assert alert.as_json(NOW + dt.timedelta(minutes=4)) == {
+    assert alert.as_json(NOW + dt.timedelta(minutes=4), {"service": "s", "cluster": "eu"}) == {
         "labels": {"alertname": "CriticalError", "severity": "critical", "source": "push", "category": "C", "type": "T",
-                   "worker": "w", "fingerprint": "f", "system_critical": "true"},
-        "annotations": {"summary": "C in w: m", "message": "m", "traceback": "in f\nError: m", "worker": "w",
-                        "time": "2026-11-24T12:00:00.000Z", "reasons": "because", "error_id": "17", "error_fingerprint": "f", "count": "1",
+                   "worker": "w", "fingerprint": "f", "system_critical": "true", "incident": "f", "urgency": "page",
+                   "service": "s", "cluster": "eu"},
+        "annotations": {"summary": "C in w: m", "message": "m", "traceback": "in f\nError: m",
+                        "traceback_end": "in f\nError: m", "worker": "w", "where": "w", "workers": "1",
+                        "time": "2026-11-24T12:00:00.000Z", "last_time": "2026-11-24T12:00:00.000Z",
+                        "reasons": "because", "error_id": "17", "error_fingerprint": "f", "count": "1",
                         "permalink": "http://here:8080/error-visualization?error=17",
+                        "pattern_link": "http://here:8080/error-visualization?pattern=f",
                         "runbook_url": "http://docs/CriticalError.md"},
         "startsAt": "2026-11-24T12:00:00.000Z", "endsAt": "2026-11-24T12:04:00.000Z",
         "generatorURL": "http://here:8080/error-visualization?error=17",
     }  # fmt: skip
-    ended = alert.as_json(NOW - dt.timedelta(hours=1))  # the clock was set back since it started
+    ended = alert.as_json(NOW - dt.timedelta(hours=1), {})  # the clock was set back since it started
     assert ended["startsAt"] == ended["endsAt"] == "2026-11-24T11:00:00.000Z"
 
 
-def test_repeats_on_a_worker_are_one_alert_with_a_count_that_is_told_when_it_doubles() -> None:
+def test_repeats_on_a_worker_make_no_alert_and_their_number_is_sent_when_it_doubles() -> None:
     alerts = Alerts(PUSH)
     (alert,) = alerts.on_events([event(1)], 0.0)
     told = []
     for number in range(2, 1001):
-        assert alerts.on_events([event(number)], 0.001 * number) == []
-        due = alerts.due(0.001 * number * 2_000)  # a clock that leaves time for each update
-        if due:
-            told.append(int(annotations(due[0])["count"]))
-            assert annotations(due[0])["error_id"] in (str(number), annotations(alert)["error_id"])
+        assert alerts.on_events([event(number)], 2.0 * number) == []
+        told += [int(due.annotations["count"]) for due in alerts.due(2.0 * number) if due.annotations["count"] != "1"]
     assert len(alerts) == 1
-    assert annotations(alert)["count"] == "1000"
-    assert {2, 4, 8, 16, 32, 64, 128, 256, 512} <= set(told)
+    assert {2, 4, 8, 16, 32} <= set(told)
+    assert len(told) < 50
+    assert alert.annotations["error_id"] == "1"  # still about the first error
 
 
-def test_it_is_sent_again_while_it_holds_and_ends_after() -> None:
+def test_a_pattern_that_spreads_has_an_alert_at_each_step_and_the_true_number_of_workers() -> None:
+    alerts = Alerts(PUSH)
+    new = alerts.on_events(storm(300, 3), 0.0)
+    assert steps(new) == ["", "2", "4", "8", "16", "32", "64", "128", "256"]
+    assert {(alert.annotations["workers"], alert.annotations["count"]) for alert in new} == {("300", "900")}
+    assert [labels(alert)["urgency"] for alert in new] == ["ticket"] * 3 + ["page"] * 6
+    assert labels(new[0])["worker"] == "w0"
+    assert not any("worker" in labels(alert) for alert in new[1:])  # a silence of w0 does not hide them
+    assert new[0].annotations["worker_list"] == "w0, w1, w2, w3, w4, w5, w6, w7, w8, w9 and 290 more"
+    assert not any("news" in alert.annotations for alert in new)  # all came with the first
+
+
+def test_a_later_step_says_what_is_new() -> None:
+    alerts = Alerts(PUSH)
+    alerts.on_events(storm(2), 0.0)
+    alerts.on_events(storm(7), 60.0)
+    first, *between, latest = alerts.on_events(storm(20), 120.0)
+    assert steps(between) == ["2", "4", "8"]
+    assert not any("news" in alert.annotations for alert in between)
+    assert first.annotations["news"] == latest.annotations["news"]  # one of the two may be silenced
+    assert latest.annotations["news"] == (
+        "Now on 20 workers, 7 before. New: w7, w8, w9, w10, w11, w12, w13, w14, w15, w16 and 3 more."
+    )
+    assert "traceback" not in latest.annotations
+    assert alerts.on_events(storm(31), 180.0) == []
+    assert alerts.due(181.0)[-1].annotations["news"].startswith("Now on 31 workers, 7 before.")  # no step, no alert
+
+
+def test_one_alert_is_sent_again_while_it_holds_and_ends_after() -> None:
     alerts = Alerts(PUSH)
     alerts.on_events([event()], 0.0)
     assert alerts.due(59.0) == []
@@ -91,44 +132,107 @@ def test_it_is_sent_again_while_it_holds_and_ends_after() -> None:
     assert len(alerts.on_events([event()], 701.0)) == 1  # a new one
 
 
-def test_other_workers_and_patterns_are_other_alerts() -> None:
-    events = [event(), event(worker_id="x"), event(fingerprint="g"), event(type="U"), event()]
-    assert len(Alerts(PUSH).on_events(events, 0.0)) == 4
-
-
-def test_a_pattern_on_many_workers_is_folded() -> None:
+def test_all_alerts_of_a_pattern_end_together_when_it_is_quiet_everywhere() -> None:
     alerts = Alerts(PUSH)
-    new = alerts.on_events([event(worker_id=f"w{n}") for n in range(500)], 0.0)
-    assert len(new) == MAX_WORKERS + 1
-    folded = new[-1]
-    assert (labels(folded)["worker"], annotations(folded)["count"]) == (OTHER, str(500 - MAX_WORKERS))
-    for alert in alerts.end(1000.0):
-        assert alert.last == 0.0
-    assert len(alerts.on_events([event(worker_id="w499")], 1001.0)) == 1
-    assert labels(alerts.due(2000.0)[0])["worker"] == "w499"  # there is room again
+    alerts.on_events(storm(20), 0.0)
+    alerts.on_events([event(900, worker_id="w3")], 500.0)
+    assert alerts.end(1_099.0) == []
+    ended = alerts.end(1_100.0)
+    assert steps(ended) == ["", "2", "4", "8", "16"]
+    said = [alert.annotations.get("quiet") for alert in ended]
+    assert said[1:4] == [None] * 3
+    assert said[0] == said[4]  # one of the two may be silenced
+    assert said[0].startswith("Quiet for 10 min after 21 errors on 20 workers. Without any report since: w0, w1,")
+    assert alerts._incident_of == alerts._heard == {}
 
 
-def test_alerts_are_bounded_whatever_comes() -> None:
+@pytest.mark.parametrize(
+    ("workers", "later", "words"),
+    [
+        (1, [], "Quiet for 10 min after 1 error on w0. It has reported nothing since."),
+        (1, ["w0"], "Quiet for 10 min after 1 error on w0. Other reports came from it since."),
+        (3, ["w1"], "Quiet for 10 min after 3 errors on 3 workers. Without any report since: w0, w2."),
+        (2, ["w1", "w0"], "Quiet for 10 min after 2 errors on 2 workers. Other reports came from all of them since."),
+    ],
+)
+def test_who_has_been_silent_since(workers: int, later: list[str], words: str) -> None:
     alerts = Alerts(PUSH)
-    for n in range(3 * MAX_ALERTS):
-        alerts.on_events([event(worker_id=f"w{n}", fingerprint=f"f{n}", type=f"t{n}", category=f"c{n}")], 0.0)
-    assert len(alerts) == MAX_ALERTS + 1
-    assert len(alerts.end(601.0)) == MAX_ALERTS + 1
+    alerts.on_events(storm(workers), 0.0)
+    alerts.on_events([event(50 + n, worker_id=name, severity="info") for n, name in enumerate(later)], 5.0)
+    assert alerts.end(600.0)[-1].annotations["quiet"] == words
+
+
+def test_an_error_of_another_pattern_of_the_incident_is_no_sign_of_life() -> None:
+    alerts = Alerts(PUSH)
+    alerts.on_events([event(1), event(2, fingerprint="g"), event(3, worker_id="x")], 0.0)
+    first, *_ = alerts.end(600.0)
+    assert first.annotations["quiet"].endswith("on 2 workers. Without any report since: w, x.")
+
+
+def test_patterns_of_one_cause_are_one_incident() -> None:
+    alerts = Alerts(PUSH)
+    (first,) = alerts.on_events([event(1, worker_id="a", fingerprint="A")], 0.0)
+    (soon,) = alerts.on_events([event(2, worker_id="b", fingerprint="B")], 29.0)
+    (other,) = alerts.on_events([event(3, worker_id="c", fingerprint="C")], 31.0)
+    (there,) = alerts.on_events([event(4, worker_id="b", fingerprint="D")], 300.0)
+    (late,) = alerts.on_events([event(5, worker_id="a", fingerprint="E")], 601.0)
+    assert [labels(alert)["incident"] for alert in (first, soon, other, there, late)] == ["A", "A", "C", "A", "E"]
+    assert [alert.labels.fingerprint for alert in alerts.end(899.0)] == ["C"]
+    assert [alert.labels.fingerprint for alert in alerts.end(900.0)] == [
+        "A",
+        "B",
+        "D",
+    ]  # together, though A is long quiet
+
+
+def test_system_critical_errors_and_many_workers_page_and_a_flaky_one_is_a_ticket() -> None:
+    alerts = Alerts(PUSH)
+    (flaky,) = alerts.on_events([event()], 0.0)
+    (system,) = alerts.on_events([event(is_system_critical=True)], 0.0)
+    (new,) = Alerts(Push(new_patterns=True)).on_events([event(severity="info", is_new_pattern=True)], 0.0)
+    assert [labels(alert)["urgency"] for alert in (flaky, system, new)] == ["ticket", "page", "ticket"]
+
+
+def test_a_storm_of_881_reports_makes_few_alerts() -> None:
+    """Ten minutes, twenty workers, three patterns: the alerts of which Alertmanager makes messages."""
+    alerts = Alerts(PUSH)
+    for n in range(881):
+        fields = {"worker_id": f"w{min(n // 40, 19) if n % 3 else n % 20}", "fingerprint": "ABC"[n % 3]}
+        alerts.on_events([event(n + 1, **fields)], n * 600 / 881)
+        alerts.due(n * 600 / 881)
+    assert len(alerts) == 15
+    ended = alerts.end(1_300.0)
+    assert {labels(alert)["incident"] for alert in ended} == {"A"}
+    assert sum(int(alert.annotations["count"]) for alert in ended if not alert.labels.min_workers) == 881
+
+
+def test_alerts_are_bounded_whatever_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_WORKERS", 1_000)
+    alerts = Alerts(PUSH)
+    for n in range(3 * MAX_FIRING):
+        alerts.on_events([event(worker_id=f"w{n}", fingerprint=f"f{n}", type=f"t{n}", category=f"c{n}")], float(n))
+    folded = [pattern for pattern in alerts._patterns.values() if pattern.key.fingerprint == OTHER]
+    assert len(alerts._patterns) == MAX_FIRING + 1
+    assert folded[0].count == 2 * MAX_FIRING
+    assert alerts._workers == sum(len(pattern.workers) for pattern in alerts._patterns.values()) == 1_000
+    assert len(alerts.end(1e6)) <= MAX_FIRING + len(SPREAD) + 1
+    assert alerts._workers == len(alerts) == len(alerts._incidents) == 0
 
 
 def test_texts_are_bounded_and_without_control_characters() -> None:
     bad = "a\r\nb\x00\x1b[31m" + "x" * 100_000
-    (alert,) = Alerts(PUSH).on_events(
-        [event(message=bad, worker_id=bad, type=bad, category=bad, traceback="T" * 50_000 + "the end", reasons=(bad,))],
-        0.0,
-    )
-    sent = alert.as_json(NOW)
-    assert len(json.dumps(sent)) < 60_000
-    for text in (*sent["labels"].values(), sent["annotations"]["summary"], sent["annotations"]["worker"]):
-        assert len(text) <= 200
-        assert text.isprintable()
-    assert sent["annotations"]["message"].startswith("a\nb\ufffd\ufffd[31mx")
-    assert sent["annotations"]["traceback"].endswith("the end")
+    alerts = Alerts(PUSH)
+    fields = {"message": bad, "type": bad, "category": bad, "traceback": "T" * 50_000 + "the end", "reasons": (bad,)}
+    alerts.on_events([event(worker_id=f"{n}{bad}", **fields) for n in range(8)], 0.0)
+    for alert in alerts.end(600.0):
+        sent = alert.as_json(NOW, {})
+        assert len(json.dumps(sent)) < 60_000
+        one_line = ("summary", "worker", "where", "worker_list", "quiet")
+        for text in (*sent["labels"].values(), *(sent["annotations"].get(name, "") for name in one_line)):
+            assert len(text) <= 1_000
+            assert text.isprintable()
+        assert sent["annotations"]["message"].startswith("a\nb\ufffd\ufffd[31mx")
+        assert sent["annotations"]["traceback_end"].endswith("the end")
 
 
 def test_errors_of_one_family_are_one_alert() -> None:
@@ -137,6 +241,25 @@ def test_errors_of_one_family_are_one_alert() -> None:
         [event(1, fingerprint="a", pattern_id="F"), event(2, fingerprint="b", pattern_id="F")], 0.0
     )
     assert labels(alert)["fingerprint"] == "F"
-    assert annotations(alert)["error_fingerprint"] == "b"
+    assert alert.annotations["pattern_link"].endswith("?pattern=F")
     (alone,) = alerts.on_events([event(3, fingerprint="c", pattern_id="")], 0.0)  # of a log from before pattern ids
     assert labels(alone)["fingerprint"] == "c"
+
+
+def test_a_state_that_was_kept_goes_on_as_if_nothing_happened() -> None:
+    """The times move by what the wall clock says has passed; a clock that was set back counts as no time."""
+    before = Alerts(PUSH)
+    before.on_events(storm(7), 0.0)
+    kept = msgspec.msgpack.encode(before.keep(100.0, NOW))
+    identities = [labels(alert) for alert in before.due(100.0)]
+    for passed, ends in ((300, 200.0), (-3_600, 500.0)):
+        after = Alerts(PUSH)
+        state = msgspec.msgpack.decode(kept, type=Kept)
+        after.restore(state, 5_000.0, NOW + dt.timedelta(seconds=passed))
+        assert steps(after.due(5_000.0)) == ["", "2", "4"]
+        assert after.end(5_000.0 + ends - 1) == []
+        again = after.on_events([event(50, worker_id="w3"), event(51, worker_id="w7")], 5_000.0)
+        assert steps(again) == ["", "2", "4", "8"]
+        assert [labels(alert) for alert in again[:3]] == identities
+        assert again[-1].annotations["news"] == "Now on 8 workers, 7 before. New: w7."
+        assert len(after.end(5_600.0)) == 4

@@ -1,0 +1,108 @@
+"""The texts of alerts: annotations about an error, and sentences about how far it has spread and that it is quiet.
+
+Texts are cut (tracebacks at the start), and control characters are replaced, because terminals and chat or mail
+programs may interpret them.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+
+from exporter.alerting.alert import Push
+from exporter.events.event import ErrorEvent, isoformat
+from exporter.events.plain_text import plain_text
+from exporter.events.stored import decoder
+
+MAX_ALERT_LABEL: Final = 200  # characters of a label of an alert
+MAX_ALERT_MESSAGE: Final = 4_000  # characters of the annotation `message`
+MAX_ALERT_TRACEBACK: Final = 4_000  # characters of the annotation `traceback`
+MAX_TRACEBACK_END: Final = 500  # characters of the annotation `traceback_end`, for chats
+MAX_SUMMARY: Final = 200  # characters of the annotation `summary`
+MAX_NAMES: Final = 10  # workers that a text names
+MAX_NAME: Final = 60  # characters of a worker's name in a list
+
+_VISIBLE: Final = dict.fromkeys((*range(32), *range(127, 160)), "�") | {9: "\t", 10: "\n"}
+_ONE_LINE: Final = _VISIBLE | {9: " ", 10: " "}
+
+
+def error_words(event: ErrorEvent, push: Push) -> dict[str, str]:
+    """Returns the annotations about the first error of a pattern, without empty ones."""
+    traceback = _traceback(event)
+    message = event.message or event.pattern
+    worker = one_line(event.worker_id, MAX_ALERT_LABEL)
+    alertname = push.alertname(event)
+    annotations = {
+        "summary": one_line(f"{event.category} in {worker}: {message}", MAX_SUMMARY),
+        "message": cut(message, MAX_ALERT_MESSAGE),
+        "traceback": cut(traceback, MAX_ALERT_TRACEBACK, end=True),
+        "traceback_end": cut(traceback, MAX_TRACEBACK_END, end=True),
+        "time": isoformat(event.timestamp),
+        "worker": worker,
+        "reasons": one_line("; ".join(event.reasons), 500),
+        "error_id": str(event.id),
+        "error_fingerprint": event.fingerprint,
+        "permalink": f"{push.page_url}/error-visualization?error={event.id}",
+        "pattern_link": f"{push.page_url}/error-visualization?pattern={event.pattern_id or event.fingerprint}",
+        "runbook_url": f"{push.runbook_url}/{alertname}{push.runbook_suffix}" if push.runbook_url else "",
+    }
+    return {name: text for name, text in annotations.items() if text}
+
+
+def where(workers: Sequence[str]) -> str:
+    """Returns the place of an error in words: the name of its worker, or the number of workers."""
+    return one_line(workers[0], MAX_ALERT_LABEL) if len(workers) == 1 else f"{len(workers)} workers"
+
+
+def names(workers: Sequence[str]) -> str:
+    """Returns the first of `workers`, and how many more there are."""
+    shown = ", ".join(one_line(worker, MAX_NAME) for worker in workers[:MAX_NAMES])
+    more = len(workers) - MAX_NAMES
+    return f"{shown} and {more} more" if more > 0 else shown
+
+
+def news(workers: Sequence[str], before: int) -> str:
+    """Returns that a pattern, which `before` workers had, has come to more. The new workers are the last of
+    `workers`."""
+    new = workers[before:]
+    return f"Now on {len(workers)} workers, {before} before. New: {names(new)}."
+
+
+def quiet(seconds: float, errors: int, workers: Sequence[str], silent: Sequence[str]) -> str:
+    """Returns that a pattern is quiet. It never says that something was repaired: nobody knows. `silent` are those of
+    `workers` that have reported nothing since their last error of the pattern."""
+    number = "1 error" if errors == 1 else f"{errors} errors"
+    said = f"Quiet for {duration(seconds)} after {number} on {where(workers)}."
+    if not silent:
+        return f"{said} Other reports came from {'it' if len(workers) == 1 else 'all of them'} since."
+    if len(workers) == 1:
+        return f"{said} It has reported nothing since."
+    return f"{said} Without any report since: {names(silent)}."
+
+
+def duration(seconds: float) -> str:
+    return f"{seconds / 60:g} min" if seconds >= 60 else f"{seconds:g} s"
+
+
+def one_line(text: str, most: int) -> str:
+    """Returns `text` in one line, with control characters replaced, cut to `most` characters."""
+    return cut(text.translate(_ONE_LINE), most).strip()
+
+
+def cut(text: str, most: int, *, end: bool = False) -> str:
+    """Returns the beginning of `text`, or with `end` its end: `most` characters at most, with an ellipsis at the cut.
+    Line breaks become "\\n"; other control characters except tabs are replaced."""
+    if len(text) > most:
+        text = "…" + text[len(text) - most + 1 :] if end else text[: most - 1] + "…"
+    return text.replace("\r\n", "\n").replace("\r", "\n").translate(_VISIBLE)
+
+
+class _Sent(msgspec.Struct):
+    traceback: str | None = None
+
+
+_decode = decoder(_Sent)
+
+
+def _traceback(event: ErrorEvent) -> str:
+    return plain_text(_decode(event.body).traceback or "") if event.body else ""
