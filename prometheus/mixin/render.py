@@ -1,5 +1,5 @@
-"""Renders the Prometheus rules from their sources in rules/ and the values in config.yml. `make rules` renders those that are
-shipped, in prometheus/rules/; with --config, rules for another Prometheus."""
+"""Renders the Prometheus rules from their sources in rules/ and the values in config.yml: those that are shipped, in
+prometheus/rules/ (`make rules`), or with --config those for another Prometheus."""
 
 import argparse
 import string
@@ -13,7 +13,9 @@ import yaml
 HERE: Final = Path(__file__).parent
 CONFIG: Final = HERE / "config.yml"
 SHIPPED: Final = HERE.parent / "rules"
-GENERATED: Final = "# Generated from prometheus/mixin/rules/{name}.yml by prometheus/mixin/render.py; change it there.\n"
+GENERATED: Final = (
+    "# Generated from prometheus/mixin/rules/{name}.yml by prometheus/mixin/render.py; change it there.\n"
+)
 
 
 class Source(string.Template):
@@ -23,7 +25,7 @@ class Source(string.Template):
 
 
 def configured(file: Path | None = None) -> dict[str, Any]:
-    """Returns the values of config.yml, replaced by those of `file`. Raises `ValueError` for names that config.yml lacks."""
+    """Returns the values of config.yml, replaced by those of `file`. Raises `ValueError` for an unknown name."""
     config: dict[str, Any] = yaml.safe_load(CONFIG.read_text("utf-8"))
     given: dict[str, Any] = (yaml.safe_load(file.read_text("utf-8")) or {}) if file else {}
     if unknown := sorted(given.keys() - config.keys()):
@@ -39,15 +41,14 @@ def configured(file: Path | None = None) -> dict[str, Any]:
 def rendered(config: Mapping[str, Any]) -> dict[str, str]:
     """Returns the text of each rule file by its group, with its comments."""
     return {
-        name: GENERATED.format(name=name)
-        + Source((HERE / f"rules/{name}.yml").read_text("utf-8")).substitute(config)
+        name: GENERATED.format(name=name) + Source((HERE / f"rules/{name}.yml").read_text("utf-8")).substitute(config)
         for name in config["groups"]
     }
 
 
 def prometheus_rule(files: Mapping[str, str], name: str, labels: Mapping[str, str]) -> str:
-    """Returns all groups as one Kubernetes object of the Prometheus Operator. `labels` must be those that the `ruleSelector`
-    of the Prometheus object asks for."""
+    """Returns all groups as one Kubernetes object of the Prometheus Operator. `labels` must be those of the
+    `ruleSelector` of its Prometheus object."""
     groups = [group for text in files.values() for group in yaml.safe_load(text)["groups"]]
     rule = {
         "apiVersion": "monitoring.coreos.com/v1",
@@ -70,7 +71,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--config", type=Path, help="values that differ from prometheus/mixin/config.yml, as YAML")
     parser.add_argument("--output", type=Path, default=SHIPPED, help="folder of the rule files (default: %(default)s)")
     parser.add_argument(
-        "--prometheus-rule", metavar="NAME", help="print one Kubernetes PrometheusRule of this name instead of writing files"
+        "--prometheus-rule", metavar="NAME", help="print one Kubernetes PrometheusRule of this name; write no files"
     )
     parser.add_argument(
         "--label", type=pair, action="append", default=[], metavar="NAME=VALUE", help="a label of the PrometheusRule"
