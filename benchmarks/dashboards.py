@@ -133,7 +133,8 @@ def write_scraped(out: TextIO, start: int, chance: random.Random) -> None:
         samples(out, series, chance.choices(RATIOS, k=len(moments)), moments)
     gauges = [f"job_instance:distributed_testing_{name}{{{TARGET}}}" for name in (
         "workers:count", "worker_cpu_utilization_ratio:median", "worker_memory_utilization_ratio:median",
-        "worker_disk_utilization_ratio:median", "worker_gpu_temperature_celsius:max", "worker_gpu_temperature_celsius:avg",
+        "worker_disk_utilization_ratio:median", "worker_gpu_temperature_celsius:max",
+        "worker_gpu_temperature_celsius:avg",
     )]  # fmt: skip
     moments = range(start, start + DAY, GAUGE)
     for series in gauges:

@@ -26,6 +26,8 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 from conftest import ROOT, free_port
 
+from prometheus.mixin import render
+
 PROMETHEUS = shutil.which("prometheus")
 ALERTMANAGER = shutil.which("prometheus-alertmanager") or shutil.which("alertmanager")
 needs_stack = pytest.mark.skipif(
@@ -206,6 +208,9 @@ class Stack:
         port = free_port()
         file = self.folder / "prometheus/prometheus.yml"
         text = re.sub(r"(scrape_interval|evaluation_interval): \w+", rf"\1: {interval}", file.read_text("utf-8"))
+        config = render.configured() | {"count_interval": interval, "gauge_interval": interval}
+        for name, rules in render.rendered(config).items():
+            (self.folder / f"prometheus/rules/{name}.yml").write_text(rules)
         text = text.replace("exporter:8080", service.removeprefix("http://"))
         text = text.replace("alertmanager:9093", f"127.0.0.1:{alertmanager}").replace(
             "prometheus:9090", f"127.0.0.1:{port}"
