@@ -26,13 +26,13 @@ from grafana.queries import (
     MACHINE,
     POINTS,
     SELECTED,
+    SERVICE,
     at_end,
     counted,
     delta,
     otherwise,
     recorded,
     select,
-    total,
     worst,
 )
 
@@ -55,11 +55,6 @@ FLEET = DASHED | {"links": []}  # without links, because it is no worker
 def of_interval(by: str, matchers: str, level: str = "") -> str:
     """Returns the errors in each interval of a graph."""
     return counted(by, matchers, level=level, over="$__interval")
-
-
-def none(matchers: str) -> str:
-    """Returns 0 for each worker, where there were no errors."""
-    return f"0 * max by (worker) ({recorded(STATE, matchers)})"
 
 
 def usage(part: str) -> str:
@@ -131,13 +126,17 @@ by_category = panels.timeseries(
     least=MINUTE,
     links=[page("Errors of this category", category=label("category"))],
 )
+# The workers with the most errors in the time range. Where one has no error, the recorded count has no sample: 0 while
+# the service runs.
+OF_EACH = delta("worker", MACHINES)
+MOST = f"topk({MANY}, sum by (worker) (sum_over_time({OF_EACH}[$__range] @ end())))"
+THEIRS = f"sum by (worker) (sum_over_time({OF_EACH}[$__interval]) and on (worker) {MOST})"
+NONE = f"0 * max({select(SERVICE)}) * on () group_right () {MOST}"
 compared = panels.timeseries(
     "Errors compared with the fleet",
     f"Errors per minute of the {MANY} selected workers with the most errors in the time range. Dashed: the average of "
     "all workers. Both without `other`, which is many workers.",
-    query(
-        worst(MANY, f"({A_MINUTE} * {of_interval('worker', MACHINES)} or on (worker) {none(MACHINES)})", "worker",
-              total(f"sum_over_time({delta('worker', MACHINES)}[$__range] @ end())", "worker")), "{{worker}}"),
+    query(f"{A_MINUTE} * {THEIRS} or on (worker) {NONE}", "{{worker}}"),
     query(f"{A_MINUTE} * {counted('', MACHINE, level='worker', over='$__interval')} / {COUNT}", AVERAGE),
     axis="errors a minute",
     least=MINUTE,
