@@ -30,6 +30,19 @@ def query(expr: str, legend: str = "", *, instant: bool = False, form: str = "ti
     return core.Target(expr=expr, legendFormat=legend, instant=instant, format=form, datasource=SOURCE)
 
 
+@attr.s
+class WithExemplars(core.Target):
+    """A query of counters of errors. Grafana shows their exemplars above the graph, each with a link to an error."""
+
+    def to_json_data(self) -> Json:
+        given: Json = super().to_json_data()
+        return given | {"exemplar": True}
+
+
+def with_exemplars(expr: str, legend: str) -> core.Target:
+    return WithExemplars(expr=expr, legendFormat=legend, instant=False, format="time_series", datasource=SOURCE)
+
+
 def moment(expr: str, legend: str = "") -> core.Target:
     """Returns an instant query. A range query would show the last known value long after the service stopped."""
     return query(expr, legend, instant=True)

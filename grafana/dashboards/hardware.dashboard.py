@@ -5,7 +5,7 @@ from grafanalib import core
 from grafana import frame, panels
 from grafana.layout import shelf
 from grafana.links import cell, label, page, worker_dashboard
-from grafana.panels import MEMORY, Column, background, colour, moment, now, override, query, words
+from grafana.panels import MEMORY, Column, background, colour, moment, now, override, query, with_exemplars, words
 from grafana.queries import (
     A_MINUTE,
     MACHINE,
@@ -100,7 +100,7 @@ by_type = panels.bars(
 over_time = panels.timeseries(
     "Errors by hardware type over time",
     "Errors per minute, by the hardware type in the report.",
-    query(a_minute(BY_TYPE, by="hardware_type"), "{{hardware_type}}"),
+    with_exemplars(a_minute(BY_TYPE, by="hardware_type"), "{{hardware_type}}"),
     axis="errors a minute",
     stack=True,
     links=OF_TYPE,

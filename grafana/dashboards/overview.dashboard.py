@@ -3,7 +3,19 @@
 from grafana import frame, infinity, panels, tiles
 from grafana.layout import shelf
 from grafana.links import cell, label, page, runbook, service_dashboard, worker_dashboard
-from grafana.panels import DASHED, SEVERITIES, Column, colour, moment, now, override, query, thresholds, words
+from grafana.panels import (
+    DASHED,
+    SEVERITIES,
+    Column,
+    colour,
+    moment,
+    now,
+    override,
+    query,
+    thresholds,
+    with_exemplars,
+    words,
+)
 from grafana.queries import (
     MACHINE,
     WATCHDOG,
@@ -82,7 +94,7 @@ firing = panels.stat(
 by_severity = panels.timeseries(
     "Errors by severity",
     "Errors per minute, by severity.",
-    query(a_minute(BY_SEVERITY, by="severity"), "{{severity}}"),
+    with_exemplars(a_minute(BY_SEVERITY, by="severity"), "{{severity}}"),
     axis="errors a minute",
     colours=SEVERITIES,
     stack=True,

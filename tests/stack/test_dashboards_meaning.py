@@ -270,3 +270,26 @@ def test_the_docs_name_what_installs_a_plugin_in_the_grafana_that_is_shipped() -
     assert tuple(int(part) for part in version.split(".")) >= (11, 5)
     text = (ROOT / "docs/dashboards.md").read_text("utf-8")
     assert "`GF_PLUGINS_PREINSTALL_SYNC: yesoreyeram-infinity-datasource`" in text
+
+
+# --- Exemplars. ---
+
+
+def test_exemplars_are_of_counters_that_have_them_and_lead_to_the_error() -> None:
+    """The service gives an exemplar to a counter of errors: the id of an error."""
+    shown = [one for one in queries() if one.target.get("exemplar")]
+    assert {one.panel for one in shown} == {"Errors by severity", "Errors by hardware type over time"}
+    assert all(re.search(r"_(errors_by_severity|hardware_errors)_total{", one.target["expr"]) for one in shown)
+    sources = yaml.safe_load((ROOT / "grafana/provisioning/datasources/prometheus.yml").read_text("utf-8"))["datasources"]
+    (link,) = sources[0]["jsonData"]["exemplarTraceIdDestinations"]
+    assert link["name"] == "error_id"
+    assert link["url"] == f"{frame.PAGE_ADDRESS}/error-visualization?range=24&error=$${{__value.raw}}"
+
+
+def test_axes_of_counts_have_no_fractions() -> None:
+    graphs = [panel for _, panel in named() if panel["type"] == "timeseries"]
+    whole = {panel["title"] for panel in graphs if panel["fieldConfig"]["defaults"].get("decimals") == 0}
+    assert whole == {
+        "Critical errors over time", "Recurring patterns by category", "Queue", "Queued alerts", "WebSocket clients",
+        "Scraped series",
+    }  # fmt: skip
