@@ -11,6 +11,7 @@ import urllib.parse
 import urllib.request
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,7 @@ from dashboards import (
     variables,
 )
 from dashboards.live import Fleet, answer, ask, post, shown, watched
+from newer_parts import newer
 from prometheus_client.parser import text_string_to_metric_families
 from stack import Stack, free_port, get, needs_stack, wait
 
@@ -46,8 +48,13 @@ EMPTY = {
 
 @pytest.fixture(scope="module")
 def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+    with under_load(tmp_path_factory.mktemp("dashboards")) as running:
+        yield running
+
+
+@contextmanager
+def under_load(folder: Path, **prometheus: str) -> Iterator[Fleet]:
     """A service under the demo's load, and its Prometheus."""
-    folder = tmp_path_factory.mktemp("dashboards")
     nobody = free_port()
     service = Served(folder / "errors.duckdb", "--alertmanager-url", f"http://127.0.0.1:{nobody}")
     stack = Stack(folder)
@@ -56,7 +63,7 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=ROOT,
     )  # fmt: skip
     try:
-        yield Fleet(service, stack.start_prometheus(service.url, nobody))
+        yield Fleet(service, stack.start_prometheus(service.url, nobody, **prometheus))
     finally:
         demo.terminate()
         demo.wait(10)
@@ -65,6 +72,16 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
 
 
 def test_every_panel_has_data_and_none_fails(fleet: Fleet) -> None:
+    all_have_data(fleet)
+
+
+@pytest.mark.skipif(not newer("prometheus"), reason="a newer Prometheus could not be downloaded (tests/newer_parts.py)")
+def test_every_panel_has_data_from_a_newer_prometheus_under_another_job(tmp_path: Path) -> None:
+    with under_load(tmp_path, job="errors", program=str(newer("prometheus"))) as fleet:
+        all_have_data(fleet)
+
+
+def all_have_data(fleet: Fleet) -> None:
     waiting: dict[tuple[str, str, str], Query] = {one.place: one for one in queries() if one.place not in EMPTY}
     answers: dict[tuple[str, str, str], list[Json]] = {}
 
