@@ -1,4 +1,5 @@
-# The verbs: run deploy deploy-check test test-report fuzz chaos lint bench patterns redaction reference docs dashboards sounds audit release.
+# The verbs: run deploy deploy-check test test-report fuzz chaos lint bench patterns redaction reference docs dashboards
+# rules sounds audit release.
 # Each installs what it needs into .venv; only Python and make must be there.
 PYTHON ?= python3
 BIN := .venv/bin
@@ -16,7 +17,7 @@ ROUNDS ?= 20
 CRASH_TESTS := tests/stack/test_crash_matrix.py tests/integration/test_crash.py tests/integration/test_deletion_crash.py \
 	tests/integration/local/test_backup_crash.py tests/integration/store/test_retention.py
 
-.PHONY: run deploy deploy-check test test-report fuzz chaos lint bench bench-flat bench-page patterns redaction reference docs dashboards sounds audit lock release clean
+.PHONY: run deploy deploy-check test test-report fuzz chaos lint bench bench-flat bench-page patterns redaction reference docs dashboards rules sounds audit lock release clean
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
@@ -41,7 +42,7 @@ CRASH_TESTS := tests/stack/test_crash_matrix.py tests/integration/test_crash.py 
 	touch $@
 
 # The real programs that tests run. As root on Debian they are installed; elsewhere their tests are skipped with a message.
-.venv/real-parts: tests/real_parts.py | .venv/bin/python
+.venv/real-parts: tests/real_parts.py tests/newer_parts.py | .venv/bin/python
 	$(BIN)/python tests/real_parts.py install
 	touch $@
 
@@ -111,6 +112,9 @@ deploy: .venv/installed-test  ## generate the PrometheusRule of the Kubernetes m
 
 deploy-check: .venv/installed-test  ## render and validate the Kubernetes manifests, the systemd unit and the compose file
 	$(BIN)/python deploy/check.py
+
+rules: .venv/installed-test  ## generate the rules of Prometheus from prometheus/mixin
+	$(BIN)/python prometheus/mixin/render.py
 
 sounds: .venv/installed-test  ## generate the sound files; ARGS="--help" lists the parameters
 	$(BIN)/python sounds/generate_sound_files.py $(ARGS)
