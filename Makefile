@@ -1,4 +1,4 @@
-# The verbs: run deploy deploy-check test test-report fuzz chaos lint bench patterns redaction reference docs dashboards
+# The verbs: run deploy-check test test-report fuzz chaos lint bench patterns redaction reference docs dashboards
 # rules sounds audit release.
 # Each installs what it needs into .venv; only Python and make must be there.
 PYTHON ?= python3
@@ -17,7 +17,7 @@ ROUNDS ?= 20
 CRASH_TESTS := tests/stack/test_crash_matrix.py tests/integration/test_crash.py tests/integration/test_deletion_crash.py \
 	tests/integration/local/test_backup_crash.py tests/integration/store/test_retention.py
 
-.PHONY: run deploy deploy-check test test-report fuzz chaos lint bench bench-flat bench-page patterns redaction reference docs dashboards rules sounds audit lock release clean
+.PHONY: run deploy-check test test-report fuzz chaos lint bench bench-flat bench-page patterns redaction reference docs dashboards rules sounds audit lock release clean
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
@@ -107,14 +107,13 @@ dashboards: .venv/installed-test  ## generate the JSON of the dashboards from th
 	$(BIN)/generate-dashboards grafana/dashboards/*.dashboard.py
 	$(BIN)/python docs/dashboards/sketch.py
 
-deploy: .venv/installed-test  ## generate the PrometheusRule of the Kubernetes manifests from prometheus/rules
-	$(BIN)/python deploy/prometheus_rule.py
-
 deploy-check: .venv/installed-test  ## render and validate the Kubernetes manifests, the systemd unit and the compose file
 	$(BIN)/python deploy/check.py
 
-rules: .venv/installed-test  ## generate the rules of Prometheus from prometheus/mixin
+rules: .venv/installed-test  ## generate the rules of Prometheus, and the PrometheusRule for Kubernetes, from prometheus/mixin
 	$(BIN)/python prometheus/mixin/render.py
+	$(BIN)/python prometheus/mixin/render.py --config deploy/rules.yml --prometheus-rule error-visualization \
+		> deploy/kubernetes/prometheusrule.yaml
 
 sounds: .venv/installed-test  ## generate the sound files; ARGS="--help" lists the parameters
 	$(BIN)/python sounds/generate_sound_files.py $(ARGS)

@@ -3,13 +3,13 @@
 import json
 import os
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-import prometheus_rule
 import yaml
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import best_match
@@ -19,6 +19,7 @@ from exporter.app import API, OPEN
 
 HERE: Final = Path(__file__).parent
 FOLDERS: Final = (HERE / "kubernetes", HERE / "kubernetes-example")
+NAME: Final = "error-visualization"
 VARIABLE: Final = config.ENV_PREFIX
 Manifest = dict[str, Any]
 
@@ -45,9 +46,11 @@ def faults(manifests: list[Manifest]) -> Iterator[str]:
 
 
 def rule_faults() -> Iterator[str]:
-    """Yields whether the PrometheusRule is not what prometheus/rules say now."""
-    if prometheus_rule.FILE.read_text("utf-8") != prometheus_rule.rendered():
-        yield "prometheusrule.yaml is not what prometheus/rules say: run `make deploy`"
+    """Yields whether the PrometheusRule is not what prometheus/mixin says now."""
+    command = [sys.executable, HERE.parent / "prometheus/mixin/render.py", "--config", HERE / "rules.yml"]
+    made = subprocess.run([*command, "--prometheus-rule", NAME], capture_output=True, text=True, check=True).stdout
+    if (HERE / "kubernetes/prometheusrule.yaml").read_text("utf-8") != made:
+        yield "prometheusrule.yaml is not what prometheus/mixin says: run `make rules`"
 
 
 @cache
