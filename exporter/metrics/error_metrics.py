@@ -68,7 +68,7 @@ class ErrorMetrics:
         """Restores the counts from the database. Their series are not held at 0: Prometheus knows them already. Series
         with the label `other` begin at 0 again."""
         self.position = state.position
-        if state.counters:
+        if state.counters or state.others:
             self._zero_phase.expect_unseen(self._ticks())
         self._series.resume(state, self._clock(), self._ticks())
         workers = self._series.workers

@@ -19,7 +19,9 @@ from exporter.store.series import OTHER, LabelLimits, Numbers, Series, SeriesLab
 MAX_ROUTES: Final = 50_000  # cached routes
 DROP_SECONDS: Final = 300.0  # between two looks for idle series
 ROOM_SECONDS: Final = 60.0  # between two looks for room, where there is none
-SHARE: Final = 10  # where there is no room, a tenth of the workers or series is dropped at once
+SHARE: Final = 10  # where there is no room, a tenth of the workers or series is dropped at once, but no more than
+MAX_WORKERS: Final = 50
+MAX_DROPPED: Final = 1_000  # series at once, which takes 8 ms
 
 
 class Route:
@@ -93,13 +95,15 @@ class ErrorSeries:
             self._forget_folded()
         if now < self._drop_at:
             return
-        self._drop_at = now + DROP_SECONDS
         dropped = []
         for row in self.family.rows.values():
             if now - row.active >= idle and self._may_be_dropped(row):
                 worker = self.workers.by_name[row.labels[1]]
                 if OTHER not in row.labels or now - worker.active >= idle:
                     dropped.append(row)
+                    if len(dropped) == MAX_DROPPED:
+                        break
+        self._drop_at = now + (1 if len(dropped) == MAX_DROPPED else DROP_SECONDS)
         self._drop(dropped)
 
     def _add(self, key: tuple[str, str, str], created: float, *, hold: bool) -> Route:
@@ -135,14 +139,15 @@ class ErrorSeries:
 
     def _drop_workers(self, now: float) -> None:
         """Makes room for a worker, if there are workers that have been idle for an hour."""
-        names = set(self.workers.longest_idle(now, max(1, self._limits.workers // SHARE)))
+        names = set(self.workers.longest_idle(now, min(max(1, self._limits.workers // SHARE), MAX_WORKERS)))
         self._drop_or_wait((row for row in self.family.rows.values() if row.labels[1] in names), now)
 
     def _drop_series(self, now: float) -> None:
         """Makes room for a series, if there are series that have been idle for an hour."""
         rows = [row for row in self.family.rows.values() if now - row.active > HOUR and OTHER not in row.labels]
         rows.sort(key=lambda row: row.active)
-        self._drop_or_wait(rows[: max(1, self._limits.series // SHARE) - self._series.room()], now)
+        most = min(max(1, self._limits.series // SHARE), MAX_DROPPED)
+        self._drop_or_wait(rows[: most - self._series.room()], now)
 
     def _drop_or_wait(self, rows: Iterable[Row], now: float) -> None:
         dropped = [row for row in rows if self._may_be_dropped(row)]

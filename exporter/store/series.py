@@ -83,7 +83,7 @@ class Places:
             self._series[value] = self._series.get(value, 0) + 1
 
     def remove(self, value: str) -> bool:
-        """Notes that a series is gone. Returns whether it was the last one with this value, whose place is free then."""
+        """Notes that a series is gone. Returns whether no other has this value; its place is free then."""
         if value == OTHER:
             return False
         self._series[value] -= 1

@@ -71,7 +71,7 @@ async def test_a_log_that_hangs(service: InProcess, monkeypatch: pytest.MonkeyPa
     assert tries == 1
     assert await service.get("/-/healthy") == {"healthy": True}
     released.set()
-    await eventually(lambda: service.service.readiness._begin_probe().done())
+    await eventually(lambda: service.service.readiness._probe is None or service.service.readiness._probe.done())
     assert await service.get("/-/ready") == {"ready": True, "behind": []}
 
 
