@@ -12,7 +12,7 @@ from events import event
 from exporter.events.event import ErrorEvent
 from exporter.ingest.past import Past
 from exporter.metrics.error_metrics import ErrorMetrics
-from exporter.metrics.error_series import DROP_SECONDS
+from exporter.metrics.error_series import DROP_SECONDS, ROOM_SECONDS
 from exporter.metrics.error_snapshot import ErrorSnapshot
 from exporter.metrics.workers import HOUR
 from exporter.metrics.zero_phase import Scraper
@@ -185,12 +185,14 @@ def test_a_worker_that_fails_now_takes_the_place_of_one_that_was_idle_for_an_hou
     one.settle()
     one.fail(("new", "T"))
     assert workers_of(one.settle()) == {f"old{n}" for n in range(10)} | {OTHER}
-    one.now += HOUR
+    one.now += HOUR - 2 * ROOM_SECONDS
+    one.fail(("new", "T"))  # there is no room yet
+    one.now += 2 * ROOM_SECONDS
     one.fail(("old9", "T"), ("new", "T"))
     assert workers_of(one.settle()) == {f"old{n}" for n in range(1, 10)} | {OTHER, "new"}
-    assert one.seen["C", "new", "T"][-1] == 2, "also what was counted as other"
+    assert one.seen["C", "new", "T"][-1] == 3, "also what was counted as other"
     assert one.increases["C", "new", "T"] == 1
-    assert one.increases["C", OTHER, "T"] == 1
+    assert one.increases["C", OTHER, "T"] == 2
 
 
 def test_a_series_that_fails_now_takes_the_place_of_one_that_was_idle_for_an_hour() -> None:
