@@ -18,14 +18,16 @@ from exporter.access.control import Access
 from exporter.access.web_config import CHECK_SECONDS, WebConfig
 from exporter.config import Settings
 from exporter.http import configuration, export, login, pages, patterns, reads, reloading, reports, runbooks, storage
-from exporter.http.access import ACCESS, SCOPES, SOCKETS, check_access, scopes_of, watch_sockets
+from exporter.http.access import SCOPES, SOCKETS, check_access, scopes_of, watch_sockets
+from exporter.http.addresses import ACCESS
 from exporter.http.arriving import ARRIVING, Arriving
 from exporter.http.connections import Runner, Site, allow_files
 from exporter.http.headers import WEB_CONFIG, secure
 from exporter.http.hosts import KnownHosts
 from exporter.http.metrics_site import make_metrics_app
+from exporter.http.refusals import Refusals
 from exporter.http.reloading import RELOADER, Reloader, ReloadError
-from exporter.http.responses import HOSTS, SERVICE, Handler, allow_origin, answer_errors, preflight
+from exporter.http.responses import HOSTS, REFUSALS, SERVICE, Handler, allow_origin, answer_errors, preflight
 from exporter.local.hold import HoldListener
 from exporter.service import Service
 
@@ -111,6 +113,7 @@ def make_app(
     settings, web_config = service.settings, web_config or WebConfig("")
     app = web.Application(middlewares=[answer_errors, check_access], client_max_size=settings.max_body_bytes)
     app[SERVICE] = service
+    app[REFUSALS] = Refusals(service.metrics)
     app[HOSTS] = KnownHosts(settings)
     app[WEB_CONFIG] = web_config
     app[ACCESS] = Access(settings, service.path, web_config, on_failure=service.metrics.login_failed)

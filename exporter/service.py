@@ -29,12 +29,13 @@ from exporter.ingest.ingest import Ingest
 from exporter.ingest.past import Reassigned
 from exporter.ingest.pipeline import Pipeline
 from exporter.ingest.rate_limits import RateLimits
+from exporter.ingest.readiness import Readiness
 from exporter.ingest.refused import RefusedReports
 from exporter.ingest.repeats import Repeat
 from exporter.live.hub import Live
 from exporter.log import REPAIR, LogDamagedError, LogError
 from exporter.log.embedded import EmbeddedLog, new_identity
-from exporter.log.files import database_path, free_bytes, log_path, refuse_other_names
+from exporter.log.files import database_path, log_path, refuse_other_names
 from exporter.log.readers import Readers
 from exporter.log.watched import Loss
 from exporter.metrics.error_metrics import ErrorMetrics
@@ -48,12 +49,9 @@ from exporter.store.queries import Encoded, FindOutcomes, GetCriticalAfter, GetR
 from exporter.store.series import LabelLimit, LabelLimits
 from exporter.store.wire import StoreSettings
 
-STUCK_SECONDS: Final = 10.0  # a report that waits longer for the log makes the service not ready
-PROBE_SECONDS: Final = 2.0
 BEHIND_SECONDS: Final = 10.0  # `behind` names a reader that is behind for longer
 DRAIN_SECONDS: Final = 2.0  # for reports that wait, when the service stops
 RESUME_SECONDS: Final = 1.0  # between two attempts to go on after a start on a full disk
-DISK_BYTES: Final = 2**16  # with less than this free, the disk is full
 JOB: Final = "error-visualization"  # label of alerts, as in the shipped configuration of Prometheus
 SERVICE_DIGITS: Final = 8  # of the log's identity in the label `service` of alerts
 MAX_READER_LAG: Final = 200_000  # events; the log does not wait for a reader further behind
@@ -76,6 +74,7 @@ class Service:
     ingest: Ingest
     live: Live
     notifier: Notifier
+    readiness: Readiness
     store: StoreClient
     log: EmbeddedLog
 
@@ -88,12 +87,16 @@ class Service:
         self._redaction = _redaction(settings)
         self._rates = RateLimits(settings.rate_limit, settings.rate_burst, settings.token_rate_limit)
         self._refused = RefusedReports(LabelLimit(settings.max_worker_labels).fold)
-        self.errors = ErrorMetrics(_labels(settings), longest_scrape_interval=settings.longest_scrape_interval)
-        self.metrics = ServiceMetrics(self.errors)
+        self.errors = ErrorMetrics(
+            _labels(settings),
+            longest_scrape_interval=settings.longest_scrape_interval,
+            hardware=settings.metrics_hardware,
+            created=settings.metrics_created,
+        )
+        self.metrics = ServiceMetrics(self.errors, created=settings.metrics_created)
         self.hangs = False  # after `stop`: a thread hangs in an append, and would keep the process from ending
         self.append_failure = ""  # of the latest append; for metrics, never for readiness
         self._process = process
-        self._probe: asyncio.Task[str] | None = None
         self._loss: Loss | None = None  # that was logged
         self._resuming: asyncio.Task[None] | None = None
 
@@ -145,6 +148,7 @@ class Service:
             capacity_bytes=settings.queue_bytes,
             linger=settings.linger_ms / 1000,
         )
+        self.readiness = Readiness(self.log, self.ingest, self.path.parent, settings.min_free_bytes)
         self.floods = FloodReports(self.ingest, settings.rate_limit, settings.token_rate_limit)
         self.store.on_reassigned = self._reassigned
         self.errors.resume(state)
@@ -221,22 +225,13 @@ class Service:
     async def why_not_ready(self) -> str:
         """Returns why a report could not be accepted now, "" if it could. Found out by writing to the log."""
         self._log_loss()
-        if reason := self.log.refused():
-            return reason
-        waited = self.ingest.oldest_seconds()
-        if waited > STUCK_SECONDS:
-            return f"the oldest report has been waiting to be written for {waited:.0f} s"
-        free = free_bytes(self.path.parent)
-        if free < DISK_BYTES:
-            return "the disk is full"
-        if free < self.settings.min_free_bytes:
-            return f"the disk is nearly full: {free} bytes are free, {self.settings.min_free_bytes} are wanted"
-        if self._probe is None or self._probe.done():
-            self._probe = asyncio.create_task(self._try_append())
-        try:
-            return await asyncio.wait_for(asyncio.shield(self._probe), PROBE_SECONDS)
-        except TimeoutError:
-            return f"the log did not answer within {PROBE_SECONDS:g} s"
+        reason = await self.readiness.why_not()
+        return reason.message if reason else ""
+
+    @property
+    def folder(self) -> str:
+        """The folder of the database and the log."""
+        return str(self.path.parent)
 
     def behind(self) -> list[str]:
         """Returns the names of the readers that have been behind the log for `BEHIND_SECONDS`. Of these, `database` is
@@ -263,15 +258,9 @@ class Service:
         if base is not None:
             log.initialise(new_identity(), base)
 
-    async def _try_append(self) -> str:
-        try:
-            await self.ingest.run_in_log_thread(self.log.probe)
-        except (LogError, RuntimeError) as error:
-            return f"the log fails: {error}"
-        return ""
-
     def _appended(self, events: list[ErrorEvent], seconds: float) -> None:
         self.append_failure = ""
+        self.readiness.wrote()
         self.metrics.appended(len(events), seconds)
         self.readers.publish(events)
 
@@ -280,6 +269,7 @@ class Service:
         if str(error) != self.append_failure:  # logged once
             _log.error("a batch could not be appended: %s", error)
         self.append_failure = str(error)
+        self.readiness.wrote(f"the log fails: {error}")
         self.metrics.database_errors.inc()
 
     def _pipeline(self, state: State) -> Pipeline:
@@ -396,7 +386,8 @@ def _store_settings(settings: Settings, database: Path, log: Path) -> StoreSetti
 
 
 def _labels(settings: Settings) -> LabelLimits:
-    return LabelLimits(settings.max_worker_labels, settings.max_type_labels, settings.max_series)
+    idle = settings.series_idle_age.total_seconds()
+    return LabelLimits(settings.max_worker_labels, settings.max_type_labels, settings.max_series, idle)
 
 
 def _redaction(settings: Settings) -> Redaction | None:

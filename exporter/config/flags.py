@@ -11,9 +11,28 @@ MORE_FLAGS: Final = {
     "error_visualization": ("--enable-error-visualization",),
     "log_format": ("--log.format",),  # as Prometheus and Alertmanager spell it
     "log_level": ("--log.level",),
+    "metrics_created": ("--metrics.created",),
+    "metrics_hardware": ("--metrics.hardware",),
     "web_config_file": ("--web.config.file",),
 }
 METAVARS: Final = {str: "TEXT", int: "N", float: "N", tuple: "TEXT"}
+
+
+class Switch(argparse.BooleanOptionalAction):
+    """`--push-critical`, `--no-push-critical` and `--push-critical=false`. `load` checks the value."""
+
+    def __init__(self, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+        self.nargs = "?"
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, option: str | None = None
+    ) -> None:
+        if values is not None and str(option).startswith("--no-"):
+            parser.error(f"{option} takes no value")
+        super().__call__(parser, namespace, values, option)
+        if values is not None:
+            setattr(namespace, self.dest, values)
 
 
 class ArgumentParser(argparse.ArgumentParser):
@@ -45,7 +64,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         if setting.choices:
             more = {"metavar": "{" + ",".join(setting.choices) + "}"}
         elif setting.kind is bool:
-            more = {"action": argparse.BooleanOptionalAction}
+            more = {"action": Switch, "metavar": "true|false"}
         elif setting.kind is tuple:
             more["action"] = "append"
         notes = [] if setting.choices or not setting.bounds else [setting.bounds]

@@ -24,6 +24,7 @@ from exporter.ingest.size_limits import MAX_REPORT_BYTES
 from exporter.redaction.rules_file import read_rules
 from exporter.store.wire import MEMORY_LIMIT
 
+LEAST_IDLE: Final = dt.timedelta(hours=1)
 LEAST_RETENTION: Final = dt.timedelta(minutes=1)
 LEAST_DB_SIZE: Final = 2**28  # the tables that are not errors need up to a quarter of it
 MAX_RECURRING: Final = 1_000  # limits the error times per pattern that are kept in memory
@@ -197,7 +198,16 @@ class Settings(BaseSettings):
         200, "error types with their own metric series; further types are counted as `other`", least=1
     )
     max_series: int = _setting(
-        10_000, "series of distributed_testing_errors_total; beyond that, workers are counted as `other`", least=10
+        10_000, "series of distributed_testing_errors_total; beyond that, types are counted as `other`", least=10
+    )
+    series_idle: str = _setting(
+        "24h",
+        "how long series of workers and types stay in the metrics after their last error: 1h or more, in s, m, h, d, w "
+        "or y; a new error brings them back; 0: for ever",
+    )
+    metrics_hardware: bool = _setting(True, "publish the hardware of each worker in the metrics")
+    metrics_created: bool = _setting(
+        False, "publish the times at which counters began (`_created`) in OpenMetrics; doubles the series"
     )
     redaction: bool = _setting(True, "replace secrets in reports before they are stored or sent")
     redaction_rules_file: str = _setting("", "YAML file with more rules of redaction, rules to turn off and exceptions")
@@ -271,6 +281,11 @@ class Settings(BaseSettings):
     def retention_age(self) -> dt.timedelta | None:
         """How long errors are kept; None: for ever."""
         return duration(self.retention) or None
+
+    @property
+    def series_idle_age(self) -> dt.timedelta:
+        """How long series stay after their last error; 0: for ever."""
+        return duration(self.series_idle)
 
     @property
     def max_db_bytes(self) -> int:
@@ -351,6 +366,13 @@ class Settings(BaseSettings):
     def _duration(cls, value: str) -> str:
         if FOREVER < duration(value) < LEAST_RETENTION:
             raise ValueError("expected 1m or more, or 0")
+        return value
+
+    @field_validator("series_idle")
+    @classmethod
+    def _idle(cls, value: str) -> str:
+        if FOREVER < duration(value) < LEAST_IDLE:
+            raise ValueError("expected 1h or more, or 0")
         return value
 
     @field_validator("max_db_size")

@@ -23,10 +23,11 @@ from multidict import istr
 from exporter.access.caller import ANYBODY, Caller, Scope
 from exporter.access.control import Access, Identity, TooManyAttemptsError
 from exporter.access.tokens import names_of
-from exporter.http.responses import SERVICE, ApiError, Handler, check_origin, failure
+from exporter.http.addresses import ACCESS, address_of
+from exporter.http.refusals import Refusal
+from exporter.http.responses import SERVICE, ApiError, Handler, check_origin, failure, refuse
 from exporter.live.client import GOODBYE_SECONDS
 
-ACCESS: Final = web.AppKey("access", Access)
 SCOPES: Final = web.AppKey("scopes", dict[web.AbstractRoute, Scope])
 SOCKETS: Final = web.AppKey("sockets", dict[web.WebSocketResponse, web.Request])
 CALLER: Final = web.RequestKey("caller", Caller)  # who sends the request
@@ -37,7 +38,6 @@ CSRF: Final = "X-CSRF-Token"
 RECHECK_SECONDS: Final = 2.0  # between two looks whether the clients of WebSockets still may read
 COOKIE: Final = "error_visualization_session"
 _SAFE: Final = (hdrs.METH_GET, hdrs.METH_HEAD, hdrs.METH_OPTIONS)
-_FORWARDED: Final = istr("X-Forwarded-For")
 _FETCH_SITE: Final = istr("Sec-Fetch-Site")
 _FETCH_MODE: Final = istr("Sec-Fetch-Mode")
 _NOBODY: Final = Caller("", Scope(0))
@@ -86,13 +86,6 @@ def scopes_of(app: web.Application, scopes: Mapping[tuple[str, Any], Scope]) -> 
             raise LookupError(f"the route {method} {route.resource} has no scope")
         found[route] = scopes[method, route.handler]
     return found
-
-
-def address_of(request: web.Request) -> str:
-    """Returns the address of the client, as trusted proxies say it, "" if it is unknown."""
-    peer = request.remote or ""
-    access = request.app.get(ACCESS)
-    return access.address(peer, request.headers.getall(_FORWARDED, ())) if access else peer
 
 
 def require_scope(request: web.Request, scope: Scope, why: str) -> None:
@@ -193,7 +186,7 @@ def _ask_who(request: web.Request, scope: Scope) -> web.StreamResponse:
     if has_page and _is_navigation(request):
         raise web.HTTPSeeOther(f"/login?next={quote(request.raw_path, safe='')}")
     if scope is Scope.REPORT:
-        request.app[SERVICE].metrics.rejected.labels("unauthenticated").inc()
+        refuse(request, Refusal("unauthenticated", AUTHORIZATION))
     given = hdrs.AUTHORIZATION in request.headers
     words = "the token or password is wrong, or no longer valid" if given else "this needs a token or a login"
     answer = failure(401, f"{words}: send Authorization: Bearer TOKEN", AUTHORIZATION)
@@ -215,7 +208,7 @@ def _is_navigation(request: web.Request) -> bool:
 
 def _forbid(request: web.Request, scope: Scope, identity: Identity) -> web.StreamResponse:
     if scope is Scope.REPORT:
-        request.app[SERVICE].metrics.rejected.labels("forbidden_scope").inc()
+        refuse(request, Refusal("forbidden_scope", AUTHORIZATION))
     (needed,) = names_of(scope)
     has = ", ".join(names_of(identity.caller.scopes)) or "none"
     return failure(403, f"this needs the scope {needed}; {identity.caller.name} has: {has}", AUTHORIZATION)

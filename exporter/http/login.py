@@ -10,16 +10,15 @@ from exporter.access.control import TooManyAttemptsError
 from exporter.access.sessions import LONGEST_SECONDS
 from exporter.access.tokens import names_of
 from exporter.http.access import (
-    ACCESS,
     CALLER,
     IDENTITY,
-    address_of,
     check_own_origin,
     cookie_name,
     is_secure,
     own_path,
     session_cookie,
 )
+from exporter.http.addresses import ACCESS, address_of
 from exporter.http.answers import Session
 from exporter.http.arriving import received
 from exporter.http.pages import HEADERS, PAGE

@@ -10,7 +10,8 @@ from aiohttp import web
 from exporter.access.caller import Scope
 from exporter.config import Settings
 from exporter.http import reads
-from exporter.http.access import ACCESS, SCOPES, check_access, scopes_of
+from exporter.http.access import SCOPES, check_access, scopes_of
+from exporter.http.addresses import ACCESS
 from exporter.http.headers import WEB_CONFIG, secure
 from exporter.http.hosts import KnownHosts
 from exporter.http.responses import HOSTS, SERVICE, answer_errors

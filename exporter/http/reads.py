@@ -153,10 +153,13 @@ async def websocket(request: web.Request) -> web.StreamResponse:
 
 async def answer_to(request: web.Request, query: Read[Any], missing: ApiError | None = None) -> web.Response:
     """Responds with the answer to a read. Raises `missing`, if given, where the answer is null."""
-    answer = await _while_connected(request, request.app[SERVICE].read(query, max_age(request)))
-    if missing and answer.is_null:
-        raise missing
-    return await response_to(request, answer, polled=isinstance(query, POLLED))
+    resource = request.match_info.route.resource
+    endpoint = resource.canonical if resource else ""
+    with request.app[SERVICE].metrics.read_seconds.labels(endpoint).time():
+        answer = await _while_connected(request, request.app[SERVICE].read(query, max_age(request)))
+        if missing and answer.is_null:
+            raise missing
+        return await response_to(request, answer, polled=isinstance(query, POLLED))
 
 
 async def _while_connected(request: web.Request, read: Coroutine[Any, Any, T]) -> T:

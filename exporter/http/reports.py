@@ -11,6 +11,7 @@ from multidict import istr
 
 from exporter.access.caller import Scope
 from exporter.events.event import isoformat
+from exporter.http import refusals
 from exporter.http.access import CALLER, require_scope
 from exporter.http.arriving import received
 from exporter.http.inflate import InflateError, TooLargeError, inflate
@@ -21,6 +22,7 @@ from exporter.http.responses import (
     RetryLaterError,
     check_origin,
     json_answer,
+    refuse,
     success,
     without_paths,
 )
@@ -45,10 +47,11 @@ async def report_error(request: web.Request) -> web.Response:
     if isinstance(result, bytes):
         return success(result, "Error reported successfully")
     if result.retry:
-        raise RetryLaterError(result.message, result.reason)
+        raise RetryLaterError(result.message, result.reason, body)
     raise ApiError(
-        result.status, result.message, field=result.field, reason=result.reason, retry_after=result.retry_after
-    )
+        result.status, result.message, field=result.field, reason=result.reason, retry_after=result.retry_after,
+        body=body,
+    )  # fmt: skip
 
 
 async def report_errors(request: web.Request) -> web.Response:
@@ -74,7 +77,7 @@ async def report_errors(request: web.Request) -> web.Response:
         for index, item in enumerate(items)
     ]
     results = await ingest.ingest(submissions) if items else []
-    return _batch_answer(request, results)
+    return _batch_answer(request, items, results)
 
 
 async def reset_counts(request: web.Request) -> web.Response:
@@ -95,7 +98,7 @@ def _now() -> dt.datetime:
     return dt.datetime.now(dt.UTC)
 
 
-def _batch_answer(request: web.Request, results: Sequence[bytes | Refusal]) -> web.Response:
+def _batch_answer(request: web.Request, items: Sequence[bytes], results: Sequence[bytes | Refusal]) -> web.Response:
     """Returns 200 if all reports were stored, 207 if some were. If none was, the highest status of a report: 503 (it
     may be sent again), 500 (internal error), 429 (above a rate limit, it may be sent again) or 400 (invalid)."""
     outcomes: list[dict[str, Any]] = []
@@ -103,7 +106,7 @@ def _batch_answer(request: web.Request, results: Sequence[bytes | Refusal]) -> w
         if isinstance(result, bytes):
             outcomes.append({"index": number, "status": "success", "data": msgspec.Raw(result)})
             continue
-        request.app[SERVICE].metrics.rejected.labels(result.reason).inc()
+        refuse(request, refusals.Refusal(result.reason, result.field, items[number]))
         message = without_paths(result.message) if result.retry else result.message
         outcomes.append({"index": number, "status": "error", "message": message, "field": result.field,
                          "code": result.status})  # fmt: skip

@@ -11,14 +11,17 @@ from aiohttp import HttpVersion11, hdrs, web
 from multidict import CIMultiDict
 
 from exporter.access.users import BusyError
+from exporter.http.addresses import address_of
 from exporter.http.headers import SECURITY
 from exporter.http.hosts import KnownHosts
+from exporter.http.refusals import Refusal, Refusals
 from exporter.ingest.ingest import QueueFullError
 from exporter.ingest.parse import ReportError
 from exporter.service import Service
 from exporter.store import StoreError
 
 SERVICE: Final = web.AppKey("service", Service)
+REFUSALS: Final = web.AppKey("refusals", Refusals)
 HOSTS: Final = web.AppKey("hosts", KnownHosts)
 PROBES: Final = ("/-/healthy", "/-/ready")
 _PATH: Final = re.compile(r"""(?<![\w/.:])["']?(?:~|\.{1,2})?/[^\s"':,;)]*["']?""")
@@ -29,19 +32,24 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class RetryLaterError(Exception):
-    """A report could not be accepted now. `reason` is the label value of the counter of rejected reports."""
+    """A report could not be accepted now. `reason` is the label value of the counter of rejected reports, `body` the
+    report."""
 
-    def __init__(self, message: str, reason: str) -> None:
+    def __init__(self, message: str, reason: str, body: bytes = b"") -> None:
         super().__init__(message)
         self.reason = reason
+        self.body = body
 
 
 class ApiError(Exception):
-    """An answer other than success; `field` names the parameter that is wrong, `reason` how it is counted. With
-    `retry_after`, it may succeed after so many seconds."""
+    """An answer other than success; `field` names the parameter that is wrong, `reason` how a refused report is
+    counted, `body` is the report, if it is known. With `retry_after`, it may succeed after so many seconds."""
 
-    def __init__(self, status: int, message: str, *, field: str = "", reason: str = "", retry_after: int = 0) -> None:
+    def __init__(
+        self, status: int, message: str, *, field: str = "", reason: str = "", retry_after: int = 0, body: bytes = b""
+    ) -> None:
         super().__init__(message)
+        self.body = body
         self.status = status
         self.field = field
         self.retry_after = retry_after
@@ -89,20 +97,19 @@ async def answer_errors(request: web.Request, handler: Handler) -> web.StreamRes
 
 def error_answer(request: web.Request, error: Exception) -> web.StreamResponse:
     """Returns the answer to a request that raised `error`; raises a redirect again."""
-    rejected = request.app[SERVICE].metrics.rejected
     match error:
         case ReportError():
-            rejected.labels(error.reason).inc()
+            refuse(request, Refusal(error.reason, error.field))
             return failure(400, str(error), error.field)
         case ApiError():
             if error.reason:
-                rejected.labels(error.reason).inc()
+                refuse(request, Refusal(error.reason, error.field, error.body))
             return failure(error.status, str(error), error.field, retry_after=error.retry_after)
         case QueueFullError():
-            rejected.labels("queue_full").inc()
+            refuse(request, Refusal("queue_full"))
             return failure(503, "too many reports wait to be written; send it again", retry_after=1)
         case RetryLaterError():
-            rejected.labels(error.reason).inc()
+            refuse(request, Refusal(error.reason, body=error.body))
             return failure(
                 503, f"the report could not be stored; send it again ({without_paths(str(error))})", retry_after=5
             )
@@ -113,7 +120,7 @@ def error_answer(request: web.Request, error: Exception) -> web.StreamResponse:
                 503, f"the database cannot answer now; ask again ({without_paths(str(error))})", retry_after=5
             )
         case web.HTTPRequestEntityTooLarge():
-            rejected.labels("too_large").inc()
+            refuse(request, Refusal("too_large"))
             return failure(413, f"the body is larger than {request.app[SERVICE].settings.max_body_bytes} bytes")
         case web.HTTPException():
             if error.status < 400:
@@ -123,16 +130,21 @@ def error_answer(request: web.Request, error: Exception) -> web.StreamResponse:
                 answer.headers["Allow"] = error.headers["Allow"]
             return answer
         case web.RequestPayloadError():  # what is left of the body cannot be read past
-            rejected.labels("malformed").inc()
+            refuse(request, Refusal("malformed"))
             answer = failure(400, "the body cannot be read")
             answer.force_close()
             return answer
         case ConnectionError():  # the sender is gone, and nobody will read this
             return failure(400, "the request ended before its body did")
         case _:
-            rejected.labels("internal_error").inc()
+            refuse(request, Refusal("internal_error"))
             _log.error("%s %s", request.method, request.path, exc_info=error)
             return failure(500, "an error of the service itself; its log on stderr has the details")
+
+
+def refuse(request: web.Request, refusal: Refusal) -> None:
+    """Counts a refused report, and logs who sent it."""
+    request.app[REFUSALS].add(address_of(request), refusal)
 
 
 def check_host(request: web.Request) -> None:

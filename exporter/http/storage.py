@@ -6,7 +6,7 @@ import msgspec
 from aiohttp import web
 
 from exporter.deletion import delete as delete_errors
-from exporter.http.access import address_of
+from exporter.http.addresses import address_of
 from exporter.http.arriving import received
 from exporter.http.bodies import parsed
 from exporter.http.parameters import parse, refuse_unknown

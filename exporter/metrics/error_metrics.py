@@ -11,135 +11,108 @@ from math import inf
 from typing import Final
 
 from exporter.events.event import SEVERITIES, ErrorEvent
-from exporter.events.report import FUTURE_TOLERANCE
-from exporter.metrics.counters import CounterFamily
+from exporter.metrics.counters import CounterFamily, Row
+from exporter.metrics.error_series import ErrorSeries
 from exporter.metrics.error_snapshot import ErrorSnapshot
 from exporter.metrics.hardware_metrics import HardwareReports
 from exporter.metrics.sliding import SlidingCount
+from exporter.metrics.workers import AHEAD, HOUR, is_of_last_hour, later
 from exporter.metrics.zero_phase import Scraper, ZeroPhase
-from exporter.store import State
-from exporter.store.series import FOLDED, LabelLimits, Series, SeriesLabels
+from exporter.store import Counted, State
+from exporter.store.series import FOLDED, MAX_HARDWARE_LABELS, LabelLimit, LabelLimits
 
-HOUR: Final = 3600
 MINUTE: Final = 60
-AHEAD: Final = FUTURE_TOLERANCE.total_seconds()  # errors further ahead of now are of a clock that was wrong
 MAX_RECURRING: Final = 10_000  # recurring patterns in memory
-MAX_ROUTES: Final = 50_000  # cached routes
-
-
-def later(known: float, moment: float, now: float) -> float:
-    """Returns the later of two times, or `moment` if `known` is ahead of `now`: it is of a clock that was wrong."""
-    return moment if known < moment or known > now + AHEAD else known
-
-
-def is_of_last_hour(moment: float, now: float) -> bool:
-    return now - HOUR < moment <= now + AHEAD
-
-
-class WorkerState:
-    """When a worker last had an error, a critical error and a warning; epoch seconds, 0 for never."""
-
-    __slots__ = ("critical", "last", "warning")
-
-    def __init__(self) -> None:
-        self.last = self.critical = self.warning = 0.0
-
-    def note(self, severity: str, moment: float, now: float) -> None:
-        self.last = later(self.last, moment, now)
-        if severity == "critical":
-            self.critical = later(self.critical, moment, now)
-        elif severity == "warning":
-            self.warning = later(self.warning, moment, now)
-
-    def status(self, now: float) -> int:
-        """Returns the status by the errors of the last hour: 2 critical, 1 warning, 0 stable."""
-        return 2 if is_of_last_hour(self.critical, now) else 1 if is_of_last_hour(self.warning, now) else 0
-
-
-class Route:
-    """The series and state that count the errors of one worker, type and category. `row` is the row in the family of
-    errors; `folded` names the labels whose value became `other`."""
-
-    __slots__ = ("folded", "labels", "row", "worker")
-
-    def __init__(self, labels: SeriesLabels, row: int, worker: WorkerState, folded: tuple[str, ...]) -> None:
-        self.labels = labels
-        self.row = row
-        self.worker = worker
-        self.folded = folded
 
 
 class ErrorMetrics:
     """Counts stored errors. Every method must be called on the event loop; none blocks.
 
-    `longest_scrape_interval` is in seconds: see `zero_phase`.
+    `longest_scrape_interval` is in seconds: see `zero_phase`. With `hardware`, there are gauges of hardware; with
+    `created`, times of creation. `clock` returns epoch seconds, `ticks` monotonic seconds.
     """
 
-    def __init__(self, limits: LabelLimits, *, longest_scrape_interval: float) -> None:
-        self._series = Series(limits)
-        self._errors = CounterFamily("errors", "Errors", SeriesLabels._fields)
-        self._severities = CounterFamily("errors_by_severity", "Errors by severity", ("severity",))
-        self._hardware = CounterFamily("hardware_errors", "Errors by the hardware they name", ("hardware_type",))
+    def __init__(
+        self,
+        limits: LabelLimits,
+        *,
+        longest_scrape_interval: float,
+        hardware: bool = True,
+        created: bool = False,
+        clock: Callable[[], float] = lambda: time.time(),
+        ticks: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._clock = clock
+        self._ticks = ticks
         self._zero_phase = ZeroPhase(longest_scrape_interval)
-        now = time.time()
-        self._severity_rows: dict[str, int] = {
+        self._series = ErrorSeries(limits, self._zero_phase, created=created)
+        self._severities = CounterFamily("errors_by_severity", "Errors by severity", ("severity",), created=created)
+        self._hardware = CounterFamily(
+            "hardware_errors", "Errors by the hardware they name", ("hardware_type",), created=created
+        )
+        now = clock()
+        self._severity_rows: dict[str, Row] = {
             severity: self._severities.add_row((severity,), now) for severity in SEVERITIES
         }
-        self._hardware_rows: dict[str, int] = {}
+        self._hardware_types = LabelLimit(MAX_HARDWARE_LABELS)
         self._folded = dict.fromkeys(FOLDED, 0)
-        self._routes: dict[tuple[str, str, str], Route] = {}
-        self._workers: dict[str, WorkerState] = {}
-        self._first_seen: dict[str, float] = {}
-        self._categories: dict[str, None] = {}  # a set that keeps the order
         self._recurring: dict[str, tuple[str, float]] = {}
         self._critical = SlidingCount(HOUR)
         self._received = SlidingCount(MINUTE)
-        self._hardware_reports = HardwareReports()
+        self._hardware_reports = HardwareReports() if hardware else None
         self.position = 0
         self.reset_at = 0.0
         self.clock_offsets: Callable[[dt.datetime], Mapping[str, int]] = lambda _now: {}  # see `ClockOffsets.named`
 
     def resume(self, state: State) -> None:
-        """Restores the counts from the database. Their series are not held at 0: Prometheus knows them already."""
+        """Restores the counts from the database. Their series are not held at 0: Prometheus knows them already. Series
+        with the label `other` begin at 0 again."""
         self.position = state.position
-        if state.counters:
-            self._zero_phase.expect_unseen(time.monotonic())
-        for label, errors in state.folded.items():
-            self._folded[label] += errors
-        for worker_id, type_, category, severity, hardware_type, errors, first, last in state.counters:
-            key = (worker_id, type_, category)
-            route = self._routes.get(key) or self._route(key, first, hold=False)
-            self._errors.values[route.row] += errors
-            for label in route.folded:
-                self._folded[label] += errors
-            self._severities.values[self._severity_rows[severity]] += errors
-            if hardware_type:
-                self._count_hardware(hardware_type, first, errors, hold=False)
-            route.worker.note(severity, last, inf)  # the latest, also of a clock that was ahead
-            self._first_seen[route.labels.type] = min(first, self._first_seen[route.labels.type])
+        if state.counters or state.others:
+            self._zero_phase.expect_unseen(self._ticks())
+        self._series.resume(state, self._clock(), self._ticks())
+        workers = self._series.workers
+        for one in state.counters:
+            workers.by_name[one.worker_id].note(one.severity, one.last_seen, inf)  # also of a clock that was ahead
+            self._resume_counts(one)
+        for one in state.others:
+            workers.others.note(one.severity, one.last_seen, inf)
+            self._resume_counts(one)
         self._critical = SlidingCount(HOUR, state.critical_seconds)
         self._received = SlidingCount(MINUTE, state.received_seconds)
         self.reset_at = state.reset_at.timestamp() if state.reset_at else 0.0
 
+    def _resume_counts(self, one: Counted) -> None:
+        self._severities.values[self._severity_rows[one.severity].place] += one.errors
+        if one.hardware_type:
+            self._count_hardware(one.hardware_type, one.first_seen, one.errors, hold=False)
+
     def on_events(self, events: Sequence[ErrorEvent]) -> None:
-        error_counts, error_ids = self._errors.values, self._errors.error_ids
+        series = self._series
+        now = self._ticks()
+        series.drop_idle(now)
+        error_counts, error_ids = series.family.values, series.family.error_ids
         severity_counts, severity_ids = self._severities.values, self._severities.error_ids
         for event in events:
             moment = event.timestamp.timestamp()
             if event.imported:
                 self._note_imported(event, moment)
                 continue
-            key = (event.worker_id, event.type, event.category)
-            route = self._routes.get(key) or self._route(key, moment, hold=True)
-            row = route.row
-            error_counts[row] += 1
-            error_ids[row] = event.id
-            row = self._severity_rows[event.severity]
-            severity_counts[row] += 1
-            severity_ids[row] = event.id
-            for label in route.folded:
-                self._folded[label] += 1
             received = event.received_at.timestamp()
+            key = (event.worker_id, event.type, event.category)
+            route = series.routes.get(key) or series.route(key, moment, now)
+            route.worker.seen = received
+            route.row.active = route.worker.active = now
+            place = route.row.place
+            error_counts[place] += 1
+            error_ids[place] = event.id
+            place = self._severity_rows[event.severity].place
+            severity_counts[place] += 1
+            severity_ids[place] = event.id
+            if not route.is_own:
+                series.rest(route)
+                for label in route.folded:
+                    self._folded[label] += 1
             route.worker.note(event.severity, moment, received)
             self._received.add(received, received)
             if event.hardware_type:
@@ -147,9 +120,9 @@ class ErrorMetrics:
             if event.severity == "critical":
                 self._critical.add(moment, received)
             if event.is_recurring:
-                self._note_recurring(event.pattern_id, route.labels.category, moment, received)
-            if '_context"' in event.body:
-                self._hardware_reports.note(route.labels.worker, moment, event.body, received + AHEAD)
+                self._note_recurring(event.pattern_id, route.category, moment, received)
+            if self._hardware_reports and '_context"' in event.body and route.is_known:
+                self._hardware_reports.note(event.worker_id, moment, event.body, received + AHEAD)
             self.position = event.id
 
     def _note_imported(self, event: ErrorEvent, moment: float) -> None:
@@ -164,7 +137,7 @@ class ErrorMetrics:
         for old, new in gone.items():
             if old in self._recurring:
                 category, moment = self._recurring.pop(old)
-                self._note_recurring(new, category, moment, time.time())
+                self._note_recurring(new, category, moment, self._clock())
 
     def reset(self, at: dt.datetime) -> None:
         """Restarts `distributed_testing_critical_errors` at 0 from the time `at`. Does not change counters."""
@@ -173,49 +146,28 @@ class ErrorMetrics:
 
     def snapshot(self, scraper: Scraper, now: float | None = None) -> ErrorSnapshot:
         """Returns the snapshot for `scraper`. `now` is in monotonic seconds. Takes about 1 ms for 10,000 series."""
-        self._zero_phase.on_scrape(scraper, time.monotonic() if now is None else now)
-        clock = time.time()
-        critical = [state.critical for state in self._workers.values() if state.critical <= clock + AHEAD]
+        clock, ticks = self._clock(), self._ticks()
+        self._series.drop_idle(ticks)
+        self._zero_phase.on_scrape(scraper, ticks if now is None else now)
         reset_at = self.reset_at if self.reset_at <= clock + AHEAD else 0.0
         offsets = self.clock_offsets(dt.datetime.fromtimestamp(clock, dt.UTC)).items()
+        workers = self._series.workers
+        if self._hardware_reports:
+            self._hardware_reports.keep_only(workers.by_name)
         return ErrorSnapshot(
             now=clock,
-            counters=(self._errors.snapshot(), self._severities.snapshot(), self._hardware.snapshot()),
+            counters=(self._series.family.snapshot(), self._severities.snapshot(), self._hardware.snapshot()),
             critical_errors=self._critical.value(clock, since=reset_at, until=clock + AHEAD),
             error_rate=self._received.value(clock, until=clock),  # the clock may have been set back
-            workers=[(worker, state.status(clock), state.last) for worker, state in self._workers.items()],
-            last_critical_error=max(critical, default=0.0),
-            type_first_seen=self._first_seen.copy(),
-            categories=list(self._categories),
+            workers=[(name, one.status(clock), one.last, one.seen) for name, one in workers.by_name.items()],
+            last_critical_error=workers.last_critical(clock),
+            type_first_seen=self._series.type_first_seen.copy(),
+            categories=list(self._series.categories),
             recurring_categories=[category for category, at in self._recurring.values() if is_of_last_hour(at, clock)],
-            latest_reports=self._hardware_reports.snapshot(),
-            clock_offsets={self._series.workers.fold(worker): off for worker, off in offsets},
+            latest_reports=self._hardware_reports.snapshot() if self._hardware_reports else None,
+            clock_offsets={worker: seconds for worker, seconds in offsets if worker in workers.by_name},
             folded=self._folded.copy(),
         )
-
-    def _route(self, key: tuple[str, str, str], created: float, *, hold: bool) -> Route:
-        """Returns the route of a worker, type and category. Adds the series if it is new, and holds it at 0 if `hold`.
-        `created` is in epoch seconds."""
-        labels, folded = self._series.fold(*key)
-        row = self._row(self._errors, labels, created, hold=hold)
-        state = self._workers.get(labels.worker)
-        if state is None:
-            state = self._workers[labels.worker] = WorkerState()
-        self._first_seen.setdefault(labels.type, created)
-        self._categories.setdefault(labels.category)
-        route = Route(labels, row, state, folded)
-        if len(self._routes) < MAX_ROUTES:
-            self._routes[key] = route
-        return route
-
-    def _row(self, family: CounterFamily, labels: Sequence[str], created: float, *, hold: bool) -> int:
-        """Returns the row of a series. Adds the series if it is new."""
-        row = family.rows.get(labels)
-        if row is None:
-            row = family.add_row(labels, created)
-            if hold:
-                self._zero_phase.hold(family, row)
-        return row
 
     def _note_recurring(self, pattern_id: str, category: str, moment: float, now: float) -> None:
         known = self._recurring.pop(pattern_id, None)  # its error may be newer than this one
@@ -224,12 +176,12 @@ class ErrorMetrics:
             del self._recurring[next(iter(self._recurring))]
 
     def _count_hardware(self, hardware_type: str, created: float, errors: int, *, hold: bool) -> None:
-        row = self._hardware_rows.get(hardware_type)
+        name = self._hardware_types.fold(hardware_type)
+        row = self._hardware.rows.get((name,))
         if row is None:
-            name = self._series.hardware.fold(hardware_type)
-            row = self._row(self._hardware, (name,), created, hold=hold)
-            if name == hardware_type:
-                self._hardware_rows[name] = row
-            else:
-                self._folded["hardware_type"] += errors
-        self._hardware.values[row] += errors
+            row = self._hardware.add_row((name,), created)
+            if hold:
+                self._zero_phase.hold(self._hardware, row)
+        if name != hardware_type:
+            self._folded["hardware_type"] += errors
+        self._hardware.values[row.place] += errors

@@ -22,12 +22,12 @@ class ErrorSnapshot(NamedTuple):
     counters: Sequence[CounterSnapshot]
     critical_errors: int
     error_rate: int
-    workers: Sequence[tuple[str, int, float]]  # name, status, epoch seconds of the last error
+    workers: Sequence[tuple[str, int, float, float]]  # name, status; epoch seconds of the last error, of its receipt
     last_critical_error: float
     type_first_seen: Mapping[str, float]
     categories: Sequence[str]  # of all errors
     recurring_categories: Sequence[str]  # of each pattern that recurred in the last hour
-    latest_reports: Sequence[tuple[str, LatestReport]]
+    latest_reports: Sequence[LatestReport] | None  # None: hardware has no metrics
     folded: Mapping[str, int]
     clock_offsets: Mapping[str, int] = {}  # never changed; seconds, of workers in a wrong zone
 
@@ -44,7 +44,8 @@ class ErrorSnapshot(NamedTuple):
         yield gauge("error_rate", "Errors received in the last minute", self.error_rate)
         yield from self._worker_gauges()
         yield from self._pattern_gauges()
-        yield from hardware_families(self.latest_reports, self.now, pause)
+        if self.latest_reports is not None:
+            yield from hardware_families(self.latest_reports, self.now, pause)
         folded = CounterMetricFamily(
             PREFIX + "label_values_folded", "Errors whose label value was folded into other", labels=["label"]
         )
@@ -57,9 +58,13 @@ class ErrorSnapshot(NamedTuple):
             "worker_status", "Status by errors of the last hour: 0 stable, 1 warning, 2 critical", "worker"
         )
         last = GaugeFamily("worker_last_error_timestamp_seconds", "When the worker last had an error", "worker")
-        for worker, status_code, last_error in self.workers:
+        seen = GaugeFamily(
+            "worker_last_seen_timestamp_seconds", "When an error of the worker was last received", "worker"
+        )
+        for worker, status_code, last_error, received in self.workers:
             status.add((worker,), status_code)
             last.add((worker,), last_error)
+            seen.add((worker,), received)
         offset = GaugeFamily(
             "worker_clock_offset_seconds",
             "By how much the times of a worker are ahead, if it seems to send those of another time zone",
@@ -69,6 +74,7 @@ class ErrorSnapshot(NamedTuple):
             offset.add((worker,), seconds)
         yield status
         yield last
+        yield seen
         yield offset
         yield gauge(
             "last_critical_error_timestamp_seconds",

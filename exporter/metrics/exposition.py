@@ -11,6 +11,8 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
+from exporter.metrics.text import unit_of
+
 OPENMETRICS: Final = "application/openmetrics-text"
 END: Final = b"# EOF\n"  # of OpenMetrics
 UNCHANGED: Final = ("", "underscores", "allow-utf-8")  # escaping schemes that leave our names as they are
@@ -38,12 +40,12 @@ class One(Collector):
 
 
 def exposition(
-    families: Iterable[Metric | Family], accept: str, pause: Callable[[], None]
+    families: Iterable[Metric | Family], accept: str, pause: Callable[[], None], *, created: bool = False
 ) -> tuple[Iterator[bytes], str]:
     """Returns the response in blocks, and its content type. `accept` is the value of the `Accept` header. `pause` is
-    called after each block."""
+    called after each block. With `created`, OpenMetrics has times of creation, if the families have."""
     encode, content_type = choose_encoder(accept)
-    return _paced(_blocks(families, encode, content_type), pause), content_type
+    return _paced(_blocks(families, encode, content_type, created=created), pause), content_type
 
 
 def _paced(blocks: Iterable[bytes], pause: Callable[[], None]) -> Iterator[bytes]:
@@ -52,16 +54,25 @@ def _paced(blocks: Iterable[bytes], pause: Callable[[], None]) -> Iterator[bytes
         pause()
 
 
-def _blocks(families: Iterable[Metric | Family], encode: Encode, content_type: str) -> Iterator[bytes]:
+def _blocks(
+    families: Iterable[Metric | Family], encode: Encode, content_type: str, *, created: bool
+) -> Iterator[bytes]:
     openmetrics = content_type.startswith(OPENMETRICS)
     as_it_is = content_type.partition("escaping=")[2] in UNCHANGED
     for family in families:
-        if isinstance(family, Metric):
-            yield encode(One(family)).removesuffix(END)
-        elif not as_it_is:
-            yield encode(One(family.family())).removesuffix(END)
+        if isinstance(family, Metric) or not as_it_is:
+            metric = family if isinstance(family, Metric) else family.family()
+            yield encode(One(published(metric, created=created and openmetrics))).removesuffix(END)
         else:
             for block in family.blocks(openmetrics=openmetrics):
                 yield block.encode()
     if openmetrics:
         yield END
+
+
+def published(metric: Metric, *, created: bool) -> Metric:
+    """Returns a family with its unit, and without times of creation unless `created`."""
+    metric.unit = unit_of(metric.name)
+    if not created:
+        metric.samples = [sample for sample in metric.samples if sample.name != f"{metric.name}_created"]
+    return metric

@@ -8,7 +8,7 @@ from typing import Final
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 
-from exporter.metrics.text import BLOCK, PREFIX, escape, header, label_template, number
+from exporter.metrics.text import BLOCK, PREFIX, escape, header, label_template, number, unit_of
 
 MAX_TEXTS: Final = 65_536  # label texts that are kept for the next families and scrapes: making one takes 1 µs
 
@@ -35,14 +35,14 @@ class GaugeFamily:
 
     def family(self) -> Metric:
         """Returns the family for `prometheus_client`."""
-        family = GaugeMetricFamily(self._name, self._help, labels=self._labels)
+        family = GaugeMetricFamily(self._name, self._help, labels=self._labels, unit=unit_of(self._name))
         for values, value in self._samples:
             family.add_metric(values, value)
         return family
 
     def blocks(self, *, openmetrics: bool) -> Iterator[str]:
-        """Yields the text of the family, which is the same in both formats."""
-        yield header(self._name, self._help, "gauge")
+        """Yields the text of the family, which is the same in both formats but for the line UNIT."""
+        yield header(self._name, self._help, "gauge", unit_of(self._name) if openmetrics else "")
         name, template = self._name, label_template(self._labels)
         samples = iter(self._samples)
         while block := list(islice(samples, BLOCK)):

@@ -1,17 +1,23 @@
-"""Gauges of each worker's hardware, from its latest report, in Prometheus' base units."""
+"""Gauges of each worker's hardware, from its latest report, in Prometheus' base units.
+
+The text of the gauges of a report is made at the first scrape that shows it, and kept until the worker's next report:
+making it for 1,000 workers with 8 GPUs takes 50 ms, putting the kept text together 1 ms.
+"""
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from math import inf
 from sys import getsizeof
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.metrics_core import Metric
 
 from exporter.events.report import CONDITIONS, HardwareContext, SystemContext
 from exporter.events.stored import decoder
 from exporter.ingest.measurements import measure
-from exporter.metrics.gauges import GaugeFamily
+from exporter.metrics.text import PREFIX, escape, header, label_template, number, unit_of
 
 STALE_SECONDS: Final = 3600  # older reports are not exposed
 GIGABYTE: Final = 2**30  # psutil's and the guide's GB
@@ -20,6 +26,7 @@ PERCENT: Final = 0.01
 MAX_DEVICES: Final = 64  # GPUs per worker
 MAX_BODY: Final = 65_536  # characters; longer reports are ignored
 MAX_BYTES: Final = 2**25  # of all kept reports; beyond it, the oldest one is dropped
+WORKERS_AT_ONCE: Final = 100  # whose text is one block, of up to 600 KB
 
 _METRICS: Final = (
     ("cpu_utilization_ratio", "CPU in use", "cpu", "percent", PERCENT),
@@ -44,8 +51,53 @@ class Contexts(msgspec.Struct):
     hardware_context: HardwareContext | None = None
 
 
-LatestReport = tuple[float, str]  # epoch seconds, and the report's JSON
+class Gauge(NamedTuple):
+    """One gauge family. `labels` are in alphabetical order."""
+
+    name: str
+    help: str
+    labels: Sequence[str]
+
+
+GAUGES: Final = (
+    *(Gauge(f"{PREFIX}worker_{name}", f"{text}, by the worker's latest report", ["worker"])
+      for name, text, *_ in _METRICS),
+    *(Gauge(f"{PREFIX}worker_{name}", f"{text}, by the worker's latest report", ["gpu", "worker"])
+      for name, text, *_ in _GPU_METRICS),
+    Gauge(f"{PREFIX}worker_hardware_condition", "Whether the worker's latest report has the condition: 1 yes, 0 no",
+          ["condition", "worker"]),
+)  # fmt: skip
+_TEMPLATES: Final = [f"{gauge.name}{label_template(gauge.labels)} " for gauge in GAUGES]
 _decode: Final = decoder(Contexts)
+Samples = list[tuple[tuple[str, ...], float]]
+
+
+class LatestReport:
+    """The latest report of a worker: its time in epoch seconds, and its JSON. Any thread may read it; the text is made
+    once, or twice if two scrapes need it at the same moment."""
+
+    __slots__ = ("_lines", "body", "moment", "worker")
+
+    def __init__(self, worker: str, moment: float, body: str) -> None:
+        self.worker = worker
+        self.moment = moment
+        self.body = body
+        self._lines: list[str] | None = None
+
+    def samples(self) -> list[Samples]:
+        """Returns label values and value of each sample, for each of `GAUGES`."""
+        report = _decode(self.body)
+        measure(report.system_context)  # removes impossible values
+        return [*_measurements(self.worker, report), *_gpus(self.worker, report), _conditions(self.worker, report)]
+
+    def lines(self) -> list[str]:
+        """Returns the text of the samples, for each of `GAUGES`."""
+        if self._lines is None:
+            self._lines = [
+                "".join([f"{template % tuple(map(escape, values))}{number(value)}\n" for values, value in samples])
+                for template, samples in zip(_TEMPLATES, self.samples(), strict=True)
+            ]
+        return self._lines
 
 
 class HardwareReports:
@@ -60,72 +112,84 @@ class HardwareReports:
         """Keeps a report's JSON, unless the worker has a newer report or the JSON is longer than `MAX_BODY`. `moment`
         is in epoch seconds. A known report that is later than `latest` is of a clock that was wrong, and replaced."""
         known = self._latest.get(worker)
-        if len(body) > MAX_BODY or (known is not None and moment < known[0][0] <= latest):
+        if len(body) > MAX_BODY or (known is not None and moment < known[0].moment <= latest):
             return
         if known is not None:
             self._latest.move_to_end(worker)
             self._bytes -= known[1]
-        self._latest[worker] = (moment, body), getsizeof(body)
+        self._latest[worker] = LatestReport(worker, moment, body), getsizeof(body)
         self._bytes += getsizeof(body)
         while self._bytes > MAX_BYTES:
             _, (_, size) = self._latest.popitem(last=False)
             self._bytes -= size
 
-    def snapshot(self) -> list[tuple[str, LatestReport]]:
+    def keep_only(self, workers: Container[str]) -> None:
+        """Forgets the reports of all other workers."""
+        for worker in [worker for worker in self._latest if worker not in workers]:
+            self._bytes -= self._latest.pop(worker)[1]
+
+    def snapshot(self) -> list[LatestReport]:
         """Returns the latest report of each worker. The thread that formats the scrape decodes their JSON."""
-        return [(worker, report) for worker, (report, _) in self._latest.items()]
+        return [report for report, _ in self._latest.values()]
+
+
+class HardwareFamily:
+    """The gauge family with the number `place` in `GAUGES`, of these reports."""
+
+    def __init__(self, place: int, reports: Sequence[LatestReport]) -> None:
+        self._place = place
+        self._reports = reports
+
+    def family(self) -> Metric:
+        """Returns the family for `prometheus_client`."""
+        name, help_, labels = GAUGES[self._place]
+        family = GaugeMetricFamily(name, help_, labels=labels, unit=unit_of(name))
+        for report in self._reports:
+            for values, value in report.samples()[self._place]:
+                family.add_metric(values, value)
+        return family
+
+    def blocks(self, *, openmetrics: bool) -> Iterator[str]:
+        """Yields the text of the family, which is the same in both formats but for the line UNIT."""
+        name, help_, _ = GAUGES[self._place]
+        yield header(name, help_, "gauge", unit_of(name) if openmetrics else "")
+        for first in range(0, len(self._reports), WORKERS_AT_ONCE):
+            some = self._reports[first : first + WORKERS_AT_ONCE]
+            yield "".join([report.lines()[self._place] for report in some])
 
 
 def hardware_families(
-    latest: Sequence[tuple[str, LatestReport]], now: float, pause: Callable[[], None]
-) -> Iterator[GaugeFamily]:
+    latest: Sequence[LatestReport], now: float, pause: Callable[[], None]
+) -> Iterator[HardwareFamily]:
     """Yields the gauges of workers that reported in the hour before `now` (epoch seconds). Any thread may call it.
     `pause` is called after each report."""
-    since = now - STALE_SECONDS
-    current = []
-    for worker, (moment, body) in latest:
-        if moment > since:
-            report = _decode(body)
-            measure(report.system_context)  # removes impossible values
-            current.append((worker, report))
-            pause()
-    for name, help_, part, field, factor in _METRICS:
-        family = GaugeFamily(f"worker_{name}", f"{help_}, by the worker's latest report", "worker")
-        for worker, report in current:
-            metrics = report.system_context.metrics if report.system_context else None
-            value = getattr(getattr(metrics, part, None), field, None)
-            if value is not None:
-                family.add((worker,), value * factor)
-        yield family
-    yield from _gpus(current)
-    yield _conditions(current)
+    current = [report for report in latest if report.moment > now - STALE_SECONDS]
+    for report in current:
+        report.lines()
+        pause()
+    for place in range(len(GAUGES)):
+        yield HardwareFamily(place, current)
 
 
-def _gpus(current: list[tuple[str, Contexts]]) -> Iterator[GaugeFamily]:
-    for name, help_, field, factor in _GPU_METRICS:
-        family = GaugeFamily(f"worker_{name}", f"{help_}, by the worker's latest report", "gpu", "worker")
-        for worker, report in current:
-            gpus = report.system_context.gpu_metrics if report.system_context else None
-            values: dict[str, float] = {}
-            for place, device in enumerate((gpus.devices if gpus else None) or ()):
-                value = getattr(device, field)
-                known = device.index is not None and 0 <= device.index < MAX_DEVICES
-                if value is not None and place < MAX_DEVICES:
-                    values[str(device.index if known else place)] = value * factor
-            for gpu, value in values.items():
-                family.add((gpu, worker), value)
-        yield family
+def _measurements(worker: str, report: Contexts) -> Iterator[Samples]:
+    metrics = report.system_context.metrics if report.system_context else None
+    for _, _, part, field, factor in _METRICS:
+        value = getattr(getattr(metrics, part, None), field, None)
+        yield [] if value is None else [((worker,), value * factor)]
 
 
-def _conditions(current: list[tuple[str, Contexts]]) -> GaugeFamily:
-    family = GaugeFamily(
-        "worker_hardware_condition",
-        "Whether the worker's latest report has the condition: 1 yes, 0 no",
-        "condition",
-        "worker",
-    )
-    for worker, report in current:
-        status = report.hardware_context.hardware_status if report.hardware_context else None
-        for condition in CONDITIONS if status else ():
-            family.add((condition, worker), int(bool(getattr(status, condition))))
-    return family
+def _gpus(worker: str, report: Contexts) -> Iterator[Samples]:
+    gpus = report.system_context.gpu_metrics if report.system_context else None
+    for _, _, field, factor in _GPU_METRICS:
+        values: dict[str, float] = {}
+        for place, device in enumerate((gpus.devices if gpus else None) or ()):
+            value = getattr(device, field)
+            known = device.index is not None and 0 <= device.index < MAX_DEVICES
+            if value is not None and place < MAX_DEVICES:
+                values[str(device.index if known else place)] = value * factor
+        yield [((gpu, worker), value) for gpu, value in values.items()]
+
+
+def _conditions(worker: str, report: Contexts) -> Samples:
+    status = report.hardware_context.hardware_status if report.hardware_context else None
+    return [((condition, worker), int(bool(getattr(status, condition)))) for condition in CONDITIONS if status]

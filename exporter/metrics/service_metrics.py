@@ -21,7 +21,6 @@ from exporter.alerting.alertmanager import Notifier
 from exporter.alerting.queue import Queue
 from exporter.config import Settings
 from exporter.events.tolerant import FIELDS
-from exporter.ingest.ingest import Ingest
 from exporter.live.hub import Live
 from exporter.log import LogError
 from exporter.log.embedded import EmbeddedLog
@@ -30,9 +29,9 @@ from exporter.metrics.error_metrics import ErrorMetrics
 from exporter.metrics.error_snapshot import ErrorSnapshot, gauge
 from exporter.metrics.exposition import exposition
 from exporter.metrics.pace import Pace
+from exporter.metrics.resources import Needed, Resources
 from exporter.metrics.text import PREFIX
 from exporter.metrics.zero_phase import scraper_of
-from exporter.store.client import StoreClient
 
 REJECTED: Final = (
     "malformed", "invalid_field", "too_large", "unsupported_type", "unsupported_encoding", "forbidden_origin",
@@ -41,14 +40,18 @@ REJECTED: Final = (
 )  # fmt: skip
 LOGINS: Final = ("token", "basic", "form")
 _SECONDS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+_READ_SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 _BATCH: Final = (1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000)
 
 
 class ServiceMetrics:
-    """The registry of the service's own metrics, and the metrics that the service updates itself."""
+    """The registry of the service's own metrics, and the metrics that the service updates itself. With `created`,
+    OpenMetrics has times of creation."""
 
-    def __init__(self, errors: ErrorMetrics) -> None:
+    def __init__(self, errors: ErrorMetrics, *, created: bool = False) -> None:
         self._errors = errors
+        self._created = created
+        self._service: Watched | None = None
         self.registry = CollectorRegistry()
         self.received = Counter(PREFIX + "reports_received", "Reports received", ["protocol"], registry=self.registry)
         self.rejected = Counter(PREFIX + "reports_rejected", "Reports rejected", ["reason"], registry=self.registry)
@@ -66,6 +69,13 @@ class ServiceMetrics:
         )
         self.batch_size = Histogram(
             PREFIX + "commit_batch_size", "Errors in one commit", buckets=_BATCH, registry=self.registry
+        )
+        self.read_seconds = Histogram(
+            PREFIX + "read_duration_seconds",
+            "Time until a request that reads was answered",
+            ["endpoint"],
+            buckets=_READ_SECONDS,
+            registry=self.registry,
         )
         self.database_errors = Counter(PREFIX + "database_errors", "Commits that failed", registry=self.registry)
         build = Gauge(PREFIX + "build_info", "Always 1", ["version", "revision"], registry=self.registry)
@@ -94,6 +104,7 @@ class ServiceMetrics:
 
     def watch(self, service: "Watched") -> None:
         """Registers the metrics that each scrape reads from the parts of the service."""
+        self._service = service
         self.registry.register(_Parts(service))
         self.registry.register(_Notifications(service.notifier.queues))
         if labels := service.settings.labels:
@@ -116,14 +127,16 @@ class ServiceMetrics:
         """Copies the state on the event loop. Returns a function that takes the value of the `Accept` header and
         returns the blocks of the exposition and its content type. Call that function, and iterate over the blocks, in
         a thread: formatting is slow."""
-        return partial(self._format, self._errors.snapshot(scraper_of(request)))
+        resources = Resources.of(self._service) if self._service else None
+        return partial(self._format, self._errors.snapshot(scraper_of(request)), resources)
 
-    def _format(self, errors: ErrorSnapshot, accept: str) -> tuple[Iterator[bytes], str]:
+    def _format(self, errors: ErrorSnapshot, resources: Resources | None, accept: str) -> tuple[Iterator[bytes], str]:
         pause = Pace()
-        return exposition(chain(errors.families(pause), self.registry.collect()), accept, pause)
+        families = chain(errors.families(pause), resources.families() if resources else (), self.registry.collect())
+        return exposition(families, accept, pause, created=self._created)
 
 
-class Watched(Protocol):
+class Watched(Needed, Protocol):
     """The parts of the service that a scrape reads."""
 
     @property
@@ -133,11 +146,7 @@ class Watched(Protocol):
     @property
     def readers(self) -> Readers: ...
     @property
-    def store(self) -> StoreClient: ...
-    @property
     def log(self) -> EmbeddedLog: ...
-    @property
-    def ingest(self) -> Ingest: ...
     @property
     def append_failure(self) -> str: ...
     @property

@@ -13,6 +13,7 @@ from prometheus_client.utils import floatToGoString
 
 PREFIX: Final = "distributed_testing_"
 BLOCK: Final = 500  # series that are formatted at once, about 100 KB
+UNITS: Final = ("seconds", "bytes", "ratio", "celsius", "hertz")
 _MAX_REMEMBERED: Final = 1_024  # numbers; machines have the same sizes of memory and disk
 _PLAIN: Final = 1_000_000  # smaller numbers are written as Python does it
 
@@ -39,6 +40,12 @@ def _with_exponent(value: float) -> str:
     return str(floatToGoString(value))  # type: ignore[no-untyped-call]
 
 
-def header(name: str, help_: str, type_: str) -> str:
-    """Returns the lines HELP and TYPE."""
-    return f"# HELP {name} {help_}\n# TYPE {name} {type_}\n"
+def unit_of(family: str) -> str:
+    """Returns the unit that the name of a family ends with, "" for none. The name of a counter is without `_total`."""
+    last = family.rpartition("_")[2]
+    return last if last in UNITS else ""
+
+
+def header(name: str, help_: str, type_: str, unit: str = "") -> str:
+    """Returns the lines HELP and TYPE, and UNIT if there is a unit."""
+    return f"# HELP {name} {help_}\n# TYPE {name} {type_}\n" + (f"# UNIT {name} {unit}\n" if unit else "")

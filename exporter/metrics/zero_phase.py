@@ -1,7 +1,9 @@
 """Decides how long a new counter series is published as 0.
 
 Prometheus' `increase()` compares samples, so it cannot see the errors that are already in the first sample of a series.
-A new series is therefore held at 0 until every scraper that is still expected was answered with this 0 twice:
+A new series is therefore held at 0 until every scraper that is still expected was answered with this 0 twice. A series
+that was dropped because it was idle, and comes back, is held in the same way at the value that it had (its floor): to
+Prometheus it is a new series, too. Below, 0 stands for the floor.
 
     created ──► first scrape that shows it: 0 ──► every expected scraper has scraped twice since ──► its value
                             └───────────────── after 3 * the longest interval at the latest ────────────────┘
@@ -19,7 +21,7 @@ from typing import Final, NamedTuple
 
 from aiohttp import web
 
-from exporter.metrics.counters import CounterFamily
+from exporter.metrics.counters import CounterFamily, Row
 
 SCRAPE_HEADER: Final = "X-Prometheus-Scrape-Timeout-Seconds"
 NEVER: Final = float("-inf")
@@ -76,8 +78,8 @@ class ZeroPhase:
         self._longest_interval = longest_interval
         self._scrapes: dict[Scraper, Scrapes] = {}  # ordered by last scrape, the latest at the end
         self._expect_unseen_until = NEVER
-        self._unshown: list[tuple[CounterFamily, int]] = []
-        self._shown: deque[tuple[float, list[tuple[CounterFamily, int]]]] = (
+        self._unshown: list[tuple[CounterFamily, Row]] = []
+        self._shown: deque[tuple[float, list[tuple[CounterFamily, Row]]]] = (
             deque()
         )  # each with the time of the first scrape that showed it
 
@@ -85,8 +87,8 @@ class ZeroPhase:
         """Releases nothing for the longest interval: scrapers from before a restart may not have come back yet."""
         self._expect_unseen_until = now + self._longest_interval
 
-    def hold(self, family: CounterFamily, row: int) -> None:
-        """Publishes a new series as 0 from now on."""
+    def hold(self, family: CounterFamily, row: Row) -> None:
+        """Publishes a new series as its floor from now on."""
         family.held.add(row)
         self._unshown.append((family, row))
 
@@ -94,6 +96,8 @@ class ZeroPhase:
         """Releases the series that may show their value to this scrape and all later ones, and records the scrape.
         Must be called before the snapshot that answers the scrape."""
         if self._unshown:
+            for _, row in self._unshown:
+                row.is_shown = True
             self._shown.append((now, self._unshown))
             self._unshown = []
         seen_twice = self._seen_twice(now)

@@ -54,12 +54,14 @@ class State(Struct):
 
     position: int
     past: Past
-    counters: list[Counted]  # folded as `Totals` does; in the order in which the keys first appeared
+    counters: list[Counted]  # of keys that have series; see `Totals`. In the order in which the keys first appeared
     critical_seconds: dict[int, int]  # by the time of the error
     received_seconds: dict[int, int]  # by the receipt
     reset_at: dt.datetime | None
-    folded: dict[str, int] = {}  # errors whose value of a label was folded, by label
     behind: str = ""  # why the state lacks the newest events of the log
+    others: list[Counted] = []  # of all other keys, added up by severity and hardware type
+    resting: dict[int, int] = {}  # errors of these keys, by `hash_of` the worker, type and category
+    types: dict[int, float] = {}  # epoch seconds of the first error of each type, by `hash_of` the type
 
 
 class DatabaseInfo(Struct):

@@ -67,6 +67,11 @@ class StoreClient:
         self._was_open = False
         self._answered = time.monotonic()
 
+    @property
+    def process_id(self) -> int | None:
+        """The id of the store's process, None if it is a thread or not started."""
+        return self._connection.process_id if self._connection else None
+
     async def inspect(self, *, again: bool = False) -> DatabaseInfo:
         """Starts the process, which opens the database file, and returns what the database says of its log. With
         `again`, the file must exist. Raises `StoreError`."""

@@ -55,6 +55,11 @@ class Connection:
         self._reader, self._writer = await asyncio.open_connection(sock=self._near)
         self._task = asyncio.create_task(self._read())
 
+    @property
+    def process_id(self) -> int | None:
+        """The id of the process, None for a thread."""
+        return None if self._process is None else self._process.pid
+
     def request(self, kind: Kind, payload: bytes = b"", at: int = 0) -> "tuple[int, asyncio.Future[bytes]]":
         """Sends a request. The future gives the response's payload or raises `StoreError`."""
         future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()

@@ -126,9 +126,9 @@ JOIN errors e ON e.reported_at = r.reported_at AND e.event_id = r.event_id
 JOIN workers w ON w.id = e.worker AND w.name = r.worker;
 
 -- name: counters
--- In order of arrival: after a restart, the same workers and types keep their own labels.
-SELECT w.name, t.name, c.name, severity_name(severity), h.name, errors, epoch(first_seen), epoch(last_seen)
-FROM (
+-- In order of arrival: after a restart, the same workers and types keep their own labels. A key is active if it had an error
+-- since $since, and its worker is among the $workers with the latest errors. A time after $now is of a clock that was ahead.
+WITH counted AS (
     SELECT worker, type, category, severity, hardware, sum(errors)::BIGINT AS errors, min(first_seen) AS first_seen,
            max(last_seen) AS last_seen, min(first_id) AS first_id
     FROM (
@@ -138,7 +138,14 @@ FROM (
         FROM errors WHERE id > (SELECT rolled FROM rolled_up) AND NOT imported
     )
     GROUP BY ALL
-) s
+),
+known AS (
+    SELECT worker FROM counted GROUP BY worker HAVING max(last_seen) >= $since
+    ORDER BY least(max(last_seen), $now) DESC, min(first_id) LIMIT $workers
+)
+SELECT w.name, t.name, c.name, severity_name(severity), h.name, errors, epoch(first_seen), epoch(last_seen),
+       s.worker IN (FROM known) AND max(last_seen) OVER (PARTITION BY s.worker, s.type, s.category) >= $since
+FROM counted s
 JOIN workers w ON w.id = s.worker JOIN types t ON t.id = s.type JOIN categories c ON c.id = s.category
 LEFT JOIN hardware_types h ON h.id = s.hardware
 ORDER BY first_id;

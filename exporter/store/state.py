@@ -49,18 +49,21 @@ def _state(cursor: duckdb.DuckDBPyConnection, recurrence_times: int, labels: Lab
     ((_, position, _),) = cursor.execute(_READ["log_position"]).fetchall()
     above = max(0, position - MAX_KNOWN)
     known = list(map(KnownId._make, cursor.execute(_READ["recent_event_ids"], {"above": above}).fetchall()))
-    since, ahead = _others(cursor, above, now) if above else (None, {})
+    known_since, ahead = _others(cursor, above, now) if above else (None, {})
     patterns = cursor.execute(_READ["recent_patterns"], {"once": MAX_ONCE, "again": MAX_AGAIN}).fetchall()
     totals = Totals(labels)
-    counters = cursor.execute(_READ["counters"])
+    since = now - dt.timedelta(seconds=labels.idle) if labels.idle else dt.datetime.min
+    counters = cursor.execute(_READ["counters"], {"since": since, "now": now, "workers": labels.workers})
     while some := counters.fetchmany(10_000):
-        for row in some:
-            totals.add(Counted._make(row))
+        for *row, is_active in some:
+            totals.add(Counted._make(row), is_active=is_active)
     (reset_at,) = cursor.execute(_READ["reset_at"], {"end": end}).fetchall()[0]
     return State(
         position=position,
         counters=list(totals.counts.values()),
-        folded=totals.folded,
+        others=list(totals.others.values()),
+        resting=totals.resting.by_hash,
+        types=totals.types.by_hash,
         past=Past(
             recurrences={
                 pattern_id: [_utc(time) for time in times]
@@ -70,7 +73,7 @@ def _state(cursor: duckdb.DuckDBPyConnection, recurrence_times: int, labels: Lab
                 ).fetchall()
             },
             known_ids=known,
-            known_ids_since=since,
+            known_ids_since=known_since,
             known_ids_ahead=ahead,
             seen_once=sum(not again for _, _, again in patterns),
             old_patterns=[

@@ -19,6 +19,7 @@ from exporter import deletion
 from exporter import service as service_module
 from exporter.alerting import alertmanager, queue
 from exporter.http import reads, reports
+from exporter.ingest import readiness
 from exporter.log.readers import Follower
 from exporter.store import retention, state, trusted_time
 
@@ -127,8 +128,8 @@ async def test_a_waiting_report_is_as_old_as_it_is(
     await eventually(gate.reached.is_set)
     clock.offset += seconds
     oldest = service.service.ingest.oldest_seconds()
-    assert 0 < oldest < service_module.STUCK_SECONDS
-    monkeypatch.setattr(service_module, "STUCK_SECONDS", oldest)
+    assert 0 < oldest < readiness.STUCK_SECONDS
+    monkeypatch.setattr(readiness, "STUCK_SECONDS", oldest)
     assert "has been waiting to be written" in await service.service.why_not_ready()
     gate.open()
     await report

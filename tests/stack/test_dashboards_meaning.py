@@ -280,7 +280,9 @@ def test_exemplars_are_of_counters_that_have_them_and_lead_to_the_error() -> Non
     shown = [one for one in queries() if one.target.get("exemplar")]
     assert {one.panel for one in shown} == {"Errors by severity", "Errors by hardware type over time"}
     assert all(re.search(r"_(errors_by_severity|hardware_errors)_total{", one.target["expr"]) for one in shown)
-    sources = yaml.safe_load((ROOT / "grafana/provisioning/datasources/prometheus.yml").read_text("utf-8"))["datasources"]
+    sources = yaml.safe_load((ROOT / "grafana/provisioning/datasources/prometheus.yml").read_text("utf-8"))[
+        "datasources"
+    ]
     (link,) = sources[0]["jsonData"]["exemplarTraceIdDestinations"]
     assert link["name"] == "error_id"
     assert link["url"] == f"{frame.PAGE_ADDRESS}/error-visualization?range=24&error=$${{__value.raw}}"

@@ -275,3 +275,21 @@ def test_workers_do_not_load_what_reads_the_settings() -> None:
     code = "import sys, exporter.client; print([name for name in sys.modules if name.startswith('pydantic')])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert done.stdout == "[]\n"
+
+
+def test_a_switch_may_have_a_value(capsys: pytest.CaptureFixture[str]) -> None:
+    for arguments, value in (
+        (("--metrics.hardware=false",), False), (("--metrics.hardware", "false"), False), (("--metrics-hardware",), True),
+        (("--metrics.hardware=true",), True), (("--no-metrics.hardware",), False), (("--no-metrics-hardware",), False),
+    ):  # fmt: skip
+        assert config.load(flags(*arguments, "--port", "1"), {}).metrics_hardware is value, arguments
+    assert wrong(flags("--metrics.hardware=maybe")) == ["--metrics-hardware: expected true or false, got 'maybe'"]
+    with pytest.raises(SystemExit):
+        flags("--no-metrics.hardware=false")
+    assert "takes no value" in capsys.readouterr().err
+
+
+def test_a_series_is_idle_after_an_hour_at_least() -> None:
+    assert config.load(flags("--series-idle", "0"), {}).series_idle_age.total_seconds() == 0
+    assert config.load({}, {}).series_idle_age.total_seconds() == 86_400
+    assert wrong(flags("--series-idle", "5m")) == ["--series-idle: expected 1h or more, or 0"]

@@ -23,6 +23,7 @@ from exporter.ingest import (
     nesting,
     patterns,
     rate_limits,
+    readiness,
     recurrence,
     refused,
     report_times,
@@ -33,7 +34,7 @@ from exporter.ingest import (
 from exporter.live import client as live
 from exporter.live import hub
 from exporter.log import embedded, readers
-from exporter.metrics import error_metrics, hardware_metrics, zero_phase
+from exporter.metrics import error_series, hardware_metrics, zero_phase
 from exporter.patterns import fingerprint, frames
 from exporter.store import (
     answers,
@@ -180,8 +181,8 @@ CASES = [
     Case("docs/architecture.md", "a day and # minutes (`GRACE`)", rollups.GRACE.seconds / 60),
     Case("docs/architecture.md", "after # rolls (`MERGE_AFTER`)", rollups.MERGE_AFTER),
     # health
-    Case("docs/operation.md", "the oldest report has waited for more than # s", service.STUCK_SECONDS),
-    Case("docs/operation.md", "when that write fails or takes more than # s", service.PROBE_SECONDS),
+    Case("docs/operation.md", "the oldest report has waited for more than # s", readiness.STUCK_SECONDS),
+    Case("docs/operation.md", "when that write fails or takes more than # s", readiness.PROBE_SECONDS),
     Case("docs/operation.md", "readers of the log that have not followed it for # s", service.BEHIND_SECONDS),
     Case("docs/api.md", "readers of the log that have not followed it for # s", service.BEHIND_SECONDS),
     Case("docs/architecture.md", "append what is queued (# s at most, `DRAIN_SECONDS`)", service.DRAIN_SECONDS),
@@ -190,8 +191,8 @@ CASES = [
     Case("docs/architecture.md", "`MAX_AGAIN` # others", known_fingerprints.MAX_AGAIN),
     Case("docs/architecture.md", "`MAX_OLD_PATTERNS` #, the newest", state.MAX_OLD_PATTERNS),
     Case("docs/architecture.md", "| families | `MAX_FAMILIES` #", patterns.MAX_FAMILIES),
-    Case("docs/architecture.md", "`max_series` and # of the worker", series.MAX_TYPE_SERIES),
-    Case("docs/architecture.md", "`MAX_ROUTES` #", error_metrics.MAX_ROUTES),
+    Case("docs/architecture.md", "`max_series` and # with a folded type", series.MAX_FOLDED_SERIES),
+    Case("docs/architecture.md", "`MAX_ROUTES` #", error_series.MAX_ROUTES),
     Case("docs/architecture.md", "`MAX_BYTES` # MiB (`hardware_metrics.py`)", hardware_metrics.MAX_BYTES / MIB),
     Case("docs/architecture.md", "| patterns with alerts | `MAX_FIRING` #", alerts.MAX_FIRING),
     Case("docs/architecture.md", "`MAX_WORKERS` # workers of them", alerts.MAX_WORKERS),

@@ -9,6 +9,7 @@ import pytest
 from conftest import REPORT, InProcess, eventually
 
 from exporter import service as module
+from exporter.ingest import readiness
 from exporter.log import LogError
 from exporter.log.embedded import EmbeddedLog
 
@@ -50,7 +51,7 @@ async def test_a_log_that_fails_and_is_well_again(service: InProcess, monkeypatc
 
 async def test_a_log_that_hangs(service: InProcess, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each request is answered in time, and only one probe waits for the disk, however many requests there are."""
-    monkeypatch.setattr(module, "PROBE_SECONDS", 0.1)
+    monkeypatch.setattr(readiness, "PROBE_SECONDS", 0.1)
     released = threading.Event()
     tries = 0
     probe = EmbeddedLog.probe
@@ -70,12 +71,12 @@ async def test_a_log_that_hangs(service: InProcess, monkeypatch: pytest.MonkeyPa
     assert tries == 1
     assert await service.get("/-/healthy") == {"healthy": True}
     released.set()
-    await eventually(lambda: service.service._probe is None or service.service._probe.done())
+    await eventually(lambda: service.service.readiness._probe is None or service.service.readiness._probe.done())
     assert await service.get("/-/ready") == {"ready": True, "behind": []}
 
 
 async def test_reports_that_wait_for_too_long(service: InProcess, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "STUCK_SECONDS", 0.05)
+    monkeypatch.setattr(readiness, "STUCK_SECONDS", 0.05)
     released = threading.Event()
     append = service.service.log.append
 

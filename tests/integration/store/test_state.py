@@ -9,10 +9,10 @@ from events import event
 from projected import Projected
 
 from exporter.ingest.past import KnownId
-from exporter.store import Counted, rollups, state
+from exporter.store import Counted, projection, rollups, state
 from exporter.store.assignments import Assignments
 from exporter.store.projection import Projection
-from exporter.store.series import LabelLimits
+from exporter.store.series import LabelLimits, hash_of
 from exporter.store.state import load_state
 
 pytestmark = pytest.mark.dashboard
@@ -155,10 +155,33 @@ def test_counters_are_added_up_in_as_many_series_as_there_may_be(store: Projecte
     store.append([event(number, worker_id=f"w{number}", hardware_type=f"h{number}") for number in range(1, 101)])
     store.catch_up()
     found = load_state(store.database, 5, LabelLimits(workers=10, types=5, series=20))
-    assert [one.worker_id for one in found.counters][:10] == [f"w{number}" for number in range(1, 11)]
-    assert {one.worker_id for one in found.counters[10:]} == {"other"}
-    assert sum(one.errors for one in found.counters) == 100
-    assert found.folded == {"worker": 90, "type": 0, "category": 0, "hardware_type": 50}
+    assert [one.worker_id for one in found.counters] == [f"w{number}" for number in range(91, 101)]
+    assert sum(one.errors for one in found.others) == sum(found.resting.values()) == 90
+    assert len({one.hardware_type for one in (*found.others, *found.counters)}) == 51
+
+
+@pytest.mark.parametrize("rolled", [False, True])
+def test_only_keys_with_errors_of_late_have_series(
+    store: Projected, rolled: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if rolled:
+        monkeypatch.setattr(projection, "ROLL_FROM", 1)
+    ages = {("old", "T"): 30, ("w", "T"): 1, ("w", "U"): 25, ("x", "T"): 2, ("y", "T"): 3}
+    for (worker, type_), hours in ages.items():
+        for severity, more in (("info", 20), ("critical", 0)):
+            time = NOW - dt.timedelta(hours=hours + more)
+            store.append([event(worker_id=worker, type=type_, severity=severity, timestamp=time)])
+        store.append([event(worker_id=worker, type=type_, imported=True)])
+    store.catch_up()
+    found = load_state(store.database, 5, LabelLimits(workers=2, idle=86_400))
+    assert {(one.worker_id, one.type, one.severity, one.errors) for one in found.counters} == {
+        ("w", "T", "info", 1), ("w", "T", "critical", 1), ("x", "T", "info", 1), ("x", "T", "critical", 1),
+    }  # fmt: skip
+    assert found.resting == {hash_of(*key, "C"): 2 for key in (("old", "T"), ("w", "U"), ("y", "T"))}
+    assert {one.severity: one.errors for one in found.others} == {"info": 3, "critical": 3}
+    assert found.types == {
+        hash_of("T"): (NOW - dt.timedelta(hours=50)).timestamp(), hash_of("U"): (NOW - dt.timedelta(hours=45)).timestamp()
+    }  # fmt: skip
 
 
 def test_the_newest_times_of_a_pattern_are_enough(store: Projected) -> None:

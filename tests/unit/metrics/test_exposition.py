@@ -5,13 +5,16 @@ import datetime as dt
 import itertools
 import random
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import pytest
 from events import event
 from prometheus_client import CollectorRegistry, Histogram
 from prometheus_client.exposition import choose_encoder
+from prometheus_client.metrics_core import Metric
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics_families
 from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.registry import Collector
 from prometheus_client.samples import Sample
 from prometheus_client.utils import floatToGoString
 
@@ -21,9 +24,9 @@ from exporter.metrics import counters, gauges
 from exporter.metrics.counters import CounterFamily
 from exporter.metrics.error_metrics import ErrorMetrics
 from exporter.metrics.error_snapshot import ErrorSnapshot
-from exporter.metrics.exposition import exposition
+from exporter.metrics.exposition import OPENMETRICS, Family, exposition, published
 from exporter.metrics.gauges import GaugeFamily
-from exporter.metrics.text import BLOCK, number
+from exporter.metrics.text import BLOCK, number, unit_of
 from exporter.metrics.zero_phase import Scraper
 from exporter.store import Counted, State
 from exporter.store.series import LabelLimits, Series, SeriesLabels, Totals
@@ -65,15 +68,27 @@ def _blocks(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
         monkeypatch.setattr(module, "BLOCK", request.param)
 
 
-def text(snapshot: ErrorSnapshot, accept: str = "") -> bytes:
-    return b"".join(exposition(snapshot.families(), accept, lambda: None)[0])
+class All(Collector):
+    """A registry with these families, as they are published in the format."""
+
+    def __init__(self, families: Iterable[Metric | Family], content_type: str, *, created: bool = True) -> None:
+        self._families = [family if isinstance(family, Metric) else family.family() for family in families]
+        self._created = created and content_type.startswith(OPENMETRICS)
+
+    def collect(self) -> Iterator[Metric]:
+        for family in self._families:
+            yield published(family, created=self._created)
+
+
+def text(snapshot: ErrorSnapshot, accept: str = "", *, created: bool = True) -> bytes:
+    return b"".join(exposition(snapshot.families(), accept, lambda: None, created=created)[0])
 
 
 def compare(snapshot: ErrorSnapshot, accepts: Sequence[str] = ACCEPTS) -> None:
     for accept in accepts:
         encode, content_type = choose_encoder(accept)
         assert exposition([], accept, lambda: None)[1] == content_type
-        assert text(snapshot, accept) == encode(snapshot), accept
+        assert text(snapshot, accept) == encode(All(snapshot.families(), content_type)), accept
 
 
 def shown_of(exposed: str, name: str) -> list[Sample]:
@@ -82,7 +97,8 @@ def shown_of(exposed: str, name: str) -> list[Sample]:
 
 
 class Told:
-    """Errors at random, and what a plain count of them is. A restart goes on with the counts, as the database has them."""
+    """Errors at random, and what a plain count of them is. A restart goes on with the counts, as the database has them;
+    series with folded labels begin at 0 again."""
 
     def __init__(self, *, seed: int, longest_scrape_interval: float) -> None:
         self._random = random.Random(seed)
@@ -126,13 +142,22 @@ class Told:
 
     def _restart(self) -> None:
         totals = Totals(LIMITS)
+        self._series = Series(LIMITS)
+        self.errors.clear()
         for one in self._counted:
             totals.add(one)
+        for one in totals.counts.values():
+            labels, folded = self._series.fold(one.worker_id, one.type, one.category)
+            assert not folded
+            self.errors[labels] += one.errors
         self.metrics = self._empty()
-        self.metrics.resume(State(0, Past({}, [], None), list(totals.counts.values()), {}, {}, None, totals.folded))
+        state = State(0, Past({}, [], None), list(totals.counts.values()), {}, {}, None)
+        state.others = list(totals.others.values())
+        state.resting, state.types = totals.resting.by_hash, totals.types.by_hash
+        self.metrics.resume(state)
 
     def _empty(self) -> ErrorMetrics:
-        return ErrorMetrics(LIMITS, longest_scrape_interval=self._interval)
+        return ErrorMetrics(LIMITS, longest_scrape_interval=self._interval, created=True)
 
 
 @pytest.mark.usefixtures("_blocks")
@@ -177,30 +202,24 @@ def test_errors_after_a_snapshot_do_not_reach_its_text() -> None:
     metrics = ErrorMetrics(LIMITS, longest_scrape_interval=0)
     metrics.on_events([event(1, worker_id="a")])
     snapshot = metrics.snapshot(SCRAPERS[0], 0.0)
+    before = text(snapshot, ACCEPTS[4])
     blocks, _ = exposition(snapshot.families(), ACCEPTS[4], lambda: metrics.on_events([event(2, worker_id="b")]))
-    assert b"".join(blocks) == choose_encoder(ACCEPTS[4])[0](snapshot)
+    assert b"".join(blocks) == before
 
 
 def test_large_counts_have_exponents_and_exemplars() -> None:
-    family = CounterFamily("errors", "Errors", ("worker",))
+    family = CounterFamily("errors", "Errors", ("worker",), created=True)
     for value in (0, 1, 999_999, 1_000_000, 1_234_567, 10**9, 2**53 + 1):
         for error_id in (0, 5, 2**62):
-            row = family.add_row((f"w{value}-{error_id}",), 1.5e9 + value)
-            family.values[row], family.error_ids[row] = value, error_id
+            place = family.add_row((f"w{value}-{error_id}",), 1.5e9 + value).place
+            family.values[place], family.error_ids[place] = value, error_id
     gauge = GaugeFamily("g", "G", "worker")
     for place, value in enumerate((0, -1, 0.1, 1e-7, 1e6, 1.5e9, 1e22, -0.0, float("inf"), float("nan"), True)):
         gauge.add((f"w{place}",), value)
-    registry = CollectorRegistry()
-
-    class Both:
-        def collect(self) -> Iterator[object]:
-            yield family.snapshot().family()
-            yield gauge.family()
-
-    registry.register(Both())  # type: ignore[arg-type]
     for accept in ACCEPTS:
-        blocks, _ = exposition([family.snapshot(), gauge], accept, lambda: None)
-        assert b"".join(blocks) == choose_encoder(accept)[0](registry)
+        blocks, content_type = exposition([family.snapshot(), gauge], accept, lambda: None, created=True)
+        every = All([family.snapshot(), gauge], content_type)
+        assert b"".join(blocks) == choose_encoder(accept)[0](every)
 
 
 def test_numbers_are_written_as_go_does() -> None:
@@ -217,14 +236,39 @@ def test_families_of_prometheus_client_are_between_ours() -> None:
     Histogram("h", 'With "quotes"\n', registry=registry).observe(1)
     gauge = GaugeFamily("g", "G", "worker")
     gauge.add(("w",), 1)
-    families = [*registry.collect(), gauge, *registry.collect()]
-
-    class All:
-        def collect(self) -> Iterator[object]:
-            yield from (gauge.family() if isinstance(one, GaugeFamily) else one for one in families)
-
     for accept in ACCEPTS:
-        assert b"".join(exposition(families, accept, lambda: None)[0]) == choose_encoder(accept)[0](All())  # type: ignore[arg-type]
+        families = [*registry.collect(), gauge, *registry.collect()]
+        blocks, content_type = exposition(families, accept, lambda: None, created=True)
+        assert b"".join(blocks) == choose_encoder(accept)[0](All(families, content_type))
+
+
+def test_times_of_creation_are_only_where_they_are_wanted() -> None:
+    registry = CollectorRegistry()
+    Histogram("h", "H", registry=registry).observe(1)
+    for created in (False, True):
+        metrics = ErrorMetrics(LIMITS, longest_scrape_interval=0, created=created)
+        metrics.on_events([event(1, hardware_type="cuda")])
+        for accept in ACCEPTS:
+            families = [*metrics.snapshot(SCRAPERS[0], 0.0).families(), *registry.collect()]
+            blocks, content_type = exposition(families, accept, lambda: None, created=created)
+            found = b"".join(blocks).decode().count("_created")
+            assert found == (1 + 3 + 1 + 1 if created and content_type.startswith(OPENMETRICS) else 0), accept
+
+
+def test_openmetrics_names_the_units() -> None:
+    metrics = ErrorMetrics(LIMITS, longest_scrape_interval=0)
+    metrics.on_events([event(1, body=BODIES[3])])
+    exposed = text(metrics.snapshot(SCRAPERS[0], 0.0), ACCEPTS[4]).decode()
+    for name, unit in (
+        ("worker_gpu_temperature_celsius", "celsius"),
+        ("worker_last_seen_timestamp_seconds", "seconds"),
+        ("worker_cpu_utilization_ratio", "ratio"),
+        ("last_critical_error_timestamp_seconds", "seconds"),
+    ):
+        assert f"# UNIT distributed_testing_{name} {unit}\n" in exposed
+    assert "# UNIT distributed_testing_errors" not in exposed
+    for family in openmetrics_families(exposed):
+        assert family.unit == (unit_of(family.name) or None) or family.unit == unit_of(family.name)
 
 
 def test_there_is_a_pause_after_each_block_and_each_report_of_hardware() -> None:

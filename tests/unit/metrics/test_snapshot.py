@@ -57,7 +57,7 @@ def test_errors_between_two_steps_of_a_scrape_do_not_reach_it() -> None:
     growing = Growing(20)
     snapshot = growing.snapshot()
     before = samples(list(snapshot.collect()))
-    assert len(before["distributed_testing_errors"]) == 2 * 20  # each with its `_created`
+    assert len(before["distributed_testing_errors"]) == 20
     assert len(before["distributed_testing_worker_status"]) == 20
     assert len(before["distributed_testing_worker_gpu_temperature_celsius"]) == 20
     during = []
@@ -103,6 +103,6 @@ def test_the_end_of_a_zero_phase_does_not_reach_an_earlier_snapshot() -> None:
     for now in (1.0, 2.0):
         growing.snapshot(now)
     released = samples(list(growing.snapshot(3.0).collect()))
-    assert {sample.value for sample in before["distributed_testing_hardware_errors"][::2]} == {0}
-    assert all(sample.value > 0 for sample in released["distributed_testing_hardware_errors"][::2])
+    assert {sample.value for sample in before["distributed_testing_hardware_errors"]} == {0}
+    assert all(sample.value > 0 for sample in released["distributed_testing_hardware_errors"])
     assert samples(list(first.collect())) == before

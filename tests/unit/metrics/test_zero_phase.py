@@ -23,7 +23,7 @@ class Series:
         for scraper, now in known:
             self.scrape(scraper, now)
         row = self.family.add_row(("w",), 0.0)
-        self.family.values[row] = 1
+        self.family.values[row.place] = 1
         self.zero_phase.hold(self.family, row)
 
     def scrape(self, scraper: Scraper, now: float) -> int | None:
