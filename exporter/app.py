@@ -167,6 +167,7 @@ async def serve(settings: Settings, web_config: WebConfig, load: Callable[[], Se
     reads the settings again with `load`. Returns False if a thread hangs, so that only `os._exit` ends the process."""
     allow_files()
     stopped = _event_of(signal.SIGTERM, signal.SIGINT)  # first of all: whoever sees the port open may stop the service
+    in_terminal = _has_terminal() and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN  # that is: without nohup
     hangup = _event_of(signal.SIGHUP)
     tls = web_config.ssl_context()
     service = Service(settings, scheme="https" if tls else "http")
@@ -182,7 +183,7 @@ async def serve(settings: Settings, web_config: WebConfig, load: Callable[[], Se
     sys.setswitchinterval(SWITCH_SECONDS)
     gc.freeze()
     holds = HoldListener(service.path, service.store)
-    reloads = asyncio.create_task(_reload_on(hangup, app[RELOADER], stopped))
+    reloads = asyncio.create_task(_reload_on(hangup, app[RELOADER], stopped if in_terminal else None))
     try:
         await holds.start()
         if metrics and more:
@@ -216,14 +217,13 @@ def _event_of(*signals: int) -> asyncio.Event:
     return event
 
 
-async def _reload_on(hangup: asyncio.Event, reloader: Reloader, stopped: asyncio.Event) -> None:
-    """Reads the settings again on each SIGHUP. If that came because the terminal of the service was closed, the service
-    stops: nobody would see it any more."""
-    had_terminal = _has_terminal()
+async def _reload_on(hangup: asyncio.Event, reloader: Reloader, stopped: asyncio.Event | None) -> None:
+    """Reads the settings again on each SIGHUP. If that came because the terminal was closed in which the service runs,
+    sets `stopped`, which is None for a service that goes on without its terminal."""
     while True:
         await hangup.wait()
         hangup.clear()
-        if had_terminal:
+        if stopped:
             await asyncio.sleep(HANGUP_SECONDS)
             if not _has_terminal():
                 stopped.set()

@@ -1,6 +1,7 @@
 """`error-visualization health` asks a real service: with TLS, with access control, and where it is not ready."""
 
 import asyncio
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 from certificates import CA, write
 from conftest import InProcess, free_port
 from keys import make_token
+from stack import wait
 
 from exporter import cli
 from exporter.config import Settings
@@ -20,13 +22,12 @@ TLS = "tls_server_config: {cert_file: server.crt, key_file: server.key"
 CLIENTS = ", client_ca_file: ca.pem, client_auth_type: RequireAndVerifyClientCert, max_version: "
 
 
-@pytest.mark.parametrize("more", ["", CLIENTS + "TLS13", CLIENTS + "TLS12"])
 def test_a_service_with_tls_and_tokens_is_healthy(
-    served: Callable[..., Any], tmp_path: Path, capsys: pytest.CaptureFixture[str], more: str
+    served: Callable[..., Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write(tmp_path, CA.issue_cert("errors.example.com"))  # not the name under which the command asks
     (tmp_path / "ca.pem").write_bytes(CA.cert_pem.bytes())
-    (tmp_path / "web.yml").write_text(TLS + more + "}")
+    (tmp_path / "web.yml").write_text(TLS + "}")
     make_token(tmp_path, "one", "read")
     web_config = f"--web.config.file={tmp_path / 'web.yml'}"
     service = served(web_config)
@@ -35,11 +36,16 @@ def test_a_service_with_tls_and_tokens_is_healthy(
     assert cli.main(["health", port, web_config]) == 0
     assert cli.main(["health", port, web_config, "--host=0.0.0.0"]) == 0
     assert capsys.readouterr().out == "ready\nready\n"
-    assert bool(more) or cli.main(["health", port]) == 1  # without TLS
-    assert cli.main(["health", "--port=x"]) == 2
+    assert cli.main(["health", port]) == 1  # without TLS
+    for reloads, version in enumerate(("TLS13", "TLS12"), 1):  # clients have to show a certificate
+        (tmp_path / "web.yml").write_text(TLS + CLIENTS + version + "}")
+        service.process.send_signal(signal.SIGHUP)
+        wait(lambda said=reloads: sum("need a restart" in line for line in service.log) == said)
+        assert cli.main(["health", port, web_config]) == 0
     service.stop()
     assert cli.main(["health", port, web_config]) == 1
     assert "does not answer" in capsys.readouterr().err
+    assert cli.main(["health", "--port=x"]) == 2
 
 
 async def test_a_service_that_is_not_ready_says_why(service: InProcess) -> None:

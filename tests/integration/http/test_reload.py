@@ -1,5 +1,6 @@
 """Settings that are read again while the service runs: what changes, what goes on, and that a fault changes nothing."""
 
+import asyncio
 import fcntl
 import logging
 import os
@@ -16,7 +17,7 @@ import pytest
 from conftest import ROOT, InProcess, eventually, free_port
 from keys import make_token
 
-from exporter import config, logs
+from exporter import app, config, logs
 from exporter.access.web_config import WebConfig
 from exporter.config import RELOADABLE, Settings, merge
 from exporter.http.access import ACCESS
@@ -246,6 +247,23 @@ def change_secret(folder: Path) -> None:
     (folder / "new").symlink_to("2")
     (folder / "new").rename(folder / "..data")
     shutil.rmtree(folder / "1")
+
+
+async def test_with_nohup_sighup_only_reloads(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(app, "_has_terminal", lambda: False)
+    hangup, reloads = asyncio.Event(), asyncio.Queue[None]()
+
+    class Counting:
+        async def reload(self) -> None:
+            reloads.put_nowait(None)
+            raise ReloadError("a fault", "") if reloads.qsize() == 1 else LookupError("a bug")
+
+    task = asyncio.create_task(app._reload_on(hangup, Counting(), None))  # type: ignore[arg-type]
+    for _ in range(3):
+        hangup.set()
+        await asyncio.wait_for(reloads.get(), 5)
+    assert not task.done()
+    task.cancel()
 
 
 def test_sighup_reloads_and_a_closed_terminal_stops(tmp_path: Path, file: Path) -> None:
