@@ -1,4 +1,4 @@
-# The verbs: run deploy deploy-check test test-report fuzz chaos lint bench patterns redaction reference docs dashboards sounds audit release.
+# The verbs: run deploy-rules deploy-check test test-report fuzz chaos lint bench patterns redaction reference docs dashboards sounds audit release.
 # Each installs what it needs into .venv; only Python and make must be there.
 PYTHON ?= python3
 BIN := .venv/bin
@@ -13,7 +13,7 @@ COMPILE := $(BIN)/python -m compileall -q -j 0 -x '/tests?/|/mypy/|/pip/' .venv/
 SOURCES := pyproject.toml requirements.lock requirements-dev.lock hatch_build.py charts/build.py charts/package-lock.json charts/echarts.js
 ROUNDS ?= 20
 
-.PHONY: run deploy deploy-check test test-report fuzz chaos lint bench bench-flat bench-page patterns redaction reference docs dashboards sounds audit lock release clean
+.PHONY: run deploy-rules deploy-check test test-report fuzz chaos lint bench bench-flat bench-page patterns redaction reference docs dashboards sounds audit lock release clean
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
@@ -101,7 +101,7 @@ dashboards: .venv/installed-test  ## generate the JSON of the dashboards from th
 	$(BIN)/generate-dashboards grafana/dashboards/*.dashboard.py
 	$(BIN)/python docs/dashboards/sketch.py
 
-deploy: .venv/installed-test  ## generate the PrometheusRule of the Kubernetes manifests from prometheus/rules
+deploy-rules: .venv/installed-test  ## generate the PrometheusRule of the Kubernetes manifests from prometheus/rules
 	$(BIN)/python deploy/prometheus_rule.py
 
 deploy-check: .venv/installed-test  ## render and validate the Kubernetes manifests, the systemd unit and the compose file

@@ -47,7 +47,7 @@ def faults(manifests: list[Manifest]) -> Iterator[str]:
 def rule_faults() -> Iterator[str]:
     """Yields whether the PrometheusRule is not what prometheus/rules say now."""
     if prometheus_rule.FILE.read_text("utf-8") != prometheus_rule.rendered():
-        yield "prometheusrule.yaml is not what prometheus/rules say: run `make deploy`"
+        yield "prometheusrule.yaml is not what prometheus/rules say: run `make deploy-rules`"
 
 
 @cache

@@ -11,7 +11,7 @@ import yaml
 ROOT: Final = Path(__file__).parent.parent
 FILE: Final = ROOT / "deploy/kubernetes/prometheusrule.yaml"
 LEFT_OUT: Final = ("meta",)  # alerts about Prometheus and Alertmanager themselves: a cluster has its own
-HEAD: Final = "# Made by `make deploy` from prometheus/rules; change it there.\n"
+HEAD: Final = "# Made by `make deploy-rules` from prometheus/rules; change it there.\n"
 
 
 def groups() -> list[dict[str, Any]]:
