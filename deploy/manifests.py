@@ -1,6 +1,5 @@
 """Checks the Kubernetes manifests: rendered by kustomize, held against Kubernetes' JSON schemas and each other."""
 
-import json
 import os
 import subprocess
 import sys
@@ -10,8 +9,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
+import kubernetes_validate
 import yaml
-from jsonschema import Draft202012Validator
+from jsonschema import Draft202012Validator, ValidationError
 from jsonschema.exceptions import best_match
 
 from exporter import config
@@ -20,6 +20,7 @@ from exporter.app import API, OPEN
 HERE: Final = Path(__file__).parent
 FOLDERS: Final = (HERE / "kubernetes", HERE / "kubernetes-example")
 NAME: Final = "error-visualization"
+KUBERNETES: Final = "1.32"  # the version whose schemas are used
 VARIABLE: Final = config.ENV_PREFIX
 Manifest = dict[str, Any]
 
@@ -54,20 +55,24 @@ def rule_faults() -> Iterator[str]:
 
 
 @cache
-def _schemas() -> dict[str, Any]:
-    schemas: dict[str, Any] = json.loads((HERE / "kubernetes/schemas.json").read_text("utf-8"))
+def _operator() -> dict[str, Any]:
+    schemas: dict[str, Any] = yaml.safe_load((HERE / "operator-schemas.yml").read_text("utf-8"))
     return schemas
 
 
 def schema_faults(manifest: Manifest) -> Iterator[str]:
-    kind = manifest.get("kind", "")
-    if kind not in _schemas()["kinds"]:
-        yield f"{kind}: there is no schema for it in schemas.json"
-        return
-    schema = _schemas()["kinds"][kind] | {"$defs": _schemas()["$defs"]}
-    for one in Draft202012Validator(schema).iter_errors(manifest):
-        error = best_match([one]) or one  # of several alternatives, what is wrong with the closest one
-        yield f"{kind} {manifest['metadata'].get('name')}: {error.json_path}: {error.message}"
+    kind, name = manifest.get("kind", ""), manifest["metadata"].get("name")
+    try:
+        if kind in _operator():
+            errors = Draft202012Validator(_operator()[kind] | {"$defs": _operator()["$defs"]}).iter_errors(manifest)
+            if error := best_match(errors):
+                raise error
+        else:
+            kubernetes_validate.validate(manifest, KUBERNETES, strict=True)
+    except kubernetes_validate.SchemaNotFoundError:
+        yield f"{kind}: Kubernetes {KUBERNETES} has no such kind"
+    except ValidationError as error:
+        yield f"{kind} {name}: {error.json_path}: {error.message}"
 
 
 def _reference_faults(objects: dict[tuple[str, str], Manifest], pod: Manifest) -> Iterator[str]:

@@ -13,7 +13,6 @@ from exporter import config
 
 DATABASE: Final = "./demo.duckdb"
 REPORTS: Final = "reports "  # begins the line in which the service says where it takes reports
-STOP_SECONDS: Final = 15
 
 
 def serve(options: Sequence[str], send: Callable[[str], None]) -> int:

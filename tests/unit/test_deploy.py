@@ -107,8 +107,8 @@ def test_a_fault_of_a_manifest_is_found(change: Change, words: str) -> None:
 
 
 def test_an_object_without_a_schema_is_found() -> None:
-    assert list(manifests.schema_faults({"kind": "Pod", "metadata": {}})) == [
-        "Pod: there is no schema for it in schemas.json"
+    assert list(manifests.schema_faults({"apiVersion": "v1", "kind": "Gadget", "metadata": {}})) == [
+        "Gadget: Kubernetes 1.32 has no such kind"
     ]
 
 

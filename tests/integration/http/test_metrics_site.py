@@ -9,7 +9,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from conftest import InProcess
 from keys import bearer, make_token, now_seen
 
-from exporter import cli
+from exporter import cli, logs
 from exporter.app import API
 from exporter.config import ConfigError, Settings, load
 from exporter.http.metrics_site import HANDLERS, make_metrics_app
@@ -72,7 +72,10 @@ def test_a_right_one_is_split(address: str, host: str) -> None:
     assert (settings.host, settings.port, settings.max_connections) == (host, 9100, 100)
 
 
-def test_it_is_not_open_to_others_without_access_control(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_it_is_not_open_to_others_without_access_control(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logs, "configure", lambda _: None)  # it would last longer than this test
     path = f"--db-path={tmp_path / 'errors.duckdb'}"
     assert cli.main(["serve", "--check-config", path, "--metrics-address=0.0.0.0:9100"]) == 2
     assert "refusing to listen on 0.0.0.0" in capsys.readouterr().err
