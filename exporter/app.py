@@ -23,7 +23,7 @@ from exporter.http.arriving import ARRIVING, Arriving
 from exporter.http.connections import Runner, Site, allow_files
 from exporter.http.headers import WEB_CONFIG, secure
 from exporter.http.hosts import KnownHosts
-from exporter.http.refusals import Refusals
+from exporter.http.refusals import Refusal, Refusals
 from exporter.http.responses import HOSTS, REFUSALS, SERVICE, Handler, allow_origin, answer_errors, preflight
 from exporter.local.hold import HoldListener
 from exporter.service import Service
@@ -162,7 +162,7 @@ async def serve(settings: Settings, web_config: WebConfig) -> bool:
     service = Service(settings, scheme="https" if tls else "http")
     app = make_app(service, web_config)
     runner = Runner(
-        app, settings, lambda reason: service.metrics.rejected.labels(reason).inc(),
+        app, settings, lambda address, reason: app[REFUSALS].add(address, Refusal(reason)),
         access_log=None, auto_decompress=False, shutdown_timeout=SHUTDOWN_SECONDS,
     )  # fmt: skip
     gc.set_threshold(20_000, 20, 20)  # objects of state and requests are rarely in reference cycles

@@ -14,7 +14,7 @@ from exporter.metrics.counters import CounterFamily, Row
 from exporter.metrics.workers import HOUR, Workers, WorkerState
 from exporter.metrics.zero_phase import ZeroPhase
 from exporter.store import State
-from exporter.store.series import OTHER, LabelLimits, Numbers, Series, SeriesLabels, hash_of
+from exporter.store.series import OTHER, LabelLimits, Numbers, Series, SeriesLabels, hash_of, hash_of_type
 
 MAX_ROUTES: Final = 50_000  # cached routes
 DROP_SECONDS: Final = 300.0  # between two looks for idle series
@@ -108,7 +108,7 @@ class ErrorSeries:
 
     def _add(self, key: tuple[str, str, str], created: float, *, hold: bool) -> Route:
         labels, folded = self._series.fold(*key)
-        hash_, type_ = hash_of(*key), hash_of(key[1])
+        hash_, type_ = hash_of(*key), hash_of_type(key[1])
         row = self.family.rows.get(labels)
         if row is None:
             floor = 0 if OTHER in labels else self._resting.take(hash_, 0)
