@@ -25,7 +25,7 @@ from exporter.http.connections import Runner, Site, allow_files
 from exporter.http.headers import WEB_CONFIG, secure
 from exporter.http.hosts import KnownHosts
 from exporter.http.metrics_site import make_metrics_app
-from exporter.http.refusals import Refusals
+from exporter.http.refusals import Refusal, Refusals
 from exporter.http.reloading import RELOADER, Reloader, ReloadError
 from exporter.http.responses import HOSTS, REFUSALS, SERVICE, Handler, allow_origin, answer_errors, preflight
 from exporter.local.hold import HoldListener
@@ -209,9 +209,8 @@ async def serve(settings: Settings, web_config: WebConfig, load: Callable[[], Se
 
 
 def _runner(app: web.Application, settings: Settings) -> Runner:
-    rejected = app[SERVICE].metrics.rejected
     return Runner(
-        app, settings, lambda reason: rejected.labels(reason).inc(),
+        app, settings, lambda address, reason: app[REFUSALS].add(address, Refusal(reason)),
         access_log=None, auto_decompress=False, shutdown_timeout=SHUTDOWN_SECONDS,
     )  # fmt: skip
 

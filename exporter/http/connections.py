@@ -138,17 +138,17 @@ class Connection(web.RequestHandler):
         else:
             answer = failure(status, "this is not a request that the service can read: send HTTP/1.1")
         if status < 500:
-            self._connections.rejected("malformed")
+            self._connections.rejected(_address(self.socket), "malformed")
         answer.force_close()
         return answer
 
 
 class Connections:
     """All connections of `server`, and the factory of their protocols. `rejected` counts a request that is refused
-    here, by its reason. `options` are those of aiohttp's protocol."""
+    here, by its address and reason. `options` are those of aiohttp's protocol."""
 
     def __init__(
-        self, server: web.Server, settings: Settings, rejected: Callable[[str], None], options: Mapping[str, Any]
+        self, server: web.Server, settings: Settings, rejected: Callable[[str, str], None], options: Mapping[str, Any]
     ) -> None:
         self.rejected = rejected
         self.most = settings.max_connections
@@ -240,7 +240,7 @@ class Connections:
             return
         if connection.header_bytes:
             if now - connection.header_since > settings.header_timeout:
-                self.rejected("too_slow")
+                self.rejected(_address(socket), "too_slow")
                 connection.refuse(408, f"the header did not arrive within {settings.header_timeout:g} s")
         elif now - connection.idle_since > settings.idle_timeout:
             connection.force_close()
@@ -253,6 +253,12 @@ class Connections:
             )  # fmt: skip
             self._closed = self._refused = 0
             self._logged_at = now
+
+
+def _address(transport: asyncio.BaseTransport) -> str:
+    """Returns the address of the peer, "" if it is unknown."""
+    peer = transport.get_extra_info("peername")
+    return str(peer[0]) if isinstance(peer, tuple) else ""
 
 
 def _abort(transport: asyncio.Transport) -> None:
@@ -280,7 +286,7 @@ class Runner(web.AppRunner):
     connections: Connections
 
     def __init__(
-        self, app: web.Application, settings: Settings, rejected: Callable[[str], None], **options: Any
+        self, app: web.Application, settings: Settings, rejected: Callable[[str, str], None], **options: Any
     ) -> None:
         super().__init__(app, keepalive_timeout=NEVER, lingering_time=LINGER_SECONDS, **options)
         self._settings = settings

@@ -14,7 +14,7 @@ from exporter.http.access import SCOPES, check_access, scopes_of
 from exporter.http.addresses import ACCESS
 from exporter.http.headers import WEB_CONFIG, secure
 from exporter.http.hosts import KnownHosts
-from exporter.http.responses import HOSTS, SERVICE, answer_errors
+from exporter.http.responses import HOSTS, REFUSALS, SERVICE, answer_errors
 
 HANDLERS: Final = {
     "/metrics": (reads.metrics, Scope.READ),
@@ -28,6 +28,7 @@ def make_metrics_app(main: web.Application, settings: Settings) -> web.Applicati
     app = web.Application(middlewares=[answer_errors, check_access])
     app[SERVICE] = main[SERVICE]
     app[ACCESS] = main[ACCESS]
+    app[REFUSALS] = main[REFUSALS]
     app[WEB_CONFIG] = main[WEB_CONFIG]
     app[reads.SCRAPES] = main[reads.SCRAPES]
     app[HOSTS] = KnownHosts(settings)

@@ -63,15 +63,15 @@ class Refusals:
             field = f", field {quoted(refusal.field[:MAX_SHOWN])}" if refusal.field else ""
             worker = worker_of(refusal.body)
             name = f", worker {quoted(worker[:MAX_SHOWN])}" if worker else ""
-            _log.warning("refused a report from %s: %s%s%s", _shown(address), refusal.reason, field, name)
+            _log.warning("refused what %s sent: %s%s%s", _shown(address), refusal.reason, field, name)
 
     def _log_counts(self) -> None:
         """Logs how many reports were refused since the lines about their senders."""
         for (address, reason), count in self._counts.items():
             if (address, reason) == _OTHERS:
-                _log.warning("refused %d reports from other addresses or for other reasons", count)
+                _log.warning("refused %d more from other addresses or for other reasons", count)
             elif count > 1:
-                _log.warning("refused %d more reports from %s: %s", count - 1, _shown(address), reason)
+                _log.warning("refused %d more from %s: %s", count - 1, _shown(address), reason)
         self._counts = {}
 
 

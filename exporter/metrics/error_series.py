@@ -14,11 +14,11 @@ from exporter.metrics.counters import CounterFamily, Row
 from exporter.metrics.workers import HOUR, Workers, WorkerState
 from exporter.metrics.zero_phase import ZeroPhase
 from exporter.store import State
-from exporter.store.series import OTHER, LabelLimits, Numbers, Series, SeriesLabels, hash_of
+from exporter.store.series import OTHER, LabelLimits, Numbers, Series, SeriesLabels, hash_of, hash_of_type
 
 MAX_ROUTES: Final = 50_000  # cached routes
 DROP_SECONDS: Final = 300.0  # between two looks for idle series
-ROOM_SECONDS: Final = 60.0  # between two looks for room, where there is none
+ROOM_SECONDS: Final = 60.0  # between two looks for room, where there was none
 SHARE: Final = 10  # where there is no room, a tenth of the workers or series is dropped at once, but no more than
 MAX_WORKERS: Final = 50
 MAX_DROPPED: Final = 1_000  # series at once, which takes 8 ms
@@ -59,6 +59,7 @@ class ErrorSeries:
         self._folded: list[tuple[str, str, str]] = []  # keys of routes with a label `other`
         self._drop_at = 0.0
         self._room_at = 0.0  # until then, nothing is idle for long enough
+        self._retry_at = 0.0
 
     def resume(self, state: State, clock: float, now: float) -> None:
         """Makes the series that the database knows of. `clock` is in epoch seconds, `now` in monotonic seconds."""
@@ -91,7 +92,8 @@ class ErrorSeries:
         idle = self._limits.idle
         if not idle:
             return
-        if now >= self._room_at:
+        if now >= self._retry_at:
+            self._retry_at = now + ROOM_SECONDS
             self._forget_folded()
         if now < self._drop_at:
             return
@@ -108,7 +110,7 @@ class ErrorSeries:
 
     def _add(self, key: tuple[str, str, str], created: float, *, hold: bool) -> Route:
         labels, folded = self._series.fold(*key)
-        hash_, type_ = hash_of(*key), hash_of(key[1])
+        hash_, type_ = hash_of(*key), hash_of_type(key[1])
         row = self.family.rows.get(labels)
         if row is None:
             floor = 0 if OTHER in labels else self._resting.take(hash_, 0)

@@ -14,7 +14,9 @@ has no series of its own are its *resting* errors: of them, only their number is
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 from hashlib import blake2b
+from itertools import islice
 from typing import Final, Generic, NamedTuple, TypeVar
 
 from msgspec import Struct
@@ -134,12 +136,17 @@ class Series:
 
 def hash_of(*texts: str) -> int:
     """Returns a number of 64 bits, the same in every process."""
-    text = "\0".join([f"{len(text)}\0{text}" for text in texts])
+    text = "".join([*[f"{len(text)} " for text in texts], *texts])
     return int.from_bytes(blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest())
 
 
+@lru_cache(1_024)
+def hash_of_type(type_: str) -> int:
+    return hash_of(type_)
+
+
 class Numbers(Generic[N]):
-    """A number for each hash, of the `MAX_RESTING` that were added last."""
+    """A number for each hash, of up to `MAX_RESTING`. Beyond that, the tenth that was added first is forgotten."""
 
     def __init__(self, numbers: dict[int, N] | None = None) -> None:
         self.by_hash: dict[int, N] = dict(numbers or {})
@@ -147,7 +154,8 @@ class Numbers(Generic[N]):
     def put(self, hash_: int, number: N) -> None:
         self.by_hash[hash_] = number
         if len(self.by_hash) > MAX_RESTING:
-            del self.by_hash[next(iter(self.by_hash))]
+            for first in list(islice(self.by_hash, MAX_RESTING // 10)):
+                del self.by_hash[first]
 
     def get(self, hash_: int, default: N) -> N:
         return self.by_hash.get(hash_, default)
@@ -175,7 +183,7 @@ class Totals:
         """Adds a count. Those whose keys came first must be added first. Only the key of an active one may have a
         series."""
         hardware = one.hardware_type and self._series.hardware.fold(one.hardware_type)
-        type_ = hash_of(one.type)
+        type_ = hash_of_type(one.type)
         self.types.put(type_, min(one.first_seen, self.types.get(type_, one.first_seen)))
         labels = SeriesLabels(OTHER, OTHER, OTHER)
         if is_active and self._series.workers.has_room_for(one.worker_id):

@@ -114,8 +114,8 @@ async def test_a_refused_report_is_in_the_log(service: InProcess, caplog: pytest
         assert response.status == 415
     lines = [one.getMessage() for one in caplog.records if one.name == "exporter.http.refusals"]
     assert lines == [
-        'refused a report from 127.0.0.1: invalid_field, field "event_id", worker "worker-1"',
-        'refused a report from 127.0.0.1: unsupported_type, field "Content-Type"',
+        'refused what 127.0.0.1 sent: invalid_field, field "event_id", worker "worker-1"',
+        'refused what 127.0.0.1 sent: unsupported_type, field "Content-Type"',
     ]
     metrics = await service.metrics()
     assert metrics[f"{DT}reports_rejected_total" + labels(reason="invalid_field")] == 1
@@ -124,4 +124,4 @@ async def test_a_refused_report_is_in_the_log(service: InProcess, caplog: pytest
 async def test_a_refused_report_of_a_batch_is_in_the_log(service: InProcess, caplog: pytest.LogCaptureFixture) -> None:
     await service.ask("/api/report-errors", [REPORT, REPORT | {"worker_id": "gpu-9", "event_id": []}], status=207)
     lines = [one.getMessage() for one in caplog.records if one.name == "exporter.http.refusals"]
-    assert lines == ['refused a report from 127.0.0.1: invalid_field, field "event_id", worker "gpu-9"']
+    assert lines == ['refused what 127.0.0.1 sent: invalid_field, field "event_id", worker "gpu-9"']

@@ -28,8 +28,8 @@ def test_the_log_names_address_field_and_worker(refusals: Refusals, caplog: pyte
     refusals.add("10.0.0.7", Refusal("invalid_field", "event_id", BODY), 0.0)
     refusals.add("", Refusal("malformed", body=b"{"), 0.0)
     assert caplog.messages == [
-        'refused a report from 10.0.0.7: invalid_field, field "event_id", worker "gpu-3"',
-        "refused a report from an unknown address: malformed",
+        'refused what 10.0.0.7 sent: invalid_field, field "event_id", worker "gpu-3"',
+        "refused what an unknown address sent: malformed",
     ]
     assert caplog.records[0].levelno == logging.WARNING
 
@@ -40,8 +40,8 @@ def test_a_flood_of_one_sender_is_two_lines_a_minute(refusals: Refusals, caplog:
     assert len(caplog.messages) == 1
     refusals.add("10.0.0.8", Refusal("malformed"), 60.0)
     assert caplog.messages[1:] == [
-        "refused 5999 more reports from 10.0.0.7: invalid_field",
-        "refused a report from 10.0.0.8: malformed",
+        "refused 5999 more from 10.0.0.7: invalid_field",
+        "refused what 10.0.0.8 sent: malformed",
     ]
     assert counted(refusals, "invalid_field") == 6_000
 
@@ -52,7 +52,7 @@ def test_a_flood_of_many_senders_is_bounded(refusals: Refusals, caplog: pytest.L
     assert len(caplog.messages) == module.MAX_SENDERS
     refusals.add("10.0.0.7", Refusal("unauthenticated"), 61.0)
     assert caplog.messages[module.MAX_SENDERS] == (
-        f"refused {5_000 - module.MAX_SENDERS} reports from other addresses or for other reasons"
+        f"refused {5_000 - module.MAX_SENDERS} more from other addresses or for other reasons"
     )
     assert len(refusals._counts) == 1
 
@@ -71,7 +71,7 @@ def test_no_name_can_forge_a_line(
 ) -> None:
     refusals.add("10.0.0.7\n", Refusal("malformed", "x\ny", b'{"worker_id": %s}' % worker.encode()), 0.0)
     (line,) = caplog.messages
-    assert line == f'refused a report from 10.0.0.7\\n: malformed, field "x\\ny", worker {shown}'
+    assert line == f'refused what 10.0.0.7\\n sent: malformed, field "x\\ny", worker {shown}'
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"\xff", b'{"worker_id": 7}', b"[" * 100_000, b'{"worker_id": null}'])

@@ -5,6 +5,7 @@ import datetime as dt
 import random
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import pytest
 from events import event
@@ -250,3 +251,21 @@ def test_a_week_of_10_000_pods(pods: int, workers: int) -> None:
     assert len(workers_of(shown) - {OTHER}) > 0.85 * min(workers, len(known))
     assert sum(one.errors.values()) == sum(one.metrics.snapshot(PROMETHEUS, one.now).counters[1].values)
     assert len(one.metrics._series.routes) <= 2 * workers + 20
+
+
+def test_keys_without_series_look_for_room_once_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+    one, added = Simulated(LabelLimits(types=1, idle=DAY)), 0
+    add = one.metrics._series._add
+
+    def counting(*args: Any, **more: Any) -> Any:
+        nonlocal added
+        added += 1
+        return add(*args, **more)
+
+    monkeypatch.setattr(one.metrics._series, "_add", counting)
+    for _ in range(10):
+        one.fail(("w", "T"), ("w", "U"))
+    assert added == 2
+    one.now += ROOM_SECONDS
+    one.fail(("w", "T"), ("w", "U"))
+    assert added == 3

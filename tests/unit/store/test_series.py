@@ -72,7 +72,9 @@ def test_totals_are_bounded_however_many_keys_there_are(monkeypatch: pytest.Monk
         totals.add(Counted(*labels, 1, NOW, NOW))
     assert len(totals.counts) <= 50
     assert len(totals.others) <= 51
-    assert len(totals.resting.by_hash) == len(totals.types.by_hash) == 2_000
+    assert 1_800 <= len(totals.resting.by_hash) <= 2_000
+    assert 1_800 <= len(totals.types.by_hash) <= 2_000
+    assert totals.resting.get(hash_of("w19999", "T1999", "C19"), 0) == 1
 
 
 def test_the_worker_is_lost_last() -> None:
@@ -106,4 +108,4 @@ def test_a_hash_tells_all_keys_apart_and_is_the_same_in_every_process() -> None:
         len({hash_of("a", "b", "c"), hash_of("ab", "", "c"), hash_of("a\0b", "", "c"), hash_of("a", "b\0", "c")}) == 4
     )
     assert hash_of("\ud800", "é") == hash_of("\ud800", "é")
-    assert hash_of("w", "T", "C") == 7110030148315144053
+    assert hash_of("w", "T", "C") == 6796250225123254710
