@@ -258,6 +258,9 @@ def test_a_state_that_was_kept_goes_on_as_if_nothing_happened() -> None:
         after.restore(state, 5_000.0, NOW + dt.timedelta(seconds=passed))
         assert steps(after.due(5_000.0)) == ["", "2", "4"]
         assert after.end(5_000.0 + ends - 1) == []
+        other = Alerts(PUSH)
+        other.restore(msgspec.msgpack.decode(kept, type=Kept), 5_000.0, NOW + dt.timedelta(seconds=passed))
+        assert len(other.end(5_000.0 + ends)) == 3
         again = after.on_events([event(50, worker_id="w3"), event(51, worker_id="w7")], 5_000.0)
         assert steps(again) == ["", "2", "4", "8"]
         assert [labels(alert) for alert in again[:3]] == identities
