@@ -31,7 +31,7 @@ pytestmark = [pytest.mark.dashboard, needs_stack]
 MINUTE = 0.4  # seconds
 TIMES = {
     "group_wait: 1s": "group_wait: 100ms",
-    "group_wait: 2s": "group_wait: 500ms",
+    "group_wait: 2s": "group_wait: 800ms",
     "group_interval: 5m": "group_interval: 2s",
 }
 OVER = (
