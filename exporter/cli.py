@@ -12,6 +12,7 @@ from exporter import __version__, config, logs
 from exporter.access.exposure import has_tokens, why_not_exposed
 from exporter.access.token_file import TokenFileError
 from exporter.access.web_config import WebConfig, WebConfigError
+from exporter.alerting import digest_command
 from exporter.demo import command as demo
 from exporter.http.pages import sounds_folder
 from exporter.local import command as local
@@ -37,6 +38,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     demo.add_arguments(commands.add_parser("demo", help="send the reports of an imagined fleet to a service"))
     export_command.add_arguments(commands.add_parser("export", help="write the errors of a service to a file"))
     import_command.add_arguments(commands.add_parser("import", help="send the errors of files to a service"))
+    digest = commands.add_parser("digest", help="send what is new, gone, worst and still open to Alertmanager")
+    digest_command.add_arguments(digest)
     for name, help_ in (
         ("check", "read the database and its log, and say what is wrong; no service may be running on them"),
         ("repair", "keep what can be read of a damaged database or log, and put the damaged file aside"),
@@ -65,6 +68,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return token_command.main(given)
     if given.command == "export":
         return export_command.main(given)
+    if given.command == "digest":
+        return digest_command.main(given)
     if given.command == "import":
         return import_command.main(given)
     return demo.main(given) if given.command == "demo" else _serve(given)

@@ -32,6 +32,7 @@ MAX_FIRING: Final = 500  # with alerts of their own at one time; further ones ar
 MAX_WORKERS: Final = 100_000  # remembered at one time, summed over patterns; of further ones only the errors count
 TOGETHER_SECONDS: Final = 30.0
 SAME_WORKER_SECONDS: Final = 600.0
+LONGEST_WAIT_SECONDS: Final = 3_600.0
 UPDATE_SECONDS: Final = 1.0  # least time between two sends of an alert whose numbers change
 FRESH_SECONDS: Final = 30.0  # workers that came within it of the alert before are told as one step
 
@@ -68,6 +69,7 @@ class Pattern(msgspec.Struct):
     last_time: dt.datetime | None = None
     before: int = 0  # workers when the alert before the latest was new; 0 if that came with the first
     stepped: float = 0.0  # when the latest alert was new
+    last: float = 0.0  # when its latest error was handled
     sent: float = float("-inf")
     told: tuple[int, int] = (0, 0)  # errors and workers at the latest send
 
@@ -121,11 +123,17 @@ class Alerts:
         return due
 
     def end(self, now: float) -> list[Alert]:
-        """Removes and returns the alerts of incidents that had no error for `hold_seconds`."""
+        """Removes and returns the alerts that had no error for `hold_seconds`. Patterns of an incident end together,
+        but none waits longer than `LONGEST_WAIT_SECONDS` for others: an error after that is news."""
+        hold = self._push.hold_seconds
         ended: list[Alert] = []
-        for incident in [one for one in self._incidents.values() if now - one.last >= self._push.hold_seconds]:
-            del self._incidents[incident.name]
-            patterns = [self._patterns.pop(key) for key in incident.patterns]
+        for incident in list(self._incidents.values()):
+            least = hold if now - incident.last >= hold else max(hold, LONGEST_WAIT_SECONDS)
+            ending = [key for key in incident.patterns if now - self._patterns[key].last >= least]
+            incident.patterns = [key for key in incident.patterns if key not in ending]
+            if not incident.patterns:
+                del self._incidents[incident.name]
+            patterns = [self._patterns.pop(key) for key in ending]
             last: Counter[str] = Counter()  # worker → id of its latest error of the incident
             for pattern in patterns:
                 last |= Counter(pattern.workers)
@@ -136,7 +144,7 @@ class Alerts:
                 pattern.before = 0
                 ended += self._send(pattern, now)
                 for alert in (pattern.alerts[0], pattern.alerts[-1]):
-                    alert.annotations["quiet"] = quiet(self._push.hold_seconds, pattern.count, workers, silent)
+                    alert.annotations["quiet"] = quiet(least, pattern.count, workers, silent)
         if ended:
             self._index()
         return ended
@@ -163,6 +171,7 @@ class Alerts:
             self._incidents[incident.name] = incident
         for pattern in kept.patterns:
             pattern.stepped += shift
+            pattern.last += shift
             pattern.sent = float("-inf")
             self._patterns[pattern.key] = pattern
             self._workers += len(pattern.workers)
@@ -215,7 +224,7 @@ class Alerts:
         is_new_worker = worker not in pattern.workers and self._workers < MAX_WORKERS
         pattern.count += 1
         pattern.last_time = event.timestamp
-        self._incidents[pattern.incident].last = now
+        self._incidents[pattern.incident].last = pattern.last = now
         if is_new_worker:
             self._workers += 1
             self._incident_of[worker] = pattern.incident

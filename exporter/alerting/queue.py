@@ -39,6 +39,14 @@ class _Held(msgspec.Struct):
     labels: dict[str, str]
 
 
+class _Accepted(msgspec.Struct):
+    """When an Alertmanager accepted a firing alert for the first and for the last time, in monotonic seconds. It holds
+    the alert for some time after the last."""
+
+    first: float
+    latest: float
+
+
 _decode_held = msgspec.json.Decoder(list[_Held]).decode
 
 
@@ -58,7 +66,7 @@ class Queue:
         self._labels = push.labels
         self._lasting = dt.timedelta(seconds=RESENDS_UNTIL_END * push.resend_seconds)
         self._waiting: dict[Labels, State] = {}
-        self._accepted: dict[Labels, float] = {}  # firing alerts → when they were accepted first, monotonic seconds
+        self._accepted: dict[Labels, _Accepted] = {}  # firing alerts
         self._seen: set[Labels] = set()  # of these, those that the Alertmanager was seen to hold
         self._more = asyncio.Event()
         self.idle = asyncio.Event()
@@ -132,6 +140,8 @@ class Queue:
     def compare(self, held: Sequence[Mapping[str, str]] | None, now: float) -> None:
         """Counts which accepted alerts are in `held`, the label sets that the Alertmanager holds; None if it does not
         say."""
+        lasting = self._lasting.total_seconds()
+        self._accepted = {labels: one for labels, one in self._accepted.items() if now - one.latest < lasting}
         if held is not None:
             sets = {frozenset(labels.items()) for labels in held}
             now_held = {labels for labels in self._accepted if self._key(labels) in sets}
@@ -140,7 +150,7 @@ class Queue:
         missing = [
             labels
             for labels, accepted in self._accepted.items()
-            if labels not in self._seen and now - accepted > UNCONFIRMED_SECONDS
+            if labels not in self._seen and now - accepted.first > UNCONFIRMED_SECONDS
         ]
         if len(missing) > self.unconfirmed:
             _log.error("Alertmanager %s accepted %d alerts that it does not hold", self.name, len(missing))
@@ -192,7 +202,7 @@ class Queue:
         """Remembers which alerts the Alertmanager has to hold from now on."""
         for labels, (_, ended) in batch.items():
             if ended is None:
-                self._accepted.setdefault(labels, now)
+                self._accepted.setdefault(labels, _Accepted(now, now)).latest = now
             else:
                 self._accepted.pop(labels, None)
                 self._seen.discard(labels)

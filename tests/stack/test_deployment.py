@@ -67,6 +67,7 @@ def test_alertmanagers_configuration(file: str) -> None:
         ("alertname=CriticalError severity=critical source=push worker=w urgency=ticket", "slack,email"),
         ("alertname=CriticalError severity=critical source=push min_workers=8 urgency=page", "pager,slack,email"),
         ("alertname=NewErrorPattern severity=info source=push", "slack"),
+        ("alertname=ErrorDigest severity=info source=push urgency=ticket", "digest"),
         ("alertname=CriticalErrors severity=critical source=rule", "slack,email"),
         ("alertname=ErrorRateHigh severity=warning source=rule", "slack"),
         ("alertname=NewErrorType severity=info source=rule", "nobody"),

@@ -188,20 +188,20 @@ class Stack:
         file.write_text(text.replace("mail.example.com:587", f"localhost:{mail}"))
 
     def start_alertmanager(
-        self, port: int, *, cluster: int = 0, peer: int = 0, authority: Path | None = None
+        self, port: int, *, cluster: int = 0, peer: int = 0, authority: Path | None = None, program: str = ""
     ) -> Program:
         assert ALERTMANAGER
         command = [
-            ALERTMANAGER, f"--config.file={self.folder}/alertmanager/alertmanager.yml",
+            program or ALERTMANAGER, f"--config.file={self.folder}/alertmanager/alertmanager.yml",
             f"--storage.path={self.folder}/alertmanager-{port}", f"--web.listen-address=127.0.0.1:{port}",
             f"--cluster.listen-address={f'127.0.0.1:{cluster}' if cluster else ''}",
             *([f"--cluster.peer=127.0.0.1:{peer}"] if peer else []),
         ]  # fmt: skip
         environment = {"SSL_CERT_FILE": str(authority)} if authority else {}
-        program = Program(command, self.folder / f"alertmanager-{port}.log", **environment)
-        self._running.append(program)
+        running = Program(command, self.folder / f"alertmanager-{port}.log", **environment)
+        self._running.append(running)
         wait(lambda: get(f"http://127.0.0.1:{port}/api/v2/status"))
-        return program
+        return running
 
     def start_prometheus(
         self, service: str, alertmanager: int, *, interval: str = "1s", job: str = "error-visualization",

@@ -201,8 +201,14 @@ def test_an_alertmanager_that_accepts_and_does_not_hold_is_noticed(caplog: pytes
     assert caplog.text.count("accepted 1 alerts that it does not hold") == 1
     queue.compare(None, 200.0)  # it does not say
     assert (queue.confirmed, queue.unconfirmed) == (1, 2)
-    queue._note({lost.labels: (lost, NOW), young.labels: (young, NOW)}, 300.0)  # they have ended
-    queue.compare(there, 300.0)
+    queue._note({held.labels: (held, None)}, 200.0)  # it is sent again; the others are not
+    queue.compare([], 341.0)
+    assert (queue.confirmed, queue.unconfirmed) == (1, 1)
+    queue._note({lost.labels: (lost, None)}, 342.0)
+    queue._note(
+        {lost.labels: (lost, NOW), held.labels: (held, NOW), young.labels: (young, NOW)}, 343.0
+    )  # they have ended
+    queue.compare(there, 343.0)
     assert (queue.confirmed, queue.unconfirmed) == (1, 0)
 
 

@@ -185,6 +185,21 @@ def test_patterns_of_one_cause_are_one_incident() -> None:
     ]  # together, though A is long quiet
 
 
+def test_a_pattern_waits_at_most_an_hour_for_others_of_its_incident() -> None:
+    """Or an error of a pattern that was quiet for days would be no news, because another pattern goes on."""
+    alerts = Alerts(PUSH)
+    alerts.on_events([event(1, fingerprint="A"), event(2, fingerprint="B")], 0.0)
+    ended = []
+    for minute in range(0, 120, 5):
+        alerts.on_events([event(3 + minute, fingerprint="A")], 60.0 * minute)
+        ended += [(minute, alert.labels.fingerprint) for alert in alerts.end(60.0 * minute)]
+    assert ended == [(60, "B")]
+    (again,) = alerts.on_events([event(500, fingerprint="B")], 7_200.0)
+    assert again.labels.fingerprint == "B"
+    assert len(alerts.end(7_800.0)) == 2
+    assert alerts._incidents == {}
+
+
 def test_system_critical_errors_and_many_workers_page_and_a_flaky_one_is_a_ticket() -> None:
     alerts = Alerts(PUSH)
     (flaky,) = alerts.on_events([event()], 0.0)
@@ -258,6 +273,9 @@ def test_a_state_that_was_kept_goes_on_as_if_nothing_happened() -> None:
         after.restore(state, 5_000.0, NOW + dt.timedelta(seconds=passed))
         assert steps(after.due(5_000.0)) == ["", "2", "4"]
         assert after.end(5_000.0 + ends - 1) == []
+        other = Alerts(PUSH)
+        other.restore(msgspec.msgpack.decode(kept, type=Kept), 5_000.0, NOW + dt.timedelta(seconds=passed))
+        assert len(other.end(5_000.0 + ends)) == 3
         again = after.on_events([event(50, worker_id="w3"), event(51, worker_id="w7")], 5_000.0)
         assert steps(again) == ["", "2", "4", "8"]
         assert [labels(alert) for alert in again[:3]] == identities
