@@ -1,4 +1,5 @@
-# The verbs: run test test-report fuzz chaos lint bench patterns redaction reference docs dashboards sounds audit release.
+# The verbs: run test test-report fuzz chaos lint bench patterns redaction reference docs dashboards rules sounds audit
+# release.
 # Each installs what it needs into .venv; only Python and make must be there.
 PYTHON ?= python3
 BIN := .venv/bin
@@ -14,7 +15,7 @@ SOURCES := pyproject.toml requirements.lock requirements-dev.lock hatch_build.py
 ROUNDS ?= 20
 DEMO_URL ?= http://127.0.0.1:8080
 
-.PHONY: run test test-report fuzz chaos lint bench bench-flat bench-page patterns redaction reference docs dashboards sounds audit lock release clean
+.PHONY: run test test-report fuzz chaos lint bench bench-flat bench-page patterns redaction reference docs dashboards rules sounds audit lock release clean
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
@@ -39,7 +40,7 @@ DEMO_URL ?= http://127.0.0.1:8080
 	touch $@
 
 # The real programs that tests run. As root on Debian they are installed; elsewhere their tests are skipped with a message.
-.venv/real-parts: tests/real_parts.py | .venv/bin/python
+.venv/real-parts: tests/real_parts.py tests/newer_parts.py | .venv/bin/python
 	$(BIN)/python tests/real_parts.py install
 	touch $@
 
@@ -102,6 +103,9 @@ docs: .venv/installed-test .venv/real-parts  ## the screenshots in docs/
 dashboards: .venv/installed-test  ## generate the JSON of the dashboards from their sources, and the sketches in docs/
 	$(BIN)/generate-dashboards grafana/dashboards/*.dashboard.py
 	$(BIN)/python docs/dashboards/sketch.py
+
+rules: .venv/installed-test  ## generate the rules of Prometheus from prometheus/mixin
+	$(BIN)/python prometheus/mixin/render.py
 
 sounds: .venv/installed-test  ## generate the sound files; ARGS="--help" lists the parameters
 	$(BIN)/python sounds/generate_sound_files.py $(ARGS)
