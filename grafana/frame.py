@@ -72,11 +72,16 @@ def infinity() -> core.Template:
 def annotations() -> list[dict[str, Any]]:
     """Returns the annotations of all graphs. The queries keep every label that the texts use, because Grafana prints
     the name of a label that a series lacks. The value of a new error type is the time when it was first seen, in
-    milliseconds; types from before the time range are left out."""
+    milliseconds; types from before the time range are left out. A deployment is a version or commit that did not run
+    in the day before."""
     first_seen = f"min by (type) ({select('distributed_testing_type_first_seen_timestamp_seconds')})"
     firing, new = f"sum by (alertname, severity) ({alerts()})", f"1000 * ({first_seen} > ${{__from}} / 1000)"
+    version = "sum by (version, revision) ({})".format
+    running, before = select(SERVICE), f"last_over_time({select(SERVICE)}[1d] offset $__interval)"
+    deployed = f"{version(running)} unless {version(before)}"
     return [
         annotation("Alerts", firing, "red", "{{alertname}}", "{{severity}}", tagKeys="severity"),
+        annotation("Deployments", deployed, "blue", "Deployment", "{{version}} {{revision}}"),
         annotation("New error types", new, "purple", "New error type", "{{type}}", useValueForTime=True),
     ]
 

@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 PAGE: Final = "${page:raw}/error-visualization"
-RUNBOOKS: Final = "https://github.com/error-visualization/error-visualization/blob/main/docs/runbooks"
+RUNBOOKS: Final = "${page:raw}/runbooks"  # the service serves them
 TAG: Final = "error-visualization"
 CHOSEN: Final = ("datasource", "job", "instance", "page")
 SAME: Final = "&".join(("${__url_time_range}", *(f"${{{variable}:queryparam}}" for variable in CHOSEN)))
@@ -49,7 +49,7 @@ def service_dashboard() -> dict[str, Any]:
 
 
 def runbook(alert: str) -> dict[str, Any]:
-    return link("What to do", f"{RUNBOOKS}/{alert}.md")
+    return link("What to do", f"{RUNBOOKS}/{alert}")
 
 
 def of_dashboard() -> list[dict[str, Any]]:

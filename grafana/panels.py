@@ -30,6 +30,19 @@ def query(expr: str, legend: str = "", *, instant: bool = False, form: str = "ti
     return core.Target(expr=expr, legendFormat=legend, instant=instant, format=form, datasource=SOURCE)
 
 
+@attr.s
+class WithExemplars(core.Target):
+    """A query of counters of errors. Grafana shows their exemplars above the graph, each with a link to an error."""
+
+    def to_json_data(self) -> Json:
+        given: Json = super().to_json_data()
+        return given | {"exemplar": True}
+
+
+def with_exemplars(expr: str, legend: str) -> core.Target:
+    return WithExemplars(expr=expr, legendFormat=legend, instant=False, format="time_series", datasource=SOURCE)
+
+
 def moment(expr: str, legend: str = "") -> core.Target:
     """Returns an instant query. A range query would show the last known value long after the service stopped."""
     return query(expr, legend, instant=True)
@@ -93,18 +106,25 @@ def timeseries(
     axis: str = "",
     bottom: float | None = 0,
     high: float | None = None,
+    least: str | None = None,
+    points: int | None = None,
+    whole: bool = False,
     links: Sequence[Json] = (),
 ) -> core.Panel:
-    """Returns a graph of lines, or of at most 120 stacked bars, which keeps them wide. Thresholds are dashed lines."""
+    """Returns a graph of lines, or of at most 120 stacked bars, which keeps them wide. Thresholds are dashed lines.
+    `points` limits the points of a line, `least` is the shortest $__interval. `whole`: the values are counts, so the
+    axis has no fractions."""
     fixed = [override(name, color=colour(shade)) for name, shade in (colours or {}).items()]
     defaults = {"min": bottom, "max": high, "links": [*links], "custom": {"thresholdsStyle": {
         "mode": "dashed" if len(limits) > 1 else "off"}}}  # fmt: skip
+    if whole:
+        defaults["decimals"] = 0
     return core.TimeSeries(
         **common(title, description, queries, limits, defaults), unit=unit, overrides=[*fixed, *overrides],
         drawStyle="bars" if stack else "line", fillOpacity=70 if stack else 10, lineWidth=1, showPoints="never",
         stacking={"mode": "normal" if stack else "none", "group": "A"}, legendDisplayMode="table",
         legendCalcs=["lastNotNull", "max"], tooltipMode="multi", tooltipSort="desc", axisLabel=axis,
-        maxDataPoints=120 if stack else None,
+        maxDataPoints=120 if stack else points, interval=least,
     )  # fmt: skip
 
 

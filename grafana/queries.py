@@ -8,12 +8,34 @@ SELECTED: Final = ('job=~"$job"', 'instance=~"$instance"')
 SERVICE: Final = "distributed_testing_build_info"  # exists while the service runs
 # Excludes `other`, which is no machine: it counts all workers beyond the label limits. The rules exclude it, too.
 MACHINE: Final = 'worker!="other"'
+# Errors per minute in each interval of a graph, from the counts of a recording rule.
+A_MINUTE: Final = "60000 / $__interval_ms"
+# Points of a graph of some of a thousand workers. Grafana's default, a point per pixel, is five times the work.
+POINTS: Final = 240
 # Always fires where the rules are loaded.
 WATCHDOG: Final = 'ALERTS{alertname="Watchdog", alertstate="firing"}'
 
 
 def select(metric: str, *matchers: str) -> str:
     return f"{metric}{{{', '.join((*SELECTED, *matchers))}}}"
+
+
+def recorded(metric: str, *matchers: str, level: str = "worker") -> str:
+    """Returns a selector of the highest values of a gauge of workers, which prometheus/rules/dashboards.yml records by
+    `level`. A graph of the gauge itself over a week would read up to hundreds of millions of samples."""
+    return select(f"job_instance_{level}:{metric}:max", *matchers)
+
+
+def delta(level: str, *matchers: str) -> str:
+    """Returns a selector of the numbers of new errors, which prometheus/rules/dashboards.yml records by the labels of
+    `level`. It has a sample only where there are new errors."""
+    return select(f"job_instance_{level}:distributed_testing_errors:delta", *matchers)
+
+
+def counted(by: str, *matchers: str, level: str = "", over: str = "$__range") -> str:
+    """Returns the number of errors in the time range, by labels. `level` are the labels that the matchers need, too.
+    The errors of the newest minute may be missing."""
+    return total(f"sum_over_time({delta(level or by, *matchers)}[{over}])", by)
 
 
 def in_group(name: GroupName) -> str:
@@ -54,7 +76,7 @@ def a_second(metric: str, *matchers: str, by: str = "") -> str:
 def grown(metric: str, *matchers: str, by: str = "") -> str:
     """Returns the increase of a counter in the time range. increase() extrapolates, for example from 3 errors to 3.4.
     The service's counters begin at 0 and never go down, so last minus minimum is exact, and it reads the range only
-    twice. If a new database resets a counter, the result is the count since the reset."""
+    twice. If a new database resets a counter, the result is the count since the reset. For counters with few series."""
     counter = f"{select(metric, *matchers)}[$__range]"
     return total(f"last_over_time({counter}) - min_over_time({counter})", by)
 
@@ -74,6 +96,6 @@ def worst(count: int, expression: str, by: str, judged: str) -> str:
     return f"{expression} and on ({by}) topk({count}, {judged})"
 
 
-def at_end(metric: str, *matchers: str, over: str = "avg_over_time", by: str = "worker") -> str:
-    """Returns a gauge aggregated over the whole time range, evaluated at its end."""
-    return f"max by ({by}) ({over}({select(metric, *matchers)}[$__range] @ end()))"
+def at_end(metric: str, *matchers: str, over: str = "avg_over_time", level: str = "worker") -> str:
+    """Returns a recorded gauge of workers, aggregated over the whole time range, evaluated at its end."""
+    return f"max by (worker) ({over}({recorded(metric, *matchers, level=level)}[$__range] @ end()))"

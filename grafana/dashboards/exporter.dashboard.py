@@ -93,6 +93,7 @@ queue = panels.timeseries(
     query(f"max({select(QUEUE)})", "waiting"),
     query(f"max({select(CAPACITY)})", "capacity"),
     overrides=[override("capacity", **DASHED | {"color": colour("red")})],
+    whole=True,
 )
 commit = quantiles("Commit time", "Duration of one commit: 50 %, 90 % and 99 % of the commits were faster.", COMMIT)
 batch = panels.timeseries(
@@ -137,11 +138,13 @@ waiting = panels.timeseries(
     query(f"max by (alertmanager) ({select(f'{NOTIFICATIONS}queue_length')})", "{{alertmanager}}"),
     query(f"max({select(f'{NOTIFICATIONS}queue_capacity')})", "capacity"),
     overrides=[override("capacity", **DASHED | {"color": colour("red")})],
+    whole=True,
 )
 clients = panels.timeseries(
     "WebSocket clients",
     "Open pages and other clients that receive new errors.",
     query(total(select(f"{WEBSOCKET}clients")), "clients"),
+    whole=True,
 )
 messages = panels.timeseries(
     "WebSocket messages",
@@ -161,6 +164,7 @@ scrape_samples = panels.timeseries(
     "Scraped series",
     "Series per scrape. The number grows with workers and error types, up to the limits in the settings.",
     query(f"max by (instance) ({ours(select('scrape_samples_scraped'))})", "{{instance}}"),
+    whole=True,
 )
 cpu = panels.timeseries(
     "CPU of the service",

@@ -5,17 +5,31 @@ from grafanalib import core
 from grafana import frame, panels
 from grafana.layout import shelf
 from grafana.links import cell, label, page, worker_dashboard
-from grafana.panels import MEMORY, Column, background, colour, moment, now, override, query, words
-from grafana.queries import MACHINE, a_minute, at_end, grown, in_group, otherwise, select, top, worst
+from grafana.panels import MEMORY, Column, background, colour, moment, now, override, query, with_exemplars, words
+from grafana.queries import (
+    A_MINUTE,
+    MACHINE,
+    POINTS,
+    a_minute,
+    at_end,
+    counted,
+    grown,
+    in_group,
+    otherwise,
+    recorded,
+    select,
+    top,
+    worst,
+)
 
 BY_TYPE = "distributed_testing_hardware_errors_total"
-ERRORS = "distributed_testing_errors_total"
 CONDITION = "distributed_testing_worker_hardware_condition"
 TEMPERATURE = "distributed_testing_worker_gpu_temperature_celsius"
 GPU_MEMORY = "distributed_testing_worker_gpu_memory_utilization_ratio"
 HEAT = select(TEMPERATURE, MACHINE)
 OF_HARDWARE = in_group("hardware")
 HOT = (("green", None), ("orange", 80), ("red", 85))  # 85 °C: the rule GPUOverheating
+BY_CONDITION = "worker_condition"
 ANY = (("green", None), ("orange", 1))
 OF_WORKER = [page("Errors of this worker", worker=label("worker")), worker_dashboard(label("worker"))]
 OF_TYPE = [page("Errors with this hardware", hardware=label("hardware_type"))]
@@ -39,7 +53,8 @@ def count(title: str, name: str) -> core.Panel:
 
 
 def history(title: str, name: str) -> core.Panel:
-    shown, judged = condition(name, MACHINE), at_end(CONDITION, f'condition="{name}"', MACHINE)
+    of = (f'condition="{name}"', MACHINE)
+    shown, judged = recorded(CONDITION, *of, level=BY_CONDITION), at_end(CONDITION, *of, level=BY_CONDITION)
     return panels.status_history(
         title,
         f"When each worker reported {name.replace('_', ' ')}: the 20 workers that reported it for the longest time, "
@@ -72,7 +87,7 @@ fullest = panels.stat(
 in_range = panels.stat(
     "Hardware errors",
     "Errors of the categories HARDWARE_… in the time range.",
-    moment(otherwise(grown(ERRORS, OF_HARDWARE))),
+    moment(otherwise(counted("", OF_HARDWARE, level="category"))),
     links=[page("Hardware errors", group="hardware")],
 )
 by_type = panels.bars(
@@ -85,46 +100,50 @@ by_type = panels.bars(
 over_time = panels.timeseries(
     "Errors by hardware type over time",
     "Errors per minute, by the hardware type in the report.",
-    query(a_minute(BY_TYPE, by="hardware_type"), "{{hardware_type}}"),
+    with_exemplars(a_minute(BY_TYPE, by="hardware_type"), "{{hardware_type}}"),
     axis="errors a minute",
     stack=True,
     links=OF_TYPE,
 )
 temperature = panels.timeseries(
     "GPU temperature",
-    f"The 12 hottest GPUs of the time range, without those of `other`. {UNTIL} Dashed: 80 and 85 °C.",
+    f"The hottest GPU of each of the 12 hottest workers, without `other`. {UNTIL} Dashed: 80 and 85 °C.",
     query(
-        worst(12, f"max by (worker, gpu) ({select(TEMPERATURE, MACHINE)})", "worker, gpu",
-              at_end(TEMPERATURE, MACHINE, over="max_over_time", by="worker, gpu")), "{{worker}} GPU {{gpu}}"),
+        worst(12, f"max by (worker) ({recorded(TEMPERATURE, MACHINE)})", "worker",
+              at_end(TEMPERATURE, MACHINE, over="max_over_time")), "{{worker}}"),
     unit="celsius",
     limits=HOT,
     bottom=None,
+    points=POINTS,
     links=OF_WORKER,
 )  # fmt: skip
 gpu_memory = panels.timeseries(
     "GPU memory",
-    f"The 12 GPUs with the fullest memory in the time range, without those of `other`. {UNTIL} Dashed: 80 and 95 %.",
+    "The fullest GPU memory of each of the 12 workers where it was fullest, without `other`. "
+    f"{UNTIL} Dashed: 80 and 95 %.",
     query(
-        worst(12, f"max by (worker, gpu) ({select(GPU_MEMORY, MACHINE)})", "worker, gpu",
-              at_end(GPU_MEMORY, MACHINE, over="max_over_time", by="worker, gpu")), "{{worker}} GPU {{gpu}}"),
+        worst(12, f"max by (worker) ({recorded(GPU_MEMORY, MACHINE)})", "worker",
+              at_end(GPU_MEMORY, MACHINE, over="max_over_time")), "{{worker}}"),
     unit="percentunit",
     limits=MEMORY,
     high=1,
+    points=POINTS,
     links=OF_WORKER,
 )  # fmt: skip
 together = panels.timeseries(
     "Errors and temperature",
     "Errors per minute of the categories HARDWARE_… (left), and the temperature of the hottest GPU and the average of "
-    "all GPUs (right). If they rise together, heat may cause the errors.",
-    query(a_minute(ERRORS, OF_HARDWARE), "hardware errors"),
-    query(f"max({select(TEMPERATURE)})", "hottest GPU"),
-    query(f"avg({select(TEMPERATURE)})", "GPUs on average"),
+    "each worker's hottest (right). If they rise together, heat may cause the errors.",
+    query(f"{A_MINUTE} * {counted('', OF_HARDWARE, level='category', over='$__interval')}", "hardware errors"),
+    query(f"max({select(f'job_instance:{TEMPERATURE}:max')})", "hottest GPU"),
+    query(f"avg({select(f'job_instance:{TEMPERATURE}:avg')})", "workers on average"),
+    least="1m",
     axis="errors a minute",
     bottom=None,
     overrides=[
         override("hardware errors", color=colour("red"), custom_drawStyle="bars", custom_fillOpacity=50, min=0),
         *(override(name, unit="celsius", color=colour(shade), custom_axisPlacement="right", custom_axisLabel="")
-          for name, shade in (("hottest GPU", "orange"), ("GPUs on average", "yellow"))),
+          for name, shade in (("hottest GPU", "orange"), ("workers on average", "yellow"))),
     ],
     links=[page("Hardware errors", group="hardware")],
 )  # fmt: skip
@@ -135,7 +154,7 @@ hot_workers = panels.table(
     now(f"max by (worker) ({HEAT})"),
     now(f"max by (worker) ({select(GPU_MEMORY, MACHINE)})"),
     now(f"max by (worker) ({condition('throttling', MACHINE)} and on (worker) {HEAT})"),
-    now(f"{grown(ERRORS, OF_HARDWARE, MACHINE, by='worker')} and on (worker) max by (worker) ({HEAT})"),
+    now(f"{counted('worker', OF_HARDWARE, MACHINE, level='category_worker')} and on (worker) {HEAT}"),
     columns=[
         Column("worker", "Worker", {"links": [page("Errors of this worker", worker=cell("Worker")),
                                               worker_dashboard(cell("Worker"))]}),

@@ -3,10 +3,35 @@
 from grafana import frame, infinity, panels, tiles
 from grafana.layout import shelf
 from grafana.links import cell, label, page, runbook, service_dashboard, worker_dashboard
-from grafana.panels import DASHED, SEVERITIES, Column, moment, now, override, query, thresholds, words
-from grafana.queries import MACHINE, WATCHDOG, a_minute, alerts, at_end, grown, otherwise, select, top, total, worst
+from grafana.panels import (
+    DASHED,
+    SEVERITIES,
+    Column,
+    colour,
+    moment,
+    now,
+    override,
+    query,
+    thresholds,
+    with_exemplars,
+    words,
+)
+from grafana.queries import (
+    MACHINE,
+    WATCHDOG,
+    a_minute,
+    alerts,
+    at_end,
+    counted,
+    grown,
+    otherwise,
+    recorded,
+    select,
+    top,
+    total,
+    worst,
+)
 
-ERRORS = "distributed_testing_errors_total"
 BY_SEVERITY = "distributed_testing_errors_by_severity_total"
 STATUS = "distributed_testing_worker_status"
 FIRST_FEW = 10
@@ -69,7 +94,7 @@ firing = panels.stat(
 by_severity = panels.timeseries(
     "Errors by severity",
     "Errors per minute, by severity.",
-    query(a_minute(BY_SEVERITY, by="severity"), "{{severity}}"),
+    with_exemplars(a_minute(BY_SEVERITY, by="severity"), "{{severity}}"),
     axis="errors a minute",
     colours=SEVERITIES,
     stack=True,
@@ -82,21 +107,24 @@ critical_over_time = panels.timeseries(
     colours=SEVERITIES,
     limits=(("green", None), ("red", 1)),
     links=[page("Critical errors", severity="critical")],
+    whole=True,
 )
 usual = panels.timeseries(
     "Errors and what is usual",
     "Errors per minute in the last five minutes (now), and their average over the 24 hours that ended one hour ago "
-    "(usual). The rule ErrorSurge compares the same two values.",
+    "(usual). The rule ErrorSurge fires above the limit: five times the usual rate, and twice the peak at this hour of "
+    "yesterday and of last week.",
     query('60 * job:distributed_testing_errors:rate5m{job=~"$job"}', "now"),
     query('60 * job:distributed_testing_errors:rate5m_avg1d{job=~"$job"}', "usual"),
+    query('60 * job:distributed_testing_errors:rate5m_limit{job=~"$job"}', "limit"),
     axis="errors a minute",
-    overrides=[override("usual", **DASHED)],
+    overrides=[override("usual", **DASHED), override("limit", **DASHED | {"color": colour("red")})],
     links=[page("Errors")],
 )
 by_category = panels.bars(
     "Errors by category",
     "Errors in the time range: the ten most frequent categories.",
-    top(FIRST_FEW, grown(ERRORS, by="category")),
+    top(FIRST_FEW, counted("category")),
     "category",
     links=[page("Errors of this category", category=cell("category"))],
 )
@@ -104,14 +132,14 @@ by_worker = panels.bars(
     "Errors by worker",
     "The ten workers with the most errors in the time range. One bar far above the others suggests a fault of that "
     "machine, not of the code. Without `other`, all workers beyond the limits.",
-    top(FIRST_FEW, grown(ERRORS, MACHINE, by="worker")),
+    top(FIRST_FEW, counted("worker", MACHINE)),
     "worker",
     links=OF_WORKER,
 )
 by_type = panels.bars(
     "Errors by type",
     "The ten most frequent error types in the time range.",
-    top(FIRST_FEW, grown(ERRORS, by="type")),
+    top(FIRST_FEW, counted("type")),
     "type",
     links=[page("Errors of this type", type=cell("type"))],
 )
@@ -119,7 +147,7 @@ status = panels.status_history(
     "Worker status",
     "Status by the errors in the hour before each point: critical, warning or stable. Shows the 30 workers with the "
     "worst status over the time range, without `other`.",
-    query(worst(30, f"max by (worker) ({select(STATUS, MACHINE)})", "worker", at_end(STATUS, MACHINE)), "{{worker}}"),
+    query(worst(30, f"max by (worker) ({recorded(STATUS, MACHINE)})", "worker", at_end(STATUS, MACHINE)), "{{worker}}"),
     links=[page("Errors of this worker", worker=label("worker")), worker_dashboard(label("worker"))],
 )
 # Ranks, because Grafana would sort the words alphabetically: critical, info, warning.

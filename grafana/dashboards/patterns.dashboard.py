@@ -4,13 +4,19 @@ from grafana import frame, infinity, panels
 from grafana.layout import shelf
 from grafana.links import cell, label, page
 from grafana.panels import Column, moment, now, query
-from grafana.queries import grown, otherwise, select, top, total
+from grafana.queries import A_MINUTE, counted, grown, otherwise, select, top, total
 
-ERRORS = "distributed_testing_errors_total"
 ALL = grown("distributed_testing_errors_by_severity_total")  # the same number of errors, but in three series
 RECURRING = "distributed_testing_recurring_patterns"
 FIRST_SEEN = "distributed_testing_type_first_seen_timestamp_seconds"
 KIND = "category, type"
+KINDS = counted(KIND, level="category_type")
+
+
+def on_workers(by: str) -> str:
+    """Returns the number of workers with errors, by labels. Only this reads the counts of each worker and type."""
+    return f"count by ({by}) ({counted(f'{by}, worker', level='category_worker_type')})"
+
 
 order = panels.text(
     "How to use this dashboard",
@@ -45,7 +51,7 @@ concentration = panels.stat(
     "Share of the most frequent",
     "Share of the most frequent category and type in all errors of the time range. If it is high, one fix removes many "
     "errors.",
-    moment(otherwise(f"max({grown(ERRORS, by=KIND)}) / ({ALL} > 0)")),
+    moment(otherwise(f"max({KINDS}) / ({ALL} > 0)")),
     unit="percentunit",
     links=[page("Errors")],
 )
@@ -53,9 +59,9 @@ first = panels.table(
     "What to look at first",
     "Each category and type in the time range: number of errors, number of workers, and share of all errors. `other`, "
     "all workers beyond the limits, counts as one worker. Click a type to see its errors.",
-    now(f"{grown(ERRORS, by=KIND)} > 0"),
-    now(f"count by ({KIND}) ({grown(ERRORS, by=f'{KIND}, worker')} > 0)"),
-    now(f"({grown(ERRORS, by=KIND)} > 0) / scalar({ALL})"),
+    now(f"{KINDS} > 0"),
+    now(on_workers(KIND)),
+    now(f"{KINDS} / scalar({ALL})"),
     columns=[
         Column("type", "Type", {"links": [page("Errors of this type", type=cell("Type"), category=cell("Category"))]}),
         Column("category", "Category", {"links": [page("Errors of this category", category=cell("Category"))]}),
@@ -82,8 +88,7 @@ rising = panels.bars(
     "Types above their average",
     "Errors per minute now, minus the average of the time range, by type: shows what has just begun. Now is the last "
     "twelfth of the time range, at least five minutes. Differences up to 0.05 are left out.",
-    top(10, f"60000 * sum by (type) (increase({select(ERRORS)}[$__interval])) / $__interval_ms - "
-            f"60 * sum by (type) (increase({select(ERRORS)}[$__range])) / $__range_s", above=0.05),
+    top(10, f"{A_MINUTE} * {counted('type', over='$__interval')} - 60 / $__range_s * {counted('type')}", above=0.05),
     "type",
     unit="short",
     decimals=1,
@@ -96,7 +101,7 @@ spread = panels.bars(
     "Types on most workers",
     "Number of workers on which a type occurred in the time range. Many workers suggest the code or the network, one "
     "worker suggests its machine. `other`, all workers beyond the limits, counts as one worker.",
-    top(10, f"count by (type) ({grown(ERRORS, by='type, worker')} > 0)"),
+    top(10, on_workers("type")),
     "type",
     links=[page("Errors of this type", type=cell("type"))],
 )
@@ -106,6 +111,7 @@ by_category = panels.timeseries(
     query(f"sum by (category) ({select(RECURRING)}) > 0", "{{category}}"),
     stack=True,
     links=[page("Recurring errors", group="recurring", category=label("category"))],
+    whole=True,
 )
 patterns = infinity.top_patterns(
     "Top patterns",

@@ -21,9 +21,21 @@ from grafana.panels import (
     override,
     query,
 )
-from grafana.queries import MACHINE, SELECTED, a_minute, at_end, grown, otherwise, select, worst
+from grafana.queries import (
+    A_MINUTE,
+    MACHINE,
+    POINTS,
+    SELECTED,
+    SERVICE,
+    at_end,
+    counted,
+    delta,
+    otherwise,
+    recorded,
+    select,
+    worst,
+)
 
-ERRORS = "distributed_testing_errors_total"
 STATE = "distributed_testing_worker_status"
 LAST_ERROR = "distributed_testing_worker_last_error_timestamp_seconds"
 CHOSEN = 'worker=~"$worker"'
@@ -34,7 +46,15 @@ OF_WORKER = [page("Errors of this worker", worker=label("worker")), worker_dashb
 LIMITS = {"cpu": CPU, "memory": MEMORY, "disk": DISK}
 MEDIAN = "median of the fleet"
 AVERAGE = "average of the fleet"
+KIND = "category_worker"
+COUNT = f"sum({select('job_instance:distributed_testing_workers:count')})"
+MINUTE = "1m"  # the interval of the recorded counts
 FLEET = DASHED | {"links": []}  # without links, because it is no worker
+
+
+def of_interval(by: str, matchers: str, level: str = "") -> str:
+    """Returns the errors in each interval of a graph."""
+    return counted(by, matchers, level=level, over="$__interval")
 
 
 def usage(part: str) -> str:
@@ -43,7 +63,7 @@ def usage(part: str) -> str:
 
 def of_workers(title: str, part: str, of: str = MACHINES) -> core.Panel:
     """Returns a graph of the usage of CPU, memory or disk by worker, with the fleet's median."""
-    mine, few = f"max by (worker) ({select(usage(part), of)})", of == ONE
+    mine, few = f"max by (worker) ({recorded(usage(part), of)})", of == ONE
     highest = "" if few else f" The {MANY} highest workers, without `other`."
     drawn = mine if few else worst(MANY, mine, "worker", at_end(usage(part), of, over="max_over_time"))
     return panels.timeseries(
@@ -51,10 +71,11 @@ def of_workers(title: str, part: str, of: str = MACHINES) -> core.Panel:
         f"From the latest report of each worker, for one hour after the report.{highest} Dashed: the median of the "
         "fleet, and the thresholds from which the service classifies the worker's errors as warning or critical.",
         query(drawn, "{{worker}}"),
-        query(f"quantile(0.5, max by (worker) ({select(usage(part), MACHINE)}))", MEDIAN),
+        query(f"avg({select(f'job_instance:{usage(part)}:median')})", MEDIAN),
         unit="percentunit",
         limits=LIMITS[part],
         high=1,
+        points=POINTS,
         overrides=[override(MEDIAN, **FLEET)],
         links=OF_WORKER,
     )
@@ -74,7 +95,7 @@ workers = panels.table(
     "Each selected worker: status, errors in the time range, and usage from its latest report. Its name links to its "
     "errors. Without `other`, all workers beyond the limits.",
     now(f"max by (worker) ({select(STATE, MACHINES)})"),
-    now(grown(ERRORS, MACHINES, by="worker")),
+    now(counted("worker", MACHINES)),
     now(f"1000 * max by (worker) ({select(LAST_ERROR, MACHINES)})"),
     *each(lambda name: f"max by (worker) ({select(name, MACHINES)})"),
     columns=[
@@ -93,31 +114,38 @@ status = panels.status_history(
     "Status of the workers",
     "Status by the errors in the hour before each point: critical, warning or stable. Shows the 30 selected workers "
     "with the worst status, without `other`.",
-    query(worst(30, f"max by (worker) ({select(STATE, MACHINES)})", "worker", at_end(STATE, MACHINES)), "{{worker}}"),
+    query(worst(30, f"max by (worker) ({recorded(STATE, MACHINES)})", "worker", at_end(STATE, MACHINES)), "{{worker}}"),
     links=OF_WORKER,
 )
 by_category = panels.timeseries(
     "Errors of the workers by category",
     "Errors per minute of the selected workers, by category. If all workers are selected, `other` is included.",
-    query(a_minute(ERRORS, CHOSEN, by="category"), "{{category}}"),
+    query(f"{A_MINUTE} * {of_interval('category', CHOSEN, level=KIND)}", "{{category}}"),
     axis="errors a minute",
     stack=True,
+    least=MINUTE,
     links=[page("Errors of this category", category=label("category"))],
 )
+# The workers with the most errors in the time range. Where one has no error, the recorded count has no sample: 0 while
+# the service runs.
+OF_EACH = delta("worker", MACHINES)
+MOST = f"topk({MANY}, sum by (worker) (sum_over_time({OF_EACH}[$__range] @ end())))"
+THEIRS = f"sum by (worker) (sum_over_time({OF_EACH}[$__interval]) and on (worker) {MOST})"
+NONE = f"0 * max({select(SERVICE)}) * on () group_right () {MOST}"
 compared = panels.timeseries(
     "Errors compared with the fleet",
     f"Errors per minute of the {MANY} selected workers with the most errors in the time range. Dashed: the average of "
     "all workers. Both without `other`, which is many workers.",
-    query(
-        worst(MANY, a_minute(ERRORS, MACHINES, by="worker"), "worker",
-              f"sum by (worker) (increase({select(ERRORS, MACHINES)}[$__range] @ end()))"), "{{worker}}"),
-    query(f"60 * avg(sum by (worker) (rate({select(ERRORS, MACHINE)}[$__rate_interval])))", AVERAGE),
+    query(f"{A_MINUTE} * {THEIRS} or on (worker) {NONE}", "{{worker}}"),
+    query(f"{A_MINUTE} * {counted('', MACHINE, level='worker', over='$__interval')} / {COUNT}", AVERAGE),
     axis="errors a minute",
+    least=MINUTE,
+    points=POINTS,
     overrides=[override(AVERAGE, **FLEET)],
     links=OF_WORKER,
 )  # fmt: skip
 # A row for each of a thousand workers would be eight thousand panels.
-WORST = f"topk({MANY}, max by (worker) (max_over_time({select(STATE, MACHINES)}[$__range])))"
+WORST = f"topk({MANY}, max by (worker) (max_over_time({recorded(STATE, MACHINES)}[$__range])))"
 one_state = panels.stat(
     "Status of $machine",
     "Status by the errors of the last hour.",
@@ -137,7 +165,7 @@ one_last = panels.stat(
 one_share = panels.stat(
     "$machine vs. average",
     "Its errors in the time range, divided by the average of all workers without `other`. Orange from 2, red from 5.",
-    moment(otherwise(f"{grown(ERRORS, ONE)} / (avg({grown(ERRORS, MACHINE, by='worker')}) > 0)")),
+    moment(otherwise(f"{counted('', ONE, level='worker')} / ({counted('', MACHINE, level='worker')} / {COUNT} > 0)")),
     decimals=1,
     limits=(("green", None), ("orange", 2), ("red", 5)),
     links=[page("Errors of $machine", worker="${machine:percentencode}")],
@@ -145,15 +173,16 @@ one_share = panels.stat(
 one_history = panels.status_history(
     "Status history of $machine",
     "Status by the errors in the hour before each point.",
-    query(f"max by (worker) ({select(STATE, ONE)})", "{{worker}}"),
+    query(f"max by (worker) ({recorded(STATE, ONE)})", "{{worker}}"),
     links=OF_WORKER,
 )
 one_categories = panels.timeseries(
     "Errors of $machine by category",
     "Errors per minute, by category.",
-    query(a_minute(ERRORS, ONE, by="category"), "{{category}}"),
+    query(f"{A_MINUTE} * {of_interval('category', ONE, level=KIND)}", "{{category}}"),
     axis="errors a minute",
     stack=True,
+    least=MINUTE,
     links=[page("Errors of this category", worker="${machine:percentencode}", category=label("category"))],
 )
 

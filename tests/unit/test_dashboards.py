@@ -19,6 +19,7 @@ from grafanalib import _gen
 from exporter.events.event import SEVERITIES
 from exporter.events.groups import GROUPS
 from exporter.ingest.severity import Thresholds
+from grafana import frame
 from grafana import panels as drawn
 from grafana.links import RUNBOOKS
 
@@ -178,7 +179,7 @@ def test_dashboards_lead_to_one_another_and_to_the_page(name: str) -> None:
         True,
     )
     assert page["url"].startswith("${page:raw}/error-visualization?")
-    assert [one["name"] for one in dashboard["annotations"]["list"]] == ["Alerts", "New error types"]
+    assert [one["name"] for one in dashboard["annotations"]["list"]] == ["Alerts", "Deployments", "New error types"]
     compose = (ROOT / "docker-compose.yml").read_text("utf-8")
     assert f"EXTERNAL_URL:-{variables(dashboard)['page']['query']}}}" in compose
 
@@ -193,8 +194,8 @@ def test_links_are_links_that_there_are() -> None:
             assert title
             path, _, query = url.partition("?")
             used = {part.partition("=")[0] for part in query.split("&") if "=" in part}
-            if url.startswith("https://"):
-                assert url == RUNBOOKS + "/${__data.fields.Alert:percentencode}.md"
+            if path.startswith(RUNBOOKS):
+                assert url == RUNBOOKS + "/${__data.fields.Alert:percentencode}"
             elif path.startswith("/d/"):
                 uid = path.removeprefix("/d/")
                 assert uid in uids, panel["title"]
@@ -223,7 +224,8 @@ def test_rules_that_are_spoken_of_exist_and_their_runbooks_are_where_links_lead(
     spoken = {name for _, panel in named() for name in re.findall(r"rule ([A-Z]\w+)", panel["description"])}
     assert len(spoken) > 5
     assert all(f"alert: {name}\n" in rules for name in spoken)
-    assert f"runbook_url: {RUNBOOKS}/" in rules
+    base = RUNBOOKS.replace("${page:raw}", frame.PAGE_ADDRESS)
+    assert {url.rpartition("/")[0] for url in re.findall(r'runbook_url: "(.+)"', rules)} == {base}
 
 
 def test_limits_are_those_by_which_the_service_judges() -> None:
@@ -253,7 +255,9 @@ def test_time_is_taken_from_the_dashboard() -> None:
         if "$__interval" in ranges:
             parts.add(one.place)
         assert ranges <= {"$__range", "$__rate_interval", "$__interval"}, one.place
+    # Recorded counts, of a minute.
+    of_counts = parts - {("patterns", "Types above their average", "A")}
+    assert {panel_of(name, title)["interval"] for name, title, _ in of_counts} == {"1m"}
     # A twelfth of the time range, at least five minutes.
-    assert parts == {("patterns", "Types above their average", "A")}
     rising = panel_of("patterns", "Types above their average")
     assert (rising["maxDataPoints"], rising["interval"]) == (12, "5m")
