@@ -5,6 +5,8 @@ import shutil
 import subprocess
 import sys
 
+import newer_parts
+
 # Program → the Debian package that contains it.
 PARTS = {
     "chromium": "chromium", "prometheus": "prometheus", "promtool": "prometheus", "curl": "curl",
@@ -31,6 +33,7 @@ def install() -> None:
 def main(verb: str) -> int:
     if verb == "install":
         install()
+        newer_parts.install()
     for program in missing():
         print(f"{program} is not installed (Debian: {PARTS[program]}): what needs it is skipped")
     return 1 if verb == "require" and missing() else 0

@@ -26,6 +26,8 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 from conftest import ROOT, free_port
 
+from prometheus.mixin import render
+
 PROMETHEUS = shutil.which("prometheus")
 ALERTMANAGER = shutil.which("prometheus-alertmanager") or shutil.which("alertmanager")
 needs_stack = pytest.mark.skipif(
@@ -201,11 +203,20 @@ class Stack:
         wait(lambda: get(f"http://127.0.0.1:{port}/api/v2/status"))
         return program
 
-    def start_prometheus(self, service: str, alertmanager: int, *, interval: str = "1s") -> str:
-        assert PROMETHEUS
+    def start_prometheus(
+        self, service: str, alertmanager: int, *, interval: str = "1s", job: str = "error-visualization",
+        program: str | None = PROMETHEUS,
+    ) -> str:  # fmt: skip
+        """Starts a Prometheus whose rules are evaluated at each `interval`. Returns its URL."""
+        assert program
         port = free_port()
         file = self.folder / "prometheus/prometheus.yml"
         text = re.sub(r"(scrape_interval|evaluation_interval): \w+", rf"\1: {interval}", file.read_text("utf-8"))
+        text = text.replace("job_name: error-visualization", f"job_name: {job}")
+        config = render.configured() | {"count_interval": interval, "gauge_interval": interval}
+        config["selector"] = f'job="{job}"'
+        for name, rules in render.rendered(config).items():
+            (self.folder / f"prometheus/rules/{name}.yml").write_text(rules)
         text = text.replace("exporter:8080", service.removeprefix("http://"))
         text = text.replace("alertmanager:9093", f"127.0.0.1:{alertmanager}").replace(
             "prometheus:9090", f"127.0.0.1:{port}"
@@ -215,7 +226,7 @@ class Stack:
         token.parent.mkdir(exist_ok=True)
         token.write_text("of a service without access control")
         command = [
-            PROMETHEUS, f"--config.file={file}", f"--storage.tsdb.path={self.folder}/prometheus-data",
+            program, f"--config.file={file}", f"--storage.tsdb.path={self.folder}/prometheus-data",
             f"--web.listen-address=127.0.0.1:{port}", "--log.level=warn",
         ]  # fmt: skip
         self._running.append(Program(command, self.folder / "prometheus.log"))

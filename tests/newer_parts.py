@@ -1,0 +1,47 @@
+"""Newer versions of the external programs, from a later suite of Debian, unpacked beside those that are installed. Tests that
+run both are skipped where these cannot be had."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Final
+
+ROOT: Final = Path(__file__).parents[1]
+FOLDER: Final = ROOT / ".venv/newer-parts"
+SUITE: Final = "forky"
+SOURCE: Final = "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org/debian {} main\n"
+PACKAGES: Final = ("prometheus", "promtool")
+SECONDS: Final = 120.0  # for each command
+
+
+def newer(program: str) -> str | None:
+    """Returns the path of the newer version of a program, or None."""
+    file = FOLDER / "usr/bin" / program
+    return str(file) if file.exists() else None
+
+
+def install() -> None:
+    """Downloads the packages and unpacks them into FOLDER. Nothing is installed; apt-get gets a configuration and a state of
+    its own. Does nothing without apt-get and dpkg."""
+    if not (shutil.which("apt-get") and shutil.which("dpkg")) or all(newer(package) for package in PACKAGES):
+        return
+    state = FOLDER / "apt"
+    for folder in ("lists/partial", "archives/partial", "packages"):
+        (state / folder).mkdir(parents=True, exist_ok=True)
+    (state / "sources.list").write_text(SOURCE.format(SUITE))
+    options = {
+        "Dir::Etc::SourceList": state / "sources.list", "Dir::Etc::SourceParts": "-", "Dir::State": state,
+        "Dir::Cache": state, "Dir::State::Status": "/var/lib/dpkg/status", "APT::Sandbox::User": "root",
+    }  # fmt: skip
+    apt = ["apt-get", "-qq", *(part for key, value in options.items() for part in ("-o", f"{key}={value}"))]
+    packages = state / "packages"
+    try:
+        subprocess.run([*apt, "update"], check=True, timeout=SECONDS, cwd=packages, env=os.environ | {"LC_ALL": "C"})
+        subprocess.run([*apt, "download", *PACKAGES], check=True, timeout=SECONDS, cwd=packages)
+        for file in packages.glob("*.deb"):
+            subprocess.run(["dpkg", "-x", file, FOLDER], check=True, timeout=SECONDS)
+    except (OSError, subprocess.SubprocessError) as fault:
+        print(f"{', '.join(PACKAGES)} of Debian {SUITE} cannot be had: {fault}")
+    finally:
+        shutil.rmtree(state)
