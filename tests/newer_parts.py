@@ -10,7 +10,7 @@ from typing import Final
 ROOT: Final = Path(__file__).parents[1]
 FOLDER: Final = ROOT / ".venv/newer-parts"
 SUITE: Final = "forky"
-SOURCE: Final = "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org/debian {} main\n"
+SOURCE: Final = "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] {} {} main\n"
 PACKAGES: Final = ("prometheus", "promtool")
 SECONDS: Final = 120.0  # for each command
 
@@ -21,15 +21,25 @@ def newer(program: str) -> str | None:
     return str(file) if file.exists() else None
 
 
+def archive() -> str | None:
+    """Returns the address of the archive that this machine's own suite comes from."""
+    asked = ["apt-get", "indextargets", "--format", "$(REPO_URI)", "Created-By: Packages"]
+    found = subprocess.run(asked, capture_output=True, text=True, check=False, timeout=SECONDS).stdout.split()
+    return next((address for address in found if "security" not in address), None)
+
+
 def install() -> None:
     """Downloads the packages and unpacks them into FOLDER. Nothing is installed; apt-get gets a configuration and a state of
     its own. Does nothing without apt-get and dpkg."""
     if not (shutil.which("apt-get") and shutil.which("dpkg")) or all(newer(package) for package in PACKAGES):
         return
+    if not (address := archive()):
+        print("apt-get knows no archive of Debian: no newer programs")
+        return
     state = FOLDER / "apt"
     for folder in ("lists/partial", "archives/partial", "packages"):
         (state / folder).mkdir(parents=True, exist_ok=True)
-    (state / "sources.list").write_text(SOURCE.format(SUITE))
+    (state / "sources.list").write_text(SOURCE.format(address, SUITE))
     options = {
         "Dir::Etc::SourceList": state / "sources.list", "Dir::Etc::SourceParts": "-", "Dir::State": state,
         "Dir::Cache": state, "Dir::State::Status": "/var/lib/dpkg/status", "APT::Sandbox::User": "root",

@@ -2,6 +2,7 @@
 prometheus/rules/ (`make rules`), or with --config those for another Prometheus."""
 
 import argparse
+import re
 import string
 import sys
 from collections.abc import Mapping
@@ -16,6 +17,8 @@ SHIPPED: Final = HERE.parent / "rules"
 GENERATED: Final = (
     "# Generated from prometheus/mixin/rules/{name}.yml by prometheus/mixin/render.py; change it there.\n"
 )
+SELECTORS: Final = ("selector", "prometheus", "alertmanager")
+ONE_JOB: Final = re.compile(r"""job=~?"[^"\\`]+\"""")
 
 
 class Source(string.Template):
@@ -25,12 +28,17 @@ class Source(string.Template):
 
 
 def configured(file: Path | None = None) -> dict[str, Any]:
-    """Returns the values of config.yml, replaced by those of `file`. Raises `ValueError` for an unknown name."""
+    """Returns the values of config.yml, replaced by those of `file`. Raises `ValueError` for a wrong name or value."""
     config: dict[str, Any] = yaml.safe_load(CONFIG.read_text("utf-8"))
     given: dict[str, Any] = (yaml.safe_load(file.read_text("utf-8")) or {}) if file else {}
     if unknown := sorted(given.keys() - config.keys()):
         raise ValueError(f"{file}: {', '.join(unknown)}: no such name in {CONFIG}")
     config |= given
+    for name in SELECTORS:  # recorded series have no other label of the target
+        if not ONE_JOB.fullmatch(str(config[name])):
+            raise ValueError(
+                f"""{name}: {config[name]}: must be a matcher of the label job only, as in job="errors\""""
+            )
     config["runbooks"] = config["runbooks"] or f"{config['page']}/runbooks"
     sources = {source.stem for source in (HERE / "rules").glob("*.yml")}
     if missing := sorted({*config["groups"]} - sources):
@@ -56,7 +64,17 @@ def prometheus_rule(files: Mapping[str, str], name: str, labels: Mapping[str, st
         "metadata": {"name": name, "labels": dict(labels)},
         "spec": {"groups": groups},
     }
-    return yaml.safe_dump(rule, sort_keys=False, allow_unicode=True, width=120)
+    return yaml.dump(rule, Dumper=Readable, sort_keys=False, allow_unicode=True, width=120)
+
+
+class Readable(yaml.SafeDumper):
+    """Writes texts of several lines as such."""
+
+
+Readable.add_representer(
+    str,
+    lambda dumper, text: dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None),
+)
 
 
 def pair(text: str) -> tuple[str, str]:

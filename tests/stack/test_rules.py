@@ -117,7 +117,14 @@ def test_rules_for_kubernetes_without_those_about_prometheus(
         promtool("check", "rules", file)
 
 
-@pytest.mark.parametrize(("config", "words"), [({"job": "x"}, "job"), ({"groups": ["alerts"]}, "alerts: must be")])
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [
+        ({"job": "x"}, "job: no such name"),
+        ({"groups": ["alerts"]}, "alerts: must be"),
+        ({"selector": 'job="a", namespace="b"'}, "selector: "),  # recorded series have no namespace
+    ],
+)
 def test_a_mistake_in_the_values_is_named(
     config: dict[str, Any], words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -126,7 +126,7 @@ async def test_without_the_push_the_rule_tells_of_a_worker_and_a_type_never_seen
     (letter,) = mail.messages
     text = letter.get_body(("plain",)).get_content()  # type: ignore[union-attr]
     assert told in " ".join(text.split())
-    assert "docs/runbooks/CriticalErrors.md" in text
+    assert "http://localhost:8080/runbooks/CriticalErrors" in text
     assert slack.refused == []
 
 
