@@ -11,7 +11,10 @@ ROOT: Final = Path(__file__).parents[1]
 FOLDER: Final = ROOT / ".venv/newer-parts"
 SUITE: Final = "forky"
 SOURCE: Final = "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] {} {} main\n"
-PACKAGES: Final = ("prometheus", "promtool")
+# Program → the package that contains it.
+PROGRAMS: Final = {"prometheus": "prometheus", "promtool": "promtool", "prometheus-alertmanager": "prometheus-alertmanager",
+            "amtool": "prometheus-alertmanager"}  # fmt: skip
+PACKAGES: Final = sorted({*PROGRAMS.values()})
 SECONDS: Final = 120.0  # for each command
 
 
@@ -31,7 +34,7 @@ def archive() -> str | None:
 def install() -> None:
     """Downloads the packages and unpacks them into FOLDER. Nothing is installed; apt-get gets a configuration and a state of
     its own. Does nothing without apt-get and dpkg."""
-    if not (shutil.which("apt-get") and shutil.which("dpkg")) or all(newer(package) for package in PACKAGES):
+    if not (shutil.which("apt-get") and shutil.which("dpkg")) or all(newer(program) for program in PROGRAMS):
         return
     if not (address := archive()):
         print("apt-get knows no archive of Debian: no newer programs")

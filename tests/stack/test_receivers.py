@@ -17,7 +17,7 @@ import yaml
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 from conftest import ROOT, eventually, free_port
-from newer import newer_alertmanager
+from newer_parts import newer
 from stack import Mail, Program, Slack, Stack, get, in_thread, needs_stack, wait
 from stub import listening
 
@@ -31,12 +31,9 @@ BEGAN = {"alertname": "CriticalError", "severity": "critical", "source": "push",
 WORDS = {"summary": "C in w: m", "message": "m", "count": "2", "where": "w", "permalink": "http://here/?error=1"}
 
 
-@pytest.fixture(scope="module")
-def newer() -> tuple[Path, Path]:
-    found = newer_alertmanager()
-    if isinstance(found, str):
-        pytest.skip(found)
-    return found
+needs_newer = pytest.mark.skipif(
+    not newer("amtool"), reason="a newer Alertmanager could not be downloaded (tests/newer_parts.py)"
+)
 
 
 def post(address: str, *alerts: dict[str, Any]) -> None:
@@ -54,15 +51,18 @@ def alert(labels: dict[str, str], ended: bool = False, **annotations: str) -> di
 
 
 @pytest.mark.parametrize("file", EXAMPLES, ids=lambda file: file.name)
-def test_the_examples_are_configurations(file: Path, request: pytest.FixtureRequest) -> None:
-    amtool = request.getfixturevalue("newer")[1] if file.name in NEWER else shutil.which("amtool")
+def test_the_examples_are_configurations(file: Path) -> None:
+    amtool = newer("amtool") if file.name in NEWER else shutil.which("amtool")
+    if not amtool:
+        pytest.skip("a newer Alertmanager could not be downloaded (tests/newer_parts.py)")
     done = subprocess.run([amtool, "check-config", file], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_the_newer_configuration_differs_only_in_how_slack_is_told(newer: tuple[Path, Path]) -> None:
+@needs_newer
+def test_the_newer_configuration_differs_only_in_how_slack_is_told() -> None:
     file = FOLDER / "alertmanager-updates.yml"
-    subprocess.run([newer[1], "check-config", file], check=True, capture_output=True)
+    subprocess.run([str(newer("amtool")), "check-config", file], check=True, capture_output=True)
     old, new = (yaml.safe_load(one.read_text("utf-8")) for one in (FOLDER / "alertmanager.yml", file))
     for config in (old, new):
         config["global"].pop("slack_api_url_file", None)
@@ -198,9 +198,8 @@ def slack_tls(tmp_path: Path) -> Iterator[ssl.SSLContext]:
     yield tls
 
 
-async def test_a_newer_alertmanager_edits_its_message(
-    newer: tuple[Path, Path], tmp_path: Path, slack_tls: ssl.SSLContext
-) -> None:
+@needs_newer
+async def test_a_newer_alertmanager_edits_its_message(tmp_path: Path, slack_tls: ssl.SSLContext) -> None:
     api, app = SlackApi(), web.Application()
     app.router.add_post("/api/{method}", api.take)
     server = TestServer(app)
@@ -221,7 +220,7 @@ async def test_a_newer_alertmanager_edits_its_message(
     own = free_port()
     address = f"http://127.0.0.1:{own}"
     program = Program(
-        [str(newer[0]), f"--config.file={stack.folder}/alertmanager/alertmanager.yml",
+        [str(newer("prometheus-alertmanager")), f"--config.file={stack.folder}/alertmanager/alertmanager.yml",
          f"--storage.path={tmp_path}/data", f"--web.listen-address=127.0.0.1:{own}", "--cluster.listen-address="],
         tmp_path / "alertmanager.log",
     )  # fmt: skip
