@@ -13,6 +13,8 @@ PARTS = {
     "prometheus-alertmanager": "prometheus-alertmanager", "amtool": "prometheus-alertmanager",
     "docker-compose": "docker-compose", "strace": "strace", "wrk": "wrk",
 }  # fmt: skip
+# Those that are not installed, because Debian's are too old or a running system is changed by them.
+OTHERS = {"kubectl": "the manifests are not rendered", "systemd-analyze": "the unit is not verified"}
 
 
 def missing() -> list[str]:
@@ -36,6 +38,12 @@ def main(verb: str) -> int:
         newer_parts.install()
     for program in missing():
         print(f"{program} is not installed (Debian: {PARTS[program]}): what needs it is skipped")
+    for program, consequence in OTHERS.items():
+        if not shutil.which(program):
+            print(f"{program} is not installed: {consequence}")
+    for program in newer_parts.PROGRAMS:
+        if not newer_parts.newer(program):
+            print(f"a newer {program} could not be downloaded: what needs it is skipped")
     return 1 if verb == "require" and missing() else 0
 
 
