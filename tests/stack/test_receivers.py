@@ -89,6 +89,12 @@ def test_routes_by_team_and_machine(labels: str, receivers: str) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_the_commands_of_the_readme_write_the_secrets(tmp_path: Path) -> None:
+    commands = (FOLDER / "README.md").read_text("utf-8").split("```")[1].removeprefix("sh\n")
+    subprocess.run(["sh", "-ec", commands], cwd=tmp_path, timeout=10, check=True)
+    assert {file.name for file in tmp_path.glob("secrets/alertmanager/*")} == {"slack_url", "smtp_password"}
+
+
 def test_every_inhibition_says_of_which_service() -> None:
     for name in ("alertmanager.yml", "alertmanager-updates.yml"):
         rules = yaml.safe_load((FOLDER / name).read_text("utf-8"))["inhibit_rules"]
