@@ -80,6 +80,12 @@ def quiet(seconds: float, errors: int, workers: Sequence[str], silent: Sequence[
     return f"{said} Without any report since: {names(silent)}."
 
 
+def no_longer_new(seconds: float) -> str:
+    """Returns that a pattern is not new any more. Only its first error was counted, so nobody knows that it is quiet."""
+    said = "Later errors of this pattern make no message; its page shows whether there are any."
+    return f"New {duration(seconds)} ago. {said}"
+
+
 def duration(seconds: float) -> str:
     return f"{seconds / 60:g} min" if seconds >= 60 else f"{seconds:g} s"
 
