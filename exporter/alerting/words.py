@@ -81,7 +81,7 @@ def quiet(seconds: float, errors: int, workers: Sequence[str], silent: Sequence[
 
 
 def no_longer_new(seconds: float) -> str:
-    """Returns that a pattern is not new any more. Only its first error was counted, so nobody knows that it is quiet."""
+    """Returns that a pattern is not new any more. Only its first error was counted, so it may still occur."""
     said = "Later errors of this pattern make no message; its page shows whether there are any."
     return f"New {duration(seconds)} ago. {said}"
 
