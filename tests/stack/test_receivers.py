@@ -147,6 +147,9 @@ INHIBITED = [  # the cause, the consequence
     (BEGAN | {"urgency": "page", "min_workers": "8"}, MANY | JOB),
     (MANY | JOB, {"alertname": "WorkerDominatesErrors", "severity": "warning", "worker": "w"} | JOB),
     ({"alertname": "ExporterDown", "severity": "critical"} | JOB, {"alertname": "StorageFailing"} | JOB),
+    ({"alertname": "StorageFailing"} | JOB, {"alertname": "IngestErrorBudgetBurn"} | JOB),
+    ({"alertname": "StorageFailing"} | JOB, {"alertname": "ReportsRejected", "reason": "store_failed"} | JOB),
+    ({"alertname": "IngestErrorBudgetBurn"} | JOB, {"alertname": "ReportsRejected", "reason": "queue_full"} | JOB),
 ]
 
 
