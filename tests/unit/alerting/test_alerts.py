@@ -243,7 +243,7 @@ def test_alerts_are_bounded_whatever_comes(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_texts_are_bounded_and_without_control_characters() -> None:
-    bad = "a\r\nb\x00\x1b[31m" + "x" * 100_000
+    bad = "a\r\nb\x00\x1b[31m\u202e\u2028" + "x" * 100_000
     alerts = Alerts(PUSH)
     fields = {"message": bad, "type": bad, "category": bad, "traceback": "T" * 50_000 + "the end", "reasons": (bad,)}
     alerts.on_events([event(worker_id=f"{n}{bad}", **fields) for n in range(8)], 0.0)
@@ -254,7 +254,7 @@ def test_texts_are_bounded_and_without_control_characters() -> None:
         for text in (*sent["labels"].values(), *(sent["annotations"].get(name, "") for name in one_line)):
             assert len(text) <= 1_000
             assert text.isprintable()
-        assert sent["annotations"]["message"].startswith("a\nb\ufffd\ufffd[31mx")
+        assert sent["annotations"]["message"].startswith("a\nb\ufffd\ufffd[31m\ufffd\ufffdx")
         assert sent["annotations"]["traceback_end"].endswith("the end")
 
 
