@@ -127,8 +127,11 @@ class Notifier:
                 self._keep_at = now + KEEP_SECONDS + self._save() / KEEP_BYTES_PER_SECOND
 
     def _save(self) -> int:
-        """Saves the state, and returns its bytes. The log writes it with the next append."""
+        """Saves the state, and returns its bytes. The log writes it with the next append. Without an Alertmanager it
+        removes the state: a later start with one would take all errors since then for new ones."""
         if not self.queues:
+            if self._log.state(READER):
+                self._log.save_state(READER, b"")
             return 0
         kept = self._alerts.keep(time.monotonic(), dt.datetime.now(dt.UTC))
         firing = {id(alert) for alert in self._alerts}

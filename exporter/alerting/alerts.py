@@ -21,8 +21,8 @@ from typing import Final, NamedTuple
 import msgspec
 from msgspec.structs import replace
 
-from exporter.alerting.alert import PAGE, TICKET, Alert, Labels, Push
-from exporter.alerting.words import MAX_ALERT_LABEL, error_words, names, news, one_line, quiet, where
+from exporter.alerting.alert import NEW_PATTERN, PAGE, TICKET, Alert, Labels, Push
+from exporter.alerting.words import MAX_ALERT_LABEL, error_words, names, news, no_longer_new, one_line, quiet, where
 from exporter.events.event import ErrorEvent, isoformat
 
 OTHER: Final = "other"
@@ -144,7 +144,11 @@ class Alerts:
                 pattern.before = 0
                 ended += self._send(pattern, now)
                 for alert in (pattern.alerts[0], pattern.alerts[-1]):
-                    alert.annotations["quiet"] = quiet(least, pattern.count, workers, silent)
+                    alert.annotations["quiet"] = (
+                        no_longer_new(least)
+                        if pattern.key.alertname == NEW_PATTERN
+                        else quiet(least, pattern.count, workers, silent)
+                    )
         if ended:
             self._index()
         return ended

@@ -5,6 +5,7 @@ import asyncio
 import datetime as dt
 import sys
 from typing import Final
+from urllib.parse import urlsplit
 
 import aiohttp
 import msgspec
@@ -39,17 +40,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--alertmanager-url", action="append", default=[], metavar="URL",
                         help="an Alertmanager that gets the digest; repeatable (default: print it only)")  # fmt: skip
     parser.add_argument("--external-labels", action="append", default=[], metavar="NAME=VALUE",
-                        help="a label of the alert; repeatable")  # fmt: skip
+                        help="labels of the alert, as those of the service; repeatable")  # fmt: skip
     parser.add_argument("--external-url", metavar="URL", help="address of the page in links (default: --url)")
 
 
 def main(given: argparse.Namespace) -> int:
     """Returns the exit status: 1 if the service or an Alertmanager cannot be reached, 2 for wrong arguments."""
-    pairs = [pair.partition("=") for pair in given.external_labels]
-    if any(not name or not value for name, _, value in pairs):
+    words = [word.strip() for words in given.external_labels for word in words.split(",")]  # as the service's setting
+    pairs = [word.partition("=") for word in words if word]
+    if any(not name or not value.strip() for name, _, value in pairs):
         print("--external-labels: expected name=value as cluster=eu", file=sys.stderr)
         return 2
-    labels = {name: value for name, _, value in pairs}
+    labels = {name: value.strip() for name, _, value in pairs}
     try:
         made = asyncio.run(_run(given, labels))
     except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
@@ -70,10 +72,18 @@ async def _run(given: argparse.Namespace, labels: dict[str, str]) -> Digest:
         lately, before = [await _patterns(session, url, length) for length in (hours, 2 * hours)]
     made = digest(now, hours, lately, before)
     if made:
-        body = [alert(made, now, (given.external_url or url).rstrip("/"), labels)]
+        page = (given.external_url or url).rstrip("/")
+        parts = urlsplit(page)
+        # With equal labels, the digest of another service would replace this one in Alertmanager.
+        body = [alert(made, now, page, {"service": parts.netloc.rpartition("@")[2] + parts.path} | labels)]
         async with aiohttp.ClientSession(timeout=timeout) as session:  # Alertmanager does not get the token
-            for alertmanager in given.alertmanager_url:
-                await _send(session, f"{alertmanager.rstrip('/')}/api/v2/alerts", msgspec.json.encode(body))
+            sent = [
+                _send(session, f"{alertmanager.rstrip('/')}/api/v2/alerts", msgspec.json.encode(body))
+                for alertmanager in given.alertmanager_url
+            ]
+            failures = [one for one in await asyncio.gather(*sent, return_exceptions=True) if one]
+        if failures:  # after each of them was tried
+            raise failures[0]
     return made
 
 

@@ -64,6 +64,7 @@ class Queue:
         self.unconfirmed = 0
         self.url = f"{url.rstrip('/')}/api/v2/alerts"
         self._labels = push.labels
+        self._most = BATCH  # alerts of one push
         self._lasting = dt.timedelta(seconds=RESENDS_UNTIL_END * push.resend_seconds)
         self._waiting: dict[Labels, State] = {}
         self._accepted: dict[Labels, _Accepted] = {}  # firing alerts
@@ -98,7 +99,7 @@ class Queue:
         async with aiohttp.ClientSession(timeout=timeout) as session:
             while True:
                 await self._more.wait()
-                batch = dict(list(self._waiting.items())[:BATCH])
+                batch = dict(list(self._waiting.items())[: self._most])
                 try:
                     failure = await self._post(session, batch)
                 except Exception as error:
@@ -172,6 +173,7 @@ class Queue:
         """Sends a batch. Returns why it must be retried, or "" if it must not.
 
         A refused batch is not retried: Alertmanager has stored its valid alerts and would refuse the others again.
+        A batch that is too large for a proxy is sent again in parts.
 
         A response that is not from API v2 is retried. It comes from a proxy or a wrong address: for example a redirect,
         which would turn the POST into a GET, or a login page.
@@ -184,6 +186,9 @@ class Queue:
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             return str(error) or type(error).__name__
         status, said = response.status, answer[:MAX_SHOWN].decode(errors="replace")
+        if status == 413 and len(batch) > 1:
+            self._most = len(batch) // 2
+            return f"status 413, the next push has at most {self._most} alerts: {said}"
         if status in REFUSED:
             self.errors += len(batch)
             _log.error("Alertmanager %s refused alerts with status %d: %s", self.name, status, said)

@@ -22,7 +22,9 @@ MAX_SUMMARY: Final = 200  # characters of the annotation `summary`
 MAX_NAMES: Final = 10  # workers that a text names
 MAX_NAME: Final = 60  # characters of a worker's name in a list
 
-_VISIBLE: Final = dict.fromkeys((*range(32), *range(127, 160)), "�") | {9: "\t", 10: "\n"}
+# Line and paragraph separators, and characters that change the direction of the text after them.
+_BREAKS: Final = (*range(0x2028, 0x202F), *range(0x2066, 0x206A))
+_VISIBLE: Final = dict.fromkeys((*range(32), *range(127, 160), *_BREAKS), "�") | {9: "\t", 10: "\n"}
 _ONE_LINE: Final = _VISIBLE | {9: " ", 10: " "}
 
 
@@ -78,6 +80,12 @@ def quiet(seconds: float, errors: int, workers: Sequence[str], silent: Sequence[
     if len(workers) == 1:
         return f"{said} It has reported nothing since."
     return f"{said} Without any report since: {names(silent)}."
+
+
+def no_longer_new(seconds: float) -> str:
+    """Returns that a pattern is not new any more. Only its first error was counted, so it may still occur."""
+    said = "Later errors of this pattern make no message; its page shows whether there are any."
+    return f"New {duration(seconds)} ago. {said}"
 
 
 def duration(seconds: float) -> str:

@@ -404,6 +404,8 @@ class Settings(BaseSettings):
         for name, pair in zip(names, value, strict=True):
             if not _LABEL.fullmatch(name) or not pair.partition("=")[2].strip():
                 raise ValueError(f"expected name=value as cluster=eu, got {pair!r}")
+            if not pair.isprintable():  # a byte that is no UTF-8 could not be encoded for Alertmanager
+                raise ValueError(f"{name} has a value with characters that cannot be printed")
             if name.startswith("__") or name in OWN_LABELS:
                 raise ValueError(f"{name} is a label that the service sets itself")
             if names.count(name) > 1:

@@ -31,6 +31,8 @@ def configured(file: Path | None = None) -> dict[str, Any]:
     """Returns the values of config.yml, replaced by those of `file`. Raises `ValueError` for a wrong name or value."""
     config: dict[str, Any] = yaml.safe_load(CONFIG.read_text("utf-8"))
     given: dict[str, Any] = (yaml.safe_load(file.read_text("utf-8")) or {}) if file else {}
+    if not isinstance(given, dict):
+        raise ValueError(f"{file}: must be names with values, as in {CONFIG}")
     if unknown := sorted(given.keys() - config.keys()):
         raise ValueError(f"{file}: {', '.join(unknown)}: no such name in {CONFIG}")
     config |= given
@@ -39,6 +41,8 @@ def configured(file: Path | None = None) -> dict[str, Any]:
             raise ValueError(
                 f"""{name}: {config[name]}: must be a matcher of the label job only, as in job="errors\""""
             )
+    for name in ("page", "runbooks"):
+        config[name] = str(config[name] or "").rstrip("/")
     config["runbooks"] = config["runbooks"] or f"{config['page']}/runbooks"
     sources = {source.stem for source in (HERE / "rules").glob("*.yml")}
     if missing := sorted({*config["groups"]} - sources):

@@ -136,6 +136,30 @@ def test_slacks_text_is_bounded(tmp_path: Path, alerts: int) -> None:
     assert text.count("```") == 2 * min(alerts, 5)  # no traceback is given
 
 
+@needs_amtool
+def test_a_message_about_a_pattern_that_was_new_does_not_say_that_it_is_quiet(tmp_path: Path) -> None:
+    labels = {
+        "alertname": "NewErrorPattern",
+        "severity": "info",
+        "source": "push",
+        "type": "T",
+        "category": "C",
+        "worker": "w",
+    }
+    alert = {"status": "resolved", "labels": labels, "annotations": {"quiet": "New 10 min ago."}}
+    data = {"receiver": "slack", "status": "resolved", "alerts": [alert], "groupLabels": {}, "commonLabels": labels,
+            "commonAnnotations": alert["annotations"], "externalURL": "http://am"}  # fmt: skip
+    (tmp_path / "data.json").write_text(json.dumps(data))
+    text = "".join(
+        f'{{{{ template "{name}" . }}}}\n' for name in ("slack.pretext", "slack.title", "email.subject", "slack.text")
+    )
+    said = run("amtool", "template", "render", f"--template.glob={TEMPLATES}/*.tmpl",
+               f"--template.data={tmp_path}/data.json", f"--template.text={text}")  # fmt: skip
+    assert said.splitlines()[:4] == [
+        "*NO LONGER NEW*", "C is no longer new on w", "NO LONGER NEW: C in w", "T: New 10 min ago.",
+    ]  # fmt: skip
+
+
 def test_grafanas_provisioning_names_what_the_compose_file_mounts() -> None:
     provisioning = ROOT / "grafana/provisioning"
     (provider,) = yaml.safe_load((provisioning / "dashboards/dashboards.yml").read_text("utf-8"))["providers"]

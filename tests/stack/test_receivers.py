@@ -89,6 +89,36 @@ def test_routes_by_team_and_machine(labels: str, receivers: str) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.parametrize(
+    ("labels", "receivers"),
+    [
+        ("source=rule severity=critical", "slack,email"),
+        ("source=push severity=critical urgency=page", "pager,everybody"),
+        ("source=push severity=critical urgency=ticket", "everybody"),
+    ],
+)
+def test_routes_by_team_in_the_shipped_configuration(labels: str, receivers: str, tmp_path: Path) -> None:
+    config, example = (
+        yaml.safe_load((FOLDER / name).read_text("utf-8")) for name in ("alertmanager.yml", "examples/routes.yml")
+    )
+    routes = config["route"]["routes"]
+    pushed = [place for place, route in enumerate(routes) if 'source = "push"' in route["matchers"][0]]
+    routes[pushed[0] : pushed[-1] + 1] = example["route"]["routes"]
+    for name in ("receivers", "time_intervals"):
+        config[name] += example[name]
+    (tmp_path / "merged.yml").write_text(yaml.safe_dump(config))
+    command = ["amtool", "config", "routes", "test", f"--config.file={tmp_path}/merged.yml",
+               f"--verify.receivers={receivers}", *labels.split()]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_commands_of_the_readme_write_the_secrets(tmp_path: Path) -> None:
+    commands = (FOLDER / "README.md").read_text("utf-8").split("```")[1].removeprefix("sh\n")
+    subprocess.run(["sh", "-ec", commands], cwd=tmp_path, timeout=10, check=True)
+    assert {file.name for file in tmp_path.glob("secrets/alertmanager/*")} == {"slack_url", "smtp_password"}
+
+
 def test_every_inhibition_says_of_which_service() -> None:
     for name in ("alertmanager.yml", "alertmanager-updates.yml"):
         rules = yaml.safe_load((FOLDER / name).read_text("utf-8"))["inhibit_rules"]
@@ -117,6 +147,9 @@ INHIBITED = [  # the cause, the consequence
     (BEGAN | {"urgency": "page", "min_workers": "8"}, MANY | JOB),
     (MANY | JOB, {"alertname": "WorkerDominatesErrors", "severity": "warning", "worker": "w"} | JOB),
     ({"alertname": "ExporterDown", "severity": "critical"} | JOB, {"alertname": "StorageFailing"} | JOB),
+    ({"alertname": "StorageFailing"} | JOB, {"alertname": "IngestErrorBudgetBurn"} | JOB),
+    ({"alertname": "StorageFailing"} | JOB, {"alertname": "ReportsRejected", "reason": "store_failed"} | JOB),
+    ({"alertname": "IngestErrorBudgetBurn"} | JOB, {"alertname": "ReportsRejected", "reason": "queue_full"} | JOB),
 ]
 
 

@@ -133,6 +133,22 @@ def test_a_mistake_in_the_values_is_named(
     assert not (tmp_path / "rules").exists()
 
 
+def test_a_file_that_is_no_mapping_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "list.yml").write_text("- selector\n")
+    assert render.main(["--config", str(tmp_path / "list.yml"), "--output", str(tmp_path / "rules")]) == 1
+    assert "list.yml: must be names with values" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "config", [{"page": "https://here/"}, {"page": "https://here", "runbooks": "https://here/runbooks/"}]
+)
+def test_links_have_no_empty_part(config: dict[str, Any], tmp_path: Path) -> None:
+    made = render.rendered(render.configured(elsewhere(tmp_path, **config)))
+    links = re.findall(r"https://[^ \"]+", "".join(made.values()))
+    assert {"https://here/runbooks/CriticalErrors"} <= set(links)
+    assert not [link for link in links if "//" in link.removeprefix("https://")]
+
+
 def test_each_alert_has_words_labels_and_a_page() -> None:
     for name, rule in alerts().items():
         assert {"summary", "description", "runbook_url"} <= set(rule["annotations"]), name

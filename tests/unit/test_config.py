@@ -137,6 +137,7 @@ def test_a_threshold_reaches_the_rules(name: str) -> None:
         ({"external_labels": ["a-b=c"]}, "--external-labels: expected name=value as cluster=eu, got 'a-b=c'"),
         ({"external_labels": ["severity=x"]}, "--external-labels: severity is a label that the service sets itself"),
         ({"external_labels": ["a=1", "a=2"]}, "--external-labels: a has two values"),
+        ({"external_labels": ["a=\udcff"]}, "--external-labels: a has a value with characters that cannot be printed"),
         ({"allowed_hosts": ["exporter:8080"]},
          "--allowed-hosts: expected a name without port as errors.example.com, or *, got 'exporter:8080'"),
     ],

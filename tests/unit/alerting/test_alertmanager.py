@@ -182,6 +182,18 @@ async def test_without_an_alertmanager_nothing_is_kept() -> None:
     assert log.saved == {}
 
 
+async def test_errors_of_a_time_without_an_alertmanager_are_not_pushed_later() -> None:
+    log = FakeLog()
+    for urls in (["http://127.0.0.1:9"], []):
+        notifier = Notifier(log, urls, PUSH, 100)
+        notifier.start()
+        notifier.on_events([event(7)])
+        notifier._save()
+        for task in [task for tasks in notifier._tasks.values() for task in tasks]:
+            task.cancel()
+    assert Notifier(log, ["http://127.0.0.1:9"], PUSH, 100).resumes_at is None
+
+
 async def test_alertmanagers_behind_one_address_have_names_of_their_own() -> None:
     urls = ["http://me:secret@proxy/a/", "http://me:secret@proxy/b", "http://proxy/b"]
     queues = Notifier(FakeLog(), urls, PUSH, 100).queues

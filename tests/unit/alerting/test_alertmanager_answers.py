@@ -103,3 +103,15 @@ async def test_an_empty_body_and_json_are_answers_of_an_alertmanager(fake: tuple
     await eventually(lambda: notifier.queues[0].sent)
     await notifier.stop()
     assert (one.asked, notifier.queues[0].errors) == (["POST"], 0)
+
+
+async def test_what_is_too_large_for_a_proxy_is_sent_in_parts(fake: tuple[Fake, str]) -> None:
+    one, url = fake
+    one.first = [(413, b"too large", {})]
+    notifier = Notifier(FakeLog(), [url], PUSH, 100)
+    notifier.start()
+    notifier.on_events([event(number, fingerprint=f"f{number}") for number in range(1, 6)])
+    await eventually(lambda: notifier.queues[0].sent == 5)
+    await notifier.stop()
+    assert len(one.asked) == 4  # refused, then 2, 2 and 1
+    assert len({alert["labels"]["fingerprint"] for alert in one.taken}) == 5

@@ -162,6 +162,14 @@ def test_who_has_been_silent_since(workers: int, later: list[str], words: str) -
     assert alerts.end(600.0)[-1].annotations["quiet"] == words
 
 
+def test_a_new_pattern_is_not_called_quiet_for_only_its_first_error_is_counted() -> None:
+    alerts = Alerts(Push(new_patterns=True))
+    alerts.on_events([event(1, severity="info", is_new_pattern=True)], 0.0)
+    alerts.on_events([event(2, severity="info")], 599.0)
+    (ended,) = alerts.end(600.0)
+    assert ended.annotations["quiet"].startswith("New 10 min ago. Later errors of this pattern make no message;")
+
+
 def test_an_error_of_another_pattern_of_the_incident_is_no_sign_of_life() -> None:
     alerts = Alerts(PUSH)
     alerts.on_events([event(1), event(2, fingerprint="g"), event(3, worker_id="x")], 0.0)
@@ -235,7 +243,7 @@ def test_alerts_are_bounded_whatever_comes(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_texts_are_bounded_and_without_control_characters() -> None:
-    bad = "a\r\nb\x00\x1b[31m" + "x" * 100_000
+    bad = "a\r\nb\x00\x1b[31m\u202e\u2028" + "x" * 100_000
     alerts = Alerts(PUSH)
     fields = {"message": bad, "type": bad, "category": bad, "traceback": "T" * 50_000 + "the end", "reasons": (bad,)}
     alerts.on_events([event(worker_id=f"{n}{bad}", **fields) for n in range(8)], 0.0)
@@ -246,7 +254,7 @@ def test_texts_are_bounded_and_without_control_characters() -> None:
         for text in (*sent["labels"].values(), *(sent["annotations"].get(name, "") for name in one_line)):
             assert len(text) <= 1_000
             assert text.isprintable()
-        assert sent["annotations"]["message"].startswith("a\nb\ufffd\ufffd[31mx")
+        assert sent["annotations"]["message"].startswith("a\nb\ufffd\ufffd[31m\ufffd\ufffdx")
         assert sent["annotations"]["traceback_end"].endswith("the end")
 
 

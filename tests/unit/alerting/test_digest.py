@@ -66,7 +66,28 @@ async def test_the_command_sends_only_if_there_is_something_to_tell(
     said = capsys.readouterr().out
     assert ("there is nothing to tell" in said) == (not errors)
     assert [one["labels"]["team"] for one in sent] == ["a"] * errors
+    assert [one["labels"]["service"] for one in sent] == [url.removeprefix("http://")] * errors
     given.external_labels = ["team"]
     assert digest_command.main(given) == 2
     given.external_labels = []
     assert await asyncio.to_thread(digest_command.main, given) == 1  # nobody is there any more
+
+
+async def test_each_alertmanager_is_tried_and_labels_are_given_as_to_the_service() -> None:
+    sent: list[Any] = []
+
+    async def answer(request: web.Request) -> web.Response:
+        if request.method == "POST":
+            sent.extend(await request.json())
+            return web.Response()
+        found = {"pattern": "p", "type": "T", "occurrences": 3, "workers": 1, "last_seen": "2026-11-24T06:00:00.000Z",
+                 "pattern_id": "x"}  # fmt: skip
+        return web.json_response({"data": {"patterns": [found]}})
+
+    parser = argparse.ArgumentParser()
+    digest_command.add_arguments(parser)
+    async with listening(answer) as url:
+        to = ["--alertmanager-url", "http://127.0.0.1:9", "--alertmanager-url", url]
+        given = parser.parse_args(["--url", url, *to, "--external-labels", "service=a, cluster=eu"])
+        assert await asyncio.to_thread(digest_command.main, given) == 1  # one of them is away
+    assert [(one["labels"]["service"], one["labels"]["cluster"]) for one in sent] == [("a", "eu")]
