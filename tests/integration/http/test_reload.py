@@ -101,6 +101,9 @@ async def test_thresholds_change_and_counters_go_on(service: InProcess, file: Pa
         ("a: [", "", "line 3"),
         ("redaction_rules_file: /nowhere/rules", "redaction_rules_file", "cannot be read"),
         ("auth_proxy_header: X-User", "auth_proxy_header", "needs trusted_proxies"),
+        ("port: 2026-13-45", "", "a value cannot be read as YAML"),
+        pytest.param(f"a: {'[' * 3_000}", "", "a value cannot be read as YAML", id="nested"),
+        pytest.param("#" * 2**20, "", "larger than 1048576 bytes", id="large"),
     ],
 )
 async def test_a_fault_changes_nothing_and_says_so(
