@@ -5,6 +5,7 @@ import copy
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -130,6 +131,13 @@ def test_an_object_without_a_schema_is_found() -> None:
     assert list(manifests.schema_faults({"apiVersion": "v1", "kind": "Gadget", "metadata": {}})) == [
         "Gadget: Kubernetes 1.32 has no such kind"
     ]
+
+
+def test_a_reload_that_comes_too_early_is_a_restart() -> None:
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]) as process:
+        process.send_signal(signal.SIGHUP)
+    assert process.returncode == -signal.SIGHUP, "so does a service that has no handler yet"
+    assert "\nRestartForceExitStatus=SIGHUP\n" in units.UNIT.read_text("utf-8")
 
 
 @needs_systemd
