@@ -129,7 +129,7 @@ def make_app(
         app.on_response_prepare.append(allow_origin)
     app.add_routes([web.route(route.method, route.path, route.handler) for route in routes])
     app[SCOPES] = scopes_of(app, {(route.method, route.handler): route.scope for route in routes})
-    app.cleanup_ctx.extend((_follow_web_config, _run, watch_sockets))
+    app.cleanup_ctx.extend((_follow_web_config, _log_refusals, _run, watch_sockets))
     app.on_shutdown.append(_close_sockets)
     return app
 
@@ -163,6 +163,13 @@ async def _follow_web_config(app: web.Application) -> AsyncIterator[None]:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
     app[WEB_CONFIG].close()
+
+
+async def _log_refusals(app: web.Application) -> AsyncIterator[None]:
+    task = asyncio.create_task(app[REFUSALS].run())
+    yield
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
 
 
 async def _close_sockets(app: web.Application) -> None:

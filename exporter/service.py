@@ -302,6 +302,7 @@ class Service:
             async with self.ingest.between_batches():  # what the old one takes for new may be a repeat
                 old = self.ingest.pipeline
                 new.duplicates, new.dropped = old.duplicates, old.dropped
+                new.use(self.settings.thresholds, self._redaction)  # there may have been a reload meanwhile
                 self.ingest.pipeline = new
                 self.errors.clock_offsets = new.times.offsets.named
                 self.log.refusal = ""

@@ -28,6 +28,7 @@ LEAST_IDLE: Final = dt.timedelta(hours=1)
 LEAST_RETENTION: Final = dt.timedelta(minutes=1)
 LEAST_DB_SIZE: Final = 2**28  # the tables that are not errors need up to a quarter of it
 MAX_RECURRING: Final = 1_000  # limits the error times per pattern that are kept in memory
+MAX_PORT: Final = 65_535
 METRICS_CONNECTIONS: Final = 100  # to `metrics_address`
 _SEVERITY: Final = Thresholds()
 _EXPECTED: Final = {
@@ -36,7 +37,7 @@ _EXPECTED: Final = {
 _HOST_NAME: Final = re.compile(r"[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?")
 
 _HEADER: Final = re.compile(r"[A-Za-z0-9-]+")
-_ADDRESS: Final = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.-]+):(?P<port>\d{1,4}|[1-5]\d{4}|6[0-4]\d{3})")
+_ADDRESS: Final = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.-]+):(?P<port>\d{1,5})")
 _LABEL: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 OWN_LABELS: Final = frozenset(Labels._fields) | {"source"}  # of pushed alerts
 
@@ -64,7 +65,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True)
 
     host: str = _setting("127.0.0.1", "address to listen on; other machines can connect to any but a loopback address")
-    port: int = _setting(8080, "port to listen on; 0: any free one", least=0, most=65_535)
+    port: int = _setting(8080, "port to listen on; 0: any free one", least=0, most=MAX_PORT)
     metrics_address: str = _setting(
         "", "second address to listen on, HOST:PORT, for /metrics, /-/healthy and /-/ready only; empty: none"
     )
@@ -393,7 +394,8 @@ class Settings(BaseSettings):
     @field_validator("metrics_address")
     @classmethod
     def _host_and_port(cls, value: str) -> str:
-        if value and not _ADDRESS.fullmatch(value):
+        found = _ADDRESS.fullmatch(value)
+        if value and not (found and int(found["port"]) <= MAX_PORT):
             raise ValueError(f"expected HOST:PORT as 0.0.0.0:9100 or [::]:9100, got {value!r}")
         return value
 

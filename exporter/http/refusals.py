@@ -5,6 +5,7 @@ reasons in a minute there is one line for all others. So a flood of bad reports 
 no text of a report but the worker's name, quoted (`logs.py` escapes it): neither secrets nor forged lines.
 """
 
+import asyncio
 import logging
 import time
 from typing import Any, Final, NamedTuple
@@ -52,8 +53,7 @@ class Refusals:
         self._metrics.rejected.labels(refusal.reason).inc()
         moment = time.monotonic() if now is None else now
         if moment - self._since >= EVERY_SECONDS:
-            self._log_counts()
-            self._since = moment
+            self.log_counts(moment)
         key = (address, refusal.reason)
         if key not in self._counts and len(self._counts) >= MAX_SENDERS:
             key = _OTHERS
@@ -65,8 +65,18 @@ class Refusals:
             name = f", worker {quoted(worker[:MAX_SHOWN])}" if worker else ""
             _log.warning("refused what %s sent: %s%s%s", _shown(address), refusal.reason, field, name)
 
-    def _log_counts(self) -> None:
+    async def run(self) -> None:
+        """Logs the counts every minute, also if nothing is refused any more, until it is cancelled."""
+        try:
+            while True:
+                await asyncio.sleep(EVERY_SECONDS)
+                self.log_counts(time.monotonic())
+        finally:
+            self.log_counts(time.monotonic())
+
+    def log_counts(self, now: float) -> None:
         """Logs how many reports were refused since the lines about their senders."""
+        self._since = now
         for (address, reason), count in self._counts.items():
             if (address, reason) == _OTHERS:
                 _log.warning("refused %d more from other addresses or for other reasons", count)

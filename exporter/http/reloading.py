@@ -51,9 +51,10 @@ class Reloader:
         async with self._one:
             try:
                 reloaded = await self._reload()
-            except ReloadError as error:
+            except Exception as error:
                 self._service.metrics.reloaded(successful=False)
-                _log.error("the settings were read again and cannot be used; nothing has changed: %s", error)
+                if isinstance(error, ReloadError):
+                    _log.error("the settings were read again and cannot be used; nothing has changed: %s", error)
                 raise
             self._service.metrics.reloaded(successful=True)
         changed, restart = ", ".join(reloaded.changed), ", ".join(reloaded.restart)

@@ -18,6 +18,9 @@ from exporter.access.web_format import REQUIRED, WebConfigError, parse
 
 TIMEOUT: Final = 4.0  # seconds; a probe of the service answers within 2 s
 PATH: Final = "/-/ready"
+HOST: Final = (
+    "127.0.0.1"  # probes may have any IP address in `Host`; the address may be written in another way, as 127.1
+)
 EVERY: Final = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # addresses to listen on: one to connect to
 
 
@@ -39,22 +42,25 @@ def why_unhealthy(settings: config.Settings) -> str:
     If clients have to show certificates, the service cannot be asked: then it is healthy if it begins a TLS session."""
     host = EVERY.get(settings.host, settings.host)
     has_tls, needs_certificate = _tls(settings.web_config_file)
-    connection = http.client.HTTPConnection(host, settings.port, timeout=TIMEOUT)
-    if has_tls:
-        connection = http.client.HTTPSConnection(host, settings.port, timeout=TIMEOUT, context=_any_certificate())
+    connection: http.client.HTTPConnection | None = None
     try:
+        if has_tls:
+            connection = http.client.HTTPSConnection(host, settings.port, timeout=TIMEOUT, context=_any_certificate())
+        else:
+            connection = http.client.HTTPConnection(host, settings.port, timeout=TIMEOUT)
         connection.connect()
         if needs_certificate:
             return ""
-        connection.request("GET", PATH)
+        connection.request("GET", PATH, headers={"Host": HOST})
         response = connection.getresponse()
         answer = response.read(10_000)
-    except (OSError, http.client.HTTPException) as error:
+    except (OSError, http.client.HTTPException, UnicodeError) as error:  # UnicodeError: of a name such as a..b
         if needs_certificate and isinstance(error, ssl.SSLError):  # of TLS 1.2: it asks for one
             return ""
         return f"the service at {host}:{settings.port} does not answer: {error or type(error).__name__}"
     finally:
-        connection.close()
+        if connection:
+            connection.close()
     return "" if response.status == 200 else _message(answer)
 
 

@@ -7,6 +7,7 @@ pages; the data stays in the file and in the kernel's cache, and a page that is 
 
 import contextlib
 import ctypes
+import os
 import threading
 from pathlib import Path
 from typing import Final
@@ -27,7 +28,7 @@ class Mapped:
         with contextlib.suppress(OSError, AttributeError):  # not Linux
             self._madvise = ctypes.CDLL(None).madvise
             self._madvise.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
-            self._ranges = _ranges(_MAPS.read_text(), str(path.resolve()))
+            self._ranges = _ranges(os.fsdecode(_MAPS.read_bytes()), str(path.resolve()))
 
     def touched(self, size: int) -> None:
         """Counts bytes that were read or written, and gives the pages back when they are many."""

@@ -166,6 +166,7 @@ class ErrorSeries:
                 self._resting.put(hash_of(*key), self.family.values[row.place])
                 self.routes.pop(key, None)
             self.family.remove(row)
+            self._zero_phase.forget(row)
             for name in self._series.drop(labels):
                 match name:
                     case "worker":

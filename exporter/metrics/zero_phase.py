@@ -78,7 +78,7 @@ class ZeroPhase:
         self._longest_interval = longest_interval
         self._scrapes: dict[Scraper, Scrapes] = {}  # ordered by last scrape, the latest at the end
         self._expect_unseen_until = NEVER
-        self._unshown: list[tuple[CounterFamily, Row]] = []
+        self._unshown: dict[Row, CounterFamily] = {}
         self._shown: deque[tuple[float, list[tuple[CounterFamily, Row]]]] = (
             deque()
         )  # each with the time of the first scrape that showed it
@@ -90,16 +90,21 @@ class ZeroPhase:
     def hold(self, family: CounterFamily, row: Row) -> None:
         """Publishes a new series as its floor from now on."""
         family.held.add(row)
-        self._unshown.append((family, row))
+        self._unshown[row] = family
+
+    def forget(self, row: Row) -> None:
+        """To be called for a series that was dropped: without scrapes, those that wait for the first would be more and
+        more."""
+        self._unshown.pop(row, None)
 
     def on_scrape(self, scraper: Scraper, now: float) -> None:
         """Releases the series that may show their value to this scrape and all later ones, and records the scrape.
         Must be called before the snapshot that answers the scrape."""
         if self._unshown:
-            for _, row in self._unshown:
+            for row in self._unshown:
                 row.is_shown = True
-            self._shown.append((now, self._unshown))
-            self._unshown = []
+            self._shown.append((now, [(family, row) for row, family in self._unshown.items()]))
+            self._unshown = {}
         seen_twice = self._seen_twice(now)
         expired = now - MAX_HOLD * self._longest_interval
         while self._shown and self._shown[0][0] <= max(seen_twice, expired):

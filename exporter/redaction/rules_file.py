@@ -5,7 +5,7 @@ rules:
     pattern: 'LB-(\\d{6})'       # RE2; what its first group matches is replaced, without groups the whole match
   - name: lab-pin
     keys: [lab_pin, door_code]  # names of keys and variables whose values are replaced
-off: [card-number]              # built-in rules that are turned off
+disable: [card-number]          # built-in rules that are turned off
 allow: [example-token]          # values that stay, and names whose values stay
 """
 
@@ -22,6 +22,7 @@ from exporter.redaction.rules import RULES
 
 MAX_RULES: Final = 100
 MAX_PATTERN: Final = 1_000  # characters
+MAX_FILE_BYTES: Final = 2**20
 _NAME: Final = re.compile(r"[a-z][a-z-]{0,39}")
 _KEY: Final = re.compile(r"[A-Za-z0-9_.-]{1,100}")
 _ESCAPED: Final = re.compile(r"\\.|\[\^?\]?[^\]]*\]")
@@ -61,11 +62,17 @@ def read_rules(file: str) -> UserRules:
     if not file:
         return NO_RULES
     try:
-        content = yaml.safe_load(Path(file).read_text("utf-8"))
+        with Path(file).open("rb") as stream:
+            text = stream.read(MAX_FILE_BYTES + 1)
+        content = yaml.safe_load(text.decode()) if len(text) <= MAX_FILE_BYTES else None
     except OSError as error:
         raise ValueError(f"{file} cannot be read: {error.strerror}") from None
     except (UnicodeDecodeError, yaml.YAMLError) as error:
         raise ValueError(f"{file} is not YAML: {' '.join(str(error).split())}") from None
+    except Exception:  # of an odd value, such as the date 2026-13-45, the parser raises almost anything
+        raise ValueError(f"{file}: a value cannot be read as YAML") from None
+    if len(text) > MAX_FILE_BYTES:
+        raise ValueError(f"{file} is larger than {MAX_FILE_BYTES} bytes")
     try:
         return _rules(content)
     except ValueError as error:

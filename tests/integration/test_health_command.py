@@ -55,6 +55,16 @@ async def test_a_service_that_is_not_ready_says_why(service: InProcess) -> None:
     assert "the disk is full" in await asyncio.to_thread(why_unhealthy, settings)
 
 
+@pytest.mark.parametrize("host", ["127.1", "0", "::ffff:127.0.0.1"])
+async def test_an_address_may_be_written_in_any_way(service: InProcess, host: str) -> None:
+    assert await asyncio.to_thread(why_unhealthy, Settings(host=host, port=service.client.port)) == ""
+
+
+@pytest.mark.parametrize("host", ["a b", "a..b", "unix:/tmp/socket", "[::1]"])
+def test_a_host_that_is_none_does_not_answer(host: str) -> None:
+    assert "does not answer" in why_unhealthy(Settings(host=host, port=1))
+
+
 def test_settings_come_from_variables_too(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     port = free_port()
     monkeypatch.setenv("ERROR_VISUALIZATION_PORT", str(port))

@@ -1,11 +1,16 @@
 """What `make deploy-check` finds: nothing in what is shipped, and each kind of fault where one is put in."""
 
+import base64
 import copy
+import os
+import re
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -106,10 +111,33 @@ def test_a_fault_of_a_manifest_is_found(change: Change, words: str) -> None:
     assert any(words in fault for fault in manifests.faults(list(objects.values()))), words
 
 
+@needs_kubectl
+def test_the_commands_of_the_documentation_make_an_overlay_with_tokens(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "deploy", tmp_path / "deploy")
+    text = (ROOT / "docs/deployment.md").read_text("utf-8")
+    lines = re.findall(
+        r"^(?:cp -r deploy/|error-visualization token create prometheus --scope read --t).*$", text, re.M
+    )
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    subprocess.run(["sh", "-e", "-c", "\n".join(lines)], cwd=tmp_path, env={"PATH": path}, check=True)
+    (folder,) = re.findall(r"^kubectl apply -k (.*)$", text, re.M)
+    overlay = tmp_path / folder / "kustomization.yaml"
+    overlay.write_text(re.sub(r"^# (secretGenerator|  )", r"\1", overlay.read_text("utf-8"), flags=re.M), "utf-8")
+    (secret,) = (one for one in manifests.render(tmp_path / folder) if one["kind"] == "Secret")
+    assert b'"prometheus"' in base64.b64decode(secret["data"]["tokens"])
+
+
 def test_an_object_without_a_schema_is_found() -> None:
     assert list(manifests.schema_faults({"apiVersion": "v1", "kind": "Gadget", "metadata": {}})) == [
         "Gadget: Kubernetes 1.32 has no such kind"
     ]
+
+
+def test_a_reload_that_comes_too_early_is_a_restart() -> None:
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]) as process:
+        process.send_signal(signal.SIGHUP)
+    assert process.returncode == -signal.SIGHUP, "so does a service that has no handler yet"
+    assert "\nRestartForceExitStatus=SIGHUP\n" in units.UNIT.read_text("utf-8")
 
 
 @needs_systemd

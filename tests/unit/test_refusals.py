@@ -1,8 +1,10 @@
 """Refused reports are counted by reason, and the log names who sent them: once a minute for each sender and reason."""
 
 import logging
+from typing import Any
 
 import pytest
+from conftest import eventually
 
 from exporter.http import refusals as module
 from exporter.http.refusals import Refusal, Refusals
@@ -44,6 +46,16 @@ def test_a_flood_of_one_sender_is_two_lines_a_minute(refusals: Refusals, caplog:
         "refused what 10.0.0.8 sent: malformed",
     ]
     assert counted(refusals, "invalid_field") == 6_000
+
+
+async def test_a_flood_that_is_over_is_counted_within_a_minute(
+    serve: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(module, "EVERY_SECONDS", 0.5)
+    service = await serve()
+    await service.ask("/api/report-errors", [{}] * 5, 400)
+    await eventually(lambda: "refused 4 more from 127.0.0.1: invalid_field" in caplog.messages)
+    assert sum("refused" in message for message in caplog.messages) == 2
 
 
 def test_a_flood_of_many_senders_is_bounded(refusals: Refusals, caplog: pytest.LogCaptureFixture) -> None:

@@ -14,6 +14,7 @@ from conftest import REPORT, InProcess, eventually
 from keys import bearer, csrf_of, log_in, make_token, now_seen, revoke
 from yarl import URL
 
+from exporter.access import control
 from exporter.http import access
 
 pytestmark = pytest.mark.dashboard
@@ -423,6 +424,16 @@ async def test_attempts_that_are_sent_together_are_no_way_around(serve: Any) -> 
 
 
 # Trusted proxies
+
+
+async def test_the_proxies_of_a_batch_are_read_once(serve: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    client = control.client
+    monkeypatch.setattr(control, "client", lambda *given: asked.append(given) or client(*given))
+    service = await serve(trusted_proxies=("127.0.0.1",))
+    headers = {"X-Forwarded-For": ", ".join(["203.0.113.9"] + ["127.0.0.1"] * 500)}  # takes 10 ms
+    await service.ask("/api/report-errors", [{}] * 1_000, 400, headers=headers)
+    assert len(asked) == 1
 
 
 async def test_the_address_is_that_of_the_client_behind_a_trusted_proxy(

@@ -59,7 +59,7 @@ def test_its_paths_need_the_scopes_of_the_first_address() -> None:
     }
 
 
-@pytest.mark.parametrize("address", ["9100", ":9100", "host", "host:", "a b:1", "::1:9100", "host:70000", "http://a:1"])
+@pytest.mark.parametrize("address", ["9100", ":9100", "host", "host:", "a b:1", "::1:9100", "host:65536", "http://a:1"])
 def test_a_wrong_address_is_refused(address: str) -> None:
     with pytest.raises(ConfigError, match="--metrics-address: expected HOST:PORT"):
         load({"metrics_address": address}, {})
@@ -70,6 +70,12 @@ def test_a_right_one_is_split(address: str, host: str) -> None:
     settings = Settings(metrics_address=address).of_metrics
     assert settings
     assert (settings.host, settings.port, settings.max_connections) == (host, 9100, 100)
+
+
+def test_every_port_is_right() -> None:
+    settings = Settings(metrics_address="127.0.0.1:65535").of_metrics
+    assert settings
+    assert settings.port == 65_535
 
 
 def test_it_is_not_open_to_others_without_access_control(

@@ -18,6 +18,7 @@ from conftest import ROOT, InProcess, eventually, free_port
 from keys import make_token
 
 from exporter import app, config, logs
+from exporter import service as service_module
 from exporter.access.web_config import WebConfig
 from exporter.config import RELOADABLE, Settings, merge
 from exporter.http.access import ACCESS
@@ -101,6 +102,9 @@ async def test_thresholds_change_and_counters_go_on(service: InProcess, file: Pa
         ("a: [", "", "line 3"),
         ("redaction_rules_file: /nowhere/rules", "redaction_rules_file", "cannot be read"),
         ("auth_proxy_header: X-User", "auth_proxy_header", "needs trusted_proxies"),
+        ("port: 2026-13-45", "", "a value cannot be read as YAML"),
+        pytest.param(f"a: {'[' * 3_000}", "", "a value cannot be read as YAML", id="nested"),
+        pytest.param("#" * 2**20, "", "larger than 1048576 bytes", id="large"),
     ],
 )
 async def test_a_fault_changes_nothing_and_says_so(
@@ -143,6 +147,23 @@ async def test_a_wrong_file_of_tokens_or_users_changes_no_settings(serve: Any, t
     assert service.service.settings.critical_cpu_percent == 90
     put(tokens, whole)
     assert (await one.reload()).changed == ["critical_cpu_percent"]
+
+
+async def test_a_pipeline_that_is_being_made_gets_the_new_thresholds(
+    service: InProcess, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service_module, "RESUME_SECONDS", 0.0)
+    one, made = service.service, []
+    pipeline = one._pipeline
+    monkeypatch.setattr(one, "_pipeline", lambda state: made.append(pipeline(state)) or made[0])
+    async with one.ingest.between_batches():
+        resuming = asyncio.create_task(one._resume())
+        await eventually(lambda: bool(made))
+        put(file, "warning_cpu_percent: 10\n")
+        await reloader(service, file).reload()
+    await resuming
+    assert one.ingest.pipeline is made[0]
+    assert (await service.post(BUSY | {"worker_id": "w"}))["reasons"] == ["CPU 85 % > 10 %"]
 
 
 async def test_users_of_the_web_config_file_are_read_at_once(tmp_path: Path) -> None:

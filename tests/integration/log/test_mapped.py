@@ -1,6 +1,9 @@
 """The pages of the log that are in memory stay few, however much is written and read."""
 
+import mmap
+import os
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -52,3 +55,15 @@ def test_a_closed_log_gives_back_nothing(tmp_path: Path) -> None:
     log.close()
     assert not mapped._ranges
     mapped.touched(RELEASE_BYTES)
+
+
+@pytest.mark.skipif(
+    sys.platform != "linux", reason="elsewhere names of files are UTF-8, or nothing tells what is mapped"
+)
+def test_other_mapped_files_may_have_any_name(tmp_path: Path) -> None:
+    other = Path(os.fsdecode(os.fsencode(tmp_path) + b"/f\xfcr"))
+    other.write_bytes(b"x")
+    with other.open("rb") as file, mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ):
+        log = EmbeddedLog(tmp_path / "log")
+        assert log._mapped._ranges
+        log.close()

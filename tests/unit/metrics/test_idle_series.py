@@ -269,3 +269,11 @@ def test_keys_without_series_look_for_room_once_a_minute(monkeypatch: pytest.Mon
     one.now += ROOM_SECONDS
     one.fail(("w", "T"), ("w", "U"))
     assert added == 3
+
+
+def test_without_scrapes_nothing_of_dropped_series_is_left() -> None:
+    service = Simulated(LabelLimits(workers=10, idle=DAY))
+    for day in range(20):
+        service.fail(*[(f"pod-{day}-{number}", "E") for number in range(10)])
+        service.now += DAY
+    assert len(service.metrics._zero_phase._unshown) == 10

@@ -72,6 +72,9 @@ def test_rules_that_are_off_and_allowed_values_leave_texts_alone(tmp_path: Path)
         ("disable: [nothing]", "`disable` names nothing, which is no built-in rule; they are password, secret"),
         ("allow: [1]", "`allow` must be a list of texts"),
         ("a: b: c", "is not YAML"),
+        ("allow: [2026-13-45]", "a value cannot be read as YAML"),
+        pytest.param(f"allow: {'[' * 3_000}", "a value cannot be read as YAML", id="nested"),
+        pytest.param("#" * 2**20 + "\n", "is larger than 1048576 bytes", id="large"),
     ],
 )
 def test_a_wrong_file_is_refused_with_a_sentence(tmp_path: Path, text: str, said: str) -> None:
