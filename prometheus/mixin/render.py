@@ -47,6 +47,8 @@ def configured(file: Path | None = None) -> dict[str, Any]:
     sources = {source.stem for source in (HERE / "rules").glob("*.yml")}
     if missing := sorted({*config["groups"]} - sources):
         raise ValueError(f"groups: {', '.join(missing)}: must be some of {', '.join(sorted(sources))}")
+    if "recording" not in config["groups"]:
+        raise ValueError("groups: recording is missing; the other groups read what it records")
     return config
 
 

@@ -122,6 +122,7 @@ def test_rules_for_kubernetes_without_those_about_prometheus(
     [
         ({"job": "x"}, "job: no such name"),
         ({"groups": ["alerts"]}, "alerts: must be"),
+        ({"groups": ["errors"]}, "recording is missing"),
         ({"selector": 'job="a", namespace="b"'}, "selector: "),  # recorded series have no namespace
     ],
 )
