@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import dataclasses
 import json
+import logging
 import os
 import random
 import shutil
@@ -88,6 +89,18 @@ class InProcess:
 def samples(text: str) -> dict[str, float]:
     lines = [line.rpartition(" ") for line in text.splitlines() if not line.startswith("#")]
     return {name: float(value) for name, _, value in lines}
+
+
+@pytest.fixture(autouse=True)
+def _same_log() -> Iterator[None]:
+    """A command that ran in this process leaves its log as it was: later tests would write to a stream that is closed."""
+    root = logging.getLogger()
+    handlers, level = root.handlers.copy(), root.level
+    yield
+    for handler in root.handlers.copy():
+        if type(handler) is logging.StreamHandler and handler not in handlers:
+            root.removeHandler(handler)
+    root.setLevel(level)
 
 
 @pytest.fixture

@@ -139,8 +139,9 @@ async def test_it_is_asked_once_a_minute_while_the_page_is_seen(browser: Browser
     page = await browser.new_page()
     await page.clock.install()
     await page.add_init_script(ASKED)
+    # Without live updates: their pongs take real time, and a connection that is lost and comes back asks, too.
+    await page.route_web_socket("**/ws/error-visualization", lambda _: None)
     await page.goto(str(service.client.make_url("/error-visualization")))
-    await expect(page.locator("#connection")).to_have_attribute("data-state", "live")
 
     async def asked(times: int) -> None:
         await eventually(lambda: seen(times))
