@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from aiohttp import web
-from stub import listening
+from stub import Handler, listening
 
 from exporter.alerting import digest_command
 from exporter.alerting.digest import MAX_NAMED, Seen, alert, description, digest, summary
@@ -44,11 +44,8 @@ def test_a_digest_is_short_and_of_one_meaning() -> None:
     assert made["annotations"]["permalink"] == "http://here/error-visualization?range=168"
 
 
-@pytest.mark.parametrize("errors", [0, 1])
-async def test_the_command_sends_only_if_there_is_something_to_tell(
-    errors: int, capsys: pytest.CaptureFixture[str]
-) -> None:
-    sent: list[Any] = []
+def both(sent: list[Any], patterns: int = 1) -> Handler:
+    """A service that has so many patterns, and an Alertmanager that adds the alerts it gets to `sent`."""
 
     async def answer(request: web.Request) -> web.Response:
         if request.method == "POST":
@@ -56,11 +53,19 @@ async def test_the_command_sends_only_if_there_is_something_to_tell(
             return web.Response()
         found = {"pattern": "p", "type": "T", "occurrences": 3, "workers": 1, "last_seen": "2026-11-24T06:00:00.000Z",
                  "ever_first_seen": None, "pattern_id": "x"}  # fmt: skip
-        return web.json_response({"data": {"patterns": [found] * errors, "next_cursor": None}})
+        return web.json_response({"data": {"patterns": [found] * patterns, "next_cursor": None}})
 
+    return answer
+
+
+@pytest.mark.parametrize("errors", [0, 1])
+async def test_the_command_sends_only_if_there_is_something_to_tell(
+    errors: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sent: list[Any] = []
     parser = argparse.ArgumentParser()
     digest_command.add_arguments(parser)
-    async with listening(answer) as url:
+    async with listening(both(sent, errors)) as url:
         given = parser.parse_args(["daily", "--url", url, "--alertmanager-url", url, "--external-labels", "team=a"])
         assert await asyncio.to_thread(digest_command.main, given) == 0
     said = capsys.readouterr().out
@@ -75,18 +80,9 @@ async def test_the_command_sends_only_if_there_is_something_to_tell(
 
 async def test_each_alertmanager_is_tried_and_labels_are_given_as_to_the_service() -> None:
     sent: list[Any] = []
-
-    async def answer(request: web.Request) -> web.Response:
-        if request.method == "POST":
-            sent.extend(await request.json())
-            return web.Response()
-        found = {"pattern": "p", "type": "T", "occurrences": 3, "workers": 1, "last_seen": "2026-11-24T06:00:00.000Z",
-                 "pattern_id": "x"}  # fmt: skip
-        return web.json_response({"data": {"patterns": [found]}})
-
     parser = argparse.ArgumentParser()
     digest_command.add_arguments(parser)
-    async with listening(answer) as url:
+    async with listening(both(sent)) as url:
         to = ["--alertmanager-url", "http://127.0.0.1:9", "--alertmanager-url", url]
         given = parser.parse_args(["--url", url, *to, "--external-labels", "service=a, cluster=eu"])
         assert await asyncio.to_thread(digest_command.main, given) == 1  # one of them is away
