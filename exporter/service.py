@@ -95,7 +95,6 @@ class Service:
         )
         self.metrics = ServiceMetrics(self.errors, created=settings.metrics_created)
         self.hangs = False  # after `stop`: a thread hangs in an append, and would keep the process from ending
-        self.append_failure = ""  # of the latest append; for metrics, never for readiness
         self._process = process
         self._loss: Loss | None = None  # that was logged
         self._resuming: asyncio.Task[None] | None = None
@@ -259,17 +258,16 @@ class Service:
             log.initialise(new_identity(), base)
 
     def _appended(self, events: list[ErrorEvent], seconds: float) -> None:
-        self.append_failure = ""
         self.readiness.wrote()
         self.metrics.appended(len(events), seconds)
         self.readers.publish(events)
 
     def _not_appended(self, error: LogError) -> None:
         self._log_loss()
-        if str(error) != self.append_failure:  # logged once
+        failure = f"the log fails: {error}"
+        if failure != self.readiness.failure:  # logged once
             _log.error("a batch could not be appended: %s", error)
-        self.append_failure = str(error)
-        self.readiness.wrote(f"the log fails: {error}")
+        self.readiness.wrote(failure)
         self.metrics.database_errors.inc()
 
     def _pipeline(self, state: State) -> Pipeline:

@@ -117,6 +117,7 @@ class Queue:
                     if self._waiting.get(labels) is state:  # not replaced meanwhile
                         del self._waiting[labels]
                 if not self._waiting:
+                    self._most = BATCH  # what refused a large push may be gone
                     self._more.clear()
                     self.idle.set()
 

@@ -31,12 +31,12 @@ class Readiness:
         self._ingest = ingest
         self._folder = folder
         self._min_free_bytes = min_free_bytes
-        self._failure = ""  # of the latest write to the log
+        self.failure = ""  # of the latest write to the log
         self._probe: asyncio.Task[str] | None = None
 
     def wrote(self, failure: str = "") -> None:
         """To be called after each append to the log. `failure` says why it failed, "" if it did not."""
-        self._failure = failure
+        self.failure = failure
 
     async def why_not(self) -> NotReady | None:
         """Returns why a report could not be stored now, None if it could. Found out by a write to the log."""
@@ -54,10 +54,10 @@ class Readiness:
         one is begun, so that the next call knows whether the log works again."""
         if reason := self._without_a_write():
             return reason
-        if not self._failure:
+        if not self.failure:
             return None
         self._begin_probe()
-        return NotReady("log_fails", self._failure)
+        return NotReady("log_fails", self.failure)
 
     def _without_a_write(self) -> NotReady | None:
         if reason := self._log.refused():
@@ -82,7 +82,7 @@ class Readiness:
         try:
             await self._ingest.run_in_log_thread(self._log.probe)
         except (LogError, RuntimeError) as error:
-            self._failure = f"the log fails: {error}"
+            self.failure = f"the log fails: {error}"
         else:
-            self._failure = ""
-        return self._failure
+            self.failure = ""
+        return self.failure

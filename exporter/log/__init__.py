@@ -33,8 +33,7 @@ class Record(NamedTuple):
 
 
 class Log(Protocol):
-    """One writer calls `append`, `trim`, `save_position` and `save_state`, from one thread at a time. Any thread may
-    call the rest."""
+    """One writer calls `append`, `trim` and `save_state`, from one thread at a time. Any thread may call the rest."""
 
     @property
     def identity(self) -> str:
@@ -59,12 +58,6 @@ class Log(Protocol):
 
     def trim(self, position: int) -> None:
         """Allows the log to delete the events up to `position`. The newest may be kept for readers that resume."""
-
-    def position(self, reader: str) -> int | None:
-        """Returns what `save_position` saved for `reader`; None if nothing."""
-
-    def save_position(self, reader: str, position: int) -> None:
-        """Saves how far `reader` has come. It is on disk after the next append or `close`."""
 
     def state(self, reader: str) -> bytes:
         """Returns what `save_state` saved for `reader`; b"" if nothing."""

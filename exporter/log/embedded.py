@@ -5,7 +5,6 @@
     meta     format      "1"
              identity    32 hex digits
              base        position after which an empty log continues, decimal
-             reader:NAME position that the reader NAME has finished, decimal
              state:NAME  what the reader NAME needs to go on after a restart, in a format of its own
              probe       time of the last probe, decimal seconds
 
@@ -62,8 +61,7 @@ class EmbeddedLog:
         self._released = 0  # the newest position that `trim` has released; not all events up to it are deleted yet
         self._forgotten = 0  # up to this position, events are not kept for readers that resume
         self._trim_due = False
-        self._unsaved: dict[str, int] = {}
-        self._unsaved_states: dict[str, bytes] = {}
+        self._unsaved: dict[str, bytes] = {}  # reader → its state
         self._writing = threading.Lock()  # an append and a probe may come from two threads
         self._lost = ""  # a batch was written to a file that was deleted or replaced at that moment
         self._lock = -1
@@ -164,8 +162,8 @@ class EmbeddedLog:
                 txn.put(_KEY.pack(last), head + payload, append=True, db=self._events_db)
                 if self._trim_due:
                     self._trim(txn)
-                if self._unsaved or self._unsaved_states:
-                    self._write_positions(txn)
+                if self._unsaved:
+                    self._write_states(txn)
         except lmdb.MapFullError as error:
             raise LogFullError(f"{self.path}: {error}") from error
         except (lmdb.Error, OSError) as error:
@@ -247,20 +245,13 @@ class EmbeddedLog:
         except (lmdb.Error, OSError) as error:
             raise self._failure(error) from error
 
-    def position(self, reader: str) -> int | None:
+    def state(self, reader: str) -> bytes:
         if reader in self._unsaved:
             return self._unsaved[reader]
-        saved = self._meta(b"reader:" + reader.encode())
-        return int(saved) if saved else None
-
-    def save_position(self, reader: str, position: int) -> None:
-        self._unsaved[reader] = position
-
-    def state(self, reader: str) -> bytes:
-        return self._unsaved_states.get(reader) or self._meta(b"state:" + reader.encode())
+        return self._meta(b"state:" + reader.encode())
 
     def save_state(self, reader: str, state: bytes) -> None:
-        self._unsaved_states[reader] = state
+        self._unsaved[reader] = state
 
     def refused(self) -> str:
         """Returns why an append would be refused now, "" if it would not."""
@@ -283,14 +274,14 @@ class EmbeddedLog:
         try:
             with self._writing, self._env.begin(write=True) as txn:
                 txn.put(b"probe", str(time.time()).encode(), db=self._meta_db)
-                self._write_positions(txn)
+                self._write_states(txn)
         except (lmdb.Error, OSError) as error:
             raise self._failure(error) from error
 
     def close(self) -> None:
-        if self._unsaved or self._unsaved_states:
+        if self._unsaved:
             with contextlib.suppress(lmdb.Error), self._writing, self._env.begin(write=True) as txn:
-                self._write_positions(txn)
+                self._write_states(txn)
         self._mapped.close()
         self._env.close()
         self._unlock()
@@ -330,15 +321,11 @@ class EmbeddedLog:
         self._trim_due = more
         return more
 
-    def _write_positions(self, txn: lmdb.Transaction) -> None:
-        for reader, position in list(self._unsaved.items()):
-            txn.put(b"reader:" + reader.encode(), str(position).encode(), db=self._meta_db)
-            if self._unsaved[reader] == position:
-                del self._unsaved[reader]
-        for reader, state in list(self._unsaved_states.items()):
+    def _write_states(self, txn: lmdb.Transaction) -> None:
+        for reader, state in list(self._unsaved.items()):
             txn.put(b"state:" + reader.encode(), state, db=self._meta_db)
-            if self._unsaved_states[reader] is state:
-                del self._unsaved_states[reader]
+            if self._unsaved[reader] is state:
+                del self._unsaved[reader]
 
     @contextlib.contextmanager
     def _reading(self) -> Iterator[lmdb.Transaction]:

@@ -21,6 +21,7 @@ from exporter.alerting.alertmanager import Notifier
 from exporter.alerting.queue import Queue
 from exporter.config import Settings
 from exporter.events.tolerant import FIELDS
+from exporter.ingest.readiness import Readiness
 from exporter.live.hub import Live
 from exporter.log import LogError
 from exporter.log.embedded import EmbeddedLog
@@ -148,7 +149,7 @@ class Watched(Needed, Protocol):
     @property
     def log(self) -> EmbeddedLog: ...
     @property
-    def append_failure(self) -> str: ...
+    def readiness(self) -> Readiness: ...
     @property
     def settings(self) -> Settings: ...
     def sizes(self) -> tuple[int, int, int]: ...
@@ -165,7 +166,7 @@ class _Parts(Collector):
         service = self._service
         yield gauge("ingest_queue_length", "Reports waiting to be appended to the log", service.ingest.queued)
         yield gauge("ingest_queue_capacity", "Most reports that may wait to be appended", service.ingest.capacity)
-        up = not service.append_failure and not service.store.failure
+        up = not service.readiness.failure and not service.store.failure
         yield gauge("database_up", "Whether the last commit succeeded and the database follows the log", int(up))
         yield gauge("database_size_bytes", "Size of the database and the log on disk", sum(service.sizes()))
         yield gauge("websocket_clients", "Connected WebSocket clients", len(service.live.clients))

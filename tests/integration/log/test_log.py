@@ -74,23 +74,25 @@ def test_events_come_back_with_their_positions_as_ids(log: EmbeddedLog) -> None:
 def test_everything_is_there_after_reopening(log: EmbeddedLog, path: Path) -> None:
     identity = log.identity
     append(log, [event(1), event(2)])
-    log.save_position("a", 1)
-    log.save_position("b", 2)
-    assert (log.position("a"), log.position("b"), log.position("c")) == (1, 2, None)
+    log.save_state("a", b"1")
+    log.save_state("b", b"2")
+    assert (log.state("a"), log.state("b"), log.state("c")) == (b"1", b"2", b"")
     log.close()
     log = EmbeddedLog(path)
     assert (log.identity, log.first, log.last) == (identity, 1, 2)
-    assert (log.position("a"), log.position("b"), log.position("c")) == (1, 2, None)
+    assert (log.state("a"), log.state("b"), log.state("c")) == (b"1", b"2", b"")
+    log.save_state("a", b"")
+    assert log.state("a") == b""
     assert log.append(b"next", 1) == 3
     log.close()
 
 
-def test_a_position_is_on_disk_with_the_next_append(log: EmbeddedLog, path: Path) -> None:
-    log.save_position("a", 7)
+def test_a_state_is_on_disk_with_the_next_append(log: EmbeddedLog, path: Path) -> None:
+    log.save_state("a", b"7")
     log.append(b"x", 1)
     code = (
         f"from pathlib import Path; from exporter.log.embedded import EmbeddedLog; "
-        f"print(EmbeddedLog(Path({str(path)!r}), readonly=True).position('a'))"
+        f"print(EmbeddedLog(Path({str(path)!r}), readonly=True).state('a').decode())"
     )
     assert in_another_process(code) == "7"
     log.close()
@@ -246,9 +248,9 @@ def test_nothing_of_a_failed_append_is_kept(log: EmbeddedLog, path: Path, monkey
     def fails(_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    log.save_position("a", 1)
+    log.save_state("a", b"1")
     with monkeypatch.context() as patch:
-        patch.setattr(log, "_write_positions", fails)
+        patch.setattr(log, "_write_states", fails)
         with pytest.raises(LogError, match="the disk is full"):
             log.append(b"lost", 5)
         with pytest.raises(LogError, match="the disk is full"):
@@ -259,7 +261,7 @@ def test_nothing_of_a_failed_append_is_kept(log: EmbeddedLog, path: Path, monkey
     log.close()
     log = EmbeddedLog(path)
     assert payloads(log, 1) == [(1, 1, b"one"), (2, 2, b"two")]
-    assert log.position("a") == 1
+    assert log.state("a") == b"1"
     log.close()
 
 
@@ -267,9 +269,9 @@ def test_nothing_of_a_failed_append_is_kept(log: EmbeddedLog, path: Path, monkey
     "read",
     [
         lambda log: log.first, lambda log: log.refresh(), lambda log: log.bytes_used(), lambda log: log.read(1, 1),
-        lambda log: log.position("reader"),
+        lambda log: log.state("reader"),
     ],
-    ids=["first", "refresh", "bytes_used", "read", "position"],
+    ids=["first", "refresh", "bytes_used", "read", "state"],
 )  # fmt: skip
 def test_what_lmdb_cannot_read_is_an_error_of_the_log(read: Callable[[EmbeddedLog], object], tmp_path: Path) -> None:
     """LMDB refuses a closed file as it does a damaged one: with an error of its own, which no caller knows."""

@@ -111,7 +111,10 @@ async def test_what_is_too_large_for_a_proxy_is_sent_in_parts(fake: tuple[Fake, 
     notifier = Notifier(FakeLog(), [url], PUSH, 100)
     notifier.start()
     notifier.on_events([event(number, fingerprint=f"f{number}") for number in range(1, 6)])
-    await eventually(lambda: notifier.queues[0].sent == 5)
-    await notifier.stop()
+    await asyncio.wait_for(notifier.queues[0].idle.wait(), 5)
     assert len(one.asked) == 4  # refused, then 2, 2 and 1
     assert len({alert["labels"]["fingerprint"] for alert in one.taken}) == 5
+    notifier.on_events([event(number, fingerprint=f"f{number}") for number in range(6, 10)])
+    await asyncio.wait_for(notifier.queues[0].idle.wait(), 5)
+    await notifier.stop()
+    assert (len(one.asked), len(one.taken)) == (5, 9)  # the next push is as large as it can be
