@@ -81,7 +81,7 @@ def kind(schema: Schema) -> str:
     if "anyOf" in schema:
         return " or ".join(kind(choice) for choice in schema["anyOf"])
     if "enum" in schema:
-        return ", ".join(f"`{value}`" for value in schema["enum"])
+        return ", ".join(f"`{value}`" for value in schema["enum"] if value)
     if schema.get("type") == "array":
         return f"list of {kind(schema['items'])}"
     if "additionalProperties" in schema:

@@ -268,9 +268,12 @@ def _parameter(name: str, schema: Schema) -> Schema:
         plain |= choice if choice != {"type": "null"} else {}
     if plain.get("default", 0) is None:
         del plain["default"]
-    for one in (plain, plain.get("items", {})):
-        if "enum" in one or "pattern" in one:
-            described["allowEmptyValue"] = True
+    items = plain.get("items", {})
+    if "enum" in plain or "pattern" in plain:
+        described["allowEmptyValue"] = True
+    if "enum" in items:  # `allowEmptyValue` is not about one of several values
+        items["enum"] = ["", *items["enum"]]
+    for one in (plain, items):
         one.pop("minLength", None)
     return described | {"schema": plain}
 
