@@ -49,7 +49,7 @@ def test_only_the_old_errors_are_deleted(
     store = Projected(tmp_path / "errors.duckdb")
     monkeypatch.setattr(rollups, "ROLL_AT_ONCE", 17)
     monkeypatch.setattr(rollups, "MERGE_AFTER", 3)
-    monkeypatch.setattr(retention, "AT_ONCE", 5)
+    monkeypatch.setattr(retention, "AT_ONCE", 13)
     fleet = Fleet(seed)
     width = retention.step_width(age)
     deleted: dict[int, ErrorEvent] = {}
