@@ -1,4 +1,5 @@
-"""Deletes errors on request: in the database, and in the log, which keeps the newest events for clients that resume."""
+"""Deletes errors on request: in the database; in the log, which keeps the newest events for clients that resume; and
+the texts of alerts that fire."""
 
 import asyncio
 import datetime as dt
@@ -9,7 +10,7 @@ import msgspec
 
 from exporter.service import Service
 from exporter.store.deletions import Counted, DeleteRequest, Deletion, Matching, noted
-from exporter.store.queries import CountErrors
+from exporter.store.queries import CountErrors, GetError
 
 FORGET_SECONDS: Final = 3.0  # to wait for the readers of the log
 FORGET_TRIES: Final = 60
@@ -28,6 +29,7 @@ async def delete(service: Service, request: DeleteRequest, address: str) -> Dele
     _log.warning("deletion requested by %s: %d errors match %s", address, found.errors, filters)
     found.number, found.errors = await service.store.delete(matching, address)
     await _forget(service, matching.upto)
+    await _forget_texts(service, matching.upto)
     _log.warning("deletion %d is complete: %d errors", found.number, found.errors)
     return found
 
@@ -49,6 +51,17 @@ async def _forget(service: Service, upto: int) -> None:
 
     while more:  # one transaction each, between which reports are appended
         await service.ingest.run_in_log_thread(forget)
+
+
+async def _forget_texts(service: Service, upto: int) -> None:
+    """Removes the texts of deleted errors from the alerts."""
+    thresholds = service.settings.thresholds
+    gone = set()
+    for id_ in service.notifier.errors():
+        known = id_ <= min(upto, service.store.position)
+        if known and (await service.read(GetError(id=id_, thresholds=thresholds))).decode() is None:
+            gone.add(id_)
+    service.notifier.forget(gone)
 
 
 async def _count(service: Service, matching: Matching) -> Counted:

@@ -10,7 +10,7 @@ import contextlib
 import datetime as dt
 import logging
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Final
 
 import msgspec
@@ -18,6 +18,7 @@ import msgspec
 from exporter.alerting.alert import Alert, Push
 from exporter.alerting.alerts import Alerts, Kept
 from exporter.alerting.queue import Queue, State
+from exporter.alerting.words import without_texts
 from exporter.events.event import ErrorEvent
 from exporter.log import Log
 
@@ -105,6 +106,20 @@ class Notifier:
 
     def _queues(self, urls: Sequence[str]) -> list[Queue]:
         return list({one.name: one for one in (Queue(url, self._push, self._capacity) for url in urls)}.values())
+
+    def errors(self) -> set[int]:
+        """Returns the ids of the errors whose texts alerts have."""
+        waiting = (alert for queue in self.queues for alert, _ in queue.waiting())
+        return {*self._alerts.errors(), *(int(alert.annotations["error_id"]) for alert in waiting)}
+
+    def forget(self, ids: Collection[int]) -> None:
+        """Removes the texts of errors that were deleted, here and at the Alertmanagers."""
+        for queue in self.queues:
+            for alert, _ in queue.waiting():
+                if int(alert.annotations["error_id"]) in ids:
+                    alert.annotations = without_texts(alert.annotations)
+        self._send(self._alerts.forget(ids, time.monotonic()))
+        self._keep_at = 0.0
 
     async def stop(self) -> None:
         """Gives the queues `STOP_SECONDS` to send their alerts, and saves the state. Alertmanager resolves firing

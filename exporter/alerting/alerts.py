@@ -15,14 +15,24 @@ Sentences about the spread and the end are on the first and on the latest alert 
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Final, NamedTuple
 
 import msgspec
 from msgspec.structs import replace
 
 from exporter.alerting.alert import NEW_PATTERN, PAGE, TICKET, Alert, Labels, Push
-from exporter.alerting.words import MAX_ALERT_LABEL, error_words, names, news, no_longer_new, one_line, quiet, where
+from exporter.alerting.words import (
+    MAX_ALERT_LABEL,
+    error_words,
+    names,
+    news,
+    no_longer_new,
+    one_line,
+    quiet,
+    where,
+    without_texts,
+)
 from exporter.events.event import ErrorEvent, isoformat
 
 OTHER: Final = "other"
@@ -152,6 +162,17 @@ class Alerts:
         if ended:
             self._index()
         return ended
+
+    def errors(self) -> list[int]:
+        """Returns the ids of the errors whose texts the alerts have."""
+        return [int(pattern.words["error_id"]) for pattern in self._patterns.values()]
+
+    def forget(self, ids: Collection[int], now: float) -> list[Alert]:
+        """Removes the texts of errors, and returns the alerts that had them."""
+        found = [pattern for pattern in self._patterns.values() if int(pattern.words["error_id"]) in ids]
+        for pattern in found:
+            pattern.words = without_texts(pattern.words)
+        return [alert for pattern in found for alert in self._send(pattern, now)]
 
     def keep(self, now: float, at: dt.datetime) -> Kept:
         """Returns the state. It shares objects with this one: encode it before the next call. It has no annotations,

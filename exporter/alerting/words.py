@@ -4,7 +4,7 @@ Texts are cut (tracebacks at the start), and control characters are replaced, be
 programs may interpret them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -21,6 +21,8 @@ MAX_TRACEBACK_END: Final = 500  # characters of the annotation `traceback_end`, 
 MAX_SUMMARY: Final = 200  # characters of the annotation `summary`
 MAX_NAMES: Final = 10  # workers that a text names
 MAX_NAME: Final = 60  # characters of a worker's name in a list
+DELETED: Final = "this error was deleted on request"
+_TEXTS: Final = ("summary", "message", "traceback", "traceback_end")
 
 # Line and paragraph separators, and characters that change the direction of the text after them.
 _BREAKS: Final = (*range(0x2028, 0x202F), *range(0x2066, 0x206A))
@@ -49,6 +51,12 @@ def error_words(event: ErrorEvent, push: Push) -> dict[str, str]:
         "runbook_url": f"{push.runbook_url}/{alertname}{push.runbook_suffix}" if push.runbook_url else "",
     }
     return {name: text for name, text in annotations.items() if text}
+
+
+def without_texts(annotations: Mapping[str, str]) -> dict[str, str]:
+    """Returns the annotations about an error that was deleted: without what it said."""
+    kept = {name: text for name, text in annotations.items() if name not in _TEXTS}
+    return kept | {"summary": one_line(f"{annotations.get('worker', '')}: {DELETED}", MAX_SUMMARY), "message": DELETED}
 
 
 def where(workers: Sequence[str]) -> str:

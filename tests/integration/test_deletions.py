@@ -10,8 +10,11 @@ from typing import Any
 
 import duckdb
 import pytest
+from aiohttp import web
 from conftest import REPORT, InProcess, Served, eventually
+from stub import listening
 
+from exporter.alerting.alertmanager import READER
 from exporter.cli import main
 from exporter.events.event import decode_batch
 from exporter.http import reports
@@ -108,6 +111,33 @@ async def test_a_secret_is_nowhere_any_more(serve: Callable[..., Any], caplog: p
     for file in path.parent.iterdir():
         if file.name in (path.name, f"{path.name}.wal"):
             assert b"opensesame" not in file.read_bytes(), file
+
+
+async def test_a_secret_is_no_longer_in_an_alert(serve: Callable[..., Any]) -> None:
+    """Neither in the one that fires, which is sent again, nor in the state that the log keeps. Others keep their texts."""
+    sent: list[dict[str, Any]] = []
+
+    async def take(request: web.Request) -> web.Response:
+        sent.extend(await request.json() if request.method == "POST" else [])
+        return web.json_response([])
+
+    async with listening(take) as url:
+        service: InProcess = await serve(alertmanager_url=[url])
+        await service.post({"message": "opensesame", "traceback": "opensesame", "worker_id": "a"})
+        await service.post({"message": "harmless", "type": "OtherError", "worker_id": "b"})
+        log = service.service.log
+        await eventually(lambda: b"opensesame" in log.state(READER) and b"harmless" in log.state(READER))
+        await eventually(lambda: len(sent) >= 2)
+        sent.clear()
+        await service.ask("/api/errors/delete", {"q": "opensesame", "dry_run": False})
+        await eventually(lambda: b"deleted on request" in log.state(READER))
+        assert b"opensesame" not in log.state(READER)
+        assert b"harmless" in log.state(READER)
+        await eventually(lambda: sent)
+        (told,) = [alert["annotations"] for alert in sent if alert["annotations"]["worker"] == "a"]
+        assert told["message"] == "this error was deleted on request"
+        assert told["summary"] == "a: this error was deleted on request"
+        assert "opensesame" not in str(sent)
 
 
 async def test_a_pattern_that_comes_back_after_a_deletion_is_not_new(service: InProcess) -> None:
