@@ -128,6 +128,24 @@ async def silenced_worker(fleet: Fleet) -> None:
     fleet.report("worker-4")
 
 
+async def nightly_run(fleet: Fleet) -> None:
+    """Tests fail on many workers, and some runs need more memory than there is."""
+    for n in range(500):
+        fleet.report(f"worker-{n % 50}", severity="info", type=f"Test{n % 40}", category="TEST_FAILED")
+        if n % 100 == 10:
+            fleet.report(f"worker-{n // 10}")
+        await asyncio.sleep(9 * MINUTE / 500)
+
+
+async def dead_worker(fleet: Fleet) -> None:
+    """It sends warnings, crashes, and sends nothing any more. Others go on."""
+    for n in range(60):
+        if n <= 20:
+            fleet.report("worker-9", **({"category": "WORKER_CRASHED"} if n == 20 else {"severity": "warning"}))
+        fleet.report("worker-1", severity="info")
+        await asyncio.sleep(MINUTE / 10)
+
+
 SITUATIONS: dict[str, Callable[[Fleet], Any]] = {
     "quiet-day": quiet_day,
     "one-flaky": one_flaky,
@@ -141,6 +159,8 @@ SITUATIONS: dict[str, Callable[[Fleet], Any]] = {
     "system-critical": system_critical,
     "alertmanager-away": lambda fleet: fleet.storm(),
     "silenced-worker": silenced_worker,
+    "nightly-run": nightly_run,
+    "dead-worker": dead_worker,
 }
 
 
@@ -263,6 +283,8 @@ async def test_what_people_are_told(release: str, tmp_path: Path, monkeypatch: p
     assert "OutOfMemory, 900 errors on 300 workers: worker-0" in first  # all who fail at once are in the first message
     assert "900 errors on 300 workers" in last
     assert '"urgency":"page"' in told["three-hundred-at-once"].pager[0]
+    assert "5 errors on 5 workers" in told["nightly-run"].slack[-1]
+    assert "after 1 error on worker-9. It has reported nothing since." in told["dead-worker"].slack[-1]
     spread, _ = told["silenced-worker"].slack  # a silence of one worker does not hide the others
     assert "Now on 2 workers, 1 before. New: worker-4." in spread
 
