@@ -268,12 +268,11 @@ def _parameter(name: str, schema: Schema) -> Schema:
         plain |= choice if choice != {"type": "null"} else {}
     if plain.get("default", 0) is None:
         del plain["default"]
-    items = plain.get("items", {})
-    if "enum" in plain or "pattern" in plain:
-        described["allowEmptyValue"] = True
-    if "enum" in items:  # `allowEmptyValue` is not about one of several values
-        items["enum"] = ["", *items["enum"]]
-    for one in (plain, items):
+    for one in (plain, plain.get("items", {})):  # `allowEmptyValue` is not about one of several values
+        if "enum" in one:
+            one["enum"] = ["", *one["enum"]]
+        if "pattern" in one:
+            one["pattern"] = f"^$|{one['pattern']}"
         one.pop("minLength", None)
     return described | {"schema": plain}
 

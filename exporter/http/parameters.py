@@ -46,15 +46,20 @@ def parse(request: web.Request, *declared: type[Struct]) -> Any:
     """Returns the query parameters of a request as each of the declared types. Raises `ApiError` for a value that its
     declaration does not allow, and for a parameter that is not declared: a misspelt filter must not return everything.
 
-    A parameter with a tuple type may be given more than once; of the others the first value counts. An empty value
-    counts as not given where the declaration requires at least one character, or one of some choices."""
-    refuse_unknown(request, *(parameter.name for kind in declared for parameter in _parameters(kind)))
+    A parameter with a tuple type may be given more than once, others may not. An empty value counts as not given where
+    the declaration requires at least one character, or one of some choices."""
+    known = [parameter for kind in declared for parameter in _parameters(kind)]
+    refuse_unknown(request, *(parameter.name for parameter in known))
+    for parameter in known:
+        if not parameter.many and len(request.query.getall(parameter.name, [])) > 1:
+            raise ApiError(400, f"{parameter.name}: given more than once", field=parameter.name)
     parsed = [kind(**_values(request, _parameters(kind))) for kind in declared]
     return parsed[0] if len(parsed) == 1 else tuple(parsed)
 
 
 def parse_known(request: web.Request, declared: type[A]) -> A:
-    """As `parse`, but ignores parameters that are not declared: they must not cost a report."""
+    """As `parse`, but ignores parameters that are not declared, and of one that is repeated all but the first value:
+    they must not cost a report."""
     return declared(**_values(request, _parameters(declared)))
 
 

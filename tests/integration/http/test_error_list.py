@@ -18,7 +18,8 @@ pytestmark = pytest.mark.dashboard
      ("/api/errors/list?cursor=999999999999999999999.1", "cursor"), ("/api/errors/list?cursor=1." + "9" * 49, "cursor"),
      ("/api/errors/list?cursor=1.-1", "cursor"), ("/api/errors/list?severity=bad", "severity"),
      ("/api/errors/list?q=" + "x" * 501, "q"), ("/api/patterns?limit=no", "limit"),
-     ("/api/patterns?cursor=1.2", "cursor")],
+     ("/api/patterns?cursor=1.2", "cursor"), ("/api/errors/list?time_range=1&severity=info&time_range=1", "time_range"),
+     ("/api/export?format=&format=csv", "format")],
 )  # fmt: skip
 async def test_a_bad_parameter_is_named(service: InProcess, path: str, field: str) -> None:
     assert (await service.get(path, 400))["field"] == field
