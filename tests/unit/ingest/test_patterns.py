@@ -119,4 +119,4 @@ def test_at_start_those_that_were_seen_once_are_told_from_the_others() -> None:
     flood = [f"f{number}" for number in range(MAX_ONCE)]
     for one in flood:
         ids.ids.add(one, one)
-    assert [one for one, _ in ids.ids.items() if one not in set(flood)] == ["7", "8", "9"]
+    assert sorted({one for one, _ in ids.ids.items()} - set(flood)) == ["7", "8", "9"]
