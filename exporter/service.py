@@ -264,10 +264,10 @@ class Service:
 
     def _not_appended(self, error: LogError) -> None:
         self._log_loss()
-        failure = f"the log fails: {error}"
-        if failure != self.readiness.failure:  # logged once
+        before = self.readiness.failure
+        self.readiness.wrote(error)
+        if self.readiness.failure != before:  # logged once
             _log.error("a batch could not be appended: %s", error)
-        self.readiness.wrote(failure)
         self.metrics.database_errors.inc()
 
     def _pipeline(self, state: State) -> Pipeline:

@@ -31,12 +31,12 @@ class Readiness:
         self._ingest = ingest
         self._folder = folder
         self._min_free_bytes = min_free_bytes
-        self.failure = ""  # of the latest write to the log
+        self.failure = ""  # of the latest write to the log, in words
         self._probe: asyncio.Task[str] | None = None
 
-    def wrote(self, failure: str = "") -> None:
-        """To be called after each append to the log. `failure` says why it failed, "" if it did not."""
-        self.failure = failure
+    def wrote(self, error: Exception | None = None) -> None:
+        """To be called after each append to the log, with the error by which it failed."""
+        self.failure = f"the log fails: {error}" if error else ""
 
     async def why_not(self) -> NotReady | None:
         """Returns why a report could not be stored now, None if it could. Found out by a write to the log."""
@@ -82,7 +82,7 @@ class Readiness:
         try:
             await self._ingest.run_in_log_thread(self._log.probe)
         except (LogError, RuntimeError) as error:
-            self.failure = f"the log fails: {error}"
+            self.wrote(error)
         else:
-            self.failure = ""
+            self.wrote()
         return self.failure

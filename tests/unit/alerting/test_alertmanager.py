@@ -91,6 +91,21 @@ async def test_an_alert_that_ended_while_an_alertmanager_was_away_is_sent_to_it(
     await notifier.stop()
 
 
+async def test_an_alert_that_ended_and_waits_loses_the_text_of_a_deleted_error(fake: tuple[Fake, str]) -> None:
+    alertmanager, url = fake
+    alertmanager.answer = (503, b"")
+    notifier = started(FakeLog(), url, push=Push(resend_seconds=60, hold_seconds=0.01))
+    notifier.on_events([event(7, message="opensesame", traceback="opensesame")])
+    await eventually(lambda: alertmanager.asked and not len(notifier._alerts))  # it is over
+    assert notifier.errors() == {7}
+    notifier.forget({7})
+    alertmanager.answer = (200, b"{}")
+    await eventually(lambda: alertmanager.accepted)
+    assert "opensesame" not in str(alertmanager.accepted)
+    assert "deleted on request" in str(alertmanager.accepted)
+    await notifier.stop()
+
+
 async def test_a_stop_sends_what_waits(fake: tuple[Fake, str]) -> None:
     alertmanager, url = fake
     notifier = started(FakeLog(), url)
