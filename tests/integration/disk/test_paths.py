@@ -35,16 +35,18 @@ def real(tmp_path: Path) -> Path:
     return folder / "errors.duckdb"
 
 
-@pytest.fixture(params=["folder", "file"])
+@pytest.fixture(params=["file", "folder", "chain"])
 def link(request: Any, tmp_path: Path, real: Path) -> Path:
-    """Another path to the database, which need not exist yet: through a link to its folder, or through a link to it that
-    leads there through another link."""
+    """Another path to the database, which need not exist yet."""
     if request.param == "folder":
         (tmp_path / "link").symlink_to(real.parent)
         return tmp_path / "link" / real.name
     other = tmp_path / "other.duckdb"
-    (tmp_path / "step").symlink_to("real")
-    other.symlink_to("step/errors.duckdb")
+    if request.param == "chain":
+        (tmp_path / "step").symlink_to("real")
+        other.symlink_to("step/errors.duckdb")
+    else:
+        other.symlink_to(real)
     return other
 
 
