@@ -5,9 +5,10 @@ COPY pyproject.toml requirements.lock hatch_build.py README.md LICENSE ./
 COPY charts charts
 COPY sounds sounds
 COPY docs/runbooks docs/runbooks
+COPY client client
 COPY exporter exporter
 RUN pip wheel --no-cache-dir --wheel-dir /wheels --require-hashes --requirement requirements.lock \
-    && pip wheel --no-cache-dir --wheel-dir /wheels --no-deps .
+    && pip wheel --no-cache-dir --wheel-dir /wheels --no-deps ./client .
 
 FROM python:3.13-slim
 ARG SOURCE_REVISION=unknown

@@ -8,10 +8,11 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no
 LOCKED ?= yes
 LOCKED_INSTALL := $(if $(filter yes,$(LOCKED)),$(INSTALL) --require-hashes --requirement)
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	--no-emit-package error-visualization-client \
 	--custom-compile-command "make lock" $(if $(UPGRADE),--upgrade) pyproject.toml
 # Compiles on all cores; pip would use one. Without it, each process that may not write bytecode compiles again at start.
 COMPILE := $(BIN)/python -m compileall -q -j 0 -x '/tests?/|/mypy/|/pip/' .venv/lib || true
-SOURCES := pyproject.toml requirements.lock requirements-dev.lock hatch_build.py charts/build.py charts/package-lock.json charts/echarts.js
+SOURCES := pyproject.toml client/pyproject.toml requirements.lock requirements-dev.lock hatch_build.py charts/build.py charts/package-lock.json charts/echarts.js
 ROUNDS ?= 20
 # Tests with random moments: `make test` plays a third of their rounds (tests/support/bounded.py).
 CRASH_TESTS := tests/stack/test_crash_matrix.py tests/integration/test_crash.py tests/integration/test_deletion_crash.py \
@@ -25,20 +26,20 @@ CRASH_TESTS := tests/stack/test_crash_matrix.py tests/integration/test_crash.py 
 .venv/installed: $(SOURCES) | .venv/bin/python
 	@echo "installing the service and its libraries into .venv; this takes about half a minute the first time"
 	@$(if $(LOCKED_INSTALL),$(LOCKED_INSTALL) requirements.lock)
-	@$(INSTALL) --editable .
+	@$(INSTALL) --editable ./client --editable .
 	@$(COMPILE)
 	touch $@
 
 .venv/installed-test: $(SOURCES) | .venv/bin/python
 	@echo "installing the service with what its tests and tools need into .venv; this takes about a minute"
 	@$(if $(LOCKED_INSTALL),$(LOCKED_INSTALL) requirements-dev.lock)
-	@$(INSTALL) --editable '.[test]'
+	@$(INSTALL) --editable ./client --editable '.[test]'
 	@$(COMPILE)
 	touch .venv/installed $@
 
 # The tools of audit, release and lock.
 .venv/installed-release: pyproject.toml | .venv/installed-test
-	@$(INSTALL) --editable '.[release]'
+	@$(INSTALL) --editable ./client --editable '.[release]'
 	touch $@
 
 # The real programs that tests run. As root on Debian they are installed; elsewhere their tests are skipped with a message.
