@@ -9,9 +9,9 @@ from typing import Final, NamedTuple
 from exporter.access.tls import FollowingContext, Pems, following, make_context
 from exporter.access.users import Users
 from exporter.access.web_format import REQUIRED, TlsServer, WebConfigError, WebFile, parse
+from exporter.yaml_text import MAX_FILE_BYTES
 
 CHECK_SECONDS: Final = 1.0  # between two looks whether the files changed
-MAX_FILE_BYTES: Final = 2**20
 __all__ = ["WebConfig", "WebConfigError"]
 _log = logging.getLogger(__name__)
 

@@ -21,6 +21,8 @@ import msgspec
 import yaml
 from msgspec import Struct, field
 
+from exporter.yaml_text import YamlError, read_yaml
+
 MAX_COST: Final = 18  # of bcrypt: takes 20 s; one more doubles the time
 REQUIRED: Final = "RequireAndVerifyClientCert"
 HEADERS: Final[Mapping[str, tuple[str, ...]]] = {  # header: the values that it may have; () any
@@ -95,12 +97,9 @@ class WebFile(Struct, frozen=True, forbid_unknown_fields=True):
 def parse(content: bytes) -> WebFile:
     """Returns what the file says. Raises `WebConfigError`; its message has no value of the file that may be secret."""
     try:
-        loaded = yaml.load(content, _Loader)  # a safe loader
-    except yaml.MarkedYAMLError as error:  # the message of the parser quotes the line, which may be a key
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise WebConfigError(f"line {line}: {error.problem}") from None
-    except Exception:  # of an odd tag, such as `!!int ""`, the parser raises almost anything
-        raise WebConfigError("this is not YAML in UTF-8") from None
+        loaded = read_yaml(content, _Loader)
+    except YamlError as error:
+        raise WebConfigError(str(error)) from None
     try:
         file = msgspec.convert({} if loaded is None else loaded, WebFile)
     except msgspec.ValidationError as error:

@@ -2,18 +2,16 @@
 
 import difflib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from pathlib import Path
 from typing import Any, Final
 
-import yaml
 from pydantic import ValidationError
 from pydantic_settings import InitSettingsSource
 
 from exporter.access.secrets import without_secrets
 from exporter.config.settings import Settings, names
+from exporter.yaml_text import YamlError, read_yaml_file
 
 ENV_PREFIX: Final = "ERROR_VISUALIZATION_"
-MAX_FILE_BYTES: Final = 2**20
 
 
 class ConfigError(Exception):
@@ -23,10 +21,6 @@ class ConfigError(Exception):
     def __init__(self, message: str, field: str = "") -> None:
         super().__init__(message)
         self.field = field
-
-
-class _TooLargeError(Exception):
-    """A file is too large to be one of settings."""
 
 
 class Source(InitSettingsSource):
@@ -84,14 +78,9 @@ class YamlFile(Source):
         self.unreadable = ""
         content: Any = None
         try:
-            content = yaml.safe_load(_text(file))
-        except yaml.MarkedYAMLError as error:  # its message quotes the line, which may have a password
-            line = error.problem_mark.line + 1 if error.problem_mark else 1
-            self.unreadable = f"line {line}: {error.problem}"
-        except (OSError, UnicodeDecodeError, yaml.YAMLError, _TooLargeError) as error:
-            self.unreadable = " ".join(str(error).split())
-        except Exception:  # of an odd value, such as the date 2026-13-45, the parser raises almost anything
-            self.unreadable = "a value cannot be read as YAML"
+            content = read_yaml_file(file)
+        except YamlError as error:
+            self.unreadable = str(error)
         if content is not None and not isinstance(content, dict):
             self.unreadable = "expected a mapping of settings to values"
             content = None
@@ -103,15 +92,6 @@ class YamlFile(Source):
         if self.unreadable:
             yield "", self.prefix + self.unreadable
         yield from super().faults()
-
-
-def _text(file: str) -> str:
-    """Returns the text of a file. Raises OSError, UnicodeDecodeError and `_TooLargeError`."""
-    with Path(file).open("rb") as stream:
-        content = stream.read(MAX_FILE_BYTES + 1)
-    if len(content) > MAX_FILE_BYTES:
-        raise _TooLargeError(f"larger than {MAX_FILE_BYTES} bytes")
-    return content.decode()
 
 
 def load(given: Mapping[str, Any], environ: Mapping[str, str]) -> Settings:

@@ -12,17 +12,14 @@ allow: [example-token]          # values that stay, and names whose values stay
 import re
 from collections.abc import Mapping
 from functools import lru_cache
-from pathlib import Path
 from typing import Any, Final, NamedTuple
-
-import yaml
 
 from exporter.redaction.engine import compiled_by_user
 from exporter.redaction.rules import RULES
+from exporter.yaml_text import YamlError, read_yaml_file
 
 MAX_RULES: Final = 100
 MAX_PATTERN: Final = 1_000  # characters
-MAX_FILE_BYTES: Final = 2**20
 _NAME: Final = re.compile(r"[a-z][a-z-]{0,39}")
 _KEY: Final = re.compile(r"[A-Za-z0-9_.-]{1,100}")
 _ESCAPED: Final = re.compile(r"\\.|\[\^?\]?[^\]]*\]")
@@ -62,20 +59,8 @@ def read_rules(file: str) -> UserRules:
     if not file:
         return NO_RULES
     try:
-        with Path(file).open("rb") as stream:
-            text = stream.read(MAX_FILE_BYTES + 1)
-        content = yaml.safe_load(text.decode()) if len(text) <= MAX_FILE_BYTES else None
-    except OSError as error:
-        raise ValueError(f"{file} cannot be read: {error.strerror}") from None
-    except (UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ValueError(f"{file} is not YAML: {' '.join(str(error).split())}") from None
-    except Exception:  # of an odd value, such as the date 2026-13-45, the parser raises almost anything
-        raise ValueError(f"{file}: a value cannot be read as YAML") from None
-    if len(text) > MAX_FILE_BYTES:
-        raise ValueError(f"{file} is larger than {MAX_FILE_BYTES} bytes")
-    try:
-        return _rules(content)
-    except ValueError as error:
+        return _rules(read_yaml_file(file))
+    except (YamlError, ValueError) as error:
         raise ValueError(f"{file}: {error}") from None
 
 

@@ -66,7 +66,7 @@ def test_what_is_no_text_or_too_deep_is_refused(content: bytes) -> None:
     "content", ['x: !!int ""', 'x: !!int "0x"', "!!timestamp x", "!!bool maybe", "!!map [1]", '!!float ""']
 )
 def test_an_odd_tag_is_refused(content: str) -> None:
-    with pytest.raises(WebConfigError, match="this is not YAML"):
+    with pytest.raises(WebConfigError, match="a value cannot be read as YAML"):
         parse(content.encode())
 
 

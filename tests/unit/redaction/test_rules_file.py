@@ -71,10 +71,10 @@ def test_rules_that_are_off_and_allowed_values_leave_texts_alone(tmp_path: Path)
         ("rules: [{name: a, keys: b}]", "`keys` of rule a must be a list of texts"),
         ("disable: [nothing]", "`disable` names nothing, which is no built-in rule; they are password, secret"),
         ("allow: [1]", "`allow` must be a list of texts"),
-        ("a: b: c", "is not YAML"),
+        ("a: b: c", "line 1: mapping values are not allowed here"),
         ("allow: [2026-13-45]", "a value cannot be read as YAML"),
         pytest.param(f"allow: {'[' * 3_000}", "a value cannot be read as YAML", id="nested"),
-        pytest.param("#" * 2**20 + "\n", "is larger than 1048576 bytes", id="large"),
+        pytest.param("#" * 2**20 + "\n", "larger than 1048576 bytes", id="large"),
     ],
 )
 def test_a_wrong_file_is_refused_with_a_sentence(tmp_path: Path, text: str, said: str) -> None:
@@ -88,7 +88,7 @@ def test_a_wrong_file_is_refused_with_a_sentence(tmp_path: Path, text: str, said
 
 
 def test_a_missing_file_is_refused() -> None:
-    with pytest.raises(ConfigError, match=r"--redaction-rules-file: /nowhere/x.yml cannot be read: No such file"):
+    with pytest.raises(ConfigError, match=r"--redaction-rules-file: /nowhere/x.yml: cannot be read: No such file"):
         load({"redaction_rules_file": "/nowhere/x.yml"}, {})
 
 
