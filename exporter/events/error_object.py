@@ -15,7 +15,9 @@ MAX_LISTED_TRACEBACK: Final = 32_768  # characters
 Timestamp = Annotated[
     str, Meta(description="ISO 8601 in UTC, with milliseconds", extra_json_schema={"format": "date-time"})
 ]
-Truncated = Literal["message", "traceback", "system_context", "hardware_context", "error_frequency"]
+Truncated = Literal[
+    "message", "traceback", "system_context", "hardware_context", "error_frequency", "run", "test", "devices"
+]
 
 
 class ErrorObject(Struct, kw_only=True):
@@ -25,7 +27,7 @@ class ErrorObject(Struct, kw_only=True):
     was not believed. `imported`: an old error that was sent as an import. `groups` names the groups that count the
     error. `cursor` starts the page of `/api/errors/list` that follows it. `type`, `message` and `traceback` lack
     terminal control sequences. The contexts are as they were sent, but each known field has its type, and is null if it
-    could not be read.
+    could not be read. `run`, `test` and `devices` are likewise as they were sent, null if they were not.
 
     In lists and live updates a message ends after 8,192 characters, a traceback is its last 32,768 characters, and a
     context of more than 32,768 bytes is null; `truncated` names the fields concerned."""
@@ -55,6 +57,9 @@ class ErrorObject(Struct, kw_only=True):
     system_context: Any
     hardware_context: Any
     error_frequency: Any
+    run: Any
+    test: Any
+    devices: Any
     truncated: list[Truncated] | UnsetType = UNSET
 
 
