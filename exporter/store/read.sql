@@ -65,12 +65,13 @@ WITH found AS MATERIALIZED (SELECT rowid AS row, * FROM errors WHERE {matching})
 SELECT row, e.id, event_id, timestamp, received_at, w.name AS worker_id, t.name AS type, c.name AS error_category, message,
        severity_name(severity) AS severity, reasons, f.name AS fingerprint, coalesce(pattern_id, f.name) AS pattern_id,
        coalesce(warnings, '[]') AS warnings, reported_at, imported, is_recurring, is_system_critical,
-       hardware_error AS is_hardware_error
+       hardware_error AS is_hardware_error, coalesce(string_split(d.name, chr(31)), []) AS device_names
 FROM found e
      JOIN workers w ON w.id = e.worker
      JOIN types t ON t.id = e.type
      JOIN categories c ON c.id = e.category
      JOIN fingerprints f ON f.id = e.fingerprint
+     LEFT JOIN device_sets d ON d.id = e.devices
      LEFT JOIN assignments a ON a.fingerprint = f.name
 ORDER BY timestamp DESC, e.id DESC;
 

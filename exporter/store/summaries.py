@@ -46,11 +46,15 @@ class Summaries:
         except LogError as error:
             raise StoreError(str(error)) from error
 
+    def begin_again(self) -> None:
+        """Makes `catch_up` insert every summary that the log still has. One that is there is replaced by itself."""
+        self.number, self._known = 0, True
+
     def catch_up(self) -> None:
         """Inserts all summaries that the database lacks. Raises `StoreError`."""
         if not self._known:
-            (found,) = self._database.db.execute("FROM summaries_read").fetchall()
-            self.number = found[1] if found[0] == self._log.identity else 0
+            found = self._database.db.execute("FROM summaries_read").fetchall()
+            self.number = next((number for identity, number in found if identity == self._log.identity), 0)
             self._known = True
         if not self.wait():
             return
@@ -74,7 +78,8 @@ class Summaries:
             if summary is not None:
                 self._write(summary)
             values = {"identity": self._log.identity, "number": number}
-            self._database.db.execute("UPDATE summaries_read SET identity = $identity, number = $number", values)
+            self._database.db.execute("DELETE FROM summaries_read")
+            self._database.db.execute("INSERT INTO summaries_read VALUES ($identity, $number)", values)
 
         try:
             self._database.transact(write)

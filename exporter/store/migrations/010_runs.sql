@@ -83,9 +83,8 @@ CREATE TABLE run_tests (
     test    INTEGER  NOT NULL,
     outcome UTINYINT NOT NULL  -- 0 passed, 1 skipped, 2 failed, 3 error
 );
--- One row: up to which summary of which log the tables have them.
+-- One row, or none before the first summary: up to which summary of which log the tables have them.
 CREATE TABLE summaries_read (identity VARCHAR NOT NULL, number BIGINT NOT NULL);
-INSERT INTO summaries_read VALUES ('', 0);
 
 -- EACH DAY
 -- The errors that the other rollups have.
