@@ -17,7 +17,19 @@ from exporter.access.caller import Scope
 from exporter.access.control import Access
 from exporter.access.web_config import CHECK_SECONDS, WebConfig
 from exporter.config import Settings
-from exporter.http import configuration, export, login, pages, patterns, reads, reloading, reports, runbooks, storage
+from exporter.http import (
+    configuration,
+    export,
+    login,
+    pages,
+    patterns,
+    reads,
+    reloading,
+    reports,
+    runbooks,
+    runs,
+    storage,
+)
 from exporter.http.access import SCOPES, SOCKETS, check_access, scopes_of, watch_sockets
 from exporter.http.addresses import ACCESS
 from exporter.http.arriving import ARRIVING, Arriving
@@ -79,6 +91,10 @@ API: Final = (
     post("/api/patterns/{id}/split", patterns.split, ADMIN),
     post("/api/patterns/{id}/pin", storage.pin_pattern, ADMIN),
     post("/api/patterns/{id}/unpin", storage.unpin_pattern, ADMIN),
+    post("/api/runs", runs.summary, REPORT),
+    get("/api/runs", runs.run_list, READ),
+    get("/api/runs/{id}", runs.run, READ),
+    get("/api/rankings", runs.rankings, READ),
     get("/api/storage", storage.storage, READ),
     get("/api/history", storage.history, READ),
     get("/api/config", configuration.config, ADMIN),
@@ -121,6 +137,7 @@ def make_app(
     app[SOCKETS] = {}
     app[ARRIVING] = Arriving(settings.body_timeout, lambda size: service.ingest.has_room_for(size))
     app[export.EXPORTS] = asyncio.Semaphore(export.MAX_EXPORTS)
+    app[runs.SUMMARIES] = asyncio.Semaphore(runs.MAX_AT_ONCE)
     app[reads.SCRAPES] = asyncio.Semaphore(reads.MAX_SCRAPES)
     routes = [*API, *RUNBOOKS, *(PAGE if settings.error_visualization else ())]
     app.on_response_prepare.append(secure)

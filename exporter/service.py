@@ -203,6 +203,24 @@ class Service:
         self.errors.reset(at)
         return at
 
+    async def add_summary(self, payload: bytes) -> None:
+        """Stores the summary of a run: it is on disk when this returns. Raises `LogError`."""
+        try:
+            await asyncio.to_thread(self.log.append_summary, payload)
+        except LogError as error:
+            self._not_appended(error)
+            raise
+        self.store.outdate()
+
+    def redacted(self, body: bytes) -> bytes:
+        """Returns a body with marks for secrets. Any thread may call it."""
+        return body if self._redaction is None else self._redaction.redact(body)
+
+    @property
+    def zone(self) -> dt.tzinfo | None:
+        """The zone of times without an offset; None for that of the machine."""
+        return zoneinfo.ZoneInfo(self.settings.timezone) if self.settings.timezone else None
+
     async def prepare(self, settings: Settings) -> Callable[[], None]:
         """Prepares to run with settings that differ in what can be reloaded. Returns a function that uses them; until
         then nothing changes."""
@@ -275,7 +293,7 @@ class Service:
         return Pipeline(
             state.past,
             thresholds=settings.thresholds,
-            zone=zoneinfo.ZoneInfo(settings.timezone) if settings.timezone else None,
+            zone=self.zone,
             max_age=dt.timedelta(seconds=settings.max_report_age),
             derive_category=settings.derive_category,
             redaction=self._redaction,

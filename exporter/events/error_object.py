@@ -15,7 +15,9 @@ MAX_LISTED_TRACEBACK: Final = 32_768  # characters
 Timestamp = Annotated[
     str, Meta(description="ISO 8601 in UTC, with milliseconds", extra_json_schema={"format": "date-time"})
 ]
-Truncated = Literal["message", "traceback", "system_context", "hardware_context", "error_frequency"]
+Truncated = Literal[
+    "message", "traceback", "system_context", "hardware_context", "error_frequency", "run", "test", "devices"
+]
 
 
 class ErrorObject(Struct, kw_only=True):
@@ -24,8 +26,9 @@ class ErrorObject(Struct, kw_only=True):
     the values of the report that were not read or not believed; `reported_at` is the timestamp as it was sent, if it
     was not believed. `imported`: an old error that was sent as an import. `groups` names the groups that count the
     error. `cursor` starts the page of `/api/errors/list` that follows it. `type`, `message` and `traceback` lack
-    terminal control sequences. The contexts are as they were sent, but each known field has its type, and is null if it
-    could not be read.
+    terminal control sequences. The contexts, `run`, `test` and `devices` are as they were sent, but each known field
+    has its type, and is null if it could not be read. `device_names` are the names by which devices are ranked and
+    filtered.
 
     In lists and live updates a message ends after 8,192 characters, a traceback is its last 32,768 characters, and a
     context of more than 32,768 bytes is null; `truncated` names the fields concerned."""
@@ -55,6 +58,10 @@ class ErrorObject(Struct, kw_only=True):
     system_context: Any
     hardware_context: Any
     error_frequency: Any
+    run: Any
+    test: Any
+    devices: Any
+    device_names: list[str]
     truncated: list[Truncated] | UnsetType = UNSET
 
 
@@ -79,13 +86,14 @@ def of_event(event: ErrorEvent) -> ErrorObject:
         "is_recurring": event.is_recurring,
         "is_system_critical": event.is_system_critical,
         "is_hardware_error": event.hardware_error,
+        "device_names": list(event.devices),
     }
     return error_object(columns, event.body)
 
 
 def error_object(columns: dict[str, Any], body: str) -> ErrorObject:
-    """Returns the error object of an event's `columns` (the fields of `ErrorObject` up to `is_hardware_error`, with
-    times as datetimes) and its `body`, the report as JSON. Long texts and contexts are cut."""
+    """Returns the error object of an event's `columns` (the fields of `ErrorObject` up to `is_hardware_error`, and
+    `device_names`, with times as datetimes) and its `body`, the report as JSON. Long texts and contexts are cut."""
     read, too_long = listed(body)
     contexts = {name: read[name] for name in CONTEXTS}
     truncated: list[Any] = [*too_long]

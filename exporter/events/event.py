@@ -48,6 +48,14 @@ class ErrorEvent(Struct, array_like=True, gc=False):
     is_new_fingerprint: bool = False  # the first event with this fingerprint; its pattern may be known
     scope: str | None = None  # of a new fingerprint: what templates of one family share
     alias: str | None = None  # of a new fingerprint: the known fingerprint that version 1 gives the same report
+    run: str | None = None  # the id of the run; with its job, suite, branch, commit and user
+    job: str | None = None
+    suite: str | None = None
+    branch: str | None = None
+    commit: str | None = None
+    user: str | None = None
+    test: str | None = None  # the id of the test
+    devices: tuple[str, ...] = ()  # their names (`origin.py`), sorted, each once
 
 
 _encode_batch = msgspec.msgpack.Encoder().encode

@@ -7,7 +7,7 @@ import msgspec
 
 from exporter.events.stored import known, payload
 
-CONTEXTS: Final = ("system_context", "hardware_context", "error_frequency")
+CONTEXTS: Final = ("system_context", "hardware_context", "error_frequency", "run", "test", "devices")
 TEXTS: Final = ("message", "traceback")
 MAX_LISTED_CONTEXT: Final = 32_768  # bytes of JSON
 LARGE: Final = 65_536  # characters of a report

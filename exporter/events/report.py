@@ -12,6 +12,8 @@ from msgspec import Meta, Struct
 
 MAX_LABEL: Final = 256  # characters of worker_id, type and error_category that are kept in columns
 MAX_EVENT_ID: Final = 256  # characters
+MAX_TEST_ID: Final = 1_024  # characters of the id of a test that are kept in columns
+MAX_DEVICES: Final = 64  # of one report, that are kept in columns
 FUTURE_TOLERANCE: Final = dt.timedelta(minutes=5)  # a timestamp further ahead is replaced by the receipt
 UNKNOWN_CATEGORY: Final = "UNKNOWN_ERROR"
 
@@ -97,6 +99,43 @@ class ErrorFrequency(Struct, gc=False):
     similar_message: Frequencies | None = None
 
 
+class RunContext(Struct, gc=False):
+    """The run of tests, or the job, in which the error happened."""
+
+    id: str | None = None
+    job: str | None = None
+    suite: str | None = None
+    commit: str | None = None
+    branch: str | None = None
+    user: str | None = None
+    url: str | None = None
+
+
+class TestContext(Struct, gc=False):
+    """The test in which the error happened. `attempt` counts from 1; `duration` is in seconds."""
+
+    id: str | None = None
+    file: str | None = None
+    attempt: int | None = None
+    outcome: str | None = None
+    duration: float | None = None
+
+
+class DeviceContext(Struct, gc=False):
+    """A device that the error concerns. `uuid` or `serial` identify it everywhere, `pci` and `index` within its
+    worker."""
+
+    kind: str | None = None
+    uuid: str | None = None
+    serial: str | None = None
+    pci: str | None = None
+    index: int | None = None
+
+
+# The field that a text stands for where an object is expected: {"run": "4711"} is {"run": {"id": "4711"}}.
+MAIN_FIELDS: Final[dict[type[Struct], str]] = {RunContext: "id", TestContext: "id", DeviceContext: "uuid"}
+
+
 class ErrorReport(Struct, gc=False):
     """One inbound report. Units are the guide's: percent 0 to 100, gigabytes, MHz, °C. A value of another type is read
     as it is meant, or dropped and named in `warnings`. Refused is only a report without `worker_id`, without `message`
@@ -113,3 +152,6 @@ class ErrorReport(Struct, gc=False):
     error_frequency: ErrorFrequency | None = None
     event_id: str | None = None
     is_system_critical: bool | None = None
+    run: RunContext | None = None
+    test: TestContext | None = None
+    devices: list[DeviceContext] | None = None

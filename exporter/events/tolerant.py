@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple, Union, get_args, get_origin, get_type
 import msgspec
 
 from exporter.events import values
-from exporter.events.report import ErrorReport
+from exporter.events.report import MAIN_FIELDS, ErrorReport
 from exporter.events.values import UnreadableError, is_absent, kind
 
 MAX_WARNINGS: Final = 20  # of one report; one more warning has the number of the others
@@ -62,8 +62,12 @@ def _value(read: Callable[[Any], Any], expected: str, field: str) -> _Reader:
     return reader
 
 
-def _object(readers: dict[str, _Reader], field: str) -> _Reader:
+def _object(readers: dict[str, _Reader], field: str, main: str = "") -> _Reader:
+    """Returns a reader of objects. With `main`, a text or a number becomes an object with this one field."""
+
     def reader(value: Any, path: str, dropped: list[Dropped]) -> Any:
+        if main and isinstance(value, str | int | float) and not isinstance(value, bool) and not is_absent(value):
+            value = {main if isinstance(value, str) or "index" not in readers else "index": value}
         if not isinstance(value, dict):
             if not is_absent(value):
                 dropped.append(Dropped(field, path, "an object", kind(value)))
@@ -78,15 +82,17 @@ def _object(readers: dict[str, _Reader], field: str) -> _Reader:
     return reader
 
 
-def _objects(item: msgspec.Struct, read_item: _Reader, field: str) -> _Reader:
+def _objects(item: type[msgspec.Struct], read_item: _Reader, field: str) -> _Reader:
     """Returns a reader of lists of objects. An item that is no object becomes an empty object, so that the other items
     keep their positions. A single object becomes a list of one. An object of objects becomes a list of these, and a key
-    that is a number becomes the `index` of its object."""
-    names = set(item.__struct_fields__)
+    that is a number becomes the `index` of its object. If a text stands for an object, it is split at its commas."""
+    names, main = set(item.__struct_fields__), MAIN_FIELDS.get(item)
 
     def reader(value: Any, path: str, dropped: list[Dropped]) -> Any:
         if isinstance(value, dict) and value:
             value = [value] if names & value.keys() else [_indexed(key, one) for key, one in value.items()]
+        if main and isinstance(value, str) and not is_absent(value):
+            value = [part.strip() for part in value.split(",", MAX_ITEMS)]
         if not isinstance(value, list):
             if not is_absent(value) and value != {}:
                 dropped.append(Dropped(field, path, "an array", kind(value)))
@@ -172,7 +178,14 @@ def _is_union(hint: Any) -> bool:
 def _struct(struct: Any, field: str) -> _Reader:
     prefix = f"{field}." if field else ""
     hints = get_type_hints(struct)
-    return _object({name: _reader_of(hints[name], name, prefix + name) for name in struct.__struct_fields__}, field)
+    return _object({name: _reader_of(hints[name], name, prefix + name) for name in struct.__struct_fields__}, field,
+                   MAIN_FIELDS.get(struct, ""))  # fmt: skip
+
+
+def reader_of(struct: type[msgspec.Struct], field: str) -> _Reader:
+    """Returns a function that reads a value of another message as the fields of a report are read. Its arguments are
+    the value, its path, and the list to which it adds what it drops."""
+    return _struct(struct, field)
 
 
 def _paths(struct: Any, prefix: str) -> list[str]:

@@ -29,7 +29,7 @@ _encode = msgspec.json.Encoder().encode
 
 class Columns(NamedTuple):
     """What the database has of an error besides its report, in the order of the columns of CSV and Parquet. Times are
-    microseconds since 1970 in UTC; `reasons` and `warnings` are JSON arrays."""
+    microseconds since 1970 in UTC; `reasons`, `warnings` and `devices` are JSON arrays."""
 
     id: int
     timestamp: int
@@ -54,6 +54,14 @@ class Columns(NamedTuple):
     gpu_celsius: float | None
     reasons: str
     warnings: str
+    run: str | None = None
+    job: str | None = None
+    suite: str | None = None
+    branch: str | None = None
+    commit: str | None = None
+    user: str | None = None
+    test: str | None = None
+    devices: str | None = None
 
 
 class Exported(NamedTuple):

@@ -66,6 +66,16 @@ class Session(Struct):
     csrf_token: str
 
 
+class StoredSummary(Struct):
+    """A summary of a run that is on disk: the ids of the run and of the sender, and how many ids of tests are stored.
+    `warnings` name the values that were not read."""
+
+    run: str
+    worker_id: str
+    tests: Count
+    warnings: list[str]
+
+
 class Configuration(Struct):
     """The value of each setting. Users, passwords and queries in addresses are masked; of files, only the path is
     there."""

@@ -12,6 +12,7 @@ from msgspec import Struct
 from exporter import __version__
 from exporter.events.outcome import Outcome
 from exporter.events.report import MAX_EVENT_ID, ErrorReport
+from exporter.events.run_report import RunReport
 from exporter.http.answers import (
     BatchResult,
     Configuration,
@@ -21,6 +22,7 @@ from exporter.http.answers import (
     Reloaded,
     Reset,
     Session,
+    StoredSummary,
     Success,
 )
 from exporter.http.parameters import MAX_BATCH_KEY, Sending
@@ -35,6 +37,9 @@ from exporter.store.parameters import (
     Filters,
     HistoryChoice,
     PatternPaging,
+    RankingChoice,
+    RunPaging,
+    TestPaging,
     TimeRange,
 )
 from exporter.store.queries import (
@@ -45,11 +50,14 @@ from exporter.store.queries import (
     GetHistory,
     GetOverview,
     GetPattern,
+    GetRankings,
+    GetRun,
     GetStorage,
     ListDecisions,
     ListDeletions,
     ListErrors,
     ListPatterns,
+    ListRuns,
     Read,
     result_type,
 )
@@ -129,6 +137,12 @@ OPERATIONS: Final = (
               (403, 404, 503), path_type=Merge),
     Operation("post", "/api/patterns/{id}/unpin", "Unpin a pattern", Pinned, (403, 404, 503),
               path_type=Merge),
+    Operation("post", "/api/runs", "Send the summary of a run", StoredSummary, (400, 403, 413, 415, 503),
+              body={JSON: RunReport}),
+    Operation("get", "/api/runs", "Runs, newest first", ListRuns, (400, 503), (TimeRange, RunPaging)),
+    Operation("get", "/api/runs/{id}", "One run", GetRun, (400, 404, 503), (TestPaging,)),
+    Operation("get", "/api/rankings", "Tests, runs, devices and so on with most errors", GetRankings, (400, 503),
+              (TimeRange, RankingChoice)),
     Operation("get", "/api/storage", "What is stored, and how full it is", GetStorage, (400, 503)),
     Operation("get", "/api/history", "Errors by day, also those that retention has deleted", GetHistory, (400, 503),
               (HistoryChoice,)),
@@ -159,7 +173,7 @@ def scope_of(method: str, path: str) -> str:
     """Returns the name of the scope that a request needs, "" for none."""
     if path in PROBES:
         return ""
-    if path.startswith("/api/report-error"):
+    if path.startswith("/api/report-error") or (method, path) == ("post", "/api/runs"):
         return "report"
     return "read" if method == "get" and path not in ("/api/errors/deletions", "/api/config") else "admin"
 

@@ -51,7 +51,7 @@ async def errors(request: web.Request) -> web.Response:
 async def error_list(request: web.Request) -> web.Response:
     """GET /api/errors/list: errors that match the filters, newest first, page by page."""
     filters, paging = parse(request, Filters, ErrorPaging)
-    after = _parsed(parse_cursor, paging.cursor)
+    after = parsed_cursor(parse_cursor, paging.cursor)
     query = ListErrors(filters=filters, now=now(), after=after, limit=paging.limit, ahead=paging.ahead == "true")
     return await answer_to(request, query)
 
@@ -73,7 +73,7 @@ async def error(request: web.Request) -> web.Response:
 async def patterns(request: web.Request) -> web.Response:
     """GET /api/patterns: the patterns of a time range, most frequent first, page by page."""
     given, paging = parse(request, TimeRange, PatternPaging)
-    after = _parsed(parse_rank, paging.cursor)
+    after = parsed_cursor(parse_rank, paging.cursor)
     return await answer_to(request, ListPatterns(hours=given.hours, now=now(), after=after, limit=paging.limit))
 
 
@@ -188,7 +188,7 @@ def _no_error(id_: str) -> ApiError:
     return ApiError(404, f"there is no error {id_}", field="id")
 
 
-def _parsed(parser: Callable[[str], T], cursor: str | None) -> T | None:
+def parsed_cursor(parser: Callable[[str], T], cursor: str | None) -> T | None:
     """Returns the position that a cursor names. Raises `ApiError`."""
     try:
         return parser(cursor) if cursor else None

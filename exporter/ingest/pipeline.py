@@ -25,6 +25,7 @@ from exporter.events.tolerant import Dropped, warnings_of
 from exporter.ingest.deduplication import Key, KnownIds
 from exporter.ingest.measurements import Impossible, measure
 from exporter.ingest.new_patterns import NewPatterns, common_pattern, too_many_report
+from exporter.ingest.origin import NOWHERE, origin
 from exporter.ingest.parse import ReportError, may_be_read, parse_report, parse_within
 from exporter.ingest.past import Past, Reassigned
 from exporter.ingest.patterns import PatternIds
@@ -311,6 +312,11 @@ class Pipeline:
             time.reported_at,
             time.imported,
         )
+        came_from = origin(report, event.worker_id)
+        if came_from is not NOWHERE:
+            event.run, event.job, event.suite, event.branch, event.commit, event.user = came_from[:6]
+            event.test, event.devices = came_from.test, came_from.devices
+            event.warnings = (*event.warnings, *came_from.warnings)
         if parsed.dropped or impossible:
             self.dropped.update([one.field for one in parsed.dropped])
             self.dropped.update([one.field for one in impossible])

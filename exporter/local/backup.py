@@ -139,10 +139,10 @@ def _add_log(database: Path, copied: Path) -> int:
     log = EmbeddedLog(path, readonly=True) if path.exists() and path.stat().st_size else None
     try:
         match(log, info)
-        if log is None or log.last <= info.position:
+        if log is None or (log.last <= info.position and not log.last_summary):
             return info.position
         _catch_up(copied, log)
-        return log.last
+        return max(log.last, info.position)
     finally:
         if log is not None:
             log.close()

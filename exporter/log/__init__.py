@@ -32,6 +32,13 @@ class Record(NamedTuple):
     payload: bytes
 
 
+class Entry(NamedTuple):
+    """A summary of a run and its number. `payload` is None if it is damaged."""
+
+    number: int
+    payload: bytes | None
+
+
 class Log(Protocol):
     """One writer calls `append`, `trim` and `save_state`, from one thread at a time. Any thread may call the rest."""
 
@@ -58,6 +65,20 @@ class Log(Protocol):
 
     def trim(self, position: int) -> None:
         """Allows the log to delete the events up to `position`. The newest may be kept for readers that resume."""
+
+    def append_summary(self, payload: bytes) -> int:
+        """Adds a summary of a run, and returns its number when it is on disk. Summaries are numbered beside the events.
+        Any thread may call it. Raises `LogError`."""
+
+    @property
+    def last_summary(self) -> int:
+        """Number of the newest summary on disk; 0 when there has never been one. Raises `LogError`."""
+
+    def summaries(self, after: int, max_bytes: int) -> list[Entry]:
+        """Returns the summaries after a number, up to about `max_bytes` and at least one. Raises `LogError`."""
+
+    def release_summaries(self, number: int) -> None:
+        """Allows the log to delete the summaries up to a number. It keeps the newest."""
 
     def state(self, reader: str) -> bytes:
         """Returns what `save_state` saved for `reader`; b"" if nothing."""

@@ -2,6 +2,7 @@
 
     events   key: last position of a batch, 8 bytes, big-endian
              value: first position (8 bytes, big-endian), CRC-32 of the payload (4 bytes, big-endian), payload
+    summaries   summaries of runs: summaries.py draws them
     meta     format      "1"
              identity    32 hex digits
              base        position after which an empty log continues, decimal
@@ -24,13 +25,14 @@ import time
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import lmdb
 
-from exporter.log import LogDamagedError, LogError, LogFullError, Record
+from exporter.log import Entry, LogDamagedError, LogError, LogFullError, Record
 from exporter.log.files import flush, has_no_room, lock
 from exporter.log.mapped import Mapped
+from exporter.log.summaries import Summaries
 from exporter.log.watched import Watched
 
 FORMAT: Final = b"1"
@@ -81,7 +83,7 @@ class EmbeddedLog:
 
     def _open(self, readonly: bool) -> None:
         self._env = lmdb.open(
-            str(self.path), subdir=False, map_size=self._max_bytes + SPARE_BYTES, mode=0o600, max_dbs=2, max_readers=32,
+            str(self.path), subdir=False, map_size=self._max_bytes + SPARE_BYTES, mode=0o600, max_dbs=3, max_readers=32,
             readonly=readonly, create=not readonly,
         )  # fmt: skip
         try:
@@ -94,6 +96,7 @@ class EmbeddedLog:
             self._env.reader_check()  # slots of processes that died would pin old pages
             self._meta_db = self._env.open_db(b"meta", create=not readonly)
             self._events_db = self._env.open_db(b"events", create=not readonly)
+            self._summaries = Summaries(self._env, self._summaries_db(readonly))
             version = self._meta(b"format")
             if version != FORMAT and (version or readonly):
                 raise LogDamagedError(f"{self.path} has format {version.decode() or 'none'!r}; this release reads 1")
@@ -110,6 +113,13 @@ class EmbeddedLog:
             self._env.close()
             raise
 
+    def _summaries_db(self, readonly: bool) -> Any:
+        """Returns the LMDB database of the summaries; None for a file of an earlier release that is only read."""
+        try:
+            return self._env.open_db(b"summaries", create=not readonly)
+        except lmdb.NotFoundError:
+            return None
+
     def initialise(self, identity: str, base: int) -> None:
         """Gives an empty log its identity, and `base` as the position before its first event. Raises `LogError`."""
         if self.first <= self.last:
@@ -118,6 +128,7 @@ class EmbeddedLog:
             with self._writing, self._env.begin(write=True) as txn:
                 txn.put(b"identity", identity.encode(), db=self._meta_db)
                 txn.put(b"base", str(base).encode(), db=self._meta_db)
+                self._summaries.clear(txn)
         except (lmdb.Error, OSError) as error:
             raise self._failure(error) from error
         self._identity, self._base, self._last = identity, base, base
@@ -177,6 +188,40 @@ class EmbeddedLog:
         self._used += len(payload) + PAGE_BYTES
         self._mapped.touched(2 * len(payload))  # the trimmed pages are read, too
         return first
+
+    def append_summary(self, payload: bytes) -> int:
+        self._check()
+        try:
+            with self._writing:
+                with self._env.begin(write=True) as txn:
+                    number = self._summaries.add(txn, payload)
+                self._summaries.added(number, payload)
+        except lmdb.MapFullError as error:
+            raise LogFullError(f"{self.path}: {error}") from error
+        except (lmdb.Error, OSError) as error:
+            raise self._failure(error) from error
+        if loss := self.watched.lost():
+            raise LogError(f"{loss.reason} during a write")
+        self._mapped.touched(2 * len(payload))
+        return number
+
+    @property
+    def last_summary(self) -> int:
+        try:
+            return self._summaries.last()
+        except lmdb.Error as error:
+            raise LogDamagedError(f"{self.path}: {error}") from error
+
+    def summaries(self, after: int, max_bytes: int) -> list[Entry]:
+        try:
+            found = self._summaries.after(after, max_bytes)
+        except lmdb.Error as error:
+            raise LogDamagedError(f"{self.path}: {error}") from error
+        self._mapped.touched(sum(len(one.payload or b"") for one in found))
+        return found
+
+    def release_summaries(self, number: int) -> None:
+        self._summaries.released = max(self._summaries.released, number)
 
     def read(self, position: int, max_bytes: int) -> list[Record]:
         records: list[Record] = []

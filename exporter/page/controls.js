@@ -20,6 +20,7 @@ export function drawFacets({ searched_since: searched, ...facets }, filters) {
   for (const [name, values] of Object.entries(facets)) {
     const select = document.querySelector(`select[data-filter=${name}]`);
     const chosen = filters[name]?.[0] ?? "";
+    if ("optional" in select.dataset) select.closest("label").hidden = !values.length && !chosen;
     const offered = values.some(({ value }) => value === chosen) || !chosen ? values : [{ value: chosen, count: 0 }, ...values];
     if (select === document.activeElement && select.value === chosen) continue; // the list of the select may be open
     select.replaceChildren(element("option", { value: "" }, "any"), ...offered.map(({ value, count }) =>

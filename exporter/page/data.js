@@ -12,8 +12,9 @@ export class Data {
   // `refused(failure)` is called if the service refuses a filter, and returns whether it has handled that; `failed()` if the
   // service does not answer; `done()` after a success. `paused()` returns whether updates are paused, `heard()` the id of the
   // last error that the live updates told of.
-  constructor({ state, list, draw, drawFacets, news, refused, failed, done, paused, heard }) {
-    Object.assign(this, { state, list, draw, drawFacets, news, refused, failed, done, paused, heard });
+  // `rank()` fetches and draws what is ranked.
+  constructor({ state, list, draw, drawFacets, rank, news, refused, failed, done, paused, heard }) {
+    Object.assign(this, { state, list, draw, drawFacets, rank, news, refused, failed, done, paused, heard });
     Object.assign(this, { owed: null, drawn: "", offered: "", offeredAt: 0, timer: 0, busy: false, wanted: false, pause: FIRST_RETRY_MS });
     setInterval(() => { if (!document.hidden && !paused()) this.soon(0); }, AGE_MS);
   }
@@ -101,5 +102,6 @@ export class Data {
     if (place !== String(query(this.state))) return;
     Object.assign(this, { offered: place, offeredAt: performance.now() });
     this.drawFacets(facets);
+    await this.rank();
   }
 }

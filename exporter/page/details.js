@@ -5,6 +5,7 @@ import { sparkline } from "./charts.js";
 import { copy } from "./copy.js";
 import { ago, element, severity, time } from "./dom.js";
 import { keep } from "./keep.js";
+import * as origin from "./origin.js";
 
 // From the path of a value in `system_context.metrics` to the measurement's name in `reason_details`.
 const MEASUREMENTS = { "cpu.percent": "cpu_percent", "memory.used_percent": "memory_percent", "disk.used_percent": "disk_percent", "disk.free_gb": "disk_free_percent" };
@@ -56,6 +57,7 @@ function content(error, filter) {
       ...fact("when", ago(error.timestamp), ` · ${new Date(error.timestamp).toLocaleString()} · ${error.timestamp}`, error.imported ? " · imported" : "",
         error.reported_at == null ? "" : element("p", { class: "reported" }, `reported as ${error.reported_at}, counted at its receipt`)),
       ...fact("worker", link("worker", error.worker_id, error.worker_id)),
+      ...origin.facts(error, link).flatMap(([name, ...values]) => fact(name, ...values)),
       ...fact("category", link("category", error.error_category, error.error_category)),
       ...fact("pattern", link("pattern", error.pattern_id, `all errors of this pattern (${error.pattern_id})`)),
       ...fact("keep", ...keep("error", `/api/errors/${error.id}`, error.pinned), element("span", { id: "pattern-kept", class: "quiet" })),
@@ -64,6 +66,7 @@ function content(error, filter) {
     ...section("Traceback", error.traceback && traceback(error.traceback)),
     ...section("Machine", table(error.system_context?.metrics, error.reason_details)),
     ...section("GPUs", devices(error.system_context?.gpu_metrics?.devices, error.reason_details)),
+    ...section("Devices", listed(error.devices)),
     ...section("Hardware", error.hardware_context && code(error.hardware_context)),
     ...section("Frequency, as the sender counted", error.error_frequency && code(error.error_frequency)),
     element("div", { id: "neighbours" }),
@@ -125,6 +128,15 @@ function table(metrics, reasons) {
     }
   }
   return rows.length ? element("table", {}, element("tbody", {}, ...rows)) : null;
+}
+
+// A table of the devices that the error concerns, with the columns that at least one of them has.
+function listed(list) {
+  const head = ["kind", "index", "uuid", "serial", "pci"].filter((name) => list?.some((device) => device?.[name] != null));
+  if (!head.length) return null;
+  return element("table", {},
+    element("thead", {}, element("tr", {}, ...head.map((name) => element("th", { scope: "col" }, name)))),
+    element("tbody", {}, ...list.map((device) => element("tr", {}, ...head.map((name) => element("td", {}, device?.[name] ?? ""))))));
 }
 
 function devices(list, reasons) {

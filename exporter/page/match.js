@@ -1,5 +1,7 @@
 // Whether a live update matches the filters, and which errors share a row of the list.
 
+import { origin } from "./origin.js";
+
 // Filters an error as GET /api/errors/list would. `members` are the known fingerprints of the pattern to filter by: the pattern id
 // of an error may have changed since it was accepted.
 export function matches(error, filters, members = new Set()) {
@@ -10,6 +12,7 @@ export function matches(error, filters, members = new Set()) {
     && (any("pattern", error.pattern_id) || any("pattern", error.fingerprint) || members.has(error.fingerprint))
     && any("hardware", error.hardware_context?.hardware_type ?? null)
     && (!filters.group || filters.group.some((name) => error.groups.includes(name)))
+    && Object.entries(origin(error)).every(([name, has]) => !filters[name] || filters[name].some((value) => (Array.isArray(has) ? has.includes(value) : has === value)))
     && (!filters.q || texts.some((text) => text.toLowerCase().includes(filters.q[0].toLowerCase())));
 }
 

@@ -13,6 +13,7 @@ import { Live } from "./live.js";
 import * as notify from "./notify.js";
 import * as pattern from "./pattern.js";
 import { draw as drawPanels } from "./panels.js";
+import * as rankings from "./rankings.js";
 import * as session from "./session.js";
 import { Sound } from "./sound.js";
 import { RANGES, address, read } from "./state.js";
@@ -33,7 +34,8 @@ const state = read();
 const sound = new Sound((blocked) => { by("sound-on").hidden = !blocked; });
 const visit = new Visit(state, show);
 const list = new List({ state, filter: addressWith, open: (id) => visit.go({ error: String(id) }), still });
-const data = new Data({ state, list, paused, draw, drawFacets: (found) => drawFacets(found, state.filters), news, refused, failed, done, heard: () => live?.seq ?? 0 });
+const data = new Data({ state, list, paused, draw, drawFacets: (found) => drawFacets(found, state.filters),
+  rank: () => rankings.show(state.range, addressWith), news, refused, failed, done, heard: () => live?.seq ?? 0 });
 let live = null, told = null, noticeTimer = 0, patternShown = null;
 
 // The URL of the page with only that filter, or of an error's details.

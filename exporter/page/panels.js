@@ -101,7 +101,7 @@ function drawHardware({ hardware_errors: { hardware_status: all, recent_errors: 
   document.getElementById("hardware-panel").hidden = !shown.length && !recent.length;
 }
 
-function table(id, head, rows) {
+export function table(id, head, rows) {
   replaceQuietly(document.getElementById(id), rows.length
     ? element("table", {},
       element("thead", {}, element("tr", {}, ...head.map((text) => element("th", { scope: "col" }, text)))),
@@ -109,7 +109,7 @@ function table(id, head, rows) {
     : element("p", { class: "quiet" }, "none in this time range"));
 }
 
-function link(filter, name, value, text = value) {
+export function link(filter, name, value, text = value) {
   return element("a", { href: filter(name, value), title: text, class: "text" }, text);
 }
 

@@ -1,7 +1,8 @@
 // The URL holds what the page shows (range, filters, the open error); localStorage holds the reader's preferences.
 
 export const RANGES = { 1: "1 h", 6: "6 h", 24: "24 h", 168: "7 d" };
-export const FILTERS = ["severity", "category", "worker", "type", "hardware", "group", "pattern", "fingerprint", "q"];
+export const FILTERS = ["severity", "category", "worker", "type", "hardware", "group", "run", "job", "suite", "branch", "commit", "user",
+  "test", "device", "pattern", "fingerprint", "q"];
 const SINGLE = ["pattern", "fingerprint", "q"]; // the service accepts only one value of these
 const PREFIX = "error-visualization."; // other pages of the same origin share localStorage
 

@@ -272,6 +272,7 @@ class StoreClient:
         if pong.changed:
             self.outdate()
             self.on_reassigned(pong.changed)
+        self._log.release_summaries(pong.summaries)
         self.on_position(pong.position)
 
     def silent_seconds(self) -> float:

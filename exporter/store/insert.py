@@ -1,12 +1,12 @@
 """Inserts events into the database: their rows, reports, searched texts, templates and aliases."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from exporter.events.event import ErrorEvent
 from exporter.store import StoreError
 from exporter.store.database import Database
-from exporter.store.names import Names
+from exporter.store.names import Name, Names
 from exporter.store.report_tables import add_blocks
 from exporter.store.reports import PER_BLOCK, Report, pack, split
 from exporter.store.rows import names, pattern_row, row
@@ -39,6 +39,15 @@ class Inserter:
             self._texts.forget()
             self._templates.forget()
             raise
+
+    def ids(self, wanted: Iterable[Name]) -> dict[Name, int]:
+        """Returns the integers of names; new names get the next ones. Needs a transaction; after a failed one, call
+        `forget_names`. Raises duckdb.Error."""
+        return self._names.ids(self._database.db, wanted)
+
+    def forget_names(self) -> None:
+        """To be called after a transaction with `ids` has failed, or names were deleted."""
+        self._names.forget()
 
     def put_back(self, events: Sequence[ErrorEvent]) -> None:
         """Inserts the rows and reports of events before the database's position, in one transaction. Raises

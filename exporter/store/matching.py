@@ -6,6 +6,7 @@ from typing import Final
 
 from exporter.events.groups import PREFIXES, GroupName
 from exporter.ingest.category import stored_category
+from exporter.ingest.origin import SEPARATOR
 from exporter.store.names import Table
 from exporter.store.parameters import ErrorFilters, FacetName, Filters
 from exporter.store.rollup_tables import literal
@@ -19,8 +20,19 @@ COLUMNS: Final[dict[FacetName, tuple[str, Table | None]]] = {
     "worker": ("worker", "workers"),
     "type": ("type", "types"),
     "hardware": ("hardware", "hardware_types"),
+    "job": ("job", "jobs"),
+    "suite": ("suite", "suites"),
+    "branch": ("branch", "branches"),
+    "user": ("submitter", "users"),
 }
-_TABLES: Final = dict(COLUMNS.values()) | {"fingerprint": "fingerprints", "text": "texts"}  # by the column
+# The same for filters without a facet: there may be any number of values.
+MANY: Final[dict[str, tuple[str, Table]]] = {
+    "run": ("run", "runs"), "commit": ("revision", "commits"), "test": ("test", "tests"),
+}  # fmt: skip
+# By the column.
+_TABLES: Final = dict(COLUMNS.values()) | dict(MANY.values()) | {
+    "fingerprint": "fingerprints", "text": "texts", "devices": "device_sets"
+}  # fmt: skip
 # Integers in an IN. DuckDB makes a join of more of them, and then reads all errors to find the newest: 0.5 s for ten
 # million, and 14 s for an IN of 10,000. A bit string takes milliseconds for the newest and 40 ms for all.
 MAX_LISTED: Final = 4
@@ -55,6 +67,11 @@ def of_all_times(cursor: Cursor, filters: ErrorFilters) -> dict[str, str]:
         values: Sequence[str] = getattr(filters, name)
         if values:
             found[name] = one_of(cursor, column, _integers(cursor, name, values))
+    for other, (column, names) in MANY.items():
+        if values := getattr(filters, other):
+            found[other] = one_of(cursor, column, integers_of(cursor, names, values))
+    if filters.device:
+        found["device"] = one_of(cursor, "devices", sets_with(cursor, filters.device))
     if filters.fingerprint is not None:
         ids = integers_of(cursor, "fingerprints", [filters.fingerprint])
         found["fingerprint"] = one_of(cursor, "fingerprint", ids)
@@ -81,6 +98,12 @@ def one_of(cursor: Cursor, column: str, values: Collection[int]) -> str:
     for value in values:
         bits[value] = ord("1")
     return f"get_bit('{bits.decode()}'::BIT, {column}) = 1"
+
+
+def sets_with(cursor: Cursor, devices: Sequence[str]) -> list[int]:
+    """Returns the integers of the sets of devices that have one of these. Raises duckdb.Error."""
+    statement = f"SELECT id FROM device_sets WHERE list_has_any(string_split(name, chr({ord(SEPARATOR)})), $devices)"
+    return [id_ for (id_,) in cursor.execute(statement, {"devices": list(devices)}).fetchall()]
 
 
 def all_of(found: Iterable[str]) -> str:

@@ -1,15 +1,19 @@
-"""Gives small integers to texts that repeat from error to error: workers, types, categories, hardware types and
-fingerprints. A table for each of these has the names with their integers; those used last are also in memory."""
+"""Gives small integers to texts that repeat from error to error: workers, types, categories, hardware types,
+fingerprints, runs and what belongs to them, tests and sets of devices. A table for each of these has the names with
+their integers; those used last are also in memory."""
 
 from collections import defaultdict
 from collections.abc import Iterable
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 import duckdb
 
-Table = Literal["workers", "types", "categories", "hardware_types", "fingerprints"]
+Table = Literal[
+    "workers", "types", "categories", "hardware_types", "fingerprints", "runs", "jobs", "suites", "branches", "commits",
+    "users", "tests", "device_sets",
+]  # fmt: skip
 Name = tuple[Table, str]
-TABLES: Final[tuple[Table, ...]] = ("workers", "types", "categories", "hardware_types", "fingerprints")
+TABLES: Final[tuple[Table, ...]] = get_args(Table)
 MAX_KNOWN: Final = 100_000  # names in memory; beyond it, all are forgotten and looked up again
 
 

@@ -11,7 +11,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import duckdb
 import msgspec
@@ -27,6 +27,8 @@ from exporter.store.projection import Projection
 from exporter.store.rescue import put_back, put_back_reports, rescue
 from exporter.store.state import database_info
 from exporter.store.verify import check_sums
+
+SUMMARIES_BYTES: Final = 2**22  # of summaries that are read at once
 
 
 def check(path: Path) -> list[str]:
@@ -78,6 +80,17 @@ def _check_log(log: EmbeddedLog) -> Iterator[str]:
             decode_batch(record.payload, record.first)
         except msgspec.DecodeError as error:
             yield f"{log.path}: errors {record.first} to {record.last} cannot be decoded: {error}"
+    yield from _check_summaries(log)
+
+
+def _check_summaries(log: EmbeddedLog) -> Iterator[str]:
+    number = 0
+    try:
+        while entries := log.summaries(number, SUMMARIES_BYTES):
+            number = entries[-1].number
+            yield from (f"{log.path}: the summary {one.number} is damaged" for one in entries if one.payload is None)
+    except LogError as error:
+        yield str(error)
 
 
 def check_database(path: Path) -> list[str]:
@@ -131,6 +144,7 @@ def salvage(path: Path, position: int = 0) -> None:
                     new = [event for event in events if event.id > database.position]
                     if new:
                         projection.insert(new)
+                projection.summaries.catch_up()
         finally:
             database.disconnect()
             log.close()
@@ -146,7 +160,11 @@ def restore_from_log(path: Path) -> tuple[int, int]:
     try:
         if log.identity != database_info(database).identity:
             return 0, 0
-        return put_back(database, readable(log)), put_back_reports(database, readable(log))
+        counts = put_back(database, readable(log)), put_back_reports(database, readable(log))
+        summaries = Projection(database, log).summaries
+        summaries.begin_again()
+        summaries.catch_up()
+        return counts
     finally:
         database.disconnect()
         log.close()

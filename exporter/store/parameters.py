@@ -11,18 +11,21 @@ from msgspec import Meta, Struct, field
 from exporter.events.cursor import CURSOR, RANK
 from exporter.events.event import Severity
 from exporter.events.groups import GroupName
+from exporter.events.run_summary import Outcome
 
 MAX_TIME_RANGE: Final = 24 * 365 * 10  # hours
 MAX_LIMIT: Final = 1_000
 MAX_SEARCH_TEXT: Final = 500  # characters
 MAX_DAYS: Final = 366  # of the history
+MAX_PLACE: Final = 2**31  # in the list of a run's tests
 
 Hours = Annotated[int, Meta(ge=1, le=MAX_TIME_RANGE, description="hours up to now")]
 Limit = Annotated[int, Meta(ge=1, le=MAX_LIMIT, description="how many to return at most")]
 Text = Annotated[str, Meta(min_length=1)]
 Days = Annotated[int, Meta(ge=1, le=MAX_DAYS, description="days up to today, in UTC")]
 By = Literal["severity", "worker", "pattern"]
-FacetName = Literal["severity", "category", "worker", "type", "hardware"]
+FacetName = Literal["severity", "category", "worker", "type", "hardware", "job", "suite", "branch", "user"]
+Ranked = Literal["test", "run", "device", "job", "suite", "branch", "commit", "user"]
 ExportFormat = Literal["ndjson", "csv", "parquet"]
 SearchText = Annotated[str, Meta(min_length=1, max_length=MAX_SEARCH_TEXT)]
 
@@ -47,6 +50,14 @@ class ErrorFilters(Struct, frozen=True, kw_only=True):
     ] = None
     hardware: Annotated[tuple[Text, ...], Meta(description="hardware types")] = ()
     group: Annotated[tuple[GroupName, ...], Meta(description="groups, as the summary counts them")] = ()
+    run: Annotated[tuple[Text, ...], Meta(description="ids of runs")] = ()
+    job: tuple[Text, ...] = ()
+    suite: tuple[Text, ...] = ()
+    branch: tuple[Text, ...] = ()
+    commit: tuple[Text, ...] = ()
+    user: Annotated[tuple[Text, ...], Meta(description="users who started the run")] = ()
+    test: Annotated[tuple[Text, ...], Meta(description="ids of tests")] = ()
+    device: Annotated[tuple[Text, ...], Meta(description="names of devices, as rankings have them")] = ()
     q: Annotated[
         SearchText | None,
         Meta(description="text in the message, traceback, type, worker or category; case does not matter"),
@@ -112,6 +123,34 @@ class PatternPaging(Struct, frozen=True, kw_only=True):
             extra_json_schema={"pattern": RANK},
         ),
     ] = None
+    limit: Limit = 100
+
+
+class RankingChoice(Struct, frozen=True, kw_only=True):
+    """What to rank."""
+
+    by: Annotated[Ranked, Meta(description="what has the errors")] = "test"
+    limit: Limit = 100
+
+
+class RunPaging(Struct, frozen=True, kw_only=True):
+    """Which page of the list of runs."""
+
+    cursor: Annotated[
+        Text | None,
+        Meta(
+            description="the page begins after this: `next_cursor` of the page before it",
+            extra_json_schema={"pattern": CURSOR},
+        ),
+    ] = None
+    limit: Limit = 100
+
+
+class TestPaging(Struct, frozen=True, kw_only=True):
+    """Which of a run's tests to return."""
+
+    outcome: Annotated[tuple[Outcome, ...], Meta(description="only tests with one of these outcomes")] = ()
+    after: Annotated[int, Meta(ge=0, le=MAX_PLACE, description="how many tests to skip: `next_after` of a page")] = 0
     limit: Limit = 100
 
 

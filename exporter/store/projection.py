@@ -27,6 +27,7 @@ from exporter.store.retention import Retention
 from exporter.store.rollups import Rollups
 from exporter.store.sql import named
 from exporter.store.state import log_position
+from exporter.store.summaries import Summaries
 from exporter.store.write_ahead import WriteAhead
 
 INTERVAL_SECONDS: Final = 1.0
@@ -63,6 +64,7 @@ class Projection:
         self._log = log
         self.inserter = Inserter(database)
         self.rollups = Rollups(database)
+        self.summaries = Summaries(database, log, self.inserter)
         self.retention = Retention(database, self.inserter, self.rollups, age, max_bytes)
         self._assignments = assignments
         self._identity = identity
@@ -88,6 +90,9 @@ class Projection:
         if position is None:
             position = self._last()
         if self._database.connected and self._database.position >= position and not self._identity:
+            if self.summaries.wait():
+                with self._database.writing:
+                    self.summaries.catch_up()
             return
         with self._database.writing:
             if not self._database.connected:  # it broke and could not be opened again
@@ -101,6 +106,7 @@ class Projection:
                     if not events:
                         break
                     self.insert(events)
+                self.summaries.catch_up()
             except DiskFullError:
                 self._full_until = time.monotonic() + FULL_SECONDS
                 raise

@@ -13,12 +13,14 @@ from msgspec import Meta, Struct
 
 from exporter.events.cursor import MAX_ID, Position, Rank
 from exporter.events.event import ErrorEvent
-from exporter.events.outcome import Outcome
+from exporter.events.outcome import Outcome as ReportOutcome
+from exporter.events.run_summary import Outcome
 from exporter.ingest.severity import Thresholds
 from exporter.store.answers import Answer
 from exporter.store.decisions import DecisionList
 from exporter.store.deletions import Counted, DeletionList, Matching
 from exporter.store.parameters import (
+    MAX_PLACE,
     By,
     Days,
     ErrorFilters,
@@ -27,10 +29,12 @@ from exporter.store.parameters import (
     Filters,
     Hours,
     Limit,
+    Ranked,
     SearchText,
 )
 from exporter.store.pattern_results import PatternDetails, PatternList
 from exporter.store.results import ClockOffset, ErrorDetails, ErrorPage, Facets, Overview
+from exporter.store.run_results import Rankings, RunDetails, RunList
 from exporter.store.storage_results import History, Storage
 
 R = TypeVar("R")
@@ -142,6 +146,34 @@ class GetHistory(Read[History], frozen=True, kw_only=True):
     value: str | None = None
 
 
+class GetRankings(Read[Rankings], frozen=True, kw_only=True):
+    """The tests, runs, devices and so on with most errors."""
+
+    hours: Hours
+    now: dt.datetime
+    by: Ranked = "test"
+    limit: Limit = 100
+
+
+class ListRuns(Read[RunList], frozen=True, kw_only=True):
+    """Runs, newest first, from the one that follows `after`."""
+
+    hours: Hours
+    now: dt.datetime
+    after: Position | None = None
+    limit: Limit = 100
+
+
+class GetRun(Read[RunDetails | None], frozen=True, kw_only=True):
+    """One run with the tests of its summaries, some of them; None if there is none with this id."""
+
+    id: str
+    now: dt.datetime
+    outcome: tuple[Outcome, ...] = ()
+    after: Annotated[int, Meta(ge=0, le=MAX_PLACE)] = 0
+    limit: Limit = 100
+
+
 class GetRecentCritical(Read[list[ErrorEvent]], frozen=True, kw_only=True):
     """The newest critical events received since a moment and before `until`, oldest first. `body` is "" for reports
     over 64 KiB."""
@@ -156,7 +188,7 @@ class GetCriticalAfter(Read[list[ErrorEvent]], frozen=True, kw_only=True):
     position: int
 
 
-class FindOutcomes(Read[list[Outcome | None]], frozen=True, kw_only=True):
+class FindOutcomes(Read[list[ReportOutcome | None]], frozen=True, kw_only=True):
     """The outcomes of accepted events, in the order of `events`; None for those that are not stored. An event is
     given by its id, or by what a repeat of its report has: worker, the worker's own id of it, and `timestamp`; also the
     text of that if it is not believed."""
@@ -179,11 +211,12 @@ class ExportErrors(Read[bytes], frozen=True, kw_only=True):
 
 AnyRead = (
     GetOverview | ListErrors | GetFacets | GetError | ListPatterns | GetPattern | GetRecentCritical | GetCriticalAfter
-    | FindOutcomes | ListDecisions | ExportErrors | CountErrors | ListDeletions | GetStorage | GetHistory
+    | FindOutcomes | ListDecisions | ExportErrors | CountErrors | ListDeletions | GetStorage | GetHistory | GetRankings
+    | ListRuns | GetRun
 )  # fmt: skip
 
 # Reads of ranges, which pages and dashboards repeat: an answer may be given to several requests (`answers.py`).
-POLLED: Final = (GetOverview, ListErrors, GetFacets, ListPatterns, GetPattern, GetHistory)
+POLLED: Final = (GetOverview, ListErrors, GetFacets, ListPatterns, GetPattern, GetHistory, GetRankings, ListRuns)
 
 # Reads that must have every event: while the disk is full, others are answered with what the database has.
 COMPLETE: Final = (FindOutcomes, ExportErrors, CountErrors)

@@ -20,6 +20,8 @@ from exporter.store.read_outcomes import find_outcomes
 from exporter.store.read_overview import counts, kinds, overview, overview_of
 from exporter.store.read_pattern import decisions, pattern
 from exporter.store.read_patterns import pattern_list
+from exporter.store.read_rankings import rankings
+from exporter.store.read_runs import run, run_list
 from exporter.store.read_storage import storage
 from exporter.store.select import Cursor
 
@@ -42,6 +44,9 @@ ANSWERS: Final[dict[type[Read[Any]], Callable[[Cursor, Any], Any]]] = dict(
         queries.ListDeletions.answered_by(deletions),
         queries.GetStorage.answered_by(storage),
         queries.GetHistory.answered_by(history),
+        queries.GetRankings.answered_by(rankings),
+        queries.ListRuns.answered_by(run_list),
+        queries.GetRun.answered_by(run),
         queries.ExportErrors.answered_by(export),
     )
 )

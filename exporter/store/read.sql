@@ -65,12 +65,13 @@ WITH found AS MATERIALIZED (SELECT rowid AS row, * FROM errors WHERE {matching})
 SELECT row, e.id, event_id, timestamp, received_at, w.name AS worker_id, t.name AS type, c.name AS error_category, message,
        severity_name(severity) AS severity, reasons, f.name AS fingerprint, coalesce(pattern_id, f.name) AS pattern_id,
        coalesce(warnings, '[]') AS warnings, reported_at, imported, is_recurring, is_system_critical,
-       hardware_error AS is_hardware_error
+       hardware_error AS is_hardware_error, coalesce(string_split(d.name, chr(31)), []) AS device_names
 FROM found e
      JOIN workers w ON w.id = e.worker
      JOIN types t ON t.id = e.type
      JOIN categories c ON c.id = e.category
      JOIN fingerprints f ON f.id = e.fingerprint
+     LEFT JOIN device_sets d ON d.id = e.devices
      LEFT JOIN assignments a ON a.fingerprint = f.name
 ORDER BY timestamp DESC, e.id DESC;
 
@@ -82,12 +83,101 @@ SELECT id, ({certain}) AS is_certain FROM errors WHERE id > $after AND id <= $en
 -- 5 microseconds to make a time.
 SELECT id, epoch_us(timestamp), epoch_us(received_at), worker, event_id, type, category, severity_name(severity), message,
        hardware, fingerprint, is_recurring, is_system_critical, hardware_error, imported, reported_at, cpu_percent,
-       memory_percent, disk_percent, gpu_celsius, reasons, coalesce(warnings, '[]')
+       memory_percent, disk_percent, gpu_celsius, reasons, coalesce(warnings, '[]'), run, job, suite, branch, revision,
+       submitter, test, devices
 FROM errors WHERE id >= $first AND id <= $last AND {listed} ORDER BY id;
 
 -- name: exported_patterns
 SELECT f.id, f.name, coalesce(a.pattern_id, f.name) FROM fingerprints f LEFT JOIN assignments a ON a.fingerprint = f.name
 WHERE f.id IN (SELECT unnest($ids::INTEGER[]));
+
+-- name: ranking
+-- The $limit values of a column with most errors. `rows` is the query for the rows of a rollup with this column.
+WITH by_chunk AS (
+    SELECT {key} AS id, chunk, sum(errors) AS errors, sum(CASE severity WHEN 2 THEN errors ELSE 0 END) AS critical,
+           bit_or(workers) AS workers, min(first_seen) AS first_seen, max(last_seen) AS last_seen
+    FROM ({rows}) WHERE {matching} GROUP BY 1, 2
+)
+SELECT id, sum(errors)::BIGINT AS error_count, sum(critical)::BIGINT AS critical_errors,
+       sum(bit_count(workers))::BIGINT AS workers, min(first_seen) AS first_seen, max(last_seen) AS last_seen
+FROM by_chunk GROUP BY id ORDER BY error_count DESC, last_seen DESC, id LIMIT $limit;
+
+-- name: ranked_devices
+-- The same for devices: `rows` has sets of devices, and an error counts for each of its devices.
+WITH by_set AS (
+    SELECT devices, chunk, sum(errors) AS errors, sum(CASE severity WHEN 2 THEN errors ELSE 0 END) AS critical,
+           bit_or(workers) AS workers, min(first_seen) AS first_seen, max(last_seen) AS last_seen
+    FROM ({rows}) WHERE devices IS NOT NULL GROUP BY 1, 2
+),
+named AS (
+    SELECT unnest(string_split(s.name, chr(31))) AS name, b.* FROM by_set b JOIN device_sets s ON s.id = b.devices
+),
+by_chunk AS (
+    SELECT name, chunk, sum(errors) AS errors, sum(critical) AS critical, bit_or(workers) AS workers,
+           min(first_seen) AS first_seen, max(last_seen) AS last_seen
+    FROM named GROUP BY 1, 2
+)
+SELECT name, sum(errors)::BIGINT AS error_count, sum(critical)::BIGINT AS critical_errors,
+       sum(bit_count(workers))::BIGINT AS workers, min(first_seen) AS first_seen, max(last_seen) AS last_seen
+FROM by_chunk GROUP BY name ORDER BY error_count DESC, last_seen DESC, name LIMIT $limit;
+
+-- name: tests_of_runs
+-- By run: how many of its tests passed and so on, over all senders.
+SELECT run, sum(passed)::BIGINT, sum(skipped)::BIGINT, sum(failed)::BIGINT, sum(errors)::BIGINT
+FROM run_summaries WHERE run IN (SELECT unnest($ids::INTEGER[])) GROUP BY run;
+
+-- name: outcomes_of_tests
+-- By test: in how many runs it passed and so on, of the summaries since $since.
+SELECT test, count(*) FILTER (outcome = 0), count(*) FILTER (outcome = 1), count(*) FILTER (outcome = 2),
+       count(*) FILTER (outcome = 3)
+FROM run_tests JOIN (SELECT run, sender FROM run_summaries WHERE received_at >= $since) USING (run, sender)
+WHERE test IN (SELECT unnest($ids::INTEGER[])) GROUP BY test;
+
+-- name: runs
+-- The runs with errors or a summary, the newest first, from the one that follows $newest and $run. `rows` is the query for
+-- the rows of the rollup.
+WITH by_chunk AS (
+    SELECT run, chunk, sum(errors) AS errors, sum(CASE severity WHEN 2 THEN errors ELSE 0 END) AS critical,
+           bit_or(workers) AS workers, min(first_seen) AS first_seen, max(last_seen) AS last_seen, max(job) AS job,
+           max(suite) AS suite, max(branch) AS branch, max(revision) AS revision, max(submitter) AS submitter
+    FROM ({rows}) WHERE {matching} GROUP BY 1, 2
+),
+counted AS (
+    SELECT run, sum(errors)::BIGINT AS error_count, sum(critical)::BIGINT AS critical_errors,
+           sum(bit_count(workers))::BIGINT AS workers, min(first_seen) AS first_seen, max(last_seen) AS last_seen,
+           max(job) AS job, max(suite) AS suite, max(branch) AS branch, max(revision) AS revision,
+           max(submitter) AS submitter
+    FROM by_chunk GROUP BY run
+),
+said AS (
+    SELECT run, max(received_at) AS received_at, arg_max(details, received_at) AS details, count(*) AS senders,
+           bool_and(complete) AS complete, min(started_at) AS started_at, max(finished_at) AS finished_at,
+           sum(passed)::BIGINT AS passed, sum(skipped)::BIGINT AS skipped, sum(failed)::BIGINT AS failed,
+           sum(errors)::BIGINT AS errors
+    FROM run_summaries WHERE received_at >= $since AND {matching} GROUP BY run
+),
+every AS (
+    SELECT *, greatest(last_seen, received_at) AS newest FROM counted FULL JOIN said USING (run)
+)
+FROM every WHERE $newest IS NULL OR newest < $newest OR (newest = $newest AND run < $run)
+ORDER BY newest DESC, run DESC LIMIT $limit;
+
+-- name: summaries_of_run
+SELECT w.name AS sender, received_at, started_at, finished_at, complete, passed, skipped, failed, errors
+FROM run_summaries s JOIN workers w ON w.id = s.sender WHERE run = $run ORDER BY received_at DESC, w.name;
+
+-- name: tests_of_run
+-- A page of the tests of a run: those with an error first, then those that failed, were skipped, passed.
+SELECT t.name AS test, w.name AS worker, s.name AS sender, r.test AS id, outcome
+FROM (
+    SELECT * FROM run_tests WHERE run = $run AND outcome IN (SELECT unnest($outcomes::UTINYINT[]))
+    ORDER BY outcome DESC, test, worker, sender LIMIT $limit OFFSET $after
+) r
+JOIN tests t ON t.id = r.test JOIN workers w ON w.id = r.worker JOIN workers s ON s.id = r.sender
+ORDER BY outcome DESC, r.test, r.worker, r.sender;
+
+-- name: errors_of_tests
+SELECT test, count(*) FROM errors WHERE run = $run AND test IN (SELECT unnest($ids::INTEGER[])) GROUP BY test;
 
 -- name: recent_critical
 -- With the pattern id at the time when the event was accepted, so that a restart continues its alert.

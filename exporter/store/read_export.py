@@ -5,12 +5,16 @@ when its reports have `MAX_BYTES`, and takes some hundredths of a second, in whi
 read.
 """
 
-from typing import Final
+from typing import Any, Final
+
+import msgspec
 
 from exporter.exported.error import Columns, exported
 from exporter.exported.part import encoded_part
+from exporter.ingest.origin import SEPARATOR
 from exporter.store import search
 from exporter.store.matching import all_of, any_of, of_all_times, since
+from exporter.store.names import Table
 from exporter.store.queries import ExportErrors
 from exporter.store.reports import PER_BLOCK, fetch_first
 from exporter.store.select import Cursor, names_of, tuples
@@ -19,6 +23,11 @@ from exporter.store.texts import text_of
 MAX_BYTES: Final = 2**21  # of reports in a part, which may have twice as many at most, or a single report
 MAX_ERRORS: Final = 4_000  # in a part
 MAX_IDS: Final = 1_000_000  # that are searched for a part
+FIRST: Final = 22  # the place of the first column in `exported` with the integer of a name in `ORIGINS`
+ORIGINS: Final[tuple[Table, ...]] = (
+    "runs", "jobs", "suites", "branches", "commits", "users", "tests", "device_sets",
+)  # fmt: skip
+_encode = msgspec.json.Encoder().encode
 
 
 def export(cursor: Cursor, query: ExportErrors) -> bytes:
@@ -67,8 +76,21 @@ def _columns(cursor: Cursor, ids: list[int]) -> list[Columns]:
     hardware = names_of(cursor, "hardware_types", [row[9] for row in found if row[9] is not None])
     wanted = {"ids": list({row[10] for row in found})}
     columns = []
+    origins = _origins(cursor, found)
     patterns = {id_: names for id_, *names in tuples(cursor, "exported_patterns", wanted)}
     for row in found:  # see `exported` for the order
         names = workers[row[3]], row[4], types[row[5]], categories[row[6]], *row[7:9], hardware.get(row[9])
-        columns.append(Columns._make((*row[:3], *names, *patterns[row[10]], *row[11:])))
+        come_from = [None if id_ is None else of[id_] for id_, of in zip(row[FIRST:], origins, strict=True)]
+        columns.append(Columns._make((*row[:3], *names, *patterns[row[10]], *row[11:FIRST], *come_from)))
     return columns
+
+
+def _origins(cursor: Cursor, found: list[tuple[Any, ...]]) -> list[dict[int, str]]:
+    """Returns the names of run, test and devices for each of their columns."""
+    origins = []
+    for place, table in enumerate(ORIGINS, FIRST):
+        names = names_of(cursor, table, [row[place] for row in found if row[place] is not None])
+        if table == "device_sets":
+            names = {id_: _encode(name.split(SEPARATOR)).decode() for id_, name in names.items()}
+        origins.append(names)
+    return origins

@@ -13,7 +13,7 @@ from exporter.store.matching import COLUMNS, NOTHING, all_of, any_of, conditions
 from exporter.store.parameters import FacetName, Filters
 from exporter.store.queries import GetFacets
 from exporter.store.results import Facets, FacetValue
-from exporter.store.rollup_tables import FACET, KIND, WORKER, Rollup, literal, single
+from exporter.store.rollup_tables import FACET, KIND, RUN, WORKER, Rollup, literal, single
 from exporter.store.rows import SEVERITY_CODES
 from exporter.store.search import Words
 from exporter.store.select import Cursor, Facts, Span, naive, names_of, tuples
@@ -34,11 +34,14 @@ class Together(NamedTuple):
 
 
 _KINDS: Final[tuple[FacetName, ...]] = ("severity", "category", "type", "hardware")
+_RUNS: Final[tuple[FacetName, ...]] = ("job", "suite", "branch", "user")
 TOGETHER: Final = (
     Together(_KINDS, KIND, frozenset({"hours", "group", *_KINDS})),
     Together(("worker",), WORKER, frozenset({"hours", "worker", "severity", "type"})),
+    Together(_RUNS, RUN, frozenset({"hours", "severity", "run", "commit", *_RUNS})),
 )
-_OF_FACET: Final = frozenset({"hours", "group", "text", *COLUMNS})  # the filters whose columns the rollup `facet` has
+# The filters whose columns the rollup `facet` has.
+_OF_FACET: Final = frozenset({"hours", "group", "text", "worker", *_KINDS})
 
 
 class Found(NamedTuple):
@@ -63,7 +66,7 @@ class Source(NamedTuple):
 def facets(cursor: Cursor, query: GetFacets) -> Facets:
     """Returns the values to filter by."""
     deadline = time.monotonic() + search.SECONDS
-    asked: Collection[FacetName] = [query.facet] if query.facet else COLUMNS.keys()
+    asked = _used(cursor, [query.facet] if query.facet else list(COLUMNS))
     wanted = [one._replace(names=some) for one in TOGETHER if (some := tuple(n for n in one.names if n in asked))]
     found = Found(Span.of(query.filters.hours, query.now).since, conditions(cursor, query.filters, query.now), [])
     words = search.words(cursor, query.filters.q)
@@ -82,6 +85,15 @@ def facets(cursor: Cursor, query: GetFacets) -> Facets:
         **{name: _most_frequent(_named(cursor, name, of), text) for name, of in counts.items()},
         searched_since=isoformat(end) if end else None,
     )
+
+
+def _used(cursor: Cursor, asked: Names) -> Collection[FacetName]:
+    """Returns those facets that can have values: where no report ever had a job, none is looked for. Raises
+    duckdb.Error."""
+    return [
+        name for name in asked
+        if name not in _RUNS or cursor.execute(f"SELECT 1 FROM {COLUMNS[name][1]} LIMIT 1").fetchone()
+    ]  # fmt: skip
 
 
 def _searched(
@@ -104,7 +116,7 @@ def _rollup(one: Together, found: Found, filters: Filters) -> Rollup | None:
     """Returns the smallest rollup that has the columns of all filters; None: only `errors` has them."""
     if one.filters >= found.conditions.keys() and "recurring" not in filters.group:
         return one.rollup
-    return FACET if found.conditions.keys() <= _OF_FACET else None
+    return FACET if found.conditions.keys() <= _OF_FACET and not {*one.names} & {*_RUNS} else None
 
 
 def _source(facts: Facts, rollup: Rollup | None, found: Found) -> Source:
@@ -141,11 +153,11 @@ def _count(cursor: Cursor, counts: Counts, sets: Sequence[Names], source: Source
     places = {
         "facets": ", ".join(f"'{name}'" for name in names),
         "ids": ", ".join(_counted(name, _others(source.matching, [name], of=names)) for name in names),
-        "columns": ", ".join(names),
+        "columns": ", ".join(COLUMNS[name][0] for name in names),
         "added": source.added,
         "source": source.rows,
         "matching": all_of(_others(source.matching, names)),
-        "combinations": ", ".join(f"({', '.join(some)})" for some in sets),
+        "combinations": ", ".join(f"({', '.join(COLUMNS[name][0] for name in some)})" for some in sets),
     }
     for facet, id_, errors in tuples(cursor, "facets", source.values, places):
         counts[facet][id_] += errors
@@ -153,7 +165,8 @@ def _count(cursor: Cursor, counts: Counts, sets: Sequence[Names], source: Source
 
 def _counted(name: FacetName, matching: Sequence[str]) -> str:
     """Returns the expression for the value of a facet; NULL where an error is not counted."""
-    return f"CASE WHEN {all_of(matching)} THEN {name} END" if matching else name
+    column = COLUMNS[name][0]
+    return f"CASE WHEN {all_of(matching)} THEN {column} END" if matching else column
 
 
 def _others(found: Conditions, without: Collection[str], of: Collection[str] | None = None) -> list[str]:

@@ -23,7 +23,16 @@ from exporter.store.sql import number
 
 SMALLEST: Final = 2_048  # rows: DuckDB reads as many at once
 ONE_ROW: Final = ("log_position", "rolled_up", "deleted_errors", "schema_version")
-_COLUMNS: Final = dict(zip(TABLES, ("worker", "type", "category", "hardware", "fingerprint"), strict=True))
+_COLUMNS: Final = dict(
+    zip(
+        TABLES,
+        (
+            "worker", "type", "category", "hardware", "fingerprint", "run", "job", "suite", "branch", "revision",
+            "submitter", "test", "devices",
+        ),
+        strict=True,
+    )
+)  # fmt: skip
 _BLOCKS_OF: Final = re.compile(r"report_blocks_(\d+)")
 _TABLES: Final = "SELECT table_name FROM duckdb_tables() WHERE database_name = 'old' ORDER BY table_name"
 

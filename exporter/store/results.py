@@ -55,6 +55,10 @@ class Facets(Struct):
     worker: list[FacetValue]
     type: list[FacetValue]
     hardware: list[FacetValue]
+    job: list[FacetValue]
+    suite: list[FacetValue]
+    branch: list[FacetValue]
+    user: list[FacetValue]
     searched_since: Timestamp | None
 
 

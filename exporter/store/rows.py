@@ -7,11 +7,13 @@ import msgspec
 
 from exporter.events.event import ErrorEvent, Severity
 from exporter.ingest.category import stored_category
-from exporter.store.names import Name
+from exporter.ingest.origin import SEPARATOR
+from exporter.store.names import Name, Table
 
 Row = tuple[
     int, dt.datetime, int, int, int, int, int, int | None, int, bool, bool, bool, bool, float | None, float | None,
-    float | None, float | None, int, dt.datetime, str, str, str | None, str | None, str | None, str,
+    float | None, float | None, int, dt.datetime, str, str, str | None, str | None, str | None, str, int | None,
+    int | None, int | None, int | None, int | None, int | None, int | None, int | None,
 ]  # fmt: skip
 PatternRow = tuple[str, str, str, dt.datetime, str | None]
 SEVERITY_CODES: Final[dict[Severity, int]] = {"info": 0, "warning": 1, "critical": 2}
@@ -29,6 +31,7 @@ def names(event: ErrorEvent) -> list[Name]:
     ]
     if event.hardware_type is not None:
         found.append(("hardware_types", event.hardware_type))
+    found += [(table, value) for table, value in _origin(event) if value is not None]
     return found
 
 
@@ -61,6 +64,21 @@ def row(event: ErrorEvent, ids: dict[Name, int], text: int) -> Row:
         _json(event.warnings).decode() if event.warnings else None,
         event.reported_at,
         event.message,
+        *(None if value is None else ids[table, value] for table, value in _origin(event)),  # type: ignore[return-value]
+    )
+
+
+def _origin(event: ErrorEvent) -> tuple[tuple[Table, str | None], ...]:
+    """Returns the names of run, test and devices, in the order of their columns."""
+    return (
+        ("runs", event.run),
+        ("jobs", event.job),
+        ("suites", event.suite),
+        ("branches", event.branch),
+        ("commits", event.commit),
+        ("users", event.user),
+        ("tests", event.test),
+        ("device_sets", SEPARATOR.join(event.devices) if event.devices else None),
     )
 
 

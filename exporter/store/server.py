@@ -62,6 +62,7 @@ class Server:
         self._log = log
         self._projection: Projection | None = None
         self._safe_position = 0  # of the log, in files that the next start finds
+        self._safe_summaries = 0  # likewise
         self._sending = threading.Lock()
         self._requests: queue.SimpleQueue[Request | None] = queue.SimpleQueue()
         self._interrupting = threading.Lock()
@@ -92,6 +93,7 @@ class Server:
         failure = self._projection.failure if self._projection else ""
         if self._projection is None or not self._projection.write_ahead.lost():
             self._safe_position = self._database.position
+            self._safe_summaries = self._projection.summaries.number if self._projection else 0
         changed = self._assignments.take_changes()
         deletions = self._projection.retention.deletions if self._projection else 0
         return Pong(
@@ -99,6 +101,7 @@ class Server:
             failure or self._database.damage,
             changed if changed.ids or changed.families else None,
             deletions,
+            self._safe_summaries,
         )
 
     def _work(self) -> None:

@@ -67,12 +67,14 @@ class Response(Struct, array_like=True):
 
 class Pong(Struct, array_like=True):
     """State of the store's process: the log position of the database; why the projection fails, "" if it does not;
-    the pattern ids that changed since the last pong, None if none did; how many times it deleted old errors."""
+    the pattern ids that changed since the last pong, None if none did; how many times it deleted old errors; the number
+    up to which it has the summaries of runs."""
 
     position: int
     failure: str
     changed: Reassigned | None = None
     deletions: int = 0
+    summaries: int = 0
 
 
 _encode = msgspec.msgpack.Encoder().encode

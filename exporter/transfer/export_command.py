@@ -24,6 +24,7 @@ FORMATS: Final = get_args(ExportFormat)
 # The filters of GET /api/export, and whether each may be given more than once.
 FILTERS: Final = {
     "severity": True, "category": True, "worker": True, "type": True, "hardware": True, "group": True,
+    "run": True, "job": True, "suite": True, "branch": True, "commit": True, "user": True, "test": True, "device": True,
     "fingerprint": False, "pattern": False, "q": False,
 }  # fmt: skip
 

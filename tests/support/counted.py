@@ -122,6 +122,8 @@ def facets(
     columns: dict[str, Callable[[ErrorEvent], str | None]] = {
         "severity": lambda one: one.severity, "category": lambda one: one.category,
         "worker": lambda one: one.worker_id, "type": lambda one: one.type, "hardware": lambda one: one.hardware_type,
+        "job": lambda one: one.job, "suite": lambda one: one.suite, "branch": lambda one: one.branch,
+        "user": lambda one: one.user,
     }  # fmt: skip
     answer = {}
     for name, column in columns.items():
@@ -130,6 +132,24 @@ def facets(
         ranked = _ranked(Counter(value for value in mine if value is not None))
         answer[name] = [{"value": value, "count": count} for value, count in ranked]
     return answer
+
+
+def rankings(events: Sequence[ErrorEvent], hours: int, now: dt.datetime, by: str) -> list[Answer]:
+    """Returns the ranking of what the field `by` names, without outcomes. An event with devices counts for each."""
+    found: dict[str, list[ErrorEvent]] = defaultdict(list)
+    for one in within(events, hours, now):
+        for name in one.devices if by == "device" else [getattr(one, by)]:
+            if name is not None:
+                found[name].append(one)
+    values = [
+        {
+            "name": name, "error_count": len(mine), "critical_errors": sum(one.severity == "critical" for one in mine),
+            "workers": len({one.worker_id for one in mine}), "first_seen": isoformat(mine[-1].timestamp),
+            "last_seen": isoformat(mine[0].timestamp), "outcomes": None,
+        }
+        for name, mine in found.items()
+    ]  # fmt: skip
+    return sorted(values, key=lambda one: (-one["error_count"], one["name"]))
 
 
 def counters(events: Iterable[ErrorEvent]) -> dict[tuple[Any, ...], tuple[int, dt.datetime, dt.datetime]]:
@@ -200,7 +220,20 @@ _ROLLUPS: dict[str, tuple[_Key, _Sums]] = {
         ),
         lambda mine: (len(mine),),
     ),
+    "run": (
+        lambda one, _: (one.run, one.job, one.suite, one.branch, one.commit, one.user, one.severity),
+        lambda mine: _with_workers(mine),
+    ),
+    "test": (lambda one, _: (one.test, one.severity), lambda mine: _with_workers(mine)),
+    "device": (
+        lambda one, _: ("\x1f".join(one.devices) or None, one.severity),
+        lambda mine: _with_workers(mine),
+    ),
 }
+
+
+def _with_workers(mine: list[ErrorEvent]) -> tuple[Any, ...]:
+    return (len(mine), frozenset(one.worker_id for one in mine), _times(mine)[0], _times(mine)[-1])
 
 
 def _by(events: Iterable[ErrorEvent], key: Callable[[ErrorEvent], Any]) -> list[tuple[Any, list[ErrorEvent]]]:

@@ -3,7 +3,7 @@
 import datetime as dt
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, get_args
 
 import counted
 import msgspec
@@ -11,15 +11,16 @@ from projected import Projected
 
 from exporter.events.event import ErrorEvent
 from exporter.store import names, reports
-from exporter.store.parameters import Filters
-from exporter.store.queries import GetFacets, GetOverview, ListPatterns
+from exporter.store.parameters import Filters, Ranked
+from exporter.store.queries import GetFacets, GetOverview, GetRankings, ListPatterns
 from exporter.store.rollup_tables import ROLLUPS, Level, Rollup
 from exporter.store.rollups import rolled_up
 from exporter.store.texts import traceback_of
 
 _NAMES: dict[str, names.Table] = {
     "worker": "workers", "type": "types", "category": "categories", "hardware": "hardware_types",
-    "fingerprint": "fingerprints",
+    "fingerprint": "fingerprints", "run": "runs", "job": "jobs", "suite": "suites", "branch": "branches",
+    "revision": "commits", "submitter": "users", "test": "tests", "devices": "device_sets",
 }  # fmt: skip
 _COLUMNS = {
     "id": "id", "event_id": "event_id", "worker_id": "worker_id", "type": "type", "error_category": "category",
@@ -98,21 +99,22 @@ def _held(
             row["severity"] = counted.SEVERITIES[row["severity"]]
         keys = ("t", *(column.name for column in rollup.columns if not column.add and column.name != "chunk"))
         found.setdefault(tuple(row[name] for name in keys), []).append(row)
-    if rollup.name == "seen":
-        return {
-            key: (
-                frozenset(
-                    tables["workers"][row["chunk"] * 64 + bit]
-                    for row in some for bit in range(64) if row["workers"] >> bit & 1
-                ),
-            )
-            for key, some in found.items()
-        }  # fmt: skip
     added = [column for column in rollup.columns if column.add]
     return {
-        key: tuple(_added(column.add, [row[column.name] for row in some]) for column in added)
+        key: tuple(
+            _workers(some, tables["workers"]) if column.add == "bit_or"
+            else _added(column.add, [row[column.name] for row in some])
+            for column in added
+        )
         for key, some in found.items()
-    }
+    }  # fmt: skip
+
+
+def _workers(some: list[dict[str, Any]], names: Mapping[int, str]) -> frozenset[str]:
+    """Returns the workers whose bits are set in rows."""
+    return frozenset(
+        names[row["chunk"] * 64 + bit] for row in some for bit in range(64) if row["workers"] >> bit & 1
+    )  # fmt: skip
 
 
 def _added(add: str, values: list[Any]) -> Any:
@@ -138,6 +140,10 @@ def assert_answers(
         every = counted.patterns(events, hours, now, ids, sent)
         settle(found, every)
         assert found == every, f"{hours} h: {difference(found, every)}"
+        for by in get_args(Ranked):
+            answer = msgspec.to_builtins(store.read(GetRankings(hours=hours, now=now, by=by, limit=1_000)))["values"]
+            answer.sort(key=lambda one: (-one["error_count"], one["name"]))
+            assert answer == (right := counted.rankings(events, hours, now, by)), difference(answer, right)
         for given, conditions in filters:
             query = GetFacets(filters=Filters(hours=hours, **given), now=now)
             values = msgspec.to_builtins(store.read(query))

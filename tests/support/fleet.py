@@ -11,6 +11,7 @@ from exporter.events.event import ErrorEvent
 
 START = dt.datetime(2026, 11, 25, 22, 40, tzinfo=dt.UTC)
 CATEGORIES = ("C", "RESOURCE_EXHAUSTED", "NETWORK_TIMEOUT", "WORKER_CRASHED", "TEST_FAILURE", "HARDWARE_FAILURE")
+DEVICES = ("GPU-1", "GPU-2", "gpu 0015", "w3 nic 0")
 CONDITIONS = (None, None, "overheating", "memory_pressure,throttling", "overheating,memory_pressure,throttling")
 
 
@@ -56,6 +57,10 @@ class Fleet:
             message=f"{rng.choice('abc')} {rng.randrange(20)}", traceback=rng.choice([None, "Frame 1"]),
             hardware_type=rng.choice([None, "cuda", "cpu", "rocm"]), hardware_error=rng.random() < 0.3,
             is_recurring=rng.random() < 0.4, imported=rng.random() < 0.1, conditions=rng.choice(CONDITIONS), **sensors,
+            run=rng.choice([None, "r1", "r2", f"r{rng.randrange(40)}"]), job=rng.choice([None, "nightly", "smoke"]),
+            suite=rng.choice([None, "unit"]), branch=rng.choice([None, "main", "side"]), commit=rng.choice([None, "c0"]),
+            user=rng.choice([None, "ada", "bob"]), test=rng.choice([None, f"t::{rng.randrange(30)}"]),
+            devices=tuple(sorted(rng.sample(DEVICES, rng.choice([0, 0, 1, 2])))),
         )  # fmt: skip
 
     def _time(self) -> dt.datetime:

@@ -88,6 +88,29 @@ _ROLL = (
 )
 
 
+_SINCE_10 = (
+    "runs", "jobs", "suites", "branches", "commits", "users", "tests", "device_sets", "run_hour", "run_day", "test_hour",
+    "test_day", "device_hour", "device_day", "run_summaries", "run_tests", "summaries_read",
+)  # fmt: skip
+ORIGIN = ("run", "job", "suite", "branch", "revision", "submitter", "test", "devices")  # columns of `errors` since 10
+
+
+def take_back_10(db: duckdb.DuckDBPyConnection) -> None:
+    """Makes a database of schema version 9 of one of schema version 10."""
+    for table in _SINCE_10:
+        db.execute(f"DROP TABLE {table}")
+    for column in ORIGIN:
+        db.execute(f"ALTER TABLE errors DROP COLUMN {column}")
+    db.execute("UPDATE schema_version SET version = 9")
+
+
+def without_origin(events: Sequence[ErrorEvent]) -> None:
+    """Makes events of an earlier release of these: they belong to no run, test or device."""
+    for one in events:
+        one.run = one.job = one.suite = one.branch = one.commit = one.user = one.test = None
+        one.devices = ()
+
+
 def old_row(event: ErrorEvent, version: int) -> tuple[Any, ...]:
     """Returns the row of `errors` with the schema of an earlier version; the category is written as it is."""
     columns = (

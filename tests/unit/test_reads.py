@@ -27,12 +27,15 @@ from exporter.store.queries import (
     GetHistory,
     GetOverview,
     GetPattern,
+    GetRankings,
     GetRecentCritical,
+    GetRun,
     GetStorage,
     ListDecisions,
     ListDeletions,
     ListErrors,
     ListPatterns,
+    ListRuns,
     Read,
     decode,
     encode,
@@ -40,6 +43,7 @@ from exporter.store.queries import (
 )
 from exporter.store.read import ANSWERS
 from exporter.store.results import ErrorDetails, ErrorPage, Facets, FacetValue, Overview
+from exporter.store.run_results import Rankings, RunDetails, RunList
 
 pytestmark = pytest.mark.dashboard
 NOW = dt.datetime(2026, 11, 20, 12, 0, 30, 123456, tzinfo=dt.UTC)
@@ -69,6 +73,9 @@ READS: list[Read] = [
         min_free_bytes=5,
     ),
     GetHistory(days=7, now=NOW, by="worker", value="w"),
+    GetRankings(hours=24, now=NOW, by="device", limit=3),
+    ListRuns(hours=24, now=NOW, after=Position(dt.datetime(2026, 1, 1), 3)),
+    GetRun(id="nightly/7", now=NOW, outcome=("failed", "error"), after=100),
     GetRecentCritical(since=NOW),
     GetCriticalAfter(position=7),
     FindOutcomes(events=[7, ("w", "e", NOW, None), ("w", "f", NOW, "0001")]),
@@ -91,7 +98,7 @@ def test_an_answer_is_shared_only_where_it_is_polled() -> None:
     """Never what a repeat is compared with, or what alerts are made of."""
     assert {type(query) for query in READS if not isinstance(query, POLLED)} == {
         GetError, ListDecisions, GetRecentCritical, GetCriticalAfter, FindOutcomes, ExportErrors,
-        CountErrors, ListDeletions, GetStorage,
+        CountErrors, ListDeletions, GetStorage, GetRun,
     }  # fmt: skip
     assert all(hasattr(query, "now") for query in READS if isinstance(query, POLLED))
 
@@ -115,14 +122,15 @@ def test_a_parameter_out_of_bounds_is_refused(query: Read) -> None:
 @pytest.mark.parametrize(
     ("query", "expected"),
     [(GetOverview, Overview), (ListErrors, ErrorPage), (GetFacets, Facets), (GetError, ErrorDetails | None),
-     (ListPatterns, PatternList), (GetPattern, PatternDetails | None), (ListDecisions, DecisionList), (GetRecentCritical, list[ErrorEvent])],
+     (ListPatterns, PatternList), (GetPattern, PatternDetails | None), (ListDecisions, DecisionList), (GetRankings, Rankings),
+     (ListRuns, RunList), (GetRun, RunDetails | None), (GetRecentCritical, list[ErrorEvent])],
 )  # fmt: skip
 def test_a_read_names_the_type_of_its_answer(query: type[Read], expected: object) -> None:
     assert result_type(query) == expected
 
 
 def test_an_answer_is_decoded_to_its_type() -> None:
-    facets = Facets([FacetValue("critical", 3)], [], [], [], [], None)
+    facets = Facets([FacetValue("critical", 3)], *([] for _ in range(8)), None)
     query = GetFacets(filters=Filters(), now=NOW)
     answer = Encoded(query, Answer(msgspec.json.encode(facets), Version(0, 0), 0.0))
     assert answer.decode() == facets

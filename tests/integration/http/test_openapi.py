@@ -14,6 +14,7 @@ from exporter.http.openapi import document
 
 pytestmark = pytest.mark.dashboard
 Schema = dict[str, Any]
+SUMMARY = {"run": {"id": "nightly/7"}, "worker_id": "w", "workers": {"gw0": {"passed": ["t"], "failed": ["u"]}}}
 TYPES: Schema = document()["components"]["schemas"]
 
 
@@ -64,6 +65,7 @@ async def test_the_document_has_every_route(service: InProcess) -> None:
 
 async def test_it_holds_for_real_answers(service: InProcess) -> None:
     report = {"message": "x" * 9000, "hardware_context": {"hardware_type": "cuda"},
+              "run": {"id": "nightly/7"}, "test": {"id": "t"}, "devices": [{"uuid": "GPU-1"}],
               "system_context": {"metrics": {"cpu": {"percent": 99}}}}  # fmt: skip
     id_ = (await service.post(report))["id"]
     fingerprint = (await service.get(f"/api/errors/{id_}"))["fingerprint"]
@@ -87,14 +89,18 @@ async def test_it_holds_for_real_answers(service: InProcess) -> None:
         "/api/errors": ["", "?time_range=x"], "/api/errors/list": ["", "?limit=0"], "/api/errors/{id}": ["", "?x=y"],
         "/api/errors/facets": ["", "?limit=1", "?facet=worker&contains=x"], "/api/patterns": ["", "?limit=0"],
         "/api/patterns/{id}": ["", "?time_range=0", f"?compare={other}"], "/api/patterns/decisions": ["", "?x=y"], "/-/healthy": [""], "/-/ready": [""],
+        "/api/runs": ["", "?limit=0"], "/api/runs/{id}": ["", "?after=-1"], "/api/rankings": ["", "?by=run", "?by=x"],
     }  # fmt: skip
     for path, queries in asked.items():
         for query in queries:
-            real = path.replace("{id}", fingerprint if "patterns" in path else str(id_))
+            real = path.replace(
+                "{id}", fingerprint if "patterns" in path else "nightly%2F7" if "runs" in path else str(id_)
+            )
             async with service.client.get(real + query) as response:
                 check(path, "get", response.status, await response.json())
     posts = [("/api/report-error", b"{}", "application/json"), ("/api/report-errors", b"[{}]", "application/json"),
              ("/api/report-error", json.dumps(REPORT).encode(), "application/json"), ("/api/reset-counts", b"", "x/y"), ("/-/reload", b"", "x/y"),
+             ("/api/runs", b"{}", "application/json"), ("/api/runs", json.dumps(SUMMARY).encode(), "application/json"),
              ("/api/report-errors", json.dumps([REPORT, {}]).encode(), "application/json"),
              ("/api/report-errors", json.dumps(REPORT).encode(), "application/x-ndjson")]  # fmt: skip
     for path, body, type_ in posts:

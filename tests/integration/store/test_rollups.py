@@ -76,6 +76,18 @@ FILTERS: Any = (
         "group": lambda one: one.is_recurring or one.category.startswith("NETWORK_"),
         "worker": lambda one: one.worker_id in ("w0", "w1", "w2", "w3", "w4", "w5"),
     }),
+    ({"job": ("nightly",), "branch": ("main", "none"), "severity": ("critical",)}, {
+        "job": lambda one: one.job == "nightly", "branch": lambda one: one.branch == "main",
+        "severity": lambda one: one.severity == "critical",
+    }),
+    ({"run": ("r1", "r2"), "commit": ("c0",), "user": ("ada",)}, {
+        "run": lambda one: one.run in ("r1", "r2"), "commit": lambda one: one.commit == "c0",
+        "user": lambda one: one.user == "ada",
+    }),
+    ({"device": ("GPU-1", "gpu 0015"), "test": tuple(f"t::{number}" for number in range(9)), "suite": ("unit",)}, {
+        "device": lambda one: {"GPU-1", "gpu 0015"} & {*one.devices}, "suite": lambda one: one.suite == "unit",
+        "test": lambda one: one.test in {f"t::{number}" for number in range(9)},
+    }),
     ({"hardware": ("cuda",)}, {"hardware": lambda one: one.hardware_type == "cuda"}),
     ({"q": "frame", "severity": ("info", "warning")}, {
         "text": lambda one: "frame" in text_of(one), "severity": lambda one: one.severity != "critical",

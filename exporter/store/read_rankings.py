@@ -1,0 +1,59 @@
+"""Answers the read of the rankings: the tests, runs, devices and so on with most errors."""
+
+from collections.abc import Collection
+from typing import Final
+
+from exporter.store.names import Table
+from exporter.store.parameters import Ranked
+from exporter.store.queries import GetRankings
+from exporter.store.rollup_tables import DEVICE, RUN, TEST, Rollup
+from exporter.store.run_results import Outcomes, RankedValue, Rankings
+from exporter.store.select import Cursor, Facts, Row, Span, names_of, rows, texts, tuples
+
+# The rollup, its column, and the table with the names of its integers.
+_SOURCES: Final[dict[Ranked, tuple[Rollup, str, Table]]] = {
+    "test": (TEST, "test", "tests"), "run": (RUN, "run", "runs"), "device": (DEVICE, "devices", "device_sets"),
+    "job": (RUN, "job", "jobs"), "suite": (RUN, "suite", "suites"), "branch": (RUN, "branch", "branches"),
+    "commit": (RUN, "revision", "commits"), "user": (RUN, "submitter", "users"),
+}  # fmt: skip
+
+
+def rankings(cursor: Cursor, query: GetRankings) -> Rankings:
+    """Returns the values with most errors. Raises duckdb.Error."""
+    span = Span.of(query.hours, query.now)
+    rollup, column, table = _SOURCES[query.by]
+    counted = Facts(cursor, span.since, span.now).of(rollup)[rollup.name]
+    if query.by == "device":
+        found = rows(cursor, "ranked_devices", {"limit": query.limit}, {"rows": counted})
+        return Rankings(by=query.by, values=[RankedValue(**texts(row), outcomes=None) for row in found])
+    places = {"key": column, "rows": counted, "matching": f"{column} IS NOT NULL"}
+    found = rows(cursor, "ranking", {"limit": query.limit}, places)
+    ids = [row.pop("id") for row in found]
+    names = names_of(cursor, table, ids)
+    outcomes = _outcomes(cursor, query.by, ids, span)
+    return Rankings(
+        by=query.by,
+        values=[
+            RankedValue(name=names[id_], **texts(row), outcomes=outcomes.get(id_))
+            for id_, row in zip(ids, found, strict=True)
+        ],
+    )
+
+
+def _outcomes(cursor: Cursor, by: Ranked, ids: Collection[int], span: Span) -> dict[int, Outcomes]:
+    """Returns what the summaries say of runs or tests, by their integers."""
+    if by not in ("run", "test") or not ids:
+        return {}
+    values: Row = {"ids": list(ids)}
+    if by == "run":
+        found = tuples(cursor, "tests_of_runs", values)
+    else:
+        found = tuples(cursor, "outcomes_of_tests", values | {"since": span.since})
+    return {id_: outcomes(*counts) for id_, *counts in found}
+
+
+def outcomes(passed: int, skipped: int, failed: int, errors: int) -> Outcomes:
+    """Returns counts with the rate of failures."""
+    ran = passed + failed + errors
+    rate = (failed + errors) / ran if ran else None
+    return Outcomes(passed=passed, failed=failed, skipped=skipped, errors=errors, failure_rate=rate)
