@@ -7,7 +7,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -17,8 +17,22 @@ from exporter.access.caller import Scope
 from exporter.access.control import Access
 from exporter.access.web_config import CHECK_SECONDS, WebConfig
 from exporter.config import Settings
-from exporter.http import configuration, export, login, pages, patterns, reads, reloading, reports, runbooks, storage
-from exporter.http.access import SCOPES, SOCKETS, check_access, scopes_of, watch_sockets
+from exporter.http import (
+    configuration,
+    export,
+    foreign_reports,
+    login,
+    otlp,
+    pages,
+    patterns,
+    reads,
+    reloading,
+    reports,
+    runbooks,
+    sentry,
+    storage,
+)
+from exporter.http.access import SCOPES, SECRETS, SOCKETS, check_access, scopes_of, watch_sockets
 from exporter.http.addresses import ACCESS
 from exporter.http.arriving import ARRIVING, Arriving
 from exporter.http.connections import Runner, Site, allow_files
@@ -42,12 +56,14 @@ REPORT, READ, ADMIN = Scope.REPORT, Scope.READ, Scope.ADMIN
 
 
 class Route(NamedTuple):
-    """A request, its handler, and the scope that its caller needs."""
+    """A request, its handler, and the scope that its caller needs. `secret_of` returns the token of a request that has
+    it in another place than `Authorization`."""
 
     method: str
     path: str
     handler: Handler
     scope: Scope
+    secret_of: Callable[[web.Request], Awaitable[str]] | None = None
 
 
 def get(path: str, handler: Handler, scope: Scope) -> Route:
@@ -61,6 +77,10 @@ def post(path: str, handler: Handler, scope: Scope) -> Route:
 API: Final = (
     post("/api/report-error", reports.report_error, REPORT),
     post("/api/report-errors", reports.report_errors, REPORT),
+    Route(hdrs.METH_POST, "/api/{project}/envelope/", sentry.envelope, REPORT, sentry.key_of),
+    Route(hdrs.METH_POST, "/api/{project}/store/", sentry.event, REPORT, sentry.key_of),
+    post("/v1/logs", otlp.logs, REPORT),
+    post("/v1/traces", otlp.traces, REPORT),
     post("/api/reset-counts", reports.reset_counts, ADMIN),
     get("/api/errors", reads.errors, READ),
     get("/api/errors/list", reads.error_list, READ),
@@ -119,6 +139,7 @@ def make_app(
     app[ACCESS] = Access(settings, service.path, web_config, on_failure=service.metrics.login_failed)
     app[RELOADER] = Reloader(service, web_config, app[ACCESS], load)
     app[SOCKETS] = {}
+    app[foreign_reports.WAITING] = [0]
     app[ARRIVING] = Arriving(settings.body_timeout, lambda size: service.ingest.has_room_for(size))
     app[export.EXPORTS] = asyncio.Semaphore(export.MAX_EXPORTS)
     app[reads.SCRAPES] = asyncio.Semaphore(reads.MAX_SCRAPES)
@@ -129,6 +150,10 @@ def make_app(
         app.on_response_prepare.append(allow_origin)
     app.add_routes([web.route(route.method, route.path, route.handler) for route in routes])
     app[SCOPES] = scopes_of(app, {(route.method, route.handler): route.scope for route in routes})
+    secrets = {route.handler: route.secret_of for route in routes if route.secret_of}
+    app[SECRETS] = {
+        route: secret_of for route in app.router.routes() if (secret_of := secrets.get(route.handler)) is not None
+    }
     app.cleanup_ctx.extend((_follow_web_config, _log_refusals, _run, watch_sockets))
     app.on_shutdown.append(_close_sockets)
     return app
