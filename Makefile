@@ -52,6 +52,10 @@ CRASH_TESTS := tests/stack/test_crash_matrix.py tests/integration/test_crash.py 
 	$(BIN)/python charts/build.py .venv
 	touch $@
 
+# Real SDKs from npm that report by other protocols, for tests, which are skipped where they cannot be had.
+.venv/sdks/node_modules: tests/sdks/package-lock.json charts/build.py | .venv/installed-test
+	$(BIN)/python charts/build.py .venv/sdks tests/sdks && touch $@ || true
+
 run: .venv/installed  ## serve on 127.0.0.1:8080 with ./errors.duckdb; DEMO=1: errors of a demo, in ./demo.duckdb; ARGS="..." adds options of serve
 ifdef DEMO
 	@exec $(BIN)/error-visualization demo --serve $(ARGS)
@@ -60,7 +64,7 @@ else
 endif
 
 test:  ## run all tests
-	$(MAKE) --no-print-directory --jobs=2 .venv/real-parts .venv/node_modules
+	$(MAKE) --no-print-directory --jobs=2 .venv/real-parts .venv/node_modules .venv/sdks/node_modules
 	$(BIN)/python tests/real_parts.py missing
 	@$(BIN)/python -m compileall -q -j 0 exporter  # hundreds of processes start, some where nothing may be written
 	$(BIN)/python -m pytest --numprocesses 3 --dist worksteal $(ARGS)

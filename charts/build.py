@@ -43,13 +43,16 @@ def bundle(out: Path) -> None:
         target.write_bytes(text)
 
 
-def install(folder: Path, *, development: bool = False) -> Path:
-    """Installs the packages of the lock file into `folder`. Returns its `node_modules`. Raises `BuildError`."""
+def install(folder: Path, *, development: bool = False, source: Path = HERE) -> Path:
+    """Installs the packages of the lock file of `source` into `folder`. Returns its `node_modules`. Raises
+    `BuildError`."""
     for name in SOURCES:
-        shutil.copy(HERE / name, folder)
+        if (source / name).exists():
+            shutil.copy(source / name, folder)
+    what = "the charting library of the page" if source == HERE else "packages for tests"
     _run(
         ["npm", "ci", *(() if development else ("--omit=dev",))], folder,
-        "the charting library of the page could not be fetched from the npm registry; is it reachable from here?",
+        f"{what} could not be fetched from the npm registry; is it reachable from here?",
     )  # fmt: skip
     return folder / "node_modules"
 
@@ -85,10 +88,10 @@ def _last_line(text: str) -> str:
 
 
 if __name__ == "__main__":
-    # Installs the packages that the tests of the page need.
-    folder = Path(sys.argv[1])
+    # Installs the packages that tests need: those of the page, or those of the lock file in another folder.
+    folder, source = Path(sys.argv[1]), Path(sys.argv[2]) if len(sys.argv) > 2 else HERE
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        install(folder, development=True)
+        install(folder, development=True, source=source)
     except BuildError as error:
         sys.exit(str(error))

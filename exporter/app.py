@@ -7,7 +7,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -20,7 +20,9 @@ from exporter.config import Settings
 from exporter.http import (
     configuration,
     export,
+    foreign_reports,
     login,
+    otlp,
     pages,
     patterns,
     reads,
@@ -28,9 +30,10 @@ from exporter.http import (
     reports,
     runbooks,
     runs,
+    sentry,
     storage,
 )
-from exporter.http.access import SCOPES, SOCKETS, check_access, scopes_of, watch_sockets
+from exporter.http.access import SCOPES, SECRETS, SOCKETS, check_access, scopes_of, watch_sockets
 from exporter.http.addresses import ACCESS
 from exporter.http.arriving import ARRIVING, Arriving
 from exporter.http.connections import Runner, Site, allow_files
@@ -54,12 +57,14 @@ REPORT, READ, ADMIN = Scope.REPORT, Scope.READ, Scope.ADMIN
 
 
 class Route(NamedTuple):
-    """A request, its handler, and the scope that its caller needs."""
+    """A request, its handler, and the scope that its caller needs. `secret_of` returns the token of a request that has
+    it in another place than `Authorization`."""
 
     method: str
     path: str
     handler: Handler
     scope: Scope
+    secret_of: Callable[[web.Request], Awaitable[str]] | None = None
 
 
 def get(path: str, handler: Handler, scope: Scope) -> Route:
@@ -73,6 +78,10 @@ def post(path: str, handler: Handler, scope: Scope) -> Route:
 API: Final = (
     post("/api/report-error", reports.report_error, REPORT),
     post("/api/report-errors", reports.report_errors, REPORT),
+    Route(hdrs.METH_POST, "/api/{project}/envelope/", sentry.envelope, REPORT, sentry.key_of),
+    Route(hdrs.METH_POST, "/api/{project}/store/", sentry.event, REPORT, sentry.key_of),
+    post("/v1/logs", otlp.logs, REPORT),
+    post("/v1/traces", otlp.traces, REPORT),
     post("/api/reset-counts", reports.reset_counts, ADMIN),
     get("/api/errors", reads.errors, READ),
     get("/api/errors/list", reads.error_list, READ),
@@ -135,6 +144,7 @@ def make_app(
     app[ACCESS] = Access(settings, service.path, web_config, on_failure=service.metrics.login_failed)
     app[RELOADER] = Reloader(service, web_config, app[ACCESS], load)
     app[SOCKETS] = {}
+    app[foreign_reports.WAITING] = [0]
     app[ARRIVING] = Arriving(settings.body_timeout, lambda size: service.ingest.has_room_for(size))
     app[export.EXPORTS] = asyncio.Semaphore(export.MAX_EXPORTS)
     app[runs.SUMMARIES] = asyncio.Semaphore(runs.MAX_AT_ONCE)
@@ -146,6 +156,10 @@ def make_app(
         app.on_response_prepare.append(allow_origin)
     app.add_routes([web.route(route.method, route.path, route.handler) for route in routes])
     app[SCOPES] = scopes_of(app, {(route.method, route.handler): route.scope for route in routes})
+    secrets = {route.handler: route.secret_of for route in routes if route.secret_of}
+    app[SECRETS] = {
+        route: secret_of for route in app.router.routes() if (secret_of := secrets.get(route.handler)) is not None
+    }
     app.cleanup_ctx.extend((_follow_web_config, _log_refusals, _run, watch_sockets))
     app.on_shutdown.append(_close_sockets)
     return app

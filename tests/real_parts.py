@@ -7,6 +7,8 @@ import sys
 
 import newer_parts
 
+SDKS = newer_parts.ROOT / ".venv/sdks/node_modules/@sentry/node"  # the packages of tests/sdks
+
 # Program → the Debian package that contains it.
 PARTS = {
     "chromium": "chromium", "prometheus": "prometheus", "promtool": "prometheus", "curl": "curl",
@@ -44,7 +46,9 @@ def main(verb: str) -> int:
     for program in newer_parts.PROGRAMS:
         if not newer_parts.newer(program):
             print(f"a newer {program} could not be downloaded: what needs it is skipped")
-    return 1 if verb == "require" and missing() else 0
+    if not SDKS.exists() and verb != "install":
+        print("the npm packages of tests/sdks are not installed: tests of real JavaScript SDKs are skipped")
+    return 1 if verb == "require" and (missing() or not SDKS.exists()) else 0
 
 
 if __name__ == "__main__":

@@ -4,7 +4,8 @@
     403           no: anybody may          no: anybody may                 401           403          403
 
 Who it is says the header of a trusted proxy, else `Authorization`, else the cookie of a session, else a client
-certificate. The first that is there decides: a wrong token is refused even if there is a good cookie.
+certificate. The first that is there decides: a wrong token is refused even if there is a good cookie. Requests of
+another protocol may have the token in a place of their own (`SECRETS`), which is looked at after `Authorization`.
 
 A browser sends cookies, passwords that it remembers, and certificates by itself, also when a page of another site makes
 it send a request. So a change that is authorised by one of these needs proof that our own page sends it.
@@ -13,7 +14,7 @@ it send a request. So a change that is authorised by one of these needs proof th
 import asyncio
 import hmac
 import logging
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any, Final
 from urllib.parse import quote, urlsplit
 
@@ -29,6 +30,7 @@ from exporter.http.responses import SERVICE, ApiError, Handler, check_origin, fa
 from exporter.live.client import GOODBYE_SECONDS
 
 SCOPES: Final = web.AppKey("scopes", dict[web.AbstractRoute, Scope])
+SECRETS: Final = web.AppKey("secrets", dict[web.AbstractRoute, Callable[[web.Request], Awaitable[str]]])
 SOCKETS: Final = web.AppKey("sockets", dict[web.WebSocketResponse, web.Request])
 CALLER: Final = web.RequestKey("caller", Caller)  # who sends the request
 IDENTITY: Final = web.RequestKey("identity", Identity)  # and how that is known; absent where access control is off
@@ -175,6 +177,9 @@ async def _identify(request: web.Request, access: Access) -> Identity | None:
     values = headers.getall(hdrs.AUTHORIZATION, ())
     if values:
         return await access.by_authorization(values[0], address_of(request)) if len(values) == 1 else None
+    secret_of = request.app[SECRETS].get(request.match_info.route)
+    if secret_of is not None and (secret := await secret_of(request)):
+        return await access.by_authorization(f"Bearer {secret}", address_of(request))
     if cookie := session_cookie(request):
         return access.by_session(cookie)
     return access.by_certificate()

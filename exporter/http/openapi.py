@@ -25,6 +25,7 @@ from exporter.http.answers import (
     StoredSummary,
     Success,
 )
+from exporter.http.openapi_protocols import PATHS, foreign_operations
 from exporter.http.parameters import MAX_BATCH_KEY, Sending
 from exporter.store.decisions import Decided, Merge, MergeRequest, Split, SplitRequest, Undo
 from exporter.store.deletions import DeleteRequest, Deletion, Pinned
@@ -173,7 +174,7 @@ def scope_of(method: str, path: str) -> str:
     """Returns the name of the scope that a request needs, "" for none."""
     if path in PROBES:
         return ""
-    if path.startswith("/api/report-error") or (method, path) == ("post", "/api/runs"):
+    if path.startswith("/api/report-error") or (method, path) == ("post", "/api/runs") or path in PATHS:
         return "report"
     return "read" if method == "get" and path not in ("/api/errors/deletions", "/api/config") else "admin"
 
@@ -212,10 +213,11 @@ def document() -> Schema:
     paths: Schema = {}
     for operation in OPERATIONS:
         paths.setdefault(operation.path, {})[operation.method] = _described(operation, known)
+    refusal = _response("see `message` and `field`", known[str(Failure)])
     return {
         "openapi": "3.1.0",
         "info": {"title": "Error Visualization", "version": __version__},
-        "paths": paths | OTHERS,
+        "paths": paths | foreign_operations(security("report"), refusal) | OTHERS,
         "components": {
             "schemas": {name: _refusing(name, _unwrapped(schema)) for name, schema in components.items()},
             "securitySchemes": SCHEMES,

@@ -1,21 +1,19 @@
 """Handlers of the requests that send reports, and of the one that resets the counts."""
 
-import asyncio
 import datetime as dt
 from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
-from aiohttp import hdrs, web
+from aiohttp import web
 from multidict import istr
 
 from exporter.access.caller import Scope
 from exporter.events.event import isoformat
 from exporter.http import refusals
 from exporter.http.access import CALLER, require_scope
-from exporter.http.arriving import received
-from exporter.http.inflate import InflateError, TooLargeError, inflate
 from exporter.http.parameters import MAX_BATCH_KEY, Sending, parse_known
+from exporter.http.report_body import JSON, report_body
 from exporter.http.responses import (
     SERVICE,
     ApiError,
@@ -30,11 +28,8 @@ from exporter.ingest.parse import split_reports
 from exporter.ingest.pipeline import Refusal, Submission
 
 IDEMPOTENCY_KEY: Final = istr("Idempotency-Key")  # an `istr`, as in `hdrs`: a look-up need not make a lower-case copy
-JSON: Final = "application/json"
 RETRY_SECONDS: Final = 5  # after which reports that could not be stored may be sent again
 NDJSON: Final = ("application/x-ndjson", "application/jsonl", "application/ndjson")
-PLAIN: Final = ("", "identity")
-ENCODINGS: Final = (*PLAIN, "gzip", "deflate", "br", "zstd")
 
 
 async def report_error(request: web.Request) -> web.Response:
@@ -124,27 +119,3 @@ def _batch_answer(request: web.Request, items: Sequence[bytes], results: Sequenc
         status=status,
         headers={"Retry-After": str(retry_after)} if retry_after else None,
     )
-
-
-async def report_body(request: web.Request, types: tuple[str, ...]) -> bytes:
-    """Returns the body, decompressed. Raises `ApiError` for a forbidden origin, and for a content type or an encoding
-    that this service does not read; `HTTPRequestEntityTooLarge` for a body beyond the limit."""
-    check_origin(request)
-    headers = request.headers
-    if headers.get(hdrs.CONTENT_TYPE, JSON) != JSON and request.content_type not in types:
-        expected = " or ".join(types)
-        raise ApiError(415, f"expected {expected}", field="Content-Type", reason="unsupported_type")
-    encoding = headers.get(hdrs.CONTENT_ENCODING, "").lower()
-    if encoding not in ENCODINGS:
-        words = "expected gzip, deflate, br or zstd"
-        raise ApiError(415, words, field="Content-Encoding", reason="unsupported_encoding")
-    body = await received(request)
-    if encoding in PLAIN:
-        return body
-    limit = request.app[SERVICE].settings.max_body_bytes
-    try:
-        return await asyncio.to_thread(inflate, body, encoding, limit)
-    except TooLargeError:
-        raise web.HTTPRequestEntityTooLarge(limit) from None
-    except InflateError:
-        raise ApiError(400, "the body does not decompress", reason="malformed") from None

@@ -13,7 +13,7 @@ from exporter.http.access import CALLER
 from exporter.http.answers import StoredSummary
 from exporter.http.parameters import parse
 from exporter.http.reads import answer_to, now, parsed_cursor
-from exporter.http.reports import JSON, report_body
+from exporter.http.report_body import JSON, report_body
 from exporter.http.responses import SERVICE, ApiError, success, without_paths
 from exporter.ingest.parse import ReportError
 from exporter.ingest.pipeline import FOREIGN

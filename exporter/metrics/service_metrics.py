@@ -33,12 +33,14 @@ from exporter.metrics.pace import Pace
 from exporter.metrics.resources import Needed, Resources
 from exporter.metrics.text import PREFIX
 from exporter.metrics.zero_phase import scraper_of
+from exporter.protocols.sentry import REASONS
 
 REJECTED: Final = (
     "malformed", "invalid_field", "too_large", "unsupported_type", "unsupported_encoding", "forbidden_origin",
     "forbidden_host", "queue_full", "store_failed", "internal_error", "deleted", "unauthenticated", "forbidden_scope",
     "forbidden_worker", "forbidden_csrf", "rate_limited", "too_slow",
 )  # fmt: skip
+PROTOCOLS: Final = ("json", "json_batch", "sentry", "otlp_logs", "otlp_traces", "alertmanager", "junit")
 LOGINS: Final = ("token", "basic", "form")
 _SECONDS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _READ_SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
@@ -97,6 +99,24 @@ class ServiceMetrics:
             registry=self.registry,
         )
         self.reloaded(successful=True)
+        self.lost_at_client = Counter(
+            PREFIX + "reports_lost_at_client",
+            "Errors that a client of another protocol says it has lost or left out before it sent them",
+            ["reason"],
+            registry=self.registry,
+        )
+        for reason in REASONS:
+            self.lost_at_client.labels(reason)
+        self.items_skipped = Counter(
+            PREFIX + "items_skipped",
+            "Parts of messages of other protocols that are no errors and were not stored",
+            ["protocol"],
+            registry=self.registry,
+        )
+        for protocol in PROTOCOLS:
+            self.received.labels(protocol)
+        for protocol in PROTOCOLS[2:]:
+            self.items_skipped.labels(protocol)
         self.received_json = self.received.labels("json")
         self.received_batch = self.received.labels("json_batch")
         for reason in REJECTED:

@@ -19,6 +19,10 @@ pytestmark = pytest.mark.dashboard
 ROWS = {
     "POST /api/report-error": "report",
     "POST /api/report-errors": "report",
+    "POST /api/{project}/envelope/": "report",
+    "POST /api/{project}/store/": "report",
+    "POST /v1/logs": "report",
+    "POST /v1/traces": "report",
     "POST /api/reset-counts": "admin",
     "GET /api/errors": "read",
     "GET /api/errors/list": "read",
@@ -61,7 +65,7 @@ ROWS = {
     "GET /sounds/{name}": "",
     "GET /static/{name:.+}": "",
 }
-PATHS = {"{id}": "999", "{number}": "999", "{name}": "error-info.mp3", "{name:.+}": "page.js"}
+PATHS = {"{id}": "999", "{number}": "999", "{name}": "error-info.mp3", "{name:.+}": "page.js", "{project}": "1"}
 ORIGIN_CHECKED = {"GET /ws/error-visualization"}  # besides all POST requests
 FOREIGN = {"Origin": "https://evil.example"}
 CROSS_SITE = {"Sec-Fetch-Site": "cross-site"}
