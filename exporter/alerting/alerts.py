@@ -28,12 +28,12 @@ from exporter.alerting.words import (
     names,
     news,
     no_longer_new,
-    one_line,
     quiet,
     where,
     without_texts,
 )
 from exporter.events.event import ErrorEvent, isoformat
+from exporter.events.one_line import one_line
 
 OTHER: Final = "other"
 SPREAD: Final = tuple(2**n for n in range(1, 14))  # workers of a pattern, at each of which it gets one more alert

@@ -8,8 +8,8 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from exporter.alerting.words import cut, one_line
 from exporter.events.event import isoformat
+from exporter.events.one_line import cut, one_line
 
 MAX_NAMED: Final = 5  # patterns of one section that are named
 MAX_PATTERN: Final = 120  # characters of a pattern

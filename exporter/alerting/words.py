@@ -1,7 +1,6 @@
 """The texts of alerts: annotations about an error, and sentences about how far it has spread and that it is quiet.
 
-Texts are cut (tracebacks at the start), and control characters are replaced, because terminals and chat or mail
-programs may interpret them.
+Texts are cut (tracebacks at the start), and control characters are replaced.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,6 +10,7 @@ import msgspec
 
 from exporter.alerting.alert import Push
 from exporter.events.event import ErrorEvent, isoformat
+from exporter.events.one_line import cut, one_line
 from exporter.events.plain_text import plain_text
 from exporter.events.stored import decoder
 
@@ -23,11 +23,6 @@ MAX_NAMES: Final = 10  # workers that a text names
 MAX_NAME: Final = 60  # characters of a worker's name in a list
 DELETED: Final = "this error was deleted on request"
 _TEXTS: Final = ("summary", "message", "traceback", "traceback_end")
-
-# Line and paragraph separators, and characters that change the direction of the text after them.
-_BREAKS: Final = (*range(0x2028, 0x202F), *range(0x2066, 0x206A))
-_VISIBLE: Final = dict.fromkeys((*range(32), *range(127, 160), *_BREAKS), "�") | {9: "\t", 10: "\n"}
-_ONE_LINE: Final = _VISIBLE | {9: " ", 10: " "}
 
 
 def error_words(event: ErrorEvent, push: Push) -> dict[str, str]:
@@ -98,19 +93,6 @@ def no_longer_new(seconds: float) -> str:
 
 def duration(seconds: float) -> str:
     return f"{seconds / 60:g} min" if seconds >= 60 else f"{seconds:g} s"
-
-
-def one_line(text: str, most: int) -> str:
-    """Returns `text` in one line, with control characters replaced, cut to `most` characters."""
-    return cut(text.translate(_ONE_LINE), most).strip()
-
-
-def cut(text: str, most: int, *, end: bool = False) -> str:
-    """Returns the beginning of `text`, or with `end` its end: `most` characters at most, with an ellipsis at the cut.
-    Line breaks become "\\n"; other control characters except tabs are replaced."""
-    if len(text) > most:
-        text = "…" + text[len(text) - most + 1 :] if end else text[: most - 1] + "…"
-    return text.replace("\r\n", "\n").replace("\r", "\n").translate(_VISIBLE)
 
 
 class _Sent(msgspec.Struct):

@@ -1,0 +1,1 @@
+"""The verdict: one sentence and a colour that say how bad it is now. The rules are in `verdict.py`."""

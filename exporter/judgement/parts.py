@@ -1,0 +1,62 @@
+"""The parts of a verdict that a program reads: what it is about, and how that compares with what is usual."""
+
+from typing import Final
+
+from exporter.judgement.result import Compared, Concerned, MostOf, MostPattern, Rule
+from exporter.judgement.situation import COMPARE_FROM, WINDOW_SECONDS, Leader, Situation, Where
+
+MAX_NAMED: Final = 10  # workers
+
+
+def concerned(where: Where | None) -> Concerned | None:
+    """Returns where it happened, as the API says it."""
+    if where is None:
+        return None
+    most = where.pattern
+    return Concerned(
+        errors=where.errors,
+        workers=where.workers,
+        worker_ids=list(where.names[:MAX_NAMED]),
+        more=where.more,
+        worker=MostOf(where.worker.name, where.worker.errors),
+        hardware=_most(where.hardware),
+        run=_most(where.run),
+        pattern=MostPattern(
+            pattern_id=most.pattern_id,
+            text=most.text,
+            errors=most.errors,
+            first_worker_id=most.worker_id,
+            first_error_id=most.error_id,
+            is_new=most.is_new,
+        ),
+        patterns=where.patterns,
+    )
+
+
+def compared(situation: Situation, rule: Rule) -> Compared | None:
+    """Returns how the errors of the window compare with the usual number: critical ones, or warnings if they surge.
+    None where nothing is known to be usual, or nothing happened."""
+    usual = situation.usual
+    if usual is None or rule not in ("critical", "surge"):
+        return None
+    warnings = situation.warnings.warnings if situation.warnings else 0
+    errors, per_hour = (
+        (situation.critical_in_window, usual.critical) if rule == "critical" else (warnings, usual.warning)
+    )
+    expected = per_hour * WINDOW_SECONDS / 3_600
+    return Compared(
+        errors=errors,
+        window_seconds=WINDOW_SECONDS,
+        usual_per_hour=per_hour,
+        days=usual.days,
+        times=round(errors / expected, 2) if errors >= COMPARE_FROM and is_usual(per_hour) else None,
+    )
+
+
+def is_usual(per_hour: float) -> bool:
+    """Returns whether so many errors an hour are more than none."""
+    return per_hour >= 0.5
+
+
+def _most(leader: Leader | None) -> MostOf | None:
+    return MostOf(leader.name, leader.errors) if leader else None

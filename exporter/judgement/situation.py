@@ -1,0 +1,133 @@
+"""What the verdict is made of: the facts that `Watch` keeps, and the times after which the rules decide otherwise.
+
+Times are aware. An *episode* is a series of critical errors without a pause of `RECOVERY_SECONDS`. Reports that are
+`LATE_SECONDS` old when they arrive are in no fact but `late`.
+"""
+
+import datetime as dt
+from typing import Final
+
+from msgspec import Struct
+
+WINDOW_SECONDS: Final = 600  # in which errors are counted to compare them with what is usual
+CRITICAL_SECONDS: Final = 300  # after a critical error, during which it is critical now
+RECOVERY_SECONDS: Final = 1_800  # after the last critical error, before it is calm
+SILENT_SECONDS: Final = 600  # after a critical error, before a worker counts as silent
+SILENT_FOR_SECONDS: Final = 86_400  # for which a silent worker keeps the verdict from being calm
+LATE_SECONDS: Final = RECOVERY_SECONDS  # age of a report when it arrives, from which on it says nothing about now
+LATE_NOTE_SECONDS: Final = 600  # for which the verdict says that late reports arrived
+RESET_NOTE_SECONDS: Final = 3_600  # for which a calm verdict says that the counts were reset
+SURGE_LEAST: Final = 100  # warnings in a window that are a surge where nothing is known to be usual
+SURGE_TIMES: Final = 5.0  # times the usual number of warnings that are a surge, from `SURGE_FROM` warnings on
+SURGE_FROM: Final = 30
+QUIET_SECONDS: Final = 3_600  # without any report, where `QUIET_USUAL` an hour are usual
+QUIET_USUAL: Final = 20.0
+COMPARE_FROM: Final = 5  # errors in a window, from which on a ratio to the usual number says something
+MEMORY_SECONDS: Final = 48 * 3_600  # for which errors are remembered
+
+
+class Usual(Struct, frozen=True):
+    """Errors an hour that are usual at this time: medians of the same hour of `days` earlier days. `reports` are of all
+    severities."""
+
+    days: int
+    critical: float
+    warning: float
+    reports: float
+
+
+class Leader(Struct, frozen=True):
+    """The worker, hardware type or run with most of some errors, and how many."""
+
+    name: str
+    errors: int
+
+
+class PatternLeader(Struct, frozen=True):
+    """The pattern with most of some errors. `text` is its template, `worker_id` the worker where it began, `error_id`
+    its first error there. `is_new`: the service saw its first error ever."""
+
+    pattern_id: str
+    text: str
+    errors: int
+    worker_id: str
+    error_id: int
+    is_new: bool = False
+
+
+class Where(Struct, frozen=True):
+    """Where `errors` happened. `workers` is their number, `names` has the first of them in the order in which they
+    reported. With `more`, there were more workers or patterns than are counted."""
+
+    errors: int
+    workers: int
+    names: tuple[str, ...]
+    worker: Leader
+    pattern: PatternLeader
+    patterns: int = 1
+    hardware: Leader | None = None
+    run: Leader | None = None
+    more: bool = False
+
+
+class Episode(Struct, frozen=True):
+    """The latest episode of critical errors: when it began, and its latest error. `began_before`: it began at `since`
+    or earlier, before what is remembered. `newest_id` is the id of its newest error."""
+
+    since: dt.datetime
+    last: dt.datetime
+    where: Where
+    newest_id: int
+    began_before: bool = False
+
+
+class Surge(Struct, frozen=True):
+    """The warnings of the window. `since` is the minute since which every window has had as many as a surge has."""
+
+    warnings: int
+    since: dt.datetime
+    where: Where
+
+
+class Silent(Struct, frozen=True):
+    """A worker that has sent nothing since a critical error, which happened at `since`."""
+
+    worker_id: str
+    since: dt.datetime
+
+
+class Late(Struct, frozen=True):
+    """Reports that arrived late: how many, when the first and the last of them happened, and when the last arrived."""
+
+    reports: int
+    first: dt.datetime
+    last: dt.datetime
+    received_at: dt.datetime
+
+
+class Situation(Struct, frozen=True, kw_only=True):
+    """What is known at `now`. `as_of`: receipt of the newest report that is included, if `behind` reports are not;
+    `refused` says why reports cannot be stored, since `refused_since`.
+
+    `critical_in_window` and `warnings` count the errors of the window; what they say changes at `window_changes_at`.
+    `suspects` are the workers whose newest report is critical, the one that is silent for longest first.
+    `last_critical` and `last_report` may be older than what is remembered. What happened before `blind_before` could
+    not be read."""
+
+    now: dt.datetime
+    episode: Episode | None = None
+    critical_in_window: int = 0
+    warnings: Surge | None = None
+    window_changes_at: dt.datetime | None = None
+    suspects: tuple[Silent, ...] = ()
+    late: Late | None = None
+    usual: Usual | None = None
+    last_critical: dt.datetime | None = None
+    last_report: dt.datetime | None = None
+    reset_at: dt.datetime | None = None
+    behind: int = 0
+    as_of: dt.datetime | None = None
+    refused: str = ""
+    refused_since: dt.datetime | None = None
+    blind_before: dt.datetime | None = None
+    seq: int = 0
