@@ -15,13 +15,16 @@ RUN = ("job", "suite", "commit", "branch", "user", "url")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    files = 'a file, a pattern such as "**/TEST-*.xml", a folder, or - for the standard input'
+    wait = "how long to wait for a service that is away (default: 60)"
+    status = "exit status of the tests: if it is not 0, this command ends with it, too"
     parser.description = "Sends JUnit XML files to a service; it reports their failures and errors."
-    parser.add_argument("files", nargs="+", metavar="FILE", help='a file, a pattern such as "**/TEST-*.xml", a folder, or - for the standard input')  # fmt: skip
+    parser.add_argument("files", nargs="+", metavar="FILE", help=files)
     parser.add_argument("--error-dashboard", metavar="URL", help="URL of the service (ERROR_VISUALIZATION_URL)")
     parser.add_argument("--worker-id", metavar="NAME", help="name of this worker (default: from the environment)")
     parser.add_argument("--token-file", metavar="FILE", help="file with the token of the service")
-    parser.add_argument("--wait", type=float, default=60.0, metavar="SECONDS", help="how long to wait for a service that is away (default: 60)")  # fmt: skip
-    parser.add_argument("--status", type=int, default=0, metavar="N", help="exit status of the tests: if it is not 0, this command ends with it, too")  # fmt: skip
+    parser.add_argument("--wait", type=float, default=60.0, metavar="SECONDS", help=wait)
+    parser.add_argument("--status", type=int, default=0, metavar="N", help=status)
 
 
 def main(given: argparse.Namespace) -> int:
