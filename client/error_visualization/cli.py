@@ -22,7 +22,9 @@ class Command(NamedTuple):
     raw: bool = False
 
 
-COMMANDS: tuple[Command, ...] = ()
+COMMANDS: tuple[Command, ...] = (
+    Command("junit", "error_visualization.junit.command", "send JUnit XML files of any test runner"),
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -1,0 +1,1 @@
+"""The command `junit`: sends JUnit XML files to a service."""

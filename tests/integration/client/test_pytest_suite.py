@@ -1,0 +1,98 @@
+"""A suite of 500 tests reports exactly what failed in it, and why, to the real service."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import Served
+from memory_limit import memory_limit
+from pytest_suite import TESTS, Heard, outcomes, run, truth, write
+from standin import front
+
+pytestmark = pytest.mark.dashboard
+Start = Callable[..., Served]
+KINDS = {"failed": "failed", "error": "errors", "crashed": "errors"}
+RUN = {"ERROR_VISUALIZATION_WORKER_ID": "machine-1", "ERROR_VISUALIZATION_RUN_ID": "nightly-7"}
+
+
+def reports(served: Served) -> list[dict[str, Any]]:
+    """Returns the reports that the service stored, as they were sent."""
+    page = served.get("/api/errors/list?time_range=24&limit=1000")
+    assert page["next_cursor"] is None
+    return [served.get(f"/api/errors/{error['id']}")["report"] for error in page["errors"]]
+
+
+def heard(stored: list[dict[str, Any]], expected: list[Heard]) -> list[Heard]:
+    """Returns what the reports say; of a message only the part that is expected."""
+    parts = {(one.test, one.attempt): one.said for one in expected}
+    found = []
+    for report in stored:
+        test = report["test"]
+        part = parts.get((test["id"], test["attempt"]), "")
+        said = part if part in report["message"] else report["message"]
+        found.append(Heard(test["id"], test["outcome"], test["attempt"], report["type"], said))
+    return sorted(found)
+
+
+def check(served: Served, summaries: list[dict[str, Any]], *, crashes: bool, memory: bool) -> list[dict[str, Any]]:
+    """Asserts that the service has exactly the truth. Returns its reports."""
+    expected = truth(crashes=crashes, memory=memory)
+    stored = reports(served)
+    assert heard(stored, expected) == expected
+    assert {report["run"]["id"] for report in stored} == {"nightly-7"}
+    (summary,) = summaries
+    assert summary["complete"]
+    assert summary["finished_at"] >= summary["started_at"]
+    assert summary["run"] == {"id": "nightly-7"}
+    found = outcomes(summary)
+    assert len(found) == TESTS
+    bad = {test: kind for test, kind in found.items() if kind in ("failed", "errors")}
+    assert bad == {one.test: KINDS[one.outcome] for one in expected if one.outcome != "rerun"}
+    assert summary["counts"]["skipped"] == 15
+    assert all(found[f"test_reruns.py::test_second[{n}]"] == "passed" for n in range(5))
+    return stored
+
+
+def test_500_tests_by_four_workers_three_of_which_die(served: Start, tmp_path: Path) -> None:
+    service = served()
+    with front(service.url) as way, memory_limit(700) as limited:
+        memory = limited is not None
+        write(tmp_path / "suite", crashes=True, memory=memory)
+        status, said = run(tmp_path / "suite", way.url, "-n", "4", prefix=limited or (), **RUN)
+        assert status == 1, said
+        stored = check(service, way.summaries(), crashes=True, memory=memory)
+        (summary,) = way.summaries()
+    by_type = {report["type"]: report for report in stored}
+    assert {report["worker_id"] for report in stored} <= {f"machine-1/gw{n}" for n in range(7)}
+    assert set(summary["workers"]) <= {f"gw{n}" for n in range(7)}
+    killed = by_type["WorkerKilled"]
+    assert (killed["cause"]["signal"], killed["cause"]["kind"]) == ("SIGSEGV", "signal")
+    assert by_type["WorkerExited"]["cause"]["exit_code"] == 3
+    if memory:
+        assert by_type["WorkerOutOfMemory"]["cause"]["signal"] == "SIGKILL"
+    severities = {error["type"]: error["severity"] for error in service.get("/api/errors/list?limit=1000")["errors"]}
+    assert {severities[name] for name in by_type if name.startswith("Worker")} == {"critical"}
+    failed = next(report for report in stored if report["test"]["id"] == "test_plain.py::test_fails[7]")
+    assert failed["pytest"]["output"] == {"stdout call": "the output of 7\n"}
+    assert failed["pytest"]["parameters"] == {"n": "7"}
+    assert failed["traceback"].startswith("Traceback")
+    assert "in test_fails" in failed["traceback"]
+    assert failed["test"]["file"] == "test_plain.py"
+    rerun = next(report for report in stored if report["test"]["id"] == "test_reruns.py::test_second[0]")
+    assert (rerun["error_category"], rerun["pytest"]["final_outcome"]) == ("TEST_RERUN", "passed")
+    if not memory:
+        pytest.skip("no control group with a limit of memory can be made: all but the out-of-memory kill was tested")
+
+
+def test_500_tests_without_xdist(served: Start, tmp_path: Path) -> None:
+    service = served()
+    write(tmp_path / "suite", crashes=False, memory=False)
+    with front(service.url) as way:
+        status, said = run(tmp_path / "suite", way.url, "-pno:xdist.plugin", **RUN)
+        assert status == 1, said
+        stored = check(service, way.summaries(), crashes=False, memory=False)
+        assert set(way.summaries()[0]["workers"]) == {"main"}
+    assert {report["worker_id"] for report in stored} == {"machine-1"}
+    marks = {name for report in stored for name in report["pytest"].get("marks", ())}
+    assert {"gpu", "timeout", "flaky", "xfail", "parametrize"} <= marks
