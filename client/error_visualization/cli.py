@@ -18,7 +18,9 @@ class Command(NamedTuple):
     help: str
 
 
-COMMANDS: tuple[Command, ...] = ()
+COMMANDS: tuple[Command, ...] = (
+    Command("run", "error_visualization.run.command", "run a command and report how it failed"),
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
