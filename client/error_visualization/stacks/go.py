@@ -20,8 +20,8 @@ MAX_MESSAGE_LINES: Final = 30
 _BEGINS: Final = re.compile(r"(panic|fatal error|runtime): (.*)")
 _GOROUTINE: Final = re.compile(r"goroutine \d+ (?:gp=\S+ .*)?\[")
 _GOES_ON: Final = re.compile(
-    r"\s|$|goroutine \d+ |created by |\[signal |panic: |runtime stack:|exit status \d+$|rip |r\d+ |\.\.\.|"
-    r"[\w./*%\[\]{}…·-]+\.[\w.*()\[\]…·]+\(.*\)$|(?:r[a-z0-9]{1,2}|[cfg]s|rflags)\s+0x|FAIL\b"
+    r"\s|$|goroutine \d+ |created by |\[signal |panic: |runtime stack:|exit status \d+$|\.\.\.|FAIL\b"
+    r"|\S[^ ]*\(.*\)$|(?:r[a-z0-9]{1,2}|[cfg]s|rflags|rip)\s+0x"
 )
 
 
@@ -36,7 +36,11 @@ def _read(lines: Sequence[str]) -> tuple[str, str] | None:
     first = next((number for number, line in enumerate(lines) if _GOROUTINE.match(line)), None)
     if not found or first is None:
         return None
-    rest = [line for line in lines[1:first] if line.strip() and not line.startswith(("goroutine ", "runtime stack"))]
+    rest = [
+        line
+        for line in lines[1:first]
+        if line.strip() and not line.startswith(("goroutine ", "runtime stack", "[signal "))
+    ]
     message = "\n".join([found[2], *(line for line in rest if not line.startswith(("\t", "runtime.")))])
     return found[1], re.sub(r" \[recovered(?:, repanicked)?\]", "", message)
 

@@ -31,8 +31,10 @@ def _read(lines: Sequence[str]) -> tuple[str, str]:
         return "panic", old[1]
     if "has overflowed its stack" in lines[0]:
         return "stack overflow", lines[0].strip()
-    message = [line for line in lines[1:5] if not line.startswith(("note:", "stack backtrace"))]
-    return "panic", "\n".join(message[:1] + [line for line in message[1:] if re.match(r"\s+(?:left|right): ", line)])
+    message = [] if len(lines) < 2 or _GOES_ON.match(lines[1]) else lines[1:5]
+    if not message:
+        return "panic", lines[0].strip()
+    return "panic", "\n".join([message[0], *(line for line in message[1:] if re.match(r"\s+(?:left|right): ", line))])
 
 
 PANIC: Final = Dialect("rust", _BEGINS.match, _goes_on, _read)
