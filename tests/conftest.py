@@ -104,6 +104,12 @@ def _same_log() -> Iterator[None]:
     root.setLevel(level)
 
 
+@pytest.fixture(autouse=True)
+def _own_spool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the client has not delivered is not left to a later test, whose service may have the same port."""
+    monkeypatch.setenv("ERROR_VISUALIZATION_SPOOL", str(tmp_path / "spool"))
+
+
 @pytest.fixture
 async def serve(tmp_path: Path) -> AsyncIterator[Callable[..., Any]]:
     """Returns a function that starts a service with the given settings. All services of a test use one database file,

@@ -1,11 +1,9 @@
-"""The flags of `serve`: one per setting. An error message suggests the right spelling of a mistyped flag."""
+"""The flags of `serve`: one per setting."""
 
 import argparse
-from collections.abc import Sequence
-from typing import Any, Final, Never
+from typing import Any, Final
 
 from exporter.config.settings import names
-from exporter.config.sources import did_you_mean
 
 MORE_FLAGS: Final = {
     "error_visualization": ("--enable-error-visualization",),
@@ -33,25 +31,6 @@ class Switch(argparse.BooleanOptionalAction):
         super().__call__(parser, namespace, values, option)
         if values is not None:
             setattr(namespace, self.dest, values)
-
-
-class ArgumentParser(argparse.ArgumentParser):
-    """Reports an unknown option with the usage of its subcommand; argparse would show that of the main command."""
-
-    def parse_known_args(  # type: ignore[override]  # argparse declares overloads for namespaces of other types
-        self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
-    ) -> tuple[argparse.Namespace, list[str]]:
-        found, unknown = super().parse_known_args(args, namespace)
-        if unknown:
-            self._refuse(unknown)
-        return found, unknown
-
-    def _refuse(self, unknown: Sequence[str]) -> Never:
-        options = [option for option in self._option_string_actions if option.startswith("--")]
-        words = [
-            word + (did_you_mean(word.partition("=")[0], options) if word.startswith("-") else "") for word in unknown
-        ]
-        self.error(f"unrecognized arguments: {' '.join(words)}")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

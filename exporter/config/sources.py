@@ -1,11 +1,11 @@
 """Reads settings from their sources. A message about a fault names the source, the setting and the expected value."""
 
-import difflib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
 import yaml
+from error_visualization.arguments import did_you_mean
 from pydantic import ValidationError
 from pydantic_settings import InitSettingsSource
 
@@ -128,18 +128,6 @@ def load(given: Mapping[str, Any], environ: Mapping[str, str]) -> Settings:
         words = "auth_proxy_header: needs trusted_proxies, the addresses of the proxies that set it"
         raise ConfigError(words, "auth_proxy_header")
     return settings
-
-
-def did_you_mean(word: str, known: Iterable[str], spell: Callable[[str], str] = str) -> str:
-    """Returns " (did you mean …?)" with the known word most similar to `word`; "" if none is similar. Case and the
-    difference between dashes, dots and underscores are ignored."""
-    plain = {_plain(one): one for one in known}
-    closest = difflib.get_close_matches(_plain(word), plain, n=1)
-    return f" (did you mean {spell(plain[closest[0]])}?)" if closest else ""
-
-
-def _plain(word: str) -> str:
-    return word.lower().replace(".", "-").replace("_", "-").lstrip("-")
 
 
 def _words(fault: Any) -> str:

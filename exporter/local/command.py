@@ -1,35 +1,16 @@
-"""The commands `backup`, `restore` and `compact` on the command line."""
+"""Runs the commands `backup`, `restore` and `compact`; `exporter/commands/` has their arguments."""
 
 import argparse
 import os
 import sys
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from exporter.log import LogError
 from exporter.log.files import database_path
 from exporter.store import StoreError
 
-NAMES: Final = ("backup", "restore", "compact")
 NICENESS: Final = 19  # the service goes first
-
-
-def add_arguments(commands: Any) -> None:
-    """Adds the commands to the subparsers of the program."""
-    one = commands.add_parser("backup", help="copy the database into a new folder, also while the service runs")
-    one.add_argument("folder", metavar="DIR", type=Path, help="the backup; it must not exist yet, or be empty")
-    one.add_argument("--parquet", action="store_true", help="also write the errors as DIR/errors.parquet")
-    _add_path(one)
-    one = commands.add_parser("restore", help="put the database of a backup in place; no service may be running on it")
-    one.add_argument("folder", metavar="DIR", type=Path, help="the backup")
-    one.add_argument("--force", action="store_true", help="rename the files that are there to FILE.aside-TIME")
-    _add_path(one)
-    one = commands.add_parser("compact", help="write the database anew, smaller; no service may be running on it")
-    _add_path(one)
-
-
-def _add_path(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--db-path", default="./errors.duckdb", help="the database (default: %(default)s)")
 
 
 def main(given: argparse.Namespace) -> int:

@@ -24,6 +24,10 @@ HOST: Final = (
 EVERY: Final = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # addresses to listen on: one to connect to
 
 
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    config.add_arguments(parser)
+
+
 def main(given: argparse.Namespace) -> int:
     """Returns the exit status: 0 if the service is ready, 1 if it is not or does not answer, 2 for wrong settings."""
     try:

@@ -7,7 +7,7 @@ import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final, get_args
+from typing import Final, get_args
 
 from exporter.access import token_file, tokens
 from exporter.access.token_file import TokenFileError
@@ -17,10 +17,8 @@ from exporter.config.quantities import duration
 NEVER: Final = "never"
 
 
-def add_arguments(commands: Any) -> None:
-    """Adds the command to the subparsers of the program."""
-    token = commands.add_parser("token", help="make, list and revoke the tokens by which programs get access")
-    actions = token.add_subparsers(dest="action", required=True, metavar="ACTION")
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     one = actions.add_parser("create", help="make a token and print it, once")
     one.add_argument("name", metavar="NAME", help="a new name; logs and lists show it")
     one.add_argument("--scope", action="append", required=True, choices=get_args(ScopeName),

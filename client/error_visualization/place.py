@@ -1,0 +1,49 @@
+"""Where the spool of a user and a service lies."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+import tempfile
+from collections.abc import Mapping
+
+
+def places(environ: Mapping[str, str], spool: str | os.PathLike[str] | None = None) -> list[str]:
+    """Returns the folders to try in order: the given one or ERROR_VISUALIZATION_SPOOL alone, else in the user's
+    state folder and in the folder for temporary files."""
+    user = str(os.getuid()) if hasattr(os, "getuid") else "user"
+    chosen = spool or environ.get("ERROR_VISUALIZATION_SPOOL")
+    if chosen:
+        return [os.path.join(os.path.abspath(os.fspath(chosen)), user)]
+    home = environ.get("HOME", "")
+    state = environ.get("XDG_STATE_HOME") or (os.path.join(home, ".local", "state") if os.path.isabs(home) else "")
+    found = [os.path.join(state, "error-visualization", "spool", user)] if os.path.isabs(state) else []
+    return [*found, os.path.join(tempfile.gettempdir(), f"error-visualization-{user}")]
+
+
+def folder_of(place: str, url: str) -> str:
+    """Returns the folder for the service at `url` in `place`."""
+    return os.path.join(place, hashlib.sha256(url.encode("utf-8", "replace")).hexdigest()[:16])
+
+
+def make_private(folder: str) -> None:
+    """Makes `folder` for this user alone, if it is missing. Raises OSError, also if it or the folder that it is in
+    belongs to another user or may be written by others: they could delete reports, or read them."""
+    place = os.path.dirname(folder)
+    os.makedirs(os.path.dirname(place) or ".", exist_ok=True)
+    for one in (place, folder):
+        made = False
+        try:
+            os.mkdir(one, 0o700)
+            made = True
+        except FileExistsError:
+            pass
+        found = os.lstat(one)
+        own = not hasattr(os, "getuid") or found.st_uid == os.getuid()
+        if not stat.S_ISDIR(found.st_mode) or not own or found.st_mode & 0o022:
+            raise PermissionError(f"{one} is not a folder that only this user may write to")
+        if made:
+            from error_visualization.segment import flush_folder
+
+            flush_folder(os.path.dirname(one))

@@ -1,0 +1,1 @@
+"""Commands of `error-visualization` that have no package of their own."""
