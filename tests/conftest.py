@@ -24,6 +24,7 @@ import bcrypt
 import psutil
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
+from reported import reported, tools_service  # noqa: F401  fixtures
 from reruns import (  # noqa: F401  pytest finds these hooks here
     pytest_addoption,
     pytest_collection_modifyitems,

@@ -23,7 +23,6 @@ from exporter.judgement.words import (
     Piece,
     Word,
     Words,
-   
     listed,
     name,
     number,

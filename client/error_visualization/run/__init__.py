@@ -1,0 +1,1 @@
+"""`error-visualization run -- COMMAND`: runs a command and reports how it failed."""
