@@ -113,7 +113,6 @@ class Delivery:
 
     def _round(self) -> _Outcome:
         """Sends the oldest reports once."""
-        self._count_drops()
         waiting = self._spool.next(MAX_BATCH_BYTES)
         in_memory = not waiting
         waiting = waiting or self._memory.next()
@@ -142,6 +141,8 @@ class Delivery:
 
     def _settle(self, batch: list[Record], answer: Answer, in_memory: bool) -> _Outcome:
         verdicts = answers.judge(answer, len(batch))
+        if Verdict.SETTLED in verdicts:
+            self._count_drops()
         settled: Record | None = None
         left = None
         for record, verdict in zip(batch, verdicts):
