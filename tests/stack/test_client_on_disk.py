@@ -41,7 +41,18 @@ def flush_ended(calls: list[Call], write: Call) -> float:
 
 def test_each_report_is_flushed_before_report_returns(tmp_path: Path) -> None:
     trace = tmp_path / "trace"
-    command = ["strace", "-f", "--seccomp-bpf", "-y", "-s", "65536", "-e", f"trace={','.join(CALLS)},rename", "-o", str(trace)]
+    command = [
+        "strace",
+        "-f",
+        "--seccomp-bpf",
+        "-y",
+        "-s",
+        "65536",
+        "-e",
+        f"trace={','.join(CALLS)},rename",
+        "-o",
+        str(trace),
+    ]
     subprocess.run([*command, sys.executable, "-c", CODE], check=True, capture_output=True, timeout=60)
     calls = parse(trace.read_text(errors="replace").splitlines())
     said = [call for call in calls if call.name == "write" and '"safe disk-' in call.arguments]

@@ -41,7 +41,8 @@ def test_the_wheel_installs_alone(installed: Path) -> None:
     assert names[0] == "error_visualization"
     assert all(name.startswith("error_visualization_client-") for name in names[1:])
     (info,) = site.glob("*.dist-info")
-    assert list(info.rglob("LICENSE"))
+    (licence,) = info.rglob("LICENSE")
+    assert licence.read_text() == (ROOT / "LICENSE").read_text()
     required = re.findall(r"^Requires-Dist: (.*)", (info / "METADATA").read_text(), flags=re.MULTILINE)
     assert required
     assert all("extra ==" in line for line in required)
