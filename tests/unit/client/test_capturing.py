@@ -78,7 +78,7 @@ def test_an_exception_that_fails_itself_is_described() -> None:
             raise RuntimeError
 
     found = described(BadError())
-    assert (found["type"], found["message"]) == ("BadError", "<BadError>")
+    assert (found["type"], found["message"]) == ("BadError", "BadError()")
 
 
 def test_captured_once(collected: Collected) -> None:
