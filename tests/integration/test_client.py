@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 from aiohttp import web
-from conftest import REPORT, InProcess, eventually
+from conftest import REPORT, InProcess
 from error_visualization import answers, api, post, segment
 from stub import listening
 
@@ -61,8 +61,8 @@ class Scripted:
                                  headers={"Retry-After": "3600"} if answer == 503 else None)  # fmt: skip
 
     async def body(self) -> dict[str, Any]:
-        """Returns the first body, when it has come."""
-        await eventually(lambda: self.bodies)
+        """Returns the first body, when it has come and is answered."""
+        await delivered()
         return self.bodies[0]
 
 
