@@ -2,6 +2,7 @@
 
 import asyncio
 import datetime as dt
+import functools
 import json
 import numbers
 import subprocess
@@ -33,6 +34,7 @@ async def sync(url: str, data: Any) -> bool:
 @pytest.fixture(params=[report_error, sync], ids=["async", "sync"])
 def report(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Reporter]:
     monkeypatch.setattr(api, "_by_url", {})
+    monkeypatch.setattr(api, "Reporter", functools.partial(api.Reporter, block=10.0))  # the machine may be busy
     monkeypatch.setattr(answers, "MAX_RETRY_AFTER", 0.01)
     monkeypatch.setattr(answers, "PATIENCE", 0.01)
     yield request.param
