@@ -258,6 +258,7 @@ async def test_an_exception_without_a_text_as_a_report(service: InProcess, repor
     assert (made["type"], made["message"]) == ("SilentError", "<SilentError>")
     assert "test_an_exception_without_a_text_as_a_report" in made["traceback"]
     assert await report(str(service.client.make_url("/")), made)
+    await delivered()
 
 
 def test_the_client_is_light() -> None:
