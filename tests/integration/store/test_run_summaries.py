@@ -14,10 +14,11 @@ from projected import Projected
 from exporter.events.cursor import parse_cursor
 from exporter.events.run_summary import OUTCOMES, RunSummary, encode_summary
 from exporter.local import backup
-from exporter.log.embedded import new_identity
+from exporter.log.embedded import EmbeddedLog, new_identity
 from exporter.log.files import log_path
 from exporter.store import StoreError, summaries
 from exporter.store.offline import check
+from exporter.store.projection import Projection
 from exporter.store.queries import GetRankings, GetRun, ListRuns
 from exporter.store.repair import repair
 
@@ -47,6 +48,17 @@ def store(path: Path) -> Iterator[Projected]:
     store.close()
 
 
+def bound(path: Path) -> Projected:
+    """Returns a store whose database is bound to its log, as that of a service is."""
+    log = EmbeddedLog(log_path(path))
+    log.initialise(new_identity(), 0)
+    store = Projected(path, log)
+    store.projection = Projection(store.database, log, identity=log.identity)
+    store.append([event()])
+    store.catch_up()
+    return store
+
+
 def send(store: Projected, *sent: RunSummary) -> None:
     for one in sent:
         store.log.append_summary(encode_summary(one))
@@ -60,7 +72,7 @@ def run(store: Projected, id_: str = "r1", **asked: Any) -> Any:
     return store.read(GetRun(id=id_, now=now(), **asked))
 
 
-def tests_of(found: Any) -> list[tuple[str, str, str]]:
+def listed(found: Any) -> list[tuple[str, str, str]]:
     return [(one.test, one.worker, one.outcome) for one in found.tests]
 
 
@@ -70,17 +82,17 @@ def test_the_tests_of_a_run_come_worst_first_page_by_page(store: Projected) -> N
     found = run(store)
     right = [("e", "gw1", "error"), ("f", "gw0", "failed"), ("s", "gw0", "skipped")]
     right += [(test, "gw1" if test == "c" else "gw0", "passed") for test in "abc"]
-    assert tests_of(found) == right
+    assert listed(found) == right
     assert [one.error_count for one in found.tests] == [0, 2, 0, 0, 0, 0]
     assert (found.error_count, found.critical_errors, found.workers) == (2, 1, 1)
     assert (found.job, found.url, found.next_after) == ("nightly", "https://x", None)
     pages, after = [], 0
     while after is not None:
         page = run(store, limit=2, after=after)
-        pages += tests_of(page)
+        pages += listed(page)
         after = page.next_after
     assert pages == right
-    assert tests_of(run(store, outcome=("failed", "error"))) == right[:2]
+    assert listed(run(store, outcome=("failed", "error"))) == right[:2]
     assert run(store, "nobody") is None
 
 
@@ -179,7 +191,7 @@ def test_runs_are_listed_newest_first_page_by_page(store: Projected) -> None:
             break
         after = _position(page.next_cursor)
     assert pages == ["s2", "s1", *(f"r{number}" for number in range(7))]
-    assert store.read(ListRuns(hours=1, now=now() - dt.timedelta(hours=3))).runs == []
+    assert store.read(ListRuns(hours=1, now=now() + dt.timedelta(hours=3))).runs == []
 
 
 def _position(cursor: str) -> Any:
@@ -202,11 +214,8 @@ def test_repair_that_builds_the_database_from_the_log_keeps_them(path: Path) -> 
 
 
 def test_repair_moves_those_of_a_log_that_it_puts_aside(path: Path) -> None:
-    store = Projected(path)
-    store.append([event()])
-    store.catch_up()
-    send(store, summary())
-    store.log.append_summary(encode_summary(summary("r2")))
+    store = bound(path)
+    send(store, summary(), summary("r2"))
     store.close()
     _damage_summary(path, 2)
     assert check(path) == [f"{log_path(path)}: the summary 2 is damaged"]
@@ -217,9 +226,8 @@ def test_repair_moves_those_of_a_log_that_it_puts_aside(path: Path) -> None:
 
 
 def test_a_backup_of_a_killed_service_has_those_that_only_its_log_has(path: Path, tmp_path: Path) -> None:
-    store = Projected(path)
-    store.append([event()])
-    store.catch_up()
+    store = bound(path)
+    store.database.db.execute("CHECKPOINT")
     send(store, summary())
     store.close()
     copied = tmp_path / "copy.duckdb"
