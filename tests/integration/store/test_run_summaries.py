@@ -16,7 +16,7 @@ from exporter.events.run_summary import OUTCOMES, RunSummary, encode_summary
 from exporter.local import backup
 from exporter.log.embedded import EmbeddedLog, new_identity
 from exporter.log.files import log_path
-from exporter.store import StoreError, summaries
+from exporter.store import StoreError, retention, summaries
 from exporter.store.offline import check
 from exporter.store.projection import Projection
 from exporter.store.queries import GetRankings, GetRun, ListRuns
@@ -243,6 +243,44 @@ def _damage_summary(path: Path, number: int) -> None:
         db = env.open_db(b"summaries", txn=txn)
         key = number.to_bytes(8, "big")
         txn.put(key, txn.get(key, db=db)[:-1] + b"!", db=db)
+
+
+def sweep(store: Projected, age: dt.timedelta | None) -> None:
+    kept = retention.Retention(store.database, store.projection.inserter, store.projection.rollups, age, 0)
+    with store.database.writing:
+        for _ in kept.sweep(now().replace(tzinfo=None)):
+            pass
+
+
+def test_retention_deletes_summaries_with_their_tests(store: Projected) -> None:
+    day = dt.timedelta(days=1)
+    old = {"received_at": now() - 3 * day}
+    ancient = {"received_at": now() - 400 * day}
+    send(store, summary("old", **old), summary("ancient", **ancient), summary("new"), summary("new", sender="x", **old))
+    store.catch_up()
+    sweep(store, None)
+    assert store.values("SELECT count(*) FROM run_summaries") == [3]
+    sweep(store, 2 * day)
+    assert [one.id for one in store.read(ListRuns(hours=24 * 500, now=now())).runs] == ["new"]
+    assert store.values("SELECT count(*) FROM run_tests") == [6]
+    assert [one.sender for one in run(store, "new").summaries] == ["ctl"]
+
+
+def test_names_that_nothing_has_are_deleted_and_their_integers_not_used_again(store: Projected) -> None:
+    store.append([event(run="r1", job="j1", test="t1", devices=("d1", "d2"), user="u"), event(run="r2", test="t2")])
+    send(store, summary("s1"))
+    assert store.read(GetRankings(hours=1, now=now(), by="run")).values[0].name in ("r1", "r2")
+    before = {table: max(store.values(f"SELECT id FROM {table}")) for table in ("runs", "tests")}
+    store.database.db.execute("DELETE FROM errors; DELETE FROM run_summaries; DELETE FROM run_tests")
+    with store.database.writing:
+        store.projection.inserter.forget_unused_names()
+    assert store.values("SELECT name FROM runs") == ["s1"], "the newest stays"
+    assert store.values("SELECT count(*) FROM tests") == [1]
+    store.append([event(run="r3", test="t1"), event(run="r1", test="t3")])
+    store.catch_up()
+    for table, last in before.items():
+        assert sorted(store.values(f"SELECT id FROM {table}")) == [last, last + 1, last + 2]
+    assert {one.name for one in store.read(GetRankings(hours=1, now=now(), by="run")).values} == {"r1", "r3"}
 
 
 def test_the_codes_of_outcomes_are_those_of_the_migration() -> None:
