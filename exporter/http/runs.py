@@ -15,7 +15,6 @@ from exporter.http.parameters import parse
 from exporter.http.reads import answer_to, now, parsed_cursor
 from exporter.http.report_body import JSON, report_body
 from exporter.http.responses import SERVICE, ApiError, success, without_paths
-from exporter.ingest.parse import ReportError
 from exporter.ingest.pipeline import FOREIGN
 from exporter.ingest.run_summary import read_summary
 from exporter.log import LogError
@@ -43,11 +42,11 @@ async def summary(request: web.Request) -> web.Response:
 
 
 def _read(service: Service, body: bytes, received_at: dt.datetime, caller: Caller) -> tuple[StoredSummary, bytes]:
-    """Returns what to answer, and what to store. Raises `ReportError`."""
+    """Returns what to answer, and what to store. Raises `ReportError` and `ApiError`."""
     read = read_summary(service.redacted(body), received_at, service.zone)
     if not read.summary.sender.startswith(caller.worker):
         words = f"this token may only report for workers whose id begins with {caller.worker!r}"
-        raise ReportError(words, field="worker_id", reason=FOREIGN)
+        raise ApiError(403, f"worker_id: {words}", field="worker_id", reason=FOREIGN)
     tests = sum(len(ids) for outcomes in read.summary.tests.values() for ids in outcomes)
     stored = StoredSummary(read.summary.run, read.summary.sender, tests, list(read.warnings))
     return stored, encode_summary(read.summary)

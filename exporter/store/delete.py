@@ -71,6 +71,7 @@ def step(database: Database, rollups: Rollups, inserter: Inserter, asked: Delete
     if trim_reports(database):
         return Step(0, asked.after, done=False)
     inserter.forget_unused_texts()
+    inserter.forget_unused_names()
     at = dt.datetime.now(dt.UTC).replace(tzinfo=None)
     database.transact(lambda: db.execute(_SQL["end"], {"number": asked.number, "at": at}))
     return Step(0, None, done=True)

@@ -4,7 +4,7 @@
     trim_reports  blocks of their reports    ─► a block without errors is deleted, another is packed again
 
 Each step is one transaction, so a crash neither loses nor doubles anything else. The searched texts of deleted errors
-are deleted by `Inserter.forget_unused_texts`.
+and unused names are deleted by `Inserter.forget_unused_texts` and `forget_unused_names`.
 """
 
 import datetime as dt

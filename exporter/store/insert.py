@@ -6,17 +6,22 @@ from typing import Final
 from exporter.events.event import ErrorEvent
 from exporter.store import StoreError
 from exporter.store.database import Database
-from exporter.store.names import Name, Names
+from exporter.store.names import Name, Names, Table
 from exporter.store.report_tables import add_blocks
 from exporter.store.reports import PER_BLOCK, Report, pack, split
 from exporter.store.rows import names, pattern_row, row
-from exporter.store.sql import named
+from exporter.store.sql import filled, named
 from exporter.store.templates import DeletedTemplates
 from exporter.store.texts import Texts
 
 APPENDED_AT_ONCE: Final = 100  # rows; a longer call would hold the interpreter lock for too long
 PACKED_AT_ONCE: Final = 64 * PER_BLOCK  # ids in one step of packing
 PACKED_BYTES: Final = 2**24  # of reports in one step of packing; more would not fit into DuckDB's memory
+# The tables of names that are deleted when nothing has them any more, and the columns of `errors` that do.
+USED_BY: Final[dict[Table, str]] = {
+    "runs": "run", "jobs": "job", "suites": "suite", "branches": "branch", "commits": "revision", "users": "submitter",
+    "tests": "test", "device_sets": "devices",
+}  # fmt: skip
 _WRITE: Final = named("write.sql")
 
 
@@ -108,6 +113,22 @@ class Inserter:
             self._database.transact(lambda: self._database.db.execute(_WRITE["forget_unused_texts"]))
         finally:  # also after a failure: the change may have been made
             self._texts.forget()
+
+    def forget_unused_names(self) -> None:
+        """Deletes the ids of runs, tests and so on that neither an error nor a summary has. Raises `StoreError`."""
+
+        def write() -> None:
+            for table, column in USED_BY.items():
+                more = " UNION ALL SELECT run FROM run_summaries" if table == "runs" else ""
+                more = " UNION ALL SELECT test FROM run_tests" if table == "tests" else more
+                self._database.db.execute(
+                    filled(_WRITE["forget_unused_names"], {"table": table, "column": column, "more": more})
+                )
+
+        try:
+            self._database.transact(write)
+        finally:  # also after a failure: the change may have been made
+            self._names.forget()
 
     def pack_step(self) -> bool:
         """Packs single reports of complete blocks, which the upgrade of an earlier release leaves: those of

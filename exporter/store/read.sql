@@ -92,20 +92,23 @@ SELECT f.id, f.name, coalesce(a.pattern_id, f.name) FROM fingerprints f LEFT JOI
 WHERE f.id IN (SELECT unnest($ids::INTEGER[]));
 
 -- name: ranking
--- The $limit values of a column with most errors. `rows` is the query for the rows of a rollup with this column.
-WITH by_chunk AS (
-    SELECT {key} AS id, chunk, sum(errors) AS errors, sum(CASE severity WHEN 2 THEN errors ELSE 0 END) AS critical,
-           bit_or(workers) AS workers, min(first_seen) AS first_seen, max(last_seen) AS last_seen
-    FROM ({rows}) WHERE {matching} GROUP BY 1, 2
+-- The $limit values of a column with most errors. `rows` is the query for the rows of a rollup with this column. How many
+-- workers had them is asked for these values only: it takes a row for each value and 64 workers.
+SELECT {key} AS id, sum(errors)::BIGINT AS error_count,
+       sum({critical})::BIGINT AS critical_errors, min(first_seen) AS first_seen,
+       max(last_seen) AS last_seen
+FROM ({rows}) WHERE {key} IS NOT NULL GROUP BY 1 ORDER BY error_count DESC, last_seen DESC, id LIMIT $limit;
+
+-- name: ranked_workers
+SELECT id, sum(bit_count(workers))::BIGINT FROM (
+    SELECT {key} AS id, chunk, bit_or(workers) AS workers FROM ({rows}) WHERE {matching} GROUP BY 1, 2
 )
-SELECT id, sum(errors)::BIGINT AS error_count, sum(critical)::BIGINT AS critical_errors,
-       sum(bit_count(workers))::BIGINT AS workers, min(first_seen) AS first_seen, max(last_seen) AS last_seen
-FROM by_chunk GROUP BY id ORDER BY error_count DESC, last_seen DESC, id LIMIT $limit;
+GROUP BY id;
 
 -- name: ranked_devices
 -- The same for devices: `rows` has sets of devices, and an error counts for each of its devices.
 WITH by_set AS (
-    SELECT devices, chunk, sum(errors) AS errors, sum(CASE severity WHEN 2 THEN errors ELSE 0 END) AS critical,
+    SELECT devices, chunk, sum(errors) AS errors, sum(critical) AS critical,
            bit_or(workers) AS workers, min(first_seen) AS first_seen, max(last_seen) AS last_seen
     FROM ({rows}) WHERE devices IS NOT NULL GROUP BY 1, 2
 ),
@@ -136,18 +139,11 @@ WHERE test IN (SELECT unnest($ids::INTEGER[])) GROUP BY test;
 -- name: runs
 -- The runs with errors or a summary, the newest first, from the one that follows $newest and $run. `rows` is the query for
 -- the rows of the rollup.
-WITH by_chunk AS (
-    SELECT run, chunk, sum(errors) AS errors, sum(CASE severity WHEN 2 THEN errors ELSE 0 END) AS critical,
-           bit_or(workers) AS workers, min(first_seen) AS first_seen, max(last_seen) AS last_seen, max(job) AS job,
-           max(suite) AS suite, max(branch) AS branch, max(revision) AS revision, max(submitter) AS submitter
-    FROM ({rows}) WHERE {matching} GROUP BY 1, 2
-),
-counted AS (
-    SELECT run, sum(errors)::BIGINT AS error_count, sum(critical)::BIGINT AS critical_errors,
-           sum(bit_count(workers))::BIGINT AS workers, min(first_seen) AS first_seen, max(last_seen) AS last_seen,
-           max(job) AS job, max(suite) AS suite, max(branch) AS branch, max(revision) AS revision,
-           max(submitter) AS submitter
-    FROM by_chunk GROUP BY run
+WITH counted AS (
+    SELECT run, sum(errors)::BIGINT AS error_count,
+           sum(CASE severity WHEN 2 THEN errors ELSE 0 END)::BIGINT AS critical_errors, min(first_seen) AS first_seen,
+           max(last_seen) AS last_seen
+    FROM ({rows}) WHERE {matching} GROUP BY run
 ),
 said AS (
     SELECT run, max(received_at) AS received_at, arg_max(details, received_at) AS details, count(*) AS senders,
@@ -161,6 +157,11 @@ every AS (
 )
 FROM every WHERE $newest IS NULL OR newest < $newest OR (newest = $newest AND run < $run)
 ORDER BY newest DESC, run DESC LIMIT $limit;
+
+-- name: labels_of_runs
+-- What the errors of runs say of them besides their id; of several values one.
+SELECT run, max(job), max(suite), max(branch), max(revision), max(submitter)
+FROM ({rows}) WHERE {matching} GROUP BY run;
 
 -- name: summaries_of_run
 SELECT w.name AS sender, received_at, started_at, finished_at, complete, passed, skipped, failed, errors

@@ -1,8 +1,9 @@
 """Answers the read of the rankings: the tests, runs, devices and so on with most errors."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Final
 
+from exporter.store.matching import one_of
 from exporter.store.names import Table
 from exporter.store.parameters import Ranked
 from exporter.store.queries import GetRankings
@@ -26,18 +27,27 @@ def rankings(cursor: Cursor, query: GetRankings) -> Rankings:
     if query.by == "device":
         found = rows(cursor, "ranked_devices", {"limit": query.limit}, {"rows": counted})
         return Rankings(by=query.by, values=[RankedValue(**texts(row), outcomes=None) for row in found])
-    places = {"key": column, "rows": counted, "matching": f"{column} IS NOT NULL"}
+    critical = "critical" if rollup is TEST else "CASE severity WHEN 2 THEN errors ELSE 0 END"
+    places = {"key": column, "rows": counted, "critical": critical}
     found = rows(cursor, "ranking", {"limit": query.limit}, places)
     ids = [row.pop("id") for row in found]
     names = names_of(cursor, table, ids)
-    outcomes = _outcomes(cursor, query.by, ids, span)
-    return Rankings(
-        by=query.by,
-        values=[
-            RankedValue(name=names[id_], **texts(row), outcomes=outcomes.get(id_))
-            for id_, row in zip(ids, found, strict=True)
-        ],
-    )
+    workers = workers_of(cursor, counted, column, ids)
+    said = _outcomes(cursor, query.by, ids, span)
+    values = [
+        RankedValue(name=names[id_], workers=workers[id_], outcomes=said.get(id_), **texts(row))
+        for id_, row in zip(ids, found, strict=True)
+    ]
+    return Rankings(by=query.by, values=values)
+
+
+def workers_of(cursor: Cursor, counted: str, column: str, ids: Sequence[int]) -> dict[int, int]:
+    """Returns how many workers had the errors of each value of a column. `counted` is the query for the rows of a
+    rollup with this column. Raises duckdb.Error."""
+    if not ids:
+        return {}
+    places = {"key": column, "rows": counted, "matching": one_of(cursor, column, ids)}
+    return dict(tuples(cursor, "ranked_workers", {}, places))
 
 
 def _outcomes(cursor: Cursor, by: Ranked, ids: Collection[int], span: Span) -> dict[int, Outcomes]:

@@ -8,9 +8,10 @@ import msgspec
 from exporter.events.cursor import cursor_after
 from exporter.events.event import isoformat
 from exporter.events.run_summary import OUTCOMES
+from exporter.store.matching import one_of
 from exporter.store.names import Table
 from exporter.store.queries import GetRun, ListRuns
-from exporter.store.read_rankings import outcomes
+from exporter.store.read_rankings import outcomes, workers_of
 from exporter.store.rollup_tables import RUN
 from exporter.store.run_results import Run, RunDetails, RunList, RunTest, SenderSummary, Summed
 from exporter.store.select import Cursor, Facts, Row, Span, integers_of, names_of, rows, texts, tuples
@@ -21,6 +22,7 @@ _LABELS: Final[dict[str, tuple[str, Table]]] = {
     "job": ("job", "jobs"), "suite": ("suite", "suites"), "branch": ("branch", "branches"),
     "commit": ("revision", "commits"), "user": ("submitter", "users"),
 }  # fmt: skip
+_COLUMNS: Final = [column for column, _ in _LABELS.values()]
 _COUNTS: Final = ("passed", "skipped", "failed", "errors")
 
 
@@ -61,8 +63,17 @@ def run(cursor: Cursor, query: GetRun) -> RunDetails | None:
 
 
 def _rows(cursor: Cursor, since: dt.datetime, now: dt.datetime, matching: str, values: Row) -> list[Row]:
+    """Returns rows of the statement `runs`, with the number of workers and the integers of the labels."""
     counted = Facts(cursor, since, now).of(RUN)[RUN.name]
-    return rows(cursor, "runs", values | {"since": since}, {"rows": counted, "matching": matching})
+    found = rows(cursor, "runs", values | {"since": since}, {"rows": counted, "matching": matching})
+    ids = [row["run"] for row in found if row["error_count"]]
+    if not ids:
+        return [row | dict.fromkeys(_COLUMNS) | {"workers": 0} for row in found]
+    workers = workers_of(cursor, counted, "run", ids)
+    places = {"rows": counted, "matching": one_of(cursor, "run", ids)}
+    labels = {id_: dict(zip(_COLUMNS, of, strict=True)) for id_, *of in tuples(cursor, "labels_of_runs", {}, places)}
+    none = dict.fromkeys(_COLUMNS)
+    return [row | labels.get(row["run"], none) | {"workers": workers.get(row["run"], 0)} for row in found]
 
 
 def _fields(cursor: Cursor, found: list[Row]) -> list[dict[str, Any]]:
@@ -78,7 +89,7 @@ def _fields(cursor: Cursor, found: list[Row]) -> list[dict[str, Any]]:
         of_errors = {name: labels[name].get(row[column]) for name, (column, _) in _LABELS.items()}
         fields.append({
             "id": names[row["run"]], "url": said.get("url"), "error_count": row["error_count"] or 0,
-            "critical_errors": row["critical_errors"] or 0, "workers": row["workers"] or 0,
+            "critical_errors": row["critical_errors"] or 0, "workers": row["workers"],
             "first_seen": _time(row["first_seen"]), "last_seen": _time(row["last_seen"]),
             "summary": _summed(row) if row["details"] else None,
             **{name: said.get(name) or value for name, value in of_errors.items()},

@@ -22,6 +22,7 @@ from exporter.store.report_tables import report_tables, rewrite
 from exporter.store.rollup_tables import MINUTE, floor, literal
 from exporter.store.rollups import Rollups, rolled_up
 from exporter.store.sql import filled, named, number
+from exporter.store.summaries import delete_summaries
 from exporter.store.trusted_time import TrustedTime
 
 EVERY_SECONDS: Final = 15.0  # between two looks for old errors
@@ -113,10 +114,12 @@ class Retention:
         if self._age is not None:
             cut = floor(now - self._age, step_width(self._age))
             yield from self._delete_before(cut, f"received_at < {literal(cut)}")
+        self._delete_summaries(max(now - (self._age or HISTORY), now - HISTORY))
         if self._max_bytes:
             yield from self._shrink(now)
         if self._texts_since is not None and time.monotonic() - self._texts_since > TEXTS_EVERY_SECONDS:
             self._inserter.forget_unused_texts()
+            self._inserter.forget_unused_names()
             self._texts_since = None
         for table in ("history_pattern", "history_worker"):
             self._database.db.execute(f"DELETE FROM {table} WHERE day < $before", {"before": now - HISTORY})
@@ -138,6 +141,14 @@ class Retention:
                 self.deletions += 1
                 self._texts_since = self._texts_since or time.monotonic()
             yield
+
+    def _delete_summaries(self, before: dt.datetime) -> bool:
+        """Deletes the summaries of runs that were received before a moment. Returns whether there were any."""
+        deleted = delete_summaries(self._database, before)
+        if deleted:
+            self.deletions += 1
+            self._texts_since = self._texts_since or time.monotonic()
+        return deleted
 
     def _end_of_step(self, oldest: dt.datetime, end: dt.datetime) -> dt.datetime:
         """Returns a minute up to `end`: from `oldest` to before it there are `AT_ONCE` errors at most, or it is only a
@@ -169,6 +180,7 @@ class Retention:
                 break
             cut = minute + MINUTE
             excess -= count
+        self._delete_summaries(cut or now - MINUTE)
         if cut is None:
             self._warn(used, "nothing more can be deleted: the rest is pinned or younger than a minute")
             return

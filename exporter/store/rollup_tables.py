@@ -9,8 +9,8 @@ them. Pure.
     seen      fingerprint; which workers, not how many errors           number of workers of a pattern
     facet     as kind, and is_recurring, text, worker                   facets with other filters or a text
     run       run, job, suite, branch, commit, user, severity           rankings of these, their facets, list of runs
-    test      test, severity; which workers                             ranking of tests
-    device    set of devices, severity; which workers                   ranking of devices
+    test      test; which workers                                       ranking of tests
+    device    set of devices; which workers                             ranking of devices
 
 A rollup has levels: tables with spans of different widths. The finest level has every error. A coarser level has only
 spans that are over ("sealed"); finer levels have these, too. The count of a key is the sum of its rows, so an error
@@ -96,13 +96,15 @@ SEEN: Final = _rollup(
 FACET: Final = _rollup(
     "facet", "hour day", "severity category type hardware hardware_error is_recurring text worker", _ERRORS
 )
+_CHUNK: Final = Column("chunk", "worker // 64")
+_CRITICAL: Final = Column("critical", "(severity = 2)::BIGINT", "sum")
 _WORKERS: Final = (
-    Column("chunk", "worker // 64"), _ERRORS, Column("workers", "1::UBIGINT << (worker % 64)::UBIGINT", "bit_or"),
+    Column("workers", "1::UBIGINT << (worker % 64)::UBIGINT", "bit_or"),
     Column("first_seen", "timestamp", "min"), Column("last_seen", "timestamp", "max"),
 )  # fmt: skip
-RUN: Final = _rollup("run", "hour day", "run job suite branch revision submitter severity", *_WORKERS)
-TEST: Final = _rollup("test", "hour day", "test severity", *_WORKERS)
-DEVICE: Final = _rollup("device", "hour day", "devices severity", *_WORKERS)
+RUN: Final = _rollup("run", "hour day", "run job suite branch revision submitter severity", _CHUNK, _ERRORS, *_WORKERS)
+TEST: Final = _rollup("test", "hour day", "test", _CHUNK, _ERRORS, _CRITICAL, *_WORKERS)
+DEVICE: Final = _rollup("device", "hour day", "devices", _CHUNK, _ERRORS, _CRITICAL, *_WORKERS)
 ROLLUPS: Final = (TIME, KIND, WORKER, PATTERN, SEEN, FACET, RUN, TEST, DEVICE)
 
 

@@ -7,6 +7,7 @@ A summary replaces what the same sender said of the same run before. Each is one
 `summaries_read`, so a crash neither loses nor doubles one.
 """
 
+import datetime as dt
 import itertools
 import logging
 import zlib
@@ -21,6 +22,7 @@ from exporter.store import StoreError
 from exporter.store.database import Database
 from exporter.store.insert import Inserter
 from exporter.store.names import Name
+from exporter.store.sql import number
 
 READ_BYTES: Final = 2**22  # of summaries that are read from the log at once
 INSERTED_AT_ONCE: Final = 5_000  # tests
@@ -60,24 +62,24 @@ class Summaries:
             return
         try:
             while entries := self._log.summaries(self.number, READ_BYTES):
-                for number, payload in entries:
-                    self._insert(number, payload)
+                for entry in entries:
+                    self._insert(entry.number, entry.payload)
         except LogError as error:
             raise StoreError(str(error)) from error
 
-    def _insert(self, number: int, payload: bytes | None) -> None:
+    def _insert(self, place: int, payload: bytes | None) -> None:
         summary = None
         try:
             summary = None if payload is None else decode_summary(payload)
         except (msgspec.DecodeError, zlib.error) as error:
-            _log.error("the summary %d of the log cannot be decoded: %s", number, error)
+            _log.error("the summary %d of the log cannot be decoded: %s", place, error)
         if summary is None:
-            _log.error("the summary %d of the log is damaged and is left out", number)
+            _log.error("the summary %d of the log is damaged and is left out", place)
 
         def write() -> None:
             if summary is not None:
                 self._write(summary)
-            values = {"identity": self._log.identity, "number": number}
+            values = {"identity": self._log.identity, "number": place}
             self._database.db.execute("DELETE FROM summaries_read")
             self._database.db.execute("INSERT INTO summaries_read VALUES ($identity, $number)", values)
 
@@ -86,7 +88,7 @@ class Summaries:
         except StoreError:
             self._inserter.forget_names()
             raise
-        self.number = number
+        self.number = place
 
     def _write(self, summary: RunSummary) -> None:
         db = self._database.db
@@ -125,3 +127,19 @@ class Summaries:
             "unnest($outcomes::UTINYINT[])",
             values,
         )
+
+
+def delete_summaries(database: Database, before: dt.datetime) -> bool:
+    """Deletes the summaries that were received before a moment (naive UTC), with their tests. Returns whether there
+    were any. The caller must hold `database.writing`. Raises `StoreError` and duckdb.Error."""
+    old = "FROM run_summaries WHERE received_at < $before"
+    if not number(database.db, f"SELECT count(*) {old}", {"before": before}):
+        return False
+
+    def write() -> None:
+        tests = f"DELETE FROM run_tests WHERE (run, sender) IN (SELECT (run, sender) {old})"
+        database.db.execute(tests, {"before": before})
+        database.db.execute(f"DELETE {old}", {"before": before})
+
+    database.transact(write)
+    return True

@@ -33,6 +33,11 @@ INSERT INTO aliases SELECT unnest($old), unnest($new);
 -- name: forget_unused_texts
 DELETE FROM texts WHERE id NOT IN (SELECT DISTINCT text FROM errors);
 
+-- name: forget_unused_names
+-- The newest name stays: the integer of the next one is above it, so none is used twice.
+DELETE FROM {table} WHERE id < (SELECT max(id) FROM {table})
+                          AND id NOT IN (SELECT {column} FROM errors WHERE {column} IS NOT NULL{more});
+
 -- name: set_position
 UPDATE log_position SET position = $position;
 

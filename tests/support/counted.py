@@ -224,12 +224,14 @@ _ROLLUPS: dict[str, tuple[_Key, _Sums]] = {
         lambda one, _: (one.run, one.job, one.suite, one.branch, one.commit, one.user, one.severity),
         lambda mine: _with_workers(mine),
     ),
-    "test": (lambda one, _: (one.test, one.severity), lambda mine: _with_workers(mine)),
-    "device": (
-        lambda one, _: ("\x1f".join(one.devices) or None, one.severity),
-        lambda mine: _with_workers(mine),
-    ),
+    "test": (lambda one, _: (one.test,), lambda mine: _with_critical(mine)),
+    "device": (lambda one, _: ("\x1f".join(one.devices) or None,), lambda mine: _with_critical(mine)),
 }
+
+
+def _with_critical(mine: list[ErrorEvent]) -> tuple[Any, ...]:
+    errors, *others = _with_workers(mine)
+    return (errors, sum(one.severity == "critical" for one in mine), *others)
 
 
 def _with_workers(mine: list[ErrorEvent]) -> tuple[Any, ...]:

@@ -41,9 +41,9 @@ CREATE TABLE run_day AS FROM run_hour;
 CREATE TABLE test_hour (
     t          TIMESTAMP NOT NULL,
     test       INTEGER,
-    severity   UTINYINT  NOT NULL,
     chunk      INTEGER   NOT NULL,
     errors     BIGINT    NOT NULL,
+    critical   BIGINT    NOT NULL,
     workers    UBIGINT   NOT NULL,
     first_seen TIMESTAMP NOT NULL,
     last_seen  TIMESTAMP NOT NULL
@@ -53,9 +53,9 @@ CREATE TABLE test_day AS FROM test_hour;
 CREATE TABLE device_hour (
     t          TIMESTAMP NOT NULL,
     devices    INTEGER,
-    severity   UTINYINT  NOT NULL,
     chunk      INTEGER   NOT NULL,
     errors     BIGINT    NOT NULL,
+    critical   BIGINT    NOT NULL,
     workers    UBIGINT   NOT NULL,
     first_seen TIMESTAMP NOT NULL,
     last_seen  TIMESTAMP NOT NULL
@@ -94,13 +94,13 @@ SELECT time_bucket(INTERVAL 1 hour, timestamp), run, job, suite, branch, revisio
 FROM errors WHERE timestamp >= $from AND timestamp < $to AND id <= (SELECT rolled FROM rolled_up)
 GROUP BY ALL ORDER BY ALL;
 INSERT INTO test_hour
-SELECT time_bucket(INTERVAL 1 hour, timestamp), test, severity, worker // 64,
-       count(*), bit_or(1::UBIGINT << (worker % 64)::UBIGINT), min(timestamp), max(timestamp)
+SELECT time_bucket(INTERVAL 1 hour, timestamp), test, worker // 64,
+       count(*), count(*) FILTER (severity = 2), bit_or(1::UBIGINT << (worker % 64)::UBIGINT), min(timestamp), max(timestamp)
 FROM errors WHERE timestamp >= $from AND timestamp < $to AND id <= (SELECT rolled FROM rolled_up)
 GROUP BY ALL ORDER BY ALL;
 INSERT INTO device_hour
-SELECT time_bucket(INTERVAL 1 hour, timestamp), devices, severity, worker // 64,
-       count(*), bit_or(1::UBIGINT << (worker % 64)::UBIGINT), min(timestamp), max(timestamp)
+SELECT time_bucket(INTERVAL 1 hour, timestamp), devices, worker // 64,
+       count(*), count(*) FILTER (severity = 2), bit_or(1::UBIGINT << (worker % 64)::UBIGINT), min(timestamp), max(timestamp)
 FROM errors WHERE timestamp >= $from AND timestamp < $to AND id <= (SELECT rolled FROM rolled_up)
 GROUP BY ALL ORDER BY ALL;
 INSERT INTO run_day
@@ -109,11 +109,12 @@ SELECT time_bucket(INTERVAL 1 day, t), run, job, suite, branch, revision, submit
 FROM run_hour WHERE t >= $from AND t < $to AND $to::TIMESTAMP <= (SELECT sealed_days FROM rolled_up)
 GROUP BY ALL ORDER BY ALL;
 INSERT INTO test_day
-SELECT time_bucket(INTERVAL 1 day, t), test, severity, chunk, sum(errors), bit_or(workers), min(first_seen), max(last_seen)
+SELECT time_bucket(INTERVAL 1 day, t), test, chunk, sum(errors), sum(critical), bit_or(workers), min(first_seen),
+       max(last_seen)
 FROM test_hour WHERE t >= $from AND t < $to AND $to::TIMESTAMP <= (SELECT sealed_days FROM rolled_up)
 GROUP BY ALL ORDER BY ALL;
 INSERT INTO device_day
-SELECT time_bucket(INTERVAL 1 day, t), devices, severity, chunk, sum(errors), bit_or(workers), min(first_seen),
+SELECT time_bucket(INTERVAL 1 day, t), devices, chunk, sum(errors), sum(critical), bit_or(workers), min(first_seen),
        max(last_seen)
 FROM device_hour WHERE t >= $from AND t < $to AND $to::TIMESTAMP <= (SELECT sealed_days FROM rolled_up)
 GROUP BY ALL ORDER BY ALL;

@@ -38,11 +38,7 @@ def test_they_are_numbered_beside_the_events(log: EmbeddedLog, path: Path) -> No
     assert held(log) == [(1, b"a"), (2, b"b" * 50_000)]
     assert held(log, 1) == [(2, b"b" * 50_000)]
     assert held(log, 0, 1) == [(1, b"a")]
-    other = EmbeddedLog(path, readonly=True)
-    assert held(other) == held(log)
-    log.append_summary(b"c")
-    assert (other.last_summary, held(other, 2)) == (3, [(3, b"c")])
-    other.close()
+    assert log.append_summary(b"c") == 3
     log.close()
     again = EmbeddedLog(path)
     assert again.append_summary(b"d") == 4

@@ -146,7 +146,9 @@ def test_a_database_that_is_too_large_loses_its_oldest_errors(tmp_path: Path) ->
         assert len(left) > 1_500, "but not many more than needed"
         assert sizes[1] < MAX_BYTES < sizes[2], "the bound was in force"
         assert max(kept) <= MAX_BYTES
-        assert store.database.path.stat().st_size < 2 * MAX_BYTES
+        # The reports that are left are written beside the old ones, so the file peaks at 2.1 times the bound. Whether its
+        # end is free, and cut off, after the last sweep depends on how many sweeps it took.
+        assert store.database.path.stat().st_size < 2.3 * MAX_BYTES
         assert_stored(store, sent[-len(left) :], sent=sent)
 
 

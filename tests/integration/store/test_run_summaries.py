@@ -14,10 +14,11 @@ from projected import Projected
 from exporter.events.cursor import parse_cursor
 from exporter.events.run_summary import OUTCOMES, RunSummary, encode_summary
 from exporter.local import backup
-from exporter.log.embedded import new_identity
+from exporter.log.embedded import EmbeddedLog, new_identity
 from exporter.log.files import log_path
-from exporter.store import StoreError, summaries
+from exporter.store import StoreError, retention, summaries
 from exporter.store.offline import check
+from exporter.store.projection import Projection
 from exporter.store.queries import GetRankings, GetRun, ListRuns
 from exporter.store.repair import repair
 
@@ -47,6 +48,17 @@ def store(path: Path) -> Iterator[Projected]:
     store.close()
 
 
+def bound(path: Path) -> Projected:
+    """Returns a store whose database is bound to its log, as that of a service is."""
+    log = EmbeddedLog(log_path(path))
+    log.initialise(new_identity(), 0)
+    store = Projected(path, log)
+    store.projection = Projection(store.database, log, identity=log.identity)
+    store.append([event()])
+    store.catch_up()
+    return store
+
+
 def send(store: Projected, *sent: RunSummary) -> None:
     for one in sent:
         store.log.append_summary(encode_summary(one))
@@ -60,7 +72,7 @@ def run(store: Projected, id_: str = "r1", **asked: Any) -> Any:
     return store.read(GetRun(id=id_, now=now(), **asked))
 
 
-def tests_of(found: Any) -> list[tuple[str, str, str]]:
+def listed(found: Any) -> list[tuple[str, str, str]]:
     return [(one.test, one.worker, one.outcome) for one in found.tests]
 
 
@@ -70,17 +82,17 @@ def test_the_tests_of_a_run_come_worst_first_page_by_page(store: Projected) -> N
     found = run(store)
     right = [("e", "gw1", "error"), ("f", "gw0", "failed"), ("s", "gw0", "skipped")]
     right += [(test, "gw1" if test == "c" else "gw0", "passed") for test in "abc"]
-    assert tests_of(found) == right
+    assert listed(found) == right
     assert [one.error_count for one in found.tests] == [0, 2, 0, 0, 0, 0]
     assert (found.error_count, found.critical_errors, found.workers) == (2, 1, 1)
     assert (found.job, found.url, found.next_after) == ("nightly", "https://x", None)
     pages, after = [], 0
     while after is not None:
         page = run(store, limit=2, after=after)
-        pages += tests_of(page)
+        pages += listed(page)
         after = page.next_after
     assert pages == right
-    assert tests_of(run(store, outcome=("failed", "error"))) == right[:2]
+    assert listed(run(store, outcome=("failed", "error"))) == right[:2]
     assert run(store, "nobody") is None
 
 
@@ -179,7 +191,7 @@ def test_runs_are_listed_newest_first_page_by_page(store: Projected) -> None:
             break
         after = _position(page.next_cursor)
     assert pages == ["s2", "s1", *(f"r{number}" for number in range(7))]
-    assert store.read(ListRuns(hours=1, now=now() - dt.timedelta(hours=3))).runs == []
+    assert store.read(ListRuns(hours=1, now=now() + dt.timedelta(hours=3))).runs == []
 
 
 def _position(cursor: str) -> Any:
@@ -202,11 +214,8 @@ def test_repair_that_builds_the_database_from_the_log_keeps_them(path: Path) -> 
 
 
 def test_repair_moves_those_of_a_log_that_it_puts_aside(path: Path) -> None:
-    store = Projected(path)
-    store.append([event()])
-    store.catch_up()
-    send(store, summary())
-    store.log.append_summary(encode_summary(summary("r2")))
+    store = bound(path)
+    send(store, summary(), summary("r2"))
     store.close()
     _damage_summary(path, 2)
     assert check(path) == [f"{log_path(path)}: the summary 2 is damaged"]
@@ -217,9 +226,8 @@ def test_repair_moves_those_of_a_log_that_it_puts_aside(path: Path) -> None:
 
 
 def test_a_backup_of_a_killed_service_has_those_that_only_its_log_has(path: Path, tmp_path: Path) -> None:
-    store = Projected(path)
-    store.append([event()])
-    store.catch_up()
+    store = bound(path)
+    store.database.db.execute("CHECKPOINT")
     send(store, summary())
     store.close()
     copied = tmp_path / "copy.duckdb"
@@ -235,6 +243,44 @@ def _damage_summary(path: Path, number: int) -> None:
         db = env.open_db(b"summaries", txn=txn)
         key = number.to_bytes(8, "big")
         txn.put(key, txn.get(key, db=db)[:-1] + b"!", db=db)
+
+
+def sweep(store: Projected, age: dt.timedelta | None) -> None:
+    kept = retention.Retention(store.database, store.projection.inserter, store.projection.rollups, age, 0)
+    with store.database.writing:
+        for _ in kept.sweep(now().replace(tzinfo=None)):
+            pass
+
+
+def test_retention_deletes_summaries_with_their_tests(store: Projected) -> None:
+    day = dt.timedelta(days=1)
+    old = {"received_at": now() - 3 * day}
+    ancient = {"received_at": now() - 400 * day}
+    send(store, summary("old", **old), summary("ancient", **ancient), summary("new"), summary("new", sender="x", **old))
+    store.catch_up()
+    sweep(store, None)
+    assert store.values("SELECT count(*) FROM run_summaries") == [3]
+    sweep(store, 2 * day)
+    assert [one.id for one in store.read(ListRuns(hours=24 * 500, now=now())).runs] == ["new"]
+    assert store.values("SELECT count(*) FROM run_tests") == [6]
+    assert [one.sender for one in run(store, "new").summaries] == ["ctl"]
+
+
+def test_names_that_nothing_has_are_deleted_and_their_integers_not_used_again(store: Projected) -> None:
+    store.append([event(run="r1", job="j1", test="t1", devices=("d1", "d2"), user="u"), event(run="r2", test="t2")])
+    send(store, summary("s1"))
+    assert store.read(GetRankings(hours=1, now=now(), by="run")).values[0].name in ("r1", "r2")
+    before = {table: max(store.values(f"SELECT id FROM {table}")) for table in ("runs", "tests")}
+    store.database.db.execute("DELETE FROM errors; DELETE FROM run_summaries; DELETE FROM run_tests")
+    with store.database.writing:
+        store.projection.inserter.forget_unused_names()
+    assert store.values("SELECT name FROM runs") == ["s1"], "the newest stays"
+    assert store.values("SELECT count(*) FROM tests") == [1]
+    store.append([event(run="r3", test="t1"), event(run="r1", test="t3")])
+    store.catch_up()
+    for table, last in before.items():
+        assert sorted(store.values(f"SELECT id FROM {table}")) == [last, last + 1, last + 2]
+    assert {one.name for one in store.read(GetRankings(hours=1, now=now(), by="run")).values} == {"r1", "r3"}
 
 
 def test_the_codes_of_outcomes_are_those_of_the_migration() -> None:

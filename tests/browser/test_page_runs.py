@@ -1,0 +1,68 @@
+"""What the page shows of runs, tests and devices, in a real Chromium."""
+
+import pytest
+from chromium import listed, needs_chromium, open_page
+from conftest import InProcess
+from playwright.async_api import Browser, Page, expect
+
+pytestmark = [pytest.mark.html, needs_chromium]
+RUN = {"id": "nightly/7", "job": "nightly", "user": "ada", "url": "https://ci.example/7"}
+FAILED = {
+    "run": RUN, "test": {"id": "t::bad[<b>]", "outcome": "failed", "attempt": 2, "duration": 1.23456},
+    "devices": [{"kind": "gpu", "uuid": "GPU-1"}, {"kind": "nic", "pci": "0000:5E:00.0"}],
+}  # fmt: skip
+
+
+async def rows(page: Page, name: str) -> list[list[str]]:
+    """Returns the texts of a ranking, without the time."""
+    await expect(page.locator(f"#ranked-{name} tbody tr").first).to_be_visible()
+    found = await page.locator(f"#ranked-{name} tbody tr").all()
+    return [(await row.locator("td").all_text_contents())[:4] for row in found]
+
+
+async def test_rankings_details_filters_and_live_updates(browser: Browser, service: InProcess) -> None:
+    await service.post({"worker_id": "w9", "message": "of no run"})
+    page, complaints = await open_page(browser, service)
+    await listed(page, 1)
+    await expect(page.locator("#rankings-panel")).to_be_hidden()
+    await expect(page.locator("select[data-filter=job]")).to_be_hidden()
+
+    await service.post(FAILED)
+    await service.post(
+        FAILED | {"worker_id": "w2", "run": {"id": "other", "url": "javascript:alert(1)"}, "devices": ["GPU-1"]}
+    )
+    tests = {"gw0": {"passed": ["t::good"], "failed": ["t::bad[<b>]"]}}
+    await service.ask("/api/runs", {"run": RUN, "worker_id": "ctl", "workers": tests})
+    await page.reload()
+    assert await rows(page, "test") == [["t::bad[<b>]", "2", "1 of 1 (100 %)", "2"]]
+    assert sorted(await rows(page, "run")) == [["nightly/7", "1", "1 of 2 (50 %)", "1"], ["other", "1", "", "1"]]
+    assert (await rows(page, "device"))[0] == ["GPU-1", "2", "2", "2"]
+
+    await page.locator("#ranked-device").get_by_role("link", name="GPU-1").click()
+    await listed(page, 2)
+    await page.wait_for_url("**?range=24&device=GPU-1")
+    await service.post(FAILED | {"worker_id": "w3", "devices": ["GPU-9"]})  # left out
+    await service.post(FAILED | {"worker_id": "w4"})
+    await listed(page, 3)
+    await page.get_by_role("button", name="Remove the filter device GPU-1").click()
+    await listed(page, 5)
+    await page.locator("[data-filter=job]").select_option("nightly")
+    await listed(page, 3)
+
+    await page.locator("#errors a.message").first.click()
+    details = page.locator("#details")
+    await expect(details.get_by_role("link", name="open the run ↗")).to_have_attribute("href", "https://ci.example/7")
+    await expect(details.get_by_text("failed, attempt 2, 1.235 s")).to_be_visible()
+    await expect(details.get_by_role("cell", name="0000:5E:00.0")).to_be_visible()
+    await details.get_by_role("link", name="t::bad[<b>]").click()
+    await listed(page, 4)
+    assert complaints == []
+
+
+async def test_only_an_address_of_the_web_is_a_link(browser: Browser, service: InProcess) -> None:
+    id_ = (await service.post({"run": {"id": "r", "url": "javascript:alert(1)"}}))["id"]
+    page, complaints = await open_page(browser, service, f"?error={id_}")
+    details = page.locator("#details")
+    await expect(details.get_by_text("javascript:alert(1)").first).to_be_visible()
+    assert await details.locator("a[href^=javascript]").count() == 0
+    assert complaints == []
