@@ -46,14 +46,16 @@ class JUnit(NamedTuple):
 def read_results(body: bytes, run: dict[str, str], worker: str, *, derive_category: bool = True) -> JUnit:
     """Returns what a file says. `run` and `worker` are what its sender says beside it. Raises `MessageError`."""
     results = read_junit(body)
+    for case in results.cases:
+        case.id = test_id(case)
     worker = worker or results.properties.get("worker_id", "")
     digest = hashlib.blake2b(body, digest_size=12)
     digest.update(repr(sorted(run.items())).encode() + worker.encode())
     attempts: Counter[str] = Counter()
-    last = {test_id(case): number for number, case in enumerate(results.cases)}
+    last = {case.id: number for number, case in enumerate(results.cases)}
     reports: list[dict[str, Any]] = []
     for number, case in enumerate(results.cases):
-        name = test_id(case)
+        name = case.id
         tries = _tries(case)
         for place, problem in enumerate(tries):
             attempts[name] += place == 0 or problem.kind.startswith(("rerun", "flaky"))
@@ -70,7 +72,7 @@ def summary_of(results: Results, run: dict[str, str], worker: str) -> dict[str, 
     if not run.get("id"):
         return None
     workers: dict[str, dict[str, list[str]]] = {}
-    outcomes = {test_id(case): (case, case.outcome) for case in results.cases}  # the last attempt counts
+    outcomes = {case.id: (case, case.outcome) for case in results.cases}  # the last attempt counts
     for name, (case, outcome) in outcomes.items():
         by_outcome = workers.setdefault(worker or _worker(case), {one: [] for one in OUTCOMES})
         by_outcome[outcome].append(name)
@@ -90,7 +92,7 @@ def summary_of(results: Results, run: dict[str, str], worker: str) -> dict[str, 
 
 
 def _counts(results: Results) -> dict[str, int]:
-    counts = Counter({test_id(case): case.outcome for case in results.cases}.values())
+    counts = Counter({case.id: case.outcome for case in results.cases}.values())
     return {outcome: counts[outcome] for outcome in OUTCOMES}
 
 
@@ -119,7 +121,7 @@ def _report(
         "timestamp": _timestamp(case),
         "error_category": category,
         "test": without_empty({
-            "id": test_id(case),
+            "id": case.id,
             "file": file_of(case),
             "attempt": attempt,
             "outcome": "rerun" if again else "error" if is_error else "failed",

@@ -80,13 +80,15 @@ class Problem(Struct):
 
 
 class Case(Struct):
-    """One `testcase`, or a problem of a suite itself. `outcome` is passed, failed, errors or skipped."""
+    """One `testcase`, or a problem of a suite itself. `outcome` is passed, failed, errors or skipped. `id` is the id of
+    the test, once `junit_names.py` has found it."""
 
     attributes: dict[str, str]
     suite: dict[str, str]
     problems: list[Problem] = field(default_factory=list)
     skipped: bool = False
     output: str = ""
+    id: str = ""
 
     @property
     def outcome(self) -> str:
