@@ -315,6 +315,10 @@ def test_bounds_hold_for_any_value() -> None:
         text = msgspec.json.encode(Bounds().keep(value))
         assert len(text) < 100_000
         assert text.count(b"{") + text.count(b"[") < 2_500
+    kept, levels = Bounds().keep(deep), 0
+    while isinstance(kept, dict | list):
+        kept, levels = (kept["a"] if isinstance(kept, dict) else kept[0]), levels + 1
+    assert (kept, levels) == (bounds.MARK, bounds.MAX_DEPTH)
     assert Bounds().keep({"a": [1, None, True, 1.5, {"b": []}]}) == {"a": [1, None, True, 1.5, {"b": []}]}
 
 
