@@ -18,9 +18,11 @@ from exporter.access.control import Access
 from exporter.access.web_config import CHECK_SECONDS, WebConfig
 from exporter.config import Settings
 from exporter.http import (
+    alerts_in,
     configuration,
     export,
     foreign_reports,
+    junit,
     login,
     otlp,
     pages,
@@ -80,6 +82,8 @@ API: Final = (
     post("/api/report-errors", reports.report_errors, REPORT),
     Route(hdrs.METH_POST, "/api/{project}/envelope/", sentry.envelope, REPORT, sentry.key_of),
     Route(hdrs.METH_POST, "/api/{project}/store/", sentry.event, REPORT, sentry.key_of),
+    post("/api/alerts", alerts_in.alerts, REPORT),
+    post("/api/junit", junit.junit, REPORT),
     post("/v1/logs", otlp.logs, REPORT),
     post("/v1/traces", otlp.traces, REPORT),
     post("/api/reset-counts", reports.reset_counts, ADMIN),

@@ -22,10 +22,10 @@ PROGRAMS: Final = Path(sysconfig.get_path("scripts"))
 # Licences under which a library may be used and shipped with a program under Apache-2.0, as the libraries name them.
 # Mozilla's and the lesser GPL ask only for the source of the library itself, which everybody gets from its own package.
 ALLOWED: Final = frozenset({
-    "0BSD", "Apache", "Apache Software License", "Apache-2.0", "BSD License", "BSD-2-Clause", "BSD-3-Clause", "CC0-1.0",
-    "ISC", "ISC License (ISCL)", "LGPL-3.0-or-later", "MIT", "MIT License", "MIT-0", "MIT-CMU", "MPL-2.0",
-    "Mozilla Public License 2.0 (MPL 2.0)", "OLDAP-2.8", "PSF-2.0", "Python Software Foundation License",
-    "The Unlicense (Unlicense)", "Unlicense", "Zlib",
+    "0BSD", "3-Clause BSD License", "Apache", "Apache Software License", "Apache-2.0", "BSD License", "BSD-2-Clause",
+    "BSD-3-Clause", "CC0-1.0", "ISC", "ISC License (ISCL)", "LGPL-3.0-or-later", "MIT", "MIT License", "MIT-0",
+    "MIT-CMU", "MPL-2.0", "Mozilla Public License 2.0 (MPL 2.0)", "OLDAP-2.8", "PSF-2.0",
+    "Python Software Foundation License", "The Unlicense (Unlicense)", "Unlicense", "Zlib",
 })  # fmt: skip
 # What the metadata of a library does not say, from the licence file in its package.
 STATED: Final = {"promql-parser": "MIT"}

@@ -49,6 +49,42 @@ class Failure(Struct, kw_only=True):
     data: BatchResult | UnsetType = UNSET
 
 
+class RefusedReport(Struct):
+    """A report that was made of a message, and was not stored. `index` is its position among the reports."""
+
+    index: Count
+    message: str
+    field: str
+
+
+class StoredAlerts(Struct):
+    """`stored` are the ids of the errors, also of alerts that came before. `skipped` counts resolved alerts and our
+    own. `refused` has up to 20 reports that were not stored."""
+
+    stored: list[int]
+    skipped: Count
+    refused: list[RefusedReport]
+
+
+class ResultCounts(Struct):
+    """Tests by their last outcome."""
+
+    passed: Count
+    failed: Count
+    skipped: Count
+    errors: Count
+
+
+class StoredResults(Struct, kw_only=True):
+    """`stored` are the ids of the errors, one for each failed attempt of a test, also of a file that came before.
+    `refused` has up to 20 reports that were not stored. `warning` is there if the file ended early."""
+
+    counts: ResultCounts
+    stored: list[int]
+    refused: list[RefusedReport]
+    warning: str | UnsetType = UNSET
+
+
 class Reset(Struct):
     """The moment from which critical errors are counted."""
 

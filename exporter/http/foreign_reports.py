@@ -8,14 +8,14 @@ import asyncio
 import datetime as dt
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 import msgspec
 from aiohttp import web
 
 from exporter.http import refusals
 from exporter.http.access import CALLER
-from exporter.http.responses import SERVICE, ApiError, refuse
+from exporter.http.responses import SERVICE, ApiError, refuse, without_paths
 from exporter.ingest.ingest import QueueFullError
 from exporter.ingest.pipeline import Refusal, Submission
 from exporter.protocols.json_value import MessageError
@@ -28,7 +28,9 @@ MAX_WAITING: Final = 200  # requests that wait for room at one time
 POLL_SECONDS: Final = 0.05
 WAITING: Final = web.AppKey("waiting", list[int])
 T = TypeVar("T")
+MAX_REFUSED: Final = 20  # refused reports that an answer explains
 _encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(dict[str, Any]).decode
 
 
 async def read_message(read: Callable[[], T], size: int) -> T:
@@ -57,6 +59,31 @@ async def store(
         if isinstance(result, Refusal):
             refuse(request, refusals.Refusal(result.reason, result.field, submission.body))
     return results
+
+
+class StoredReports(NamedTuple):
+    """The ids of the errors that were stored, now or when the same message came before, and why others were not."""
+
+    ids: list[int]
+    refused: list[dict[str, Any]]
+
+
+def outcome_of(results: Sequence[bytes | Refusal], most: int) -> StoredReports:
+    """Returns what became of the reports of a message. Raises `ApiError` if the message should be sent again, after
+    `most` seconds at most, or if none of its reports was stored."""
+    refused = [one for one in results if isinstance(one, Refusal)]
+    if seconds := retry_after(results, most):
+        words = f"some reports could not be stored; send the message again ({without_paths(refused[0].message)})"
+        raise ApiError(503 if any(one.retry for one in refused) else 429, words, retry_after=seconds)
+    if refused and len(refused) == len(results):
+        raise ApiError(max(one.status for one in refused), refused[0].message, field=refused[0].field)
+    ids = [_decode(one)["id"] for one in results if isinstance(one, bytes)]
+    shown = [
+        {"index": index, "message": one.message, "field": one.field}
+        for index, one in enumerate(results)
+        if isinstance(one, Refusal)
+    ]
+    return StoredReports(ids, shown[:MAX_REFUSED])
 
 
 def retry_after(results: Sequence[bytes | Refusal], most: int) -> int:

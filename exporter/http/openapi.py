@@ -22,10 +22,13 @@ from exporter.http.answers import (
     Reloaded,
     Reset,
     Session,
+    StoredAlerts,
+    StoredResults,
     StoredSummary,
     Success,
 )
-from exporter.http.openapi_protocols import PATHS, foreign_operations
+from exporter.http.junit import JUnitUpload
+from exporter.http.openapi_protocols import PATHS, AlertmanagerMessage, foreign_operations
 from exporter.http.parameters import MAX_BATCH_KEY, Sending
 from exporter.store.decisions import Decided, Merge, MergeRequest, Split, SplitRequest, Undo
 from exporter.store.deletions import DeleteRequest, Deletion, Pinned
@@ -110,6 +113,10 @@ OPERATIONS: Final = (
               body={JSON: ErrorReport}, headers=(KEY,)),
     Operation("post", "/api/report-errors", "Report several errors", BatchResult, (207, 400, 403, 413, 415, 429, 503),
               (Sending,), body={JSON: list[ErrorReport], NDJSON: str}, headers=(BATCH_KEY,)),
+    Operation("post", "/api/alerts", "Alerts of an Alertmanager", StoredAlerts, (400, 403, 413, 415, 429, 503),
+              body={JSON: AlertmanagerMessage}),
+    Operation("post", "/api/junit", "A file of test results (JUnit XML)", StoredResults,
+              (400, 403, 413, 415, 429, 503), (JUnitUpload,), body={"application/xml": str}),
     Operation("post", "/api/reset-counts", "Count critical errors from now on", Reset, (403, 503)),
     Operation("get", "/api/errors", "Everything that the page shows", GetOverview, (400, 503), (TimeRange,)),
     Operation("get", "/api/errors/list", "Errors, newest first", ListErrors, (400, 503), (Filters, ErrorPaging)),
@@ -163,6 +170,7 @@ SCHEMES: Final[Schema] = {
     },
 }  # fmt: skip
 PROBES: Final = ("/-/healthy", "/-/ready")
+REPORTING: Final = (("post", "/api/alerts"), ("post", "/api/junit"), ("post", "/api/runs"))
 
 
 def security(scope: str) -> list[Schema]:
@@ -174,7 +182,7 @@ def scope_of(method: str, path: str) -> str:
     """Returns the name of the scope that a request needs, "" for none."""
     if path in PROBES:
         return ""
-    if path.startswith("/api/report-error") or (method, path) == ("post", "/api/runs") or path in PATHS:
+    if path.startswith("/api/report-error") or path in PATHS or (method, path) in REPORTING:
         return "report"
     return "read" if method == "get" and path not in ("/api/errors/deletions", "/api/config") else "admin"
 

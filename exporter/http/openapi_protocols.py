@@ -3,6 +3,8 @@ themselves, so only the content types are declared; refusals have our own shape.
 
 from typing import Any, Final, NamedTuple
 
+from msgspec import Struct
+
 Schema = dict[str, Any]
 TEXT: Final[Schema] = {"type": "string"}
 BYTES: Final[Schema] = {"type": "string", "format": "binary"}
@@ -15,6 +17,12 @@ KEY: Final[Schema] = {
     "name": "sentry_key", "in": "query", "description": "the key of the DSN: a token, where access control is on",
     "schema": {"type": "string"},
 }  # fmt: skip
+
+
+class AlertmanagerMessage(Struct):
+    """A webhook message of Alertmanager, version 4; other fields are allowed."""
+
+    alerts: list[dict[str, Any]]
 
 
 class Foreign(NamedTuple):

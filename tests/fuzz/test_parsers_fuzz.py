@@ -10,6 +10,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote_from_bytes
 
@@ -30,6 +31,13 @@ from exporter.http.responses import ApiError
 from exporter.ingest.parse import ReportError, parse_report, split_reports
 from exporter.live.client import Client
 from exporter.live.hub import Live
+from exporter.protocols.alertmanager import read_alerts
+from exporter.protocols.json_value import MessageError
+from exporter.protocols.junit import read_results
+from exporter.protocols.otel import reports_of
+from exporter.protocols.otlp import read_json_records, read_protobuf
+from exporter.protocols.sentry import lost_at_client, report_of
+from exporter.protocols.sentry_envelope import read_envelope
 from exporter.store.decisions import MergeRequest, SplitRequest
 from exporter.store.deletions import DeleteRequest
 from exporter.store.parameters import (
@@ -214,3 +222,96 @@ def test_a_message_of_a_websocket_is_answered(text: str) -> None:
     finally:
         loop.run_until_complete(loop.shutdown_default_executor())
         loop.close()
+
+
+fuzz_shortly = settings(fuzz, max_examples=int(MINUTES * 5_000) or 250)
+FIXTURES = sorted((Path(__file__).parents[1] / "fixtures/protocols").glob("*"))
+FOREIGN_FIELDS = [
+    "exception", "values", "type", "value", "stacktrace", "frames", "lineno", "function", "threads", "crashed", "message", "logentry",
+    "params", "tags", "contexts", "breadcrumbs", "extra", "release", "discarded_events", "reason", "category", "quantity",
+    "resourceLogs", "resource_spans", "scopeLogs", "scopeSpans", "logRecords", "spans", "events", "name", "attributes", "key",
+    "stringValue", "intValue", "doubleValue", "arrayValue", "kvlistValue", "body", "timeUnixNano", "severityNumber", "traceId",
+    "alerts", "labels", "annotations", "alertname", "startsAt", "status", "fingerprint",
+]  # fmt: skip
+foreign = some.recursive(
+    scalars | some.sampled_from(["17", 17, "error", "exception", "SEVERITY_NUMBER_ERROR", "client_report"]),
+    lambda inner: some.lists(inner, max_size=5) | some.dictionaries(some.sampled_from(FOREIGN_FIELDS), inner, max_size=8),
+    max_leaves=40,
+)  # fmt: skip
+
+
+@some.composite
+def captured(draw: Any) -> bytes:
+    """What a real SDK has sent, with some bytes replaced, doubled or cut off."""
+    body = draw(some.sampled_from(FIXTURES)).read_bytes()
+    for _ in range(draw(some.integers(0, 4))):
+        at = draw(some.integers(0, len(body)))
+        body = body[:at] + draw(some.binary(max_size=6)) + body[at + draw(some.integers(0, 50)) :]
+    return body[: draw(some.integers(0, len(body)))] if draw(some.booleans()) else body
+
+
+def sized(reports: list[dict[str, Any]]) -> None:
+    """Every report can be written as JSON, and what its protocol adds is bounded."""
+    for one in reports:
+        msgspec.json.encode(one)
+        kept = {name: one[name] for name in ("sentry", "otel", "alert", "junit") if name in one}
+        assert len(msgspec.json.encode(kept)) < 1_000_000
+
+
+@fuzz_shortly
+@given(captured() | damaged(foreign) | bodies)
+@example(b"{}\n" + b'{"type":"event"}\n{}\n' * 1_000)
+@example(b'{"tags":' + b"[" * 50_000)
+def test_a_message_of_sentry_becomes_reports_or_is_refused(body: bytes) -> None:
+    with quickly():
+        with contextlib.suppress(MessageError):
+            sized([report_of(item.payload, "1", {}) for item in read_envelope(body, ("event",)).items])
+        with contextlib.suppress(MessageError):
+            sized([report_of(body, "1", {})])
+        with contextlib.suppress(MessageError):
+            assert all(count > 0 for count in lost_at_client(body).values())
+
+
+@fuzz_shortly
+@given(captured() | damaged(foreign) | bodies, some.sampled_from(["logs", "traces"]))
+@example(b"\x0a\x02" * 50_000, "logs")
+def test_a_request_of_otlp_becomes_reports_or_is_refused(body: bytes, signal: Any) -> None:
+    for read in (read_json_records, read_protobuf):
+        with quickly(), contextlib.suppress(MessageError):
+            sized(reports_of(read(body, signal)))
+
+
+@fuzz_shortly
+@given(damaged(some.dictionaries(some.sampled_from(["alerts", "receiver"]), foreign)) | bodies)
+@example(b'{"alerts":[' + b"{}," * 9_000 + b"{}]}")
+def test_a_webhook_of_alertmanager_becomes_reports_or_is_refused(body: bytes) -> None:
+    with quickly(), contextlib.suppress(MessageError):
+        sized(read_alerts(body).reports)
+
+
+ELEMENTS = ["testsuites", "testsuite", "testcase", "failure", "error", "skipped", "rerunFailure", "flakyError", "stackTrace",
+            "system-out", "property", "x:testcase"]  # fmt: skip
+ATTRIBUTES = ["name", "classname", "time", "message", "type", "hostname", "timestamp", "file", "status"]
+tags = some.builds(
+    lambda opening, name, attributes: f"<{opening}{name}" + "".join(f' {key}="{value}"' for key, value in attributes.items()) + ">",
+    some.sampled_from(["", "", "/"]), some.sampled_from(ELEMENTS),
+    some.dictionaries(some.sampled_from(ATTRIBUTES), some.text(max_size=12) | some.sampled_from(["1e999", "nan", "&#0;", "&x;", "<"]), max_size=4),
+)  # fmt: skip
+xml = some.lists(
+    tags | some.text(max_size=20) | some.sampled_from(["<![CDATA[", "]]>", "<!--", "<!DOCTYPE a [", "&", "\x1b"]),
+    max_size=30,
+)
+
+
+@fuzz_shortly
+@given(xml.map(lambda parts: "".join(parts).encode("utf-8", "surrogatepass")) | bodies)
+@example(b"<testsuite>" + b"<testcase/>" * 20_000)
+@example(b"<testsuite " + b"a " * 50_000)
+@example(b"<![CDATA[" * 20_000)
+@example(b"&" * 100_000)
+@example(b"<testcase><failure>" + b"Error: " * 30_000)
+def test_a_file_of_results_is_read_or_refused(body: bytes) -> None:
+    with quickly(), contextlib.suppress(MessageError):
+        found = read_results(body, {"id": "1"}, "w")
+        sized(found.reports)
+        msgspec.json.encode(found.summary)

@@ -21,6 +21,8 @@ ROWS = {
     "POST /api/report-errors": "report",
     "POST /api/{project}/envelope/": "report",
     "POST /api/{project}/store/": "report",
+    "POST /api/alerts": "report",
+    "POST /api/junit": "report",
     "POST /v1/logs": "report",
     "POST /v1/traces": "report",
     "POST /api/reset-counts": "admin",
