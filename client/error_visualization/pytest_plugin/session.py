@@ -11,7 +11,6 @@ import os
 import uuid
 from collections.abc import Callable
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 
 import pytest
 
@@ -20,7 +19,8 @@ from error_visualization.pytest_plugin.crash import Cause, Watch
 from error_visualization.pytest_plugin.failure import details, failure, repeats_subtests
 from error_visualization.pytest_plugin.handover import Handover
 from error_visualization.pytest_plugin.outcomes import Outcomes, outcome_of
-from error_visualization.reporter import Reporter
+from error_visualization.pytest_plugin.quiet import Quiet
+from error_visualization.reporter import Reporter, why_no_service
 
 FLUSH = 2.0  # seconds at the end for what is not delivered yet; the rest stays in the spool
 MOST_HELD = 1_000  # failed attempts that wait for the next one
@@ -30,9 +30,9 @@ Hook = TypeVar("Hook", bound=Callable[..., None])
 
 def register(config: Any, url: str) -> None:
     """Registers the plugins that report to the service at `url`. Raises `pytest.UsageError` for a bad URL."""
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.netloc:
-        raise pytest.UsageError(f"--error-dashboard: {url!r} is no URL such as http://dashboard:8080")
+    problem = why_no_service(url)
+    if problem:
+        raise pytest.UsageError(f"--error-dashboard {url}: {problem}")
     worker = context.worker_id(os.environ)
     run = context.run(os.environ) or {}
     if not run.get("id"):
@@ -65,7 +65,8 @@ class Dashboard:
         self.held: dict[str, list[dict[str, Any]]] = {}  # failed attempts by test, until its outcome is known
         self.dead: list[tuple[str, Cause]] = []  # workers whose test is not known yet
         self.collected: set[str] = set()  # collections that failed; each worker has them
-        self.reported = self.refused = 0
+        self.reported = 0
+        self.log = Quiet()
         self.delivered = False
         self.trouble = ""
 
@@ -145,9 +146,9 @@ class Dashboard:
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         text = f"error dashboard: {self.reported} reports of run {self.run['id']}"
         if not self.delivered:
-            text += "; the service did not take all of them yet, the rest is sent by the next process"
-        if self.refused:
-            text += f"; {self.refused} were neither delivered nor kept"
+            text += "; not all are delivered yet, the rest is kept on disk and sent by the next run"
+        if self.log.last:
+            text += f" ({self.log.last})"
         if self.trouble:
             text += f"; not all was reported: {self.trouble}"
         terminalreporter.write_line(text)
@@ -156,7 +157,8 @@ class Dashboard:
     @_safe
     def pytest_unconfigure(self) -> None:
         self.watch.close()
-        self.reporter.close(0.0 if not self.delivered else FLUSH)
+        self.reporter.close(FLUSH if self.delivered else 0.0)
+        self.log.close()
 
     def _dead(self, worker: str | None) -> Cause | None:
         """Returns why `worker` died, and reports all other dead workers: they ran no test."""
@@ -190,9 +192,8 @@ class Dashboard:
 
     def _report(self, worker: str, fields: dict[str, Any]) -> None:
         name = f"{self.worker}/{worker}" if worker != MAIN else self.worker
-        kept = self.reporter.report({"timestamp": _now(), **fields, "worker_id": name, "run": self.run})
-        self.reported += kept
-        self.refused += not kept
+        self.reporter.report({"timestamp": _now(), **fields, "worker_id": name, "run": self.run})
+        self.reported += 1
 
     @_safe
     def _summary(self, finished: str | None, complete: bool) -> None:
