@@ -96,7 +96,13 @@ def test_a_file_of_a_living_process_is_left_alone(tmp_path: Path) -> None:
 
     hang = "import error_visualization.delivery as d; d.Delivery.wake = lambda self: None\n"
     with recording() as service:
-        command = [sys.executable, "-c", hang + CODE + "print('safe', flush=True); sys.stdin.read()", service.url, "mine"]
+        command = [
+            sys.executable,
+            "-c",
+            hang + CODE + "print('safe', flush=True); sys.stdin.read()",
+            service.url,
+            "mine",
+        ]
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as living:
             assert living.stdout
             assert living.stdout.readline() == b"safe\n"
