@@ -65,7 +65,7 @@ class Dashboard:
         self.held: dict[str, list[dict[str, Any]]] = {}  # failed attempts by test, until its outcome is known
         self.dead: list[tuple[str, Cause]] = []  # workers whose test is not known yet
         self.collected: set[str] = set()  # collections that failed; each worker has them
-        self.reported = 0
+        self.reported = self.crashes = 0
         self.log = Quiet()
         self.delivered = False
         self.trouble = ""
@@ -80,22 +80,28 @@ class Dashboard:
     def pytest_runtest_logfinish(self, nodeid: str) -> None:
         self.running.discard(nodeid)
 
-    @_safe
     def pytest_runtest_logreport(self, report: Any) -> None:
-        outcome = outcome_of(report)
-        if report.outcome != "rerun" and outcome is None:
-            return
-        worker = _worker_of(report)
+        if report.outcome == "passed":
+            if report.when != "call":
+                return
+            if not self.held and not self.dead:  # nearly always
+                self.outcomes.add(_worker_of(report), report.nodeid, "passed")
+                return
+        self._judge(report)
+
+    @_safe
+    def _judge(self, report: Any) -> None:
+        """Reports what is not a plain success."""
+        worker, outcome = _worker_of(report), outcome_of(report)
         if self.dead:
             cause = self._dead(worker if report.when == "???" else None)
             if cause is not None:
                 self._crashed(worker, cause, report)
-        if report.outcome == "rerun":
+        if outcome is None:
             self.outcomes.forget(worker, report.nodeid)
             if report.when != "???":
                 self._hold(worker, report)
             return
-        assert outcome is not None
         self.outcomes.add(worker, report.nodeid, outcome)
         attempt = len(self.held.get(report.nodeid, ())) + 1
         if self.held:
@@ -132,6 +138,7 @@ class Dashboard:
     def pytest_testnodedown(self, node: Any, error: Any) -> None:
         self._dead(None)
         if error and error != "keyboard-interrupt":
+            self.crashes += 1
             self.dead.append((node.gateway.id, self.watch.cause(node)))
 
     @pytest.hookimpl(trylast=True)
@@ -140,7 +147,7 @@ class Dashboard:
         self._dead(None)
         for test in list(self.held):
             self._release(test, "unknown")
-        self._summary(_now(), _complete(session, exitstatus))
+        self._summary(_now(), self._complete(session, exitstatus))
         self.delivered = self.reporter.flush(FLUSH)
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
@@ -159,6 +166,14 @@ class Dashboard:
         self.watch.close()
         self.reporter.close(FLUSH if self.delivered else 0.0)
         self.log.close()
+
+    def _complete(self, session: Any, exitstatus: int) -> bool:
+        """Returns whether all collected tests were run: neither an interrupt, a limit of failures nor dead workers
+        that were not replaced ended the session."""
+        if int(exitstatus) not in (0, 1, 5) or session.shouldstop or session.shouldfail:
+            return False
+        tests = self.outcomes.count() - len(self.collected)
+        return tests >= session.testscollected and not (self.crashes and not tests)
 
     def _dead(self, worker: str | None) -> Cause | None:
         """Returns why `worker` died, and reports all other dead workers: they ran no test."""
@@ -231,11 +246,6 @@ def _test(report: Any, outcome: str, attempt: int) -> dict[str, Any]:
 def _worker_of(report: Any) -> str:
     node = getattr(report, "node", None)
     return str(node.gateway.id) if node is not None else MAIN
-
-
-def _complete(session: Any, exitstatus: int) -> bool:
-    """Returns whether all tests were run: neither an interrupt nor a limit of failures ended the session."""
-    return int(exitstatus) in (0, 1, 5) and not session.shouldstop and not session.shouldfail
 
 
 def _now() -> str:
