@@ -178,15 +178,23 @@ def truth(*, crashes: bool, memory: bool) -> list[Heard]:
 
 
 def run(folder: Path, url: str, *flags: str, prefix: tuple[str, ...] = (), **variables: str) -> tuple[int, str]:
-    """Runs pytest on the suite. Returns its exit status and what it printed."""
+    """Runs pytest on the suite, with a spool beside it. Returns its exit status and what it printed."""
     foreign = ("ERROR_VIS", "PYTEST", "GITHUB")
     environ = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
+    environ["ERROR_VISUALIZATION_SPOOL"] = str(folder.parent / "spool")
     environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # the service's tests have many plugins
     command = [*prefix, sys.executable, "-m", "pytest", "-q", "--tb=no", *PLUGINS, "--error-dashboard", url, *flags]
     done = subprocess.run(
         command, cwd=folder, capture_output=True, text=True, timeout=240, check=False, env=environ | variables
     )
     return done.returncode, done.stdout + done.stderr
+
+
+def deliver(folder: Path, url: str) -> bool:
+    """Runs another process that uses the spool of `run`. Returns whether everything is delivered."""
+    code = "import sys; from error_visualization import Reporter; sys.exit(not Reporter(sys.argv[1]).flush(30))"
+    environ = os.environ | {"ERROR_VISUALIZATION_SPOOL": str(folder.parent / "spool")}
+    return subprocess.run([sys.executable, "-c", code, url], timeout=60, check=False, env=environ).returncode == 0
 
 
 def outcomes(summary: dict[str, Any]) -> dict[str, str]:

@@ -8,8 +8,10 @@ import sys
 from pathlib import Path
 
 from error_visualization import context
+from error_visualization.authorization import authorization
 from error_visualization.junit.files import STDIN, named
-from error_visualization.junit.send import Service, token_of
+from error_visualization.junit.send import Service
+from error_visualization.reporter import why_no_service
 
 RUN = ("job", "suite", "commit", "branch", "user", "url")
 
@@ -31,17 +33,19 @@ def main(given: argparse.Namespace) -> int:
     """Returns `--status` if that is not 0, else 0 if all files were accepted, 1 if not, 2 if no service is named."""
     environ = os.environ
     url = (given.error_dashboard or environ.get("ERROR_VISUALIZATION_URL") or "").strip()
-    if not url.startswith(("http://", "https://")):
-        reason = f"{url!r} is no URL such as http://dashboard:8080" if url else "no service is named"
-        return given.status or _fail(f"{reason}: use --error-dashboard URL or ERROR_VISUALIZATION_URL", 2)
+    if not url:
+        return given.status or _fail("which service? Give --error-dashboard URL, or set ERROR_VISUALIZATION_URL", 2)
+    problem = why_no_service(url)
+    if problem:
+        return given.status or _fail(f"--error-dashboard {url}: {problem}", 2)
     try:
-        token = token_of(given.token_file, environ)
+        headers = authorization(given.token_file)
     except (OSError, ValueError) as error:
         return given.status or _fail(f"the token cannot be read: {error}", 2)
     run = context.run(environ) or {}
     parameters = {"worker": given.worker_id or context.worker_id(environ), "run": str(run.get("id") or "")}
     parameters.update((name, str(run.get(name) or "")) for name in RUN)
-    service = Service(url, token, parameters, given.wait)
+    service = Service(url, headers, parameters, given.wait)
     files, empty = named(given.files)
     for argument in empty:
         _say(f"{argument}: no JUnit XML file")

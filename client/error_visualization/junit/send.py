@@ -5,13 +5,11 @@ from __future__ import annotations
 import hashlib
 import http.client
 import json
-import os
 import random
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlencode
 
@@ -31,11 +29,12 @@ class Answer(NamedTuple):
 class Service:
     """Where files are sent. `parameters` say which worker and run they belong to."""
 
-    def __init__(self, url: str, token: str, parameters: Mapping[str, str], wait: float) -> None:
-        """`wait` is how many seconds a service that is away is waited for, for all files together."""
+    def __init__(self, url: str, headers: Mapping[str, str], parameters: Mapping[str, str], wait: float) -> None:
+        """`headers` are sent to this service only, never to one that it redirects to. `wait` is how many seconds a
+        service that is away is waited for, for all files together."""
         self._url = url.rstrip("/") + PATH
         self._parameters = {name: value for name, value in parameters.items() if value}
-        self._token = token
+        self._headers = headers
         self._until = time.monotonic() + wait
 
     def send(self, body: bytes, pause: Callable[[float], None] = time.sleep) -> Answer:
@@ -43,8 +42,8 @@ class Service:
         request = urllib.request.Request(f"{self._url}?{urlencode(self._parameters)}", body, method="POST")
         request.add_header("Content-Type", "application/xml")
         request.add_header("Idempotency-Key", self._key(body))
-        if self._token:
-            request.add_unredirected_header("Authorization", f"Bearer {self._token}")  # never to another host
+        for name, value in self._headers.items():
+            request.add_unredirected_header(name, value)
         attempt = 0
         while True:
             answer, seconds = _tried(request, attempt)
@@ -56,20 +55,6 @@ class Service:
     def _key(self, body: bytes) -> str:
         """The same file of the same run has the same key, so that it is stored once."""
         return hashlib.sha256(json.dumps(self._parameters, sort_keys=True).encode() + b"\0" + body).hexdigest()[:32]
-
-
-def token_of(file: str | None, environ: Mapping[str, str]) -> str:
-    """Returns the token from `file`, else from the environment, "" for none. Raises OSError, and ValueError for a token
-    that is none."""
-    named = file or environ.get("ERROR_VISUALIZATION_TOKEN_FILE")
-    token = "" if file else environ.get("ERROR_VISUALIZATION_TOKEN", "").strip()
-    if named and not token:
-        token = Path(named).read_text("utf-8").strip()
-        if not token:
-            raise ValueError(f"{os.fspath(named)} has no token")
-    if not token.isascii() or not token.isprintable():
-        raise ValueError("a token has no other characters than letters, digits and _")
-    return token
 
 
 def _tried(request: urllib.request.Request, attempt: int) -> tuple[Answer, float | None]:

@@ -20,7 +20,9 @@ class Outcomes:
 
     def add(self, worker: str, test: str, outcome: str) -> None:
         """Notes an outcome of the present attempt; one of `KINDS`."""
-        tests = self._workers.setdefault(worker, {})
+        tests = self._workers.get(worker)
+        if tests is None:
+            tests = self._workers[worker] = {}
         known = tests.get(test)
         if known is None or RANK[outcome] > RANK[known]:
             tests[test] = outcome
@@ -28,6 +30,10 @@ class Outcomes:
     def forget(self, worker: str, test: str) -> None:
         """The test is run again: the next attempt counts."""
         self._workers.get(worker, {}).pop(test, None)
+
+    def count(self) -> int:
+        """Returns how many tests have an outcome."""
+        return sum(map(len, self._workers.values()))
 
     def summary(self) -> dict[str, Any]:
         """Returns the fields `counts` and `workers` of a run's summary. `workers` is left out if it were too long."""
@@ -45,9 +51,9 @@ class Outcomes:
 
 
 def outcome_of(report: Any) -> str | None:
-    """Returns the outcome that a report of pytest means for its test; None if it means none yet."""
+    """Returns the outcome that a report of pytest means for its test; None if it means none yet: it is run again."""
     if report.outcome == "failed":
         return "failed" if report.when == "call" else "errors"
     if report.outcome == "skipped":
         return "skipped"
-    return "passed" if report.outcome == "passed" and report.when == "call" else None
+    return "passed" if report.outcome == "passed" else None

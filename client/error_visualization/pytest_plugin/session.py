@@ -11,7 +11,6 @@ import os
 import uuid
 from collections.abc import Callable
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 
 import pytest
 
@@ -20,7 +19,8 @@ from error_visualization.pytest_plugin.crash import Cause, Watch
 from error_visualization.pytest_plugin.failure import details, failure, repeats_subtests
 from error_visualization.pytest_plugin.handover import Handover
 from error_visualization.pytest_plugin.outcomes import Outcomes, outcome_of
-from error_visualization.reporter import Reporter
+from error_visualization.pytest_plugin.quiet import Quiet
+from error_visualization.reporter import Reporter, why_no_service
 
 FLUSH = 2.0  # seconds at the end for what is not delivered yet; the rest stays in the spool
 MOST_HELD = 1_000  # failed attempts that wait for the next one
@@ -30,9 +30,9 @@ Hook = TypeVar("Hook", bound=Callable[..., None])
 
 def register(config: Any, url: str) -> None:
     """Registers the plugins that report to the service at `url`. Raises `pytest.UsageError` for a bad URL."""
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.netloc:
-        raise pytest.UsageError(f"--error-dashboard: {url!r} is no URL such as http://dashboard:8080")
+    problem = why_no_service(url)
+    if problem:
+        raise pytest.UsageError(f"--error-dashboard {url}: {problem}")
     worker = context.worker_id(os.environ)
     run = context.run(os.environ) or {}
     if not run.get("id"):
@@ -65,7 +65,8 @@ class Dashboard:
         self.held: dict[str, list[dict[str, Any]]] = {}  # failed attempts by test, until its outcome is known
         self.dead: list[tuple[str, Cause]] = []  # workers whose test is not known yet
         self.collected: set[str] = set()  # collections that failed; each worker has them
-        self.reported = self.refused = 0
+        self.reported = self.crashes = 0
+        self.log = Quiet()
         self.delivered = False
         self.trouble = ""
 
@@ -79,22 +80,28 @@ class Dashboard:
     def pytest_runtest_logfinish(self, nodeid: str) -> None:
         self.running.discard(nodeid)
 
-    @_safe
     def pytest_runtest_logreport(self, report: Any) -> None:
-        outcome = outcome_of(report)
-        if report.outcome != "rerun" and outcome is None:
-            return
-        worker = _worker_of(report)
+        if report.outcome == "passed":
+            if report.when != "call":
+                return
+            if not self.held and not self.dead:  # nearly always
+                self.outcomes.add(_worker_of(report), report.nodeid, "passed")
+                return
+        self._judge(report)
+
+    @_safe
+    def _judge(self, report: Any) -> None:
+        """Reports what is not a plain success."""
+        worker, outcome = _worker_of(report), outcome_of(report)
         if self.dead:
             cause = self._dead(worker if report.when == "???" else None)
             if cause is not None:
                 self._crashed(worker, cause, report)
-        if report.outcome == "rerun":
+        if outcome is None:
             self.outcomes.forget(worker, report.nodeid)
             if report.when != "???":
                 self._hold(worker, report)
             return
-        assert outcome is not None
         self.outcomes.add(worker, report.nodeid, outcome)
         attempt = len(self.held.get(report.nodeid, ())) + 1
         if self.held:
@@ -131,6 +138,7 @@ class Dashboard:
     def pytest_testnodedown(self, node: Any, error: Any) -> None:
         self._dead(None)
         if error and error != "keyboard-interrupt":
+            self.crashes += 1
             self.dead.append((node.gateway.id, self.watch.cause(node)))
 
     @pytest.hookimpl(trylast=True)
@@ -139,15 +147,15 @@ class Dashboard:
         self._dead(None)
         for test in list(self.held):
             self._release(test, "unknown")
-        self._summary(_now(), _complete(session, exitstatus))
+        self._summary(_now(), self._complete(session, exitstatus))
         self.delivered = self.reporter.flush(FLUSH)
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         text = f"error dashboard: {self.reported} reports of run {self.run['id']}"
         if not self.delivered:
-            text += "; the service did not take all of them yet, the rest is sent by the next process"
-        if self.refused:
-            text += f"; {self.refused} were neither delivered nor kept"
+            text += "; not all are delivered yet, the rest is kept on disk and sent by the next run"
+        if self.log.last:
+            text += f" ({self.log.last})"
         if self.trouble:
             text += f"; not all was reported: {self.trouble}"
         terminalreporter.write_line(text)
@@ -156,7 +164,16 @@ class Dashboard:
     @_safe
     def pytest_unconfigure(self) -> None:
         self.watch.close()
-        self.reporter.close(0.0 if not self.delivered else FLUSH)
+        self.reporter.close(FLUSH if self.delivered else 0.0)
+        self.log.close()
+
+    def _complete(self, session: Any, exitstatus: int) -> bool:
+        """Returns whether all collected tests were run: neither an interrupt, a limit of failures nor dead workers
+        that were not replaced ended the session."""
+        if int(exitstatus) not in (0, 1, 5) or session.shouldstop or session.shouldfail:
+            return False
+        tests = self.outcomes.count() - len(self.collected)
+        return tests >= session.testscollected and not (self.crashes and not tests)
 
     def _dead(self, worker: str | None) -> Cause | None:
         """Returns why `worker` died, and reports all other dead workers: they ran no test."""
@@ -190,9 +207,8 @@ class Dashboard:
 
     def _report(self, worker: str, fields: dict[str, Any]) -> None:
         name = f"{self.worker}/{worker}" if worker != MAIN else self.worker
-        kept = self.reporter.report({"timestamp": _now(), **fields, "worker_id": name, "run": self.run})
-        self.reported += kept
-        self.refused += not kept
+        self.reporter.report({"timestamp": _now(), **fields, "worker_id": name, "run": self.run})
+        self.reported += 1
 
     @_safe
     def _summary(self, finished: str | None, complete: bool) -> None:
@@ -230,11 +246,6 @@ def _test(report: Any, outcome: str, attempt: int) -> dict[str, Any]:
 def _worker_of(report: Any) -> str:
     node = getattr(report, "node", None)
     return str(node.gateway.id) if node is not None else MAIN
-
-
-def _complete(session: Any, exitstatus: int) -> bool:
-    """Returns whether all tests were run: neither an interrupt nor a limit of failures ended the session."""
-    return int(exitstatus) in (0, 1, 5) and not session.shouldstop and not session.shouldfail
 
 
 def _now() -> str:

@@ -96,8 +96,8 @@ def test_without_a_service_or_token(way: Front, folder: Path, capsys: pytest.Cap
     assert main(["junit", "bad.xml", "--error-dashboard", "dashboard:8080"]) == 2
     assert main(["junit", "bad.xml", "--error-dashboard", way.url, "--token-file", "nothing"]) == 2
     said = capsys.readouterr().err
-    assert "no service is named: use --error-dashboard URL or ERROR_VISUALIZATION_URL" in said
-    assert "'dashboard:8080' is no URL such as http://" in said
+    assert "which service? Give --error-dashboard URL" in said
+    assert "--error-dashboard dashboard:8080: expected an address such as http://" in said
     assert "the token cannot be read" in said
     assert way.headers == []
 

@@ -3,11 +3,12 @@
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
-from conftest import Served
+from conftest import Served, free_port
 from memory_limit import memory_limit
-from pytest_suite import TESTS, Heard, outcomes, run, truth, write
+from pytest_suite import TESTS, Heard, deliver, outcomes, run, truth, write
 from standin import front
 
 pytestmark = pytest.mark.dashboard
@@ -96,3 +97,36 @@ def test_500_tests_without_xdist(served: Start, tmp_path: Path) -> None:
     assert {report["worker_id"] for report in stored} == {"machine-1"}
     marks = {name for report in stored for name in report["pytest"].get("marks", ())}
     assert {"gpu", "timeout", "flaky", "xfail", "parametrize"} <= marks
+
+
+def test_500_tests_while_the_service_is_down(served: Start, tmp_path: Path) -> None:
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    write(tmp_path / "suite", crashes=True, memory=False)
+    status, said = run(tmp_path / "suite", url, "-n", "4", **RUN)
+    assert status == 1, said
+    assert "not all are delivered yet, the rest is kept on disk and sent by the next run" in said
+    service = served()
+    with front(service.url, port) as way:
+        assert deliver(tmp_path / "suite", url)
+        check(service, way.summaries(), crashes=True, memory=False)
+
+
+def test_a_limit_of_failures_ends_the_run(served: Start, tmp_path: Path) -> None:
+    service = served()
+    write(tmp_path / "suite", crashes=False, memory=False)
+    with front(service.url) as way:
+        for number, flags in enumerate([("-n", "2"), ("-pno:xdist.plugin",)]):
+            status, said = run(tmp_path / "suite", way.url, *flags, "--maxfail=5", "--junitxml=../own.xml",
+                               ERROR_VISUALIZATION_RUN_ID=f"run-{number}")  # fmt: skip
+            assert status in (1, 2), said
+            own = ElementTree.parse(tmp_path / "own.xml").getroot()
+            bad = sorted(case.get("name", "") for case in own.iter("testcase") if len(case) and case[0].tag in ("failure", "error"))  # fmt: skip
+            found = [one for one in reports(service) if one["run"]["id"] == f"run-{number}" and one["test"]["outcome"] != "rerun"]  # fmt: skip
+            assert sorted(one["test"]["id"].rpartition("::")[2] for one in found) == bad
+            assert len(bad) >= 5
+            summary = next(one for one in way.summaries() if one["run"]["id"] == f"run-{number}")
+            assert summary["complete"] is False
+            assert summary["finished_at"]
+            assert summary["counts"]["failed"] + summary["counts"]["errors"] == len(bad)
+            assert 5 < sum(summary["counts"].values()) < TESTS
