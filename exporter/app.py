@@ -63,6 +63,7 @@ API: Final = (
     post("/api/report-errors", reports.report_errors, REPORT),
     post("/api/reset-counts", reports.reset_counts, ADMIN),
     get("/api/errors", reads.errors, READ),
+    get("/api/verdict", reads.verdict, READ),
     get("/api/errors/list", reads.error_list, READ),
     get("/api/errors/facets", reads.facets, READ),
     post("/api/errors/delete", storage.delete, ADMIN),

@@ -24,6 +24,7 @@ from exporter.http.answers import (
     Success,
 )
 from exporter.http.parameters import MAX_BATCH_KEY, Sending
+from exporter.judgement.result import Verdict
 from exporter.store.decisions import Decided, Merge, MergeRequest, Split, SplitRequest, Undo
 from exporter.store.deletions import DeleteRequest, Deletion, Pinned
 from exporter.store.parameters import (
@@ -103,6 +104,7 @@ OPERATIONS: Final = (
               (Sending,), body={JSON: list[ErrorReport], NDJSON: str}, headers=(BATCH_KEY,)),
     Operation("post", "/api/reset-counts", "Count critical errors from now on", Reset, (403, 503)),
     Operation("get", "/api/errors", "Everything that the page shows", GetOverview, (400, 503), (TimeRange,)),
+    Operation("get", "/api/verdict", "How bad it is now", Verdict, (400,)),
     Operation("get", "/api/errors/list", "Errors, newest first", ListErrors, (400, 503), (Filters, ErrorPaging)),
     Operation("get", "/api/errors/facets", "Values to filter by", GetFacets, (400, 503), (Filters, FacetChoice)),
     Operation("get", "/api/errors/{id}", "One error", GetError, (400, 404, 503)),

@@ -21,6 +21,8 @@ from exporter.store.read_overview import counts, kinds, overview, overview_of
 from exporter.store.read_pattern import decisions, pattern
 from exporter.store.read_patterns import pattern_list
 from exporter.store.read_storage import storage
+from exporter.store.read_usual import usual
+from exporter.store.read_watched import watched
 from exporter.store.select import Cursor
 
 R = TypeVar("R")
@@ -43,6 +45,8 @@ ANSWERS: Final[dict[type[Read[Any]], Callable[[Cursor, Any], Any]]] = dict(
         queries.GetStorage.answered_by(storage),
         queries.GetHistory.answered_by(history),
         queries.ExportErrors.answered_by(export),
+        queries.GetWatched.answered_by(watched),
+        queries.GetUsual.answered_by(usual),
     )
 )
 

@@ -264,10 +264,10 @@ TABLE = (
         "Calm: the last critical error was 3 h ago.",
         last_critical=ago(hours=3.5),late=Late(1,at("2025-03-15T10:00"),at("2025-03-15T10:00"),ago(11))),
     row("nothing was ever reported", "unknown",
-        "No report has arrived yet, so nothing is known about the workers.",
+        "No current report has arrived yet, so nothing is known about the workers.",
         last_report=None),
-    row("only an old report", "calm",
-        "Calm: no critical error has been reported yet; "
+    row("only an old report", "unknown",
+        "No current report has arrived yet, so nothing is known about the workers; "
         "1 error came in that happened on 15 March 2025.",
         last_report=None,late=Late(1,at("2025-03-15T10:00"),at("2025-03-15T10:00"),ago(1))),
     row("nothing is reported where much is usual", "unknown",
