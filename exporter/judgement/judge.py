@@ -70,6 +70,7 @@ class Judge:
         self._refused: tuple[str, dt.datetime] | None = None
         self._usual: Usual | None = None
         self._usual_hour: dt.datetime | None = None
+        self._is_asked_for = False  # whether the facts are to be read again at once
         self._verdict: Verdict | None = None
         self._lagged = Lag()  # when the verdict was made
         self._tasks: list[asyncio.Task[None]] = []
@@ -81,7 +82,11 @@ class Judge:
 
     @position.setter
     def position(self, position: int) -> None:
+        """Skips events, which then are read from the database: a verdict must not lack them."""
         self._watch.position = position
+        self._blind_before = self._clock()
+        self._is_asked_for = True
+        self._verdict = None
 
     def on_events(self, events: Sequence[ErrorEvent]) -> None:
         self._verdict = None
@@ -184,7 +189,8 @@ class Judge:
         """Asks the database what is usual, and for the facts if they could not be read before."""
         ticks, ask_at = asyncio.get_running_loop().time, 0.0
         while True:
-            if ticks() >= ask_at or self._usual_hour != _hour(self._clock()):
+            if ticks() >= ask_at or self._is_asked_for or self._usual_hour != _hour(self._clock()):
+                self._is_asked_for = False
                 try:
                     if self._blind_before:
                         await self.read_again()

@@ -1,7 +1,7 @@
 """What the verdict is made of: the facts that `Watch` keeps, and the times after which the rules decide otherwise.
 
 Times are aware. An *episode* is a series of critical errors without a pause of `RECOVERY_SECONDS`. Reports that are
-`LATE_SECONDS` old when they arrive are in no fact but `late`.
+`LATE_SECONDS` old when they arrive, and imported ones, are only in `late` and `last_critical`.
 """
 
 import datetime as dt
@@ -97,7 +97,8 @@ class Silent(Struct, frozen=True):
 
 
 class Late(Struct, frozen=True):
-    """Reports that arrived late: how many, when the first and the last of them happened, and when the last arrived."""
+    """Reports that arrived late or were imported: how many, when the first and the last of them happened, and when the
+    last arrived."""
 
     reports: int
     first: dt.datetime

@@ -1,10 +1,9 @@
 """Keeps the facts of the verdict, from the events of the log in their order, in bounded memory.
 
-    an imported error           counts for nothing: it is old by definition
-    a report that is late       counts only as late
-    any other report            its worker is not silent, unless it is critical
-        critical                belongs to an episode; episodes that an error brings together become one
-        warning                 belongs to its minute
+    a report that is late, or imported   counts only as late, and as the last critical error
+    any other report                     its worker is not silent, unless it is critical
+        critical                         belongs to an episode; episodes that an error brings together become one
+        warning                          belongs to its minute
 
 The facts depend on the times of the errors and not on the order in which these were accepted.
 """
@@ -74,8 +73,7 @@ class Watch:
         """Adds events. Those up to `position` are in already."""
         for event in events:
             if event.id > self.position:
-                if not event.imported:
-                    self._add(event)
+                self._add(event)
                 self.received_at = event.received_at
                 self.position = event.id
 
@@ -84,7 +82,7 @@ class Watch:
         is_critical = event.severity == "critical"
         if is_critical:
             self.last_critical = max(self.last_critical or at, at)
-        if received - at >= LATE:
+        if event.imported or received - at >= LATE:
             self._add_late(at, received)
             return
         self.last_report = max(self.last_report or received, received)

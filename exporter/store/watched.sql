@@ -54,10 +54,10 @@ SELECT w.name, n.critical.t, coalesce(n.critical.id, 0), n.other.t, coalesce(n.o
 ) n JOIN workers w ON w.id = n.worker ORDER BY n.newest;
 
 -- name: late
-SELECT count(*), min(timestamp), max(timestamp), max(received_at) FROM errors
-WHERE received_at > $noted AND NOT imported AND received_at - timestamp >= to_seconds($late);
+SELECT count(*), min(least(timestamp, received_at)), max(least(timestamp, received_at)), max(received_at) FROM errors
+WHERE received_at > $noted AND (imported OR received_at - timestamp >= to_seconds($late));
 
 -- name: last
 SELECT max(least(timestamp, received_at)) FILTER (severity = 2),
-       max(received_at) FILTER (received_at - timestamp < to_seconds($late))
-FROM errors WHERE NOT imported;
+       max(received_at) FILTER (NOT imported AND received_at - timestamp < to_seconds($late))
+FROM errors;

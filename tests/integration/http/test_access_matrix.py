@@ -21,6 +21,7 @@ ROWS = {
     "POST /api/report-errors": "report",
     "POST /api/reset-counts": "admin",
     "GET /api/errors": "read",
+    "GET /api/verdict": "read",
     "GET /api/errors/list": "read",
     "GET /api/errors/facets": "read",
     "POST /api/errors/delete": "admin",

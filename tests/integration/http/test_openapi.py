@@ -87,6 +87,7 @@ async def test_it_holds_for_real_answers(service: InProcess) -> None:
         "/api/errors": ["", "?time_range=x"], "/api/errors/list": ["", "?limit=0"], "/api/errors/{id}": ["", "?x=y"],
         "/api/errors/facets": ["", "?limit=1", "?facet=worker&contains=x"], "/api/patterns": ["", "?limit=0"],
         "/api/patterns/{id}": ["", "?time_range=0", f"?compare={other}"], "/api/patterns/decisions": ["", "?x=y"], "/-/healthy": [""], "/-/ready": [""],
+        "/api/verdict": ["", "?x=y"],
     }  # fmt: skip
     for path, queries in asked.items():
         for query in queries:

@@ -41,8 +41,7 @@ def error(number: int, seconds: float, worker: str = "w", severity: str = "criti
 def counted(events: list[ErrorEvent], now: dt.datetime) -> dict[str, Any]:
     """Returns the facts, counted from scratch."""
     times = {one.id: min(one.timestamp, one.received_at) for one in events}
-    lived = [one for one in events if not one.imported]
-    current = [one for one in lived if one.received_at - times[one.id] < dt.timedelta(minutes=30)]
+    current = [one for one in events if not one.imported and one.received_at - times[one.id] < dt.timedelta(minutes=30)]
     critical = sorted((one for one in current if one.severity == "critical"), key=lambda one: times[one.id])
     episode: list[ErrorEvent] = []
     for one in reversed(critical):
@@ -64,7 +63,7 @@ def counted(events: list[ErrorEvent], now: dt.datetime) -> dict[str, Any]:
         "critical_in_window": sum(one.severity == "critical" for one in window),
         "warnings": summed(warnings),
         "suspects": sorted((times[one.id], name) for name, one in newest.items() if one.severity == "critical"),
-        "last_critical": max((times[one.id] for one in lived if one.severity == "critical"), default=None),
+        "last_critical": max((times[one.id] for one in events if one.severity == "critical"), default=None),
         "last_report": max((one.received_at for one in current), default=None),
     }
 
@@ -224,10 +223,11 @@ def test_a_clock_that_was_set_back_does_no_harm() -> None:
     assert watch.position == 3
 
 
-def test_an_import_counts_for_nothing() -> None:
-    watch = watched([error(1, 0, imported=True)])
+def test_an_import_counts_as_late() -> None:
+    watch = watched([error(1, 0, imported=True, timestamp=at(-400))])
     assert watch.position == 1
-    assert verdict(watch.situation(at(1))).rule == "empty"
+    found = verdict(watch.situation(at(1)))
+    assert (found.rule, found.silent_workers, found.late and found.late.reports) == ("empty", 0, 1)
 
 
 def test_an_old_report_changes_no_colour() -> None:
