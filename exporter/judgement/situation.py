@@ -111,7 +111,8 @@ class Situation(Struct, frozen=True, kw_only=True):
     `refused` says why reports cannot be stored, since `refused_since`.
 
     `critical_in_window` and `warnings` count the errors of the window; what they say changes at `window_changes_at`.
-    `suspects` are the workers whose newest report is critical, the one that is silent for longest first.
+    `suspects` are workers whose newest report is critical, the one that is silent for longest first: at least those
+    that are silent, and the one that will be next.
     `last_critical` and `last_report` may be older than what is remembered. What happened before `blind_before` could
     not be read."""
 

@@ -5,6 +5,7 @@ than are counted: of further ones only the errors count.
 """
 
 from heapq import nsmallest
+from itertools import islice
 from typing import Final, Generic, TypeVar
 
 from exporter.events.event import ErrorEvent
@@ -30,7 +31,8 @@ class Counted:
 
     def add(self, errors: int, first_id: int) -> None:
         self.errors += errors
-        self.first_id = min(self.first_id, first_id)
+        if first_id < self.first_id:
+            self.first_id = first_id
 
 
 class CountedPattern(Counted):
@@ -69,22 +71,24 @@ class Counts(Generic[C]):
         self._most = most
         self._leader: str | None = None
 
-    def find(self, key: str, new: C) -> C | None:
-        """Returns the count of a key to which to add; None if `new` was put there, or there is no room for it."""
-        known = self.by_key.get(key)
-        if known is not None:
-            return known
+    def put(self, key: str, new: C) -> None:
+        """Takes the count of a key that has none, if there is room for it."""
         if len(self.by_key) < self._most:
             self.by_key[key] = new
             self.lead(key)
         else:
             self.more = True
-        return None
 
     def lead(self, key: str) -> None:
         """Notes that the count of a key has grown."""
         leader = self._leader
-        if leader is None or leader == key or _rank(self.by_key[key]) > _rank(self.by_key[leader]):
+        if leader == key:
+            return
+        if leader is None:
+            self._leader = key
+            return
+        grown, most = self.by_key[key], self.by_key[leader]
+        if grown.errors > most.errors or (grown.errors == most.errors and grown.first_id < most.first_id):
             self._leader = key
 
     def lead_again(self) -> None:
@@ -100,11 +104,12 @@ class Counts(Generic[C]):
 class Tally:
     """The errors of an episode, or of a minute. `workers` and `patterns` are how many of them are counted at most."""
 
-    __slots__ = ("errors", "hardware", "newest_id", "patterns", "runs", "workers")
+    __slots__ = ("_is_joined", "errors", "hardware", "newest_id", "patterns", "runs", "workers")
 
     def __init__(self, workers: int = MAX_WORKERS, patterns: int = MAX_PATTERNS) -> None:
         self.errors = 0
         self.newest_id = 0
+        self._is_joined = False
         self.workers: Counts[Counted] = Counts(workers)
         self.patterns: Counts[CountedPattern] = Counts(patterns)
         self.hardware: Counts[Counted] = Counts(MAX_OTHERS)
@@ -112,27 +117,35 @@ class Tally:
 
     def add(self, event: ErrorEvent) -> None:
         """Counts an error."""
+        id_, worker = event.id, event.worker_id[:MAX_KEY]
         self.errors += 1
-        self.newest_id = max(self.newest_id, event.id)
-        worker = event.worker_id[:MAX_KEY]
-        count(self.workers, worker, 1, event.id)
+        self.newest_id = max(self.newest_id, id_)
+        count(self.workers, worker, 1, id_)
         pattern = event.pattern_id or event.fingerprint
-        one = CountedPattern(1, event.id, worker, event.pattern[:MAX_TEXT], event.is_new_pattern)
-        self.add_pattern(pattern, one)
+        known = self.patterns.by_key.get(pattern)
+        if known is not None and known.first_id < id_ and not event.is_new_pattern:  # nearly always
+            known.errors += 1
+            self.patterns.lead(pattern)
+        else:
+            text = event.pattern[:MAX_TEXT]
+            self.add_pattern(pattern, CountedPattern(1, id_, worker, text, event.is_new_pattern))
         if event.hardware_type:
-            count(self.hardware, event.hardware_type[:MAX_KEY], 1, event.id)
+            count(self.hardware, event.hardware_type[:MAX_KEY], 1, id_)
         if run := getattr(event, "run", None):  # of reports that name one
-            count(self.runs, run[:MAX_KEY], 1, event.id)
+            count(self.runs, run[:MAX_KEY], 1, id_)
 
     def add_pattern(self, pattern_id: str, counted: CountedPattern) -> None:
-        """Counts errors of a pattern."""
-        known = self.patterns.find(pattern_id, counted)
-        if known is not None:
+        """Counts errors of a pattern. If it is new, `counted` becomes part of this tally."""
+        known = self.patterns.by_key.get(pattern_id)
+        if known is None:
+            self.patterns.put(pattern_id, counted)
+        else:
             known.join(counted)
             self.patterns.lead(pattern_id)
 
     def join(self, other: "Tally") -> None:
         """Adds the errors of `other`, which does not change."""
+        self._is_joined = True
         self.errors += other.errors
         self.newest_id = max(self.newest_id, other.newest_id)
         for mine, theirs in (
@@ -171,9 +184,11 @@ class Tally:
         )
 
     def _names(self) -> list[str]:
-        """Returns the first workers."""
+        """Returns the first workers. Events are added in the order of their ids."""
         workers = self.workers.by_key
-        return nsmallest(MAX_NAMES, workers, key=lambda name: workers[name].first_id)
+        if self._is_joined:
+            return nsmallest(MAX_NAMES, workers, key=lambda name: workers[name].first_id)
+        return list(islice(workers, MAX_NAMES))
 
     @classmethod
     def of(cls, tallied: Tallied, workers: int = MAX_WORKERS, patterns: int = MAX_PATTERNS) -> "Tally":
@@ -193,8 +208,10 @@ class Tally:
 
 def count(counts: Counts[Counted], key: str, errors: int, first_id: int) -> None:
     """Counts errors of a key."""
-    known = counts.find(key, Counted(errors, first_id))
-    if known is not None:
+    known = counts.by_key.get(key)
+    if known is None:
+        counts.put(key, Counted(errors, first_id))
+    else:
         known.add(errors, first_id)
         counts.lead(key)
 

@@ -25,6 +25,7 @@ from exporter.judgement.situation import (
     Situation,
     Surge,
     Usual,
+    Where,
 )
 from exporter.judgement.suspects import Suspects
 from exporter.judgement.tally import MAX_KEY, Tally
@@ -36,6 +37,8 @@ MINUTES: Final = WINDOW_SECONDS // MINUTE  # of the window, the present one amon
 MAX_MINUTES: Final = MEMORY_SECONDS // MINUTE
 RECENT_WORKERS: Final = 1_000  # whose warnings are counted in each minute of the window
 RECENT_PATTERNS: Final = 500
+MANY: Final = 10_000  # warnings in a window, from which on their workers are counted once a second
+KEPT: Final = dt.timedelta(seconds=1)
 GAP: Final = dt.timedelta(seconds=RECOVERY_SECONDS)
 LATE: Final = dt.timedelta(seconds=LATE_SECONDS)
 LATE_NOTE: Final = dt.timedelta(seconds=LATE_NOTE_SECONDS)
@@ -68,6 +71,7 @@ class Watch:
         self._recent: dict[int, Tally] = {}  # minute → its warnings
         self._suspects = Suspects()
         self._late: Late | None = None
+        self._known_where: tuple[Where | None, dt.datetime] = (None, dt.datetime.min.replace(tzinfo=dt.UTC))
 
     def on_events(self, events: Sequence[ErrorEvent]) -> None:
         """Adds events. Those up to `position` are in already."""
@@ -92,9 +96,9 @@ class Watch:
             if self.reset_at is None or at > self.reset_at:
                 self._spell(at).tally.add(event)
         elif event.severity == "warning":
-            self._count(at, 1)
-            if _minute(at) > _minute(received) - MINUTES:
-                self._tally(_minute(at)).add(event)
+            minute = self._count(at, 1)
+            if minute > _minute(received) - MINUTES:
+                self._tally(minute).add(event)
 
     def _add_late(self, at: dt.datetime, received: dt.datetime) -> None:
         late = self._late
@@ -105,7 +109,7 @@ class Watch:
                 late.reports + 1, min(late.first, at), max(late.last, at), max(late.received_at, received)
             )
 
-    def _count(self, at: dt.datetime, place: int, errors: int = 1) -> None:
+    def _count(self, at: dt.datetime, place: int) -> int:
         minute = _minute(at)
         counts = self._minutes.get(minute)
         if counts is None:
@@ -113,7 +117,8 @@ class Watch:
                 for old in sorted(self._minutes)[:MAX_MINUTES]:
                     del self._minutes[old]
             counts = self._minutes[minute] = [0, 0]
-        counts[place] += errors
+        counts[place] += 1
+        return minute
 
     def _tally(self, minute: int) -> Tally:
         tally = self._recent.get(minute)
@@ -150,6 +155,7 @@ class Watch:
 
     def replace_patterns(self, gone: Mapping[str, str]) -> None:
         """Counts errors under the current ids of their patterns. `gone` maps each id that is gone to its successor."""
+        self._known_where = (None, self._known_where[1])
         for tally in (*(one.tally for one in self._spells), *self._recent.values()):
             for old, new in gone.items():
                 tally.rename(old, new)
@@ -183,7 +189,7 @@ class Watch:
             now=now,
             episode=_episode(spell) if spell else None,
             critical_in_window=sum(counts[0] for counts in in_window.values()),
-            warnings=self._surge(minute, warnings, surge_from(usual)),
+            warnings=self._surge(now, warnings, surge_from(usual)),
             window_changes_at=_moment(min(in_window) + MINUTES) if in_window else None,
             suspects=self._suspects.at(now),
             late=self._late,
@@ -194,21 +200,30 @@ class Watch:
             seq=self.position,
         )
 
-    def _surge(self, minute: int, warnings: int, least: float) -> Surge | None:
+    def _surge(self, now: dt.datetime, warnings: int, least: float) -> Surge | None:
         if warnings < least:
             return None
+        minute = _minute(now)
         began, sum_ = minute, warnings
         while minute - began < MAX_MINUTES:
             sum_ += self._warnings(began - MINUTES) - self._warnings(began)
             if sum_ < least:
                 break
             began -= 1
-        tally = Tally()
+        where = self._recent_where(now)
+        return Surge(warnings, _moment(began), where) if where else None
+
+    def _recent_where(self, now: dt.datetime) -> Where | None:
+        """Returns where the warnings of the window came from; of very many, as it was up to a second ago."""
+        known, at = self._known_where
+        if known is not None and known.errors >= MANY and dt.timedelta() <= now - at < KEPT:
+            return known
+        tally, minute = Tally(), _minute(now)
         for one in range(minute - MINUTES + 1, minute + 1):
             if one in self._recent:
                 tally.join(self._recent[one])
-        where = tally.where()
-        return Surge(warnings, _moment(began), where) if where else None
+        self._known_where = tally.where(), now
+        return self._known_where[0]
 
     def _warnings(self, minute: int) -> int:
         counts = self._minutes.get(minute)

@@ -56,13 +56,15 @@ def counted(events: list[ErrorEvent], now: dt.datetime) -> dict[str, Any]:
         known = newest.get(one.worker_id)
         if known is None or (times[one.id], one.id) > (times[known.id], known.id):
             newest[one.worker_id] = one
+    suspects = sorted((times[one.id], name) for name, one in newest.items() if one.severity == "critical")
+    silent = [one for one in suspects if one[0] <= now - dt.timedelta(minutes=10)]
     return {
         "since": min((times[one.id] for one in episode), default=None),
         "last": max((times[one.id] for one in episode), default=None),
         "episode": summed(episode),
         "critical_in_window": sum(one.severity == "critical" for one in window),
         "warnings": summed(warnings),
-        "suspects": sorted((times[one.id], name) for name, one in newest.items() if one.severity == "critical"),
+        "suspects": suspects[: len(silent) + 1],  # the next one, too
         "last_critical": max((times[one.id] for one in events if one.severity == "critical"), default=None),
         "last_report": max((one.received_at for one in current), default=None),
     }
