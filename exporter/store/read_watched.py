@@ -1,7 +1,7 @@
 """Reads the facts of the verdict: at start, and after a deletion."""
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from exporter.store.queries import GetWatched
@@ -31,11 +31,11 @@ def watched(cursor: Cursor, query: GetWatched) -> Watched:
         position=position,
         minutes=[(minute, critical, warnings) for minute, critical, warnings, *_ in minutes],
         spells=[
-            Spell(_utc(first), _utc(last), read.tallied(first, last, 2))
+            Spell(_utc(first), _utc(last), read.tallied(first, last))
             for first, last in spells[-query.spells :]
             if last > now - 2 * gap
         ],
-        recent=[(minute, read.of_minute(minute)) for minute, _, warnings, *_ in minutes[-query.recent :] if warnings],
+        recent=read.by_minute([minute for minute, _, warnings, *_ in minutes[-query.recent :] if warnings]),
         workers=[
             Newest(name, _maybe(critical), critical_id, _maybe(other), other_id)
             for name, critical, critical_id, other, other_id in read.all("newest_reports", limit=query.workers)
@@ -62,27 +62,33 @@ class _Reader:
         filling = {"current": self._current(self._since)}
         return self._cursor.execute(filled(statement, filling), values or None).fetchall()
 
-    def of_minute(self, minute: int) -> Tallied:
-        """Returns the warnings of a minute since the epoch."""
-        start = _NEVER + minute * _MINUTE
-        return self.tallied(start, start + _MINUTE - _MICROSECOND, 1)
+    def by_minute(self, minutes: Sequence[int]) -> list[tuple[int, Tallied]]:
+        """Returns the warnings of each of some minutes since the epoch, which are in order."""
+        if not minutes:
+            return []
+        start, end = (_NEVER + minute * _MINUTE for minute in (minutes[0], minutes[-1] + 1))
+        return sorted(self._tallied(start, end - _MICROSECOND, 1, "epoch_us(t) // 60_000_000").items())
 
-    def tallied(self, first: dt.datetime, last: dt.datetime, severity: int) -> Tallied:
-        """Returns the errors of a severity from one moment to another one."""
+    def tallied(self, first: dt.datetime, last: dt.datetime) -> Tallied:
+        """Returns the critical errors from one moment to another one."""
+        return self._tallied(first, last, 2, "0")[0]
+
+    def _tallied(self, first: dt.datetime, last: dt.datetime, severity: int, part: str) -> dict[int, Tallied]:
+        """Returns the errors of a severity by the part, which is an expression."""
         condition = f"severity = {severity} AND t >= {literal(first)} AND t <= {literal(last)}"
-        some = f"SELECT * FROM ({self._current(first)}) WHERE {condition}"
+        some = f"SELECT *, ({part})::BIGINT AS part FROM ({self._current(first)}) WHERE {condition}"
 
-        def found(name: str, most: int) -> Sequence[Any]:
-            return self._cursor.execute(filled(_SQL[name], {"some": some}), {"limit": most + 1}).fetchall()
+        def found(name: str, **values: int) -> Iterator[Any]:
+            yield from self._cursor.execute(filled(_SQL[name], {"some": some}), values or None).fetchall()
 
-        ((errors, newest),) = self._cursor.execute(filled(_SQL["sums"], {"some": some})).fetchall()
-        return Tallied(
-            errors,
-            newest or 0,
-            [OfKey(*one) for one in found("of_workers", self._query.workers)],
-            [OfPattern(*one) for one in found("of_patterns", self._query.patterns)],
-            [OfKey(*one) for one in found("of_hardware", self._query.hardware)],
-        )
+        tallied = {one: Tallied(errors, newest, [], [], []) for one, errors, newest in found("sums")}
+        for one, *row in found("of_workers", limit=self._query.workers + 1):
+            tallied[one].workers.append(OfKey(*row))
+        for one, *row in found("of_patterns", limit=self._query.patterns + 1):
+            tallied[one].patterns.append(OfPattern(*row))
+        for one, *row in found("of_hardware", limit=self._query.hardware + 1):
+            tallied[one].hardware.append(OfKey(*row))
+        return tallied
 
     def _current(self, since: dt.datetime) -> str:
         """Returns the query for the current reports that happened since a moment. An error is never later than its
