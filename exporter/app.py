@@ -88,6 +88,7 @@ API: Final = (
     post("/v1/traces", otlp.traces, REPORT),
     post("/api/reset-counts", reports.reset_counts, ADMIN),
     get("/api/errors", reads.errors, READ),
+    get("/api/verdict", reads.verdict, READ),
     get("/api/errors/list", reads.error_list, READ),
     get("/api/errors/facets", reads.facets, READ),
     post("/api/errors/delete", storage.delete, ADMIN),

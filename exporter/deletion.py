@@ -1,5 +1,5 @@
-"""Deletes errors on request: in the database; in the log, which keeps the newest events for clients that resume; and
-the texts of alerts that fire."""
+"""Deletes errors on request: in the database; in the log, which keeps the newest events for clients that resume; the
+texts of alerts that fire; and the facts of the verdict."""
 
 import asyncio
 import datetime as dt
@@ -30,6 +30,7 @@ async def delete(service: Service, request: DeleteRequest, address: str) -> Dele
     found.number, found.errors = await service.store.delete(matching, address)
     await _forget(service, matching.upto)
     await _forget_texts(service, matching.upto)
+    await service.judge.read_again()
     _log.warning("deletion %d is complete: %d errors", found.number, found.errors)
     return found
 

@@ -29,9 +29,10 @@ from exporter.ingest.ingest import Ingest
 from exporter.ingest.past import Reassigned
 from exporter.ingest.pipeline import Pipeline
 from exporter.ingest.rate_limits import RateLimits
-from exporter.ingest.readiness import Readiness
+from exporter.ingest.readiness import Readiness, Reason
 from exporter.ingest.refused import RefusedReports
 from exporter.ingest.repeats import Repeat
+from exporter.judgement.judge import Judge, Lag
 from exporter.live.hub import Live
 from exporter.log import REPAIR, LogDamagedError, LogError
 from exporter.log.embedded import EmbeddedLog, new_identity
@@ -54,6 +55,12 @@ DRAIN_SECONDS: Final = 2.0  # for reports that wait, when the service stops
 RESUME_SECONDS: Final = 1.0  # between two attempts to go on after a start on a full disk
 JOB: Final = "error-visualization"  # label of alerts, as in the shipped configuration of Prometheus
 SERVICE_DIGITS: Final = 8  # of the log's identity in the label `service` of alerts
+VERDICT: Final = "verdict"  # topic of live updates, and name of the reader
+BEHIND_VERDICT_SECONDS: Final = 1.0  # the verdict says that it is behind the log after this time
+REFUSED: Final[dict[Reason, str]] = {  # why reports cannot be stored, in the words of the verdict
+    "log_refuses": "the log takes no more", "report_waits": "they wait for the disk", "disk_full": "the disk is full",
+    "log_fails": "the log cannot be written", "log_silent": "the disk does not answer",
+}  # fmt: skip
 MAX_READER_LAG: Final = 200_000  # events; the log does not wait for a reader further behind
 _decode_outcomes = msgspec.json.Decoder(list[Outcome | None]).decode
 _log = logging.getLogger(__name__)
@@ -72,6 +79,7 @@ class Service:
 
     floods: FloodReports
     ingest: Ingest
+    judge: Judge
     live: Live
     notifier: Notifier
     readiness: Readiness
@@ -149,6 +157,9 @@ class Service:
         )
         self.readiness = Readiness(self.log, self.ingest, self.path.parent, settings.min_free_bytes)
         self.floods = FloodReports(self.ingest, settings.rate_limit, settings.token_rate_limit)
+        self.judge = Judge(
+            self.read, self._logged_after, self._verdict_lag, lambda data: self.live.publish(VERDICT, data)
+        )
         self.store.on_reassigned = self._reassigned
         self.errors.resume(state)
         self.errors.clock_offsets = self.ingest.pipeline.times.offsets.named
@@ -170,12 +181,16 @@ class Service:
         self.readers.add("metrics", self.errors)
         self.readers.add("live", self.live)
         self.readers.add("alertmanager", self.notifier)
+        await self.judge.resume(state.position, state.reset_at)
+        self.readers.add(VERDICT, self.judge)
+        self.live.topics[VERDICT] = self.judge.encoded
         self.metrics.watch(self)
         self.store.on_position = self._projected
         self.ingest.start()
         self.floods.start()
         self.readers.start()
         self.notifier.start()
+        self.judge.start()
 
     async def stop(self) -> None:
         """Stops every part, each within a time limit. Accepted errors that the database then lacks stay in the log."""
@@ -183,6 +198,7 @@ class Service:
             self._resuming.cancel()
         await self.floods.stop(DRAIN_SECONDS)
         at_rest = await self.ingest.drain(DRAIN_SECONDS)
+        await self.judge.stop()
         await self.readers.stop()
         await self.notifier.stop()
         await self.store.close()
@@ -201,6 +217,7 @@ class Service:
         at = dt.datetime.now(dt.UTC)
         await self.store.reset_counts(at)
         self.errors.reset(at)
+        self.judge.reset(at)
         return at
 
     async def add_summary(self, payload: bytes) -> None:
@@ -325,6 +342,12 @@ class Service:
             _log.info("there is room on the disk; reports are accepted")
             return
 
+    def _verdict_lag(self) -> Lag:
+        """Returns what the verdict lacks."""
+        behind = self.readers.lag(VERDICT, BEHIND_VERDICT_SECONDS)
+        reason = self.readiness.latest()
+        return Lag(behind, REFUSED.get(reason.reason, "") if reason else "")
+
     def _log_loss(self) -> None:
         """Logs once that an open file was deleted, moved, replaced or cut, and once that it is back."""
         loss = self.log.watched.lost()
@@ -340,7 +363,9 @@ class Service:
 
     def _reassigned(self, changed: Reassigned) -> None:
         """Takes over changed pattern ids."""
-        self.errors.replace_patterns(self.ingest.pipeline.reassign(changed))
+        gone = self.ingest.pipeline.reassign(changed)
+        self.errors.replace_patterns(gone)
+        self.judge.replace_patterns(gone)
 
     def _projected(self, position: int) -> None:
         """Lets the log delete what the database has and every reader has finished. A reader that is more than

@@ -30,6 +30,7 @@ from exporter.http.answers import (
 from exporter.http.junit import JUnitUpload
 from exporter.http.openapi_protocols import PATHS, AlertmanagerMessage, foreign_operations
 from exporter.http.parameters import MAX_BATCH_KEY, Sending
+from exporter.judgement.result import Verdict
 from exporter.store.decisions import Decided, Merge, MergeRequest, Split, SplitRequest, Undo
 from exporter.store.deletions import DeleteRequest, Deletion, Pinned
 from exporter.store.parameters import (
@@ -119,6 +120,7 @@ OPERATIONS: Final = (
               (400, 403, 413, 415, 429, 503), (JUnitUpload,), body={"application/xml": str}),
     Operation("post", "/api/reset-counts", "Count critical errors from now on", Reset, (403, 503)),
     Operation("get", "/api/errors", "Everything that the page shows", GetOverview, (400, 503), (TimeRange,)),
+    Operation("get", "/api/verdict", "How bad it is now", Verdict, (400,)),
     Operation("get", "/api/errors/list", "Errors, newest first", ListErrors, (400, 503), (Filters, ErrorPaging)),
     Operation("get", "/api/errors/facets", "Values to filter by", GetFacets, (400, 503), (Filters, FacetChoice)),
     Operation("get", "/api/errors/{id}", "One error", GetError, (400, 404, 503)),

@@ -87,6 +87,12 @@ async def pattern(request: web.Request) -> web.Response:
     return await answer_to(request, query, missing)
 
 
+async def verdict(request: web.Request) -> web.Response:
+    """GET /api/verdict: how bad it is now, from memory."""
+    refuse_unknown(request)
+    return success(request.app[SERVICE].judge.encoded())
+
+
 async def decisions(request: web.Request) -> web.Response:
     """GET /api/patterns/decisions: all merges and splits by hand, newest first."""
     refuse_unknown(request)

@@ -83,7 +83,7 @@ def findings(situation: Situation, clock: Clock) -> Findings:
             and usual.reports >= QUIET_USUAL
             and not clock.is_within(QUIET_SECONDS, situation.last_report)
         ),
-        is_empty=not has_report and not late,
+        is_empty=not has_report,
         is_blind=clock.is_within(RECOVERY_SECONDS, situation.blind_before),
     )
 

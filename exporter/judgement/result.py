@@ -74,7 +74,7 @@ class SilentWorker(Struct):
 
 
 class LateReports(Struct, kw_only=True):
-    """Reports that arrived long after they happened, so they say nothing about now."""
+    """Reports that arrived long after they happened, or were imported, so they say nothing about now."""
 
     reports: Count
     first: Timestamp

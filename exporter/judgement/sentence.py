@@ -101,7 +101,7 @@ def _silent(situation: Situation, found: Findings, clock: Clock) -> Words:
 
 
 def _empty(situation: Situation, found: Findings, clock: Clock) -> Words:
-    return ["no report has arrived yet, so nothing is known about the workers"]
+    return ["no current report has arrived yet, so nothing is known about the workers"]
 
 
 def _blind(situation: Situation, found: Findings, clock: Clock) -> Words:

@@ -1,7 +1,7 @@
 """What the verdict is made of: the facts that `Watch` keeps, and the times after which the rules decide otherwise.
 
 Times are aware. An *episode* is a series of critical errors without a pause of `RECOVERY_SECONDS`. Reports that are
-`LATE_SECONDS` old when they arrive are in no fact but `late`.
+`LATE_SECONDS` old when they arrive, and imported ones, are only in `late` and `last_critical`.
 """
 
 import datetime as dt
@@ -97,7 +97,8 @@ class Silent(Struct, frozen=True):
 
 
 class Late(Struct, frozen=True):
-    """Reports that arrived late: how many, when the first and the last of them happened, and when the last arrived."""
+    """Reports that arrived late or were imported: how many, when the first and the last of them happened, and when the
+    last arrived."""
 
     reports: int
     first: dt.datetime
@@ -110,7 +111,8 @@ class Situation(Struct, frozen=True, kw_only=True):
     `refused` says why reports cannot be stored, since `refused_since`.
 
     `critical_in_window` and `warnings` count the errors of the window; what they say changes at `window_changes_at`.
-    `suspects` are the workers whose newest report is critical, the one that is silent for longest first.
+    `suspects` are workers whose newest report is critical, the one that is silent for longest first: at least those
+    that are silent, and the one that will be next.
     `last_critical` and `last_report` may be older than what is remembered. What happened before `blind_before` could
     not be read."""
 

@@ -68,7 +68,9 @@ class Client:
         self.batch = False
         self.most: int | None = None
         self.resuming = False  # True while missed updates are read from the log; nothing is sent meanwhile
-        self.queue: deque[Update | Message] = deque()
+        self.topics: set[str] = set()  # further ones that it has subscribed to
+        self.queue: deque[Update | Message | str] = deque()  # a text: what is the latest of this topic
+        self._latest: dict[str, bytes] = {}  # topic → frame
         self._bytes = 0
         self._left_out = 0
         self.missed_bytes = 0  # of the updates in the queue that only this client has
@@ -87,6 +89,13 @@ class Client:
         self.wake.set()
         return True
 
+    def put_latest(self, topic: str, frame: bytes) -> None:
+        """Queues the latest frame of a topic, instead of one that was not sent yet."""
+        if topic not in self._latest:
+            self.queue.append(topic)
+        self._latest[topic] = frame
+        self.wake.set()
+
     def put_first(self, items: Sequence[Update | Message]) -> None:
         """Queues `items` before everything that is queued already."""
         self.queue.extendleft(reversed(items))
@@ -102,7 +111,9 @@ class Client:
         size = 0
         while self.queue and size < SEND_BYTES:
             item = self._pop()
-            if not isinstance(item, Update):
+            if isinstance(item, str):
+                frame = self._latest.pop(item)
+            elif not isinstance(item, Update):
                 frame = text_frame(msgspec.json.encode(item))
             elif self.batch:
                 frame = self._batch(item)
@@ -142,7 +153,7 @@ class Client:
         self.queue = deque([*kept, *shown])
         return not self._is_full()
 
-    def _pop(self) -> Update | Message:
+    def _pop(self) -> Update | Message | str:
         item = self.queue.popleft()
         if isinstance(item, Update):
             self._bytes -= item.size

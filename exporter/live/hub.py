@@ -7,7 +7,7 @@ a client that reads too slowly; it never waits for a client.
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -15,6 +15,7 @@ from aiohttp import WSCloseCode, WSMsgType, web
 
 from exporter.events.event import ErrorEvent, decode_batch
 from exporter.live.client import MAX_BATCH, MAX_BYTES, MAX_QUEUE, Client, Message, Update
+from exporter.live.frames import text_frame
 from exporter.log import Log, LogError
 from exporter.store.parameters import MAX_TIME_RANGE
 
@@ -34,6 +35,7 @@ class Live:
         self.clients: set[Client] = set()
         self.sent = 0
         self.dropped = 0
+        self.topics: dict[str, Callable[[], bytes]] = {}  # further topics → their present data as JSON
         self._log = log
         self._max_clients = max_clients
         self._resuming = asyncio.Semaphore(RESUMING_AT_ONCE)
@@ -79,7 +81,10 @@ class Live:
             return await self._init(client, message)
         if kind not in ("subscribe", "unsubscribe"):
             return _error("expected error_visualization_init, subscribe, unsubscribe or ping", field="type")
-        if message.get("topic") != TOPIC:
+        topic = message.get("topic")
+        if isinstance(topic, str) and topic in self.topics:
+            return self._subscribe(client, topic, subscribe=kind == "subscribe")
+        if topic != TOPIC:
             return _error(f'expected "{TOPIC}"', field="topic")
         self._listen(client)
         client.subscribed = kind == "subscribe"
@@ -87,6 +92,25 @@ class Live:
             return {"type": "subscription_confirmed", "topic": TOPIC}
         client.initialised = False
         return {"type": "unsubscription_confirmed", "topic": TOPIC}
+
+    def _subscribe(self, client: Client, topic: str, *, subscribe: bool) -> Message | None:
+        """Subscribes to a further topic, or ends that."""
+        if not subscribe:
+            client.topics.discard(topic)
+            return {"type": "unsubscription_confirmed", "topic": topic}
+        if not client.put({"type": "subscription_confirmed", "topic": topic}):
+            self._drop(client)
+            return None
+        client.topics.add(topic)
+        client.put_latest(topic, _frame(topic, self.topics[topic]()))
+        return None
+
+    def publish(self, topic: str, data: bytes) -> None:
+        """Sends the present data of a further topic, as JSON, to its subscribers."""
+        subscribers = [client for client in self.clients if topic in client.topics]
+        frame = _frame(topic, data) if subscribers else b""
+        for client in subscribers:
+            client.put_latest(topic, frame)
 
     async def _init(self, client: Client, message: dict[str, Any]) -> Message | None:
         time_range, since = message.get("time_range", 24), message.get("since")
@@ -188,6 +212,10 @@ class Live:
                 return
             _log.exception("an update could not be sent")
             self._drop(client, 1, WSCloseCode.INTERNAL_ERROR, b"an error of the service itself")
+
+
+def _frame(topic: str, data: bytes) -> bytes:
+    return text_frame(b'{"type":"%s","data":%s}' % (topic.encode(), data))
 
 
 def _error(message: str, field: str = "") -> Message:

@@ -146,6 +146,11 @@ class Readers:
         """The names of the readers that have been behind for more than `seconds`."""
         return [follower.name for follower in self.followers if follower.behind_seconds() > seconds]
 
+    def lag(self, name: str, seconds: float) -> int:
+        """Returns how many events the reader `name` has not finished; 0 unless it is behind for more than `seconds`."""
+        late = (one for one in self.followers if one.name == name and one.behind_seconds() > seconds)
+        return sum(follower.lag for follower in late)
+
     async def stop(self) -> None:
         for task in self._tasks:
             task.cancel()

@@ -36,6 +36,7 @@ from exporter.store.pattern_results import PatternDetails, PatternList
 from exporter.store.results import ClockOffset, ErrorDetails, ErrorPage, Facets, Overview
 from exporter.store.run_results import Rankings, RunDetails, RunList
 from exporter.store.storage_results import History, Storage
+from exporter.store.watched import UsualRates, Watched
 
 R = TypeVar("R")
 C = TypeVar("C")
@@ -188,6 +189,31 @@ class GetCriticalAfter(Read[list[ErrorEvent]], frozen=True, kw_only=True):
     position: int
 
 
+class GetWatched(Read[Watched], frozen=True, kw_only=True):
+    """The facts of the verdict: of the last `memory` seconds, with the limits that `exporter/judgement` has, in seconds
+    and counts. `gap` is the pause that ends a series of critical errors, `late` the age of a report that arrives late;
+    `late_note` is how long ago late reports arrived at most. Critical errors up to `reset_at` are in no series."""
+
+    now: dt.datetime
+    reset_at: dt.datetime | None
+    memory: int
+    gap: int
+    late: int
+    late_note: int
+    spells: int
+    recent: int
+    workers: int
+    patterns: int
+    hardware: int
+
+
+class GetUsual(Read[UsualRates], frozen=True, kw_only=True):
+    """How many errors an hour are usual at this time of day, by the same hour of up to `days` earlier days."""
+
+    now: dt.datetime
+    days: int
+
+
 class FindOutcomes(Read[list[ReportOutcome | None]], frozen=True, kw_only=True):
     """The outcomes of accepted events, in the order of `events`; None for those that are not stored. An event is
     given by its id, or by what a repeat of its report has: worker, the worker's own id of it, and `timestamp`; also the
@@ -212,7 +238,7 @@ class ExportErrors(Read[bytes], frozen=True, kw_only=True):
 AnyRead = (
     GetOverview | ListErrors | GetFacets | GetError | ListPatterns | GetPattern | GetRecentCritical | GetCriticalAfter
     | FindOutcomes | ListDecisions | ExportErrors | CountErrors | ListDeletions | GetStorage | GetHistory | GetRankings
-    | ListRuns | GetRun
+    | ListRuns | GetRun | GetWatched | GetUsual
 )  # fmt: skip
 
 # Reads of ranges, which pages and dashboards repeat: an answer may be given to several requests (`answers.py`).

@@ -23,6 +23,8 @@ from exporter.store.read_patterns import pattern_list
 from exporter.store.read_rankings import rankings
 from exporter.store.read_runs import run, run_list
 from exporter.store.read_storage import storage
+from exporter.store.read_usual import usual
+from exporter.store.read_watched import watched
 from exporter.store.select import Cursor
 
 R = TypeVar("R")
@@ -48,6 +50,8 @@ ANSWERS: Final[dict[type[Read[Any]], Callable[[Cursor, Any], Any]]] = dict(
         queries.ListRuns.answered_by(run_list),
         queries.GetRun.answered_by(run),
         queries.ExportErrors.answered_by(export),
+        queries.GetWatched.answered_by(watched),
+        queries.GetUsual.answered_by(usual),
     )
 )
 

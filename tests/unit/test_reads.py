@@ -31,6 +31,8 @@ from exporter.store.queries import (
     GetRecentCritical,
     GetRun,
     GetStorage,
+    GetUsual,
+    GetWatched,
     ListDecisions,
     ListDeletions,
     ListErrors,
@@ -79,6 +81,20 @@ READS: list[Read] = [
     GetRecentCritical(since=NOW),
     GetCriticalAfter(position=7),
     FindOutcomes(events=[7, ("w", "e", NOW, None), ("w", "f", NOW, "0001")]),
+    GetWatched(
+        now=NOW,
+        reset_at=NOW,
+        memory=9,
+        gap=8,
+        late=7,
+        late_note=6,
+        spells=5,
+        recent=4,
+        workers=3,
+        patterns=2,
+        hardware=1,
+    ),
+    GetUsual(now=NOW, days=7),
     ExportErrors(filters=ErrorFilters(worker=("w",)), hours=None, now=NOW, after=7, until=9, format="csv"),
 ]
 
@@ -98,7 +114,7 @@ def test_an_answer_is_shared_only_where_it_is_polled() -> None:
     """Never what a repeat is compared with, or what alerts are made of."""
     assert {type(query) for query in READS if not isinstance(query, POLLED)} == {
         GetError, ListDecisions, GetRecentCritical, GetCriticalAfter, FindOutcomes, ExportErrors,
-        CountErrors, ListDeletions, GetStorage, GetRun,
+        CountErrors, ListDeletions, GetStorage, GetRun, GetWatched, GetUsual,
     }  # fmt: skip
     assert all(hasattr(query, "now") for query in READS if isinstance(query, POLLED))
 

@@ -27,6 +27,7 @@ ROWS = {
     "POST /v1/traces": "report",
     "POST /api/reset-counts": "admin",
     "GET /api/errors": "read",
+    "GET /api/verdict": "read",
     "GET /api/errors/list": "read",
     "GET /api/errors/facets": "read",
     "POST /api/errors/delete": "admin",

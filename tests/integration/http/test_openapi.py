@@ -90,6 +90,7 @@ async def test_it_holds_for_real_answers(service: InProcess) -> None:
         "/api/errors/facets": ["", "?limit=1", "?facet=worker&contains=x"], "/api/patterns": ["", "?limit=0"],
         "/api/patterns/{id}": ["", "?time_range=0", f"?compare={other}"], "/api/patterns/decisions": ["", "?x=y"], "/-/healthy": [""], "/-/ready": [""],
         "/api/runs": ["", "?limit=0"], "/api/runs/{id}": ["", "?after=-1"], "/api/rankings": ["", "?by=run", "?by=x"],
+        "/api/verdict": ["", "?x=y"],
     }  # fmt: skip
     for path, queries in asked.items():
         for query in queries:

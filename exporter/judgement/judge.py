@@ -1,0 +1,241 @@
+"""The verdict of the running service: follows the log, knows what is usual, and tells subscribers what changes.
+
+log ─► `on_events` ─► Watch ─┐
+database ─► `_ask`, once in some minutes ─► what is usual ─┤─► `encoded`, at any time, from memory
+once a second: `_tell` ─► `publish`, if the verdict has changed, and every `REPEAT_SECONDS`
+"""
+
+import asyncio
+import datetime as dt
+import logging
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+import msgspec
+from msgspec.structs import replace
+
+from exporter.events.event import ErrorEvent, isoformat
+from exporter.judgement.result import Verdict
+from exporter.judgement.situation import (
+    LATE_NOTE_SECONDS,
+    LATE_SECONDS,
+    MEMORY_SECONDS,
+    RECOVERY_SECONDS,
+    Situation,
+    Usual,
+)
+from exporter.judgement.tally import MAX_OTHERS, MAX_PATTERNS, MAX_WORKERS
+from exporter.judgement.verdict import verdict
+from exporter.judgement.watch import MAX_EPISODES, MINUTES, Watch
+from exporter.store import StoreError
+from exporter.store.queries import GetUsual, GetWatched, Read
+
+TICK_SECONDS: Final = 1.0
+REPEAT_SECONDS: Final = 5.0  # a page may show green for 10 s after the service said so
+USUAL_SECONDS: Final = 600.0  # after which it is asked again what is usual, and at the beginning of each hour
+RETRY_SECONDS: Final = 60.0  # after the database could not say
+DAYS: Final = 7
+_log = logging.getLogger(__name__)
+_encode = msgspec.json.Encoder().encode
+
+
+class Lag(NamedTuple):
+    """What keeps the verdict from being about now. `behind`: how many events of the log it lacks. `refused`: why
+    reports cannot be stored, "" if they can."""
+
+    behind: int = 0
+    refused: str = ""
+
+
+class Judge:
+    """A reader of the log. `read` asks the database, `logged_after` returns the events of the log after a position,
+    `lag` says what the verdict lacks, and `publish` gets each new verdict as JSON. Only the event loop may use it."""
+
+    def __init__(
+        self,
+        read: Callable[[Read[Any]], Awaitable[Any]],
+        logged_after: Callable[[int], Iterable[Sequence[ErrorEvent]]],
+        lag: Callable[[], Lag],
+        publish: Callable[[bytes], None],
+        *,
+        clock: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC),
+    ) -> None:
+        self._read = read
+        self._logged_after = logged_after
+        self._lag = lag
+        self._publish = publish
+        self._clock = clock
+        self._watch = Watch()
+        self._blind_before: dt.datetime | None = None
+        self._refused: tuple[str, dt.datetime] | None = None
+        self._usual: Usual | None = None
+        self._usual_hour: dt.datetime | None = None
+        self._is_asked_for = False  # whether the facts are to be read again at once
+        self._verdict: Verdict | None = None
+        self._lagged = Lag()  # when the verdict was made
+        self._tasks: list[asyncio.Task[None]] = []
+
+    @property
+    def position(self) -> int:
+        """The event up to which the verdict knows the log."""
+        return self._watch.position
+
+    @position.setter
+    def position(self, position: int) -> None:
+        """Skips events, which then are read from the database: a verdict must not lack them."""
+        self._watch.position = position
+        self._blind_before = self._clock()
+        self._is_asked_for = True
+        self._verdict = None
+
+    def on_events(self, events: Sequence[ErrorEvent]) -> None:
+        self._verdict = None
+        self._watch.on_events(events)
+
+    def heard(self, worker_id: str, at: dt.datetime) -> None:
+        """Notes that a worker is alive, by something that is no report."""
+        self._verdict = None
+        self._watch.heard(worker_id, at)
+
+    def reset(self, at: dt.datetime) -> None:
+        """Forgets the critical errors up to `at`, because somebody has reset the counts."""
+        self._verdict = None
+        self._watch.reset(at)
+
+    def replace_patterns(self, gone: Mapping[str, str]) -> None:
+        """As `Watch.replace_patterns`."""
+        self._verdict = None
+        self._watch.replace_patterns(gone)
+
+    async def resume(self, position: int, reset_at: dt.datetime | None) -> None:
+        """Restores the facts from the database, and from the log what the database lacks. If the database cannot
+        answer, the facts begin after the event `position`, and the verdict says so. Raises `LogError`."""
+        now = self._clock()
+        watch = Watch(position, reset_at)
+        query = GetWatched(
+            now=now, reset_at=reset_at, memory=MEMORY_SECONDS, gap=RECOVERY_SECONDS, late=LATE_SECONDS,
+            late_note=LATE_NOTE_SECONDS, spells=MAX_EPISODES, recent=MINUTES, workers=MAX_WORKERS,
+            patterns=MAX_PATTERNS, hardware=MAX_OTHERS,
+        )  # fmt: skip
+        try:
+            watch.resume((await self._read(query)).decode(), now)
+        except StoreError as error:
+            _log.warning("the verdict does not know the errors before %s: %s", isoformat(now), error)
+            self._blind_before = now
+        else:
+            self._blind_before = None
+            for events in self._logged_after(watch.position):
+                watch.on_events(events)
+        self._watch, self._verdict = watch, None
+
+    async def read_again(self) -> None:
+        """Restores the facts again, after errors were deleted. Raises `LogError`."""
+        await self.resume(self.position, self._watch.reset_at)
+
+    def encoded(self) -> bytes:
+        """Returns the verdict as JSON."""
+        return _encode(self.verdict())
+
+    def verdict(self) -> Verdict:
+        """Returns the verdict at this moment."""
+        now, lag = self._clock(), self._lag()
+        kept = self._verdict
+        if kept is not None and lag == self._lagged and not lag.behind and not _is_due(kept, now):
+            return _at(kept, now)
+        self._lagged = lag
+        self._verdict = verdict(self._situation(now, lag))
+        return self._verdict
+
+    def _situation(self, now: dt.datetime, lag: Lag) -> Situation:
+        if not lag.refused:
+            self._refused = None
+        elif self._refused is None or self._refused[0] != lag.refused:
+            self._refused = (lag.refused, self._refused[1] if self._refused else now)
+        usual = self._usual if self._usual_hour == _hour(now) else None
+        return replace(
+            self._watch.situation(now, usual),
+            behind=lag.behind,
+            as_of=self._watch.received_at,
+            refused=lag.refused,
+            refused_since=self._refused[1] if self._refused else None,
+            blind_before=self._blind_before,
+        )
+
+    def start(self) -> None:
+        self._tasks = [
+            asyncio.create_task(self._tell(), name="verdict"),
+            asyncio.create_task(self._learn(), name="what is usual"),
+        ]
+
+    async def stop(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _tell(self) -> None:
+        """Publishes the verdict when its colour or its words change, and from time to time."""
+        said, said_at, ticks = "", 0.0, asyncio.get_running_loop().time
+        while True:
+            try:
+                now = self.verdict()
+                if _words(now) != said or ticks() - said_at >= REPEAT_SECONDS:
+                    said, said_at = _words(now), ticks()
+                    self._publish(_encode(now))
+            except Exception:  # a bug; the next verdict is needed all the same
+                _log.exception("the verdict could not be made")
+            await asyncio.sleep(TICK_SECONDS)
+
+    async def _learn(self) -> None:
+        """Asks the database what is usual, and for the facts if they could not be read before."""
+        ticks, ask_at = asyncio.get_running_loop().time, 0.0
+        while True:
+            if ticks() >= ask_at or self._is_asked_for or self._usual_hour != _hour(self._clock()):
+                self._is_asked_for = False
+                try:
+                    if self._blind_before:
+                        await self.read_again()
+                    ask_at = ticks() + await self._ask()
+                except Exception:  # the log cannot be read now, or a bug
+                    _log.exception("what is usual could not be read")
+                    ask_at = ticks() + RETRY_SECONDS
+            await asyncio.sleep(TICK_SECONDS)
+
+    async def _ask(self) -> float:
+        """Asks what is usual at this hour, and returns after how many seconds to ask again."""
+        hour = _hour(self._clock())
+        try:
+            rates = (await self._read(GetUsual(now=self._clock(), days=DAYS))).decode()
+        except StoreError:
+            self._usual, wait = (self._usual if self._usual_hour == hour else None), RETRY_SECONDS
+        else:
+            self._usual = Usual(rates.days, rates.critical, rates.warning, rates.reports) if rates.days else None
+            wait = USUAL_SECONDS
+        self._usual_hour = hour
+        self._verdict = None
+        return wait
+
+
+def _is_due(kept: Verdict, now: dt.datetime) -> bool:
+    """Returns whether time has changed a verdict, or the clock was set back."""
+    if isoformat(now) < kept.checked_at:
+        return True
+    return kept.next_change_at is not None and isoformat(now) >= kept.next_change_at
+
+
+def _at(kept: Verdict, now: dt.datetime) -> Verdict:
+    """Returns a verdict that has not changed, at another moment."""
+    text = isoformat(now)
+    seconds = kept.last_critical_seconds
+    if kept.last_critical_at is not None:
+        seconds = max(0, int((now - dt.datetime.fromisoformat(kept.last_critical_at)).total_seconds()))
+    is_now = kept.as_of == kept.checked_at
+    return replace(kept, checked_at=text, as_of=text if is_now else kept.as_of, last_critical_seconds=seconds)
+
+
+def _words(one: Verdict) -> str:
+    """Returns what has to differ for a verdict to be published before it is time."""
+    return f"{one.colour} {one.sentence}"
+
+
+def _hour(moment: dt.datetime) -> dt.datetime:
+    return moment.replace(minute=0, second=0, microsecond=0)

@@ -1,0 +1,151 @@
+"""A restart loses nothing of the verdict: its facts as the database has them are those that following the log gives."""
+
+import datetime as dt
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import pytest
+from events import event
+from msgspec.structs import replace
+from projected import Projected
+from random_errors import START, random_errors
+
+from exporter.judgement import judge as judge_module
+from exporter.judgement import watch as watch_module
+from exporter.judgement.judge import Judge, Lag
+from exporter.judgement.situation import Situation
+from exporter.judgement.watch import Watch
+from exporter.store import StoreError
+from exporter.store.queries import GetUsual, Read
+
+pytestmark = pytest.mark.dashboard
+
+
+class Answered:
+    def __init__(self, answer: Any) -> None:
+        self._answer = answer
+
+    def decode(self) -> Any:
+        return self._answer
+
+
+def made(projected: Projected, now: dt.datetime) -> Judge:
+    async def read(query: Read[Any]) -> Any:
+        return Answered(projected.read(query))
+
+    return Judge(read, lambda _: (), Lag, lambda _: None, clock=lambda: now)
+
+
+def comparable(found: Situation) -> Situation:
+    """Without what the database does not have: whether a pattern was new, and how long late reports have been coming."""
+    episode, warnings = found.episode, found.warnings
+    if episode:
+        episode = replace(episode, where=replace(episode.where, pattern=replace(episode.where.pattern, is_new=False)))
+    if warnings:
+        warnings = replace(
+            warnings, where=replace(warnings.where, pattern=replace(warnings.where.pattern, is_new=False))
+        )
+    return replace(found, episode=episode, warnings=warnings, late=None)
+
+
+@pytest.mark.parametrize("seed", range(12))
+async def test_what_is_restored_is_what_was_known(seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watch_module, "surge_from", lambda _: 1)
+    events, now = random_errors(seed, 80)
+    projected = Projected(tmp_path / "errors.duckdb")
+    projected.append(events[:50], events[50:])
+    if seed % 2:
+        projected.catch_up()
+        projected.roll_up()
+    watch = Watch()
+    watch.on_events(events)
+    judge = made(projected, now)
+    await judge.resume(0, None)
+    restored = judge._watch
+    for seconds in (0, 61, 700, 3_000):
+        later = now + dt.timedelta(seconds=seconds)
+        before, after = watch.situation(later), restored.situation(later)
+        if before.episode and now - before.episode.last > dt.timedelta(hours=1):  # it says nothing about now
+            before = replace(before, episode=None)
+        assert comparable(after) == comparable(before)
+    late = watch.situation(now).late
+    if late and now - late.received_at < dt.timedelta(seconds=600):
+        again = restored.situation(now).late
+        assert again
+        assert again.received_at == late.received_at
+        assert again.reports <= late.reports
+    more = event(len(events) + 1, timestamp=now, received_at=now, worker_id="w3")
+    watch.on_events([more])
+    restored.on_events([more])
+    assert comparable(restored.situation(now)) == comparable(watch.situation(now))
+
+
+async def test_a_reset_is_restored_and_the_newness_of_a_pattern(tmp_path: Path) -> None:
+    projected = Projected(tmp_path / "errors.duckdb")
+
+    def at(minutes: float) -> dt.datetime:
+        return START + dt.timedelta(minutes=minutes)
+
+    def error(number: int, minutes: float, **more: Any) -> Any:
+        return event(number, timestamp=at(minutes), received_at=at(minutes), **more)
+
+    old, new = "1" * 16, "2" * 16
+    projected.append([
+        error(1, 0, fingerprint=old, worker_id="a"), error(2, 200, fingerprint=old, worker_id="b"),
+        error(3, 210, fingerprint=new, worker_id="c", is_new_pattern=True),
+        error(4, 211, fingerprint=new, worker_id="c"),
+    ])  # fmt: skip
+    judge = made(projected, at(212))
+    await judge.resume(0, None)
+    found = judge._watch.situation(at(212))
+    assert found.episode
+    assert (found.episode.where.errors, found.episode.where.pattern.is_new) == (3, True)
+    assert [one.worker_id for one in found.suspects] == ["a", "b", "c"]
+    await judge.resume(0, at(205))
+    found = judge._watch.situation(at(212))
+    assert found.episode
+    assert (found.episode.since, found.episode.where.errors) == (at(210), 2)
+    assert [one.worker_id for one in found.suspects] == ["c"]
+
+
+async def test_without_the_database_the_verdict_says_what_it_does_not_know(caplog: pytest.LogCaptureFixture) -> None:
+    now = START
+
+    async def read(_: Read[Any]) -> Any:
+        raise StoreError("it cannot answer")
+
+    judge = Judge(read, lambda _: (), Lag, lambda _: None, clock=lambda: now)
+    await judge.resume(7, None)
+    assert "it cannot answer" in caplog.text
+    assert (judge.position, judge.verdict().colour, judge.verdict().rule) == (7, "unknown", "blind")
+    judge.on_events([event(8, timestamp=now, received_at=now)])
+    assert judge.verdict().colour == "critical"
+    assert await judge._ask() == judge_module.RETRY_SECONDS
+
+
+@pytest.mark.parametrize("is_rolled_up", [False, True])
+def test_what_is_usual_is_the_median_of_the_same_hour(tmp_path: Path, is_rolled_up: bool) -> None:
+    now = dt.datetime(2026, 11, 26, 2, 30, tzinfo=dt.UTC)
+    projected = Projected(tmp_path / "errors.duckdb")
+    assert projected.read(GetUsual(now=now, days=7)).days == 0
+    number, events = 0, []
+    counts = {1: 3, 2: 0, 3: 5, 4: 8}  # days ago → critical errors of the hour; as many warnings and one more
+    for day, critical in sorted(counts.items(), reverse=True):
+        for index in range(2 * critical + 1):
+            number += 1
+            time = now.replace(minute=index) - dt.timedelta(days=day)
+            severity = "critical" if index < critical else "warning"
+            events.append(event(number, timestamp=time, received_at=time, severity=severity))
+        for hours in (-1, 1):  # of other hours
+            number += 1
+            time = now.replace(minute=0 if hours > 0 else 59) - dt.timedelta(days=day) + dt.timedelta(hours=hours)
+            events.append(event(number, timestamp=time, received_at=time))
+    projected.append(sorted(events, key=lambda one: one.received_at))
+    if is_rolled_up:
+        projected.catch_up()
+        projected.roll_up()
+    rates = projected.read(GetUsual(now=now, days=7))
+    assert (rates.days, rates.critical) == (4, median(counts.values()))
+    assert (rates.warning, rates.reports) == (rates.critical + 1, 2 * rates.critical + 1)
+    assert projected.read(GetUsual(now=now, days=2)).days == 2
