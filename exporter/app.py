@@ -17,7 +17,19 @@ from exporter.access.caller import Scope
 from exporter.access.control import Access
 from exporter.access.web_config import CHECK_SECONDS, WebConfig
 from exporter.config import Settings
-from exporter.http import configuration, export, login, pages, patterns, reads, reloading, reports, runbooks, storage
+from exporter.http import (
+    configuration,
+    export,
+    heartbeats,
+    login,
+    pages,
+    patterns,
+    reads,
+    reloading,
+    reports,
+    runbooks,
+    storage,
+)
 from exporter.http.access import SCOPES, SOCKETS, check_access, scopes_of, watch_sockets
 from exporter.http.addresses import ACCESS
 from exporter.http.arriving import ARRIVING, Arriving
@@ -28,6 +40,7 @@ from exporter.http.metrics_site import make_metrics_app
 from exporter.http.refusals import Refusal, Refusals
 from exporter.http.reloading import RELOADER, Reloader, ReloadError
 from exporter.http.responses import HOSTS, REFUSALS, SERVICE, Handler, allow_origin, answer_errors, preflight
+from exporter.ingest.rate_limits import RateLimits
 from exporter.local.hold import HoldListener
 from exporter.service import Service
 
@@ -79,6 +92,8 @@ API: Final = (
     post("/api/patterns/{id}/split", patterns.split, ADMIN),
     post("/api/patterns/{id}/pin", storage.pin_pattern, ADMIN),
     post("/api/patterns/{id}/unpin", storage.unpin_pattern, ADMIN),
+    post("/api/heartbeat", heartbeats.heartbeat, REPORT),
+    get("/api/heartbeats", heartbeats.machines, READ),
     get("/api/storage", storage.storage, READ),
     get("/api/history", storage.history, READ),
     get("/api/config", configuration.config, ADMIN),
@@ -121,6 +136,7 @@ def make_app(
     app[SOCKETS] = {}
     app[ARRIVING] = Arriving(settings.body_timeout, lambda size: service.ingest.has_room_for(size))
     app[export.EXPORTS] = asyncio.Semaphore(export.MAX_EXPORTS)
+    app[heartbeats.LIMITS] = RateLimits(heartbeats.RATE, heartbeats.BURST)
     app[reads.SCRAPES] = asyncio.Semaphore(reads.MAX_SCRAPES)
     routes = [*API, *RUNBOOKS, *(PAGE if settings.error_visualization else ())]
     app.on_response_prepare.append(secure)

@@ -33,6 +33,8 @@ from exporter.ingest.readiness import Readiness
 from exporter.ingest.refused import RefusedReports
 from exporter.ingest.repeats import Repeat
 from exporter.live.hub import Live
+from exporter.live.machine_file import Saver, machine_file
+from exporter.live.machines import MachineBook
 from exporter.log import REPAIR, LogDamagedError, LogError
 from exporter.log.embedded import EmbeddedLog, new_identity
 from exporter.log.files import database_path, log_path, refuse_other_names
@@ -94,6 +96,8 @@ class Service:
             created=settings.metrics_created,
         )
         self.metrics = ServiceMetrics(self.errors, created=settings.metrics_created)
+        self.machines = MachineBook(settings.silent_after)
+        self._machine_saver = Saver(self.machines, machine_file(self.path))
         self.hangs = False  # after `stop`: a thread hangs in an append, and would keep the process from ending
         self._process = process
         self._loss: Loss | None = None  # that was logged
@@ -172,6 +176,7 @@ class Service:
         self.readers.add("alertmanager", self.notifier)
         self.metrics.watch(self)
         self.store.on_position = self._projected
+        await self._machine_saver.start()
         self.ingest.start()
         self.floods.start()
         self.readers.start()
@@ -181,6 +186,7 @@ class Service:
         """Stops every part, each within a time limit. Accepted errors that the database then lacks stay in the log."""
         if self._resuming:
             self._resuming.cancel()
+        await self._machine_saver.stop()
         await self.floods.stop(DRAIN_SECONDS)
         at_rest = await self.ingest.drain(DRAIN_SECONDS)
         await self.readers.stop()

@@ -25,6 +25,7 @@ class Command(NamedTuple):
 COMMANDS: tuple[Command, ...] = (
     Command("run", "error_visualization.run.command", "run a command and report how it failed"),
     Command("pipe", "error_visualization.pipe.command", "report the errors in a log, line by line"),
+    Command("agent", "error_visualization.agent.command", "watch this machine: kernel log, GPUs and heartbeats"),
 )
 
 

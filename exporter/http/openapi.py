@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from exporter import __version__
+from exporter.events.heartbeat import Heartbeat, Machines, Received
 from exporter.events.outcome import Outcome
 from exporter.events.report import MAX_EVENT_ID, ErrorReport
 from exporter.http.answers import (
@@ -23,6 +24,7 @@ from exporter.http.answers import (
     Session,
     Success,
 )
+from exporter.http.heartbeats import MachineChoice
 from exporter.http.parameters import MAX_BATCH_KEY, Sending
 from exporter.store.decisions import Decided, Merge, MergeRequest, Split, SplitRequest, Undo
 from exporter.store.deletions import DeleteRequest, Deletion, Pinned
@@ -129,6 +131,9 @@ OPERATIONS: Final = (
               (403, 404, 503), path_type=Merge),
     Operation("post", "/api/patterns/{id}/unpin", "Unpin a pattern", Pinned, (403, 404, 503),
               path_type=Merge),
+    Operation("post", "/api/heartbeat", "Say that a machine is alive", Received, (400, 403, 413, 415, 429),
+              body={JSON: Heartbeat}),
+    Operation("get", "/api/heartbeats", "Machines, silent ones first", Machines, (400,), (MachineChoice,)),
     Operation("get", "/api/storage", "What is stored, and how full it is", GetStorage, (400, 503)),
     Operation("get", "/api/history", "Errors by day, also those that retention has deleted", GetHistory, (400, 503),
               (HistoryChoice,)),
@@ -159,7 +164,7 @@ def scope_of(method: str, path: str) -> str:
     """Returns the name of the scope that a request needs, "" for none."""
     if path in PROBES:
         return ""
-    if path.startswith("/api/report-error"):
+    if path.startswith("/api/report-error") or (method, path) == ("post", "/api/heartbeat"):
         return "report"
     return "read" if method == "get" and path not in ("/api/errors/deletions", "/api/config") else "admin"
 

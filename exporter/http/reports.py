@@ -41,7 +41,7 @@ async def report_error(request: web.Request) -> web.Response:
     """POST /api/report-error: one report; success means that it is on disk."""
     service = request.app[SERVICE]
     service.metrics.received_json.inc()
-    body = await _body(request, (JSON,))
+    body = await report_body(request, (JSON,))
     submission = Submission(body, _now(), request.headers.get(IDEMPOTENCY_KEY), _importing(request), request[CALLER])
     (result,) = await service.ingest.ingest((submission,))
     if isinstance(result, bytes):
@@ -57,7 +57,7 @@ async def report_error(request: web.Request) -> web.Response:
 async def report_errors(request: web.Request) -> web.Response:
     """POST /api/report-errors: many reports; each has an outcome of its own, and success means all were stored."""
     service = request.app[SERVICE]
-    body = await _body(request, (JSON, *NDJSON))
+    body = await report_body(request, (JSON, *NDJSON))
     received_at = _now()
     items = split_reports(body, ndjson=request.content_type in NDJSON)
     ingest = service.ingest
@@ -126,7 +126,7 @@ def _batch_answer(request: web.Request, items: Sequence[bytes], results: Sequenc
     )
 
 
-async def _body(request: web.Request, types: tuple[str, ...]) -> bytes:
+async def report_body(request: web.Request, types: tuple[str, ...]) -> bytes:
     """Returns the body, decompressed. Raises `ApiError` for a forbidden origin, and for a content type or an encoding
     that this service does not read; `HTTPRequestEntityTooLarge` for a body beyond the limit."""
     check_origin(request)

@@ -37,6 +37,8 @@ ROWS = {
     "POST /api/patterns/{id}/split": "admin",
     "POST /api/patterns/{id}/pin": "admin",
     "POST /api/patterns/{id}/unpin": "admin",
+    "POST /api/heartbeat": "report",
+    "GET /api/heartbeats": "read",
     "GET /api/storage": "read",
     "GET /api/history": "read",
     "GET /api/config": "admin",

@@ -86,7 +86,7 @@ async def test_it_holds_for_real_answers(service: InProcess) -> None:
     asked = {
         "/api/errors": ["", "?time_range=x"], "/api/errors/list": ["", "?limit=0"], "/api/errors/{id}": ["", "?x=y"],
         "/api/errors/facets": ["", "?limit=1", "?facet=worker&contains=x"], "/api/patterns": ["", "?limit=0"],
-        "/api/patterns/{id}": ["", "?time_range=0", f"?compare={other}"], "/api/patterns/decisions": ["", "?x=y"], "/-/healthy": [""], "/-/ready": [""],
+        "/api/patterns/{id}": ["", "?time_range=0", f"?compare={other}"], "/api/patterns/decisions": ["", "?x=y"], "/api/heartbeats": ["", "?limit=0"], "/-/healthy": [""], "/-/ready": [""],
     }  # fmt: skip
     for path, queries in asked.items():
         for query in queries:
@@ -94,7 +94,8 @@ async def test_it_holds_for_real_answers(service: InProcess) -> None:
             async with service.client.get(real + query) as response:
                 check(path, "get", response.status, await response.json())
     posts = [("/api/report-error", b"{}", "application/json"), ("/api/report-errors", b"[{}]", "application/json"),
-             ("/api/report-error", json.dumps(REPORT).encode(), "application/json"), ("/api/reset-counts", b"", "x/y"), ("/-/reload", b"", "x/y"),
+             ("/api/report-error", json.dumps(REPORT).encode(), "application/json"), ("/api/heartbeat", b"{}", "application/json"),
+             ("/api/heartbeat", b'{"worker_id": "w", "gpus": []}', "application/json"), ("/api/reset-counts", b"", "x/y"), ("/-/reload", b"", "x/y"),
              ("/api/report-errors", json.dumps([REPORT, {}]).encode(), "application/json"),
              ("/api/report-errors", json.dumps(REPORT).encode(), "application/x-ndjson")]  # fmt: skip
     for path, body, type_ in posts:
