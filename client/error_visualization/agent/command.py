@@ -28,6 +28,7 @@ from error_visualization.reporter import Reporter
 
 PATH: Final = "/api/heartbeat"
 INTERVAL: Final = 15.0
+JOIN_SECONDS: Final = 6.0  # for a heartbeat that is being made when the agent ends
 RETRY_SECONDS: Final = 30.0  # after which a log that could not be read is tried again
 _log = logging.getLogger(__name__)
 
@@ -91,7 +92,8 @@ class Agent:
                 break
             self._follow()
             self._stopping.wait(0 if self._stopping.is_set() else RETRY_SECONDS)
-        beats.join(self._given.interval)
+        beats.join(JOIN_SECONDS)
+        self._heartbeat(stopping=True)
         return 0
 
     def once(self) -> int:
@@ -137,8 +139,9 @@ class Agent:
                 _log.exception("a heartbeat could not be made")
             self._stopping.wait(self._given.interval)
 
-    def _heartbeat(self) -> bool:
-        gpus = None if self._given.no_gpus else self._probe.ask()
+    def _heartbeat(self, stopping: bool = False) -> bool:
+        """Sends one heartbeat, and reports GPUs that were lost since the last one. Returns whether it was received."""
+        gpus = None if self._given.no_gpus or stopping else self._probe.ask()
         for report in self._gpus.changes(gpus) if gpus else []:
             self._reporter.report(report)
         counts: dict[str, Any] = {"problem": self._log_problem or None}
@@ -147,6 +150,8 @@ class Agent:
         body = body_of(
             self._reporter.worker_id, self._given.interval, self._boot, self._host.metrics(), gpus, counts, __version__
         )
+        if stopping:
+            body["stopping"] = True  # the machine is not silent from now on
         try:
             answer = self._send(PATH, json.dumps(body).encode())
             said = "" if answer.status == 200 else f"{answer.status} {answer.text[:200]}"
