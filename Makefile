@@ -126,7 +126,7 @@ lock: .venv/installed-release  ## pin all libraries by pyproject.toml; UPGRADE=1
 	$(LOCK) --output-file requirements.lock
 	$(LOCK) --extra test --constraint requirements.lock --output-file requirements-dev.lock
 
-release: .venv/installed-release  ## the wheel and its software bill of materials, in dist/
+release: .venv/installed-release  ## the wheels of service and client, and their software bill of materials, in dist/
 	$(BIN)/python release/build.py
 
 clean:

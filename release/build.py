@@ -1,8 +1,9 @@
-"""Builds the wheel of a release and, beside it, the list of what it needs as a CycloneDX document (SBOM).
+"""Builds the wheels of a release, of the service and of the client, and a CycloneDX document (SBOM) of what the service
+needs.
 
     make release
 
-The wheel and `error-visualization-VERSION.cdx.json` go into `dist/`. The document has each library in
+The wheels and `error-visualization-VERSION.cdx.json` go into `dist/`. The document has each library in
 `requirements.lock` with its hashes, as the image installs them.
 """
 
@@ -20,15 +21,16 @@ PROGRAMS: Final = Path(sysconfig.get_path("scripts"))
 def main() -> int:
     for old in DIST.glob("*"):
         old.unlink()
-    _run(sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(DIST), ".")
-    (wheel,) = DIST.glob("*.whl")
+    _run(sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(DIST), ".", "./client")
+    (wheel,) = DIST.glob("error_visualization-*.whl")
+    (client,) = DIST.glob("error_visualization_client-*.whl")
     version = wheel.name.split("-")[1]
     document = DIST / f"error-visualization-{version}.cdx.json"
     _run(
         str(PROGRAMS / "cyclonedx-py"), "requirements", "requirements.lock", "--pyproject", "pyproject.toml",
         "--short-PURLs", "--output-reproducible", "--output-format", "JSON", "--output-file", str(document),
     )  # fmt: skip
-    print(f"{wheel.relative_to(ROOT)}\n{document.relative_to(ROOT)}")
+    print(f"{wheel.relative_to(ROOT)}\n{client.relative_to(ROOT)}\n{document.relative_to(ROOT)}")
     return 0
 
 

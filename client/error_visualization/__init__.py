@@ -10,10 +10,9 @@ imported when the name is first used, so that the import itself costs next to no
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 __version__ = "0.1.0"
 
+TYPE_CHECKING = False  # type checkers take it for true; `typing` would cost more than all of this module
 if TYPE_CHECKING:
     from error_visualization.api import (
         capture_exception,

@@ -14,6 +14,7 @@ from error_visualization.reporter import Reporter, warn
 
 _current: Reporter | None = None
 _by_url: dict[str, Reporter] = {}
+GPU_SECONDS = 2.5
 _MARK = "__error_visualization_reported__"
 
 
@@ -38,8 +39,13 @@ def init(
     if previous is not None:
         previous.close(0.5)
     _by_url.pop(reporter.url, None)
-    if hooks and not reporter.problem:
-        with contextlib.suppress(Exception):
+    if reporter.problem:
+        return reporter
+    with contextlib.suppress(Exception):
+        from error_visualization.machine import prepare
+
+        prepare()
+        if hooks:
             from error_visualization.hooks import install
 
             install()
@@ -84,7 +90,7 @@ def capture_exception(error: BaseException | None = None, **fields: Any) -> bool
         if is_reported(found):
             return True
         mark_reported(found)
-        return reporter.report(error_report(found, **{"worker_id": reporter.worker_id, **fields}))
+        return reporter.report(_report_of(found, 0.0, {"worker_id": reporter.worker_id, **fields}))
     except Exception:
         warn("an exception could not be reported", exc_info=True)
         return False
@@ -93,18 +99,17 @@ def capture_exception(error: BaseException | None = None, **fields: Any) -> bool
 def error_report(
     error: BaseException, *, worker_id: str | None = None, error_category: str | None = None, **fields: Any
 ) -> dict[str, Any]:
-    """Returns a report of `error` in the guide's schema, with the state of this machine. `fields` override its keys."""
+    """Returns a report of `error` in the guide's schema, with the state of this machine. `fields` override its keys.
+    The first call may wait for the GPUs, for 2.5 s."""
+    own = {"worker_id": worker_id or worker_of(os.environ), "error_category": error_category}
+    return _report_of(error, GPU_SECONDS, {**own, **fields})
+
+
+def _report_of(error: BaseException, wait: float, fields: Mapping[str, Any]) -> dict[str, Any]:
     from error_visualization.exceptions import described
     from error_visualization.machine import contexts
 
-    return {
-        "timestamp": timestamp(),
-        "worker_id": worker_id or worker_of(os.environ),
-        "error_category": error_category,
-        **described(error),
-        **contexts(),
-        **fields,
-    }
+    return {"timestamp": timestamp(), **described(error), **contexts(wait), **fields}
 
 
 def flush(timeout: float = 2.0) -> bool:

@@ -25,6 +25,10 @@ SCAN_SECONDS = 5.0  # between two looks for files of processes that died
 Send = Callable[[str, bytes], Answer]
 
 
+class NotSentError(Exception):
+    """A person has to do something before anything can be sent; the message says what is wrong."""
+
+
 class _Outcome(NamedTuple):
     """`pause` is in seconds; 0 if something was delivered. `why` is "" unless something failed. `can_hurry`: the
     service did not ask for the pause."""
@@ -109,7 +113,6 @@ class Delivery:
 
     def _round(self) -> _Outcome:
         """Sends the oldest reports once."""
-        self._count_drops()
         waiting = self._spool.next(MAX_BATCH_BYTES)
         in_memory = not waiting
         waiting = waiting or self._memory.next()
@@ -119,6 +122,8 @@ class Delivery:
         path, body = _request(batch)
         try:
             answer = self._send(path, body)
+        except NotSentError as error:
+            return self._failed(str(error), answers.PATIENCE)
         except Exception as error:
             pause = answers.pause(Answer(0, ""), self._failures, random.random())
             return self._failed(f"the service does not answer: {error!r}", pause)
@@ -136,6 +141,8 @@ class Delivery:
 
     def _settle(self, batch: list[Record], answer: Answer, in_memory: bool) -> _Outcome:
         verdicts = answers.judge(answer, len(batch))
+        if Verdict.SETTLED in verdicts:
+            self._count_drops()
         settled: Record | None = None
         left = None
         for record, verdict in zip(batch, verdicts):
@@ -198,7 +205,11 @@ def sender(url: str, headers: Callable[[], Mapping[str, str]]) -> Send:
     def send(path: str, body: bytes) -> Answer:
         from error_visualization.post import post
 
-        return post(url + path, body, headers())
+        try:
+            given = headers()
+        except (OSError, ValueError) as error:
+            raise NotSentError(f"the token cannot be read: {error}") from error
+        return post(url + path, body, given)
 
     return send
 

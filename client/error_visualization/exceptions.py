@@ -24,9 +24,12 @@ def type_of(error: BaseException) -> str:
 
 def message_of(error: BaseException) -> str:
     text = text_of(error)
-    notes = getattr(error, "__notes__", None)
-    if isinstance(notes, (list, tuple)) and notes:
-        text = "\n".join([text, *map(text_of, notes[:20])])
+    try:
+        notes = getattr(error, "__notes__", None)
+        if isinstance(notes, (list, tuple)) and notes:
+            text = "\n".join([text, *map(text_of, notes[:20])])
+    except Exception:  # a property of the error
+        return text
     return text
 
 

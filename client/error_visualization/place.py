@@ -44,6 +44,13 @@ def make_private(folder: str) -> None:
         if not stat.S_ISDIR(found.st_mode) or not own or found.st_mode & 0o022:
             raise PermissionError(f"{one} is not a folder that only this user may write to")
         if made:
-            from error_visualization.segment import flush_folder
-
             flush_folder(os.path.dirname(one))
+
+
+def flush_folder(folder: str) -> None:
+    """Returns when the names in `folder` are on disk."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

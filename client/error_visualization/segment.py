@@ -7,6 +7,7 @@ import os
 import time
 
 from error_visualization.frames import HEADER, MAX_RECORD, Record, frame, header, position_of, records
+from error_visualization.place import flush_folder
 
 try:
     import fcntl
@@ -118,15 +119,6 @@ class Segment:
         if descriptor >= 0:
             with contextlib.suppress(OSError):
                 os.close(descriptor)
-
-
-def flush_folder(folder: str) -> None:
-    """Returns when the names in `folder` are on disk."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _write(descriptor: int, content: bytes, offset: int) -> None:

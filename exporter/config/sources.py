@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import yaml
 from error_visualization.arguments import did_you_mean
+from error_visualization.variables import VARIABLES
 from pydantic import ValidationError
 from pydantic_settings import InitSettingsSource
 
@@ -69,7 +70,7 @@ class Variables(Source):
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         ours = {key: value for key, value in environ.items() if key.startswith(ENV_PREFIX) and value}
-        for name in ("CONFIG_FILE", "TOKEN", "TOKEN_FILE"):  # the latter are for the commands that send requests
+        for name in ("CONFIG_FILE", *VARIABLES):  # the latter are for the client and for commands that send requests
             ours.pop(ENV_PREFIX + name, None)
         super().__init__({key.removeprefix(ENV_PREFIX).lower(): value for key, value in ours.items()})
 

@@ -6,7 +6,9 @@ import json
 import numbers
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
@@ -15,10 +17,10 @@ from typing import Any
 import pytest
 from aiohttp import web
 from conftest import REPORT, InProcess, eventually
+from error_visualization import answers, api, post, segment
 from stub import listening
 
-from exporter import client
-from exporter.client import TRIES, error_report, report_error, report_error_sync
+from exporter.client import error_report, report_error, report_error_sync
 
 pytestmark = pytest.mark.dashboard
 Reporter = Callable[[str, Any], Any]
@@ -29,9 +31,13 @@ async def sync(url: str, data: Any) -> bool:
 
 
 @pytest.fixture(params=[report_error, sync], ids=["async", "sync"])
-def report(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Reporter:
-    monkeypatch.setattr(client, "MAX_PAUSE", 0.01)
-    return request.param
+def report(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Reporter]:
+    monkeypatch.setattr(api, "_by_url", {})
+    monkeypatch.setattr(answers, "MAX_RETRY_AFTER", 0.01)
+    monkeypatch.setattr(answers, "PATIENCE", 0.01)
+    yield request.param
+    for reporter in api._by_url.values():
+        reporter.close(0.0)
 
 
 class Scripted:
@@ -48,11 +54,16 @@ class Scripted:
             assert request.transport
             request.transport.close()
         if answer == "hang":
-            await asyncio.sleep(2.5)
+            await asyncio.sleep(1)
         if isinstance(answer, str):
             return web.Response(text=answer)
         return web.json_response({"status": "success" if answer == 200 else "error"}, status=answer,
                                  headers={"Retry-After": "3600"} if answer == 503 else None)  # fmt: skip
+
+    async def body(self) -> dict[str, Any]:
+        """Returns the first body, when it has come."""
+        await eventually(lambda: self.bodies)
+        return self.bodies[0]
 
 
 @pytest.fixture
@@ -62,40 +73,62 @@ async def scripted() -> AsyncIterator[tuple[Scripted, str]]:
         yield behaviour, f"{url}/"
 
 
+async def delivered() -> None:
+    """Waits until all reporters have delivered everything."""
+    assert await asyncio.to_thread(lambda: all([one.flush(15) for one in api._by_url.values()]))  # noqa: C419
+
+
 async def test_a_report_is_stored(service: InProcess, report: Reporter) -> None:
     sent = dict(REPORT)
     assert await report(str(service.client.make_url("/")), sent) is True
     assert sent == REPORT  # the caller's object is not changed
+    await delivered()
     assert (await service.get("/api/errors"))["summary"]["total_errors"] == 1
 
 
-@pytest.mark.parametrize("answers", [[503, 503], [429], ["hang up", 502], ["hang"], [504]])
+@pytest.mark.parametrize(
+    "script", [[503, 503], [429], ["hang up", 502], ["hang"], [504], [500], [401], [404], ["not json"]]
+)
 async def test_it_is_tried_again_with_the_same_id(
-    scripted: Any, report: Reporter, answers: list[Any], monkeypatch: pytest.MonkeyPatch
+    scripted: Any, report: Reporter, script: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     behaviour, url = scripted
-    if answers == ["hang"]:
-        monkeypatch.setattr(client, "TIMEOUT", 2.0)
-    behaviour.answers = list(answers)
+    if script == ["hang"]:
+        monkeypatch.setattr(post, "TIMEOUT", 0.5)
+    behaviour.answers = list(script)
     assert await report(url, REPORT) is True
-    assert len(behaviour.bodies) == len(answers) + 1
+    await delivered()
+    assert len(behaviour.bodies) == len(script) + 1
     assert len({body["event_id"] for body in behaviour.bodies}) == 1
 
 
-@pytest.mark.parametrize(
-    ("answers", "tries"), [([400], 1), ([413], 1), ([500], 1), ([503] * 9, TRIES), (["not json"], 1)]
-)
-async def test_false_when_it_is_not_stored(scripted: Any, report: Reporter, answers: list[Any], tries: int) -> None:
+@pytest.mark.parametrize("status", [400, 413, 422])
+async def test_a_refused_report_is_put_aside_and_does_not_block_the_next(
+    scripted: Any, report: Reporter, status: int, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     behaviour, url = scripted
-    behaviour.answers = list(answers)
-    assert await report(url, REPORT) is False
-    assert len(behaviour.bodies) == tries
+    behaviour.answers = [status]
+    assert await report(url, REPORT | {"event_id": "bad"}) is True
+    await delivered()
+    assert await report(url, REPORT | {"event_id": "good"}) is True
+    await delivered()
+    assert [body["event_id"] for body in behaviour.bodies] == ["bad", "good"]
+    (refused,) = (tmp_path / "spool").rglob("refused")
+    kept = json.loads(refused.read_text())
+    assert kept["why"].startswith(str(status))
+    assert json.loads(kept["body"])["event_id"] == "bad"
+    assert str(status) in caplog.text
 
 
-@pytest.mark.parametrize("url", ["http://127.0.0.1:9", "nonsense", "", "ftp://x", "http://[::bad"])
-async def test_nothing_is_raised_into_the_caller(report: Reporter, url: str) -> None:
+async def test_an_unreachable_service_keeps_nobody_waiting(report: Reporter) -> None:
+    assert await report("http://127.0.0.1:9", REPORT) is True  # it is on disk
+
+
+@pytest.mark.parametrize("url", ["nonsense", "", "ftp://x", "http://[::bad", "http://", None])
+async def test_nothing_is_raised_into_the_caller(report: Reporter, url: Any) -> None:
     assert await report(url, REPORT) is False
     assert await report(url, None) is False
+    assert await report("http://127.0.0.1:9", None) is False
 
 
 async def test_values_that_json_does_not_have(scripted: Any, report: Reporter) -> None:
@@ -105,7 +138,7 @@ async def test_values_that_json_does_not_have(scripted: Any, report: Reporter) -
     odd = {"when": dt.datetime(2026, 1, 2), "nan": float("nan"), "bytes": b"a\xff", "set": {1}, "bad": "x\udcff",
            "object": ValueError("v"), 3: "key", "circle": circle, "event_id": None}  # fmt: skip
     assert await report(url, REPORT | odd) is True
-    sent = behaviour.bodies[0]
+    sent = await behaviour.body()
     assert (sent["when"], sent["nan"], sent["bytes"], sent["set"]) == ("2026-01-02T00:00:00", None, "a\ufffd", [1])
     assert (sent["bad"], sent["object"], sent["3"]) == ("x\ufffd", "v", "key")
     assert sent["event_id"]
@@ -150,7 +183,8 @@ async def test_numbers_of_other_libraries_are_numbers(scripted: Any, report: Rep
            "fraction": Fraction(1, 4), "decimal": Decimal("1.50"), "flag": Scalar(True), "silent": SilentError(),
            "path": Path("/w")}  # fmt: skip
     assert await report(url, REPORT | odd) is True
-    assert {name: behaviour.bodies[0][name] for name in odd} == {
+    sent = await behaviour.body()
+    assert {name: sent[name] for name in odd} == {
         "scalar": 12.5, "nan": None, "array": "array of 2", "count": 8, "fraction": 0.25, "decimal": "1.50",
         "flag": True, "silent": "<SilentError>", "path": "/w",
     }  # fmt: skip
@@ -160,6 +194,7 @@ async def test_a_report_that_is_too_large_is_cut(service: InProcess, report: Rep
     url = str(service.client.make_url("/"))
     lines = [f"E   - tensor([{number}])\n" for number in range(250_000)]
     assert await report(url, REPORT | {"traceback": "".join(lines), "labels": {"a": "é" * 2_000}}) is True
+    await delivered()
     (error,) = (await service.get("/api/errors/list"))["errors"]
     stored = (await service.get(f"/api/errors/{error['id']}"))["report"]
     assert stored["traceback"].startswith(lines[0])
@@ -169,8 +204,10 @@ async def test_a_report_that_is_too_large_is_cut(service: InProcess, report: Rep
     assert stored["labels"] == {"a": "é" * 2_000}  # other texts are whole
     contexts = {f"context {number}": {"rows": ["x" * 100] * 10_000} for number in range(9)}
     assert await report(url, REPORT | contexts | {"worker_id": Path("/w"), "traceback": "short"}) is True
+    await delivered()
     error = (await service.get("/api/errors/list"))["errors"][0]
     stored = (await service.get(f"/api/errors/{error['id']}"))["report"]
+    assert stored.pop("timestamp")
     assert stored == REPORT | {"worker_id": "/w", "traceback": "short", "event_id": error["event_id"]}
 
 
@@ -178,21 +215,27 @@ async def test_a_long_report_below_the_limit_is_whole(serve: Any, report: Report
     service: InProcess = await serve(max_report_bytes=2**23)
     traceback = "x" * 3_500_000
     assert await report(str(service.client.make_url("/")), REPORT | {"traceback": traceback}) is True
+    await delivered()
     (error,) = (await service.get("/api/errors/list"))["errors"]
     assert (await service.get(f"/api/errors/{error['id']}"))["traceback"] == traceback
 
 
-async def test_cancelling_is_not_swallowed(scripted: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    behaviour, url = scripted
-    behaviour.answers = ["hang"]
-    task = asyncio.create_task(report_error(url, REPORT))
-    await eventually(lambda: behaviour.bodies)
+async def test_cancelling_is_not_swallowed(report: Reporter, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The disk hangs meanwhile, and so does nothing else."""
+    disk = threading.Event()
+    monkeypatch.setattr(segment, "_flush", lambda _: disk.wait(10))
+    task = asyncio.create_task(report_error("http://127.0.0.1:9", REPORT))
+    began = time.monotonic()
+    await asyncio.sleep(0.1)
+    assert time.monotonic() - began < 0.15
+    assert not task.done()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
+    disk.set()
 
 
-async def test_an_exception_as_a_report(service: InProcess) -> None:
+async def test_an_exception_as_a_report(service: InProcess, report: Reporter) -> None:
     try:
         raise RuntimeError("boom")
     except RuntimeError as error:
@@ -200,18 +243,19 @@ async def test_an_exception_as_a_report(service: InProcess) -> None:
     assert json.loads(json.dumps(made)) == made
     assert (made["type"], made["message"], made["labels"]) == ("RuntimeError", "boom", {"a": 1})
     assert "test_an_exception_as_a_report" in made["traceback"]
-    assert await report_error(str(service.client.make_url("/")), made)
+    assert await report(str(service.client.make_url("/")), made)
+    await delivered()
     assert (await service.get("/api/errors"))["recent_errors"][0]["traceback"] == made["traceback"]
 
 
-async def test_an_exception_without_a_text_as_a_report(service: InProcess) -> None:
+async def test_an_exception_without_a_text_as_a_report(service: InProcess, report: Reporter) -> None:
     try:
         raise SilentError
     except SilentError as error:
         made = error_report(error, worker_id="w")
     assert (made["type"], made["message"]) == ("SilentError", "<SilentError>")
     assert "test_an_exception_without_a_text_as_a_report" in made["traceback"]
-    assert await report_error(str(service.client.make_url("/")), made)
+    assert await report(str(service.client.make_url("/")), made)
 
 
 def test_the_client_is_light() -> None:

@@ -6,8 +6,9 @@ from typing import NamedTuple
 
 import pytest
 from conftest import ROOT
+from error_visualization import body, spool
 
-from exporter import client, service
+from exporter import service
 from exporter.access import users, web_config, web_format
 from exporter.alerting import alerts
 from exporter.config import Settings
@@ -79,10 +80,9 @@ CASES = [
     Case("docs/architecture.md", "`MAX_QUEUE` #, `MAX_BYTES` 32 MiB (`live/client.py`)", live.MAX_QUEUE),
     Case("docs/architecture.md", "`MAX_BYTES` # MiB (`live/client.py`)", live.MAX_BYTES / MIB),
     # reports
-    Case("docs/reporting.md", "try # times in all when the service is unavailable", client.TRIES),
-    Case("docs/runbooks/StorageFailing.md", "A worker tries # times within seconds", client.TRIES),
-    Case("docs/runbooks/ExporterDown.md", "a worker tries # times within seconds", client.TRIES),
-    Case("docs/runbooks/IngestQueueFilling.md", "try again, # times in all", client.TRIES),
+    Case("docs/runbooks/StorageFailing.md", "keep up to # MiB of reports on disk", spool.MAX_BYTES / MIB),
+    Case("docs/runbooks/ExporterDown.md", "keep up to # MiB of reports\non disk", spool.MAX_BYTES / MIB),
+    Case("docs/runbooks/IngestQueueFilling.md", "keep up to # MiB of reports on disk", spool.MAX_BYTES / MIB),
     Case("docs/reporting.md", "the worker's own id of this error, at most # characters", report.MAX_EVENT_ID),
     Case("docs/reporting.md", "With the header `Idempotency-Key` (at most # characters)", http_parameters.MAX_BATCH_KEY),
     Case("docs/reporting.md", "The newest # ids are in memory", deduplication.MAX_KNOWN),
@@ -107,7 +107,7 @@ CASES = [
     Case("docs/reporting.md", "(the first # of a report)", tolerant.MAX_WARNINGS),
     Case("docs/reporting.md", "no objects; items after the first #", tolerant.MAX_ITEMS),
     Case("docs/reporting.md", "objects and numbers; items after the first #", tolerant.MAX_ITEMS),
-    Case("docs/reporting.md", "If a report is larger than # MB, its long texts are cut", client.MAX_BODY / 1e6),
+    Case("docs/reporting.md", "If a report is larger than # MB, its long texts are cut", body.MAX_BODY / 1e6),
     Case("docs/reporting.md", "cannot be a key: empty, longer than # characters", report.MAX_EVENT_ID),
     Case("docs/architecture.md", "the newest # ids (`MAX_KNOWN`) in memory", deduplication.MAX_KNOWN),
     Case("docs/architecture.md", "`MAX_KNOWN` #", deduplication.MAX_KNOWN),
