@@ -15,6 +15,7 @@ def checks() -> Iterator[tuple[str, str, Callable[[], Iterable[str]]]]:
         yield f"{folder.name}", "kubectl", lambda folder=folder: manifests.faults(manifests.render(folder))
     yield "PrometheusRule", "", manifests.rule_faults
     yield "systemd unit", "systemd-analyze", lambda: units.faults(units.UNIT.read_text("utf-8"))
+    yield "systemd unit of the agent", "systemd-analyze", lambda: units.faults_of_agent(units.AGENT.read_text("utf-8"))
     yield "compose file", "", lambda: compose.faults(compose.load())
     yield "compose client", "docker-compose", compose.client_faults
 

@@ -1,31 +1,48 @@
-"""Checks the systemd unit with systemd's own tools."""
+"""Checks the systemd units with systemd's own tools."""
 
+import argparse
 import configparser
 import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from pathlib import Path
 from typing import Final
+
+from error_visualization.agent import command as agent
 
 from exporter import config
 
 UNIT: Final = Path(__file__).parent / "systemd/error-visualization.service"
+AGENT: Final = UNIT.with_name("error-visualization-agent.service")
 MOST_EXPOSED: Final = 15  # tenths of systemd's measure; the network costs most of it
+MOST_EXPOSED_AGENT: Final = 25  # it also needs the kernel's log and the GPUs
 
 
 def faults(text: str) -> Iterator[str]:
-    """Yields what is wrong with the text of the unit. Raises FileNotFoundError without systemd-analyze."""
+    """Yields what is wrong with the text of the service's unit. Raises FileNotFoundError without systemd-analyze."""
+    yield from _faults(text, config.names().keys() | {"config.file"}, MOST_EXPOSED)
+
+
+def faults_of_agent(text: str) -> Iterator[str]:
+    """The same for the agent's unit."""
+    parser = argparse.ArgumentParser()
+    agent.add_arguments(parser)
+    known = {action.dest for action in parser._actions}
+    yield from _faults(text.replace("EnvironmentFile=/etc", "EnvironmentFile=-/etc"), known, MOST_EXPOSED_AGENT)
+
+
+def _faults(text: str, known: Set[str], most_exposed: int) -> Iterator[str]:
     command = _command(text)
-    if unknown := sorted(_options(command) - config.names().keys() - {"config.file"}):
+    if unknown := sorted(_options(command) - known):
         yield f"ExecStart: there is no option {', '.join(unknown)}"
     with tempfile.TemporaryDirectory() as folder:
         unit = Path(folder, UNIT.name)
         unit.write_text(text.replace(command.split()[0], sys.executable), "utf-8")  # it has to exist
         for arguments in (
             ("verify", "--recursive-errors=no"),
-            ("security", "--offline=true", f"--threshold={MOST_EXPOSED}"),
+            ("security", "--offline=true", f"--threshold={most_exposed}"),
         ):
             done = subprocess.run(
                 ["systemd-analyze", "--no-pager", *arguments, unit], capture_output=True, text=True, check=False

@@ -22,6 +22,7 @@ from exporter.http import (
     configuration,
     export,
     foreign_reports,
+    heartbeats,
     junit,
     login,
     otlp,
@@ -45,6 +46,7 @@ from exporter.http.metrics_site import make_metrics_app
 from exporter.http.refusals import Refusal, Refusals
 from exporter.http.reloading import RELOADER, Reloader, ReloadError
 from exporter.http.responses import HOSTS, REFUSALS, SERVICE, Handler, allow_origin, answer_errors, preflight
+from exporter.ingest.rate_limits import RateLimits
 from exporter.local.hold import HoldListener
 from exporter.service import Service
 
@@ -109,6 +111,8 @@ API: Final = (
     get("/api/runs", runs.run_list, READ),
     get("/api/runs/{id}", runs.run, READ),
     get("/api/rankings", runs.rankings, READ),
+    post("/api/heartbeat", heartbeats.heartbeat, REPORT),
+    get("/api/heartbeats", heartbeats.machines, READ),
     get("/api/storage", storage.storage, READ),
     get("/api/history", storage.history, READ),
     get("/api/config", configuration.config, ADMIN),
@@ -153,6 +157,7 @@ def make_app(
     app[ARRIVING] = Arriving(settings.body_timeout, lambda size: service.ingest.has_room_for(size))
     app[export.EXPORTS] = asyncio.Semaphore(export.MAX_EXPORTS)
     app[runs.SUMMARIES] = asyncio.Semaphore(runs.MAX_AT_ONCE)
+    app[heartbeats.LIMITS] = RateLimits(heartbeats.RATE, heartbeats.BURST)
     app[reads.SCRAPES] = asyncio.Semaphore(reads.MAX_SCRAPES)
     routes = [*API, *RUNBOOKS, *(PAGE if settings.error_visualization else ())]
     app.on_response_prepare.append(secure)

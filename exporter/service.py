@@ -34,6 +34,8 @@ from exporter.ingest.refused import RefusedReports
 from exporter.ingest.repeats import Repeat
 from exporter.judgement.judge import Judge, Lag
 from exporter.live.hub import Live
+from exporter.live.machine_file import Saver, machine_file
+from exporter.live.machines import MachineBook
 from exporter.log import REPAIR, LogDamagedError, LogError
 from exporter.log.embedded import EmbeddedLog, new_identity
 from exporter.log.files import database_path, log_path, refuse_other_names
@@ -102,6 +104,8 @@ class Service:
             created=settings.metrics_created,
         )
         self.metrics = ServiceMetrics(self.errors, created=settings.metrics_created)
+        self.machines = MachineBook(settings.silent_after)
+        self._machine_saver = Saver(self.machines, machine_file(self.path))
         self.hangs = False  # after `stop`: a thread hangs in an append, and would keep the process from ending
         self._process = process
         self._loss: Loss | None = None  # that was logged
@@ -186,6 +190,7 @@ class Service:
         self.live.topics[VERDICT] = self.judge.encoded
         self.metrics.watch(self)
         self.store.on_position = self._projected
+        await self._machine_saver.start()
         self.ingest.start()
         self.floods.start()
         self.readers.start()
@@ -196,6 +201,7 @@ class Service:
         """Stops every part, each within a time limit. Accepted errors that the database then lacks stay in the log."""
         if self._resuming:
             self._resuming.cancel()
+        await self._machine_saver.stop()
         await self.floods.stop(DRAIN_SECONDS)
         at_rest = await self.ingest.drain(DRAIN_SECONDS)
         await self.judge.stop()

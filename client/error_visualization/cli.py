@@ -26,6 +26,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("junit", "error_visualization.junit.command", "send JUnit XML files of any test runner"),
     Command("run", "error_visualization.run.command", "run a command and report how it failed"),
     Command("pipe", "error_visualization.pipe.command", "report the errors in a log, line by line"),
+    Command("agent", "error_visualization.agent.command", "watch this machine: kernel log, GPUs and heartbeats"),
 )
 
 

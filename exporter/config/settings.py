@@ -139,6 +139,12 @@ class Settings(BaseSettings):
         "0: any number",
         least=0,
     )
+    silent_after: float = _setting(
+        60.0,
+        "seconds without a heartbeat after which a machine is silent, or three of its own intervals if that is longer",
+        least=1,
+        most=86_400,
+    )
     queue_capacity: int = _setting(
         20_000, "reports that may wait to be written; further reports are answered with 503", least=1
     )

@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from exporter import __version__
+from exporter.events.heartbeat import Heartbeat, Machines, Received
 from exporter.events.outcome import Outcome
 from exporter.events.report import MAX_EVENT_ID, ErrorReport
 from exporter.events.run_report import RunReport
@@ -27,6 +28,7 @@ from exporter.http.answers import (
     StoredSummary,
     Success,
 )
+from exporter.http.heartbeats import MachineChoice
 from exporter.http.junit import JUnitUpload
 from exporter.http.openapi_protocols import PATHS, AlertmanagerMessage, foreign_operations
 from exporter.http.parameters import MAX_BATCH_KEY, Sending
@@ -153,6 +155,9 @@ OPERATIONS: Final = (
     Operation("get", "/api/runs/{id}", "One run", GetRun, (400, 404, 503), (TestPaging,)),
     Operation("get", "/api/rankings", "Tests, runs, devices and so on with most errors", GetRankings, (400, 503),
               (TimeRange, RankingChoice)),
+    Operation("post", "/api/heartbeat", "Say that a machine is alive", Received, (400, 403, 413, 415, 429),
+              body={JSON: Heartbeat}),
+    Operation("get", "/api/heartbeats", "Machines, silent ones first", Machines, (400,), (MachineChoice,)),
     Operation("get", "/api/storage", "What is stored, and how full it is", GetStorage, (400, 503)),
     Operation("get", "/api/history", "Errors by day, also those that retention has deleted", GetHistory, (400, 503),
               (HistoryChoice,)),
@@ -172,7 +177,7 @@ SCHEMES: Final[Schema] = {
     },
 }  # fmt: skip
 PROBES: Final = ("/-/healthy", "/-/ready")
-REPORTING: Final = (("post", "/api/alerts"), ("post", "/api/junit"), ("post", "/api/runs"))
+REPORTING: Final = (("post", "/api/alerts"), ("post", "/api/heartbeat"), ("post", "/api/junit"), ("post", "/api/runs"))
 
 
 def security(scope: str) -> list[Schema]:

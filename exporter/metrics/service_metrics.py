@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
@@ -23,6 +24,7 @@ from exporter.config import Settings
 from exporter.events.tolerant import FIELDS
 from exporter.ingest.readiness import Readiness
 from exporter.live.hub import Live
+from exporter.live.machines import MachineBook
 from exporter.log import LogError
 from exporter.log.embedded import EmbeddedLog
 from exporter.log.readers import Readers
@@ -163,6 +165,8 @@ class Watched(Needed, Protocol):
     @property
     def live(self) -> Live: ...
     @property
+    def machines(self) -> MachineBook: ...
+    @property
     def notifier(self) -> Notifier: ...
     @property
     def readers(self) -> Readers: ...
@@ -194,6 +198,12 @@ class _Parts(Collector):
         yield _counter(
             "websocket_messages_dropped", "Updates not sent because a client was too slow", service.live.dropped
         )
+        machines = GaugeMetricFamily(PREFIX + "machines", "Machines that send heartbeats", labels=["status"])
+        for status, count in service.machines.counts(time.time())._asdict().items():
+            machines.add_metric([status], count)
+        yield machines
+        yield _counter("heartbeats_received", "Heartbeats received", service.machines.received)
+        yield _counter("machines_forgotten", "Machines dropped because there were too many", service.machines.forgotten)
         yield _counter(
             "reports_duplicate",
             "Reports whose id was accepted before",

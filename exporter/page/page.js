@@ -10,6 +10,7 @@ import * as details from "./details.js";
 import * as layout from "./layout.js";
 import { List } from "./list.js";
 import { Live } from "./live.js";
+import * as machines from "./machines.js";
 import * as notify from "./notify.js";
 import * as pattern from "./pattern.js";
 import { draw as drawPanels } from "./panels.js";
@@ -231,6 +232,7 @@ function bind() {
   for (const [where, what] of [[window, "online"], [document, "visibilitychange"]]) {
     where.addEventListener(what, () => {
       storage.look();
+      machines.look(addressWith);
       if (!document.hidden && live) { live.wake(); data.now(); }
     });
   }
@@ -247,4 +249,5 @@ function bind() {
 bind();
 show(null);
 storage.watch(paused);
+machines.watch(paused, addressWith);
 session.show().then(withToken).catch(() => {}); // the requests for the data say what is wrong

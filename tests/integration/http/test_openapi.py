@@ -91,6 +91,7 @@ async def test_it_holds_for_real_answers(service: InProcess) -> None:
         "/api/patterns/{id}": ["", "?time_range=0", f"?compare={other}"], "/api/patterns/decisions": ["", "?x=y"], "/-/healthy": [""], "/-/ready": [""],
         "/api/runs": ["", "?limit=0"], "/api/runs/{id}": ["", "?after=-1"], "/api/rankings": ["", "?by=run", "?by=x"],
         "/api/verdict": ["", "?x=y"],
+        "/api/heartbeats": ["", "?limit=0"],
     }  # fmt: skip
     for path, queries in asked.items():
         for query in queries:
@@ -102,6 +103,7 @@ async def test_it_holds_for_real_answers(service: InProcess) -> None:
     posts = [("/api/report-error", b"{}", "application/json"), ("/api/report-errors", b"[{}]", "application/json"),
              ("/api/report-error", json.dumps(REPORT).encode(), "application/json"), ("/api/reset-counts", b"", "x/y"), ("/-/reload", b"", "x/y"),
              ("/api/runs", b"{}", "application/json"), ("/api/runs", json.dumps(SUMMARY).encode(), "application/json"),
+             ("/api/heartbeat", b"{}", "application/json"), ("/api/heartbeat", b'{"worker_id": "w", "gpus": []}', "application/json"),
              ("/api/report-errors", json.dumps([REPORT, {}]).encode(), "application/json"),
              ("/api/report-errors", json.dumps(REPORT).encode(), "application/x-ndjson")]  # fmt: skip
     for path, body, type_ in posts:

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -192,8 +192,9 @@ def test_both_streams_in_one_file_keep_their_order(reported: Reported, tmp_path:
     assert (tmp_path / "log").read_text().split("\n")[:-1] == wanted
 
 
-def in_terminal(command: list[str], send: bytes = b"", after: bytes = b"") -> tuple[int, bytes]:
-    """Runs the command in a terminal of its own; sends `send` once it has shown `after`."""
+def in_terminal(command: list[str], keys: Sequence[tuple[bytes, bytes]] = ()) -> tuple[int, bytes]:
+    """Runs the command in a terminal of its own; each of `keys` is what it has to show first, and what is typed then."""
+    left = list(keys)
     pid, master = pty.fork()
     if pid == 0:
         os.execv(command[0], command)
@@ -204,9 +205,9 @@ def in_terminal(command: list[str], send: bytes = b"", after: bytes = b"") -> tu
         except OSError:
             break
         shown += chunk
-        if send and after in shown:
-            os.write(master, send)
-            send = b""
+        if left and left[0][0] in shown:
+            time.sleep(0.1)
+            os.write(master, left.pop(0)[1])
     os.close(master)
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), shown
 
@@ -221,13 +222,15 @@ def test_a_terminal_stays_a_terminal(reported: Reported) -> None:
 
 def test_ctrl_c_reaches_the_command_once_and_is_no_failure(reported: Reported) -> None:
     code = (
-        "import signal, time, sys\ngot = []\nsignal.signal(signal.SIGINT, lambda *_: got.append(1))\n"
-        "print('ready', flush=True)\ntime.sleep(0.7)\nprint('got', len(got))\nsys.exit(130)"
+        "import signal, time, sys\ngot = []\n"
+        "def note(*_):\n got.append(1)\n print('got', len(got), flush=True)\nsignal.signal(signal.SIGINT, note)\n"
+        "print('got 0', flush=True)\nend = time.monotonic() + 2\nwhile time.monotonic() < end: time.sleep(0.01)\n"
+        "print('all', len(got))\nsys.exit(130)"
     )
     command = [*reported.options("run"), "--", sys.executable, "-c", code]
-    status, shown = in_terminal(command, send=b"\x03", after=b"ready")
+    status, shown = in_terminal(command, [(f"got {number}".encode(), b"\x03") for number in range(5)])
     assert status == 130
-    assert b"got 1" in shown
+    assert b"all 5" in shown
     reported.reports(0, seconds=0)
 
 
