@@ -1,7 +1,8 @@
 """Handler of `POST /api/junit`, which takes JUnit XML: a file of test results as every test tool writes it."""
 
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
+import msgspec
 from aiohttp import web
 from msgspec import Meta, Struct
 
@@ -9,6 +10,7 @@ from exporter.http.foreign_reports import outcome_of, read_message, store
 from exporter.http.parameters import parse
 from exporter.http.report_body import report_body
 from exporter.http.responses import SERVICE, success
+from exporter.http.runs import store_summary
 from exporter.protocols.junit import read_results
 
 MAX_RETRY_SECONDS: Final = 30
@@ -45,10 +47,6 @@ async def junit(request: web.Request) -> web.Response:
     service.metrics.items_skipped.labels("junit").inc(passed)
     outcome = outcome_of(await store(request, found.reports, "junit"), MAX_RETRY_SECONDS)
     if found.summary is not None:
-        await _keep_summary(request, found.summary)
+        await store_summary(request, msgspec.json.encode(found.summary))
     answer = {"counts": found.counts, "stored": outcome.ids, "refused": outcome.refused}
     return success(answer | ({"warning": found.warning} if found.warning else {}))
-
-
-async def _keep_summary(request: web.Request, summary: dict[str, Any]) -> None:
-    """CONNECT h-runs HERE: stores `summary`, a body of `POST /api/runs`, before the answer. Nothing stores it yet."""

@@ -29,8 +29,13 @@ SUMMARIES: Final = web.AppKey("summaries", asyncio.Semaphore)  # of `MAX_AT_ONCE
 
 async def summary(request: web.Request) -> web.Response:
     """POST /api/runs: the summary of a run; success means that it is on disk."""
+    return success(await store_summary(request, await report_body(request, (JSON,))), "Summary stored")
+
+
+async def store_summary(request: web.Request, body: bytes) -> StoredSummary:
+    """Stores the summary that `body` is, of the caller of `request`, and returns what is on disk now. Raises
+    `ReportError` and `ApiError`."""
     service = request.app[SERVICE]
-    body = await report_body(request, (JSON,))
     async with request.app[SUMMARIES]:
         stored, payload = await asyncio.to_thread(_read, service, body, now(), request[CALLER])
         try:
@@ -38,7 +43,7 @@ async def summary(request: web.Request) -> web.Response:
         except LogError as error:
             words = f"the summary could not be stored; send it again ({without_paths(str(error))})"
             raise ApiError(503, words, reason="store_failed", retry_after=RETRY_SECONDS) from None
-    return success(stored, "Summary stored")
+    return stored
 
 
 def _read(service: Service, body: bytes, received_at: dt.datetime, caller: Caller) -> tuple[StoredSummary, bytes]:

@@ -131,8 +131,8 @@ class Tally:
             self.add_pattern(pattern, CountedPattern(1, id_, worker, text, event.is_new_pattern))
         if event.hardware_type:
             count(self.hardware, event.hardware_type[:MAX_KEY], 1, id_)
-        if run := getattr(event, "run", None):  # of reports that name one
-            count(self.runs, run[:MAX_KEY], 1, id_)
+        if event.run:
+            count(self.runs, event.run[:MAX_KEY], 1, id_)
 
     def add_pattern(self, pattern_id: str, counted: CountedPattern) -> None:
         """Counts errors of a pattern. If it is new, `counted` becomes part of this tally."""

@@ -25,6 +25,7 @@ from exporter.protocols.junit_xml import Case, Problem, Results, read_junit
 
 OUTCOMES: Final = ("passed", "failed", "skipped", "errors")
 MAX_SECONDS: Final = 1e9
+MAX_SENDER: Final = 200  # characters of the worker's id in the name of a summary's sender
 _RAISED: Final = re.compile(
     r"^[^\S\n]{0,8}(?:E[^\S\n]+)?(?:Uncaught )?"
     r"((?:[A-Za-z_$][\w.$]{0,200}?)?(?:Error|Exception|Failure|Exit))(?=:|[^\S\n]{0,8}$)",
@@ -68,7 +69,8 @@ def read_results(body: bytes, run: dict[str, str], worker: str, *, derive_catego
 
 
 def summary_of(results: Results, run: dict[str, str], worker: str) -> dict[str, Any] | None:
-    """Returns the body of `POST /api/runs` for a file; None without the id of the run."""
+    """Returns the body of `POST /api/runs` for a file; None without the id of the run. The sender is the worker with a
+    hash of the tests: a file that is sent again replaces its summary, and other files of the run are added to it."""
     if not run.get("id"):
         return None
     workers: dict[str, dict[str, list[str]]] = {}
@@ -76,13 +78,14 @@ def summary_of(results: Results, run: dict[str, str], worker: str) -> dict[str, 
     for name, (case, outcome) in outcomes.items():
         by_outcome = workers.setdefault(worker or _worker(case), {one: [] for one in OUTCOMES})
         by_outcome[outcome].append(name)
+    tests = hashlib.blake2b(repr(sorted(outcomes)).encode("utf-8", "replace"), digest_size=6)
     times = [results.root.get("timestamp", ""), *(_timestamp(case) for case in results.cases)]
     started = next((moment for text in times if (moment := _moment(text))), None)
     seconds = _seconds(results.root) or sum(_seconds(case.attributes) or 0.0 for case in results.cases)
     finished = started + dt.timedelta(seconds=min(seconds, MAX_SECONDS)) if started else None
     return {
         "run": run,
-        "worker_id": worker or next(iter(workers), "junit"),
+        "worker_id": f"{(worker or next(iter(workers), 'junit'))[:MAX_SENDER]}/junit-{tests.hexdigest()}",
         "started_at": started.isoformat() if started else None,
         "finished_at": finished.isoformat() if finished else None,
         "complete": results.complete,
