@@ -92,11 +92,6 @@ class Judge:
         self._verdict = None
         self._watch.on_events(events)
 
-    def heard(self, worker_id: str, at: dt.datetime) -> None:
-        """Notes that a worker is alive, by something that is no report."""
-        self._verdict = None
-        self._watch.heard(worker_id, at)
-
     def reset(self, at: dt.datetime) -> None:
         """Forgets the critical errors up to `at`, because somebody has reset the counts."""
         self._verdict = None

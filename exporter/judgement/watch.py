@@ -143,10 +143,6 @@ class Watch:
         first.first, first.last = min(first.first, at), max(first.last, at)
         return first
 
-    def heard(self, worker_id: str, at: dt.datetime) -> None:
-        """Notes that a worker is alive, by something that is no report, such as a heartbeat."""
-        self._suspects.note(worker_id[:MAX_KEY], at, self.position, is_critical=False)
-
     def reset(self, at: dt.datetime) -> None:
         """Forgets the critical errors up to `at`, and the workers that are silent since: somebody knows of them."""
         self.reset_at = at

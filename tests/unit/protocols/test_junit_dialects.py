@@ -124,9 +124,11 @@ def test_the_same_file_has_the_same_ids() -> None:
 
 def test_a_summary_needs_the_id_of_the_run() -> None:
     assert read(PYTEST).summary is None
-    assert read(PYTEST, {"id": "7", "job": "nightly"}, "w1").summary == {
+    summary = read(PYTEST, {"id": "7", "job": "nightly"}, "w1").summary
+    assert summary is not None
+    assert summary.pop("worker_id").startswith("w1/junit-")
+    assert summary == {
         "run": {"id": "7", "job": "nightly"},
-        "worker_id": "w1",
         "started_at": "2026-03-15T12:00:00+01:00",
         "finished_at": "2026-03-15T12:00:00.014000+01:00",
         "complete": True,
@@ -138,6 +140,15 @@ def test_a_summary_needs_the_id_of_the_run() -> None:
         }},
         "counts": {"passed": 1, "failed": 1, "skipped": 2, "errors": 1},
     }  # fmt: skip
+
+
+def test_a_file_replaces_its_own_summary_and_no_other() -> None:
+    def sender(text: str, worker: str = "w1") -> str:
+        return (read(text, {"id": "7"}, worker).summary or {})["worker_id"]
+
+    assert sender(PYTEST) == sender(PYTEST + " ") != sender(NESTED)
+    assert sender(PYTEST) != sender(PYTEST, "w2")
+    assert sender(PYTEST, "w" * 300)[:201] == "w" * 200 + "/"
     (workers,) = (read(NESTED, {"id": "7"}).summary or {})["workers"]
     assert workers == "h1"
 
