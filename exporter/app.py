@@ -35,6 +35,7 @@ from exporter.http import (
     runs,
     sentry,
     storage,
+    summaries,
 )
 from exporter.http.access import SCOPES, SECRETS, SOCKETS, check_access, scopes_of, watch_sockets
 from exporter.http.addresses import ACCESS
@@ -156,7 +157,7 @@ def make_app(
     app[foreign_reports.WAITING] = [0]
     app[ARRIVING] = Arriving(settings.body_timeout, lambda size: service.ingest.has_room_for(size))
     app[export.EXPORTS] = asyncio.Semaphore(export.MAX_EXPORTS)
-    app[runs.SUMMARIES] = asyncio.Semaphore(runs.MAX_AT_ONCE)
+    app[summaries.SUMMARIES] = asyncio.Semaphore(summaries.MAX_AT_ONCE)
     app[heartbeats.LIMITS] = RateLimits(heartbeats.RATE, heartbeats.BURST)
     app[reads.SCRAPES] = asyncio.Semaphore(reads.MAX_SCRAPES)
     routes = [*API, *RUNBOOKS, *(PAGE if settings.error_visualization else ())]

@@ -10,7 +10,7 @@ from exporter.http.foreign_reports import outcome_of, read_message, store
 from exporter.http.parameters import parse
 from exporter.http.report_body import report_body
 from exporter.http.responses import SERVICE, success
-from exporter.http.runs import store_summary
+from exporter.http.summaries import store_summary
 from exporter.protocols.junit import read_results
 
 MAX_RETRY_SECONDS: Final = 30
