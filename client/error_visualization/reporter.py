@@ -15,7 +15,7 @@ from error_visualization.body import encoded, event_id
 from error_visualization.delivery import REPORT, Delivery, sender
 from error_visualization.frames import Record
 from error_visualization.memory import Memory
-from error_visualization.spool import MAX_BYTES, Spool
+from error_visualization.spool import MAX_BYTES, Spool, SpoolError
 from error_visualization.writer import Pending, Writer
 
 AT_EXIT = 2.0  # seconds in which the last reports are delivered when the process ends
@@ -117,9 +117,6 @@ class Reporter:
         try:
             if self._pid != os.getpid() or self.problem:
                 return
-            if self._spool.has_leftovers():  # of forked children, perhaps
-                self._spool.open()
-                self._spool.adopt()
             self._flush(timeout, give_up=True)
             self._writer.stop()
             self._delivery.stop()
@@ -152,6 +149,10 @@ class Reporter:
         deadline = began + timeout
         if self.problem:
             return True
+        if self._spool.has_leftovers():  # of a process before this one, or of forked children
+            with contextlib.suppress(SpoolError):
+                self._spool.open()
+                self._spool.adopt()
         self._delivery.hurried_until = deadline
         if not self._is_idle():
             self._delivery.wake()

@@ -2,6 +2,7 @@
 
 import asyncio
 import datetime as dt
+import functools
 import json
 import numbers
 import subprocess
@@ -16,7 +17,7 @@ from typing import Any
 
 import pytest
 from aiohttp import web
-from conftest import REPORT, InProcess, eventually
+from conftest import REPORT, InProcess
 from error_visualization import answers, api, post, segment
 from stub import listening
 
@@ -33,6 +34,7 @@ async def sync(url: str, data: Any) -> bool:
 @pytest.fixture(params=[report_error, sync], ids=["async", "sync"])
 def report(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Reporter]:
     monkeypatch.setattr(api, "_by_url", {})
+    monkeypatch.setattr(api, "Reporter", functools.partial(api.Reporter, block=10.0))  # the machine may be busy
     monkeypatch.setattr(answers, "MAX_RETRY_AFTER", 0.01)
     monkeypatch.setattr(answers, "PATIENCE", 0.01)
     yield request.param
@@ -61,8 +63,8 @@ class Scripted:
                                  headers={"Retry-After": "3600"} if answer == 503 else None)  # fmt: skip
 
     async def body(self) -> dict[str, Any]:
-        """Returns the first body, when it has come."""
-        await eventually(lambda: self.bodies)
+        """Returns the first body, when it has come and is answered."""
+        await delivered()
         return self.bodies[0]
 
 
@@ -256,6 +258,7 @@ async def test_an_exception_without_a_text_as_a_report(service: InProcess, repor
     assert (made["type"], made["message"]) == ("SilentError", "<SilentError>")
     assert "test_an_exception_without_a_text_as_a_report" in made["traceback"]
     assert await report(str(service.client.make_url("/")), made)
+    await delivered()
 
 
 def test_the_client_is_light() -> None:

@@ -1,6 +1,7 @@
 """The Python client sends its token to the service, and to nobody else."""
 
 import asyncio
+import functools
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ async def sync(url: str, data: Any) -> bool:
 @pytest.fixture(params=[report_error, sync], ids=["async", "sync"])
 def report(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Reporter]:
     monkeypatch.setattr(api, "_by_url", {})
+    monkeypatch.setattr(api, "Reporter", functools.partial(api.Reporter, block=10.0))  # the machine may be busy
     monkeypatch.setattr(answers, "PATIENCE", 0.05)
     yield request.param
     for reporter in api._by_url.values():

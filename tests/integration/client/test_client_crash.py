@@ -55,6 +55,7 @@ def test_every_report_before_a_crash_arrives_once(served: Any, tmp_path: Path) -
         assert done.returncode in (3, -signal.SIGKILL), done.stderr
     done = python(NEXT, service.url)
     assert done.returncode == 0, done.stderr
+    wait_for(lambda: len(stored(service)) >= rounds, 60)  # the database follows the log
     assert Counter(stored(service)) == Counter(f"round-{number}" for number in range(rounds))
     assert not files(tmp_path / "spool")
 
