@@ -9,6 +9,7 @@ anything else     a pipe; standard output gets the same pipe if both are the sam
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import select
 import termios
@@ -49,8 +50,9 @@ class Streams:
     def resize(self) -> None:
         """Gives the pseudo terminal the size of the terminal."""
         if self._terminal:
-            with contextlib.suppress(OSError, termios.error, AttributeError):
-                termios.tcsetwinsize(self._read, termios.tcgetwinsize(STANDARD_ERROR))  # type: ignore[attr-defined,unused-ignore]
+            with contextlib.suppress(OSError):
+                size = fcntl.ioctl(STANDARD_ERROR, termios.TIOCGWINSZ, bytes(8))
+                fcntl.ioctl(self._read, termios.TIOCSWINSZ, size)
 
     def finish(self) -> None:
         """Copies what the command has written before it ended. If another process still has its standard error, a

@@ -37,10 +37,11 @@ def test_lines_are_reported_while_the_log_goes_on_and_the_rest_at_sigterm(report
         process.stdin.write("ERROR: first\n")
         process.stdin.flush()
         assert reported.report()["message"] == "first"
+        process.send_signal(signal.SIGSTOP)  # so that it has not read this before the signal
         process.stdin.write("ERROR: second\nERROR: without an end of line")
         process.stdin.flush()
-        time.sleep(0.1)
         process.send_signal(signal.SIGTERM)
+        process.send_signal(signal.SIGCONT)
         assert process.wait(20) == 0
     assert [report["message"] for report in reported.reports(3)] == ["first", "second", "without an end of line"]
 
