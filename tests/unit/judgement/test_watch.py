@@ -164,10 +164,9 @@ def test_a_surge_began_when_its_first_warnings_came() -> None:
     assert watch.situation(at(1_205 + 700)).warnings is None
 
 
-def test_a_report_or_a_heartbeat_says_that_a_worker_lives() -> None:
-    watch = watched([error(1, 0, "a"), error(2, 1, "b"), error(3, 2, "c")])
+def test_a_later_report_says_that_a_worker_lives() -> None:
+    watch = watched([error(1, 0, "a"), error(2, 1, "b")])
     watch.on_events([error(4, 60, "a", "info"), error(5, 61, "b", "info", timestamp=at(0.5))])
-    watch.heard("c", at(30))
     assert [one.worker_id for one in watch.situation(at(700)).suspects] == ["b"]  # its report was from before
     assert verdict(watch.situation(at(700))).silent_workers == 1
 
