@@ -27,8 +27,8 @@ ALLOWED: Final = frozenset({
     "MIT-CMU", "MPL-2.0", "Mozilla Public License 2.0 (MPL 2.0)", "OLDAP-2.8", "PSF-2.0",
     "Python Software Foundation License", "The Unlicense (Unlicense)", "Unlicense", "Zlib",
 })  # fmt: skip
-# What the metadata of a library does not say, from the licence file in its package.
-STATED: Final = {"promql-parser": "MIT"}
+# What the metadata of a library does not say, or says among other things, from the licence file in its package.
+STATED: Final = {"promql-parser": "MIT", "pytest-timeout": "MIT"}
 _AND: Final = re.compile(r" AND |; ")
 
 
