@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 PATIENCE = 60.0  # seconds between attempts if a person has to do something first
 MAX_PAUSE = 30.0  # seconds between attempts otherwise, unless `Retry-After` is longer
 MAX_RETRY_AFTER = 300.0
+TRIES = 8  # of a report that the service answers with an internal error; then it is put aside
 _LATER = (408, 425, 429)
 _REFUSED = (400, 413, 415, 422)
 
@@ -32,9 +33,17 @@ class Answer(NamedTuple):
     retry_after: float | None = None
 
 
-def judge(answer: Answer, count: int) -> list[Verdict]:
-    """Returns a verdict for each of the `count` reports of a request."""
+def judge(answer: Answer, count: int, failures: int = 0, *, optional: bool = False) -> list[Verdict]:
+    """Returns a verdict for each of the `count` reports of a request, which failed `failures` times before. `optional`:
+    an older service may not have the path, and what waits behind the request is more important."""
     said = _object(answer.text)
+    if answer.status == 500 and said.get("status") == "error":  # the service has a fault that this report shows
+        if count > 1:
+            return [Verdict.ALONE] * count
+        if failures + 1 >= TRIES:
+            return [Verdict.REFUSED]
+    if optional and answer.status in (404, 405):
+        return [Verdict.REFUSED] * count
     if count > 1:
         data = said.get("data")
         results = data.get("results") if isinstance(data, dict) else None

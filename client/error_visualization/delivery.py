@@ -140,7 +140,7 @@ class Delivery:
         return waiting[:count]
 
     def _settle(self, batch: list[Record], answer: Answer, in_memory: bool) -> _Outcome:
-        verdicts = answers.judge(answer, len(batch))
+        verdicts = answers.judge(answer, len(batch), self._failures, optional=batch[0].path != REPORT)
         if Verdict.SETTLED in verdicts:
             self._count_drops()
         settled: Record | None = None
