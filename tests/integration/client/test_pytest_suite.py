@@ -84,7 +84,11 @@ def test_500_tests_by_four_workers_three_of_which_die(served: Start, tmp_path: P
     severities = {error["type"]: error["severity"] for error in service.get("/api/errors/list?limit=1000")["errors"]}
     assert {severities[name] for name in by_type if name.startswith("Worker")} == {"critical"}
     failed = next(report for report in stored if report["test"]["id"] == "test_plain.py::test_fails[7]")
-    assert failed["pytest"]["output"] == {"stdout call": "the output of 7\n"}
+    own = {report["test"]["id"]: report for report in stored if "::test_fails[" in report["test"]["id"]}
+    assert len(own) == 30
+    for test, report in own.items():  # each printed where it ran
+        printed = f"the output of {report['pytest']['parameters']['n']} on {worker_of[test]}\n"
+        assert report["pytest"]["output"] == {"stdout call": printed}
     assert failed["pytest"]["parameters"] == {"n": "7"}
     assert failed["traceback"].startswith("Traceback")
     assert "in test_fails" in failed["traceback"]
