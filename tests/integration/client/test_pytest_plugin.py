@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from conftest import Served
 from error_visualization import Reporter
+from error_visualization.cli import main
 from error_visualization.pytest_plugin.outcomes import Outcomes
 from pytest_suite import PLUGINS, deliver, outcomes, run
 from recording import recording
@@ -158,13 +159,26 @@ def test_several_sessions_of_one_run_have_a_summary_each(attempt: Try, said_of_r
     assert len({summary["run"]["id"] for summary in said_of_run()}) == 1
 
 
+def test_a_run_that_its_junit_file_reports_too_counts_twice(
+    attempt: Try, service: Served, said_of_run: Said, reports: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As docs/junit.md says."""
+    status, said = attempt("--junitxml=own.xml", test_it="def test_a(): pass\ndef test_b(): assert 0")
+    assert status == 1, said
+    monkeypatch.setenv("ERROR_VISUALIZATION_RUN_ID", tmp_path.name)
+    assert main(["junit", str(tmp_path / "suite" / "own.xml"), "--error-dashboard", service.url]) == 0
+    assert [report["test"]["id"] for report in reports()] == ["test_it.py::test_b"] * 2
+    plugin, file = (outcomes(summary) for summary in said_of_run())
+    assert plugin == file == {"test_it.py::test_a": "passed", "test_it.py::test_b": "failed"}
+
+
 def test_the_summary_of_many_tests_arrives_whole(service: Served, tmp_path: Path) -> None:
     """A report may not have that many values."""
     found = Outcomes()
     for number in range(30_000):
         found.add(f"gw{number % 2}", f"test_it.py::test_a[{number}]", "failed" if number % 100 == 0 else "passed")
     body = {"run": {"id": tmp_path.name}, "worker_id": "machine-1", **found.summary()}
-    reporter = Reporter(service.url, spool=tmp_path / "spool")
+    reporter = Reporter(service.url, spool=tmp_path / "spool", block=10.0)  # the machine may be busy
     assert reporter.post("/api/runs", body)
     assert reporter.flush(30)
     reporter.close()
