@@ -13,6 +13,7 @@ from error_visualization.plain import Conversion, TooLargeError, python_number, 
 
 MAX_BODY = 4_000_000  # bytes; the service takes 4 MiB, unless its `max_body_bytes` says otherwise
 MAX_TEXTS = (MAX_BODY, 200_000, 20_000, 2_000)  # characters of a text; the next is tried if a report is too large
+MAX_VALUES = 1_000_000  # of another request than a report
 _SHORT = ("event_id", "timestamp", "worker_id", "type", "error_category", "message", "traceback")
 
 
@@ -28,6 +29,15 @@ def encoded(report: Mapping[str, Any]) -> bytes:
             return body
     short = {name: _short(report.get(name)) for name in _SHORT}
     return _json({name: value for name, value in short.items() if value is not None})
+
+
+def encoded_whole(body: Mapping[str, Any]) -> bytes:
+    """Returns the body of another request than a report, such as the summary of a run, as JSON: with all of its values,
+    of which it may have many more. Raises `TooLargeError` if it is longer than `MAX_BODY`."""
+    whole = _json(Conversion(MAX_BODY, MAX_VALUES, MAX_VALUES).plain(body))
+    if len(whole) > MAX_BODY:
+        raise TooLargeError
+    return whole
 
 
 def event_id() -> str:

@@ -22,10 +22,11 @@ class TooLargeError(Exception):
 
 
 class Conversion:
-    """Converts the values of one report. A text longer than `most` characters is cut."""
+    """Converts the values of one report, at most `nodes`. A text longer than `most` characters is cut, a list or an
+    object with more than `items` items, too."""
 
-    def __init__(self, most: int, nodes: int = MAX_NODES) -> None:
-        self._most, self._left = most, nodes
+    def __init__(self, most: int, nodes: int = MAX_NODES, items: int = MAX_ITEMS) -> None:
+        self._most, self._left, self._items = most, nodes, items
 
     def plain(self, value: Any, depth: int = 0) -> Any:
         """Returns `value` as JSON types: NaN and infinity become None, numbers of NumPy and PyTorch Python's own, other
@@ -64,14 +65,14 @@ class Conversion:
         if isinstance(value, Mapping):
             return self._mapping(value, depth)
         if isinstance(value, _LISTS):
-            return [self.plain(item, depth + 1) for item in itertools.islice(value, MAX_ITEMS)]
+            return [self.plain(item, depth + 1) for item in itertools.islice(value, self._items)]
         return readable(cut(text_of(value), self._most))
 
     def _mapping(self, value: Mapping[Any, Any], depth: int) -> dict[str, Any]:
         """Returns what can be read of a mapping, which may fail in the middle."""
         result: dict[str, Any] = {}
         try:
-            for key, item in itertools.islice(value.items(), MAX_ITEMS):
+            for key, item in itertools.islice(value.items(), self._items):
                 result[readable(cut(text_of(key), self._most))] = self.plain(item, depth + 1)
         except TooLargeError:
             raise

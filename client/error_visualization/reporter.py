@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any, Callable
 
 from error_visualization import context
-from error_visualization.body import encoded, event_id
+from error_visualization.body import encoded, encoded_whole, event_id
 from error_visualization.delivery import REPORT, Delivery, sender
 from error_visualization.frames import Record
 from error_visualization.memory import Memory
@@ -99,9 +99,10 @@ class Reporter:
             return pending.safe
 
     def post(self, path: str, body: Mapping[str, Any]) -> bool:
-        """As `report`, for another path of the service, such as "/api/runs". `body` is sent as it is."""
+        """As `report`, for another path of the service, such as "/api/runs". `body` is sent with all of its values; one
+        that is longer than the service takes is not sent."""
         try:
-            pending = None if self.problem else self._accept(Record(path, encoded(body)), None)
+            pending = None if self.problem else self._accept(Record(path, encoded_whole(body)), None)
             return pending is not None and pending.wait(self.block)
         except Exception:
             warn("a request could not be made", exc_info=True)

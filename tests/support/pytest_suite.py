@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple
 TESTS: Final = 500
 FAILURES: Final = 50
 PLAIN: Final = """
+import os
 import time
 import pytest
 
@@ -18,7 +19,7 @@ def test_passes(n):
 
 @pytest.mark.parametrize("n", range(30))
 def test_fails(n):
-    print("the output of", n)
+    print("the output of", n, "on", os.environ.get("PYTEST_XDIST_WORKER"))
     assert n == -1, f"it is {{n}}"
 
 @pytest.fixture

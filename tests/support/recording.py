@@ -19,6 +19,7 @@ class Recording:
         self.port = port or free_port()
         self.requests: list[tuple[str, Any]] = []
         self.authorizations: list[str | None] = []
+        self.headers: list[dict[str, str]] = []  # of each request, names in lower case
         self.reports: list[dict[str, Any]] = []
         self.answers: list[Any] = []
         self.always: Any = None  # the answer to everything
@@ -52,9 +53,11 @@ class Recording:
             self._server = None
 
     def _answer(self, handler: http.server.BaseHTTPRequestHandler) -> None:
-        body = json.loads(handler.rfile.read(int(handler.headers["Content-Length"])))
+        sent = handler.rfile.read(int(handler.headers["Content-Length"]))
+        body = json.loads(sent) if handler.headers["Content-Type"] == "application/json" else sent.decode()
         self.requests.append((handler.path, body))
         self.authorizations.append(handler.headers["Authorization"])
+        self.headers.append({name.lower(): value for name, value in handler.headers.items()})
         answer = self.answers.pop(0) if self.answers else self.always
         reports = body if handler.path.endswith("errors") else [body]
         if answer == "hang up":

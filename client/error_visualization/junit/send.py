@@ -79,8 +79,15 @@ def _stored(text: bytes) -> str:
         data = json.loads(text)["data"]
     except (ValueError, KeyError, TypeError):
         data = None
-    counts = [f"{name} {value}" for name, value in data.items() if type(value) is int] if isinstance(data, dict) else []
-    return "was accepted" + (f": {', '.join(counts)}" if counts else "")
+    if not isinstance(data, dict):
+        return "was accepted"
+    counts, refused = data.get("counts"), data.get("refused")
+    parts = [f"{value} {name}" for name, value in counts.items()] if isinstance(counts, dict) else []
+    said = "was accepted" + (f": {', '.join(parts)}" if parts else "")
+    if isinstance(refused, list) and refused:
+        first = refused[0].get("message") if isinstance(refused[0], dict) else refused[0]
+        said += f"; not all failures were stored: {first}"
+    return said + (f"; {data['warning']}" if data.get("warning") else "")
 
 
 def _refused(status: int, text: bytes) -> str:

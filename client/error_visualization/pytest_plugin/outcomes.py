@@ -5,11 +5,12 @@ A test has several reports (setup, call, teardown, subtests, earlier attempts). 
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 RANK = {"skipped": 0, "passed": 1, "errors": 2, "failed": 3}
 KINDS = ("passed", "failed", "skipped", "errors")
-MOST_IDS = 3_000_000  # characters of test ids in a summary; of more, only the counts are sent
+MOST_IDS = 3_000_000  # bytes of test ids as JSON in a summary; of more, only the counts are sent
 
 
 class Outcomes:
@@ -44,7 +45,7 @@ class Outcomes:
             lists: dict[str, list[str]] = {kind: [] for kind in KINDS}
             for test, outcome in tests.items():
                 counts[outcome] += 1
-                size += len(test) + 4
+                size += len(json.dumps(test)) + 2  # and a comma and a blank
                 lists[outcome].append(test)
             workers[worker] = lists
         return {"counts": counts} if size > MOST_IDS else {"counts": counts, "workers": workers}

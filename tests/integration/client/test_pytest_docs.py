@@ -1,4 +1,5 @@
-"""The commands of docs/pytest.md, run as they are but for the address; and what the page says of the plugin."""
+"""The commands of docs/pytest.md, run as they are but for the address; and what the page says of the plugin. Those of
+docs/junit.md are in test_junit_command.py."""
 
 import os
 import re
@@ -11,12 +12,11 @@ import pytest
 from conftest import ROOT, Served
 from error_visualization.pytest_plugin.crash import Cause
 from pytest_suite import PLUGINS
-from standin import Front, front
+from runs_read import run_ids, summaries
 
 pytestmark = pytest.mark.dashboard
 PAGE = (ROOT / "docs" / "pytest.md").read_text()
 SUITE = "def test_good(): pass\ndef test_bad(): assert 1 == 2\n"
-JUNIT = '<testsuite name="s"><testcase name="a"/></testsuite>'
 
 
 def blocks(language: str) -> list[str]:
@@ -33,13 +33,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         made.stop()
 
 
-@pytest.fixture
-def way(service: Served) -> Iterator[Front]:
-    with front(service.url) as made:
-        yield made
-
-
-def shell(command: str, folder: Path, way: Front, *, plugins: bool = True) -> tuple[int, str]:
+def shell(command: str, folder: Path, service: Served, *, plugins: bool = True) -> tuple[int, str]:
     """Runs a command with the programs of this environment first. Without `plugins` pytest loads only those it needs,
     which is quicker."""
     environ = {name: value for name, value in os.environ.items() if not name.startswith(("ERROR_VIS", "PYTEST", "GITHUB"))}  # fmt: skip
@@ -48,41 +42,31 @@ def shell(command: str, folder: Path, way: Front, *, plugins: bool = True) -> tu
     if not plugins:
         environ |= {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_ADDOPTS": " ".join(PLUGINS)}
     done = subprocess.run(
-        ["sh", "-c", command.replace("http://127.0.0.1:8080", way.url)],
+        ["sh", "-c", command.replace("http://127.0.0.1:8080", service.url)],
         cwd=folder, env=environ, capture_output=True, text=True, timeout=240, check=False,
     )  # fmt: skip
     return done.returncode, done.stdout + done.stderr
 
 
-def test_the_plugin_as_the_page_says(way: Front, service: Served, tmp_path: Path) -> None:
+def test_the_plugin_as_the_page_says(service: Served, tmp_path: Path) -> None:
     install, commands, *_ = blocks("sh")
     assert install == "pip install error-visualization-client\n"
     (tmp_path / "test_it.py").write_text(SUITE)
     (ini,) = blocks("ini")
     for number, command in enumerate([*commands.strip().splitlines(), "pytest"]):
-        (tmp_path / "pytest.ini").write_text(ini.replace("http://127.0.0.1:8080", way.url) if command == "pytest" else "[pytest]\n")  # fmt: skip
-        status, said = shell(command.replace("-n 4", "-n 1"), tmp_path, way, plugins=number == 0)
+        (tmp_path / "pytest.ini").write_text(ini.replace("http://127.0.0.1:8080", service.url) if command == "pytest" else "[pytest]\n")  # fmt: skip
+        status, said = shell(command.replace("-n 4", "-n 1"), tmp_path, service, plugins=number == 0)
         assert status == 1, said
         assert "error dashboard: 1 reports of run pytest-" in said
-        assert len(way.summaries()) == number + 1
+        newest, *earlier = run_ids(service)
+        assert len(earlier) == number
+        (summary,) = summaries(service, newest)
+        assert summary["complete"] is True
+        assert summary["counts"] == {"passed": 1, "failed": 1, "skipped": 0, "errors": 0}
+        assert set(summary["workers"]) == {"gw0" if "-n" in command else "main"}
     errors = service.get("/api/errors/list?limit=10")["errors"]
     assert len(errors) == 3
     assert {error["error_category"] for error in errors} == {"TEST_FAILURE"}
-
-
-def test_the_command_as_the_page_says(way: Front, tmp_path: Path) -> None:
-    results = tmp_path / "build" / "test-results"
-    results.mkdir(parents=True)
-    for file in (results / "TEST-a.xml", tmp_path / "report.xml"):
-        file.write_text(JUNIT)
-    sending, handing = (block for block in blocks("sh") if "junit" in block)
-    for number, command in enumerate(sending.strip().splitlines()):
-        status, said = shell(command, tmp_path, way)
-        assert status == 0, said
-        assert len(way.junit) == number + 1
-    (tmp_path / "run-tests").write_text("exit 7\n")
-    assert shell(handing, tmp_path, way)[0] == 7
-    assert len(way.junit) == 4
 
 
 def test_the_types_of_crashes_are_on_the_page() -> None:

@@ -1,5 +1,6 @@
 """A suite of 500 tests reports exactly what failed in it, and why, to the real service."""
 
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ import pytest
 from conftest import Served, free_port
 from memory_limit import memory_limit
 from pytest_suite import TESTS, Heard, deliver, outcomes, run, truth, write
-from standin import front
+from runs_read import run_ids, summaries
 
 pytestmark = pytest.mark.dashboard
 Start = Callable[..., Served]
@@ -36,13 +37,15 @@ def heard(stored: list[dict[str, Any]], expected: list[Heard]) -> list[Heard]:
     return sorted(found)
 
 
-def check(served: Served, summaries: list[dict[str, Any]], *, crashes: bool, memory: bool) -> list[dict[str, Any]]:
-    """Asserts that the service has exactly the truth. Returns its reports."""
+def check(served: Served, *, crashes: bool, memory: bool) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """Asserts that the service has exactly the truth. Returns its reports and the summary."""
     expected = truth(crashes=crashes, memory=memory)
     stored = reports(served)
     assert heard(stored, expected) == expected
     assert {report["run"]["id"] for report in stored} == {"nightly-7"}
-    (summary,) = summaries
+    assert run_ids(served) == ["nightly-7"]
+    (summary,) = summaries(served, "nightly-7")
+    assert summary["worker_id"].startswith("machine-1/pytest-")
     assert summary["complete"]
     assert summary["finished_at"] >= summary["started_at"]
     assert summary["run"] == {"id": "nightly-7"}
@@ -52,21 +55,27 @@ def check(served: Served, summaries: list[dict[str, Any]], *, crashes: bool, mem
     assert bad == {one.test: KINDS[one.outcome] for one in expected if one.outcome != "rerun"}
     assert summary["counts"]["skipped"] == 15
     assert all(found[f"test_reruns.py::test_second[{n}]"] == "passed" for n in range(5))
-    return stored
+    errors = Counter(report["test"]["id"] for report in stored)
+    listed = served.get("/api/runs/nightly-7?limit=1000")["tests"]
+    assert {one["test"]: one["error_count"] for one in listed if one["error_count"]} == errors
+    return stored, summary
 
 
 def test_500_tests_by_four_workers_three_of_which_die(served: Start, tmp_path: Path) -> None:
     service = served()
-    with front(service.url) as way, memory_limit(700) as limited:
+    with memory_limit(700) as limited:
         memory = limited is not None
         write(tmp_path / "suite", crashes=True, memory=memory)
-        status, said = run(tmp_path / "suite", way.url, "-n", "4", prefix=limited or (), **RUN)
-        assert status == 1, said
-        stored = check(service, way.summaries(), crashes=True, memory=memory)
-        (summary,) = way.summaries()
+        status, said = run(tmp_path / "suite", service.url, "-n", "4", prefix=limited or (), **RUN)
+    assert status == 1, said
+    stored, summary = check(service, crashes=True, memory=memory)
     by_type = {report["type"]: report for report in stored}
     assert {report["worker_id"] for report in stored} <= {f"machine-1/gw{n}" for n in range(7)}
     assert set(summary["workers"]) <= {f"gw{n}" for n in range(7)}
+    worker_of = {test: worker for worker, lists in summary["workers"].items() for ids in lists.values() for test in ids}
+    for report in stored:
+        if report["test"]["outcome"] != "rerun":
+            assert report["worker_id"] == f"machine-1/{worker_of[report['test']['id']]}"
     killed = by_type["WorkerKilled"]
     assert (killed["cause"]["signal"], killed["cause"]["kind"]) == ("SIGSEGV", "signal")
     assert by_type["WorkerExited"]["cause"]["exit_code"] == 3
@@ -75,7 +84,11 @@ def test_500_tests_by_four_workers_three_of_which_die(served: Start, tmp_path: P
     severities = {error["type"]: error["severity"] for error in service.get("/api/errors/list?limit=1000")["errors"]}
     assert {severities[name] for name in by_type if name.startswith("Worker")} == {"critical"}
     failed = next(report for report in stored if report["test"]["id"] == "test_plain.py::test_fails[7]")
-    assert failed["pytest"]["output"] == {"stdout call": "the output of 7\n"}
+    own = {report["test"]["id"]: report for report in stored if "::test_fails[" in report["test"]["id"]}
+    assert len(own) == 30
+    for test, report in own.items():  # each printed where it ran
+        printed = f"the output of {report['pytest']['parameters']['n']} on {worker_of[test]}\n"
+        assert report["pytest"]["output"] == {"stdout call": printed}
     assert failed["pytest"]["parameters"] == {"n": "7"}
     assert failed["traceback"].startswith("Traceback")
     assert "in test_fails" in failed["traceback"]
@@ -89,11 +102,10 @@ def test_500_tests_by_four_workers_three_of_which_die(served: Start, tmp_path: P
 def test_500_tests_without_xdist(served: Start, tmp_path: Path) -> None:
     service = served()
     write(tmp_path / "suite", crashes=False, memory=False)
-    with front(service.url) as way:
-        status, said = run(tmp_path / "suite", way.url, "-pno:xdist.plugin", **RUN)
-        assert status == 1, said
-        stored = check(service, way.summaries(), crashes=False, memory=False)
-        assert set(way.summaries()[0]["workers"]) == {"main"}
+    status, said = run(tmp_path / "suite", service.url, "-pno:xdist.plugin", **RUN)
+    assert status == 1, said
+    stored, summary = check(service, crashes=False, memory=False)
+    assert set(summary["workers"]) == {"main"}
     assert {report["worker_id"] for report in stored} == {"machine-1"}
     marks = {name for report in stored for name in report["pytest"].get("marks", ())}
     assert {"gpu", "timeout", "flaky", "xfail", "parametrize"} <= marks
@@ -106,27 +118,25 @@ def test_500_tests_while_the_service_is_down(served: Start, tmp_path: Path) -> N
     status, said = run(tmp_path / "suite", url, "-n", "4", **RUN)
     assert status == 1, said
     assert "not all are delivered yet, the rest is kept on disk and sent by the next run" in said
-    service = served()
-    with front(service.url, port) as way:
-        assert deliver(tmp_path / "suite", url)
-        check(service, way.summaries(), crashes=True, memory=False)
+    service = served(port=port)
+    assert deliver(tmp_path / "suite", url)
+    check(service, crashes=True, memory=False)
 
 
 def test_a_limit_of_failures_ends_the_run(served: Start, tmp_path: Path) -> None:
     service = served()
     write(tmp_path / "suite", crashes=False, memory=False)
-    with front(service.url) as way:
-        for number, flags in enumerate([("-n", "2"), ("-pno:xdist.plugin",)]):
-            status, said = run(tmp_path / "suite", way.url, *flags, "--maxfail=5", "--junitxml=../own.xml",
-                               ERROR_VISUALIZATION_RUN_ID=f"run-{number}")  # fmt: skip
-            assert status in (1, 2), said
-            own = ElementTree.parse(tmp_path / "own.xml").getroot()
-            bad = sorted(case.get("name", "") for case in own.iter("testcase") if len(case) and case[0].tag in ("failure", "error"))  # fmt: skip
-            found = [one for one in reports(service) if one["run"]["id"] == f"run-{number}" and one["test"]["outcome"] != "rerun"]  # fmt: skip
-            assert sorted(one["test"]["id"].rpartition("::")[2] for one in found) == bad
-            assert len(bad) >= 5
-            summary = next(one for one in way.summaries() if one["run"]["id"] == f"run-{number}")
-            assert summary["complete"] is False
-            assert summary["finished_at"]
-            assert summary["counts"]["failed"] + summary["counts"]["errors"] == len(bad)
-            assert 5 < sum(summary["counts"].values()) < TESTS
+    for number, flags in enumerate([("-n", "2"), ("-pno:xdist.plugin",)]):
+        status, said = run(tmp_path / "suite", service.url, *flags, "--maxfail=5", "--junitxml=../own.xml",
+                           ERROR_VISUALIZATION_RUN_ID=f"run-{number}")  # fmt: skip
+        assert status in (1, 2), said
+        own = ElementTree.parse(tmp_path / "own.xml").getroot()
+        bad = sorted(case.get("name", "") for case in own.iter("testcase") if len(case) and case[0].tag in ("failure", "error"))  # fmt: skip
+        found = [one for one in reports(service) if one["run"]["id"] == f"run-{number}" and one["test"]["outcome"] != "rerun"]  # fmt: skip
+        assert sorted(one["test"]["id"].rpartition("::")[2] for one in found) == bad
+        assert len(bad) >= 5
+        (summary,) = summaries(service, f"run-{number}")
+        assert summary["complete"] is False
+        assert summary["finished_at"]
+        assert summary["counts"]["failed"] + summary["counts"]["errors"] == len(bad)
+        assert 5 < sum(summary["counts"].values()) < TESTS

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from error_visualization.body import MAX_BODY, encoded, event_id
+from error_visualization.body import MAX_BODY, encoded, encoded_whole, event_id
 from error_visualization.cut import cut
 from error_visualization.plain import MAX_NODES, Conversion, TooLargeError
 
@@ -104,3 +104,12 @@ def test_event_ids_are_unique_and_sort_by_time() -> None:
     ids = [event_id() for _ in range(1000)]
     assert len(set(ids)) == 1000
     assert [one[:16] for one in ids] == sorted(one[:16] for one in ids)
+
+
+def test_another_request_than_a_report_is_sent_whole_or_not_at_all() -> None:
+    body = {"workers": {"gw0": {"passed": [f"test_{n}" for n in range(50_000)], "failed": ["\udc80"]}}}
+    sent = json.loads(encoded_whole(body))
+    assert sent["workers"]["gw0"]["passed"] == body["workers"]["gw0"]["passed"]
+    assert sent["workers"]["gw0"]["failed"] == ["\N{REPLACEMENT CHARACTER}"]
+    with pytest.raises(TooLargeError):
+        encoded_whole({"workers": ["x" * 1000] * 4_000})
