@@ -157,7 +157,7 @@ def make_app(
     app[foreign_reports.WAITING] = [0]
     app[ARRIVING] = Arriving(settings.body_timeout, lambda size: service.ingest.has_room_for(size))
     app[export.EXPORTS] = asyncio.Semaphore(export.MAX_EXPORTS)
-    app[summaries.SUMMARIES] = asyncio.Semaphore(summaries.MAX_AT_ONCE)
+    app[summaries.SUMMARIES] = summaries.Turns()
     app[heartbeats.LIMITS] = RateLimits(heartbeats.RATE, heartbeats.BURST)
     app[reads.SCRAPES] = asyncio.Semaphore(reads.MAX_SCRAPES)
     routes = [*API, *RUNBOOKS, *(PAGE if settings.error_visualization else ())]

@@ -5,18 +5,20 @@ sender, or is not JSON. Of more than `MAX_TESTS` ids, those of failed tests are 
 counts count all.
 """
 
+import contextlib
 import datetime as dt
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from exporter.events.lenient import lenient_json
 from exporter.events.report import MAX_LABEL, MAX_TEST_ID, RunContext
 from exporter.events.run_summary import RunSummary
 from exporter.events.tolerant import Dropped, reader_of, warnings_of
 from exporter.events.values import UnreadableError, flag, is_absent, kind, text, whole_number
 from exporter.ingest.origin import label, run_labels
-from exporter.ingest.parse import BOM, ReportError
+from exporter.ingest.parse import BOM, MAX_LENIENT, ReportError
 from exporter.ingest.times import read_time
 
 MAX_TESTS: Final = 100_000  # ids in one summary
@@ -38,7 +40,7 @@ class ReadSummary(NamedTuple):
 
 
 def read_summary(body: bytes, received_at: dt.datetime, zone: dt.tzinfo | None) -> ReadSummary:
-    """Reads a summary. Times without an offset are in `zone`. Raises `ReportError`."""
+    """Reads a summary, which `as_json` returned. Times without an offset are in `zone`. Raises `ReportError`."""
     sent = _object(body)
     dropped: list[Dropped] = []
     warnings: list[str] = []
@@ -65,9 +67,23 @@ def read_summary(body: bytes, received_at: dt.datetime, zone: dt.tzinfo | None) 
     return ReadSummary(summary, (*warnings_of(dropped), *warnings))
 
 
+def as_json(body: bytes) -> bytes:
+    """Returns a body as JSON, if Python wrote it: without NaN, infinities and lone surrogates, which JSON forbids. As
+    in a report, they are no reason to refuse the rest. Returns what cannot be read at all as it is."""
+    body = body.removeprefix(BOM)
+    try:
+        msgspec.json.decode(body)
+    except RecursionError:
+        pass
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        with contextlib.suppress(ValueError, RecursionError):
+            return msgspec.json.encode(lenient_json(body.decode())) if body.count(b",") <= MAX_LENIENT else body
+    return body
+
+
 def _object(body: bytes) -> dict[str, Any]:
     try:
-        sent = msgspec.json.decode(body.removeprefix(BOM))
+        sent = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ReportError(f"the body is not JSON: {error}", reason="malformed") from None
     if not isinstance(sent, dict):

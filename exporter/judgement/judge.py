@@ -34,6 +34,7 @@ TICK_SECONDS: Final = 1.0
 REPEAT_SECONDS: Final = 5.0  # a page may show green for 10 s after the service said so
 USUAL_SECONDS: Final = 600.0  # after which it is asked again what is usual, and at the beginning of each hour
 RETRY_SECONDS: Final = 60.0  # after the database could not say
+USUAL_FOR: Final = dt.timedelta(hours=1, seconds=2 * RETRY_SECONDS)  # what is usual in an hour, until the next is known
 DAYS: Final = 7
 _log = logging.getLogger(__name__)
 _encode = msgspec.json.Encoder().encode
@@ -69,7 +70,8 @@ class Judge:
         self._blind_before: dt.datetime | None = None
         self._refused: tuple[str, dt.datetime] | None = None
         self._usual: Usual | None = None
-        self._usual_hour: dt.datetime | None = None
+        self._usual_hour: dt.datetime | None = None  # the hour of which `_usual` is
+        self._asked_hour: dt.datetime | None = None
         self._is_asked_for = False  # whether the facts are to be read again at once
         self._verdict: Verdict | None = None
         self._lagged = Lag()  # when the verdict was made
@@ -106,22 +108,35 @@ class Judge:
         """Restores the facts from the database, and from the log what the database lacks. If the database cannot
         answer, the facts begin after the event `position`, and the verdict says so. Raises `LogError`."""
         now = self._clock()
+        try:
+            await self._restore(position, reset_at, now)
+        except StoreError as error:
+            _log.warning("the verdict does not know the errors before %s: %s", isoformat(now), error)
+            self._blind_before = now
+            self._watch, self._verdict = Watch(position, self._watch.reset_at or reset_at), None
+
+    async def _retry(self) -> None:
+        """Restores the facts that could not be read before. If the database still cannot answer, those that came from
+        the log since then stay. Raises `LogError`."""
+        try:
+            await self._restore(self.position, self._watch.reset_at, self._clock())
+        except StoreError as error:
+            _log.warning("the verdict still lacks earlier errors: %s", error)
+
+    async def _restore(self, position: int, reset_at: dt.datetime | None, now: dt.datetime) -> None:
+        """Replaces the facts by those of the database and the log. Raises `StoreError` and `LogError`."""
         watch = Watch(position, reset_at)
         query = GetWatched(
             now=now, reset_at=reset_at, memory=MEMORY_SECONDS, gap=RECOVERY_SECONDS, late=LATE_SECONDS,
             late_note=LATE_NOTE_SECONDS, spells=MAX_EPISODES, recent=MINUTES, workers=MAX_WORKERS,
             patterns=MAX_PATTERNS, hardware=MAX_OTHERS,
         )  # fmt: skip
-        try:
-            watch.resume((await self._read(query)).decode(), now)
-        except StoreError as error:
-            _log.warning("the verdict does not know the errors before %s: %s", isoformat(now), error)
-            self._blind_before = now
-        else:
-            self._blind_before = None
-            for events in self._logged_after(watch.position):
-                watch.on_events(events)
-        self._watch, self._verdict = watch, None
+        watch.resume((await self._read(query)).decode(), now)
+        for events in self._logged_after(watch.position):
+            watch.on_events(events)
+        if self._watch.reset_at and self._watch.reset_at != reset_at:  # meanwhile
+            watch.reset(self._watch.reset_at)
+        self._watch, self._verdict, self._blind_before = watch, None, None
 
     async def read_again(self) -> None:
         """Restores the facts again, after errors were deleted. Raises `LogError`."""
@@ -146,7 +161,7 @@ class Judge:
             self._refused = None
         elif self._refused is None or self._refused[0] != lag.refused:
             self._refused = (lag.refused, self._refused[1] if self._refused else now)
-        usual = self._usual if self._usual_hour == _hour(now) else None
+        usual = self._usual if self._usual_hour and now < self._usual_hour + USUAL_FOR else None
         return replace(
             self._watch.situation(now, usual),
             behind=lag.behind,
@@ -184,11 +199,11 @@ class Judge:
         """Asks the database what is usual, and for the facts if they could not be read before."""
         ticks, ask_at = asyncio.get_running_loop().time, 0.0
         while True:
-            if ticks() >= ask_at or self._is_asked_for or self._usual_hour != _hour(self._clock()):
+            if ticks() >= ask_at or self._is_asked_for or self._asked_hour != _hour(self._clock()):
                 self._is_asked_for = False
                 try:
                     if self._blind_before:
-                        await self.read_again()
+                        await self._retry()
                     ask_at = ticks() + await self._ask()
                 except Exception:  # the log cannot be read now, or a bug
                     _log.exception("what is usual could not be read")
@@ -201,11 +216,11 @@ class Judge:
         try:
             rates = (await self._read(GetUsual(now=self._clock(), days=DAYS))).decode()
         except StoreError:
-            self._usual, wait = (self._usual if self._usual_hour == hour else None), RETRY_SECONDS
+            wait = RETRY_SECONDS
         else:
             self._usual = Usual(rates.days, rates.critical, rates.warning, rates.reports) if rates.days else None
-            wait = USUAL_SECONDS
-        self._usual_hour = hour
+            self._usual_hour, wait = hour, USUAL_SECONDS
+        self._asked_hour = hour
         self._verdict = None
         return wait
 

@@ -162,7 +162,8 @@ class Tally:
         """Counts the errors of the pattern `old` under the id `new`."""
         counted = self.patterns.by_key.pop(old, None)
         if counted is not None:
-            self.patterns.lead_again()
+            if self.patterns.leader == old:  # thousands may be renamed at once
+                self.patterns.lead_again()
             self.add_pattern(new, counted)
 
     def where(self) -> Where | None:

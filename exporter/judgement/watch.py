@@ -92,8 +92,8 @@ class Watch:
         self.last_report = max(self.last_report or received, received)
         self._suspects.note(event.worker_id[:MAX_KEY], at, event.id, is_critical=is_critical)
         if is_critical:
-            self._count(at, 0)
             if self.reset_at is None or at > self.reset_at:
+                self._count(at, 0)
                 self._spell(at).tally.add(event)
         elif event.severity == "warning":
             minute = self._count(at, 1)
@@ -147,6 +147,9 @@ class Watch:
         """Forgets the critical errors up to `at`, and the workers that are silent since: somebody knows of them."""
         self.reset_at = at
         self._spells = [one for one in self._spells if one.first > at]
+        for minute, counts in self._minutes.items():
+            if minute <= _minute(at):
+                counts[0] = 0
         self._suspects.forget(at)
 
     def replace_patterns(self, gone: Mapping[str, str]) -> None:
@@ -158,7 +161,7 @@ class Watch:
 
     def resume(self, watched: Watched, now: dt.datetime) -> None:
         """Restores the facts from the database. Call it before anything else."""
-        self.position = watched.position
+        self.position, self.received_at = watched.position, watched.last_report
         self.last_critical, self.last_report = watched.last_critical, watched.last_report
         for minute, critical, warnings in watched.minutes:
             self._minutes[minute] = [critical, warnings]

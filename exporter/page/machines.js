@@ -38,26 +38,30 @@ function draw({ machines, heard, silent, stopped }, filter) {
 
 function card({ worker_id: worker, status, last_seen: seen, heartbeat }, filter) {
   const [icon, ink] = STATUS[status];
-  const { system_context: { metrics } = {}, gpus, problems } = heartbeat ?? {};
+  const { system_context: system, gpus, problems } = heartbeat ?? {};
+  const metrics = system?.metrics;
   return element("li", { class: `machine ${status}` },
     element("h3", {}, element("a", { href: filter("worker", worker), class: "text", title: worker }, worker), " ",
       element("span", { class: `severity ${ink}` }, `${icon} ${status}`)),
     element("p", { class: "quiet" }, "last heartbeat ", ago(seen)),
     facts([["CPU", metrics?.cpu?.percent, "%"], ["memory", metrics?.memory?.used_percent, "%"], ["disk", metrics?.disk?.used_percent, "%"]]),
     ...list(gpus).map(gpu),
-    ...list(problems).map((problem) => element("p", { class: "problem" }, `▲ ${problem}`)));
+    ...list(problems).filter(isText).map((problem) => element("p", { class: "problem" }, `▲ ${problem}`)));
 }
 
 function gpu(of) {
-  const name = `GPU ${of?.index ?? "?"}${of?.lost ? " ▲ lost" : ""}`;
-  const throttled = list(of?.throttle_reasons);
-  return element("div", { class: "gpu", title: [of?.name, of?.uuid].filter(Boolean).join(" ") }, element("strong", {}, name), facts([
+  const name = `GPU ${isText(of?.index) ? of.index : "?"}${of?.lost ? " ▲ lost" : ""}`;
+  const throttled = list(of?.throttle_reasons).filter(isText);
+  return element("div", { class: "gpu", title: [of?.name, of?.uuid].filter(isText).join(" ") }, element("strong", {}, name), facts([
     ["load", of?.utilization, "%"], ["memory", of?.memory_utilization, "%"], ["temperature", of?.temperature, "°C"], ["power", of?.power_watts, "W"],
     ["clock", of?.clock_mhz, "MHz"], ["ECC errors", of?.ecc_uncorrected || null, ""],
   ]), ...throttled.length ? [element("p", { class: "problem" }, `◆ throttled: ${throttled.join(", ")}`)] : []);
 }
 
-// A heartbeat is shown as it was sent, so a value may be of any type: what is no number is left out.
+// A heartbeat is shown as it was sent, so a value may be of any type: what is no number, or no text, is left out. An object
+// may not even become a text: `${{ toString: 1 }}` throws, and no machine would be shown.
+const isText = (value) => typeof value === "string" || typeof value === "number";
+
 function facts(rows) {
   return element("dl", { class: "facts" }, ...rows.filter(([, value]) => typeof value === "number").flatMap(([label, value, unit]) => [
     element("dt", {}, label), element("dd", {}, `${value.toFixed(0)} ${unit}`)]));

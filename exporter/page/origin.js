@@ -35,6 +35,7 @@ function address(url) {
   return [" ", element("a", { href: url, target: "_blank", rel: "noopener noreferrer" }, "open the run ↗")];
 }
 
+// As the service makes it of a text: what cannot be printed becomes a blank, and characters are counted, not UTF-16 units.
 function label(text, most) {
-  return text ? text.trim().slice(0, most) || null : null;
+  return text ? [...text.replace(/\p{C}|\p{Zl}|\p{Zp}|\p{Zs}/gu, " ").trim()].slice(0, most).join("") || null : null;
 }

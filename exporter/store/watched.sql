@@ -7,7 +7,7 @@ SELECT id, least(timestamp, received_at) AS t, received_at, worker, severity, fi
 WHERE timestamp >= {since} AND NOT imported AND received_at - timestamp < to_seconds({late})
 
 -- name: minutes
-SELECT (epoch_us(t) // 60_000_000)::BIGINT AS minute, count(*) FILTER (severity = 2), count(*) FILTER (severity = 1),
+SELECT (epoch_us(t) // 60_000_000)::BIGINT AS minute, count(*) FILTER (severity = 2 AND t > $reset), count(*) FILTER (severity = 1),
        min(t) FILTER (severity = 2 AND t > $reset), max(t) FILTER (severity = 2 AND t > $reset)
 FROM ({current}) WHERE severity > 0 GROUP BY 1 ORDER BY 1;
 

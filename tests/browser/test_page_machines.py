@@ -17,6 +17,11 @@ BEAT: dict[str, Any] = {
 NASTY = {
     "worker_id": "<b>x</b>", "gpus": {"a": 1}, "problems": "no", "system_context": {"metrics": {"cpu": []}},
 }  # fmt: skip
+NO_TEXT = {"toString": 1}
+NASTIER = {
+    "worker_id": "__proto__", "system_context": None, "problems": [NO_TEXT, None],
+    "gpus": [None, {"index": NO_TEXT, "name": NO_TEXT, "throttle_reasons": [NO_TEXT]}],
+}  # fmt: skip
 
 
 async def opened(browser: Browser, service: InProcess) -> Page:
@@ -67,6 +72,8 @@ async def test_silent_machines_come_first(browser: Browser, serve: Any) -> None:
 
 async def test_whatever_a_heartbeat_has_is_text(browser: Browser, service: InProcess) -> None:
     await service.ask("/api/heartbeat", NASTY)
+    await service.ask("/api/heartbeat", NASTIER)
     page = await opened(browser, service)
-    await expect(page.locator("#machines > li h3")).to_contain_text("<b>x</b>")
+    await expect(page.locator("#machines > li h3").first).to_contain_text("<b>x</b>")
+    await expect(page.locator("#machines > li").last).to_contain_text("GPU ?")
     assert await page.locator("#machines b").count() == 0

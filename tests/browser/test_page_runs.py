@@ -66,3 +66,18 @@ async def test_only_an_address_of_the_web_is_a_link(browser: Browser, service: I
     await expect(details.get_by_text("javascript:alert(1)").first).to_be_visible()
     assert await details.locator("a[href^=javascript]").count() == 0
     assert complaints == []
+
+
+async def test_the_page_filters_by_the_values_that_the_service_stores(browser: Browser, service: InProcess) -> None:
+    run, test = "a\nb\u00a0c\u200b ", "\U0001f600" * 1_100
+    await service.post({"run": {"id": run}, "test": test})
+    page, _ = await open_page(browser, service)
+    (error,) = (await service.get("/api/errors/list"))["errors"]
+    of = await page.evaluate(
+        "async error => (await import(new URL('origin.js', document.querySelector('script[type=module]').src))).origin(error)",
+        error,
+    )
+    (ranked,) = (await service.get("/api/rankings?by=run"))["values"]
+    assert of["run"] == ranked["name"] == "a b c"
+    (ranked,) = (await service.get("/api/rankings?by=test"))["values"]
+    assert of["test"] == ranked["name"]

@@ -12,6 +12,7 @@ import pytest
 from conftest import InProcess, Served
 from keys import bearer, make_token
 
+from exporter.http import summaries as waiting
 from exporter.ingest import run_summary
 from exporter.log import summaries
 
@@ -70,7 +71,8 @@ async def test_details_list_and_export_have_them(service: InProcess) -> None:
 async def test_secrets_in_them_are_redacted(service: InProcess) -> None:
     secret = "ghp_" + "aB3" * 12
     await service.post({"run": {"id": f"run {secret}"}, "test": f"t[{secret}]"})
-    await service.ask("/api/runs", SUMMARY | {"workers": {"gw0": {"failed": [f"t[{secret}]"]}}})
+    workers = {"gw0": {"failed": [f"t[{secret}]"], "passed": ["\udcff"]}}  # no JSON: it is redacted all the same
+    await service.ask("/api/runs", SUMMARY | {"workers": workers})
     (listed,) = (await service.get("/api/errors/list"))["errors"]
     ranked = await service.get("/api/rankings?by=test")
     details = await service.get("/api/runs/nightly%2F7")
@@ -129,6 +131,15 @@ async def test_sent_again_it_replaces(service: InProcess) -> None:
 async def test_a_bad_summary_is_refused(service: InProcess, body: Any, field: str) -> None:
     assert (await service.ask("/api/runs", body, 400))["field"] == field
     assert (await service.get("/api/runs"))["runs"] == []
+
+
+async def test_summaries_that_wait_have_a_bound(service: InProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(waiting, "MAX_WAITING_BYTES", 500)
+    turns = service.client.app[waiting.SUMMARIES]  # type: ignore[index]
+    async with turns.turn(1), turns.turn(1), asyncio.timeout(10):
+        answer = await service.client.post("/api/runs", json=SUMMARY | {"x": "y" * 500})
+    assert (answer.status, answer.headers["Retry-After"]) == (503, "5")
+    await service.ask("/api/runs", SUMMARY | {"x": "y" * 500})  # alone, it may be larger
 
 
 async def test_a_large_summary(service: InProcess, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -109,6 +109,24 @@ def test_a_summary_replaces_that_of_the_same_sender_only(store: Projected) -> No
     assert len(run(store, "r2").tests) == 6
 
 
+def test_many_are_inserted_together(store: Projected, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One transaction for each would make reads wait for 20 ms times the files of a run."""
+    monkeypatch.setattr(summaries, "SUMMARIES_AT_ONCE", 4)
+    real, places = summaries.Summaries._insert, []
+
+    def insert(self: Any, place: int, some: Any) -> None:
+        places.append(place)
+        real(self, place, some)
+
+    monkeypatch.setattr(summaries.Summaries, "_insert", insert)
+    send(store, summary(sender="0", tests={"gw0": (["old"], [], [], [])}), *(summary(sender=str(n)) for n in range(9)))
+    store.log.append_summary(b"nonsense")
+    found = run(store, limit=100)
+    assert places == [4, 8, 11]
+    assert (found.summary.senders, found.summary.outcomes.passed, len(found.tests)) == (9, 27, 54)
+    assert "old" not in {one.test for one in found.tests}
+
+
 def test_each_is_there_once_after_any_restart(path: Path) -> None:
     store = Projected(path)
     store.log.initialise(new_identity(), 0)

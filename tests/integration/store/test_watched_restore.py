@@ -14,10 +14,11 @@ from random_errors import START, random_errors
 from exporter.judgement import judge as judge_module
 from exporter.judgement import watch as watch_module
 from exporter.judgement.judge import Judge, Lag
-from exporter.judgement.situation import Situation
+from exporter.judgement.situation import Situation, Usual
 from exporter.judgement.watch import Watch
 from exporter.store import StoreError
 from exporter.store.queries import GetUsual, Read
+from exporter.store.watched import OfKey, OfPattern, Spell, Tallied, UsualRates, Watched
 
 pytestmark = pytest.mark.dashboard
 
@@ -121,7 +122,48 @@ async def test_without_the_database_the_verdict_says_what_it_does_not_know(caplo
     assert (judge.position, judge.verdict().colour, judge.verdict().rule) == (7, "unknown", "blind")
     judge.on_events([event(8, timestamp=now, received_at=now)])
     assert judge.verdict().colour == "critical"
+    await judge._retry()  # as every minute while the database cannot answer
+    assert (judge.position, judge.verdict().colour) == (8, "critical")
     assert await judge._ask() == judge_module.RETRY_SECONDS
+
+
+async def test_what_is_usual_is_known_at_the_turn_of_an_hour() -> None:
+    """Until the database has answered, that of the hour before counts: fleets that always warn do not surge then."""
+    now = dt.datetime(2026, 11, 26, 2, 59, 59, tzinfo=dt.UTC)
+    answers = True
+
+    async def read(_: Read[Any]) -> Any:
+        if not answers:
+            raise StoreError("it cannot answer")
+        return Answered(UsualRates(7, 0, 6_000, 6_000))
+
+    judge = Judge(read, lambda _: (), Lag, lambda _: None, clock=lambda: now)
+    await judge._ask()
+    judge.on_events([event(1 + n, severity="warning", timestamp=now, received_at=now) for n in range(500)])
+    assert judge.verdict().rule == "calm"
+    now += dt.timedelta(seconds=1)
+    assert (judge.verdict().rule, judge._situation(now, Lag()).usual) == ("calm", Usual(7, 0, 6_000, 6_000))
+    answers = False
+    await judge._ask()
+    assert judge.verdict().rule == "calm"
+    now += dt.timedelta(minutes=3)
+    assert judge._situation(now, Lag()).usual is None
+
+
+async def test_a_reset_while_the_facts_are_read_again_counts() -> None:
+    now = START
+
+    async def read(_: Read[Any]) -> Any:
+        judge.reset(now)
+        tallied = Tallied(1, 1, [OfKey("w", 1, 1)], [OfPattern("p", 1, 1, "w", "text", False)], [])
+        return Answered(
+            Watched(1, [(int(now.timestamp()) // 60, 1, 0)], [Spell(now, now, tallied)], [], [], None, now, now)
+        )
+
+    judge = Judge(read, lambda _: (), Lag, lambda _: None, clock=lambda: now)
+    await judge.read_again()
+    assert judge.verdict().rule == "calm"
+    assert judge._situation(now, Lag(behind=3)).as_of == now  # the newest report that the database has
 
 
 @pytest.mark.parametrize("is_rolled_up", [False, True])

@@ -9,7 +9,7 @@ import pytest
 from exporter.events.run_summary import decode_summary, encode_summary
 from exporter.ingest import run_summary
 from exporter.ingest.parse import ReportError
-from exporter.ingest.run_summary import ReadSummary, read_summary
+from exporter.ingest.run_summary import ReadSummary, as_json, read_summary
 
 pytestmark = pytest.mark.dashboard
 NOW = dt.datetime(2026, 11, 26, 20, tzinfo=dt.UTC)
@@ -17,7 +17,7 @@ NOW = dt.datetime(2026, 11, 26, 20, tzinfo=dt.UTC)
 
 def read(**sent: Any) -> ReadSummary:
     body = {"run": {"id": "r", "job": "j", "url": "https://x"}, "worker_id": "ctl"} | sent
-    return read_summary(json.dumps(body).encode(), NOW, dt.UTC)
+    return read_summary(as_json(json.dumps(body).encode()), NOW, dt.UTC)
 
 
 def test_a_whole_summary() -> None:
@@ -36,6 +36,14 @@ def test_a_whole_summary() -> None:
         "url": "https://x",
     }
     assert found.tests == {"gw0": (["a", "b"], [], ["c"], []), "gw1": ([], ["d"], [], ["e"])}
+    assert decode_summary(encode_summary(found)) == found
+
+
+def test_what_only_python_takes_for_json_is_no_reason_to_refuse_it() -> None:
+    """`json.dumps` writes lone surrogates, such as of a file name that is not UTF-8, NaN and Infinity."""
+    found, warnings = read(workers={"gw0": {"passed": ["a\udcff", "b"]}}, counts={"failed": float("nan"), "passed": 7})
+    assert found.tests == {"gw0": (["a\ufffd", "b"], [], [], [])}
+    assert (found.counts, warnings) == ((7, 0, 0, 0), ())
     assert decode_summary(encode_summary(found)) == found
 
 

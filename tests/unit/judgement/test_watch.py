@@ -2,6 +2,7 @@
 
 import datetime as dt
 import random
+import time
 from collections import Counter
 from typing import Any
 
@@ -181,6 +182,18 @@ def test_a_reset_is_an_acknowledgement() -> None:
     episode = watch.situation(at(30)).episode
     assert episode is not None
     assert (episode.since, episode.where.errors, episode.where.names) == (at(22), 1, ("c",))
+    assert watch.situation(at(30)).critical_in_window == 1  # the sentence compares with what is usual
+
+
+def test_renaming_thousands_of_patterns_at_once_does_not_take_seconds() -> None:
+    """The event loop waits: the leader is looked for again only where it is gone."""
+    events = [error(1 + number, 0, fingerprint=f"{number // 2:016x}") for number in range(4_000)]
+    watch = watched(events)
+    began = time.process_time()
+    watch.replace_patterns({f"{number:016x}": "f" * 16 for number in range(1_000, 2_000)})
+    assert time.process_time() - began < 0.2
+    where = watch.situation(at(7)).episode.where  # type: ignore[union-attr]
+    assert (where.pattern.pattern_id, where.pattern.errors, where.patterns) == ("f" * 16, 2_000, 1_001)
 
 
 def test_a_pattern_that_became_part_of_another_one_is_counted_there() -> None:
