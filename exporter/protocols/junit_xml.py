@@ -8,12 +8,13 @@ results before its end are returned. Declarations of entities and of document ty
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 from xml.parsers import expat
 
 from msgspec import Struct, field
 
+from exporter.protocols.bounds import beginning, ending
 from exporter.protocols.json_value import MessageError
 
 MAX_CASES: Final = 100_000
@@ -21,12 +22,14 @@ MAX_DEPTH: Final = 64
 MAX_NAME: Final = 1_024  # characters of a name or another attribute; a message may have more
 MAX_TEXT: Final = 65_536  # characters of a text: the first quarter, and the rest from the end
 MAX_ATTEMPTS: Final = 100  # problems of one test
+PIECE: Final = 65_536  # characters that are mended at one time
+LONGEST_REFERENCE: Final = 10  # characters, `&#1234567;`
 MAX_TOTAL: Final = 67_108_864  # characters of all texts that are kept
 PROBLEMS: Final = ("failure", "error", "rerunFailure", "rerunError", "flakyFailure", "flakyError")
 OUTPUTS: Final = ("system-out", "system-err")
-_ENCODING: Final = re.compile(rb"""^<\?xml[^>]{0,200}?encoding=["']([A-Za-z0-9._-]{1,40})["'][^>]{0,200}?>""")
+_ENCODING: Final = re.compile(rb"""^\s{0,100}<\?xml[^>]{0,200}?encoding=["']([A-Za-z0-9._-]{1,40})["'][^>]{0,200}?>""")
 _KNOWN: Final = re.compile(
-    r"utf-?(?:8|16)|iso-8859-\d{1,2}|windows-125\d|cp125\d|us-ascii|ascii|latin-?1|gbk|gb2312|shift_jis|euc-(?:jp|kr)|big5",
+    r"utf-?8|iso-8859-\d{1,2}|windows-125\d|cp125\d|us-ascii|ascii|latin-?1|gbk|gb2312|shift_jis|euc-(?:jp|kr)|big5",
     re.IGNORECASE,
 )
 _DECLARATION: Final = re.compile(r"^\s*<\?xml[^>]{0,300}\?>")
@@ -59,8 +62,13 @@ class Text:
     @property
     def value(self) -> str:
         self._shorten()
-        gap = f"\n…[cut: {self.cut:,} characters]…\n" if self.cut else ""
-        return "".join([*self._head, gap, *self._tail])
+        head, tail = "".join(self._head), "".join(self._tail)
+        if not self.cut:
+            return head + tail
+        # redaction would not know the half of a token
+        words = beginning(head + "x", len(head)), ending("x" + tail, len(tail))
+        cut = self.cut + len(head) + len(tail) - sum(map(len, words))
+        return f"{words[0]}\n…[cut: {cut:,} characters]…\n{words[1]}"
 
     def _shorten(self) -> None:
         most = self._most - self._most // 4
@@ -134,15 +142,12 @@ def read_junit(body: bytes) -> Results:
 
 def mended(body: bytes) -> bytes:
     """Returns UTF-8 without what XML forbids. Characters are replaced, never left out, so that a text shows it."""
-    found = _ENCODING.match(body.removeprefix(b"\xef\xbb\xbf"))
-    encoding = found[1].decode() if found else "utf-16" if body[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8"
-    encoding = encoding if _KNOWN.fullmatch(encoding) else "utf-8"  # some of Python's other ones take quadratic time
     try:
-        text = body.decode(encoding, "replace")
+        text = body.decode(_encoding_of(body), "replace")
     except (LookupError, UnicodeError):
         text = body.decode("utf-8", "replace")
     text = _DECLARATION.sub("", text.removeprefix("\ufeff"), count=1)
-    text = _FORBIDDEN.sub("\ufffd", text)
+    text = "".join([_FORBIDDEN.sub("\ufffd", part) for part in _pieces(text)])
     parts, start = [], 0
     for cdata in _CDATA.finditer(text):
         parts += [_with_entities(text[start : cdata.start()]), cdata[0]]
@@ -150,10 +155,34 @@ def mended(body: bytes) -> bytes:
     return "".join([*parts, _with_entities(text[start:])]).encode("utf-8", "replace")
 
 
+def _encoding_of(body: bytes) -> str:
+    """Returns the name of the encoding. A declaration that can be read as ASCII is not in UTF-16, whatever it says:
+    .NET writes so into files in UTF-8."""
+    if body[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return "utf-16"
+    if body[:2] in (b"<\0", b"\0<"):
+        return "utf-16-le" if body[:1] == b"<" else "utf-16-be"
+    found = _ENCODING.match(body.removeprefix(b"\xef\xbb\xbf"))
+    encoding = found[1].decode() if found else "utf-8"
+    return encoding if _KNOWN.fullmatch(encoding) else "utf-8"  # some of Python's other ones take quadratic time
+
+
 def _with_entities(text: str) -> str:
     if "&" not in text:
         return text
-    return _REFERENCE.sub(_reference, _AMPERSAND.sub("&amp;", text))
+    return "".join([_REFERENCE.sub(_reference, _AMPERSAND.sub("&amp;", part)) for part in _pieces(text)])
+
+
+def _pieces(text: str) -> Iterator[str]:
+    """Divides a text, but no reference to an entity: a regular expression holds the interpreter lock until its end, so
+    one over megabytes would stop the event loop."""
+    start = 0
+    while start < len(text):
+        end = start + PIECE
+        if (begun := text.rfind("&", end - LONGEST_REFERENCE, end)) > start:
+            end = begun
+        yield text[start:end]
+        start = end
 
 
 def _reference(found: re.Match[str]) -> str:
@@ -253,7 +282,9 @@ class _Reader:
         self._case = None
 
     def _start_problem(self, name: str, attributes: dict[str, str]) -> None:
-        problem = Problem(name, attributes.get("type", "")[:MAX_NAME], attributes.get("message", "")[:MAX_TEXT])
+        problem = Problem(
+            name, attributes.get("type", "")[:MAX_NAME], beginning(attributes.get("message", ""), MAX_TEXT)
+        )
         if self._case is not None and len(self._case.problems) < MAX_ATTEMPTS:
             self._case.problems.append(problem)
         elif self._case is None and len(self.results.cases) < MAX_CASES:
