@@ -43,7 +43,7 @@ async def _export(request: web.Request, signal: Signal) -> web.Response:
 
     def read() -> tuple[list[dict[str, Any]], int]:
         records = (read_json_records if is_json else read_protobuf)(body, signal)
-        reports = reports_of(records)
+        reports = reports_of(records, body)
         return reports, len(records) - len(reports)
 
     reports, others = await read_message(read, len(body))
