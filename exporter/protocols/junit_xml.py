@@ -3,12 +3,11 @@
     testsuites? ─► testsuite* (nested) ─► testcase* ─► failure | error | skipped | rerunFailure | flakyFailure | …
                                                        each with message, type and a text; system-out, system-err
 
-What is no XML is mended first: characters that XML forbids, `&` that begins no entity. Of a file that ends early, the
-results before its end are returned. Declarations of entities and of document types are refused, so nothing is expanded.
+What is no XML is mended first (xml_mending.py). Of a file that ends early, the results before its end are returned.
+Declarations of entities and of document types are refused, so nothing is expanded.
 """
 
-import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, Final
 from xml.parsers import expat
 
@@ -16,27 +15,16 @@ from msgspec import Struct, field
 
 from exporter.protocols.bounds import beginning, ending
 from exporter.protocols.json_value import MessageError
+from exporter.protocols.xml_mending import mended
 
 MAX_CASES: Final = 100_000
 MAX_DEPTH: Final = 64
 MAX_NAME: Final = 1_024  # characters of a name or another attribute; a message may have more
 MAX_TEXT: Final = 65_536  # characters of a text: the first quarter, and the rest from the end
 MAX_ATTEMPTS: Final = 100  # problems of one test
-PIECE: Final = 65_536  # characters that are mended at one time
-LONGEST_REFERENCE: Final = 10  # characters, `&#1234567;`
 MAX_TOTAL: Final = 67_108_864  # characters of all texts that are kept
 PROBLEMS: Final = ("failure", "error", "rerunFailure", "rerunError", "flakyFailure", "flakyError")
 OUTPUTS: Final = ("system-out", "system-err")
-_ENCODING: Final = re.compile(rb"""^\s{0,100}<\?xml[^>]{0,200}?encoding=["']([A-Za-z0-9._-]{1,40})["'][^>]{0,200}?>""")
-_KNOWN: Final = re.compile(
-    r"utf-?8|iso-8859-\d{1,2}|windows-125\d|cp125\d|us-ascii|ascii|latin-?1|gbk|gb2312|shift_jis|euc-(?:jp|kr)|big5",
-    re.IGNORECASE,
-)
-_DECLARATION: Final = re.compile(r"^\s*<\?xml[^>]{0,300}\?>")
-_FORBIDDEN: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]")
-_CDATA: Final = re.compile(r"<!\[CDATA\[.*?(?:\]\]>|\Z)", re.DOTALL)
-_AMPERSAND: Final = re.compile(r"&(?!(?:amp|lt|gt|quot|apos|#[0-9]{1,7}|#x[0-9a-fA-F]{1,6});)")
-_REFERENCE: Final = re.compile(r"&#(?:([0-9]{1,7})|x([0-9a-fA-F]{1,6}));")
 
 
 class Text:
@@ -138,57 +126,6 @@ def read_junit(body: bytes) -> Results:
     if not reader.is_junit:
         raise MessageError("not JUnit XML: it has no element testsuite, testsuites or testcase")
     return reader.results
-
-
-def mended(body: bytes) -> bytes:
-    """Returns UTF-8 without what XML forbids. Characters are replaced, never left out, so that a text shows it."""
-    try:
-        text = body.decode(_encoding_of(body), "replace")
-    except (LookupError, UnicodeError):
-        text = body.decode("utf-8", "replace")
-    text = _DECLARATION.sub("", text.removeprefix("\ufeff"), count=1)
-    text = "".join([_FORBIDDEN.sub("\ufffd", part) for part in _pieces(text)])
-    parts, start = [], 0
-    for cdata in _CDATA.finditer(text):
-        parts += [_with_entities(text[start : cdata.start()]), cdata[0]]
-        start = cdata.end()
-    return "".join([*parts, _with_entities(text[start:])]).encode("utf-8", "replace")
-
-
-def _encoding_of(body: bytes) -> str:
-    """Returns the name of the encoding. A declaration that can be read as ASCII is not in UTF-16, whatever it says:
-    .NET writes so into files in UTF-8."""
-    if body[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        return "utf-16"
-    if body[:2] in (b"<\0", b"\0<"):
-        return "utf-16-le" if body[:1] == b"<" else "utf-16-be"
-    found = _ENCODING.match(body.removeprefix(b"\xef\xbb\xbf"))
-    encoding = found[1].decode() if found else "utf-8"
-    return encoding if _KNOWN.fullmatch(encoding) else "utf-8"  # some of Python's other ones take quadratic time
-
-
-def _with_entities(text: str) -> str:
-    if "&" not in text:
-        return text
-    return "".join([_REFERENCE.sub(_reference, _AMPERSAND.sub("&amp;", part)) for part in _pieces(text)])
-
-
-def _pieces(text: str) -> Iterator[str]:
-    """Divides a text, but no reference to an entity: a regular expression holds the interpreter lock until its end, so
-    one over megabytes would stop the event loop."""
-    start = 0
-    while start < len(text):
-        end = start + PIECE
-        if (begun := text.rfind("&", end - LONGEST_REFERENCE, end)) > start:
-            end = begun
-        yield text[start:end]
-        start = end
-
-
-def _reference(found: re.Match[str]) -> str:
-    number = int(found[1]) if found[1] else int(found[2], 16)
-    legal = number in (9, 10, 13) or 0x20 <= number <= 0xD7FF or 0xE000 <= number <= 0xFFFD
-    return found[0] if legal or 0x10000 <= number <= 0x10FFFF else "\ufffd"
 
 
 def _refuse(*_: Any) -> None:

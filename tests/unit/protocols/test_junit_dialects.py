@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from exporter.protocols import junit_xml
+from exporter.protocols import xml_mending
 from exporter.protocols.json_value import MessageError
 from exporter.protocols.junit import JUnit, read_results
-from exporter.protocols.junit_xml import mended
+from exporter.protocols.xml_mending import mended
 
 pytestmark = pytest.mark.dashboard
 
@@ -191,7 +191,7 @@ def test_what_is_no_xml_is_mended(body: bytes, message: str) -> None:
 def test_no_reference_is_divided_where_a_long_text_is_mended_in_pieces(
     shift: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(junit_xml, "PIECE", 64)
+    monkeypatch.setattr(xml_mending, "PIECE", 64)
     text = "x" * shift + "&&amp;&#1234567;&#65;&nbsp;\x00& " * 20
     whole = "x" * shift + "&amp;&amp;\ufffd&#65;&amp;nbsp;\ufffd&amp; " * 20
     assert mended(text.encode()).decode() == whole
