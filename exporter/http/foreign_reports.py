@@ -49,8 +49,14 @@ async def read_message(read: Callable[[], T], size: int) -> T:
         raise ApiError(400, str(error), reason="malformed") from None
 
 
+def encoded(reports: Iterable[dict[str, Any]]) -> list[bytes]:
+    """Returns the reports as JSON. `read_message` calls it in a thread: 40,000 reports as objects would cost the event
+    loop their encoding, and the garbage collector 0.3 s."""
+    return [_encode(one) for one in reports]
+
+
 async def store(
-    request: web.Request, reports: Sequence[dict[str, Any]], protocol: str, *, patient: bool = False
+    request: web.Request, reports: Sequence[bytes], protocol: str, *, patient: bool = False
 ) -> list[bytes | Refusal]:
     """Appends the reports to the log, and returns the outcome of each, as JSON or a refusal. Counts them under
     `protocol`, and those that are refused. `patient`: waits for room in a full queue, because the sender does not try
@@ -58,7 +64,7 @@ async def store(
     service = request.app[SERVICE]
     service.metrics.received.labels(protocol).inc(len(reports))
     received_at = dt.datetime.now(dt.UTC)
-    submissions = (Submission(_encode(one), received_at, None, caller=request[CALLER]) for one in reports)
+    submissions = (Submission(one, received_at, None, caller=request[CALLER]) for one in reports)
     results: list[bytes | Refusal] = []
     most = min(PART, service.ingest.capacity)
     for part in _parts(submissions, most):
@@ -102,7 +108,7 @@ def retry_after(results: Sequence[bytes | Refusal], most: int) -> int:
 
 
 def _parts(submissions: Iterable[Submission], most: int) -> Iterator[Sequence[Submission]]:
-    """Takes the submissions one by one, so that no more than a part is encoded between two pauses of the caller."""
+    """Takes the submissions one by one, so that no more than a part is made between two pauses of the caller."""
     part: list[Submission] = []
     size = 0
     for one in submissions:
