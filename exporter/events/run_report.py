@@ -1,7 +1,9 @@
 """The body of `POST /api/runs`: the summary of a run, with the field names that senders use.
 `exporter.ingest.run_summary` reads it, values of another type, too."""
 
-from msgspec import Struct
+from typing import Annotated
+
+from msgspec import Meta, Struct
 
 from exporter.events.report import RunContext, Time
 
@@ -24,13 +26,19 @@ class TestCounts(Struct, gc=False):
     errors: int | None = None
 
 
+class SummarisedRun(RunContext, kw_only=True, gc=False):
+    """The run that is summarised."""
+
+    id: Annotated[str, Meta(min_length=1, pattern=r"\S")]
+
+
 class RunReport(Struct, gc=False):
     """The summary of a run. `run.id` is required. `worker_id` is the sender: what it sends again for the same run
     replaces what it sent before, so several senders can each summarise their part. `workers` has the ids of tests by
     the worker that ran them; of more than 100,000 ids, those of failed tests are kept first. `counts` may be given
     alone, else the ids are counted. `complete`: the run has ended, and this is all of it."""
 
-    run: RunContext
+    run: SummarisedRun
     worker_id: str
     started_at: Time = None
     finished_at: Time = None

@@ -4,7 +4,7 @@ from typing import Final
 
 from aiohttp import web
 
-from exporter.http.foreign_reports import outcome_of, read_message, store
+from exporter.http.foreign_reports import encoded, outcome_of, read_message, store
 from exporter.http.report_body import JSON, report_body
 from exporter.http.responses import SERVICE, success
 from exporter.protocols.alertmanager import read_alerts
@@ -15,7 +15,12 @@ MAX_RETRY_SECONDS: Final = 30
 async def alerts(request: web.Request) -> web.Response:
     """POST /api/alerts: each firing alert is an error. Alertmanager sends the message again after a 5xx."""
     body = await report_body(request, (JSON,))
-    found = await read_message(lambda: read_alerts(body), len(body))
-    request.app[SERVICE].metrics.items_skipped.labels("alertmanager").inc(found.skipped)
-    outcome = outcome_of(await store(request, found.reports, "alertmanager"), MAX_RETRY_SECONDS)
-    return success({"stored": outcome.ids, "skipped": found.skipped, "refused": outcome.refused})
+
+    def read() -> tuple[list[bytes], int]:
+        found = read_alerts(body)
+        return encoded(found.reports), found.skipped
+
+    reports, skipped = await read_message(read, len(body))
+    request.app[SERVICE].metrics.items_skipped.labels("alertmanager").inc(skipped)
+    outcome = outcome_of(await store(request, reports, "alertmanager"), MAX_RETRY_SECONDS)
+    return success({"stored": outcome.ids, "skipped": skipped, "refused": outcome.refused})

@@ -6,7 +6,7 @@ import msgspec
 from aiohttp import web
 from msgspec import Meta, Struct
 
-from exporter.http.foreign_reports import outcome_of, read_message, store
+from exporter.http.foreign_reports import encoded, outcome_of, read_message, store
 from exporter.http.parameters import parse
 from exporter.http.report_body import report_body
 from exporter.http.responses import SERVICE, success
@@ -42,11 +42,17 @@ async def junit(request: web.Request) -> web.Response:
     run = {name: value for name, value in run.items() if value}
     service = request.app[SERVICE]
     derive = service.settings.derive_category
-    found = await read_message(lambda: read_results(body, run, upload.worker, derive_category=derive), len(body))
-    passed = found.counts["passed"] + found.counts["skipped"]
+
+    def read() -> tuple[list[bytes], dict[str, int], bytes, str]:
+        found = read_results(body, run, upload.worker, derive_category=derive)
+        summary = msgspec.json.encode(found.summary) if found.summary is not None else b""
+        return encoded(found.reports), found.counts, summary, found.warning
+
+    reports, counts, summary, warning = await read_message(read, len(body))
+    passed = counts["passed"] + counts["skipped"]
     service.metrics.items_skipped.labels("junit").inc(passed)
-    outcome = outcome_of(await store(request, found.reports, "junit"), MAX_RETRY_SECONDS)
-    if found.summary is not None:
-        await store_summary(request, msgspec.json.encode(found.summary))
-    answer = {"counts": found.counts, "stored": outcome.ids, "refused": outcome.refused}
-    return success(answer | ({"warning": found.warning} if found.warning else {}))
+    outcome = outcome_of(await store(request, reports, "junit"), MAX_RETRY_SECONDS)
+    if summary:
+        await store_summary(request, summary)
+    answer = {"counts": counts, "stored": outcome.ids, "refused": outcome.refused}
+    return success(answer | ({"warning": warning} if warning else {}))

@@ -4,11 +4,11 @@ An exporter sends a batch again after 429 and 503, and gives it up after any oth
 records could not be stored now is answered with 503 as a whole: the others have ids, and are not stored twice.
 """
 
-from typing import Any, Final
+from typing import Final
 
 from aiohttp import web
 
-from exporter.http.foreign_reports import read_message, retry_after, store
+from exporter.http.foreign_reports import encoded, read_message, retry_after, store
 from exporter.http.report_body import JSON, report_body
 from exporter.http.responses import SERVICE, ApiError, json_answer
 from exporter.ingest.ingest import QueueFullError
@@ -41,10 +41,10 @@ async def _export(request: web.Request, signal: Signal) -> web.Response:
     body = await report_body(request, TYPES)
     is_json = request.content_type == JSON
 
-    def read() -> tuple[list[dict[str, Any]], int]:
+    def read() -> tuple[list[bytes], int]:
         records = (read_json_records if is_json else read_protobuf)(body, signal)
-        reports = reports_of(records)
-        return reports, len(records) - len(reports)
+        reports = reports_of(records, body)
+        return encoded(reports), len(records) - len(reports)
 
     reports, others = await read_message(read, len(body))
     request.app[SERVICE].metrics.items_skipped.labels(f"otlp_{signal}").inc(others)

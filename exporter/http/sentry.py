@@ -7,13 +7,13 @@ which kinds of items are not wanted, so that the SDK sends none of them; a refus
 import base64
 import binascii
 import re
-from typing import Any, Final
+from typing import Final
 from urllib.parse import urlsplit
 
 from aiohttp import web
 from multidict import istr
 
-from exporter.http.foreign_reports import read_message, store
+from exporter.http.foreign_reports import encoded, read_message, store
 from exporter.http.report_body import decoded_body
 from exporter.http.responses import SERVICE, ApiError, Handler, check_origin, error_answer, json_answer
 from exporter.ingest.ingest import QueueFullError
@@ -77,26 +77,27 @@ async def _envelope(request: web.Request) -> web.Response:
     body = await _body(request)
     project = request.match_info["project"]
 
-    def read() -> tuple[list[dict[str, Any]], list[dict[str, int]], dict[str, Any], int]:
+    def read() -> tuple[list[bytes], list[dict[str, int]], str, int]:
         found = read_envelope(body, WANTED)
         reports = [report_of(one.payload, project, found.header) for one in found.items if one.type in EVENTS]
-        return reports, [_lost(one) for one in found.items if one.type in REPORTS], found.header, found.skipped
+        event_id = reports[0].get("event_id", "") if reports else text_of(found.header.get("event_id"))
+        return encoded(reports), [_lost(one) for one in found.items if one.type in REPORTS], event_id, found.skipped
 
-    reports, lost, header, skipped = await read_message(read, len(body))
+    reports, lost, event_id, skipped = await read_message(read, len(body))
     metrics = request.app[SERVICE].metrics
     for one in lost:
         for reason, count in one.items():
             metrics.lost_at_client.labels(reason).inc(count)
     metrics.items_skipped.labels("sentry").inc(skipped)
     await _store(request, reports)
-    return json_answer({"id": reports[0].get("event_id", "") if reports else text_of(header.get("event_id"))})
+    return json_answer({"id": event_id})
 
 
 async def _event(request: web.Request) -> web.Response:
     body = await _body(request)
     project = request.match_info["project"]
     report = await read_message(lambda: report_of(_plain(body), project, {}), len(body))
-    await _store(request, [report])
+    await _store(request, encoded([report]))
     return json_answer({"id": report.get("event_id", "")})
 
 
@@ -122,7 +123,7 @@ def _lost(item: Item) -> dict[str, int]:
         return {}
 
 
-async def _store(request: web.Request, reports: list[dict[str, Any]]) -> None:
+async def _store(request: web.Request, reports: list[bytes]) -> None:
     """Stores the reports. Raises `ApiError` and `QueueFullError` if one of them was not stored."""
     results = await store(request, reports, "sentry", patient=True)
     for result in results:

@@ -2,8 +2,11 @@
 
 What fits no field of an error report is kept under a key of its protocol. Its size is up to the sender, so it is cut
 here, before it becomes JSON again. `[cut]` marks each place at which something is missing.
+
+A text is cut between words: redaction comes later, and would not know the half of a token.
 """
 
+import re
 from typing import Any, Final
 
 MAX_DEPTH: Final = 8
@@ -13,7 +16,29 @@ MAX_TEXT: Final = 4_096  # characters of one text
 MAX_VALUES: Final = 1_000  # of all that is kept of one message
 MAX_CHARACTERS: Final = 65_536
 MARK: Final = "[cut]"
+LONGEST_WORD: Final = 2_048  # characters: a longer one, which no token has, is cut in its middle
 _BIGGEST: Final = 2**63
+_WORD: Final = re.compile(r"[^\s\"',;<>(){}\[\]]*")
+
+
+def beginning(text: str, most: int) -> str:
+    """Returns the first `most` characters at most, without the part of a word that is left of one that was cut."""
+    if len(text) <= most:
+        return text
+    kept = text[: max(most, 0)]
+    part = _word(kept[: -LONGEST_WORD - 1 : -1]) if _word(text[most : most + 1]) else 0
+    return kept[: len(kept) - part] if part < LONGEST_WORD else kept
+
+
+def ending(text: str, most: int) -> str:
+    """As `beginning`, of the last characters."""
+    return beginning(text[::-1], most)[::-1]
+
+
+def _word(text: str) -> int:
+    """Returns the length of the word that a text begins with."""
+    found = _WORD.match(text)
+    return found.end() if found else 0
 
 
 class Bounds:
@@ -69,4 +94,4 @@ class Bounds:
     def _text(self, text: str) -> str:
         most = max(min(MAX_TEXT, self._characters), 0)
         self._characters -= min(len(text), most)
-        return text if len(text) <= most else f"{text[:most]}…{MARK}"
+        return text if len(text) <= most else f"{beginning(text, most)}…{MARK}"

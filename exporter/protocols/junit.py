@@ -18,7 +18,7 @@ from typing import Any, Final, NamedTuple
 
 from exporter.events.report import UNKNOWN_CATEGORY
 from exporter.ingest.category import TEST_FAILURE, derived_category
-from exporter.protocols.bounds import Bounds
+from exporter.protocols.bounds import Bounds, ending
 from exporter.protocols.identity import without_empty
 from exporter.protocols.junit_names import file_of, test_id
 from exporter.protocols.junit_xml import Case, Problem, Results, read_junit
@@ -133,7 +133,7 @@ def _report(
         "junit": without_empty({
             "suite": Bounds().keep(case.suite),
             "testcase": Bounds().keep(case.attributes),
-            "output": case.output[-8_192:] if text else "",
+            "output": ending(case.output, 8_192) if text else "",
         }),
     })  # fmt: skip
 

@@ -3,18 +3,19 @@
     testsuites? ─► testsuite* (nested) ─► testcase* ─► failure | error | skipped | rerunFailure | flakyFailure | …
                                                        each with message, type and a text; system-out, system-err
 
-What is no XML is mended first: characters that XML forbids, `&` that begins no entity. Of a file that ends early, the
-results before its end are returned. Declarations of entities and of document types are refused, so nothing is expanded.
+What is no XML is mended first (xml_mending.py). Of a file that ends early, the results before its end are returned.
+Declarations of entities and of document types are refused, so nothing is expanded.
 """
 
-import re
 from collections.abc import Callable
 from typing import Any, Final
 from xml.parsers import expat
 
 from msgspec import Struct, field
 
+from exporter.protocols.bounds import beginning, ending
 from exporter.protocols.json_value import MessageError
+from exporter.protocols.xml_mending import mended
 
 MAX_CASES: Final = 100_000
 MAX_DEPTH: Final = 64
@@ -24,16 +25,6 @@ MAX_ATTEMPTS: Final = 100  # problems of one test
 MAX_TOTAL: Final = 67_108_864  # characters of all texts that are kept
 PROBLEMS: Final = ("failure", "error", "rerunFailure", "rerunError", "flakyFailure", "flakyError")
 OUTPUTS: Final = ("system-out", "system-err")
-_ENCODING: Final = re.compile(rb"""^<\?xml[^>]{0,200}?encoding=["']([A-Za-z0-9._-]{1,40})["'][^>]{0,200}?>""")
-_KNOWN: Final = re.compile(
-    r"utf-?(?:8|16)|iso-8859-\d{1,2}|windows-125\d|cp125\d|us-ascii|ascii|latin-?1|gbk|gb2312|shift_jis|euc-(?:jp|kr)|big5",
-    re.IGNORECASE,
-)
-_DECLARATION: Final = re.compile(r"^\s*<\?xml[^>]{0,300}\?>")
-_FORBIDDEN: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]")
-_CDATA: Final = re.compile(r"<!\[CDATA\[.*?(?:\]\]>|\Z)", re.DOTALL)
-_AMPERSAND: Final = re.compile(r"&(?!(?:amp|lt|gt|quot|apos|#[0-9]{1,7}|#x[0-9a-fA-F]{1,6});)")
-_REFERENCE: Final = re.compile(r"&#(?:([0-9]{1,7})|x([0-9a-fA-F]{1,6}));")
 
 
 class Text:
@@ -59,8 +50,13 @@ class Text:
     @property
     def value(self) -> str:
         self._shorten()
-        gap = f"\n…[cut: {self.cut:,} characters]…\n" if self.cut else ""
-        return "".join([*self._head, gap, *self._tail])
+        head, tail = "".join(self._head), "".join(self._tail)
+        if not self.cut:
+            return head + tail
+        # redaction would not know the half of a token
+        words = beginning(head + "x", len(head)), ending("x" + tail, len(tail))
+        cut = self.cut + len(head) + len(tail) - sum(map(len, words))
+        return f"{words[0]}\n…[cut: {cut:,} characters]…\n{words[1]}"
 
     def _shorten(self) -> None:
         most = self._most - self._most // 4
@@ -130,36 +126,6 @@ def read_junit(body: bytes) -> Results:
     if not reader.is_junit:
         raise MessageError("not JUnit XML: it has no element testsuite, testsuites or testcase")
     return reader.results
-
-
-def mended(body: bytes) -> bytes:
-    """Returns UTF-8 without what XML forbids. Characters are replaced, never left out, so that a text shows it."""
-    found = _ENCODING.match(body.removeprefix(b"\xef\xbb\xbf"))
-    encoding = found[1].decode() if found else "utf-16" if body[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8"
-    encoding = encoding if _KNOWN.fullmatch(encoding) else "utf-8"  # some of Python's other ones take quadratic time
-    try:
-        text = body.decode(encoding, "replace")
-    except (LookupError, UnicodeError):
-        text = body.decode("utf-8", "replace")
-    text = _DECLARATION.sub("", text.removeprefix("\ufeff"), count=1)
-    text = _FORBIDDEN.sub("\ufffd", text)
-    parts, start = [], 0
-    for cdata in _CDATA.finditer(text):
-        parts += [_with_entities(text[start : cdata.start()]), cdata[0]]
-        start = cdata.end()
-    return "".join([*parts, _with_entities(text[start:])]).encode("utf-8", "replace")
-
-
-def _with_entities(text: str) -> str:
-    if "&" not in text:
-        return text
-    return _REFERENCE.sub(_reference, _AMPERSAND.sub("&amp;", text))
-
-
-def _reference(found: re.Match[str]) -> str:
-    number = int(found[1]) if found[1] else int(found[2], 16)
-    legal = number in (9, 10, 13) or 0x20 <= number <= 0xD7FF or 0xE000 <= number <= 0xFFFD
-    return found[0] if legal or 0x10000 <= number <= 0x10FFFF else "\ufffd"
 
 
 def _refuse(*_: Any) -> None:
@@ -253,7 +219,9 @@ class _Reader:
         self._case = None
 
     def _start_problem(self, name: str, attributes: dict[str, str]) -> None:
-        problem = Problem(name, attributes.get("type", "")[:MAX_NAME], attributes.get("message", "")[:MAX_TEXT])
+        problem = Problem(
+            name, attributes.get("type", "")[:MAX_NAME], beginning(attributes.get("message", ""), MAX_TEXT)
+        )
         if self._case is not None and len(self._case.problems) < MAX_ATTEMPTS:
             self._case.problems.append(problem)
         elif self._case is None and len(self.results.cases) < MAX_CASES:

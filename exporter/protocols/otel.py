@@ -6,7 +6,8 @@
     message     exception.message | the body
     traceback   exception.stacktrace
     run, test   attributes of the semantic conventions for CI/CD, version control and tests
-    event_id    a hash of the record: an exporter that sends a batch again stores nothing twice
+    event_id    a hash of the record; of one without a time, a hash of the batch and the place in it: an exporter that
+                sends a batch again stores nothing twice
 
 An attribute of the record comes before one of its resource.
 """
@@ -70,21 +71,20 @@ class Record(NamedTuple):
         return self.severity >= ERROR or any(name in self.attributes for name in names)
 
 
-def reports_of(records: Iterable[Record]) -> list[dict[str, Any]]:
-    """Returns the error reports of the records that are errors."""
+def reports_of(records: Iterable[Record], batch: bytes) -> list[dict[str, Any]]:
+    """Returns the error reports of the records that are errors. `batch` is the request that they are from."""
     seen: dict[str, int] = {}
+    of_batch = hashlib.blake2b(batch, digest_size=16).hexdigest()
     reports = []
-    for record in records:
+    for place, record in enumerate(records):
         if record.is_error:
-            reports.append(_report(record, _event_id(record, seen)))
+            event_id = _event_id(record, seen) if record.nanoseconds else f"{of_batch}-at-{place}"
+            reports.append(_report(record, event_id))
     return reports
 
 
 def _event_id(record: Record, seen: dict[str, int]) -> str:
-    """Returns a hash of the record, and counts it in `seen`; "" for a record without a time, which may be like another
-    one that was meant as one more error."""
-    if not record.nanoseconds:
-        return ""
+    """Returns a hash of the record, and counts it in `seen`."""
     digest = hashlib.blake2b(_encode(record), digest_size=16).hexdigest()
     times = seen[digest] = seen.get(digest, 0) + 1
     return digest if times == 1 else f"{digest}-{times}"

@@ -15,7 +15,7 @@ judge what happened.
 
 from typing import Any, Final
 
-from exporter.protocols.bounds import Bounds
+from exporter.protocols.bounds import Bounds, beginning
 from exporter.protocols.identity import commit_of, named, without_empty
 from exporter.protocols.json_value import object_of, objects_of, read_object, text_of
 from exporter.protocols.sentry_traceback import MESSAGE, exception_line, traceback_of
@@ -158,7 +158,8 @@ def _rest(
     kept["contexts"] = bounds.keep(contexts)
     kept["extra"] = bounds.keep(object_of(event.get("extra")))
     kept["exceptions"] = bounds.keep(
-        [{"exception": exception_line(one)[:200], "mechanism": one.get("mechanism")} for one in exceptions], newest=True
+        [{"exception": beginning(exception_line(one), 200), "mechanism": one.get("mechanism")} for one in exceptions],
+        newest=True,
     )
     kept["locals"] = bounds.keep(_locals(exceptions))
     kept["breadcrumbs"] = bounds.keep(objects_of(event.get("breadcrumbs")), newest=True)
@@ -168,9 +169,31 @@ def _rest(
             for one in objects_of(event.get("threads"))
         ]
     )
-    for name in ("user", "request", "sdk"):
-        kept[name] = bounds.keep(object_of(event.get(name)))
+    kept["user"] = bounds.keep(object_of(event.get("user")))
+    kept["request"] = bounds.keep(_request(object_of(event.get("request"))))
+    kept["sdk"] = bounds.keep(object_of(event.get("sdk")))
     return without_empty(kept)
+
+
+def _request(sent: dict[str, Any]) -> dict[str, Any]:
+    """Returns a request whose headers and parameters are members of objects, and whose cookies are one text, because
+    redaction knows secrets by the name of a member. SDKs may send pairs instead."""
+    request = {name: _members(value) for name, value in sent.items()}
+    cookies = request.pop("cookies", None)
+    if isinstance(cookies, dict):
+        cookies = "; ".join(f"{name}={text_of(value)}" for name, value in cookies.items())
+    return request | ({"cookie": cookies} if cookies else {})
+
+
+def _members(value: Any) -> Any:
+    """Returns a list of pairs as an object; of a name that comes again, all values. Anything else stays."""
+    if not isinstance(value, list) or not all(isinstance(one, list) and len(one) == 2 for one in value):
+        return value
+    members: dict[str, Any] = {}
+    for name, one in value:
+        name = text_of(name)
+        members[name] = [members[name], one] if name in members else one
+    return members
 
 
 def _locals(exceptions: list[dict[str, Any]]) -> list[dict[str, Any]]:

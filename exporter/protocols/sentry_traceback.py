@@ -7,6 +7,7 @@ Sentry sends `exception.values` in this order already, and each `stacktrace.fram
 from collections.abc import Iterator
 from typing import Any, Final
 
+from exporter.protocols.bounds import beginning
 from exporter.protocols.json_value import object_of, objects_of, text_of
 
 MAX_EXCEPTIONS: Final = 20  # the last ones, which are nearest to what was raised
@@ -83,4 +84,4 @@ def _lines(frames: list[dict[str, Any]]) -> Iterator[str]:
         function = (text_of(one.get("function")) or "?").replace("\n", " ")[:MAX_LINE]
         yield f'  File "{path}"{place}, in {function}'
         if code := text_of(one.get("context_line")).strip():
-            yield f"    {code[:MAX_LINE]}"
+            yield f"    {beginning(code, MAX_LINE)}"

@@ -17,7 +17,7 @@ MAX_TIME_RANGE: Final = 24 * 365 * 10  # hours
 MAX_LIMIT: Final = 1_000
 MAX_SEARCH_TEXT: Final = 500  # characters
 MAX_DAYS: Final = 366  # of the history
-MAX_PLACE: Final = 2**31  # in the list of a run's tests
+MAX_PLACE: Final = 10**9 - 1  # in the list of a run's tests
 
 Hours = Annotated[int, Meta(ge=1, le=MAX_TIME_RANGE, description="hours up to now")]
 Limit = Annotated[int, Meta(ge=1, le=MAX_LIMIT, description="how many to return at most")]

@@ -278,7 +278,7 @@ def test_a_message_of_sentry_becomes_reports_or_is_refused(body: bytes) -> None:
 def test_a_request_of_otlp_becomes_reports_or_is_refused(body: bytes, signal: Any) -> None:
     for read in (read_json_records, read_protobuf):
         with quickly(), contextlib.suppress(MessageError):
-            sized(reports_of(read(body, signal)))
+            sized(reports_of(read(body, signal), body))
 
 
 @fuzz_shortly

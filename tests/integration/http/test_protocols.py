@@ -14,6 +14,8 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from exporter.http import foreign_reports
 from exporter.http.sentry import UNWANTED
 from exporter.ingest.ingest import Ingest, QueueFullError
+from exporter.log import LogError
+from exporter.service import Service
 
 pytestmark = pytest.mark.dashboard
 ID = "9ec79c33ec9942ab8353589fcb2e04dc"
@@ -241,6 +243,51 @@ async def test_results_of_tests_are_stored_once(service: InProcess) -> None:
     assert error["report"]["run"] == {"id": "7", "job": "nightly", "commit": "1f3a9c2", "url": "https://ci.example/7"}
     assert error["report"]["test"] == {"id": "b", "attempt": 1, "outcome": "failed", "duration": 1.0}
     assert (await service.metrics())['distributed_testing_items_skipped_total{protocol="junit"}'] == 2
+
+
+async def test_a_file_whose_summary_was_not_stored_is_stored_once_when_it_is_sent_again(
+    service: InProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fails(*_: Any) -> None:
+        raise LogError("the disk is full")
+
+    path = "/api/junit?run=7&worker=ci-1"
+    with monkeypatch.context() as broken:
+        broken.setattr(Service, "add_summary", fails)
+        _, headers = await send(service, path, JUNIT.encode(), 503)
+        assert int(headers["Retry-After"]) > 0
+    answer, _ = await send(service, path, JUNIT.encode())
+    assert [error["id"] for error in await errors(service)] == answer["data"]["stored"]
+    (run,) = (await service.get("/api/runs"))["runs"]
+    assert (run["error_count"], run["summary"]["outcomes"]["failed"]) == (1, 1)
+
+
+async def test_records_without_a_time_are_stored_once(service: InProcess) -> None:
+    records = [{"severityNumber": 17, "body": {"stringValue": "m"}}] * 2
+    body = json.dumps({"resourceLogs": [{"scopeLogs": [{"logRecords": records}]}]}).encode()
+    for _ in range(3):
+        await send(service, "/v1/logs", body, Content_Type="application/json")
+    assert len(await errors(service)) == 2
+
+
+async def test_a_secret_in_pairs_is_redacted(service: InProcess) -> None:
+    pairs = [
+        ["Authorization", "Bearer hunter2Secret99"],
+        ["X-Api-Key", "hunter2Secret99"],
+        ["Cookie", "sid=hunter2Secret99"],
+    ]
+    request = {
+        "headers": pairs,
+        "cookies": [["sid", "hunter2Secret99"]],
+        "query_string": [["api_key", "hunter2Secret99"]],
+    }
+    await send(service, "/api/1/envelope/", envelope(EVENT | {"request": request}))
+    await send(
+        service, "/api/1/envelope/", envelope({"message": "m", "request": {"cookies": {"sid": "hunter2Secret99"}}})
+    )
+    stored = json.dumps(await errors(service))
+    assert "hunter2Secret99" not in stored
+    assert "X-Api-Key" in stored
 
 
 async def test_a_large_file_of_results_is_read(serve: Any) -> None:

@@ -24,9 +24,9 @@ def reports_in(pattern: str) -> list[dict[str, Any]]:
             envelope = read_envelope(body, ("event",))
             found += [report_of(item.payload, "1", envelope.header) for item in envelope.items]
         elif name.endswith(".pb"):
-            found += reports_of(read_protobuf(body, "logs" if "logs" in name else "traces"))
+            found += reports_of(read_protobuf(body, "logs" if "logs" in name else "traces"), body)
         else:
-            found += reports_of(read_json_records(body, "logs" if "logs" in name else "traces"))
+            found += reports_of(read_json_records(body, "logs" if "logs" in name else "traces"), body)
     return found
 
 

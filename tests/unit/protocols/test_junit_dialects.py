@@ -1,11 +1,16 @@
 """JUnit XML in the dialects of many tools, and what is wrong with some files."""
 
+import re
+import threading
+import time
 from typing import Any
 
 import pytest
 
+from exporter.protocols import xml_mending
 from exporter.protocols.json_value import MessageError
 from exporter.protocols.junit import JUnit, read_results
+from exporter.protocols.xml_mending import mended
 
 pytestmark = pytest.mark.dashboard
 
@@ -168,6 +173,10 @@ ONE = '<testsuite name="s"><testcase name="t"><failure message="{}">{}</failure>
         (b'<?xml version="1.0" encoding="punycode"?>' + ONE.format("x", "").encode(), "x"),
         (b"\xef\xbb\xbf" + ONE.format("bom", "").encode(), "bom"),
         (ONE.format("wide", "").encode("utf-16"), "wide"),
+        (ONE.format("né", "").encode("utf-16-le"), "né"),
+        (ONE.format("né", "").encode("utf-16-be"), "né"),
+        (b'<?xml version="1.0" encoding="utf-16"?>' + ONE.format("né", "").encode(), "né"),  # as .NET writes it
+        (b'\n <?xml version="1.0" encoding="ISO-8859-1"?>' + ONE.format("né", "").encode("latin-1"), "né"),
         (ONE.format("", "<![CDATA[a & b &amp; \x07]]>").encode(), "a & b &amp; \ufffd"),
         (ONE.format("", "\ud800".encode("utf-8", "surrogatepass").decode("utf-8", "replace")).encode(), "\ufffd\ufffd\ufffd"),
         (ONE.replace("testsuite", "ns:testsuite").format("prefix", "").encode(), "prefix"),
@@ -176,6 +185,46 @@ ONE = '<testsuite name="s"><testcase name="t"><failure message="{}">{}</failure>
 def test_what_is_no_xml_is_mended(body: bytes, message: str) -> None:
     (report,) = read(body).reports
     assert report["message"] == message
+
+
+@pytest.mark.parametrize("shift", range(12))
+def test_no_reference_is_divided_where_a_long_text_is_mended_in_pieces(
+    shift: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(xml_mending, "PIECE", 64)
+    text = "x" * shift + "&&amp;&#1234567;&#65;&nbsp;\x00& " * 20
+    whole = "x" * shift + "&amp;&amp;\ufffd&#65;&amp;nbsp;\ufffd&amp; " * 20
+    assert mended(text.encode()).decode() == whole
+
+
+def test_the_regular_expressions_never_hold_the_interpreter_for_long() -> None:
+    """A thread that sleeps for a millisecond again and again never waits for the whole text."""
+    done, worst = threading.Event(), 0.0
+
+    def watch() -> None:
+        nonlocal worst
+        while not done.is_set():
+            began = time.perf_counter()
+            time.sleep(0.001)
+            worst = max(worst, time.perf_counter() - began)
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    began = time.perf_counter()
+    mended(b"&" * 2_000_000 + b"\x00" * 2_000_000)
+    took = time.perf_counter() - began
+    done.set()
+    watcher.join()
+    assert worst < max(0.2 * took, 0.05)
+
+
+def test_a_token_is_not_divided_where_a_long_output_is_cut() -> None:
+    token = "ghp_aB3dE5gH7jK9mN1pQ3rS5tU7vW9xY1zA3bC5"
+    for shift in range(0, 160, 7):
+        text = "w" * shift + f" {token}" * 4_000
+        (report,) = read(ONE.format("m", text)).reports
+        assert set(re.findall(r"[^\W_]{2,}", report["traceback"])) <= {"w" * shift, "ghp", token[4:], "cut", "characters", "128", *map(str, range(1000))}  # fmt: skip
+        assert "[cut: " in report["traceback"]
 
 
 def test_of_a_file_that_ends_early_the_results_before_its_end_count() -> None:

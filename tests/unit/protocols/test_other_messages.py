@@ -184,21 +184,29 @@ def logs(*records: dict[str, Any], resource: dict[str, Any] | None = None) -> by
     ).encode()
 
 
+def stored(body: bytes) -> list[dict[str, Any]]:
+    return reports_of(read_json_records(body, "logs"), body)
+
+
+def test_records_without_a_time_are_known_again_in_the_same_batch() -> None:
+    record = {"severityNumber": 17, "body": {"stringValue": "m"}}
+    first, second = (one["event_id"] for one in stored(logs(record, record)))
+    assert first != second
+    assert [one["event_id"] for one in stored(logs(record, record))] == [first, second]
+    (other,) = stored(logs(record))
+    assert other["event_id"] not in (first, second)
+
+
 def test_only_errors_are_stored() -> None:
     body = logs({"severityNumber": 13}, {"severityNumber": 17, "timeUnixNano": "1"}, {"severityNumber": "SEVERITY_NUMBER_FATAL"},
                 {"severityNumber": 9, "attributes": [{"key": "exception.type", "value": {"stringValue": "E"}}]})  # fmt: skip
-    reports = reports_of(read_json_records(body, "logs"))
+    reports = stored(body)
     assert [one["type"] for one in reports] == ["LogRecord", "LogRecord", "E"]
-    assert [bool(one.get("event_id")) for one in reports] == [
-        True,
-        False,
-        False,
-    ]  # without a time, nothing tells a repeat
 
 
 def test_equal_records_of_one_moment_are_two_errors() -> None:
     record = {"severityNumber": 17, "timeUnixNano": "1795725721000000000", "body": {"stringValue": "m"}}
-    first, second = reports_of(read_json_records(logs(record, record), "logs"))
+    first, second = stored(logs(record, record))
     assert second["event_id"] == first["event_id"] + "-2"
 
 
@@ -215,7 +223,7 @@ def test_equal_records_of_one_moment_are_two_errors() -> None:
 )  # fmt: skip
 def test_the_worker_of_a_record(resource: dict[str, str], worker: str) -> None:
     given = {key: {"stringValue": value} for key, value in resource.items()}
-    (report,) = reports_of(read_json_records(logs({"severityNumber": 17}, resource=given), "logs"))
+    (report,) = stored(logs({"severityNumber": 17}, resource=given))
     assert report["worker_id"] == worker
 
 
@@ -254,12 +262,12 @@ def test_values_of_every_kind_are_the_same_in_both_encodings() -> None:
     by_protobuf = read_protobuf(message.SerializeToString(), "logs")
     assert by_protobuf == by_json
     assert by_json[0].attributes["map"] == {"k": "v"}
-    assert reports_of(by_json)[0]["message"] == '{"a":1}'
+    assert reports_of(by_json, b"")[0]["message"] == '{"a":1}'
 
 
 def test_names_of_protobuf_are_read_in_json_too() -> None:
     body = b'{"resource_logs":[{"scope_logs":[{"log_records":[{"severity_number":17,"body":{"string_value":"m"}}]}]}]}'
-    assert reports_of(read_json_records(body, "logs"))[0]["message"] == "m"
+    assert stored(body)[0]["message"] == "m"
 
 
 @pytest.mark.parametrize("body", [b"\xff\xff\xff", b"{}"])
@@ -320,6 +328,38 @@ def test_bounds_hold_for_any_value() -> None:
         kept, levels = (kept["a"] if isinstance(kept, dict) else kept[0]), levels + 1
     assert (kept, levels) == (bounds.MARK, bounds.MAX_DEPTH)
     assert Bounds().keep({"a": [1, None, True, 1.5, {"b": []}]}) == {"a": [1, None, True, 1.5, {"b": []}]}
+
+
+TOKEN = "ghp_" + "aB3dE5gH7jK9mN1pQ3rS5tU7vW9xY1zA3bC5"
+
+
+@pytest.mark.parametrize("part", range(1, len(TOKEN)))
+def test_a_token_is_not_divided_by_a_cut_because_redaction_comes_later(part: int) -> None:
+    before = "word " * 1_000
+    text = before[part - bounds.MAX_TEXT :] + TOKEN + " more" * 10
+    assert TOKEN[:4] not in Bounds().keep(text)
+    assert TOKEN[-1] not in bounds.ending(before + TOKEN + before[part - bounds.MAX_TEXT :], bounds.MAX_TEXT)
+    values = [{"type": "E", "value": f"{'w ' * 200}"[: 197 - part] + TOKEN, "mechanism": {"type": "x"}}]
+    assert TOKEN[:4] not in of({"exception": {"values": values}})["sentry"]["exceptions"][0]["exception"]
+
+
+def test_words_that_fit_stay_and_words_without_an_end_are_cut() -> None:
+    assert [bounds.beginning("one two", most) for most in (-1, 0, 2, 3, 4, 5, 7, 9)] == [
+        "", "", "", "one", "one ", "one ", "one two", "one two"
+    ]  # fmt: skip
+    assert [bounds.ending("one two", most) for most in (0, 2, 3, 4, 5, 7)] == ["", "", "two", " two", " two", "one two"]
+    assert bounds.beginning("x" * 9_000, 5_000) == "x" * 5_000
+
+
+def test_a_request_has_names_and_no_pairs_because_redaction_goes_by_names() -> None:
+    pairs = [["Authorization", "Bearer s"], ["Accept", "a"], ["Accept", "b"]]
+    sent = {"headers": pairs, "query_string": [["api_key", "s"]], "cookies": [["sid", "s"], ["b", 2]], "data": [[1], 2]}
+    assert of({"request": sent})["sentry"]["request"] == {
+        "headers": {"Authorization": "Bearer s", "Accept": ["a", "b"]}, "query_string": {"api_key": "s"},
+        "cookie": "sid=s; b=2", "data": [[1], 2],
+    }  # fmt: skip
+    assert of({"request": {"cookies": {"sid": "s"}}})["sentry"]["request"] == {"cookie": "sid=s"}
+    assert of({"request": {"cookies": "sid=s"}})["sentry"]["request"] == {"cookie": "sid=s"}
 
 
 def test_json_with_too_many_objects_is_refused() -> None:
