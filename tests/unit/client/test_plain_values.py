@@ -104,3 +104,9 @@ def test_event_ids_are_unique_and_sort_by_time() -> None:
     ids = [event_id() for _ in range(1000)]
     assert len(set(ids)) == 1000
     assert [one[:16] for one in ids] == sorted(one[:16] for one in ids)
+
+
+def test_a_number_that_python_does_not_print_is_a_text() -> None:
+    found = json.loads(encoded({"message": "kept", "number": -(10**5000), "limit": 2**4095}))
+    assert (found["message"], found["limit"]) == ("kept", 2**4095)
+    assert found["number"] == hex(-(10**5000))
