@@ -74,8 +74,8 @@ def run(command: Sequence[str], environ: Mapping[str, str]) -> Ending:
     seconds = time.monotonic() - started
     streams.finish()
     kills = _difference(earlier, oom.kills())
-    for number in ENDING & taken:  # from here on, nothing changes how `run` ends; it needs about two seconds at most
-        signal.signal(number, signal.SIG_IGN)
+    for late in ENDING & taken:  # from here on, nothing changes how `run` ends; it needs about two seconds at most
+        signal.signal(late, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_SETMASK, before)
     number = os.WTERMSIG(waited) if os.WIFSIGNALED(waited) else None
     status = None if number is not None else os.WEXITSTATUS(waited)
