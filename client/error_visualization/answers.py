@@ -33,14 +33,20 @@ class Answer(NamedTuple):
     retry_after: float | None = None
 
 
-def judge(answer: Answer, count: int, failures: int = 0, *, optional: bool = False) -> list[Verdict]:
-    """Returns a verdict for each of the `count` reports of a request, which failed `failures` times before. `optional`:
-    an older service may not have the path, and what waits behind the request is more important."""
+def is_fault(answer: Answer) -> bool:
+    """Returns whether the service itself says that it has a fault, which this report may have shown."""
+    return answer.status == 500 and _object(answer.text).get("status") == "error"
+
+
+def judge(answer: Answer, count: int, faults: int = 0, *, tries: int = TRIES, optional: bool = False) -> list[Verdict]:
+    """Returns a verdict for each of the `count` reports of a request, which was answered with a fault `faults` times
+    before, and is given up after `tries`. `optional`: an older service may not have the path, and what waits behind the
+    request is more important."""
     said = _object(answer.text)
-    if answer.status == 500 and said.get("status") == "error":  # the service has a fault that this report shows
+    if is_fault(answer):
         if count > 1:
             return [Verdict.ALONE] * count
-        if failures + 1 >= TRIES:
+        if faults + 1 >= tries:
             return [Verdict.REFUSED]
     if optional and answer.status in (404, 405):
         return [Verdict.REFUSED] * count

@@ -45,8 +45,8 @@ class Delivery:
         self._spool, self._memory, self._send, self._drops = spool, memory, send, drops
         self._signals: queue.SimpleQueue[bool] = queue.SimpleQueue()  # False: end
         self._running = _thread.allocate_lock()  # held while there is a thread
-        self._sending = _thread.allocate_lock()
         self._failures = 0  # in a row
+        self._faults, self._tries = 0, answers.TRIES  # of the report that is sent alone: faults of the service so far
         self._said = ""
         self._alone = 0  # reports that have to be sent one by one
         self.hurried_until = 0.0  # monotonic; until then, pauses after failed connections are short
@@ -140,7 +140,9 @@ class Delivery:
         return waiting[:count]
 
     def _settle(self, batch: list[Record], answer: Answer, in_memory: bool) -> _Outcome:
-        verdicts = answers.judge(answer, len(batch), self._failures, optional=batch[0].path != REPORT)
+        optional = batch[0].path != REPORT
+        verdicts = answers.judge(answer, len(batch), self._faults, tries=self._tries, optional=optional)
+        self._count_faults(answer, verdicts)
         if Verdict.SETTLED in verdicts:
             self._count_drops()
         settled: Record | None = None
@@ -164,6 +166,16 @@ class Delivery:
             return _Outcome(0.0)
         pause = answers.PATIENCE if left is Verdict.HELD else answers.pause(answer, self._failures, random.random())
         return self._failed(f"{answer.status} {answer.text[:500]}", pause, can_hurry=not answer.retry_after)
+
+    def _count_faults(self, answer: Answer, verdicts: list[Verdict]) -> None:
+        """A report with which the service fails is given up, but if the service fails with the next one, too, then it
+        is not the reports that are at fault: each is tried twice as often as the one before."""
+        if Verdict.SETTLED in verdicts:
+            self._faults, self._tries = 0, answers.TRIES
+        elif Verdict.REFUSED in verdicts:
+            self._faults, self._tries = 0, min(self._tries * 2, 1_000) if answers.is_fault(answer) else self._tries
+        elif Verdict.LATER in verdicts and answers.is_fault(answer):
+            self._faults += 1
 
     def _failed(self, why: str, pause: float, can_hurry: bool = True) -> _Outcome:
         self._failures += 1

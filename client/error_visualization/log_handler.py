@@ -17,6 +17,14 @@ class LogHandler(logging.Handler):
         super().__init__(level)
         self._fields = fields
 
+    def handle(self, record: logging.LogRecord) -> Any:
+        """As that of any handler, but without its lock: threads that report would wait for each other, and so would the
+        thread that writes reports to disk, which logs as well."""
+        found: Any = self.filter(record)
+        if found:
+            self.emit(found if isinstance(found, logging.LogRecord) else record)
+        return found
+
     def emit(self, record: logging.LogRecord) -> None:
         if record.name == OWN or record.name.startswith(OWN + "."):
             return

@@ -26,8 +26,8 @@ def add_service_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def reporter_of(given: argparse.Namespace) -> Reporter:
-    """Returns a reporter for the options. Raises `OptionError`."""
+def reporter_of(given: argparse.Namespace, block: float = 0.05) -> Reporter:
+    """Returns a reporter for the options, which waits for the disk at most `block` seconds. Raises `OptionError`."""
     url = given.error_dashboard or os.environ.get("ERROR_VISUALIZATION_URL", "")
     if not url:
         raise OptionError("which service? Give --error-dashboard URL, or set the variable ERROR_VISUALIZATION_URL")
@@ -37,4 +37,4 @@ def reporter_of(given: argparse.Namespace) -> Reporter:
     token_file = given.token_file
     if token_file and not os.access(token_file, os.R_OK):
         raise OptionError(f"--token-file {token_file}: the file cannot be read")
-    return Reporter(url, worker_id=given.worker_id, token_file=token_file, spool=given.spool)
+    return Reporter(url, worker_id=given.worker_id, token_file=token_file, spool=given.spool, block=block)

@@ -14,6 +14,7 @@ from error_visualization.cut import cut
 MAX_ITEMS = 10_000  # of a list or an object; further ones are left out
 MAX_NODES = 20_000  # values of a report: about 20 ms
 MAX_DEPTH = 30
+MAX_BITS = 4_096  # of a whole number; a larger one becomes a text, since Python refuses to print it in decimal
 _LISTS = (list, tuple, set, frozenset)
 
 
@@ -51,7 +52,7 @@ class Conversion:
         if isinstance(value, bool):
             return bool(value)
         if isinstance(value, int):
-            return int(value)
+            return int(value) if value.bit_length() <= MAX_BITS else readable(cut(f"{int(value):#x}", self._most))
         if isinstance(value, float):
             return float(value) if math.isfinite(value) else None
         if isinstance(value, str):

@@ -118,10 +118,11 @@ class Reporter:
         try:
             if self._pid != os.getpid() or self.problem:
                 return
+            began = time.monotonic()
             self._flush(timeout, give_up=True)
             self._writer.stop()
             self._delivery.stop()
-            self._spool.close()
+            self._spool.close(max(began + timeout - time.monotonic(), 0.05))
         except Exception:
             warn("reports could not be delivered", exc_info=True)
 
@@ -153,7 +154,7 @@ class Reporter:
         if self._spool.has_leftovers():  # of a process before this one, or of forked children
             with contextlib.suppress(SpoolError):
                 self._spool.open()
-                self._spool.adopt()
+                self._spool.adopt(max(timeout, 0.0))
         self._delivery.hurried_until = deadline
         if not self._is_idle():
             self._delivery.wake()

@@ -6,7 +6,8 @@
         dropped                   one number a line: how many reports were dropped because the spool was full
 
 A process writes to its newest file only, and begins a new one at a sixteenth of the limit. When a process dies, its
-locks end, and the sender of any other process of that user and service adopts its files.
+locks end, and the sender of any other process of that user and service adopts its files. There may be several places
+for SPOOL/USER: where one cannot be written to, because its disk is full, read-only or knows no locks, the next one is.
 """
 
 from __future__ import annotations
@@ -14,11 +15,11 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from error_visualization.frames import HEADER, Record
-from error_visualization.place import folder_of, make_private, places
+from error_visualization.frames import Record
+from error_visualization.place import folder_of, is_private, make_private, places
 from error_visualization.segment import SUFFIX, Segment
 
 MAX_BYTES = 64 * 2**20
@@ -42,7 +43,8 @@ class Spool:
         spool: str | os.PathLike[str] | None = None,
         most: int = MAX_BYTES,
     ) -> None:
-        self._url, self._places, self._most = url, places(environ, spool), most
+        self._folders = [folder_of(place, url) for place in places(environ, spool)]  # in order of preference
+        self._most = most
         self._lock = threading.Lock()
         self._own: list[Segment] = []  # the oldest first; the last is written to
         self._adopted: list[Segment] = []
@@ -55,8 +57,7 @@ class Spool:
         if self.folder and os.path.isdir(self.folder):
             return self.folder
         problems = []
-        for place in self._places:
-            folder = folder_of(place, self._url)
+        for folder in self._folders:
             try:
                 make_private(folder)
             except OSError as error:
@@ -64,34 +65,59 @@ class Spool:
                 continue
             self.folder = folder
             return folder
-        raise SpoolError("; ".join(problems))
+        raise _no_place(problems)
 
     def append(self, records: list[Record]) -> None:
         """Returns when `records` are on disk. Raises `SpoolError`; then none of them is."""
         with self._lock:
-            try:
-                newest = self._newest()
-                newest.append(records)
-            except OSError as error:
-                raise SpoolError(str(error)) from error
+            problems: list[str] = []
+            newest = self._newest()
+            if newest is not None:
+                try:
+                    newest.append(records)
+                except OSError as error:
+                    problems.append(str(error))
+            if newest is None or problems:
+                failed = os.path.dirname(newest.path) if newest else None
+                segment = self._begin(records, problems, failed)
+                self.folder = os.path.dirname(segment.path)
+                self._own.append(segment)
         self._unchecked += sum(len(record.body) for record in records)
         if self._unchecked > self._most // 64:
             self._unchecked = 0
             self._bound()
 
-    def _newest(self) -> Segment:
+    def _newest(self) -> Segment | None:
+        """Returns the file to write to; None if a new one is needed."""
         newest = self._own[-1] if self._own else None
         gone = newest is not None and not os.path.exists(newest.path)  # someone cleaned up; it can still be delivered
-        if newest is None or gone or newest.size >= max(self._most // 16, _LEAST_SEGMENT):
-            newest = Segment.make(self.open())
-            self._own.append(newest)
-        return newest
+        return None if newest is None or gone or newest.size >= max(self._most // 16, _LEAST_SEGMENT) else newest
 
-    def adopt(self) -> None:
-        """Takes over the files of dead processes."""
-        if not self.folder:
-            return
-        with self._lock:
+    def _begin(self, records: list[Record], problems: list[str], failed: str | None = None) -> Segment:
+        """Returns a new file with `records`, in the first folder but `failed` that takes them. Takes no lock. Raises
+        `SpoolError` with the `problems`."""
+        for folder in self._folders:
+            if folder == failed:
+                continue
+            try:
+                make_private(folder)
+                segment = Segment.make(folder)
+                try:
+                    segment.append(records)
+                except OSError:
+                    segment.remove()
+                    raise
+            except OSError as error:
+                problems.append(str(error))
+                continue
+            return segment
+        raise _no_place(problems)
+
+    def adopt(self, seconds: float = -1.0) -> None:
+        """Takes over the files of dead processes. Waits for a flush at most `seconds`, by default until it is done."""
+        with _held(self._lock, seconds) as held:
+            if not held:
+                return
             mine = {segment.path for segment in (*self._own, *self._adopted)}
             for path in self._files():
                 segment = None if path in mine else Segment.adopt(path)
@@ -104,8 +130,7 @@ class Spool:
 
     def has_leftovers(self) -> bool:
         """Returns whether there are files of other processes, dead or alive. Any thread may call it."""
-        for place in self._places:
-            folder = folder_of(place, self._url)
+        for folder in self._folders:
             with contextlib.suppress(OSError), os.scandir(folder) as entries:
                 if any(entry.name.endswith(SUFFIX) for entry in entries):
                     return True
@@ -141,9 +166,11 @@ class Spool:
         return not any(segment.waiting for segment in (*self._own, *self._adopted))
 
     def _files(self) -> list[str]:
-        with contextlib.suppress(OSError), os.scandir(self.folder) as entries:
-            return sorted(entry.path for entry in entries if entry.name.endswith(SUFFIX))
-        return []
+        found: list[str] = []
+        for folder in filter(is_private, self._folders):
+            with contextlib.suppress(OSError), os.scandir(folder) as entries:
+                found += [entry.path for entry in entries if entry.name.endswith(SUFFIX)]
+        return sorted(found, key=os.path.basename)
 
     def _bound(self) -> None:
         """Drops the oldest files of this process and of dead ones while the folder has more bytes than its limit."""
@@ -153,7 +180,7 @@ class Spool:
                 with contextlib.suppress(OSError):
                     sizes[path] = os.stat(path).st_size
             total = sum(sizes.values())
-            for path in sorted(sizes):
+            for path in sizes:
                 if total <= self._most:
                     return
                 segment = self._of(path)
@@ -218,9 +245,12 @@ class Spool:
             with os.fdopen(descriptor, "w") as file:
                 file.write(line[: MAX_REFUSED // 2] + "\n")
 
-    def close(self) -> None:
-        """Releases all files, and deletes those that have nothing left. What is left is for the next process."""
-        with self._lock:
+    def close(self, seconds: float = -1.0) -> None:
+        """Releases all files, and deletes those that have nothing left. What is left is for the next process. If a
+        flush lasts longer than `seconds`, it does nothing: the files are released when the process ends."""
+        with _held(self._lock, seconds) as held:
+            if not held:
+                return
             for segment in (*self._own, *self._adopted):
                 if segment.waiting:
                     segment.drop()
@@ -237,12 +267,23 @@ class Spool:
 
     def write_alone(self, record: Record) -> None:
         """Puts a record into a file of its own. Any thread may call it, also while the interpreter ends, because it
-        takes no lock. Raises OSError and `SpoolError`."""
-        segment = Segment.make(self.open())
-        try:
-            segment.append([record])
-        finally:
-            segment.drop() if segment.size > HEADER else segment.remove()
+        takes no lock. Raises `SpoolError`."""
+        self._begin([record], []).drop()
+
+
+def _no_place(problems: list[str]) -> SpoolError:
+    return SpoolError("; ".join(problems) or "there is no folder that can be written to")
+
+
+@contextlib.contextmanager
+def _held(lock: threading.Lock, seconds: float) -> Iterator[bool]:
+    """Holds the lock, unless it is not free within `seconds` (-1: any time); the value says whether."""
+    held = lock.acquire(timeout=seconds)
+    try:
+        yield held
+    finally:
+        if held:
+            lock.release()
 
 
 def _log() -> Any:

@@ -70,6 +70,7 @@ class Writer:
             return True
         self._unwritten[id(pending)] = pending
         self._queue.put(pending)
+        self._ensure_thread()  # it may have ended before it saw the record
         return True
 
     @property

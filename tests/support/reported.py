@@ -22,6 +22,13 @@ def tool(*arguments: object) -> list[str]:
     return [sys.executable, "-c", _MAIN, *map(str, arguments)]
 
 
+def on_slow_disk(command: list[str]) -> list[str]:
+    """Returns a command line of `tool` for which each flush takes 0.2 s."""
+    slow = "import os, time; from error_visualization import segment; "
+    slow += "segment._flush = lambda descriptor: (time.sleep(0.2), os.fsync(descriptor)); "
+    return [*command[:2], slow + command[2], *command[3:]]
+
+
 class Reported:
     """A service, and commands that report to it as `worker`, each test as a worker of its own."""
 

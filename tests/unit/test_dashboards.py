@@ -186,7 +186,7 @@ def test_dashboards_lead_to_one_another_and_to_the_page(name: str) -> None:
 
 def test_links_are_links_that_there_are() -> None:
     state = (ROOT / "exporter/page/state.js").read_text("utf-8")
-    filters = set(re.findall(r'"(\w+)"', re.search(r"FILTERS = \[(.+?)\]", state)[1])) | {"range", "error"}  # type: ignore[index]
+    filters = set(re.findall(r'"(\w+)"', re.search(r"FILTERS = \[(.+?)\]", state, re.DOTALL)[1])) | {"range", "error"}  # type: ignore[index]
     uids = {one["uid"] for one in DASHBOARDS.values()}
     seen, linked = set(), set()
     for name, panel in named():

@@ -29,6 +29,7 @@ from error_visualization.reporter import Reporter
 PATH: Final = "/api/heartbeat"
 INTERVAL: Final = 15.0
 JOIN_SECONDS: Final = 6.0  # for a heartbeat that is being made when the agent ends
+DISK_SECONDS: Final = 10.0  # for which a line waits for the disk before it is tried again
 RETRY_SECONDS: Final = 30.0  # after which a log that could not be read is tried again
 _log = logging.getLogger(__name__)
 
@@ -55,7 +56,7 @@ def main(given: argparse.Namespace) -> int:
     """Runs until SIGTERM or SIGINT. Returns 0; 1 with `--once` if something could not be done; 2 for wrong options."""
     logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.INFO, stream=sys.stderr)
     try:
-        reporter = reporter_of(given)
+        reporter = reporter_of(given, DISK_SECONDS)
         state = _state_folder(given.state)
     except (OptionError, OSError) as error:
         print(f"error-visualization agent: {error}", file=sys.stderr)
@@ -100,12 +101,12 @@ class Agent:
         """Reads the log up to its end, and sends one heartbeat. Returns the exit status."""
         if self._given.kernel_log != "none":
             try:
-                watch = self._open()
-                while True:
-                    before = watch.lines
-                    if watch.step(0.2) and watch.lines == before:
-                        break
-                watch.save()
+                with contextlib.closing(self._open()) as watch:
+                    while True:
+                        before = watch.lines
+                        if watch.step(0.2) and watch.lines == before:
+                            break
+                    watch.save()
             except OSError as error:
                 self._log_problem = str(error)
                 _log.warning("the kernel's log cannot be read: %s", error)
@@ -121,11 +122,11 @@ class Agent:
     def _follow(self) -> None:
         """Follows the kernel's log until it cannot be read or the agent ends."""
         try:
-            watch = self._open()
-            while not self._stopping.is_set():
-                if not watch.step(1.0):
-                    self._stopping.wait(1.0)  # the spool takes nothing: the same line again
-            watch.save()
+            with contextlib.closing(self._open()) as watch:
+                while not self._stopping.is_set():
+                    if not watch.step(1.0):
+                        self._stopping.wait(1.0)  # the spool takes nothing: the same line again
+                watch.save()
         except OSError as error:
             if self._log_problem != str(error):
                 _log.warning("the kernel's log cannot be read: %s", error)

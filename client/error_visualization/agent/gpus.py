@@ -134,7 +134,7 @@ class GpuWatch:
 
     def identity(self, pci: str) -> dict[str, Any]:
         """Returns what is known of the GPU with this PCI address: `uuid`, `serial`, `index`."""
-        for device in self._known.values():
+        for device in list(self._known.values()):  # another thread asks the GPUs
             if device.get("pci") and _pci(device["pci"]) == _pci(pci):
                 return {name: device[name] for name in ("uuid", "serial", "index") if name in device}
         return {}

@@ -60,6 +60,7 @@ class Kmsg:
     def read(self, seconds: float) -> list[Line]:
         deadline = time.monotonic() + seconds
         while True:
+            self._start = kernel_lines.started_at()  # again and again: the clock may be set after the machine started
             lines = self._available()
             if lines or time.monotonic() >= deadline:
                 return lines

@@ -76,6 +76,10 @@ class Watch:
                     "%s: the cursor cannot be saved, lines may be reported again: %s", self._cursor.path, error
                 )
 
+    def close(self) -> None:
+        """Ends the reading of the log, and the program that reads it if there is one."""
+        self._source.close()
+
     def _take(self, line: Line) -> bool:
         event = recognise(line.entry.message)
         said = line.entry.time if isinstance(line.entry.time, float) else self._now()

@@ -16,6 +16,7 @@ from error_visualization.reporter import Reporter
 
 IDLE: Final = 0.5  # seconds without a line, after which a stack trace is complete
 CLOSE_SECONDS: Final = 5.0
+DISK_SECONDS: Final = 10.0  # after which a report that is not on disk counts as lost
 BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -33,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(given: argparse.Namespace) -> int:
     """Returns 0 once all that was read is on disk, 1 if something was dropped, 2 for wrong options."""
     try:
-        reporter = reporter_of(given)
+        reporter = reporter_of(given, DISK_SECONDS)
     except OptionError as error:
         print(f"error-visualization pipe: {error}", file=sys.stderr)
         return 2

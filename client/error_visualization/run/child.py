@@ -23,6 +23,7 @@ PASSED_ON: Final = tuple(
     for name in ("INT", "TERM", "HUP", "QUIT", "USR1", "USR2", "ALRM", "WINCH", "CONT", "TSTP")
     if (number := getattr(signal, "SIG" + name, None)) is not None
 )
+ENDING: Final = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT}
 BY_KERNEL: Final = 0x80  # si_code
 NOT_FOUND: Final = 127
 NOT_EXECUTABLE: Final = 126
@@ -73,6 +74,8 @@ def run(command: Sequence[str], environ: Mapping[str, str]) -> Ending:
     seconds = time.monotonic() - started
     streams.finish()
     kills = _difference(earlier, oom.kills())
+    for late in ENDING & taken:  # from here on, nothing changes how `run` ends; it needs about two seconds at most
+        signal.signal(late, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_SETMASK, before)
     number = os.WTERMSIG(waited) if os.WIFSIGNALED(waited) else None
     status = None if number is not None else os.WEXITSTATUS(waited)

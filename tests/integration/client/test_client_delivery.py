@@ -246,3 +246,26 @@ def test_two_reporters_of_one_process_do_not_send_for_each_other(service: Record
     assert second.flush(10)
     wait_for(lambda: sorted(service.messages) == ["first", "second"])
     assert len(service.reports) == 2
+
+
+def test_an_outage_does_not_count_as_a_fault_that_a_report_has_shown(service: Recording, make: Make) -> None:
+    reporter = make()
+    assert reporter.report({"message": "one"})
+    assert not reporter.flush(1.2)  # some ten attempts
+    service.answers = [500]
+    service.start()
+    assert reporter.flush(10)
+    assert service.messages == ["one"]
+
+
+def test_a_service_that_fails_with_every_report_costs_few_of_them(service: Recording, make: Make) -> None:
+    service.always = 500
+    service.start()
+    reporter = make()
+    for number in range(3):
+        assert reporter.report({"message": number})
+    assert not reporter.flush(2.2)  # 8 tries of the first, and as many and more of the second
+    assert len(service.requests) > 2 * answers.TRIES + 1
+    service.always = None
+    assert reporter.flush(10)
+    assert service.messages == [1, 2]

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from conftest import ROOT
 from kernel_log import kernel_log
-from reported import Reported
+from reported import Reported, on_slow_disk
 
 pytestmark = pytest.mark.dashboard
 FAKE = ROOT / "tests" / "fixtures" / "fake_nvml"
@@ -162,3 +162,24 @@ def test_a_log_that_cannot_be_read_is_said(agent: Agent) -> None:
     assert "No such file" in done.stderr
     assert "Traceback" not in done.stderr
     agent.eventually(lambda machine: "No such file" in machine["heartbeat"]["problems"][0])
+
+
+def test_a_slow_disk_does_not_stop_it(agent: Agent) -> None:
+    lines = [f"3,{number},{number}000000,-;NVRM: Xid (PCI:0000:3b:00): 79, GPU" for number in (1, 2)]
+    agent.log.write_text("\n".join([*lines, ""]))
+    subprocess.run(on_slow_disk(agent.command("--once")), env=agent.environ(), timeout=30, check=True)
+    agent.reported.reports(2)
+
+
+def test_the_program_that_reads_the_log_ends_with_it(agent: Agent) -> None:
+    program = agent.folder / "bin" / "dmesg"
+    program.parent.mkdir()
+    program.write_text(f"#!/bin/sh\necho $$ > {agent.folder}/pid\necho 'kern  :err   : [    1.0] x'\nexec sleep 60\n")
+    program.chmod(0o755)
+    environ = {**agent.environ(), "PATH": f"{program.parent}:{os.environ['PATH']}"}
+    command = [*agent.command("--once"), "--kernel-log", "dmesg"]
+    subprocess.run(command, env=environ, timeout=30, check=True)
+    deadline = time.monotonic() + 5
+    while not (agent.folder / "pid").exists():
+        assert time.monotonic() < deadline
+    assert not Path("/proc", (agent.folder / "pid").read_text().strip()).exists()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from error_visualization.pipe.reader import CUT, MAX_LINE, Reader
-from reported import Reported
+from reported import Reported, on_slow_disk
 
 pytestmark = pytest.mark.dashboard
 LOG = """starting
@@ -59,6 +59,12 @@ def test_without_a_service_it_says_so() -> None:
     done = subprocess.run(tool("pipe"), input="", capture_output=True, text=True, env=environ, timeout=60)
     assert done.returncode == 2
     assert "ERROR_VISUALIZATION_URL" in done.stderr
+
+
+def test_a_slow_disk_is_no_loss(reported: Reported) -> None:
+    done = subprocess.run(on_slow_disk(reported.options("pipe")), input=LOG, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
+    reported.reports(3)
 
 
 def test_long_lines_are_cut(tmp_path: Path) -> None:

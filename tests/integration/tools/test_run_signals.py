@@ -5,6 +5,7 @@ import os
 import pty
 import select
 import signal
+import socket
 import struct
 import subprocess
 import sys
@@ -14,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from reported import Reported
+from reported import Reported, tool
 
 pytestmark = pytest.mark.dashboard
 
@@ -109,3 +110,19 @@ def test_stop_and_continue(reported: Reported) -> None:
         wait_for("S")
         process.terminate()
         process.communicate(timeout=20)
+
+
+def test_signals_after_the_end_of_the_command_do_not_change_the_status(tmp_path: Path) -> None:
+    ended = tmp_path / "ended"
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # takes connections, and never answers
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        command = tool("run", "--error-dashboard", url, "--spool", tmp_path / "spool", "--", "sh", "-c")
+        with subprocess.Popen([*command, f"touch {ended}; exit 3"], stderr=subprocess.PIPE) as process:
+            connection, _ = silent.accept()
+            assert ended.exists()
+            process.send_signal(signal.SIGINT)
+            process.send_signal(signal.SIGTERM)
+            _, said = process.communicate(timeout=20)
+            connection.close()
+    assert (process.returncode, said) == (3, b"")
+    assert list((tmp_path / "spool").rglob("*.spool"))

@@ -194,3 +194,24 @@ ev.close()
 """
     done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True)
     assert done.stderr.count("no errors can be reported") == 1
+
+
+def test_threads_that_log_do_not_wait_for_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    inside = threading.Barrier(2, timeout=5)  # broken unless both threads report at the same time
+
+    class Slow(Collected):
+        def report(self, fields: dict[str, Any]) -> bool:
+            inside.wait()
+            return super().report(fields)
+
+    reporter, handler = Slow(), error_visualization.LogHandler()
+    handler.addFilter(lambda record: record.msg != "left out")
+    monkeypatch.setattr(api, "_current", reporter)
+    handler.handle(logging.makeLogRecord({"name": "jobs", "levelno": 40, "msg": "left out"}))
+    record = logging.makeLogRecord({"name": "jobs", "levelno": 40, "msg": "x"})
+    threads = [threading.Thread(target=handler.handle, args=(record,)) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert reporter.types == ["jobs", "jobs"]

@@ -113,3 +113,9 @@ def test_another_request_than_a_report_is_sent_whole_or_not_at_all() -> None:
     assert sent["workers"]["gw0"]["failed"] == ["\N{REPLACEMENT CHARACTER}"]
     with pytest.raises(TooLargeError):
         encoded_whole({"workers": ["x" * 1000] * 4_000})
+
+
+def test_a_number_that_python_does_not_print_is_a_text() -> None:
+    found = json.loads(encoded({"message": "kept", "number": -(10**5000), "limit": 2**4095}))
+    assert (found["message"], found["limit"]) == ("kept", 2**4095)
+    assert found["number"] == hex(-(10**5000))

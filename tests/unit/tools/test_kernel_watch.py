@@ -10,6 +10,7 @@ from error_visualization.agent.cursor import Cursor, CursorFile
 from error_visualization.agent.lines import Dmesg, Journal, Kmsg
 from error_visualization.agent.open_log import open_log
 from error_visualization.agent.watch import Watch
+from error_visualization.pipe import kernel_lines
 from kernel_log import LINK_DOWN, Fault, kernel_log
 
 pytestmark = pytest.mark.dashboard
@@ -215,3 +216,17 @@ def test_a_program_that_ends_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="dmesg ended"):
         source.read(5)
     source.close()
+
+
+def test_lines_have_the_time_of_a_clock_that_was_set_after_the_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    agent = Agent(tmp_path, "")
+    monkeypatch.setattr(kernel_lines, "started_at", lambda: 0.0)  # 1970: no clock yet
+    source = Kmsg(str(agent.log), BOOT, None)
+    watch = Watch(source, agent.cursor, BOOT, agent.report, now=lambda: 1_800_000_100.0)
+    monkeypatch.setattr(kernel_lines, "started_at", lambda: 1_800_000_000.0)
+    agent.log.write_text("3,1,5000000,-;NVRM: Xid (PCI:0000:3b:00): 79, GPU\n")
+    watch.step(0)
+    watch.close()
+    assert [fields["timestamp"] for fields in agent.got] == [1_800_000_005.0]
