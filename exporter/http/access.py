@@ -177,7 +177,7 @@ async def _identify(request: web.Request, access: Access) -> Identity | None:
     values = headers.getall(hdrs.AUTHORIZATION, ())
     if values:
         return await access.by_authorization(values[0], address_of(request)) if len(values) == 1 else None
-    secret_of = request.app[SECRETS].get(request.match_info.route)
+    secret_of = request.app.get(SECRETS, {}).get(request.match_info.route)
     if secret_of is not None and (secret := await secret_of(request)):
         return await access.by_authorization(f"Bearer {secret}", address_of(request))
     if cookie := session_cookie(request):

@@ -41,6 +41,7 @@ def test_the_image_has_what_the_wheel_is_built_from_and_runs_as_nobody_special()
     assert {
         "exporter",
         "charts",
+        "client",
         "docs/runbooks",
         "sounds",
         "pyproject.toml",

@@ -1,5 +1,6 @@
 """`error-visualization run`: terminals and signals."""
 
+import contextlib
 import fcntl
 import os
 import pty
@@ -11,13 +12,14 @@ import subprocess
 import sys
 import termios
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 from reported import Reported, tool
 
 pytestmark = pytest.mark.dashboard
+IGNORED = (signal.SIGINT, signal.SIGQUIT)  # by what a shell without job control runs in the background
 
 
 def in_terminal(command: list[str], keys: Sequence[tuple[bytes, bytes]] = ()) -> tuple[int, bytes]:
@@ -25,6 +27,8 @@ def in_terminal(command: list[str], keys: Sequence[tuple[bytes, bytes]] = ()) ->
     left = list(keys)
     pid, master = pty.fork()
     if pid == 0:
+        for number in IGNORED:
+            signal.signal(number, signal.SIG_DFL)
         fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 100, 0, 0))
         os.execv(command[0], command)
     shown = b""
@@ -65,13 +69,24 @@ def test_ctrl_c_reaches_the_command_once_and_is_no_failure(reported: Reported) -
     reported.reports(0, seconds=0)
 
 
-def started(reported: Reported, script: str) -> "subprocess.Popen[str]":
-    process = subprocess.Popen(
-        [*reported.options("run"), "--", "sh", "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    assert process.stdout
-    assert process.stdout.readline() == "ready\n"
-    return process
+@contextlib.contextmanager
+def started(reported: Reported, script: str) -> Iterator["subprocess.Popen[str]"]:
+    """Runs a script in a process group of its own: SIGTSTP stops no process of an orphaned group, which that of the
+    tests may be."""
+    handlers = {number: signal.signal(number, signal.default_int_handler) for number in IGNORED}
+    with subprocess.Popen(
+        [*reported.options("run"), "--", "sh", "-c", script],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, process_group=0,
+    ) as process:  # fmt: skip
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        try:
+            assert process.stdout
+            assert process.stdout.readline() == "ready\n"
+            yield process
+        finally:
+            if process.poll() is None:  # a failed test, which must not wait for its command
+                os.killpg(process.pid, signal.SIGKILL)
 
 
 @pytest.mark.parametrize("name", ["TERM", "HUP", "USR1", "USR2", "INT", "QUIT"])
