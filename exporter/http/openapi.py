@@ -119,7 +119,7 @@ OPERATIONS: Final = (
     Operation("post", "/api/alerts", "Alerts of an Alertmanager", StoredAlerts, (400, 403, 413, 415, 429, 503),
               body={JSON: AlertmanagerMessage}),
     Operation("post", "/api/junit", "A file of test results (JUnit XML)", StoredResults,
-              (400, 403, 413, 415, 429, 503), (JUnitUpload,), body={"application/xml": str}),
+              (400, 403, 413, 415, 429, 431, 503), (JUnitUpload,), body={"application/xml": str}),
     Operation("post", "/api/reset-counts", "Count critical errors from now on", Reset, (403, 503)),
     Operation("get", "/api/errors", "Everything that the page shows", GetOverview, (400, 503), (TimeRange,)),
     Operation("get", "/api/verdict", "How bad it is now", Verdict, (400,)),
