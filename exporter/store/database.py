@@ -48,6 +48,7 @@ class Database:
         self.hold_wanted = False
         self.connected = False
         self.damage = ""  # what a read found to be damaged since the file was opened
+        self._telling = threading.Lock()
         self.position = 0  # of the log, as of the last commit
         self._postponed = 0.0  # monotonic time of the last checkpoint that found no room; 0.0 if there was none
         self._generation: object = None  # of the connection; the cursors of an earlier one are not used
@@ -227,10 +228,11 @@ class Database:
         if has_no_room(self.path.parent, error):
             return DiskFullError()
         if is_damage(error):
-            if not self.damage:  # logged once; what fails because of it has its own line
-                _log.warning("%s: %s", self.path, first_line(error))
             damaged = DamagedError()
-            self.damage = str(damaged)
+            with self._telling:  # two threads of one read fail at the same time
+                told, self.damage = bool(self.damage), str(damaged)
+            if not told:  # logged once; what fails because of it has its own line
+                _log.warning("%s: %s", self.path, first_line(error))
             return damaged
         if not isinstance(error, duckdb.OutOfMemoryException):
             return StoreError(str(error))
