@@ -66,8 +66,8 @@ endif
 test:  ## run all tests
 	$(MAKE) --no-print-directory --jobs=2 .venv/real-parts .venv/node_modules .venv/sdks/node_modules
 	$(BIN)/python tests/real_parts.py missing
-	@$(BIN)/python -m compileall -q -j 0 exporter  # hundreds of processes start, some where nothing may be written
-	$(BIN)/python -m pytest --numprocesses 3 --dist worksteal $(ARGS)
+	@$(BIN)/python -m compileall -q -j 0 exporter client  # hundreds of processes start, some where nothing may be written
+	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --numprocesses 3 --dist worksteal $(ARGS)
 
 test-report: .venv/installed-test  ## run the guide's test runner, with a report in reports/; ARGS="--type severity" for some tests
 	$(BIN)/python tests/run_error_visualization_tests.py --report $(ARGS)

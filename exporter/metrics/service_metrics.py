@@ -5,7 +5,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from functools import partial
+from functools import cache, partial
 from itertools import chain
 from pathlib import Path
 from typing import Final, Protocol
@@ -291,6 +291,7 @@ class _Notifications(Collector):
         yield unconfirmed
 
 
+@cache
 def revision() -> str:
     """Returns the commit of this package: the variable SOURCE_REVISION, else the commit of the git checkout that tracks
     this file. Returns "unknown" for an installed package, even if its folder is inside another project's checkout."""
