@@ -124,6 +124,11 @@ def empty_database() -> bytes:
         return database.path.read_bytes()
 
 
+def _begin(db: Path) -> None:
+    if not any(db.parent.glob(f"{db.name}*")):
+        db.write_bytes(empty_database())
+
+
 @pytest.fixture
 async def serve(tmp_path: Path) -> AsyncIterator[Callable[..., Any]]:
     """Returns a function that starts a service with the given settings. All services of a test use one database file,
@@ -134,8 +139,8 @@ async def serve(tmp_path: Path) -> AsyncIterator[Callable[..., Any]]:
     async def start(*, process: bool = False, users: dict[str, str] | None = None, **settings: Any) -> InProcess:
         db = tmp_path / "errors.duckdb"
         given = Settings(**{"db_path": str(db), "min_free_bytes": 0} | settings)
-        if Path(given.db_path) == db and not any(tmp_path.glob("errors.duckdb*")):
-            db.write_bytes(empty_database())
+        if Path(given.db_path) == db:
+            _begin(db)
         service = Service(given, process=process)
         web_config = WebConfig("")
         web_config.users.replace({name: _hashed(password) for name, password in (users or {}).items()})
