@@ -18,7 +18,7 @@ from bounded import bounded
 from conftest import REPORT, ROOT, Served, eventually, store_processes, stored
 
 pytestmark = pytest.mark.dashboard
-KILLS = bounded(20)
+KILLS = bounded(20, 6)
 REPORTS = 1_000
 CLIENTS = 16
 
