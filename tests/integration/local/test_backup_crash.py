@@ -19,7 +19,7 @@ from exporter.local.unfinished import SUFFIX
 from exporter.store.verify import check_sums
 
 pytestmark = pytest.mark.dashboard
-ROUNDS = bounded(20)
+ROUNDS = bounded(20, 6)
 EARLIEST, LONGEST = 0.2, 1.2  # seconds from the start of a command to its kill; a whole one takes about 0.8
 
 
@@ -34,7 +34,7 @@ async def ended(process: subprocess.Popen[bytes]) -> int:
 async def test_a_kill_at_any_moment_leaves_a_whole_backup_or_none(
     served: Callable[..., Served], tmp_path: Path
 ) -> None:
-    """Each round kills the command, every fifth the service, while reports are sent."""
+    """Each round kills the command, every third the service, while reports are sent."""
     seed = random.randrange(1_000_000)
     print(f"seed {seed}")
     rng = random.Random(seed)
@@ -50,7 +50,7 @@ async def test_a_kill_at_any_moment_leaves_a_whole_backup_or_none(
             folder = backups / f"{round_}"
             process = start("backup", folder, "--db-path", service.db)
             await asyncio.sleep(rng.uniform(EARLIEST, LONGEST))
-            if round_ % 5 == 4:
+            if round_ % 3 == 2:
                 await asyncio.to_thread(service.kill)
                 service = await asyncio.to_thread(served, port=port)
                 status = await ended(process)
@@ -91,7 +91,7 @@ def test_a_killed_compaction_leaves_the_old_or_the_new_file(served: Callable[...
         service.post({"event_id": f"e{number}", "message": f"{rng.random()}"})
     service.stop()
     rows = errors(service.db)
-    done = [killed(rng, "compact", "--db-path", service.db) for _ in range(bounded(9))]
+    done = [killed(rng, "compact", "--db-path", service.db) for _ in range(bounded(9, 6))]
     print(done)
     assert errors(service.db) == rows
     ok("compact", "--db-path", service.db)
