@@ -2,18 +2,23 @@
 
 import asyncio
 import contextlib
+import datetime as dt
 import random
 import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+import duckdb
 import pytest
 from bounded import bounded
 from commands import command, errors, ok
 from conftest import ROOT, Served, stored
+from events import event
+from projected import Projected
 from senders import Ledger, Load
 
+from exporter.cli import main
 from exporter.local import manifest
 from exporter.local.unfinished import SUFFIX
 from exporter.store.verify import check_sums
@@ -25,6 +30,11 @@ EARLIEST, LONGEST = 0.2, 1.2  # seconds from the start of a command to its kill;
 
 def start(*arguments: object) -> subprocess.Popen[bytes]:
     return subprocess.Popen(command(*arguments), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def restore(backup: Path, database: Path) -> None:
+    """Restores a backup in this process: nothing is killed meanwhile."""
+    assert main(["restore", "--force", str(backup), "--db-path", str(database)]) == 0
 
 
 async def ended(process: subprocess.Popen[bytes]) -> int:
@@ -70,7 +80,7 @@ async def test_a_kill_at_any_moment_leaves_a_whole_backup_or_none(
     assert check_sums(service.db) == []
     for folder in [*whole[-1:], last]:  # every whole one would take long
         restored = tmp_path / f"{folder.name}.duckdb"
-        await asyncio.to_thread(ok, "restore", folder, "--db-path", restored)
+        restore(folder, restored)
         position = manifest.read(folder).position
         assert errors(restored) == errors(service.db, position)
 
@@ -84,19 +94,23 @@ def killed(rng: random.Random, *arguments: object) -> bool:
     return process.wait(10) == 0
 
 
-def test_a_killed_compaction_leaves_the_old_or_the_new_file(served: Callable[..., Served]) -> None:
-    rng = random.Random()
-    service = served()
-    for number in range(100):
-        service.post({"event_id": f"e{number}", "message": f"{rng.random()}"})
-    service.stop()
-    rows = errors(service.db)
-    done = [killed(rng, "compact", "--db-path", service.db) for _ in range(bounded(9, 6))]
+def test_a_killed_compaction_leaves_the_old_or_the_new_file(served: Callable[..., Served], tmp_path: Path) -> None:
+    rng, now, db = random.Random(), dt.datetime.now(dt.UTC), tmp_path / "errors.duckdb"
+    store = Projected(db)
+    store.append(
+        [event(timestamp=now, received_at=now, event_id=f"e{one}", message=f"{rng.random()}") for one in range(100)]
+    )
+    store.catch_up()
+    store.database.db.execute("UPDATE log_position SET identity = $1", [store.log.identity])
+    store.close()
+    rows = errors(db)
+    assert len(rows[0]) == 100
+    done = [killed(rng, "compact", "--db-path", db) for _ in range(bounded(9, 6))]
     print(done)
-    assert errors(service.db) == rows
-    ok("compact", "--db-path", service.db)
-    assert errors(service.db) == rows
-    assert not list(service.db.parent.glob("*compacting*"))
+    assert errors(db) == rows
+    assert main(["compact", "--db-path", str(db)]) == 0
+    assert errors(db) == rows
+    assert not list(tmp_path.glob("*compacting*"))
     assert len(stored(served())) == 100
 
 
@@ -107,7 +121,7 @@ def test_a_killed_restore_leaves_the_old_files_or_the_new_database(
     rng = random.Random()
     service = served()
     service.post({"event_id": "old"})
-    ok("backup", tmp_path / "b", "--db-path", service.db)
+    assert main(["backup", str(tmp_path / "b"), "--db-path", str(service.db)]) == 0
     service.post({"event_id": "new"})
     service.stop()
     files = tmp_path / "files"
@@ -127,7 +141,8 @@ def test_a_killed_restore_leaves_the_old_files_or_the_new_database(
         else:
             assert stored(service) in (["old"], ["new", "old"])
             service.stop()
-        ok("restore", "--force", tmp_path / "b", "--db-path", service.db)
-        service = served()
-        assert stored(service) == ["old"]
-        service.stop()
+        restore(tmp_path / "b", service.db)
+        assert check_sums(service.db) == []
+        with duckdb.connect(str(service.db), read_only=True) as db:
+            assert db.execute("SELECT event_id FROM errors").fetchall() == [("old",)]
+    assert stored(served()) == ["old"]
