@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import datetime as dt
 import random
 import shutil
 import subprocess
@@ -14,8 +13,6 @@ import pytest
 from bounded import bounded
 from commands import command, errors, ok
 from conftest import ROOT, Served, stored
-from events import event
-from projected import Projected
 from senders import Ledger, Load
 
 from exporter.cli import main
@@ -94,23 +91,19 @@ def killed(rng: random.Random, *arguments: object) -> bool:
     return process.wait(10) == 0
 
 
-def test_a_killed_compaction_leaves_the_old_or_the_new_file(served: Callable[..., Served], tmp_path: Path) -> None:
-    rng, now, db = random.Random(), dt.datetime.now(dt.UTC), tmp_path / "errors.duckdb"
-    store = Projected(db)
-    store.append(
-        [event(timestamp=now, received_at=now, event_id=f"e{one}", message=f"{rng.random()}") for one in range(100)]
-    )
-    store.catch_up()
-    store.database.db.execute("UPDATE log_position SET identity = $1", [store.log.identity])
-    store.close()
-    rows = errors(db)
-    assert len(rows[0]) == 100
-    done = [killed(rng, "compact", "--db-path", db) for _ in range(bounded(9, 6))]
+def test_a_killed_compaction_leaves_the_old_or_the_new_file(served: Callable[..., Served]) -> None:
+    rng = random.Random()
+    service = served()
+    for number in range(100):
+        service.post({"event_id": f"e{number}", "message": f"{rng.random()}"})
+    service.stop()
+    rows = errors(service.db)
+    done = [killed(rng, "compact", "--db-path", service.db) for _ in range(bounded(9, 6))]
     print(done)
-    assert errors(db) == rows
-    assert main(["compact", "--db-path", str(db)]) == 0
-    assert errors(db) == rows
-    assert not list(tmp_path.glob("*compacting*"))
+    assert errors(service.db) == rows
+    assert main(["compact", "--db-path", str(service.db)]) == 0
+    assert errors(service.db) == rows
+    assert not list(service.db.parent.glob("*compacting*"))
     assert len(stored(served())) == 100
 
 
