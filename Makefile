@@ -14,7 +14,7 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 COMPILE := $(BIN)/python -m compileall -q -j 0 -x '/tests?/|/mypy/|/pip/' .venv/lib || true
 SOURCES := pyproject.toml client/pyproject.toml requirements.lock requirements-dev.lock hatch_build.py charts/build.py charts/package-lock.json charts/echarts.js
 ROUNDS ?= 20
-# Tests with random moments: `make test` plays a third of their rounds (tests/support/bounded.py).
+# Tests with random moments: `make test` plays some of their rounds (tests/support/bounded.py).
 CRASH_TESTS := tests/stack/test_crash_matrix.py tests/integration/test_crash.py tests/integration/test_deletion_crash.py \
 	tests/integration/local/test_backup_crash.py tests/integration/store/test_retention.py
 

@@ -22,16 +22,16 @@ from exporter.store import offline
 
 KILLS = 10  # of a round
 LATEST = 0.4  # seconds of full load before a kill
-DAYS, OLD = 200, 5  # days with so many old errors, which retention deletes, a day in a step
+DAYS, OLD = 20, 5  # for each kill: days with so many old errors, which retention deletes, a day in a step
 REPEATS = 0.1
 
 
 async def kill_round(seed: int, folder: Path, kills: int = KILLS) -> Round:
     one = Round("kills", seed)
     with measured(one), services(folder / "errors.duckdb") as running:
-        fill(running.db)
+        fill(running.db, kills * DAYS)
         (folder / "backups").mkdir()
-        async with site(running.start, folder, seed, "--retention", "1h", before=DAYS * OLD) as watched:
+        async with site(running.start, folder, seed, "--retention", "1h", before=kills * DAYS * OLD) as watched:
             await strike(one, watched, folder / "backups", kills)
         watched.service.stop()
         one.problems += offline.check(running.db)
@@ -39,12 +39,12 @@ async def kill_round(seed: int, folder: Path, kills: int = KILLS) -> Round:
     return one
 
 
-def fill(db: Path) -> None:
+def fill(db: Path, days: int) -> None:
     """Makes the database of a service that stood still for three days."""
     now = dt.datetime.now(dt.UTC)
     store = Projected(db)
-    for day in range(DAYS):
-        then = now - dt.timedelta(days=3 + DAYS - day)
+    for day in range(days):
+        then = now - dt.timedelta(days=3 + days - day)
         store.append(
             [
                 event(

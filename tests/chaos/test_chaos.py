@@ -1,6 +1,7 @@
 """A few rounds of `make chaos`, which has all of them. A run prints its seeds; `CRASH_SEED=n` repeats it."""
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,8 @@ from small_disk import needs_small_disk
 from stack import needs_stack
 
 pytestmark = pytest.mark.dashboard
-ROUNDS = 3
+KILLS = 4  # of the ten of a round of `make chaos`
+FULL_DISKS, DAMAGES = 2, 1
 
 
 async def play(part: Callable[[int, Path], Awaitable[Round]], rounds: int, folder: Path) -> None:
@@ -29,13 +31,13 @@ async def play(part: Callable[[int, Path], Awaitable[Round]], rounds: int, folde
 
 @needs_stack
 async def test_kills(tmp_path: Path) -> None:
-    await play(kill_round, 1, tmp_path)
+    await play(partial(kill_round, kills=KILLS), 1, tmp_path)
 
 
 @needs_small_disk
 async def test_full_disks(tmp_path: Path) -> None:
-    await play(full_disk_round, ROUNDS, tmp_path)
+    await play(full_disk_round, FULL_DISKS, tmp_path)
 
 
 async def test_damaged_files(tmp_path: Path) -> None:
-    await play(damage_round, ROUNDS, tmp_path)
+    await play(damage_round, DAMAGES, tmp_path)

@@ -55,7 +55,7 @@ pytestmark = pytest.mark.dashboard
 MINUTES = float(os.environ.get("FUZZ_MINUTES", "0"))
 SECONDS = 0.05 if MINUTES else 0.5  # of CPU time for one input
 fuzz = settings(
-    max_examples=int(MINUTES * 5_000) or 1_500,
+    max_examples=int(MINUTES * 5_000) or 500,
     deadline=None,
     derandomize=not MINUTES,
     database=None,
@@ -224,7 +224,7 @@ def test_a_message_of_a_websocket_is_answered(text: str) -> None:
         loop.close()
 
 
-fuzz_shortly = settings(fuzz, max_examples=int(MINUTES * 5_000) or 250)
+fuzz_shortly = settings(fuzz, max_examples=int(MINUTES * 5_000) or 83)
 FIXTURES = sorted((Path(__file__).parents[1] / "fixtures/protocols").glob("*"))
 FOREIGN_FIELDS = [
     "exception", "values", "type", "value", "stacktrace", "frames", "lineno", "function", "threads", "crashed", "message", "logentry",

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import aiohttp
@@ -18,9 +18,17 @@ from bounded import bounded
 from conftest import REPORT, ROOT, Served, eventually, store_processes, stored
 
 pytestmark = pytest.mark.dashboard
-KILLS = bounded(20)
+KILLS = bounded(20, 6)
 REPORTS = 1_000
 CLIENTS = 16
+
+
+@pytest.fixture(scope="module")
+def standing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """One service for the tests that neither stop nor kill it."""
+    service = Served(tmp_path_factory.mktemp("standing") / "errors.duckdb")
+    yield service
+    service.stop()
 
 
 async def storm(url: str, ids: list[str], stop: asyncio.Event, acknowledged: set[str]) -> None:
@@ -146,17 +154,15 @@ def test_a_service_that_is_still_starting_stops_with_0(tmp_path: Path, number: i
     assert "Traceback" not in log
 
 
-def test_a_second_service_on_one_file_says_so(served: Callable[..., Served]) -> None:
-    served()
+def test_a_second_service_on_one_file_says_so(standing: Served) -> None:
     with pytest.raises(AssertionError, match="another service is running on this database"):
-        served()
+        Served(standing.db)
 
 
-def test_only_the_owner_may_read_the_files(served: Callable[..., Served]) -> None:
-    service = served()
-    service.post({})
-    assert len(stored(service)) == 1
-    files = list(service.db.parent.glob("errors.duckdb*"))
+def test_only_the_owner_may_read_the_files(standing: Served) -> None:
+    event_id = standing.post({})["event_id"]
+    assert event_id in stored(standing)
+    files = list(standing.db.parent.glob("errors.duckdb*"))
     assert {file.name for file in files} >= {"errors.duckdb", "errors.duckdb.log", "errors.duckdb.log-lock"}
     assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
 
@@ -166,31 +172,30 @@ def test_a_port_in_use_is_told(served: Callable[..., Served]) -> None:
         served(port=taken.getsockname()[1])
 
 
-def test_a_slow_sender_does_not_hold_others(served: Callable[..., Served]) -> None:
-    service = served()
-    host, port = service.url.removeprefix("http://").split(":")
+def test_a_slow_sender_does_not_hold_others(standing: Served) -> None:
+    host, port = standing.url.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port))) as half:
         half.sendall(b"POST /api/report-error HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n{")
-        assert service.post({})["id"] == 1
+        assert standing.post({})["id"] > 0
 
 
-def test_reads_go_on_beside_writes(served: Callable[..., Served]) -> None:
-    service = served()
+def test_reads_go_on_beside_writes(standing: Served) -> None:
     stop = threading.Event()
     seen: list[int] = []
 
     def read() -> None:
         while not stop.is_set():
-            seen.append(service.get("/api/errors")["summary"]["total_errors"])
+            seen.append(standing.get("/api/errors")["summary"]["total_errors"])
 
+    before = standing.get("/api/errors")["summary"]["total_errors"]
     reader = threading.Thread(target=read)
     reader.start()
     for number in range(100):
-        service.post({"worker_id": f"w{number}"})
+        standing.post({"worker_id": f"w{number}"})
     stop.set()
     reader.join(10)
     assert seen == sorted(seen)
-    assert service.get("/api/errors")["summary"]["total_errors"] == 100
+    assert standing.get("/api/errors")["summary"]["total_errors"] == before + 100
 
 
 async def test_a_stop_waits_for_nobody_who_is_stuck(served: Callable[..., Served]) -> None:

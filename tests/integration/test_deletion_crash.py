@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bounded import bounded
+from bounded import ALL, bounded
 from conftest import Served, eventually, store_processes
 from crash import seed_of_run
 from events import event
@@ -25,9 +25,9 @@ from projected import Projected
 from exporter.store import offline
 
 pytestmark = pytest.mark.dashboard
-ROUNDS = bounded(20)
+ROUNDS = bounded(20, 6)
 DEMO, KEPT = 20, 10  # reports of one round
-DAYS, OLD = 90, 10  # days with so many old errors
+DAYS, OLD = 90 if ALL else 30, 10  # days with so many old errors
 
 
 def reports(number: int) -> list[dict[str, Any]]:

@@ -4,10 +4,13 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
-from conftest import ROOT, Served
+from conftest import ROOT, InProcess
+
+from exporter.cli import main
 
 pytestmark = pytest.mark.dashboard
 
@@ -19,12 +22,14 @@ def filled(path: Path) -> str:
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=60).stdout
 
 
-def test_a_fill_is_a_database_of_the_service(served: Callable[..., Served], tmp_path: Path) -> None:
+async def test_a_fill_is_a_database_of_the_service(
+    serve: Callable[..., Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     path = tmp_path / "errors.duckdb"
     assert f"{ERRORS} errors in" in filled(path)
     assert "is used again" in filled(path)
-    checked = [sys.executable, "-m", "exporter", "check", "--db-path", str(path)]
-    assert "whole" in subprocess.run(checked, cwd=ROOT, capture_output=True, text=True, check=True, timeout=60).stdout
+    assert main(["check", "--db-path", str(path)]) == 0
+    assert "whole" in capsys.readouterr().out
     with duckdb.connect(str(path), read_only=True) as db:
         ((rolled, singles),) = db.execute(
             "SELECT rolled, (SELECT count(*) FROM single_reports) FROM rolled_up"
@@ -37,16 +42,16 @@ def test_a_fill_is_a_database_of_the_service(served: Callable[..., Served], tmp_
     assert (ids, event_ids, unknown) == (ERRORS, ERRORS, 0)
     assert 300 < fingerprints < 400
 
-    service = served()
-    overview = service.get("/api/errors?time_range=168")
+    service: InProcess = await serve()
+    overview = await service.get("/api/errors", time_range=168)
     assert overview["summary"]["total_errors"] == ERRORS
-    patterns = service.get("/api/patterns?time_range=168&limit=1000")["patterns"]
+    patterns = (await service.get("/api/patterns", time_range=168, limit=1000))["patterns"]
     assert len(patterns) > 300
     assert sum(pattern["occurrences"] for pattern in patterns) == ERRORS
     for id_ in (1, REAL, REAL + 1, REAL + 63, 4_000, ERRORS - 100, ERRORS):
-        error = service.get(f"/api/errors/{id_}")
+        error = await service.get(f"/api/errors/{id_}")
         assert [error["report"][name][:23] for name in SAME] == [error[name][:23] for name in SAME], id_
-    assert service.post({})["id"] == ERRORS + 1
+    assert (await service.post())["id"] == ERRORS + 1
 
 
 SAME = ("event_id", "worker_id", "timestamp", "type", "message")  # up to the milliseconds, which errors are shown with

@@ -20,13 +20,13 @@ from crash import Load, Site, listed, seed_of_run, site
 from stack import needs_stack
 
 pytestmark = [pytest.mark.dashboard, needs_stack]
-HTTP_KILLS = bounded(16)
-STORE_KILLS = bounded(22)
-KILLS_OF_BOTH = bounded(14)
-SHORT_STOPS = bounded(9)
+HTTP_KILLS = bounded(16, 6)
+STORE_KILLS = bounded(22, 6)
+KILLS_OF_BOTH = bounded(14, 6)
+SHORT_STOPS = bounded(9, 6)
 LONG_STOP_SECONDS = 20.0 if ALL else 8.0
 LATEST_FAULT = 0.15  # seconds after the clients begin to send without a pause
-UNANSWERED_KILLS = 24 if ALL else 5  # at least, and so many more until one comes between the log and the answer
+UNANSWERED_KILLS = 24 if ALL else 3  # at least, and so many more until one comes between the log and the answer
 MOST_UNANSWERED_KILLS = 40
 UNANSWERED_REQUESTS = 16
 LATEST_KILL = 0.01  # seconds after the requests were sent

@@ -47,7 +47,7 @@ def files(spool: Path) -> list[Path]:
 def test_every_report_before_a_crash_arrives_once(served: Any, tmp_path: Path) -> None:
     """Some rounds end before anything is sent, some in the middle of the delivery."""
     service: Served = served()
-    rounds = bounded(100)
+    rounds = bounded(100, 6)
     for number in range(rounds):
         end = list(ENDS.values())[number % 2]
         pause = "" if number % 3 else f"import time; time.sleep({number % 7 / 500})\n"
