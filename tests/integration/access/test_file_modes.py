@@ -1,14 +1,14 @@
 """What the commands write is for the owner alone, whatever the umask is."""
 
 import json
+import os
 import stat
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from commands import command
-from conftest import REPORT, ROOT, Served
+from conftest import REPORT, Served
+from here import ok_here
 
 pytestmark = pytest.mark.dashboard
 
@@ -33,8 +33,11 @@ def test_files_are_0600_and_folders_0700(served: Callable[..., Served], tmp_path
     umask = 0  # the one that hides nothing
 
     def run(*arguments: object) -> None:
-        done = subprocess.run(command(*arguments), cwd=ROOT, capture_output=True, text=True, timeout=60, umask=umask)
-        assert done.returncode == 0, done.stdout + done.stderr
+        before = os.umask(umask)
+        try:
+            ok_here(*arguments)
+        finally:
+            os.umask(before)
 
     there = tmp_path / "there"
     there.mkdir(mode=0o755)

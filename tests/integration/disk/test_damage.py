@@ -3,26 +3,34 @@ files at random."""
 
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import duckdb
 import pytest
-from commands import ok, run
+from commands import ok
 from conftest import ROOT, Served, eventually, store_processes, stored
 from disk_answers import answer, report, send
+from here import Here, ok_here, read_here, run_here, starting
 
+from exporter.store import StoreError
 from exporter.store.rescue import rescue
 
 pytestmark = pytest.mark.dashboard
 Start = Callable[..., Served]
+StartHere = Callable[..., Here]
 BLOCK, HEADERS = 262_144, 12_288  # bytes
 FILLER = 200_000  # rows with random numbers: some blocks of their own
 
 
-def filled(served: Start, *flags: str, count: int = 100) -> tuple[Path, list[str]]:
+@pytest.fixture
+def here(tmp_path: Path) -> Iterator[StartHere]:
+    yield from starting(tmp_path / "errors.duckdb")
+
+
+def filled(start: Start | StartHere, *flags: str, count: int = 100) -> tuple[Path, list[str]]:
     """A database of a stopped service."""
-    service = served(*flags)
+    service = start(*flags)
     accepted = send(service, "e", count)
     service.get("/api/errors")
     service.stop()
@@ -49,8 +57,10 @@ def flip(file: Path, place: int) -> None:
         opened.write(bytes([byte ^ 1]))
 
 
-async def test_a_rollup_that_cannot_be_read_is_named_and_counted_again(served: Start) -> None:
-    db, accepted = filled(served)
+async def test_a_rollup_that_cannot_be_read_is_named_and_counted_again(
+    served: Start, here: StartHere, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    db, accepted = filled(here)
     damage(db, "time_minute", "errors", filler_of(db))
     service = served()
     status, headers, body = answer(service, "/api/errors?time_range=1")
@@ -66,11 +76,12 @@ async def test_a_rollup_that_cannot_be_read_is_named_and_counted_again(served: S
     assert len([line for line in service.log if "checksum" in line]) == 1
     assert not [line for line in service.log if "traceback=" in line]
     service.stop()
-    assert "checksum" in run("check", "--db-path", db)[1]
-    said = ok("repair", "--db-path", db)
+    read_here(monkeypatch)
+    assert "checksum" in run_here("check", "--db-path", db)[1]
+    said = ok_here("repair", "--db-path", db)
     assert "the rollups and counters were deleted" in said
     assert "lost" not in said
-    service = served()
+    service = here()
     assert sorted(stored(service)) == sorted([*accepted, "later"])
     assert service.get("/api/errors?time_range=1")["summary"]["total_errors"] == len(accepted) + 1
 
@@ -89,9 +100,9 @@ def filler_of(db: Path) -> str:
     return f"INSERT INTO time_minute SELECT {', '.join(values.get(name, '0') for name in columns)} FROM range({FILLER}) r(i)"
 
 
-def test_errors_that_cannot_be_read_are_taken_from_the_log_or_counted(served: Start, tmp_path: Path) -> None:
+def test_errors_that_cannot_be_read_are_taken_from_the_log_or_counted(here: StartHere, tmp_path: Path) -> None:
     """`repair` copies the other rows. The log has the newest 20 errors."""
-    db, accepted = filled(served, "--log-keep-events", "20", count=60)
+    db, accepted = filled(here, "--log-keep-events", "20", count=60)
     damage(
         db, "errors", "event_id",
         f"INSERT INTO errors SELECT one.* REPLACE (1000 + i AS id, md5(i::VARCHAR) AS event_id) FROM "
@@ -104,27 +115,40 @@ def test_errors_that_cannot_be_read_are_taken_from_the_log_or_counted(served: St
 
 
 @pytest.mark.parametrize("place", [100, 4_096 + 50, 8_192 + 50])
-def test_a_header_that_cannot_be_read(served: Start, place: int) -> None:
-    db, accepted = filled(served)
+def test_a_header_that_cannot_be_read(here: StartHere, monkeypatch: pytest.MonkeyPatch, place: int) -> None:
+    read_here(monkeypatch)
+    db, accepted = filled(here)
     flip(db, place)
+    with pytest.raises(StoreError, match="run `error-visualization check`"):
+        here()
+    assert "was built from the log" in ok_here("repair", "--db-path", db)
+    assert sorted(stored(here())) == sorted(accepted)
+
+
+def test_the_command_says_in_one_line_that_it_cannot_read_a_header(served: Start, here: StartHere) -> None:
+    db, accepted = filled(here)
+    flip(db, 100)
     with pytest.raises(AssertionError, match="run `error-visualization check`") as refused:
         served()
     assert str(refused.value).count("level=error") == 1
     assert "was built from the log" in ok("repair", "--db-path", db)
-    assert sorted(stored(served())) == sorted(accepted)
+    assert sorted(stored(here())) == sorted(accepted)
 
 
-def test_a_header_that_cannot_be_read_and_a_log_that_begins_later(served: Start) -> None:
+def test_a_header_that_cannot_be_read_and_a_log_that_begins_later(
+    here: StartHere, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """What is lost is said."""
-    db, accepted = filled(served, "--log-keep-events", "0")
-    service = served("--log-keep-events", "0")
+    read_here(monkeypatch)
+    db, accepted = filled(here, "--log-keep-events", "0")
+    service = here("--log-keep-events", "0")
     for number in range(5):
         accepted += send(service, f"f{number}-", 20)
         service.get("/api/errors")
     service.stop()
     flip(db, 100)
-    said = ok("repair", "--db-path", db)
-    found = stored(served())
+    said = ok_here("repair", "--db-path", db)
+    found = stored(here())
     lost = len(accepted) - len(found)
     assert lost == 0 or f"errors 1 to {lost} were only in the damaged database" in said
 
@@ -163,9 +187,9 @@ rehearse(log)
 """
 
 
-def test_a_log_that_lmdb_cannot_read_is_a_sentence_and_no_crash(served: Start) -> None:
+def test_a_log_that_lmdb_cannot_read_is_a_sentence_and_no_crash(served: Start, here: StartHere) -> None:
     """Takes the type of each page of the log away, one after the other. Starts on one that makes LMDB end its process."""
-    db, accepted = filled(served, count=100)
+    db, accepted = filled(here, count=100)
     log = db.with_name(db.name + ".log")
     done = subprocess.run([sys.executable, "-c", REHEARSE, log], cwd=ROOT, capture_output=True, text=True, check=True)
     pages = [int(line) for line in done.stdout.split()]
@@ -178,14 +202,16 @@ def test_a_log_that_lmdb_cannot_read_is_a_sentence_and_no_crash(served: Start) -
     ) as refused:
         served()
     assert str(refused.value).count("level=error") == 1
-    ok("repair", "--db-path", db)
-    assert sorted(stored(served())) == sorted(accepted)
+    ok_here("repair", "--db-path", db)
+    assert sorted(stored(here())) == sorted(accepted)
 
 
 @pytest.mark.parametrize("kept", ["0", "20000"])
-def test_a_damaged_entry_of_the_write_ahead_log_costs_no_earlier_one(served: Start, kept: str) -> None:
+def test_a_damaged_entry_of_the_write_ahead_log_costs_no_earlier_one(
+    here: StartHere, monkeypatch: pytest.MonkeyPatch, kept: str
+) -> None:
     """DuckDB replays nothing of such a file. What comes after the entry is in the log, if the log still has it."""
-    service = served("--log-keep-events", kept)
+    service = here("--log-keep-events", kept)
     accepted = []
     for number in range(10):
         accepted += send(service, f"f{number}-", 10)
@@ -193,12 +219,12 @@ def test_a_damaged_entry_of_the_write_ahead_log_costs_no_earlier_one(served: Sta
     service.kill()
     wal = service.db.with_name(service.db.name + ".wal")
     flip(wal, wal.stat().st_size * 3 // 4)
-    with pytest.raises(AssertionError, match="run `error-visualization check`") as refused:
-        served()
-    assert str(refused.value).count("level=error") == 1
-    said = ok("repair", "--db-path", service.db)
+    with pytest.raises(StoreError, match="run `error-visualization check`"):
+        here()
+    read_here(monkeypatch)
+    said = ok_here("repair", "--db-path", service.db)
     assert "was cut before a damaged entry" in said
-    found = stored(served())
+    found = stored(here())
     assert len(found) >= len(accepted) * 2 // 3
     if kept != "0":
         assert sorted(found) == sorted(accepted)

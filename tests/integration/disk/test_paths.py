@@ -7,8 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from commands import ok, run
+from commands import run
 from conftest import Served, stored
+from here import Here, ok_here, read_here, run_here, starting
+
+from exporter.log import LogError
+from exporter.store import StoreError
 
 pytestmark = pytest.mark.dashboard
 COMMANDS = ("check", "repair", "compact")
@@ -26,6 +30,11 @@ def start() -> Iterator[Callable[[Path], Served]]:
     for one in running:
         if one.process.poll() is None:
             one.stop()
+
+
+@pytest.fixture
+def here(real: Path) -> Iterator[Callable[..., Here]]:
+    yield from starting(real)
 
 
 @pytest.fixture
@@ -50,28 +59,47 @@ def link(request: Any, tmp_path: Path, real: Path) -> Path:
     return other
 
 
-def test_a_link_leads_to_the_same_files(start: Callable[[Path], Served], link: Path, real: Path) -> None:
+def test_a_link_leads_to_the_same_files(
+    here: Callable[..., Here], monkeypatch: pytest.MonkeyPatch, link: Path, real: Path
+) -> None:
     """The first start makes the database through a link that leads to nothing yet."""
-    service = start(link)
+    read_here(monkeypatch)
+    service = here(db=link)
     service.post({"event_id": "one"})
-    with pytest.raises(AssertionError, match="another service is running on this database"):
-        start(real)
+    with pytest.raises(LogError, match="another service is running on this database"):
+        here(db=real)
     service.kill()
-    service = start(real)
+    service = here(db=real)
     assert stored(service) == ["one"]
     service.post({"event_id": "two"})
-    with pytest.raises(AssertionError, match="another service is running on this database"):
-        start(link)
-    assert run("backup", link.parent / "backup", "--db-path", link)[0] == 0
+    with pytest.raises(LogError, match="another service is running on this database"):
+        here(db=link)
+    assert run_here("backup", link.parent / "backup", "--db-path", link)[0] == 0
     service.kill()
     for command in COMMANDS:
-        ok(command, "--db-path", link)
+        ok_here(command, "--db-path", link)
     beside = {file.name for file in link.parent.iterdir()} if link.is_symlink() else set()
     assert not {name for name in beside if name.startswith("other.duckdb.")}, "a file is beside the link"
-    ok("restore", link.parent / "backup", "--force", "--db-path", link)
+    ok_here("restore", link.parent / "backup", "--force", "--db-path", link)
     if link.is_symlink():
         assert link.resolve() == real, "the link itself is not replaced"
-    assert stored(start(link)) == ["two", "one"]
+    assert stored(here(db=link)) == ["two", "one"]
+
+
+def test_the_command_takes_a_path_through_links(
+    start: Callable[[Path], Served], here: Callable[..., Here], tmp_path: Path, real: Path
+) -> None:
+    (tmp_path / "link").symlink_to("real")
+    other = tmp_path / "other.duckdb"
+    other.symlink_to("link/errors.duckdb")
+    service = start(other)
+    service.post({"event_id": "one"})
+    with pytest.raises(LogError, match="another service is running on this database"):
+        here(db=real)
+    service.kill()
+    assert stored(here(db=real)) == ["one"]
+    with pytest.raises(AssertionError, match="another service is running on this database"):
+        start(other)
 
 
 def test_links_that_lead_in_a_circle(tmp_path: Path) -> None:
@@ -83,21 +111,24 @@ def test_links_that_lead_in_a_circle(tmp_path: Path) -> None:
         ("backup", tmp_path / "x"),
         ("restore", tmp_path / "x"),
     ):
-        status, said = run(*arguments, "--db-path", tmp_path / "a" / "errors.duckdb")
+        run_one = run if arguments == ("serve",) else run_here
+        status, said = run_one(*arguments, "--db-path", tmp_path / "a" / "errors.duckdb")
         assert status == 1
         assert "symbolic links lead in a circle" in said
         assert "Traceback" not in said
 
 
-def test_a_file_with_two_names_is_refused(start: Callable[[Path], Served], real: Path, tmp_path: Path) -> None:
+def test_a_file_with_two_names_is_refused(
+    start: Callable[[Path], Served], here: Callable[..., Here], real: Path, tmp_path: Path
+) -> None:
     """A hard link has a log and a write-ahead log of its own beside it."""
     service = start(real)
     service.post({"event_id": "one"})
     service.get("/api/errors")
     other = tmp_path / "hard.duckdb"
     os.link(real, other)
-    with pytest.raises(AssertionError, match="2 names"):
-        start(other)
+    with pytest.raises(LogError, match="2 names"):
+        here(db=other)
     service.post({"event_id": "two"})
     service.kill()
     for db in (other, real):
@@ -106,29 +137,30 @@ def test_a_file_with_two_names_is_refused(start: Callable[[Path], Served], real:
         assert str(refused.value).count("level=error") == 1
         assert "Traceback" not in str(refused.value)
     other.unlink()
-    assert stored(start(real)) == ["two", "one"]
+    assert stored(here(db=real)) == ["two", "one"]
 
 
-def test_a_folder_instead_of_a_file(tmp_path: Path) -> None:
+def test_a_folder_instead_of_a_file(here: Callable[..., Here], tmp_path: Path) -> None:
     folder = tmp_path / "folder"
     folder.mkdir()
-    for command in ("serve", *COMMANDS):
-        status, said = run(command, "--db-path", folder)
+    with pytest.raises((LogError, StoreError)):
+        here(db=folder)
+    for command in COMMANDS:
+        status, said = run_here(command, "--db-path", folder)
         assert status == 1, said
         assert "Traceback" not in said
     assert not any(folder.iterdir())
 
 
-def test_a_file_of_something_else(tmp_path: Path) -> None:
+def test_a_file_of_something_else(here: Callable[..., Here], tmp_path: Path) -> None:
     file = tmp_path / "errors.duckdb"
     for content in (b"SQLite format 3\0" + bytes(4096), b"PK\3\4" + bytes(100), b"text\n" * 5000, b""):
         file.write_bytes(content)
         if content:
-            status, said = run("serve", "--db-path", file)
-            assert status == 1, said
-            assert "Traceback" not in said
+            with pytest.raises(StoreError) as refused:
+                here(db=file)
             assert file.read_bytes() == content
-            assert "extension" not in said.lower()
-        status, said = run("check", "--db-path", file)
+            assert "extension" not in str(refused.value).lower()
+        status, said = run_here("check", "--db-path", file)
         assert (status, "Traceback" in said) == (1, False), said
     shutil.rmtree(tmp_path)

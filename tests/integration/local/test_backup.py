@@ -11,10 +11,11 @@ from typing import Any
 
 import duckdb
 import pytest
-from commands import errors, ok, run
+from commands import errors, ok
 from conftest import Served, eventually, stored
 from events import event
 from exact import assert_stored
+from here import Here, ok_here, run_here, starting
 from projected import Projected
 from senders import Ledger, Load
 from upgrade import old_database
@@ -25,27 +26,30 @@ from exporter.local.backup import backup
 from exporter.local.copying import copy
 from exporter.local.hold import HoldListener, socket_path
 from exporter.local.progress import Progress
+from exporter.log import LogError
 from exporter.store import StoreError, offline
 from exporter.store.sql import named
 
 pytestmark = pytest.mark.dashboard
 Start = Callable[..., Served]
+StartHere = Callable[..., Here]
 
 
 @pytest.fixture
-def elsewhere(tmp_path: Path) -> Iterator[Callable[[Path], Served]]:
-    """Returns a function that restores a backup under another name and starts a service on it."""
-    running: list[Served] = []
+def here(tmp_path: Path) -> Iterator[StartHere]:
+    yield from starting(tmp_path / "errors.duckdb")
 
-    def start(folder: Path) -> Served:
+
+@pytest.fixture
+def elsewhere(here: StartHere, tmp_path: Path) -> Callable[[Path], Here]:
+    """Returns a function that restores a backup under another name and starts a service on it."""
+
+    def start(folder: Path) -> Here:
         database = tmp_path / "elsewhere" / f"{folder.name}.duckdb"
         ok("restore", folder, "--db-path", database)
-        running.append(Served(database))
-        return running[-1]
+        return here(db=database)
 
-    yield start
-    for one in running:
-        one.stop()
+    return start
 
 
 def described(folder: Path) -> dict[str, Any]:
@@ -58,7 +62,7 @@ def folders(parent: Path) -> list[str]:
 
 
 async def test_a_backup_under_load_has_exactly_the_errors_up_to_its_position(
-    served: Start, elsewhere: Callable[[Path], Served], tmp_path: Path
+    served: Start, elsewhere: Callable[[Path], Here], tmp_path: Path
 ) -> None:
     rng = random.Random(5)
     service = await asyncio.to_thread(served)
@@ -106,8 +110,8 @@ def parquet(folder: Path) -> list[Any]:
     ).fetchall()
 
 
-def test_parquet_has_the_measurements_the_conditions_and_the_pattern_id(served: Start, tmp_path: Path) -> None:
-    service = served()
+def test_parquet_has_the_measurements_the_conditions_and_the_pattern_id(here: StartHere, tmp_path: Path) -> None:
+    service = here()
     metrics = {"cpu": {"percent": 93.5}, "memory": {"used_percent": 50.0}, "disk": {"used_percent": 20.0}}
     status = {"overheating": True, "memory_pressure": False, "throttling": True}
     sent = {
@@ -116,7 +120,7 @@ def test_parquet_has_the_measurements_the_conditions_and_the_pattern_id(served: 
     }
     for number in range(70):
         one = service.post({"event_id": f"e{number}"} | (sent if number == 66 else {}))
-    ok("backup", tmp_path / "b", "--parquet", "--db-path", service.db)
+    ok_here("backup", tmp_path / "b", "--parquet", "--db-path", service.db)
     found = duckdb.sql(
         "SELECT id, pattern_id, cpu_percent, memory_percent, disk_percent, conditions, hardware_type "
         f"FROM '{tmp_path}/b/errors.parquet'"
@@ -181,9 +185,9 @@ def test_a_service_can_start_while_its_files_are_copied(
 
 
 def test_a_service_that_does_not_listen_is_waited_for_and_then_left_alone(
-    served: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    here: StartHere, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    service = served()
+    service = here()
     socket_path(service.db).unlink()
     monkeypatch.setattr(module, "START_SECONDS", 0.1)
     monkeypatch.setattr(module, "RETRY_SECONDS", 0.1)
@@ -203,10 +207,10 @@ def test_a_stopped_service_is_copied_with_what_only_its_log_has(tmp_path: Path) 
     sent += store.append([event(number) for number in range(40, 140)])
     store.close()
     files = {file: hashlib.sha256(file.read_bytes()).hexdigest() for file in (db, db.with_name("errors.duckdb.wal"))}
-    said = ok("backup", tmp_path / "b", "--db-path", db)
+    said = ok_here("backup", tmp_path / "b", "--db-path", db)
     assert f"{tmp_path}/b has 139 errors, up to log position 139\n" in said
     assert files == {file: hashlib.sha256(file.read_bytes()).hexdigest() for file in files}, "it only reads them"
-    ok("restore", tmp_path / "b", "--db-path", tmp_path / "r.duckdb")
+    ok_here("restore", tmp_path / "b", "--db-path", tmp_path / "r.duckdb")
     store = Projected(tmp_path / "r.duckdb")
     store.log.initialise("x", 139)
     assert_stored(store, sent)
@@ -217,30 +221,30 @@ def test_a_database_of_an_earlier_schema_is_copied_as_it_is(tmp_path: Path) -> N
     """So that a backup which is made before an upgrade can be used by the earlier release."""
     db = tmp_path / "errors.duckdb"
     old_database(db, 6, [event(number) for number in range(1, 11)])
-    ok("backup", tmp_path / "b", "--db-path", db)
+    ok_here("backup", tmp_path / "b", "--db-path", db)
     assert (described(tmp_path / "b")["schema_version"], described(tmp_path / "b")["errors"]) == (6, 10)
 
 
-def test_a_stopped_service_without_its_log_is_refused(served: Start, tmp_path: Path) -> None:
-    service = served()
+def test_a_stopped_service_without_its_log_is_refused(here: StartHere, tmp_path: Path) -> None:
+    service = here()
     service.post({})
     service.get("/api/errors")
     service.kill()
     (tmp_path / "errors.duckdb.log").unlink()
-    status, said = run("backup", tmp_path / "b", "--db-path", service.db)
+    status, said = run_here("backup", tmp_path / "b", "--db-path", service.db)
     assert (status, "log beside the database is missing or empty" in said) == (1, True), said
     assert not (tmp_path / "b").exists()
 
 
-def test_a_damaged_database_gives_no_backup(served: Start, tmp_path: Path) -> None:
-    service = served()
+def test_a_damaged_database_gives_no_backup(here: StartHere, tmp_path: Path) -> None:
+    service = here()
     for number in range(200):
         service.post({"event_id": f"e{number}", "message": f"needle {number}"})
     service.stop()
     content = service.db.read_bytes()
     place = content.index(b"needle")
     service.db.write_bytes(content[:place] + b"noodle" + content[place + 6 :])
-    status, said = run("backup", tmp_path / "b", "--db-path", service.db)
+    status, said = run_here("backup", tmp_path / "b", "--db-path", service.db)
     assert status == 1
     assert "checksum" in said.lower()
     assert folders(tmp_path) == []
@@ -255,26 +259,27 @@ def test_a_damaged_database_gives_no_backup(served: Start, tmp_path: Path) -> No
     ],
 )
 def test_a_folder_that_cannot_be_a_backup_is_refused(
-    served: Start, tmp_path: Path, make: Callable[[Path], object], words: str
+    tmp_path: Path, make: Callable[[Path], object], words: str
 ) -> None:
-    service = served()
+    db = tmp_path / "errors.duckdb"
+    Projected(db).close()
     folder = tmp_path / "backups" / "b"
     folder.parent.mkdir()
     make(folder)
-    status, said = run("backup", folder, "--db-path", service.db)
+    status, said = run_here("backup", folder, "--db-path", db)
     assert (status, words in said) == (1, True), said
 
 
 def test_an_empty_folder_becomes_a_backup_and_what_a_killed_command_left_is_removed(
-    served: Start, tmp_path: Path
+    here: StartHere, tmp_path: Path
 ) -> None:
-    service = served()
+    service = here()
     service.post({})
     left = tmp_path / "old.unfinished-backup"
     left.mkdir()
     (left / "errors.duckdb").write_bytes(b"x")
     (tmp_path / "b").mkdir()
-    ok("backup", tmp_path / "b", "--db-path", service.db)
+    ok_here("backup", tmp_path / "b", "--db-path", service.db)
     assert not left.exists()
     assert sorted(file.name for file in (tmp_path / "b").iterdir()) == ["errors.duckdb", "manifest.json"]
     modes = {oct(file.stat().st_mode & 0o777) for file in (tmp_path / "b").iterdir()}
@@ -282,12 +287,12 @@ def test_an_empty_folder_becomes_a_backup_and_what_a_killed_command_left_is_remo
 
 
 @pytest.fixture
-def made(served: Start, tmp_path: Path) -> Path:
+def made(here: StartHere, tmp_path: Path) -> Path:
     """A backup of two errors; the service is stopped."""
-    service = served()
+    service = here()
     service.post({"event_id": "a"})
     service.post({"event_id": "b"})
-    ok("backup", tmp_path / "made", "--db-path", service.db)
+    ok_here("backup", tmp_path / "made", "--db-path", service.db)
     service.stop()
     return tmp_path / "made"
 
@@ -307,54 +312,54 @@ def test_a_broken_backup_is_refused(made: Path, tmp_path: Path) -> None:
     for name, new, words in broken:
         whole = (made / name).read_bytes()
         (made / name).write_bytes(new if isinstance(new, bytes) else new.encode())
-        status, said = run("restore", made, "--db-path", target)
+        status, said = run_here("restore", made, "--db-path", target)
         assert (status, words in said) == (1, True), said
         assert not target.exists()
         (made / name).write_bytes(whole)
     (made / "errors.duckdb").rename(made / "x")
-    assert run("restore", made, "--db-path", target)[0] == 1
+    assert run_here("restore", made, "--db-path", target)[0] == 1
     (made / "x").rename(made / "errors.duckdb")
     (made / "manifest.json").unlink()
-    status, said = run("restore", made, "--db-path", target)
+    status, said = run_here("restore", made, "--db-path", target)
     assert (status, "is no backup: it has no manifest.json" in said) == (1, True), said
     assert not list(target.parent.glob("*restoring"))
 
 
-def test_files_that_are_there_are_put_aside_only_by_force(made: Path, served: Start, tmp_path: Path) -> None:
-    service = served()
+def test_files_that_are_there_are_put_aside_only_by_force(made: Path, here: StartHere, tmp_path: Path) -> None:
+    service = here()
     assert service.post({"event_id": "c"})["id"] == 3
     service.get("/api/errors")
     service.kill()
     db = service.db
     before = {file.name: file.read_bytes() for file in tmp_path.iterdir() if file.is_file()}
-    status, said = run("restore", made, "--db-path", db)
+    status, said = run_here("restore", made, "--db-path", db)
     assert (status, f"{db} exists: use --force to put it aside" in said) == (1, True), said
     assert {file.name: file.read_bytes() for file in tmp_path.iterdir() if file.is_file()} == before
-    said = ok("restore", made, "--force", "--db-path", db)
+    said = ok_here("restore", made, "--force", "--db-path", db)
     kept = {name: content for name, content in before.items() if not name.endswith(("-lock", ".sock"))}
     assert sorted(kept) == ["errors.duckdb", "errors.duckdb.log", "errors.duckdb.wal"]
     for name, content in kept.items():
         (aside,) = tmp_path.glob(f"{name}.aside-*")
         assert (aside.read_bytes(), f"{aside} was put aside\n" in said) == (content, True)
-    service = served()
+    service = here()
     assert stored(service) == ["b", "a"]
     assert service.post({"event_id": "d"})["id"] == 3
 
 
-def test_nothing_is_restored_under_a_running_service(made: Path, served: Start, tmp_path: Path) -> None:
-    service = served()
+def test_nothing_is_restored_under_a_running_service(made: Path, here: StartHere, tmp_path: Path) -> None:
+    service = here()
     for flags in ([], ["--force"]):
-        status, said = run("restore", made, *flags, "--db-path", service.db)
+        status, said = run_here("restore", made, *flags, "--db-path", service.db)
         assert status == 1
         assert "another service is running" in said or "exists" in said
-    status, said = run("restore", made, "--force", "--db-path", service.db)
+    status, said = run_here("restore", made, "--force", "--db-path", service.db)
     assert "another service is running" in said
     service.post({"event_id": "c"})
     assert stored(service) == ["c", "b", "a"]
 
 
 def test_no_service_starts_while_a_restore_has_not_ended(
-    made: Path, served: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    made: Path, here: StartHere, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As after a crash between two renames."""
     db = tmp_path / "errors.duckdb"
@@ -374,10 +379,10 @@ def test_no_service_starts_while_a_restore_has_not_ended(
         with pytest.raises(KeyboardInterrupt):
             restore(made, db, Progress(), force=True)
     assert names == ["errors.duckdb", "errors.duckdb.restoring"]
-    with pytest.raises(AssertionError, match="cannot be opened as a log"):
-        served()
-    ok("restore", made, "--force", "--db-path", db)
-    assert stored(served()) == ["b", "a"]
+    with pytest.raises(LogError, match="cannot be opened as a log"):
+        here()
+    ok_here("restore", made, "--force", "--db-path", db)
+    assert stored(here()) == ["b", "a"]
 
 
 def test_the_manifest_describes_the_files(made: Path) -> None:
@@ -389,9 +394,9 @@ def test_the_manifest_describes_the_files(made: Path) -> None:
 
 
 def test_parquet_is_on_disk_before_the_backup_gets_its_name(
-    served: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    here: StartHere, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    service = served()
+    service = here()
     service.post({})
     flush = os.fsync
     flushed: list[str] = []

@@ -5,7 +5,7 @@ import socket
 import stat
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import duckdb
@@ -13,6 +13,7 @@ import pytest
 from commands import ok
 from conftest import Served, eventually
 from events import event
+from here import Here, starting
 from projected import Projected
 
 from exporter.local.backup import backup
@@ -22,6 +23,12 @@ from exporter.store import StoreError
 
 pytestmark = pytest.mark.dashboard
 Start = Callable[..., Served]
+StartHere = Callable[..., Here]
+
+
+@pytest.fixture
+def here(tmp_path: Path) -> Iterator[StartHere]:
+    yield from starting(tmp_path / "errors.duckdb")
 
 
 def ask(database: Path, line: bytes) -> bytes:
@@ -46,9 +53,9 @@ def test_only_the_user_of_the_service_can_connect(served: Start) -> None:
     assert not socket_path(service.db).exists()
 
 
-def test_during_a_hold_the_file_does_not_change_and_everything_goes_on(served: Start) -> None:
+def test_during_a_hold_the_file_does_not_change_and_everything_goes_on(here: StartHere) -> None:
     """20 MB of write-ahead log; without the hold, DuckDB would checkpoint after 16."""
-    service = served("--max-report-bytes", str(2**25))
+    service = here("--max-report-bytes", str(2**25))
     service.post({"event_id": "e0"})
     with held(service.db) as position:
         assert position == 1
@@ -66,8 +73,8 @@ def test_during_a_hold_the_file_does_not_change_and_everything_goes_on(served: S
     assert wal.stat().st_size < 17_000_000, "the hold has ended"
 
 
-async def test_there_is_one_hold_at_a_time_and_it_ends_with_its_connection(served: Start) -> None:
-    service = served()
+async def test_there_is_one_hold_at_a_time_and_it_ends_with_its_connection(here: StartHere) -> None:
+    service = here()
     with held(service.db) as position:
         assert position == 0
         assert b"another backup is running" in ask(service.db, b"hold\n")
@@ -85,8 +92,8 @@ async def test_there_is_one_hold_at_a_time_and_it_ends_with_its_connection(serve
 
 
 @pytest.mark.parametrize("line", [b"GET /hold HTTP/1.1\r\n\r\n", b"release\n", b"x" * 10_000 + b"\n", b"\n", b"hold"])
-def test_other_requests_are_refused(served: Start, line: bytes) -> None:
-    service = served()
+def test_other_requests_are_refused(here: StartHere, line: bytes) -> None:
+    service = here()
     with socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(10)
         connection.connect(str(socket_path(service.db)))
@@ -96,7 +103,7 @@ def test_other_requests_are_refused(served: Start, line: bytes) -> None:
     assert answer in (b"", b'{"position":0,"refused":"this release of the service does not know the request"}\n')
     with held(service.db) as position:
         assert position == 0
-    assert service.stop() == 0
+    service.stop()
 
 
 def test_the_socket_of_a_killed_service_is_replaced(served: Start, tmp_path: Path) -> None:
@@ -117,7 +124,7 @@ def test_a_long_path_works_and_a_name_that_is_too_long_leaves_the_service_withou
     monkeypatch.setattr("exporter.local.backup.START_SECONDS", 0.0)
     folder = tmp_path / ("long" * 30)
     folder.mkdir()
-    service = Served(folder / name)
+    service = Here(folder / name)
     try:
         service.post({})
         if works:
@@ -126,7 +133,7 @@ def test_a_long_path_works_and_a_name_that_is_too_long_leaves_the_service_withou
             with pytest.raises(StoreError, match="does not listen on"):
                 backup(service.db, tmp_path / "b", Progress())
     finally:
-        assert service.stop() == 0
+        service.stop()
     assert any("no backups are possible while the service runs" in line for line in service.log) is not works
 
 

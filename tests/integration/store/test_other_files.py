@@ -1,17 +1,24 @@
 """A path of something else than this service's database ends the start with one sentence, and leaves the file as it is."""
 
 import sqlite3
-import subprocess
-import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import duckdb
 import pytest
-from conftest import ROOT
+from commands import run
+from here import Here, starting
 
+from exporter.log import LogError
+from exporter.store import StoreError
 from exporter.store.database import Database
 
 pytestmark = pytest.mark.dashboard
+
+
+@pytest.fixture
+def here(tmp_path: Path) -> Iterator[Callable[..., Here]]:
+    yield from starting(tmp_path / "errors.duckdb")
 
 
 def sqlite(path: Path) -> None:
@@ -57,15 +64,23 @@ def test_no_statement_reaches_another_file(tmp_path: Path) -> None:
         (newer_schema, "use a newer release"),
     ],
 )
-def test_another_file_ends_the_start_with_one_sentence(tmp_path: Path, make: object, words: str) -> None:
+def test_another_file_ends_the_start_with_one_sentence(
+    here: Callable[..., Here], tmp_path: Path, make: object, words: str
+) -> None:
     path = tmp_path / "other.db"
     make(path)  # type: ignore[operator]
     before = path.read_bytes() if path.is_file() else b""
-    command = [sys.executable, "-m", "exporter", "serve", "--port", "0", "--db-path", str(path)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == 1
-    (line,) = done.stderr.splitlines()
+    with pytest.raises((LogError, StoreError)) as refused:
+        here(db=path)
+    (line,) = str(refused.value).splitlines()
     assert words in line
     assert "extension" not in line
     assert ("other-errors.duckdb" in line) == ("To use both" in line)
     assert path.is_dir() or path.read_bytes() == before
+
+
+@pytest.mark.parametrize("make", [other_duckdb, Path.mkdir])
+def test_the_command_prints_the_sentence_alone(tmp_path: Path, make: Callable[[Path], None]) -> None:
+    make(tmp_path / "other.db")
+    status, said = run("serve", "--port", "0", "--db-path", tmp_path / "other.db")
+    assert (status, len(said.splitlines()), "level=error" in said, " is a " in said) == (1, 1, True, True), said

@@ -16,6 +16,7 @@ import duckdb
 import pytest
 from aiohttp import web
 from conftest import REPORT, InProcess, Served, eventually
+from interrupts import interruptible
 from nasty import NASTY
 
 from exporter.cli import main
@@ -339,7 +340,9 @@ def test_ctrl_c_says_how_far_it_came(served: Callable[..., Served], tmp_path: Pa
     running = served()
     path = written(tmp_path / "a.ndjson", reports(20_000))
     command = [sys.executable, "-m", "exporter", "import", "--url", running.url, str(path)]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+    with interruptible():
+        process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    with process:
         asyncio.run(eventually(lambda: running.metrics()["distributed_testing_log_position"] > 1_000))
         process.send_signal(signal.SIGINT)
         _, said = process.communicate(timeout=30)
