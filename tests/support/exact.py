@@ -84,37 +84,49 @@ def assert_levels(store: Projected, events: Sequence[ErrorEvent]) -> None:
             assert _held(store, rollup, level, tables) == expected, f"{rollup.table(level)} until {until}"
 
 
+def levels(store: Projected) -> dict[str, list[Any]]:
+    """Returns the rows of all levels of all rollups, and what is rolled up and sealed: to assert that nothing changed."""
+    tables = ("rolled_up", *(rollup.table(level) for rollup in ROLLUPS for level in rollup.levels))
+    return {table: store.values(f"SELECT * FROM {table} ORDER BY ALL") for table in tables}
+
+
 def _held(
     store: Projected, rollup: Rollup, level: Level, tables: Mapping[str, Mapping[int, str]]
 ) -> dict[tuple[Any, ...], tuple[Any, ...]]:
     """Returns what a level holds, its rows of one key added up, with names instead of integers."""
     columns = ["t", *(column.name for column in rollup.columns)]
-    found: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
+    named = [(place, tables[_NAMES[name]]) for place, name in enumerate(columns) if name in _NAMES]
+    added = [(columns.index(column.name), column.add) for column in rollup.columns if column.add]
+    chunk = columns.index("chunk") if "chunk" in columns else -1
+    keys = [place for place in range(len(columns)) if place not in {chunk, *(place for place, _ in added)}]
+    severity = columns.index("severity") if "severity" in columns else -1
+    found: dict[tuple[Any, ...], list[list[Any]]] = {}
     for values in store.values(f"SELECT {', '.join(columns)} FROM {rollup.table(level)}"):
-        row = dict(zip(columns, values, strict=True))
-        for name, of in _NAMES.items():
-            if row.get(name) is not None:
-                row[name] = tables[of][row[name]]
-        if "severity" in row:
-            row["severity"] = counted.SEVERITIES[row["severity"]]
-        keys = ("t", *(column.name for column in rollup.columns if not column.add and column.name != "chunk"))
-        found.setdefault(tuple(row[name] for name in keys), []).append(row)
-    added = [column for column in rollup.columns if column.add]
+        row = list(values)
+        for place, of in named:
+            if row[place] is not None:
+                row[place] = of[row[place]]
+        if severity >= 0:
+            row[severity] = counted.SEVERITIES[row[severity]]
+        found.setdefault(tuple([row[place] for place in keys]), []).append(row)
     return {
-        key: tuple(
-            _workers(some, tables["workers"]) if column.add == "bit_or"
-            else _added(column.add, [row[column.name] for row in some])
-            for column in added
-        )
+        key: tuple([
+            _workers([(row[chunk], row[place]) for row in some], tables["workers"]) if add == "bit_or"
+            else _added(add, [row[place] for row in some])
+            for place, add in added
+        ])
         for key, some in found.items()
     }  # fmt: skip
 
 
-def _workers(some: list[dict[str, Any]], names: Mapping[int, str]) -> frozenset[str]:
-    """Returns the workers whose bits are set in rows."""
-    return frozenset(
-        names[row["chunk"] * 64 + bit] for row in some for bit in range(64) if row["workers"] >> bit & 1
-    )  # fmt: skip
+def _workers(some: list[tuple[int, int]], names: Mapping[int, str]) -> frozenset[str]:
+    """Returns the workers whose bits are set in pairs of a chunk and its bits."""
+    found = []
+    for chunk, bits in some:
+        while bits:
+            found.append(names[chunk * 64 + (bits & -bits).bit_length() - 1])
+            bits &= bits - 1
+    return frozenset(found)
 
 
 def _added(add: str, values: list[Any]) -> Any:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from empty import make_empty
 from events import append
 
 from exporter.events.event import ErrorEvent
@@ -28,6 +29,8 @@ class Projected:
 
     def __init__(self, path: Path, log: EmbeddedLog | None = None) -> None:
         self.log = log or EmbeddedLog(log_path(path))
+        if not path.exists():
+            make_empty(path)
         self.database = Database(path)
         self.database.connect()
         self.projection = Projection(self.database, self.log)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import psutil
 from conftest import eventually
+from empty import make_empty
 
 from exporter.log.embedded import EmbeddedLog, new_identity
 from exporter.log.files import log_path
@@ -18,6 +19,8 @@ class Started:
     """A log and the client of a store process that reads the log. With `process=False` the store is a thread."""
 
     def __init__(self, path: Path, *, process: bool = True, memory_limit: int = MEMORY_LIMIT) -> None:
+        if not path.exists():
+            make_empty(path)
         self.log = EmbeddedLog(log_path(path))
         self.log.initialise(new_identity(), 0)
         settings = StoreSettings(str(path), str(self.log.path), 2**30, "error", "logfmt", 5, memory_limit)

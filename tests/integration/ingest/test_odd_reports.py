@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from aiohttp import web
+from bounded import bounded
 from conftest import REPORT, InProcess, eventually
 from stub import listening
 
@@ -231,9 +232,9 @@ def _mutated(number: int, random_: random.Random) -> dict[str, Any]:
 
 
 async def test_no_mutation_of_a_side_field_loses_a_report(serve: Callable[..., Any]) -> None:
-    """2,000 reports with values swapped at random places, a few of them sent alone, the others in batches."""
+    """Many reports with values swapped at random places, a few of them sent alone, the others in batches."""
     service, random_ = await serve(max_worker_labels=100), random.Random(10)
-    reports = [_mutated(number, random_) for number in range(2_000)]
+    reports = [_mutated(number, random_) for number in range(bounded(2_000))]
     for start in range(0, len(reports), 100):
         alone, together = reports[start : start + 5], reports[start + 5 : start + 100]
         answers = [await post(service, report) for report in alone]
@@ -244,7 +245,7 @@ async def test_no_mutation_of_a_side_field_loses_a_report(serve: Callable[..., A
     listed: list[dict[str, Any]] = []
     cursor = ""
     while cursor is not None:
-        page = await service.get("/api/errors/list", limit=1000, cursor=cursor)
+        page = await service.get("/api/errors/list", limit=500, cursor=cursor)
         listed += page["errors"]
         cursor = page["next_cursor"]
     assert {error["event_id"] for error in listed} == {report["event_id"] for report in reports}
@@ -254,6 +255,6 @@ async def test_no_mutation_of_a_side_field_loses_a_report(serve: Callable[..., A
     overview = await service.get("/api/errors")
     assert overview["summary"]["total_errors"] == len(reports)
     metrics = await service.metrics()
-    assert sum(value for name, value in metrics.items() if name.startswith(DROPPED)) > 500
+    assert sum(value for name, value in metrics.items() if name.startswith(DROPPED)) > len(reports) / 4
     await asyncio.sleep(0)
     assert not any(follower.skipped or follower.restarts for follower in service.service.readers.followers)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from assigned import Template
 from assigning import Assigning
+from bounded import bounded
 from events import event
 
 from exporter.patterns import assignment
@@ -42,7 +43,7 @@ def templates(rng: random.Random, count: int) -> list[tuple[str, Template]]:
     return [(f"{rng.getrandbits(64):016x}", Template(*pair)) for pair in rng.sample(pairs, count)]
 
 
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", range(bounded(8)))
 def test_the_table_is_what_the_pure_function_says(store: Assigning, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """After each step: new templates in transactions of any size, a merge, a split, an undo, a restart."""
     rng = random.Random(seed)

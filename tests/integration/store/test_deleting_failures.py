@@ -6,7 +6,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from exact import assert_levels, assert_reports, assert_stored
+from exact import assert_levels, assert_reports, assert_stored, levels
 from failing import fail_at_each_call, failing
 from fleet import Fleet
 from projected import Projected
@@ -44,6 +44,8 @@ def fleet(store: Projected) -> Fleet:
 
 def test_a_span_is_deleted_as_a_whole_or_not_at_all(store: Projected, fleet: Fleet) -> None:
     left = [one for one in fleet.sent if one.timestamp.date() != DAY.date()]
+    assert_levels(store, fleet.sent)
+    before = levels(store)
 
     def step() -> None:
         with store.database.writing:
@@ -53,7 +55,7 @@ def test_a_span_is_deleted_as_a_whole_or_not_at_all(store: Projected, fleet: Fle
         assert store.values("SELECT count(*) FROM errors") == [len(fleet.sent)]
         assert store.values("SELECT count(*) FROM history_worker") == [0]
         assert store.values("SELECT counted FROM deleted_errors") == [0]
-        assert_levels(store, fleet.sent)
+        assert levels(store) == before
 
     calls = fail_at_each_call(store.database, step, check)
     assert "COMMIT" in calls

@@ -3,8 +3,10 @@ gives, also where a part of the errors is rolled up."""
 
 import datetime as dt
 import random
+import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -126,6 +128,26 @@ def fill(store: Assigning, seed: int = 1) -> list[ErrorEvent]:
     return sent
 
 
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[ErrorEvent]]:
+    """A folder with a filled database and its log, both closed, and the events."""
+    folder = tmp_path_factory.mktemp("patterns")
+    with pytest.MonkeyPatch.context() as patch, closing(Assigning(folder / "errors.duckdb")) as store:
+        patch.setattr(projection, "LONG_SECONDS", float("inf"))
+        return folder, fill(store)
+
+
+@pytest.fixture
+def filled(
+    prepared: tuple[Path, list[ErrorEvent]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[tuple[Assigning, list[ErrorEvent]]]:
+    """A copy of the filled database, for a test that makes decisions."""
+    monkeypatch.setattr(projection, "LONG_SECONDS", float("inf"))
+    folder, events = prepared
+    with closing(Assigning(shutil.copytree(folder, tmp_path / "filled") / "errors.duckdb")) as store:
+        yield store, events
+
+
 def expected(events: list[ErrorEvent], groups: dict[str, Group], hours: int) -> list[dict[str, Any]]:
     """Returns the patterns as `counted` counts them, with what it does not know of families and aliases."""
     ids = {member: id_ for id_, group in groups.items() for member in group.members}
@@ -162,8 +184,8 @@ def make(store: Assigning, decisions: Sequence[Merge | Split | Undo]) -> None:
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_lists_count_what_belongs_to_each_pattern(store: Assigning, name: str) -> None:
-    case, events = CASES[name], fill(store)
+def test_lists_count_what_belongs_to_each_pattern(filled: tuple[Assigning, list[ErrorEvent]], name: str) -> None:
+    case, (store, events) = CASES[name], filled
     make(store, case.decisions)
     ids = {member: id_ for id_, group in case.groups.items() for member in group.members}
     for hours in HOURS:
@@ -177,9 +199,9 @@ def test_lists_count_what_belongs_to_each_pattern(store: Assigning, name: str) -
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_every_id_leads_to_the_whole_pattern(store: Assigning, name: str) -> None:
+def test_every_id_leads_to_the_whole_pattern(filled: tuple[Assigning, list[ErrorEvent]], name: str) -> None:
     """A fingerprint leads to the pattern that it belongs to now, and so does an id of the past."""
-    case, events = CASES[name], fill(store)
+    case, (store, events) = CASES[name], filled
     make(store, case.decisions)
     for hours in HOURS:
         within = counted.within(events, hours, NOW)
