@@ -6,9 +6,11 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
+import run_error_visualization_tests
 from conftest import ROOT
 
 RUNNER = ROOT / "tests/run_error_visualization_tests.py"
+PLAIN = "--assert=plain"  # to rewrite the assertions of each file takes longer than to run its tests
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -17,14 +19,29 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+def files_of(kind: str) -> set[str]:
+    return {str(file.relative_to(ROOT)) for file in (ROOT / "tests").rglob("test_*.py")
+            if f"pytest.mark.{kind}" in file.read_text("utf-8")}  # fmt: skip
+
+
 @pytest.mark.parametrize("kind", ["sound", "severity", "websocket", "dashboard", "html"])
-def test_each_type_finds_tests_of_its_own(kind: str) -> None:
-    listed = run("--type", kind, "--collect-only")
+def test_each_type_finds_tests_of_its_own(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What pytest is asked for. To let it load all those files takes as long as half a minute of other tests."""
+    asked: list[str] = []
+    monkeypatch.setattr(pytest, "main", lambda arguments: asked.extend(arguments) or pytest.ExitCode.OK)
+    assert run_error_visualization_tests.main(["--type", kind]) == 0
+    assert asked[asked.index("-m") + 1] == kind
+    files = {str(Path(one).relative_to(ROOT)) for one in asked if one.endswith(".py")}
+    assert files
+    assert files_of(kind) <= files
+
+
+def test_the_command_lists_the_tests_of_a_type_and_no_others() -> None:
+    listed = run("--type", "sound", "--collect-only", PLAIN)
     assert listed.returncode == 0, listed.stdout
     files = {line.partition("::")[0] for line in listed.stdout.splitlines() if "::" in line}
-    assert files
-    for file in files:
-        assert f"pytest.mark.{kind}" in (ROOT / file).read_text()
+    assert "tests/unit/test_sound_files.py" in files
+    assert files <= files_of("sound")
 
 
 def test_every_test_file_has_a_type() -> None:
@@ -38,7 +55,8 @@ def test_every_test_file_has_a_type() -> None:
 
 @pytest.mark.parametrize("form", ["html", "xml"])
 def test_a_report_is_written(tmp_path: Path, form: str) -> None:
-    done = run("--type", "severity", "--report", "--report-format", form, "--report-dir", str(tmp_path))
+    done = run("--type", "severity", "--report", "--report-format", form, "--report-dir", str(tmp_path),
+               PLAIN, "-k", "test_severity")  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     report = (tmp_path / f"error_visualization_tests.{form}").read_text()
     if form == "xml":
