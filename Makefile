@@ -16,7 +16,8 @@ SOURCES := pyproject.toml client/pyproject.toml requirements.lock requirements-d
 ROUNDS ?= 20
 # Tests with random moments: `make test` plays some of their rounds (tests/support/bounded.py).
 CRASH_TESTS := tests/stack/test_crash_matrix.py tests/integration/test_crash.py tests/integration/test_deletion_crash.py \
-	tests/integration/local/test_backup_crash.py tests/integration/store/test_retention.py
+	tests/integration/local/test_backup_crash.py $(addprefix tests/integration/,test_pattern_ids.py ingest/test_odd_reports.py \
+	client/test_client_crash.py $(addprefix store/test_,retention.py rollups.py templates.py assignments.py))
 
 .PHONY: run deploy-check test test-report fuzz chaos lint bench bench-flat bench-page patterns redaction reference docs dashboards rules sounds audit lock release clean
 

@@ -12,12 +12,10 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 import urllib.request
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from functools import lru_cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -26,6 +24,7 @@ import bcrypt
 import psutil
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
+from empty import make_empty
 from reported import reported, tools_service  # noqa: F401  fixtures
 from reruns import (  # noqa: F401  pytest finds these hooks here
     pytest_addoption,
@@ -38,7 +37,6 @@ from exporter.access.web_config import WebConfig
 from exporter.app import make_app
 from exporter.config import Settings
 from exporter.service import Service
-from exporter.store.database import Database
 
 ROOT = Path(__file__).parent.parent
 REPORT = {
@@ -96,8 +94,10 @@ def samples(text: str) -> dict[str, float]:
 
 
 @pytest.fixture(autouse=True)
-def _same_log() -> Iterator[None]:
-    """A command that ran in this process leaves its log as it was: later tests would write to a stream that is closed."""
+def _same_process() -> Iterator[None]:
+    """A command that ran in this process leaves the umask and the log as they were: later tests would write to a stream
+    that is closed."""
+    os.umask(umask := os.umask(0o077))
     root = logging.getLogger()
     handlers, level = root.handlers.copy(), root.level
     yield
@@ -105,6 +105,7 @@ def _same_log() -> Iterator[None]:
         if type(handler) is logging.StreamHandler and handler not in handlers:
             root.removeHandler(handler)
     root.setLevel(level)
+    os.umask(umask)
 
 
 @pytest.fixture(autouse=True)
@@ -113,20 +114,9 @@ def _own_spool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ERROR_VISUALIZATION_SPOOL", str(tmp_path / "spool"))
 
 
-@lru_cache
-def empty_database() -> bytes:
-    """Returns the file of a database without errors. Making one anew takes longer than the rest of a service's start."""
-    with tempfile.TemporaryDirectory() as folder:
-        database = Database(Path(folder) / "errors.duckdb")
-        database.connect()
-        database.db.execute("CHECKPOINT")
-        database.disconnect()
-        return database.path.read_bytes()
-
-
 def _begin(db: Path) -> None:
     if not any(db.parent.glob(f"{db.name}*")):
-        db.write_bytes(empty_database())
+        make_empty(db)
 
 
 @pytest.fixture
