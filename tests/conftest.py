@@ -257,22 +257,21 @@ def served(tmp_path: Path) -> Iterator[Callable[..., Served]]:
 @pytest.fixture(scope="session")
 async def chromium() -> AsyncIterator[Any]:
     """A real Chromium, started once per session."""
-    from chromium import CHROMIUM, FLAGS
+    from chromium import CHROMIUM, FLAGS, Browser
     from playwright.async_api import async_playwright
 
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
-        await browser.close()
+        chromium = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield Browser(chromium)
+        await chromium.close()
 
 
 @pytest.fixture
 async def browser(chromium: Any, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Any]:
-    """The real Chromium. Its contexts are closed after each test. The page sees a disk that is half full."""
+    """The real Chromium, cleaned after each test. The page sees a disk that is half full."""
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(total=10**12, free=5 * 10**11))
     yield chromium
-    for context in chromium.contexts:
-        await context.close()
+    await chromium.clean()
 
 
 async def eventually(check: Callable[[], Any], seconds: float = 15.0) -> Any:

@@ -7,9 +7,9 @@ from typing import Any
 import aiohttp
 import pytest
 from aiohttp.test_utils import TestServer
-from chromium import LONGEST, leave_details, listed, needs_chromium, open_page
+from chromium import LONGEST, Browser, leave_details, listed, needs_chromium, open_page
 from conftest import REPORT, ROOT, InProcess, free_port
-from playwright.async_api import Browser, expect
+from playwright.async_api import expect
 
 from exporter.app import make_app
 from exporter.ingest.parse import parse_report

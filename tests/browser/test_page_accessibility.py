@@ -5,9 +5,9 @@ import re
 from typing import Any
 
 import pytest
-from chromium import needs_chromium, open_page
+from chromium import Browser, needs_chromium, open_page
 from conftest import ROOT, InProcess
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Page, expect
 
 from exporter.demo.fleet import story
 

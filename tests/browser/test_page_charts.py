@@ -3,9 +3,9 @@
 from typing import Any
 
 import pytest
-from chromium import listed, needs_chromium, open_page
+from chromium import Browser, listed, needs_chromium, open_page
 from conftest import InProcess
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Page, expect
 from test_overview import load, reports
 
 pytestmark = [pytest.mark.html, needs_chromium]

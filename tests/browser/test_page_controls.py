@@ -5,9 +5,9 @@ import re
 from typing import Any
 
 import pytest
-from chromium import all_listed, current, leave_details, listed, needs_chromium, open_page
+from chromium import Browser, all_listed, current, leave_details, listed, needs_chromium, open_page
 from conftest import REPORT, InProcess
-from playwright.async_api import Browser, Page, Route, expect
+from playwright.async_api import Page, Route, expect
 
 from exporter.demo.fleet import story
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 from aiohttp.test_utils import TestServer
-from chromium import LONGEST, all_listed, leave_details, listed, needs_chromium, open_page
+from chromium import LONGEST, Browser, all_listed, leave_details, listed, needs_chromium, open_page
 from conftest import REPORT, InProcess, Served, eventually, free_port
-from playwright.async_api import Browser, Page, Route, expect
+from playwright.async_api import Page, Route, expect
 
 from exporter.app import make_app
 from exporter.http import reads as reading
@@ -107,7 +107,7 @@ async def test_numbers_and_list_age_though_nothing_comes(
     now = dt.datetime.now(dt.UTC)
     await service.post({"timestamp": (now - dt.timedelta(minutes=4)).isoformat()})
     await service.post(INFO | {"timestamp": (now - dt.timedelta(minutes=59)).isoformat()})
-    page = await browser.new_page()
+    page = await (await browser.new_context()).new_page()
     await page.clock.install()
     await page.goto(str(service.client.make_url("/error-visualization?range=1")))
     await expect(page.locator("#verdict")).to_have_text("1 critical in the last 5 min on worker-1")
@@ -173,7 +173,7 @@ async def test_a_filter_that_the_service_refuses_is_dropped_and_said(
 
 async def test_a_service_that_is_silent_is_lost_and_found(browser: Browser, served: Any) -> None:
     service = served()
-    page = await browser.new_page()
+    page = await (await browser.new_context()).new_page()
     await page.clock.install()
     await page.goto(f"{service.url}/error-visualization")
     await state(page, "live")

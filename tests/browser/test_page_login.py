@@ -30,8 +30,7 @@ async def live(page: Page) -> None:
 
 
 async def logged_in(browser: Any, service: InProcess, name: str = "ada", query: str = "") -> Page:
-    context = await browser.new_context()
-    page: Page = await context.new_page()
+    page: Page = await browser.new_page()
     await page.goto(str(service.client.make_url(f"/error-visualization{query}")))
     await at_login(page)
     await log_in(page, name, USERS[name])

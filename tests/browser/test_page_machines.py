@@ -3,9 +3,9 @@
 from typing import Any
 
 import pytest
-from chromium import needs_chromium
+from chromium import Browser, needs_chromium
 from conftest import InProcess
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Page, expect
 from test_page_accessibility import AXE, violations
 
 pytestmark = [pytest.mark.html, needs_chromium]
@@ -25,7 +25,7 @@ NASTIER = {
 
 
 async def opened(browser: Browser, service: InProcess) -> Page:
-    page = await (await browser.new_context()).new_page()
+    page = await browser.new_page()
     await page.goto(str(service.client.make_url("/error-visualization")))
     await expect(page.locator("#connection")).to_have_attribute("data-state", "live")
     return page

@@ -3,9 +3,9 @@
 from typing import Any
 
 import pytest
-from chromium import listed, needs_chromium, open_page
+from chromium import Browser, listed, needs_chromium, open_page
 from conftest import InProcess, eventually
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Page, expect
 
 pytestmark = [pytest.mark.html, needs_chromium]
 NAMES = ["alice", "bob", "carol", "dave", "erin", "frank"]

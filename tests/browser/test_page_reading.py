@@ -6,9 +6,9 @@ import re
 from typing import Any
 
 import pytest
-from chromium import PATIENCE, leave_details, listed, needs_chromium, open_page
+from chromium import PATIENCE, Browser, leave_details, listed, needs_chromium, open_page
 from conftest import REPORT, InProcess
-from playwright.async_api import Browser, Locator, Page, Route, expect
+from playwright.async_api import Locator, Page, Route, expect
 
 pytestmark = [pytest.mark.html, needs_chromium]
 INFO = {"error_category": "TEST_FAILURE", "message": "1 != 2", "worker_id": "w3", "type": "AssertionError"}

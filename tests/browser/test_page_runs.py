@@ -1,9 +1,9 @@
 """What the page shows of runs, tests and devices, in a real Chromium."""
 
 import pytest
-from chromium import listed, needs_chromium, open_page
+from chromium import Browser, listed, needs_chromium, open_page
 from conftest import InProcess
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Page, expect
 
 pytestmark = [pytest.mark.html, needs_chromium]
 RUN = {"id": "nightly/7", "job": "nightly", "user": "ada", "url": "https://ci.example/7"}

@@ -5,9 +5,9 @@ import re
 from typing import Any
 
 import pytest
-from chromium import listed, needs_chromium, open_page
+from chromium import Browser, listed, needs_chromium, open_page
 from conftest import InProcess, eventually
-from playwright.async_api import Browser, Page, Route, WebSocketRoute, expect
+from playwright.async_api import Page, Route, WebSocketRoute, expect
 from test_page_accessibility import AXE, violations
 
 pytestmark = [pytest.mark.html, needs_chromium]
@@ -47,10 +47,9 @@ class Answer:
 
 async def open_with(browser: Browser, service: InProcess, **more: Any) -> tuple[Page, Answer]:
     """Opens the page, which gets made-up answers about the storage."""
-    context = await browser.new_context(**more)
+    page = await browser.new_page(**more)
     answer = Answer()
-    await context.route("**/api/storage", answer.give)
-    page = await context.new_page()
+    await page.route("**/api/storage", answer.give)
     await page.goto(str(service.client.make_url("/error-visualization")))
     await expect(page.locator("#storage")).to_contain_text("errors since")
     await expect(page.locator("#connection")).to_have_attribute("data-state", "live")
@@ -136,7 +135,7 @@ async def test_a_warning_waits_while_somebody_reads(browser: Browser, service: I
 
 
 async def test_it_is_asked_once_a_minute_while_the_page_is_seen(browser: Browser, service: InProcess) -> None:
-    page = await browser.new_page()
+    page = await (await browser.new_context()).new_page()
     await page.clock.install()
     await page.add_init_script(ASKED)
     # Without live updates: their pongs take real time, and a connection that is lost and comes back asks, too.
@@ -169,7 +168,7 @@ async def test_without_an_answer_the_line_says_since_when(browser: Browser, serv
     page, answer = await open_with(browser, service)
     await answer.show(page, **FULL)
     seen = "document.dispatchEvent(new Event('visibilitychange'))"
-    await page.context.route("**/api/storage", lambda route: route.abort())
+    await page.route("**/api/storage", lambda route: route.abort())
     await page.evaluate(seen)
     for place in ("#storage", "#full"):
         await expect(page.locator(place)).to_contain_text(" · as of ")
@@ -178,7 +177,7 @@ async def test_without_an_answer_the_line_says_since_when(browser: Browser, serv
     await page.reload()
     await expect(page.locator("#storage")).to_have_text("The service does not say how full its storage is.")
     await expect(page.locator("#full")).to_be_hidden()
-    await page.context.unroute_all()
+    await page.unroute_all()
     await page.evaluate(seen)
     await expect(page.locator("#storage")).to_contain_text("No errors stored")
     await expect(page.locator("#storage")).not_to_contain_text("as of")

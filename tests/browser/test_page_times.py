@@ -4,9 +4,9 @@ import datetime as dt
 from typing import Any
 
 import pytest
-from chromium import listed, needs_chromium, open_page
+from chromium import Browser, listed, needs_chromium, open_page
 from conftest import REPORT, InProcess, eventually
-from playwright.async_api import Browser, expect
+from playwright.async_api import expect
 from test_page_accessibility import AXE, violations
 
 pytestmark = [pytest.mark.html, needs_chromium]

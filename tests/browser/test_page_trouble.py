@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 from aiohttp import web
-from chromium import listed, needs_chromium, open_page
+from chromium import Browser, listed, needs_chromium, open_page
 from conftest import REPORT, InProcess
-from playwright.async_api import Browser, expect
+from playwright.async_api import expect
 
 from exporter.http import reads
 from exporter.http.representation import response_to
@@ -102,7 +102,7 @@ async def test_a_count_that_is_not_the_whole_says_so(browser: Browser, service: 
 
 async def test_a_reset_is_seen_and_its_notice_goes(browser: Browser, service: InProcess) -> None:
     await service.post()
-    page = await browser.new_page()
+    page = await (await browser.new_context()).new_page()
     await page.clock.install()
     await page.goto(str(service.client.make_url("/error-visualization")))
     await listed(page, 1)

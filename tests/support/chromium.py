@@ -6,13 +6,15 @@ from typing import Any
 
 import pytest
 from conftest import InProcess
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Browser as Chromium
+from playwright.async_api import BrowserContext, Page, expect
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 needs_chromium = pytest.mark.skipif(not CHROMIUM, reason="chromium (Debian's package) is not installed")
 FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync", "--autoplay-policy=document-user-activation-required",
+    "--process-per-site",  # for Browser, below
     # Chromium uses the last list of features only, so this list repeats the relevant features of Playwright's list. It
     # adds SpareRendererForSitePerProcess: not starting a spare renderer saves a sixth of the time per page.
     "--disable-features=SpareRendererForSitePerProcess,HttpsUpgrades,HttpsFirstBalancedModeAutoEnable,PaintHolding,"
@@ -22,6 +24,59 @@ LONGEST = 45_000  # ms until the page has reconnected: it retries at least every
 # Long enough for a slow machine, but shorter than 20 s, after which the page polls and thereby hides a missed update.
 PATIENCE = 10_000
 expect.set_options(timeout=PATIENCE)
+
+
+class Browser:
+    """A reader's browser for each test. The first page of a test is in a context that tests share, and in its process:
+    starting a process and a context is a third of the CPU time of a page. After the test, storage, cookies and the cache are
+    cleared. Each further page has a context of its own, as a second reader has. What is set for a whole context, such as
+    Playwright's clock, may be set in one of `new_context` only."""
+
+    def __init__(self, chromium: Chromium) -> None:
+        self.chromium = chromium
+        self.shared: BrowserContext | None = None
+        self.keeper: Page | None = None  # keeps the process of all services at 127.0.0.1
+        self.is_taken = False
+
+    async def new_context(self, **more: Any) -> BrowserContext:
+        return await self.chromium.new_context(**more)
+
+    async def new_page(self, **more: Any) -> Page:
+        if self.is_taken or not more.keys() <= {"viewport", "color_scheme"}:
+            return await self.chromium.new_page(**more)
+        self.is_taken = True
+        page = await (self.shared or await self._share()).new_page()
+        if "viewport" in more:
+            await page.set_viewport_size(more["viewport"])
+        if "color_scheme" in more:
+            await page.emulate_media(color_scheme=more["color_scheme"])
+        return page
+
+    async def _share(self) -> BrowserContext:
+        self.shared = await self.chromium.new_context()
+        self.keeper = await self.shared.new_page()
+        await self.keeper.route("http://127.0.0.1/", lambda route: route.fulfill(body="", content_type="text/html"))
+        await self.keeper.goto("http://127.0.0.1/")
+        return self.shared
+
+    async def clean(self) -> None:
+        """Leaves nothing of a test to the next, whose service may have the same port."""
+        self.is_taken = False
+        for context in self.chromium.contexts:
+            if context is not self.shared:
+                await context.close()
+        if not self.shared or not self.keeper:
+            return
+        places = {page.url.partition("?")[0] for page in self.shared.pages if page is not self.keeper}
+        for page in self.shared.pages:
+            if page is not self.keeper:
+                await page.close()
+        session = await self.shared.new_cdp_session(self.keeper)
+        for place in places:
+            await session.send("Storage.clearDataForOrigin", {"origin": place, "storageTypes": "all"})
+        await session.send("Network.clearBrowserCache")
+        await session.detach()
+        await self.shared.clear_cookies()
 
 
 async def listed(page: Page, errors: int, *, rows: int | None = None) -> None:
