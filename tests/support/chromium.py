@@ -3,6 +3,7 @@
 import re
 import shutil
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from conftest import InProcess
@@ -37,6 +38,7 @@ class Browser:
         self.shared: BrowserContext | None = None
         self.keeper: Page | None = None  # keeps the process of all services at 127.0.0.1
         self.is_taken = False
+        self.origins: set[str] = set()  # that pages of this test came from
 
     async def new_context(self, **more: Any) -> BrowserContext:
         return await self.chromium.new_context(**more)
@@ -46,6 +48,7 @@ class Browser:
             return await self.chromium.new_page(**more)
         self.is_taken = True
         page = await (self.shared or await self._share()).new_page()
+        page.on("framenavigated", lambda frame: self.origins.add("://".join(urlsplit(frame.url)[:2])))
         if "viewport" in more:
             await page.set_viewport_size(more["viewport"])
         if "color_scheme" in more:
@@ -67,13 +70,13 @@ class Browser:
                 await context.close()
         if not self.shared or not self.keeper:
             return
-        places = {page.url.partition("?")[0] for page in self.shared.pages if page is not self.keeper}
         for page in self.shared.pages:
             if page is not self.keeper:
                 await page.close()
         session = await self.shared.new_cdp_session(self.keeper)
-        for place in places:
-            await session.send("Storage.clearDataForOrigin", {"origin": place, "storageTypes": "all"})
+        for origin in self.origins:
+            await session.send("Storage.clearDataForOrigin", {"origin": origin, "storageTypes": "all"})
+        self.origins.clear()
         await session.send("Network.clearBrowserCache")
         await session.detach()
         await self.shared.clear_cookies()
