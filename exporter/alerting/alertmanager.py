@@ -18,7 +18,6 @@ import msgspec
 from exporter.alerting.alert import Alert, Push
 from exporter.alerting.alerts import Alerts, Kept
 from exporter.alerting.queue import Queue, State
-from exporter.alerting.words import without_texts
 from exporter.events.event import ErrorEvent
 from exporter.log import Log
 
@@ -115,9 +114,7 @@ class Notifier:
     def forget(self, ids: Collection[int]) -> None:
         """Removes the texts of errors that were deleted, here and at the Alertmanagers."""
         for queue in self.queues:
-            for alert, _ in queue.waiting():
-                if int(alert.annotations["error_id"]) in ids:
-                    alert.annotations = without_texts(alert.annotations)
+            queue.forget(ids)
         self._send(self._alerts.forget(ids, time.monotonic()))
         self._keep_at = 0.0
 

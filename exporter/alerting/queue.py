@@ -8,7 +8,7 @@ import asyncio
 import datetime as dt
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import urlencode, urlsplit
 
@@ -17,6 +17,7 @@ import msgspec
 
 from exporter.access.secrets import without_secrets
 from exporter.alerting.alert import Alert, Labels, Push
+from exporter.alerting.words import without_texts
 
 BATCH: Final = 64
 TIMEOUT_SECONDS: Final = 10.0
@@ -87,6 +88,13 @@ class Queue:
         if self._waiting:
             self.idle.clear()
             self._more.set()
+
+    def forget(self, ids: Collection[int]) -> None:
+        """Removes the texts of errors from what is queued. An alert that is being sent with them is sent again."""
+        for labels, (alert, ended) in self._waiting.items():
+            if int(alert.annotations["error_id"]) in ids:
+                alert.annotations = without_texts(alert.annotations)
+                self._waiting[labels] = (alert, ended)  # another state than the one that `run` sends
 
     def waiting(self) -> list[State]:
         """Returns what is queued, oldest first."""

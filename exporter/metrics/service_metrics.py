@@ -291,12 +291,14 @@ class _Notifications(Collector):
         yield unconfirmed
 
 
-@cache
 def revision() -> str:
     """Returns the commit of this package: the variable SOURCE_REVISION, else the commit of the git checkout that tracks
     this file. Returns "unknown" for an installed package, even if its folder is inside another project's checkout."""
-    if given := os.environ.get("SOURCE_REVISION"):
-        return given
+    return os.environ.get("SOURCE_REVISION") or _commit()
+
+
+@cache
+def _commit() -> str:
     # A git hook sets GIT_DIR and others of git's variables: they name the hook's repository.
     environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     try:

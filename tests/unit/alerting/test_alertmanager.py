@@ -1,5 +1,6 @@
 """The push to Alertmanagers: nothing is lost while one is away, nor over a restart of the service."""
 
+import asyncio
 import datetime as dt
 from collections.abc import AsyncIterator
 from typing import Any
@@ -29,9 +30,12 @@ class Fake:
         self.first: list[tuple[int, bytes]] = []
         self.accepted: list[dict[str, Any]] = []
         self.asked = 0
+        self.free = asyncio.Event()  # an answer waits for it
+        self.free.set()
 
     async def post(self, request: web.Request) -> web.Response:
         self.asked += 1
+        await self.free.wait()
         status, body = self.first.pop(0) if self.first else self.answer
         if status == 200:
             self.accepted += await request.json()
@@ -103,6 +107,20 @@ async def test_an_alert_that_ended_and_waits_loses_the_text_of_a_deleted_error(f
     # A request that was under way has the text; the next one replaces it.
     await eventually(lambda: alertmanager.accepted and "opensesame" not in str(alertmanager.accepted[-1]))
     assert "deleted on request" in str(alertmanager.accepted)
+    await notifier.stop()
+
+
+async def test_an_alert_that_is_being_sent_with_a_deleted_text_is_sent_again(fake: tuple[Fake, str]) -> None:
+    alertmanager, url = fake
+    alertmanager.free.clear()
+    notifier = started(FakeLog(), url, push=Push(resend_seconds=60, hold_seconds=0.01))
+    notifier.on_events([event(7, message="opensesame", traceback="opensesame")])
+    await eventually(lambda: alertmanager.asked and not len(notifier._alerts))  # it is over, and the request waits
+    notifier.forget({7})
+    alertmanager.free.set()
+    await eventually(lambda: len(alertmanager.accepted) == 2)
+    assert "opensesame" in str(alertmanager.accepted[0])
+    assert "opensesame" not in str(alertmanager.accepted[1])
     await notifier.stop()
 
 
