@@ -223,8 +223,7 @@ def test_a_damaged_file_costs_only_what_is_behind_the_damage(service: Recording,
     service.start()
     reporter = make()
     assert reporter.report({"message": 3})
-    assert reporter.flush(10)
-    assert service.messages == [0, 1, 3]
+    wait_for(lambda: sorted(service.messages) == [0, 1, 3])  # the first reporter may hold its file for a moment more
     reporter.close()
     assert not list((tmp_path / "spool").rglob("*.spool"))
 
