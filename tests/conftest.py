@@ -154,7 +154,29 @@ async def service(serve: Callable[..., Any]) -> InProcess:
     return await serve()
 
 
-class Served:
+class Requests:
+    """Requests to a service at `url`, for tests that are not asynchronous."""
+
+    url: str
+
+    def get(self, path: str) -> Any:
+        with urllib.request.urlopen(self.url + path, timeout=10) as response:
+            return json.load(response)["data"]
+
+    def metrics(self) -> dict[str, float]:
+        with urllib.request.urlopen(self.url + "/metrics", timeout=10) as response:
+            return samples(response.read().decode())
+
+    def post(self, report: dict[str, Any]) -> dict[str, Any]:
+        body = json.dumps(REPORT | report).encode()
+        request = urllib.request.Request(
+            self.url + "/api/report-error", body, {"Content-Type": "application/json"}, method="POST"
+        )
+        with urllib.request.urlopen(request, timeout=10) as response:
+            return json.load(response)["data"]
+
+
+class Served(Requests):
     """The real command `serve` in its own process. `prefix` is a wrapper command such as strace."""
 
     def __init__(self, db: Path, *flags: str, port: int = 0, prefix: Sequence[str] = ()) -> None:
@@ -183,22 +205,6 @@ class Served:
     def _read(self) -> None:
         assert self.process.stderr
         self.log.extend(self.process.stderr)
-
-    def get(self, path: str) -> Any:
-        with urllib.request.urlopen(self.url + path, timeout=10) as response:
-            return json.load(response)["data"]
-
-    def metrics(self) -> dict[str, float]:
-        with urllib.request.urlopen(self.url + "/metrics", timeout=10) as response:
-            return samples(response.read().decode())
-
-    def post(self, report: dict[str, Any]) -> dict[str, Any]:
-        body = json.dumps(REPORT | report).encode()
-        request = urllib.request.Request(
-            self.url + "/api/report-error", body, {"Content-Type": "application/json"}, method="POST"
-        )
-        with urllib.request.urlopen(request, timeout=10) as response:
-            return json.load(response)["data"]
 
     def stop(self, number: int = signal.SIGTERM) -> int:
         if self.process.poll() is None:

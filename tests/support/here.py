@@ -5,18 +5,16 @@ import argparse
 import asyncio
 import contextlib
 import io
-import json
 import logging
 import os
 import threading
-import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from aiohttp.test_utils import TestServer
-from conftest import REPORT, free_port, samples
+from conftest import Requests, free_port
 
 from exporter import config
 from exporter.app import make_app
@@ -27,7 +25,7 @@ from exporter.service import Service
 from exporter.store import StoreError, offline, repair
 
 
-class Here:
+class Here(Requests):
     """As `conftest.Served`, in a thread of this process, which also has the store. Raises what `Service.start` raises."""
 
     def __init__(self, db: Path, *flags: str) -> None:
@@ -86,21 +84,6 @@ class Here:
         self.stop()
         for file, content in kept.items():
             file.write_bytes(content)
-
-    def get(self, path: str) -> Any:
-        with urllib.request.urlopen(self.url + path, timeout=10) as response:
-            return json.load(response)["data"]
-
-    def metrics(self) -> dict[str, float]:
-        with urllib.request.urlopen(self.url + "/metrics", timeout=10) as response:
-            return samples(response.read().decode())
-
-    def post(self, report: dict[str, Any]) -> dict[str, Any]:
-        body = json.dumps(REPORT | report).encode()
-        request = urllib.request.Request(self.url + "/api/report-error", body, {"Content-Type": "application/json"})
-        with urllib.request.urlopen(request, timeout=10) as response:
-            data: dict[str, Any] = json.load(response)["data"]
-            return data
 
 
 class _Lines(logging.Handler):
