@@ -1,5 +1,7 @@
 """Parses query strings by the declarations of `exporter/store/parameters.py`."""
 
+import datetime as dt
+import re
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Annotated, Any, Final, Literal, NamedTuple, TypeVar, get_args, get_origin, get_type_hints, overload
@@ -8,9 +10,12 @@ from aiohttp import web
 from msgspec import Meta, Struct, field, inspect
 
 from exporter.http.responses import ApiError
+from exporter.store.parameters import MAX_TIME_RANGE
 
 MAX_DIGITS: Final = 9
 MAX_BATCH_KEY: Final = 200  # characters; a report without `event_id` gets as its id the key, "#" and its index
+_BLANK_FOR_PLUS: Final = re.compile(r" (?=\d\d:?\d\d$)")
+_FIRST_YEAR, _LAST_YEAR = 1970, 2200  # of a time range; beyond, arithmetic with an offset may fail
 A = TypeVar("A", bound=Struct)
 B = TypeVar("B", bound=Struct)
 
@@ -54,6 +59,8 @@ def parse(request: web.Request, *declared: type[Struct]) -> Any:
         if not parameter.many and len(request.query.getall(parameter.name, [])) > 1:
             raise ApiError(400, f"{parameter.name}: given more than once", field=parameter.name)
     parsed = [kind(**_values(request, _parameters(kind))) for kind in declared]
+    if any(parameter.field == "since" for parameter in known):
+        _check_range(request, parsed[0])
     return parsed[0] if len(parsed) == 1 else tuple(parsed)
 
 
@@ -127,8 +134,34 @@ def _value(parameter: Parameter, text: str) -> Any:
         if number is None or not (kind.ge or 0) <= number <= (kind.le or number):
             raise ApiError(400, f"{name}: expected a whole number from {kind.ge} to {kind.le}", field=name)
         return number
+    if isinstance(kind, inspect.DateTimeType):
+        return _moment(name, text)
     if parameter.choices and text not in parameter.choices:
         raise ApiError(400, f"{name}: expected {', '.join(parameter.choices)}", field=name)
     if isinstance(kind, inspect.StrType) and kind.max_length is not None and len(text) > kind.max_length:
         raise ApiError(400, f"{name}: expected at most {kind.max_length} characters", field=name)
     return text
+
+
+def _moment(name: str, text: str) -> dt.datetime:
+    """Returns the time that a text stands for. A plus sign that was not percent-encoded arrives as a blank."""
+    try:
+        moment = dt.datetime.fromisoformat(_BLANK_FOR_PLUS.sub("+", text)) if text.isascii() else None
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None or not _FIRST_YEAR <= moment.year <= _LAST_YEAR:
+        raise ApiError(400, f"{name}: expected a time with its offset, such as 2026-11-25T22:00:00Z", field=name)
+    return moment.astimezone(dt.UTC)
+
+
+def _check_range(request: web.Request, given: Any) -> None:
+    """Raises `ApiError` for a time range that is given twice or has no length."""
+    if given.since is None:
+        return
+    if "time_range" in request.query:
+        raise ApiError(400, "time_range: give it or from, not both", field="time_range")
+    longest = dt.timedelta(hours=MAX_TIME_RANGE)
+    now = dt.datetime.now(dt.UTC)
+    end = min(given.until or now, now)
+    if not dt.timedelta(0) < end - given.since <= longest:
+        raise ApiError(400, f"from: expected a time before to and now, by {longest.days} days at most", field="from")

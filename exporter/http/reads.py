@@ -39,13 +39,13 @@ T = TypeVar("T")
 
 async def errors(request: web.Request) -> web.Response:
     """GET /api/errors: everything that the page shows of a time range."""
-    given = parse(request, TimeRange)
+    filters = parse(request, Filters)
     named = request.app[SERVICE].ingest.pipeline.times.offsets.named(now())
     offsets = tuple(
         ClockOffset(worker, seconds, advice(worker, seconds))
         for worker, seconds in islice(named.items(), MAX_CLOCK_OFFSETS)
     )
-    return await answer_to(request, GetOverview(hours=given.hours, now=now(), clock_offsets=offsets))
+    return await answer_to(request, GetOverview(filters=filters, now=now(), clock_offsets=offsets))
 
 
 async def error_list(request: web.Request) -> web.Response:
@@ -72,9 +72,9 @@ async def error(request: web.Request) -> web.Response:
 
 async def patterns(request: web.Request) -> web.Response:
     """GET /api/patterns: the patterns of a time range, most frequent first, page by page."""
-    given, paging = parse(request, TimeRange, PatternPaging)
+    filters, paging = parse(request, Filters, PatternPaging)
     after = parsed_cursor(parse_rank, paging.cursor)
-    return await answer_to(request, ListPatterns(hours=given.hours, now=now(), after=after, limit=paging.limit))
+    return await answer_to(request, ListPatterns(filters=filters, now=now(), after=after, limit=paging.limit))
 
 
 async def pattern(request: web.Request) -> web.Response:
@@ -83,7 +83,7 @@ async def pattern(request: web.Request) -> web.Response:
     id_ = request.match_info["id"]
     words = f"there is no error of the pattern {id_} in this time range"
     missing = ApiError(404, words, field="fingerprint")  # as before patterns had ids: answers never change
-    query = GetPattern(id=id_, hours=given.hours, now=now(), compare=more.compare)
+    query = GetPattern(id=id_, range=given, now=now(), compare=more.compare)
     return await answer_to(request, query, missing)
 
 

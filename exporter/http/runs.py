@@ -8,7 +8,7 @@ from exporter.http.reads import answer_to, now, parsed_cursor
 from exporter.http.report_body import JSON, report_body
 from exporter.http.responses import ApiError, success
 from exporter.http.summaries import store_summary
-from exporter.store.parameters import RankingChoice, RunPaging, TestPaging, TimeRange
+from exporter.store.parameters import Filters, RankingChoice, RunPaging, TestPaging
 from exporter.store.queries import GetRankings, GetRun, ListRuns
 
 
@@ -19,9 +19,9 @@ async def summary(request: web.Request) -> web.Response:
 
 async def run_list(request: web.Request) -> web.Response:
     """GET /api/runs: runs, newest first, page by page."""
-    given, paging = parse(request, TimeRange, RunPaging)
+    filters, paging = parse(request, Filters, RunPaging)
     after = parsed_cursor(parse_cursor, paging.cursor)
-    return await answer_to(request, ListRuns(hours=given.hours, now=now(), after=after, limit=paging.limit))
+    return await answer_to(request, ListRuns(filters=filters, now=now(), after=after, limit=paging.limit))
 
 
 async def run(request: web.Request) -> web.Response:
@@ -34,5 +34,5 @@ async def run(request: web.Request) -> web.Response:
 
 async def rankings(request: web.Request) -> web.Response:
     """GET /api/rankings: the tests, runs, devices and so on with most errors."""
-    given, choice = parse(request, TimeRange, RankingChoice)
-    return await answer_to(request, GetRankings(hours=given.hours, now=now(), by=choice.by, limit=choice.limit))
+    filters, choice = parse(request, Filters, RankingChoice)
+    return await answer_to(request, GetRankings(filters=filters, now=now(), by=choice.by, limit=choice.limit))

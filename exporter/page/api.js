@@ -48,9 +48,9 @@ async function fetched(path, more) {
 // What `ask` needs for an answer that may be some seconds old: many pages then cost the service as much as one.
 export const aged = (seconds) => (seconds ? { headers: { "Cache-Control": `max-age=${seconds}` } } : {});
 
-// The range and the filters as query parameters of the API.
-export function query({ range, filters }, more = {}) {
-  const text = new URLSearchParams({ time_range: range, ...more });
+// The span and the filters as query parameters of the API.
+export function query({ range, from, to, filters = {} }, more = {}) {
+  const text = new URLSearchParams({ ...from ? { from } : { time_range: range }, ...to && { to }, ...more });
   for (const [name, values] of Object.entries(filters)) for (const value of values) text.append(name, value);
   return text;
 }

@@ -2,15 +2,17 @@
 
 import { ask } from "./api.js";
 import { element, replace } from "./dom.js";
-import { RANGES, address, preference, prefer } from "./state.js";
+import { inWords } from "./span.js";
+import { EXCLUDED, RANGES, address, preference, prefer } from "./state.js";
 
 const TYPED = "input:not([type=checkbox], [type=range]), select, textarea"; // elements that use letter keys themselves
 
 const by = (id) => document.getElementById(id);
 
 export function drawRange(state) {
+  const preset = !state.from && !state.to;
   replace(by("range"), ...Object.entries(RANGES).map(([value, label]) => element("a", {
-    href: address({ ...state, error: null, range: value }), "aria-current": Number(value) === state.range ? "true" : null }, label)));
+    href: address({ ...state, error: null, range: value, from: null, to: null }), "aria-current": preset && Number(value) === state.range ? "true" : null }, label)));
 }
 
 // Draws the values of each filter, with the number of errors that each would select. Where only a part of the errors was
@@ -29,15 +31,23 @@ export function drawFacets({ searched_since: searched, ...facets }, filters) {
   }
 }
 
-// Draws a button for each active filter. If the focused button was removed, the focus moves to the next one, or to the list.
-export function drawChips(filters, remove) {
+// Draws a button for each active filter, and one for a span that is none of the presets. If the focused button was removed, the
+// focus moves to the next one, or to the list.
+export function drawChips(state, remove, forgetSpan) {
   const place = [...by("chips").children].indexOf(document.activeElement);
-  by("chips").replaceChildren(...Object.entries(filters).flatMap(([name, values]) => values.map((value) => {
-    const chip = element("button", { type: "button", class: "chip", "aria-label": `Remove the filter ${name} ${value}` }, `${name}: ${value} ×`);
-    chip.onclick = () => remove(name, value);
-    return chip;
-  })));
+  const chips = Object.entries(state.filters).flatMap(([name, values]) => values.map((value) => {
+    const said = name.endsWith(EXCLUDED) ? `not ${name.slice(0, -1)}: ${value}` : `${name}: ${value}`;
+    return chip(said, `Remove the filter ${said.replace(":", "")}`, () => remove(name, value));
+  }));
+  if (state.from || state.to) chips.unshift(chip(inWords(state), "Remove the span of time", forgetSpan));
+  by("chips").replaceChildren(...chips);
   if (place >= 0) (by("chips").children[place] ?? by("chips").lastElementChild ?? by("errors-title")).focus({ preventScroll: true });
+}
+
+function chip(text, label, act) {
+  const made = element("button", { type: "button", class: "chip", "aria-label": label }, `${text} ×`);
+  made.onclick = act;
+  return made;
 }
 
 // Calls `choose(name, values, how)` for each change. Several values of one select in a row make one history entry.

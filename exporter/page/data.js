@@ -23,11 +23,11 @@ export class Data {
   load(maxAge = 0) {
     const owed = this.owed = { maxAge }; // a full load is needed; cleared when this one succeeds, unless a later one has begun
     return this.attempt(async () => {
-      const range = this.state.range;
+      const place = String(query(this.state));
       const [data] = await Promise.all([this.overview(maxAge), this.list.fetch(maxAge)]);
       if (this.owed === owed) this.owed = null;
       if (this.list.skippedAt) this.owe();
-      if (range === this.state.range) this.news(data);
+      if (place === String(query(this.state))) this.news(data);
       await this.facets();
     });
   }
@@ -84,11 +84,11 @@ export class Data {
   // Fetches the numbers. While updates are paused, draws them only after a change of range or filters. Numbers that lack errors
   // that were heard of are fetched again.
   async overview(maxAge) {
-    const range = this.state.range, place = String(query(this.state));
-    const data = await ask(`/api/errors?time_range=${range}`, aged(maxAge));
+    const place = String(query(this.state));
+    const data = await ask(`/api/errors?${place}`, aged(maxAge));
     clock.set(data.timestamp);
     if (data.seq < this.heard() && !this.paused()) this.soon();
-    if (range !== this.state.range || (this.paused() && place === this.drawn)) return data;
+    if (place !== String(query(this.state)) || (this.paused() && place === this.drawn)) return data;
     this.drawn = place;
     this.draw(data);
     return data;

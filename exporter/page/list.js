@@ -7,8 +7,9 @@ import { now } from "./clock.js";
 import { time } from "./dom.js";
 import { fold, matches } from "./match.js";
 import { address, identity, row } from "./row.js";
+import { bounds } from "./state.js";
 
-const PAGE = 200, MOST = 1000, ROWS = 25, PAGES_AT_ONCE = 5, DRAW_MS = 100, STORM = 20, STORM_DRAW_MS = 1000, HOUR_MS = 3_600_000;
+const PAGE = 200, MOST = 1000, ROWS = 25, PAGES_AT_ONCE = 5, DRAW_MS = 100, STORM = 20, STORM_DRAW_MS = 1000;
 
 export class List {
   // `open(id)` shows an error's details; `filter(name, value)` returns the URL of the page with that filter; `still()` returns
@@ -25,7 +26,8 @@ export class List {
   get current() { return this.has === String(query(this.state)); }
 
   wants(error) {
-    return Date.parse(error.timestamp) > now() - this.state.range * HOUR_MS && matches(error, this.state.filters, this.state.members);
+    const at = Date.parse(error.timestamp), [since, until] = bounds(this.state, now());
+    return at >= since && at < until && matches(error, this.state.filters, this.state.members);
   }
 
   // Makes the next `fetch` replace all errors: their pattern ids changed.
@@ -130,8 +132,8 @@ export class List {
 
   // Removes errors that are older than the time range. Returns whether there were any.
   age() {
-    const before = this.errors.length, since = now() - this.state.range * HOUR_MS;
-    this.errors = this.errors.filter((error) => Date.parse(error.timestamp) > since);
+    const before = this.errors.length, [since] = bounds(this.state, now());
+    this.errors = this.errors.filter((error) => Date.parse(error.timestamp) >= since);
     return this.errors.length < before;
   }
 

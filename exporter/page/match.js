@@ -1,10 +1,18 @@
 // Whether a live update matches the filters, and which errors share a row of the list.
 
 import { origin } from "./origin.js";
+import { EXCLUDED } from "./state.js";
 
 // Filters an error as GET /api/errors/list would. `members` are the known fingerprints of the pattern to filter by: the pattern id
 // of an error may have changed since it was accepted.
 export function matches(error, filters, members = new Set()) {
+  const included = Object.fromEntries(Object.entries(filters).filter(([name]) => !name.endsWith(EXCLUDED)));
+  if (!meets(error, included, members)) return false;
+  return Object.entries(filters).every(([name, values]) => !name.endsWith(EXCLUDED)
+    || !meets(error, { [name.slice(0, -1)]: values }, new Set()));
+}
+
+function meets(error, filters, members) {
   const any = (name, value) => !filters[name] || filters[name].includes(value);
   const texts = [`${error.message}\n${error.traceback ?? ""}`, error.type, error.worker_id, error.error_category];
   return any("severity", error.severity) && any("category", error.error_category) && any("worker", error.worker_id)

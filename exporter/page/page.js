@@ -1,6 +1,7 @@
-// The page: a snapshot of a time range from the API, then live updates. The URL holds range, filters and the open error.
+// The page: a snapshot of a span of time from the API, then live updates. The URL holds span, filters and the open error.
 
 import * as announce from "./announce.js";
+import { query } from "./api.js";
 import * as charts from "./charts.js";
 import * as connection from "./connection.js";
 import { bindFilters, bindKeys, bindMenu, bindReset, bindSound, bindTheme, drawChips, drawFacets, drawRange } from "./controls.js";
@@ -17,13 +18,16 @@ import { draw as drawPanels } from "./panels.js";
 import * as rankings from "./rankings.js";
 import * as session from "./session.js";
 import { Sound } from "./sound.js";
-import { RANGES, address, read } from "./state.js";
+import { inWords } from "./span.js";
+import { address, read, unfiltered } from "./state.js";
 import { onRest, still } from "./still.js";
 import * as storage from "./storage.js";
-import { drawCards, drawClocks, drawVerdict, markCards } from "./summary.js";
+import { drawCards, drawClocks, drawSinceReset, markCards } from "./summary.js";
+import * as verdict from "./verdict.js";
 import { Visit } from "./visit.js";
 
 const NOTICE_MS = 10_000;
+const WIDEST = { range: 168, from: null, to: null };
 const EXAMPLE = `curl -X POST ${location.origin}/api/report-error \\
   -H 'Content-Type: application/json' \\
   -d '{"worker_id": "worker-1", "type": "ResourceError", "message": "Failed to allocate GPU memory"}'`;
@@ -36,7 +40,7 @@ const sound = new Sound((blocked) => { by("sound-on").hidden = !blocked; });
 const visit = new Visit(state, show);
 const list = new List({ state, filter: addressWith, open: (id) => visit.go({ error: String(id) }), still });
 const data = new Data({ state, list, paused, draw, drawFacets: (found) => drawFacets(found, state.filters),
-  rank: () => rankings.show(state.range, addressWith), news, refused, failed, done, heard: () => live?.seq ?? 0 });
+  rank: () => rankings.show(state, addressWith), news, refused, failed, done, heard: () => live?.seq ?? 0 });
 let live = null, told = null, noticeTimer = 0, patternShown = null;
 
 // The URL of the page with only that filter, or of an error's details.
@@ -49,7 +53,8 @@ function addressWith(name, value) {
 async function show(before) {
   drawRange(state);
   markCards(state.filters);
-  drawChips(state.filters, (name, value) => setFilter(name, state.filters[name].filter((one) => one !== value)));
+  drawChips(state, (name, value) => setFilter(name, state.filters[name].filter((one) => one !== value)),
+    () => visit.go({ from: null, to: null }));
   if (String(before?.filters.q) !== String(state.filters.q)) by("q").value = state.filters.q?.[0] ?? ""; // does not overwrite what is being typed
   if (state.error !== before?.error) showDetails();
   if (shownPattern(state) !== shownPattern(before)) patternShown = showPattern();
@@ -62,13 +67,13 @@ async function show(before) {
 // What the view of a pattern depends on; "" if no pattern is chosen.
 function shownPattern(of) {
   const [id] = of?.filters.pattern ?? of?.filters.fingerprint ?? [];
-  return id ? `${of.range} ${id}` : "";
+  return id ? `${query({ ...of, filters: {} })} ${id}` : "";
 }
 
 function showPattern() {
   const [id] = state.filters.pattern ?? state.filters.fingerprint ?? [];
   state.members = new Set();
-  return pattern.show(by("pattern"), id, { hours: state.range, filter: addressWith, found: patternFound, changed: patternChanged });
+  return pattern.show(by("pattern"), id, { span: { ...state, filters: {} }, filter: addressWith, found: patternFound, changed: patternChanged });
 }
 
 // An id of the past in the address is replaced by the current one, which live updates carry. Returns whether it was.
@@ -98,15 +103,15 @@ function showDetails() {
 }
 
 function draw(overview) {
-  drawCards(overview, (filters) => visit.go({ filters: { ...filters } }));
+  drawCards(overview, (filters) => visit.go({ filters }), state);
   markCards(state.filters);
-  drawVerdict(overview, state.range);
+  drawSinceReset(overview);
   drawClocks(overview);
   if (main.dataset.loading) main.dataset.loading = "list";
   drawPanels(overview, addressWith, (to) => lead(to));
-  main.toggleAttribute("data-nothing", overview.summary.total_errors === 0);
-  by("none").textContent = overview.seq ? `No errors in the last ${RANGES[state.range]}.` : "No errors yet. Report one like this:";
-  by("wider").hidden = !overview.seq || state.range === 168;
+  main.toggleAttribute("data-nothing", overview.summary.total_errors === 0 && unfiltered(state));
+  by("none").textContent = overview.seq ? `No errors ${inWords(state)}.` : "No errors yet. Report one like this:";
+  by("wider").hidden = !overview.seq || widest();
   by("how").hidden = overview.seq > 0;
 }
 
@@ -116,12 +121,16 @@ function hear(errors) {
   if (!paused()) data.soon();
 }
 
+function widest() {
+  return state.range === 168 && !state.from && !state.to;
+}
+
 // Announces errors of a snapshot that the live updates missed. Errors of the first snapshot are not announced.
 function news({ seq, recent_errors: recent }) {
-  if (told === null) told = recent.reduce((most, error) => Math.max(most, error.id), 0); else tell(recent);
+  if (told === null) told = seq; else tell(recent);
   if (live) return;
   main.removeAttribute("data-loading");
-  live = new Live({ hours: state.range, seq, hear, left, back, state: connection.socket, alive: connection.heard });
+  live = new Live({ hours: state.range, seq, hear, left, back, state: connection.socket, alive: connection.heard, verdict: verdict.take });
   charts.load().catch(() => announce.say("The charts could not be loaded; their tables are shown")); // after the numbers are on screen
 }
 
@@ -221,8 +230,8 @@ function bind() {
   bindReset((text) => { notice(text, true); data.soon(0); });
   notify.bind();
   onRest(() => list.settle());
-  by("widen").onclick = () => widen({ filters: {}, range: 168 });
-  by("widen-range").onclick = () => widen({ range: 168 });
+  by("widen").onclick = () => widen({ filters: {}, ...WIDEST });
+  by("widen-range").onclick = () => widen(WIDEST);
   by("pause").onchange = () => {
     connection.paused(paused());
     if (!paused()) { list.takeWaiting(); data.soon(0); }
@@ -248,6 +257,7 @@ function bind() {
 
 bind();
 show(null);
+verdict.watch(paused, () => {});
 storage.watch(paused);
 machines.watch(paused, addressWith);
 session.show().then(withToken).catch(() => {}); // the requests for the data say what is wrong

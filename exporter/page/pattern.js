@@ -1,6 +1,6 @@
 // The view of one pattern, above the list of its errors: why its errors are one pattern, and how to correct that.
 
-import { ask } from "./api.js";
+import { ask, query } from "./api.js";
 import { ago, element } from "./dom.js";
 import { keep } from "./keep.js";
 import { many } from "./spell.js";
@@ -9,15 +9,15 @@ const CHOICES = 200, SHOWN = 60;
 
 let asked = 0;
 
-// Draws the pattern with the id `id` into `place`, or hides `place` if there is no id. The callbacks:
+// Draws the pattern with the id `id` in a span (as in state.js) into `place`, or hides `place` if there is no id. The callbacks:
 // - `filter(name, value)` returns the URL of the page with this filter;
 // - `found(details)` is called with the answer of the API, and returns whether another pattern is shown instead;
 // - `changed(text, id)` is called after a correction, with a text that says what happened and the id of the pattern to show.
-export async function show(place, id, { hours, filter, found, changed }) {
+export async function show(place, id, { span, filter, found, changed }) {
   const mine = ++asked;
   place.hidden = !id;
   if (!id) return void place.replaceChildren();
-  const path = `/api/patterns/${encodeURIComponent(id)}?time_range=${hours}`;
+  const path = `/api/patterns/${encodeURIComponent(id)}?${query(span)}`;
   const details = await ask(path).catch((failure) => failure);
   if (mine !== asked) return;
   if (details instanceof Error) {

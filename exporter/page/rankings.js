@@ -1,7 +1,7 @@
 // The tables of the tests, runs and devices with most errors. They are fetched less often than the numbers, and each is shown
 // only where a report says what it belongs to.
 
-import { NoAnswer, Refusal, aged, ask } from "./api.js";
+import { NoAnswer, Refusal, aged, ask, query } from "./api.js";
 import { ago } from "./dom.js";
 import { link, table } from "./panels.js";
 
@@ -13,17 +13,18 @@ const HEADS = {
 };
 
 const by = (id) => document.getElementById(id);
-let hours = 0, at = -Infinity;
+let place = "", at = -Infinity;
 
-// Fetches and draws the tables of a time range, unless that was done just now. `filter(name, value)` returns the URL of the page
+// Fetches and draws the tables of what the page shows (`state`), unless that was done just now. `filter(name, value)` returns the URL of the page
 // with that filter. Where the service does not answer, the tables stay as they are.
-export async function show(range, filter, { anew = false } = {}) {
-  if (!anew && range === hours && performance.now() - at < EVERY_MS) return;
-  [hours, at] = [range, performance.now()];
+export async function show(state, filter, { anew = false } = {}) {
+  const wanted = String(query(state));
+  if (!anew && wanted === place && performance.now() - at < EVERY_MS) return;
+  [place, at] = [wanted, performance.now()];
   try {
-    const asked = Object.keys(HEADS).map((name) => ask(`/api/rankings?by=${name}&limit=${SHOWN}&time_range=${range}`, aged(anew ? 0 : MAX_AGE)));
+    const asked = Object.keys(HEADS).map((name) => ask(`/api/rankings?by=${name}&limit=${SHOWN}&${wanted}`, aged(anew ? 0 : MAX_AGE)));
     const answers = await Promise.all(asked);
-    if (range !== hours) return;
+    if (wanted !== place) return;
     for (const { by: name, values } of answers) draw(name, values, filter);
     by("rankings-panel").hidden = answers.every(({ values }) => !values.length);
   } catch (failure) {

@@ -1,32 +1,63 @@
-// The URL holds what the page shows (range, filters, the open error); localStorage holds the reader's preferences.
+// The URL holds what the page shows (span, filters, the open error); localStorage holds the reader's preferences.
 
 export const RANGES = { 1: "1 h", 6: "6 h", 24: "24 h", 168: "7 d" };
 export const FILTERS = ["severity", "category", "worker", "type", "hardware", "group", "run", "job", "suite", "branch", "commit", "user",
   "test", "device", "pattern", "fingerprint", "q"];
 const SINGLE = ["pattern", "fingerprint", "q"]; // the service accepts only one value of these
+const NEVER = ["fingerprint", "q"]; // cannot be excluded
+export const EXCLUDED = "!"; // behind the name of a filter whose values are excluded
+const NAMES = [...FILTERS, ...FILTERS.filter((name) => !NEVER.includes(name)).map((name) => name + EXCLUDED)];
 const PREFIX = "error-visualization."; // other pages of the same origin share localStorage
+const HOUR_MS = 3_600_000;
 
+// The state: `range`, the length of the span in hours; `from` and `to`, where it begins and ends as ISO 8601, null if it is
+// `range` long and if it ends now; `filters`, lists of values by name; `error`, the id of the open error.
 export function read() {
   const query = new URLSearchParams(location.search);
   const range = Number(query.get("range"));
   const filters = {};
-  for (const name of FILTERS) {
+  for (const name of NAMES) {
     const values = query.getAll(name).map((value) => spelled(name, value)).filter(Boolean).slice(0, SINGLE.includes(name) ? 1 : undefined);
     if (values.length) filters[name] = values;
   }
-  return { range: range in RANGES ? range : 24, filters, error: query.get("error") };
+  return { range: range in RANGES ? range : 24, ...span(query.get("from"), query.get("to")), filters, error: query.get("error") };
+}
+
+function span(from, to) {
+  const [start, end] = [moment(from), moment(to)];
+  return start && end && start >= end ? { from: null, to: null } : { from: start, to: end };
+}
+
+// A time as the service understands it; null for what is none.
+function moment(text) {
+  const date = new Date(text ?? NaN);
+  const year = date.getUTCFullYear();
+  return year >= 1970 && year < 2200 ? date.toISOString() : null;
 }
 
 // The service stores categories in upper case, and its filters accept any spelling.
 function spelled(name, value) {
-  return name === "category" ? value.trim().toUpperCase() : value;
+  return name.startsWith("category") ? value.trim().toUpperCase() : value;
 }
 
-export function address({ range, filters, error }) {
-  const query = new URLSearchParams({ range });
+export function address({ range, from, to, filters, error }) {
+  const query = new URLSearchParams(from ? {} : { range });
+  if (from) query.set("from", from);
+  if (to) query.set("to", to);
   for (const [name, values] of Object.entries(filters)) for (const value of values) query.append(name, value);
   if (error) query.set("error", error);
   return `?${query}`;
+}
+
+// Where the span begins and ends, in milliseconds; it ends never if it ends now. `now` is the present moment.
+export function bounds({ range, from, to }, now) {
+  const end = to ? Date.parse(to) : Infinity;
+  return [from ? Date.parse(from) : Math.min(end, now) - range * HOUR_MS, end];
+}
+
+// Whether all of what the page shows is chosen by the time range alone.
+export function unfiltered({ filters }) {
+  return !Object.keys(filters).length;
 }
 
 // localStorage may be missing or forbidden; then a preference lasts as long as the page. A stored value of another type than

@@ -6,11 +6,11 @@ from exporter.events.error_object import ErrorObject
 from exporter.patterns.explain import Explanation, differences, explain
 from exporter.patterns.families import why_apart
 from exporter.store.assignments import Recorded
-from exporter.store.parameters import Filters
+from exporter.store.matching import one_of
 from exporter.store.queries import GetPattern
 from exporter.store.read_errors import Newest, newest
 from exporter.store.reports import fetch
-from exporter.store.select import Cursor, members_of, rows
+from exporter.store.select import Cursor, Span, integers_of, members_of, rows
 from exporter.store.texts import traceback_of
 
 
@@ -41,7 +41,9 @@ def comparison(
     other_id, other_members = members_of(cursor, query.compare)
     if other_id == pattern_id:
         return [f"{query.compare} and {pattern_id} are one pattern."]
-    (others,) = newest(cursor, query.now, Newest(Filters(hours=query.hours, pattern=other_id), 1))
+    fingerprints = integers_of(cursor, "fingerprints", other_members)
+    matching = f"{Span.of(query.range, query.now).condition} AND {one_of(cursor, 'fingerprint', fingerprints)}"
+    (others,) = newest(cursor, None, Newest(matching, 1))
     two = explanation(cursor, other_members, others)
     if one is None or two is None:
         return [

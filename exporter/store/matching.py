@@ -8,10 +8,10 @@ from exporter.events.groups import PREFIXES, GroupName
 from exporter.ingest.category import stored_category
 from exporter.ingest.origin import SEPARATOR
 from exporter.store.names import Table
-from exporter.store.parameters import ErrorFilters, FacetName, Filters
+from exporter.store.parameters import ErrorFilters, FacetName, Filters, TimeRange
 from exporter.store.rollup_tables import literal
 from exporter.store.rows import SEVERITY_CODES
-from exporter.store.select import Cursor, end_of_range, integers_of, members_of, naive
+from exporter.store.select import Cursor, Span, end_of_range, integers_of, members_of, naive
 
 # The column that a filter compares, and the table with the names of its integers; None: `SEVERITY_CODES` has them.
 COLUMNS: Final[dict[FacetName, tuple[str, Table | None]]] = {
@@ -28,6 +28,13 @@ COLUMNS: Final[dict[FacetName, tuple[str, Table | None]]] = {
 # The same for filters without a facet: there may be any number of values.
 MANY: Final[dict[str, tuple[str, Table]]] = {
     "run": ("run", "runs"), "commit": ("revision", "commits"), "test": ("test", "tests"),
+}  # fmt: skip
+_OTHERS: Final = ("device", "group", "pattern")
+# The columns that the condition of a filter may compare.
+_COMPARED: Final[dict[str, tuple[str, ...]]] = {
+    **{name: (column,) for name, (column, _) in (COLUMNS | MANY).items()},
+    "device": ("devices",), "pattern": ("fingerprint",), "fingerprint": ("fingerprint",),
+    "group": ("category", "hardware_error", "is_recurring"), "text": ("text", "type", "category", "worker"),
 }  # fmt: skip
 # By the column.
 _TABLES: Final = dict(COLUMNS.values()) | dict(MANY.values()) | {
@@ -46,13 +53,12 @@ ALL: Final = range(2**31)  # every integer of a column; compared with `is`
 def conditions(cursor: Cursor, filters: Filters, now: dt.datetime) -> dict[str, str]:
     """Returns the condition of each filter in force, by its name. Text is not one of them: `search.py` looks for
     it. Raises duckdb.Error."""
-    return {"hours": since(filters.hours, now)} | of_all_times(cursor, filters)
+    return {"hours": Span.of(filters, now).condition} | of_all_times(cursor, filters)
 
 
 def since(hours: int, now: dt.datetime) -> str:
     """Returns the condition that an error is at most so many hours old, and not ahead of `now`."""
-    start, end = naive(now) - dt.timedelta(hours=hours), end_of_range(naive(now))
-    return f"timestamp >= {literal(start)} AND timestamp < {literal(end)}"
+    return Span.of(TimeRange(hours=hours), now).condition
 
 
 def ahead(now: dt.datetime) -> str:
@@ -63,24 +69,37 @@ def ahead(now: dt.datetime) -> str:
 def of_all_times(cursor: Cursor, filters: ErrorFilters) -> dict[str, str]:
     """As `conditions`, without a time range."""
     found: dict[str, str] = {}
-    for name, (column, _) in COLUMNS.items():
-        values: Sequence[str] = getattr(filters, name)
-        if values:
-            found[name] = one_of(cursor, column, _integers(cursor, name, values))
-    for other, (column, names) in MANY.items():
-        if values := getattr(filters, other):
-            found[other] = one_of(cursor, column, integers_of(cursor, names, values))
-    if filters.device:
-        found["device"] = one_of(cursor, "devices", sets_with(cursor, filters.device))
     if filters.fingerprint is not None:
         ids = integers_of(cursor, "fingerprints", [filters.fingerprint])
         found["fingerprint"] = one_of(cursor, "fingerprint", ids)
     if filters.pattern:
-        members = members_of(cursor, filters.pattern)[1]
-        found["pattern"] = one_of(cursor, "fingerprint", integers_of(cursor, "fingerprints", members))
-    if filters.group:
-        found["group"] = _any_group(cursor, filters.group)
+        found["pattern"] = _any_of(cursor, "pattern", [filters.pattern])
+    for name in (*COLUMNS, *MANY, *_OTHERS):
+        if values := getattr(filters, name, ()) if name != "pattern" else ():
+            found[name] = _any_of(cursor, name, values)
+        if values := getattr(filters, f"not_{name}"):
+            found[f"{name}!"] = f"({_any_of(cursor, name, values)}) IS NOT TRUE"  # true where the column is NULL
     return found
+
+
+def columns_of(found: Iterable[str]) -> frozenset[str]:
+    """Returns the columns of `errors` that the conditions of these filters may compare: `found` are their names."""
+    return frozenset(column for name in found for column in _COMPARED[name.removesuffix("!")])
+
+
+def _any_of(cursor: Cursor, name: str, values: Sequence[str]) -> str:
+    """Returns the condition that an error has one of the values of a filter. Raises duckdb.Error."""
+    if name in COLUMNS:
+        return one_of(cursor, COLUMNS[name][0], _integers(cursor, name, values))
+    if name in MANY:
+        column, names = MANY[name]
+        return one_of(cursor, column, integers_of(cursor, names, values))
+    if name == "device":
+        return one_of(cursor, "devices", sets_with(cursor, values))
+    if name == "group":
+        return _any_group(cursor, values)  # type: ignore[arg-type]
+    members = [member for value in values for member in members_of(cursor, value)[1]]
+    return one_of(cursor, "fingerprint", integers_of(cursor, "fingerprints", members))
 
 
 def one_of(cursor: Cursor, column: str, values: Collection[int]) -> str:

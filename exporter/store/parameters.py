@@ -4,7 +4,8 @@
 `exporter/store/queries.py` carry the values to the database process, which checks their bounds again.
 """
 
-from typing import Annotated, Final, Literal
+import datetime as dt
+from typing import Annotated, Final, Literal, Protocol
 
 from msgspec import Meta, Struct, field
 
@@ -27,18 +28,34 @@ By = Literal["severity", "worker", "pattern"]
 FacetName = Literal["severity", "category", "worker", "type", "hardware", "job", "suite", "branch", "user"]
 Ranked = Literal["test", "run", "device", "job", "suite", "branch", "commit", "user"]
 ExportFormat = Literal["ndjson", "csv", "parquet"]
+Moment = Annotated[dt.datetime, Meta(tz=True, description="ISO 8601 with the offset from UTC")]
+Since = Annotated[Moment | None, Meta(description="start of the time range, instead of `time_range`")]
+Until = Annotated[Moment | None, Meta(description="end of the time range, which does not belong to it; now without it")]
 SearchText = Annotated[str, Meta(min_length=1, max_length=MAX_SEARCH_TEXT)]
+
+
+class Ranged(Protocol):
+    """A time range: since a moment or, without it, so many hours long; it ends at a moment or, without it, now."""
+
+    @property
+    def hours(self) -> int: ...
+    @property
+    def since(self) -> dt.datetime | None: ...
+    @property
+    def until(self) -> dt.datetime | None: ...
 
 
 class TimeRange(Struct, frozen=True, kw_only=True):
     """The time range of a read."""
 
     hours: Hours = field(default=24, name="time_range")
+    since: Since = field(default=None, name="from")
+    until: Until = field(default=None, name="to")
 
 
 class ErrorFilters(Struct, frozen=True, kw_only=True):
     """Which errors to return, of all times. Each field restricts the errors; an empty tuple or None does not. Of
-    several values of one field, an error needs to match one."""
+    several values of one field, an error needs to match one. A field `not_…` excludes: it must match none of them."""
 
     severity: tuple[Severity, ...] = ()
     category: tuple[Text, ...] = ()
@@ -58,6 +75,21 @@ class ErrorFilters(Struct, frozen=True, kw_only=True):
     user: Annotated[tuple[Text, ...], Meta(description="users who started the run")] = ()
     test: Annotated[tuple[Text, ...], Meta(description="ids of tests")] = ()
     device: Annotated[tuple[Text, ...], Meta(description="names of devices, as rankings have them")] = ()
+    not_severity: tuple[Severity, ...] = field(default=(), name="severity!")
+    not_category: tuple[Text, ...] = field(default=(), name="category!")
+    not_worker: tuple[Text, ...] = field(default=(), name="worker!")
+    not_type: tuple[Text, ...] = field(default=(), name="type!")
+    not_pattern: tuple[Text, ...] = field(default=(), name="pattern!")
+    not_hardware: tuple[Text, ...] = field(default=(), name="hardware!")
+    not_group: tuple[GroupName, ...] = field(default=(), name="group!")
+    not_run: tuple[Text, ...] = field(default=(), name="run!")
+    not_job: tuple[Text, ...] = field(default=(), name="job!")
+    not_suite: tuple[Text, ...] = field(default=(), name="suite!")
+    not_branch: tuple[Text, ...] = field(default=(), name="branch!")
+    not_commit: tuple[Text, ...] = field(default=(), name="commit!")
+    not_user: tuple[Text, ...] = field(default=(), name="user!")
+    not_test: tuple[Text, ...] = field(default=(), name="test!")
+    not_device: tuple[Text, ...] = field(default=(), name="device!")
     q: Annotated[
         SearchText | None,
         Meta(description="text in the message, traceback, type, worker or category; case does not matter"),
@@ -68,6 +100,8 @@ class Filters(ErrorFilters, frozen=True, kw_only=True):
     """Which errors to return."""
 
     hours: Hours = field(default=24, name="time_range")
+    since: Since = field(default=None, name="from")
+    until: Until = field(default=None, name="to")
 
 
 class ExportChoice(Struct, frozen=True, kw_only=True):

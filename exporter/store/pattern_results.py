@@ -119,7 +119,8 @@ class PatternList(Struct):
 
     A pattern whose `occurrences` and `last_seen` stay the same while the pages are read is on exactly one of them. One
     that gets errors may move to a page that was read before, and one whose errors leave the time range may appear
-    again on a later page."""
+    again on a later page. `searched_since` as in `Overview`."""
 
     patterns: list[Pattern]
     next_cursor: str | None
+    searched_since: Timestamp | None

@@ -31,6 +31,7 @@ from exporter.store.parameters import (
     Limit,
     Ranked,
     SearchText,
+    TimeRange,
 )
 from exporter.store.pattern_results import PatternDetails, PatternList
 from exporter.store.results import ClockOffset, ErrorDetails, ErrorPage, Facets, Overview
@@ -53,10 +54,10 @@ class Read(Struct, Generic[R], frozen=True, tag=True):
 
 
 class GetOverview(Read[Overview], frozen=True, kw_only=True):
-    """Everything that the page shows of a time range. `clock_offsets` are known to the process that asks; they become
-    part of the answer."""
+    """Everything that the page shows of the errors that match the filters. `clock_offsets` are known to the process
+    that asks; they become part of the answer."""
 
-    hours: Hours
+    filters: Filters
     now: dt.datetime
     clock_offsets: tuple[ClockOffset, ...] = ()
 
@@ -90,9 +91,9 @@ class GetError(Read[ErrorDetails | None], frozen=True, kw_only=True):
 
 
 class ListPatterns(Read[PatternList], frozen=True, kw_only=True):
-    """Patterns, most frequent first, from the one that follows `after`."""
+    """Patterns of the errors that match the filters, most frequent first, from the one that follows `after`."""
 
-    hours: Hours
+    filters: Filters
     now: dt.datetime
     after: Rank | None = None
     limit: Limit = 100
@@ -103,7 +104,7 @@ class GetPattern(Read[PatternDetails | None], frozen=True, kw_only=True):
     `compare` is likewise the id of another pattern."""
 
     id: str
-    hours: Hours
+    range: TimeRange
     now: dt.datetime
     compare: str | None = None
 
@@ -148,18 +149,19 @@ class GetHistory(Read[History], frozen=True, kw_only=True):
 
 
 class GetRankings(Read[Rankings], frozen=True, kw_only=True):
-    """The tests, runs, devices and so on with most errors."""
+    """The tests, runs, devices and so on with most errors that match the filters."""
 
-    hours: Hours
+    filters: Filters
     now: dt.datetime
     by: Ranked = "test"
     limit: Limit = 100
 
 
 class ListRuns(Read[RunList], frozen=True, kw_only=True):
-    """Runs, newest first, from the one that follows `after`."""
+    """Runs, newest first, from the one that follows `after`: those with errors that match the filters and, without a
+    filter, those with a summary."""
 
-    hours: Hours
+    filters: Filters
     now: dt.datetime
     after: Position | None = None
     limit: Limit = 100

@@ -133,7 +133,9 @@ FROM run_summaries WHERE run IN (SELECT unnest($ids::INTEGER[])) GROUP BY run;
 -- By test: in how many runs it passed and so on, of the summaries since $since.
 SELECT test, count(*) FILTER (outcome = 0), count(*) FILTER (outcome = 1), count(*) FILTER (outcome = 2),
        count(*) FILTER (outcome = 3)
-FROM run_tests JOIN (SELECT run, sender FROM run_summaries WHERE received_at >= $since) USING (run, sender)
+FROM run_tests JOIN (
+    SELECT run, sender FROM run_summaries WHERE received_at >= $since AND ($until IS NULL OR received_at < $until)
+) USING (run, sender)
 WHERE test IN (SELECT unnest($ids::INTEGER[])) GROUP BY test;
 
 -- name: runs
@@ -150,10 +152,10 @@ said AS (
            bool_and(complete) AS complete, min(started_at) AS started_at, max(finished_at) AS finished_at,
            sum(passed)::BIGINT AS passed, sum(skipped)::BIGINT AS skipped, sum(failed)::BIGINT AS failed,
            sum(errors)::BIGINT AS errors
-    FROM run_summaries WHERE received_at >= $since AND {matching} GROUP BY run
+    FROM run_summaries WHERE received_at >= $since AND ($until IS NULL OR received_at < $until) AND {matching} GROUP BY run
 ),
 every AS (
-    SELECT *, greatest(last_seen, received_at) AS newest FROM counted FULL JOIN said USING (run)
+    SELECT *, greatest(last_seen, received_at) AS newest FROM counted {join} JOIN said USING (run)
 )
 FROM every WHERE $newest IS NULL OR newest < $newest OR (newest = $newest AND run < $run)
 ORDER BY newest DESC, run DESC LIMIT $limit;

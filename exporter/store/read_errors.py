@@ -16,7 +16,6 @@ from exporter.events.stored import known, payload
 from exporter.ingest.severity import explain
 from exporter.store import search
 from exporter.store.matching import ahead, all_of, conditions
-from exporter.store.parameters import Filters
 from exporter.store.pin import is_error_pinned
 from exporter.store.queries import (
     GetCriticalAfter,
@@ -47,20 +46,23 @@ def error_page(cursor: Cursor, query: ListErrors) -> ErrorPage:
 
 
 class Newest(NamedTuple):
-    """A request for the newest errors that match filters, at most `limit`. `since` (naive UTC): at least `limit` such
-    errors are known to be that new, so older ones need not be read; None if that is not known."""
+    """A request for the newest errors that meet a condition, at most `limit`. `since` (naive UTC): at least `limit`
+    such errors are known to be that new, so older ones need not be read; None if that is not known."""
 
-    filters: Filters
+    matching: str
     limit: int
     since: dt.datetime | None = None
 
 
-def newest(cursor: Cursor, now: dt.datetime, *wanted: Newest) -> list[list[ErrorObject]]:
-    """Returns a list of errors, newest first, for each of `wanted`. Raises duckdb.Error."""
+def newest(cursor: Cursor, text: str | None, *wanted: Newest) -> list[list[ErrorObject]]:
+    """Returns a list of errors, newest first, for each of `wanted`; those with a `text`, if it is given, that are found
+    in `search.SECONDS`. Raises duckdb.Error."""
+    deadline = time.monotonic() + search.SECONDS
+    words = search.words(cursor, text)
     found = []
-    for filters, limit, since in wanted:
-        matching = [*conditions(cursor, filters, now).values(), *([f"timestamp >= {literal(since)}"] if since else ())]
-        found.append(search.find(cursor, search.words(cursor, filters.q), all_of(matching), limit=limit).rowids)
+    for matching, limit, since in wanted:
+        new = f"{matching} AND timestamp >= {literal(since)}" if since else matching
+        found.append(search.find(cursor, words, new, limit=limit, deadline=deadline).rowids)
     listed = _listed(cursor, list({rowid for rowids in found for rowid in rowids}))
     return [[one for rowid, one in listed.items() if rowid in rowids] for rowids in map(set, found)]
 

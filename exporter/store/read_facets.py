@@ -9,14 +9,14 @@ from typing import Any, Final, NamedTuple
 
 from exporter.events.event import isoformat
 from exporter.store import search
-from exporter.store.matching import COLUMNS, NOTHING, all_of, any_of, conditions
+from exporter.store.matching import COLUMNS, NOTHING, all_of, any_of, columns_of, conditions
 from exporter.store.parameters import FacetName, Filters
 from exporter.store.queries import GetFacets
 from exporter.store.results import Facets, FacetValue
 from exporter.store.rollup_tables import FACET, KIND, RUN, WORKER, Rollup, literal, single
 from exporter.store.rows import SEVERITY_CODES
 from exporter.store.search import Words
-from exporter.store.select import Cursor, Facts, Span, naive, names_of, tuples
+from exporter.store.select import Cursor, Facts, Span, names_of, tuples
 
 VALUES: Final = 100
 Conditions = dict[str, str]  # by the name of the filter
@@ -26,22 +26,19 @@ Names = Sequence[FacetName]
 
 class Together(NamedTuple):
     """Facets of which the errors of each combination of values are counted first, and then the filters on them applied.
-    `rollup` has the columns of the `filters`."""
+    `rollup` is the smallest that has them."""
 
     names: tuple[FacetName, ...]
     rollup: Rollup
-    filters: frozenset[str]
 
 
 _KINDS: Final[tuple[FacetName, ...]] = ("severity", "category", "type", "hardware")
 _RUNS: Final[tuple[FacetName, ...]] = ("job", "suite", "branch", "user")
 TOGETHER: Final = (
-    Together(_KINDS, KIND, frozenset({"hours", "group", *_KINDS})),
-    Together(("worker",), WORKER, frozenset({"hours", "worker", "severity", "type"})),
-    Together(_RUNS, RUN, frozenset({"hours", "severity", "run", "commit", *_RUNS})),
+    Together(_KINDS, KIND),
+    Together(("worker",), WORKER),
+    Together(_RUNS, RUN),
 )
-# The filters whose columns the rollup `facet` has.
-_OF_FACET: Final = frozenset({"hours", "group", "text", "worker", *_KINDS})
 
 
 class Found(NamedTuple):
@@ -68,7 +65,8 @@ def facets(cursor: Cursor, query: GetFacets) -> Facets:
     deadline = time.monotonic() + search.SECONDS
     asked = _used(cursor, [query.facet] if query.facet else list(COLUMNS))
     wanted = [one._replace(names=some) for one in TOGETHER if (some := tuple(n for n in one.names if n in asked))]
-    found = Found(Span.of(query.filters.hours, query.now).since, conditions(cursor, query.filters, query.now), [])
+    span = Span.of(query.filters, query.now)
+    found = Found(span.since, conditions(cursor, query.filters, query.now), [])
     words = search.words(cursor, query.filters.q)
     end = None
     if words is not search.ANYTHING:
@@ -77,7 +75,7 @@ def facets(cursor: Cursor, query: GetFacets) -> Facets:
     for one in wanted:
         sets.setdefault(_rollup(one, found, query.filters), []).append(one.names)
     counts: Counts = {name: Counter() for name in COLUMNS}
-    facts = Facts(cursor, found.since, naive(query.now))
+    facts = Facts(cursor, found.since, span.now, span.until)
     for rollup, names in sets.items():
         _count_sets(cursor, counts, names, _source(facts, rollup, found))
     text = (query.contains or "").lower()
@@ -114,9 +112,12 @@ def _searched(
 
 def _rollup(one: Together, found: Found, filters: Filters) -> Rollup | None:
     """Returns the smallest rollup that has the columns of all filters; None: only `errors` has them."""
-    if one.filters >= found.conditions.keys() and "recurring" not in filters.group:
+    compared = columns_of(found.conditions.keys() - {"hours"})
+    if "recurring" not in (*filters.group, *filters.not_group):
+        compared -= {"is_recurring"}
+    if compared <= one.rollup.keys:
         return one.rollup
-    return FACET if found.conditions.keys() <= _OF_FACET and not {*one.names} & {*_RUNS} else None
+    return FACET if compared <= FACET.keys and not {*one.names} & {*_RUNS} else None
 
 
 def _source(facts: Facts, rollup: Rollup | None, found: Found) -> Source:

@@ -5,7 +5,7 @@ from typing import Final, NamedTuple
 
 from exporter.events.error_object import ErrorObject
 from exporter.events.event import SEVERITIES, isoformat
-from exporter.store.parameters import Filters
+from exporter.store.chosen import Choice, choose
 from exporter.store.queries import GetOverview
 from exporter.store.read_errors import Newest, newest
 from exporter.store.read_patterns import error_patterns
@@ -18,10 +18,11 @@ from exporter.store.results import (
     HardwareErrors,
     HardwareTypeStatus,
     Overview,
+    Range,
     Summary,
     WorkerErrors,
 )
-from exporter.store.select import Cursor, Facts, Span, end_of_range, rows
+from exporter.store.select import Cursor, Span, end_of_range, rows
 
 TOP_PATTERNS: Final = 10
 RECENT_ERRORS: Final = 100
@@ -37,6 +38,8 @@ class Counts(NamedTuple):
     workers: WorkerErrors
     recent_hardware_errors: list[ErrorObject]
     position: int
+    span: Span
+    searched_since: str | None
 
 
 class Kinds(NamedTuple):
@@ -48,8 +51,9 @@ class Kinds(NamedTuple):
 
 
 def overview(cursor: Cursor, query: GetOverview) -> Overview:
-    """Returns everything that the page shows of a time range."""
-    return overview_of(query, counts(cursor, query), kinds(cursor, query))
+    """Returns everything that the page shows of the errors that match the filters."""
+    choice = choose(cursor, query.filters, query.now)
+    return overview_of(query, _counts(cursor, query, choice), _kinds(cursor, choice))
 
 
 def overview_of(query: GetOverview, counted: Counts, grouped: Kinds) -> Overview:
@@ -65,42 +69,54 @@ def overview_of(query: GetOverview, counted: Counts, grouped: Kinds) -> Overview
         hardware_errors=HardwareErrors(grouped.hardware, counted.recent_hardware_errors),
         clock_offsets=list(query.clock_offsets),
         seq=counted.position,
+        range=Range(
+            since=isoformat(counted.span.since), until=isoformat(counted.span.end), live=counted.span.until is None
+        ),
+        searched_since=counted.searched_since,
     )
 
 
 def counts(cursor: Cursor, query: GetOverview) -> Counts:
-    """Reads one half. Raises duckdb.Error."""
-    span = Span.of(query.hours, query.now)
-    facts = Facts(cursor, span.since, span.now)
+    """Reads one half, where no text is looked for: both halves would look for it. Raises duckdb.Error."""
+    return _counts(cursor, query, choose(cursor, query.filters, query.now))
+
+
+def kinds(cursor: Cursor, query: GetOverview) -> Kinds:
+    """Reads the other half, which takes about as long. Raises duckdb.Error."""
+    return _kinds(cursor, choose(cursor, query.filters, query.now))
+
+
+def _counts(cursor: Cursor, query: GetOverview, choice: Choice) -> Counts:
+    span, facts = choice.span, choice.facts
     over_time = counts_over_time(cursor, span, facts)
     recent_errors, recent_hardware_errors = newest(
         cursor,
-        query.now,
-        Newest(Filters(hours=query.hours), RECENT_ERRORS, over_time.newest(RECENT_ERRORS, *SEVERITIES)),
+        query.filters.q,
+        Newest(choice.matching, RECENT_ERRORS, over_time.newest(RECENT_ERRORS, *SEVERITIES)),
         Newest(
-            Filters(hours=query.hours, group=("hardware",)),
+            f"{choice.matching} AND hardware_error",
             RECENT_HARDWARE_ERRORS,
             over_time.newest(RECENT_HARDWARE_ERRORS, "hardware"),
         ),
     )
     return Counts(
-        summary=summary(over_time, query.hours, _reset_at(cursor, span.now)),
+        summary=summary(over_time, span, _reset_at(cursor, span.now)),
         recent_errors=recent_errors,
         distribution=distribution(over_time, span),
         workers=WorkerErrors(worker_stats(cursor, facts)),
         recent_hardware_errors=recent_hardware_errors,
         position=rows(cursor, "position")[0]["position"],
+        span=span,
+        searched_since=choice.said,
     )
 
 
-def kinds(cursor: Cursor, query: GetOverview) -> Kinds:
-    """Reads the other half, which takes about as long. Raises duckdb.Error."""
-    span = Span.of(query.hours, query.now)
-    facts = Facts(cursor, span.since, span.now)
+def _kinds(cursor: Cursor, choice: Choice) -> Kinds:
+    span, facts = choice.span, choice.facts
     return Kinds(
         now=critical_now(cursor, span.now, _reset_at(cursor, span.now)),
         patterns=error_patterns(cursor, span, facts, TOP_PATTERNS, CATEGORIES),
-        hardware=hardware_status(cursor, facts, query.hours),
+        hardware=hardware_status(cursor, facts, span.hours),
     )
 
 

@@ -11,7 +11,7 @@ from exporter.store.assignments import Recorded, recorded
 from exporter.store.compare import comparison, explanation
 from exporter.store.decide import pattern_decision
 from exporter.store.decisions import DecisionList
-from exporter.store.parameters import Filters
+from exporter.store.matching import one_of
 from exporter.store.pattern_results import (
     ExplainedFrame,
     FamilyObject,
@@ -34,8 +34,8 @@ _family = msgspec.json.Decoder(Family).decode
 def pattern(cursor: Cursor, query: GetPattern) -> PatternDetails | None:
     """Returns one pattern; None if it has no error in the time range. If the id is of an earlier fingerprint version
     and has no error in the time range, returns the pattern that continues it."""
-    span = Span.of(query.hours, query.now)
-    facts = Facts(cursor, span.since, span.now)
+    span = Span.of(query.range, query.now)
+    facts = Facts.in_span(cursor, span)
     continues_as = _continues_as(cursor, query.id)
     for id_ in (query.id, continues_as):
         if id_ is not None:
@@ -48,9 +48,9 @@ def pattern(cursor: Cursor, query: GetPattern) -> PatternDetails | None:
         return None
     times: Row = {"fingerprints": fingerprints, "first": found["first_seen"], "last": found["last_seen"]}
     is_old = rows(cursor, "is_old", {"fingerprint": pattern_id})[0]["is_old"]
-    filters = Filters(hours=query.hours, pattern=pattern_id)
     made = _about(cursor, members)
-    (recent,) = newest(cursor, query.now, Newest(filters, PATTERN_ERRORS))
+    matching = f"{span.condition} AND {one_of(cursor, 'fingerprint', fingerprints)}"
+    (recent,) = newest(cursor, None, Newest(matching, PATTERN_ERRORS))
     explained = explanation(cursor, members, recent)
     details = PatternDetails(
         **texts(found),

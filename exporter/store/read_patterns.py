@@ -8,6 +8,7 @@ rollup ─► the table `counted`: one row for a fingerprint ─┬─► the mo
 from typing import Final
 
 from exporter.events.cursor import Rank, rank_cursor
+from exporter.store.chosen import choose
 from exporter.store.pattern_results import Pattern, PatternList
 from exporter.store.queries import ListPatterns
 from exporter.store.results import ErrorPatterns, PatternCategory
@@ -20,13 +21,13 @@ _RANK: Final = ("occurrences", "newest", "after")
 
 def pattern_list(cursor: Cursor, query: ListPatterns) -> PatternList:
     """Returns a page of the patterns, most frequent first."""
-    span = Span.of(query.hours, query.now)
-    facts = Facts(cursor, span.since, span.now)
-    _count(cursor, facts)
-    found = _most_frequent(cursor, span, facts, query.limit + 1, query.after)
+    choice = choose(cursor, query.filters, query.now)
+    _count(cursor, choice.facts)
+    found = _most_frequent(cursor, choice.span, choice.facts, query.limit + 1, query.after)
     page = found[: query.limit]
+    more = len(found) > len(page)
     return PatternList(
-        [Pattern(**texts(row)) for row in page], rank_cursor(_rank(page[-1])) if len(found) > len(page) else None
+        [Pattern(**texts(row)) for row in page], rank_cursor(_rank(page[-1])) if more else None, choice.said
     )
 
 

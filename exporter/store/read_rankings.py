@@ -3,13 +3,14 @@
 from collections.abc import Collection, Sequence
 from typing import Final
 
+from exporter.store.chosen import choose
 from exporter.store.matching import one_of
 from exporter.store.names import Table
 from exporter.store.parameters import Ranked
 from exporter.store.queries import GetRankings
 from exporter.store.rollup_tables import DEVICE, RUN, TEST, Rollup
 from exporter.store.run_results import Outcomes, RankedValue, Rankings
-from exporter.store.select import Cursor, Facts, Row, Span, names_of, rows, texts, tuples
+from exporter.store.select import Cursor, Row, Span, names_of, rows, texts, tuples
 
 # The rollup, its column, and the table with the names of its integers.
 _SOURCES: Final[dict[Ranked, tuple[Rollup, str, Table]]] = {
@@ -21,24 +22,25 @@ _SOURCES: Final[dict[Ranked, tuple[Rollup, str, Table]]] = {
 
 def rankings(cursor: Cursor, query: GetRankings) -> Rankings:
     """Returns the values with most errors. Raises duckdb.Error."""
-    span = Span.of(query.hours, query.now)
+    choice = choose(cursor, query.filters, query.now)
     rollup, column, table = _SOURCES[query.by]
-    counted = Facts(cursor, span.since, span.now).of(rollup)[rollup.name]
+    counted = choice.facts.of(rollup)[rollup.name]
     if query.by == "device":
         found = rows(cursor, "ranked_devices", {"limit": query.limit}, {"rows": counted})
-        return Rankings(by=query.by, values=[RankedValue(**texts(row), outcomes=None) for row in found])
+        values = [RankedValue(**texts(row), outcomes=None) for row in found]
+        return Rankings(by=query.by, values=values, searched_since=choice.said)
     critical = "critical" if rollup is TEST else "CASE severity WHEN 2 THEN errors ELSE 0 END"
     places = {"key": column, "rows": counted, "critical": critical}
     found = rows(cursor, "ranking", {"limit": query.limit}, places)
     ids = [row.pop("id") for row in found]
     names = names_of(cursor, table, ids)
     workers = workers_of(cursor, counted, column, ids)
-    said = _outcomes(cursor, query.by, ids, span)
+    said = _outcomes(cursor, query.by, ids, choice.span)
     values = [
         RankedValue(name=names[id_], workers=workers[id_], outcomes=said.get(id_), **texts(row))
         for id_, row in zip(ids, found, strict=True)
     ]
-    return Rankings(by=query.by, values=values)
+    return Rankings(by=query.by, values=values, searched_since=choice.said)
 
 
 def workers_of(cursor: Cursor, counted: str, column: str, ids: Sequence[int]) -> dict[int, int]:
@@ -58,7 +60,7 @@ def _outcomes(cursor: Cursor, by: Ranked, ids: Collection[int], span: Span) -> d
     if by == "run":
         found = tuples(cursor, "tests_of_runs", values)
     else:
-        found = tuples(cursor, "outcomes_of_tests", values | {"since": span.since})
+        found = tuples(cursor, "outcomes_of_tests", values | {"since": span.since, "until": span.until})
     return {id_: outcomes(*counts) for id_, *counts in found}
 
 

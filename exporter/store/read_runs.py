@@ -8,13 +8,14 @@ import msgspec
 from exporter.events.cursor import cursor_after
 from exporter.events.event import isoformat
 from exporter.events.run_summary import OUTCOMES
+from exporter.store.chosen import choose
 from exporter.store.matching import one_of
 from exporter.store.names import Table
 from exporter.store.queries import GetRun, ListRuns
 from exporter.store.read_rankings import outcomes, workers_of
 from exporter.store.rollup_tables import RUN
 from exporter.store.run_results import Run, RunDetails, RunList, RunTest, SenderSummary, Summed
-from exporter.store.select import Cursor, Facts, Row, Span, integers_of, names_of, rows, texts, tuples
+from exporter.store.select import Cursor, Facts, Row, integers_of, naive, names_of, rows, texts, tuples
 
 MAX_SUMMARIES: Final = 100  # of one run
 EVER: Final = dt.datetime(1970, 1, 1)
@@ -28,15 +29,18 @@ _COUNTS: Final = ("passed", "skipped", "failed", "errors")
 
 def run_list(cursor: Cursor, query: ListRuns) -> RunList:
     """Returns a page of the runs, newest first. Raises duckdb.Error."""
-    span = Span.of(query.hours, query.now)
+    choice = choose(cursor, query.filters, query.now)
     newest, id_ = query.after or (None, None)
     values: Row = {"newest": newest, "run": id_, "limit": query.limit + 1}
-    found = _rows(cursor, span.since, span.now, "run IS NOT NULL", values)
+    # With a filter, only runs with such errors: a summary does not say what its tests' errors are.
+    places = {"matching": "run IS NOT NULL", "join": "LEFT" if choice.is_filtered else "FULL"}
+    found = _rows(cursor, choice.facts, values | {"since": choice.span.since, "until": choice.span.until}, places)
     page = found[: query.limit]
     more = len(found) > len(page)
     return RunList(
         [Run(**fields) for fields in _fields(cursor, page)],
         cursor_after(page[-1]["newest"], page[-1]["run"]) if more else None,
+        choice.said,
     )
 
 
@@ -47,7 +51,9 @@ def run(cursor: Cursor, query: GetRun) -> RunDetails | None:
         return None
     (id_,) = known
     values: Row = {"newest": None, "run": None, "limit": 1}
-    found = _rows(cursor, EVER, query.now.astimezone(dt.UTC).replace(tzinfo=None), f"run = {id_}", values)
+    facts = Facts(cursor, EVER, naive(query.now))
+    places = {"matching": f"run = {id_}", "join": "FULL"}
+    found = _rows(cursor, facts, values | {"since": EVER, "until": None}, places)
     if not found:
         return None
     (fields,) = _fields(cursor, found)
@@ -62,16 +68,16 @@ def run(cursor: Cursor, query: GetRun) -> RunDetails | None:
     )
 
 
-def _rows(cursor: Cursor, since: dt.datetime, now: dt.datetime, matching: str, values: Row) -> list[Row]:
+def _rows(cursor: Cursor, facts: Facts, values: Row, places: dict[str, str]) -> list[Row]:
     """Returns rows of the statement `runs`, with the number of workers and the integers of the labels."""
-    counted = Facts(cursor, since, now).of(RUN)[RUN.name]
-    found = rows(cursor, "runs", values | {"since": since}, {"rows": counted, "matching": matching})
+    counted = facts.of(RUN)[RUN.name]
+    found = rows(cursor, "runs", values, {"rows": counted, **places})
     ids = [row["run"] for row in found if row["error_count"]]
     if not ids:
         return [row | dict.fromkeys(_COLUMNS) | {"workers": 0} for row in found]
     workers = workers_of(cursor, counted, "run", ids)
-    places = {"rows": counted, "matching": one_of(cursor, "run", ids)}
-    labels = {id_: dict(zip(_COLUMNS, of, strict=True)) for id_, *of in tuples(cursor, "labels_of_runs", {}, places)}
+    of_these = {"rows": counted, "matching": one_of(cursor, "run", ids)}
+    labels = {id_: dict(zip(_COLUMNS, of, strict=True)) for id_, *of in tuples(cursor, "labels_of_runs", {}, of_these)}
     none = dict.fromkeys(_COLUMNS)
     return [row | labels.get(row["run"], none) | {"workers": workers.get(row["run"], 0)} for row in found]
 

@@ -5,6 +5,7 @@ One statement counts by bucket, category and `hardware_error`; all numbers are s
 
 import datetime as dt
 from collections import Counter, defaultdict
+from math import ceil
 from typing import Final, NamedTuple
 
 from exporter.events.event import SEVERITIES, isoformat
@@ -67,8 +68,8 @@ def counts_over_time(cursor: Cursor, span: Span, facts: Facts) -> Counts:
     return Counts(by_bucket, by_category)
 
 
-def summary(counts: Counts, hours: int, reset_at: dt.datetime | None) -> Summary:
-    """Returns the counts of a time range of so many hours; `reset_at` is naive UTC."""
+def summary(counts: Counts, span: Span, reset_at: dt.datetime | None) -> Summary:
+    """Returns the counts of a time range; `reset_at` is naive UTC."""
     totals: Counter[str] = sum(counts.by_bucket.values(), Counter())
     return Summary(
         total_errors=counts.by_category.total(),
@@ -82,7 +83,7 @@ def summary(counts: Counts, hours: int, reset_at: dt.datetime | None) -> Summary
         info_errors=totals["info"],
         worker_errors=totals["worker"],
         test_errors=totals["test"],
-        time_range_hours=hours,
+        time_range_hours=ceil(span.hours),
         reset_at=isoformat(reset_at) if reset_at else None,
     )
 

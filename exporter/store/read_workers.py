@@ -54,7 +54,7 @@ def worker_stats(cursor: Cursor, facts: Facts) -> list[WorkerStats]:
     ]
 
 
-def hardware_status(cursor: Cursor, facts: Facts, hours: int) -> dict[str, HardwareTypeStatus]:
+def hardware_status(cursor: Cursor, facts: Facts, hours: float) -> dict[str, HardwareTypeStatus]:
     """Returns the hardware types with most errors in so many hours, by name. Raises duckdb.Error."""
     found = rows(cursor, "hardware", {}, facts.of(KIND))
     types = names_of(cursor, "types", (row["type"] for row in found))
@@ -67,7 +67,7 @@ def hardware_status(cursor: Cursor, facts: Facts, hours: int) -> dict[str, Hardw
     return dict(ordered[:HARDWARE_TYPES])
 
 
-def _hardware_status(by_type: list[Row], types: dict[int, str], hours: int) -> HardwareTypeStatus:
+def _hardware_status(by_type: list[Row], types: dict[int, str], hours: float) -> HardwareTypeStatus:
     errors = _sum(by_type, "errors")
     most = max(by_type, key=lambda row: (row["errors"], types[row["type"]]))
     return HardwareTypeStatus(

@@ -5,7 +5,7 @@ Counts are of errors in the time range of the read, unless their description say
 
 from typing import Annotated, Any
 
-from msgspec import UNSET, Meta, Struct
+from msgspec import UNSET, Meta, Struct, field
 
 from exporter.events.error_object import ErrorObject, Timestamp
 from exporter.events.event import Severity
@@ -219,10 +219,19 @@ class ClockOffset(Struct):
     warning: str
 
 
+class Range(Struct, kw_only=True):
+    """The time range of an answer: from a moment to before another. `live`: it ends now, and so moves on."""
+
+    since: Timestamp = field(name="from")
+    until: Timestamp = field(name="to")
+    live: bool
+
+
 class Overview(Struct, kw_only=True):
     """Everything that the page shows of a time range. `timestamp` is when it was read. `recent_errors` are the 100
-    newest. `seq` numbers the last live update that it contains. `clock_offsets` do not depend on the time range; there
-    are 100 at most."""
+    newest. `seq` numbers the last live update that it contains. `now` and `clock_offsets` depend neither on the time
+    range nor on filters; of the latter there are 100 at most. With a text, the counts may be of a part of the range, as
+    in `Facets`: `searched_since` is null if they are of all of it."""
 
     summary: Summary
     timestamp: Timestamp
@@ -234,3 +243,5 @@ class Overview(Struct, kw_only=True):
     hardware_errors: HardwareErrors
     clock_offsets: list[ClockOffset]
     seq: Count
+    range: Range
+    searched_since: Timestamp | None

@@ -60,6 +60,11 @@ class Rollup(NamedTuple):
     levels: tuple[Level, ...]
     columns: tuple[Column, ...]
 
+    @property
+    def keys(self) -> frozenset[str]:
+        """The columns of `errors` that the rollup has as they are."""
+        return frozenset(one.name for one in self.columns if one.one == one.name)
+
     def table(self, level: Level) -> str:
         return f"{self.name}_{level.name}"
 
@@ -193,24 +198,26 @@ def facts(
     rolled: int,
     since: dt.datetime,
     until: dt.datetime | None = None,
+    condition: str = "true",
     *,
     with_time: bool = False,
 ) -> str:
     """Returns a query for rows of a rollup that count every error since a moment, and before `until` if it is given,
-    once: those of the tiles `found`, and a row for each error after the id `rolled`. `with_time`: the rows have the
-    column `t`."""
+    once: those of the tiles `found`, and a row for each error after the id `rolled`. Only errors that meet `condition`
+    count, which compares keys of the rollup. `with_time`: the rows have the column `t`."""
     time = ("t",) if with_time else ()
     stored = ", ".join((*time, *(one.name for one in rollup.columns)))
     of_one = ", ".join((*("timestamp AS t" for _ in time), single(rollup)))
     before = "" if until is None else f" AND timestamp < {literal(until)}"
-    parts = [f"SELECT {of_one} FROM errors WHERE id > {rolled} AND timestamp >= {literal(since)}{before}"]
+    chosen = "" if condition == "true" else f" AND {condition}"
+    parts = [f"SELECT {of_one} FROM errors WHERE id > {rolled} AND timestamp >= {literal(since)}{before}{chosen}"]
     for level, start, end in found:
         column = "t" if level else "timestamp"
         bounds = [f"{column} >= {literal(start)}"] + ([f"{column} < {literal(end)}"] if end is not None else [])
         if level is None:
             bounds.append(f"id <= {rolled}")
         source = f"SELECT {stored} FROM {rollup.table(level)}" if level else f"SELECT {of_one} FROM errors"
-        parts.append(f"{source} WHERE {' AND '.join(bounds)}")
+        parts.append(f"{source} WHERE {' AND '.join(bounds)}{chosen}")
     return " UNION ALL ".join(parts)
 
 

@@ -38,10 +38,12 @@ class RankedValue(Struct, kw_only=True):
 
 
 class Rankings(Struct, kw_only=True):
-    """The values with most errors. An error with several devices counts for each of them."""
+    """The values with most errors. An error with several devices counts for each of them. `searched_since` as in
+    `Overview`."""
 
     by: Ranked
     values: list[RankedValue]
+    searched_since: Timestamp | None
 
 
 class Summed(Struct, kw_only=True):
@@ -76,10 +78,12 @@ class Run(Struct, kw_only=True):
 
 class RunList(Struct):
     """A page of the runs that have an error or got a summary in the time range, newest first; errors and summaries are
-    those of the time range. `next_cursor` starts the next page; null on the last one."""
+    those of the time range. With a filter, only runs with such errors. `next_cursor` starts the next page; null on the
+    last one. `searched_since` as in `Overview`."""
 
     runs: list[Run]
     next_cursor: str | None
+    searched_since: Timestamp | None
 
 
 class SenderSummary(Struct, kw_only=True):

@@ -11,12 +11,13 @@ import duckdb
 from exporter.events.event import isoformat
 from exporter.events.report import FUTURE_TOLERANCE
 from exporter.store.names import Table
-from exporter.store.rollup_tables import Level, Rollup, facts, floor, literal, tiles
+from exporter.store.parameters import Ranged
+from exporter.store.rollup_tables import Level, Rollup, facts, floor, literal, single, tiles
 from exporter.store.rollups import rolled_up
 from exporter.store.sql import filled, named
 
 MAX_BUCKETS: Final = 96  # of a time series; one more where the time range begins within a bucket
-BUCKETS: Final = (60, 300, 900, 1800, 3600, 7200, 14_400, 28_800, 86_400, 604_800)  # seconds
+BUCKETS: Final = (1, 5, 15, 60, 300, 900, 1800, 3600, 7200, 14_400, 28_800, 86_400, 604_800)  # seconds
 NEAR: Final = (
     8  # names are read with those between them, up to so many for each: a list of integers takes longer to plan
 )
@@ -30,27 +31,48 @@ _NO_PLACES: Final[Mapping[str, str]] = MappingProxyType({})
 
 class Span(NamedTuple):
     """A time range. Times are naive UTC, as the database keeps them. `bucket` is the width of a bucket of its time
-    series, in seconds."""
+    series, in seconds. `until` is None for a range that ends now; its errors may be up to 5 minutes ahead."""
 
     since: dt.datetime
     bucket: int
     now: dt.datetime
+    until: dt.datetime | None = None
 
     @classmethod
-    def of(cls, hours: int, now: dt.datetime) -> "Span":
+    def of(cls, asked: Ranged, now: dt.datetime) -> "Span":
         now = naive(now)
-        return cls(now - dt.timedelta(hours=hours), bucket_seconds(hours), now)
+        until = naive(asked.until) if asked.until else None
+        if until is not None and until >= end_of_range(now):
+            until = None
+        end = until or now
+        since = naive(asked.since) if asked.since else end - dt.timedelta(hours=asked.hours)
+        return cls(since, bucket_seconds((end - since).total_seconds()), now, until)
+
+    @property
+    def end(self) -> dt.datetime:
+        return self.until or self.now
+
+    @property
+    def hours(self) -> float:
+        return max((self.end - self.since).total_seconds(), 1.0) / 3600
+
+    @property
+    def condition(self) -> str:
+        """The SQL condition that an error is in the range."""
+        end = self.until or end_of_range(self.now)
+        return f"timestamp >= {literal(self.since)} AND timestamp < {literal(end)}"
 
     def buckets(self) -> list[dt.datetime]:
         """Returns the start of each bucket, oldest first."""
         step = dt.timedelta(seconds=self.bucket)
         first = floor(self.since, step)
-        return [first + i * step for i in range(int((self.now - first) / step) + 1)]
+        last = self.now if self.until is None else self.until - dt.timedelta(microseconds=1)
+        return [first + i * step for i in range(int((last - first) / step) + 1)]
 
 
-def bucket_seconds(hours: int) -> int:
-    """Returns the smallest width of `BUCKETS` that divides so many hours into at most 96 buckets, or a week."""
-    return next((width for width in BUCKETS if hours * 3600 / width <= MAX_BUCKETS), BUCKETS[-1])
+def bucket_seconds(seconds: float) -> int:
+    """Returns the smallest width of `BUCKETS` that divides so many seconds into at most 96 buckets, or a week."""
+    return next((width for width in BUCKETS if seconds / width <= MAX_BUCKETS), BUCKETS[-1])
 
 
 def naive(moment: dt.datetime) -> dt.datetime:
@@ -64,18 +86,42 @@ def end_of_range(now: dt.datetime) -> dt.datetime:
     return now + FUTURE_TOLERANCE + dt.timedelta(microseconds=1)
 
 
-class Facts:
-    """Queries for the rows of rollups that together count every error since a moment once, except those ahead of `now`:
-    see `end_of_range`. For one snapshot of the database."""
+class Chosen(NamedTuple):
+    """Which errors count: those that meet `condition`, which compares `columns` of `errors`, and those whose rowids the
+    temporary table `searched` has, if `searched` is true."""
 
-    def __init__(self, cursor: Cursor, since: dt.datetime, now: dt.datetime) -> None:
+    condition: str
+    columns: frozenset[str]
+    searched: bool = False
+
+
+class Facts:
+    """Queries for the rows of rollups that together count every chosen error since a moment once, except those ahead of
+    `now`: see `end_of_range`. For one snapshot of the database.
+
+    Where a rollup lacks a column of the condition, the errors themselves are counted."""
+
+    def __init__(
+        self,
+        cursor: Cursor,
+        since: dt.datetime,
+        now: dt.datetime,
+        until: dt.datetime | None = None,
+        chosen: Chosen | None = None,
+    ) -> None:
         """Times are naive UTC. Raises duckdb.Error."""
-        self._since = since
-        # Usually no error is ahead. Then the range needs no end, which could cut through spans of the rollups.
-        end = end_of_range(now)
-        is_ahead = cursor.execute(f"SELECT 1 FROM errors WHERE timestamp >= {literal(end)} LIMIT 1").fetchone()
-        self._until = end if is_ahead else None
+        self._since, self._until, self._chosen = since, until, chosen
+        self._end = until or end_of_range(now)
+        if until is None:
+            # Usually no error is ahead. Then the range needs no end, which could cut through spans of the rollups.
+            statement = f"SELECT 1 FROM errors WHERE timestamp >= {literal(self._end)} LIMIT 1"
+            self._until = self._end if cursor.execute(statement).fetchone() else None
         self._rolled_up = rolled_up(cursor)
+
+    @classmethod
+    def in_span(cls, cursor: Cursor, span: Span, chosen: Chosen | None = None) -> "Facts":
+        """Returns the facts of a time range. Raises duckdb.Error."""
+        return cls(cursor, span.since, span.now, span.until, chosen)
 
     def of(self, *rollups: Rollup) -> dict[str, str]:
         """Returns the query for the rows of each rollup, by the placeholder of a statement that it replaces."""
@@ -88,9 +134,26 @@ class Facts:
         return {rollup.name: self._query(rollup, levels, with_time=True)}
 
     def _query(self, rollup: Rollup, levels: Sequence[Level], *, with_time: bool = False) -> str:
+        if self._chosen is None:
+            return self._stored(rollup, levels, "true", with_time=with_time)
+        condition, columns, searched = self._chosen
+        if columns <= rollup.keys:
+            parts = [self._stored(rollup, levels, condition, with_time=with_time)]
+        else:
+            times = f"timestamp >= {literal(self._since)} AND timestamp < {literal(self._end)}"
+            parts = [f"{self._one_by_one(rollup, with_time=with_time)} WHERE {times} AND {condition}"]
+        if searched:
+            parts.append(f"{self._one_by_one(rollup, with_time=with_time)} WHERE rowid IN (SELECT row FROM searched)")
+        return " UNION ALL ".join(parts)
+
+    def _stored(self, rollup: Rollup, levels: Sequence[Level], condition: str, *, with_time: bool) -> str:
         rolled, sealed = self._rolled_up
         found = tiles(levels, sealed, self._since, self._until)
-        return facts(rollup, found, rolled, self._since, self._until, with_time=with_time)
+        return facts(rollup, found, rolled, self._since, self._until, condition, with_time=with_time)
+
+    @staticmethod
+    def _one_by_one(rollup: Rollup, *, with_time: bool) -> str:
+        return f"SELECT {'timestamp AS t, ' if with_time else ''}{single(rollup)} FROM errors"
 
 
 def rows(cursor: Cursor, name: str, values: Row | None = None, places: Mapping[str, str] = _NO_PLACES) -> list[Row]:

@@ -7,7 +7,7 @@ import pytest
 from conftest import InProcess
 
 from exporter.ingest.severity import Thresholds
-from exporter.store.parameters import Filters
+from exporter.store.parameters import Filters, TimeRange
 from exporter.store.queries import (
     GetError,
     GetFacets,
@@ -30,7 +30,7 @@ async def test_answers_decode_to_their_types(service: InProcess) -> None:
     critical = await service.post(HOT)
     now = dt.datetime.now(dt.UTC)
     read = service.service.read
-    overview = (await read(GetOverview(hours=24, now=now))).decode()
+    overview = (await read(GetOverview(filters=Filters(hours=24), now=now))).decode()
     assert (overview.summary.critical_errors, overview.seq) == (2, 2)
     assert overview.hardware_errors.hardware_status["cuda"].metrics.cpu_percent == 97.5
     assert overview.recent_errors[1].truncated == ["message"]
@@ -42,16 +42,16 @@ async def test_answers_decode_to_their_types(service: InProcess) -> None:
     details = (await read(GetError(id=critical["id"], thresholds=Thresholds()))).decode()
     assert details
     assert (details.reason_details[2].measurement, details.reason_details[2].value) == ("cpu_percent", 97.5)
-    patterns = (await read(ListPatterns(hours=24, now=now))).decode().patterns
+    patterns = (await read(ListPatterns(filters=Filters(hours=24), now=now))).decode().patterns
     assert {pattern.fingerprint for pattern in patterns} == {long["fingerprint"], critical["fingerprint"]}
-    pattern = (await read(GetPattern(id=critical["fingerprint"], hours=24, now=now))).decode()
+    pattern = (await read(GetPattern(id=critical["fingerprint"], range=TimeRange(hours=24), now=now))).decode()
     assert pattern
     assert [error.id for error in pattern.recent_errors] == [critical["id"]]
 
 
 async def test_what_is_missing_is_null(service: InProcess) -> None:
     now = dt.datetime.now(dt.UTC)
-    for query in (GetError(id=1, thresholds=Thresholds()), GetPattern(id="f", hours=1, now=now)):
+    for query in (GetError(id=1, thresholds=Thresholds()), GetPattern(id="f", range=TimeRange(hours=1), now=now)):
         assert (await service.service.read(query)).is_null
 
 

@@ -56,7 +56,7 @@ def overview(
             "reset_at": None,
         },
         "timestamp": isoformat(now),
-        "now": _now(events, now),
+        "now": critical_now(events, now),
         "recent_errors": [one.id for one in found[:100]],
         "error_distribution": {
             "categories": [{"category": name, "count": count} for name, count in _ranked(by_category)],
@@ -273,7 +273,7 @@ def _points(found: list[ErrorEvent], hours: int, now: dt.datetime) -> list[Answe
     return points
 
 
-def _now(events: Iterable[ErrorEvent], now: dt.datetime) -> Answer:
+def critical_now(events: Iterable[ErrorEvent], now: dt.datetime) -> Answer:
     since = now - dt.timedelta(minutes=5)
     lately = [one for one in events if since <= one.timestamp <= now + AHEAD and one.severity == "critical"]
     ranked = _ranked(Counter(one.worker_id for one in lately))

@@ -9,7 +9,7 @@ import counted
 import msgspec
 from projected import Projected
 
-from exporter.events.event import ErrorEvent
+from exporter.events.event import ErrorEvent, isoformat
 from exporter.store import names, reports
 from exporter.store.parameters import Filters, Ranked
 from exporter.store.queries import GetFacets, GetOverview, GetRankings, ListPatterns
@@ -140,27 +140,49 @@ def assert_answers(
 ) -> None:  # fmt: skip
     """Asserts that every number of the overview, the patterns and the facets is that of the events, for time ranges of
     an hour, a day, a week and a month. `ids` has the pattern ids that are not the fingerprint; `filters` are pairs of
-    filters of the facets and their conditions, by name. `sent` are all events, also those that were deleted."""
+    filters and their conditions, by name. `sent` are all events, also those that were deleted."""
     for hours in counted.BUCKETS:
-        overview = msgspec.to_builtins(store.read(GetOverview(hours=hours, now=now)))
-        for part in (overview, overview["hardware_errors"]):
-            part["recent_errors"] = [one["id"] for one in part["recent_errors"]]
-        expected = counted.overview(events, hours, now, ids, sent)
-        settle(overview["error_patterns"]["top_patterns"], expected["error_patterns"]["top_patterns"])
-        assert overview == expected, f"{hours} h: {difference(overview, expected)}"
-        found = msgspec.to_builtins(store.read(ListPatterns(hours=hours, now=now, limit=1_000)))["patterns"]
-        every = counted.patterns(events, hours, now, ids, sent)
-        settle(found, every)
-        assert found == every, f"{hours} h: {difference(found, every)}"
-        for by in get_args(Ranked):
-            answer = msgspec.to_builtins(store.read(GetRankings(hours=hours, now=now, by=by, limit=1_000)))["values"]
-            answer.sort(key=lambda one: (-one["error_count"], one["name"]))
-            assert answer == (right := counted.rankings(events, hours, now, by)), difference(answer, right)
+        for place, (given, conditions) in enumerate([({}, {}), *(one for one in filters if one[0])]):
+            end = now - dt.timedelta(hours=hours / 3, seconds=7) if place % 2 else None  # else the range ends now
+            asked = Filters(hours=hours, until=end, **given)
+            _assert_counted(store, asked, now, ids, events, list(conditions.values()), sent or events)
         for given, conditions in filters:
             query = GetFacets(filters=Filters(hours=hours, **given), now=now)
             values = msgspec.to_builtins(store.read(query))
             right = {name: some[:100] for name, some in counted.facets(events, hours, now, conditions).items()}
             assert values == right | {"searched_since": None}, f"{hours} h, {given}: {difference(values, right)}"
+
+
+def _assert_counted(
+    store: Projected, asked: Filters, now: dt.datetime, ids: Mapping[str, str], events: Sequence[ErrorEvent],
+    conditions: Sequence[Matches], sent: Sequence[ErrorEvent],
+) -> None:  # fmt: skip
+    """Asserts that overview, patterns and rankings of a time range and filters count those events that meet all
+    conditions. A range that ends before now is asked for in both ways."""
+    hours, end = asked.hours, asked.until or now
+    chosen = [
+        one for one in events
+        if all(matches(one) for matches in conditions) and (asked.until is None or one.timestamp < asked.until)
+    ]  # fmt: skip
+    overview = msgspec.to_builtins(store.read(GetOverview(filters=asked, now=now)))
+    for part in (overview, overview["hardware_errors"]):
+        part["recent_errors"] = [one["id"] for one in part["recent_errors"]]
+    expected = counted.overview(chosen, hours, end, ids, sent) | {
+        "timestamp": isoformat(now), "now": counted.critical_now(events, now), "searched_since": None,
+        "range": {"from": isoformat(end - dt.timedelta(hours=hours)), "to": isoformat(end), "live": end == now},
+    }  # fmt: skip
+    settle(overview["error_patterns"]["top_patterns"], expected["error_patterns"]["top_patterns"])
+    assert overview == expected, f"{asked}: {difference(overview, expected)}"
+    if asked.until:
+        asked = msgspec.structs.replace(asked, since=end - dt.timedelta(hours=hours), hours=24)
+    found = msgspec.to_builtins(store.read(ListPatterns(filters=asked, now=now, limit=1_000)))["patterns"]
+    every = counted.patterns(chosen, hours, end, ids, sent)
+    settle(found, every)
+    assert found == every, f"{asked}: {difference(found, every)}"
+    for by in get_args(Ranked):
+        answer = msgspec.to_builtins(store.read(GetRankings(filters=asked, now=now, by=by, limit=1_000)))["values"]
+        answer.sort(key=lambda one: (-one["error_count"], one["name"]))
+        assert answer == (right := counted.rankings(chosen, hours, end, by)), f"{asked}: {difference(answer, right)}"
 
 
 def difference(found: Any, right: Any, place: str = "") -> str:

@@ -59,7 +59,7 @@ class Projected:
         return self.database.read(lambda cursor: answer(cursor, query))
 
     def overview(self) -> Overview:
-        overview: Overview = self.read(GetOverview(hours=24, now=dt.datetime.now(dt.UTC)))
+        overview: Overview = self.read(GetOverview(filters=Filters(hours=24), now=dt.datetime.now(dt.UTC)))
         return overview
 
     def count(self) -> int:
@@ -70,7 +70,7 @@ class Projected:
         return page
 
     def patterns(self) -> PatternList:
-        patterns: PatternList = self.read(ListPatterns(hours=24, now=dt.datetime.now(dt.UTC)))
+        patterns: PatternList = self.read(ListPatterns(filters=Filters(hours=24), now=dt.datetime.now(dt.UTC)))
         return patterns
 
     def state(self) -> State:

@@ -11,6 +11,7 @@ from exporter.log.embedded import EmbeddedLog, new_identity
 from exporter.log.files import log_path
 from exporter.store import StoreError
 from exporter.store.client import StoreClient
+from exporter.store.parameters import Filters
 from exporter.store.queries import GetOverview
 from exporter.store.wire import MEMORY_LIMIT, StoreSettings
 
@@ -37,7 +38,7 @@ class Started:
         return psutil.Process(connection._process.pid)
 
     async def count(self) -> int:
-        answer = await self.client.read(GetOverview(hours=24, now=dt.datetime.now(dt.UTC)))
+        answer = await self.client.read(GetOverview(filters=Filters(hours=24), now=dt.datetime.now(dt.UTC)))
         return answer.decode().summary.total_errors
 
     async def answered(self) -> bool:

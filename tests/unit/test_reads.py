@@ -12,7 +12,7 @@ from exporter.ingest.severity import Thresholds
 from exporter.store.answers import Answer, Version
 from exporter.store.decisions import DecisionList
 from exporter.store.deletions import DeleteRequest, Matching
-from exporter.store.parameters import MAX_LIMIT, ErrorFilters, Filters
+from exporter.store.parameters import MAX_LIMIT, ErrorFilters, Filters, TimeRange
 from exporter.store.pattern_results import PatternDetails, PatternList
 from exporter.store.queries import (
     POLLED,
@@ -51,14 +51,14 @@ pytestmark = pytest.mark.dashboard
 NOW = dt.datetime(2026, 11, 20, 12, 0, 30, 123456, tzinfo=dt.UTC)
 FILTERS = Filters(hours=6, severity=("critical", "info"), group=("hardware",), worker=("w",), q="x", fingerprint="f")
 READS: list[Read] = [
-    GetOverview(hours=1, now=NOW),
+    GetOverview(filters=Filters(hours=1), now=NOW),
     ListErrors(filters=FILTERS, now=NOW, after=Position(dt.datetime(2026, 1, 1, 0, 0, 0, 5), 3), limit=10),
     ListErrors(filters=Filters(), now=NOW),
     GetFacets(filters=FILTERS, now=NOW, facet="worker", contains="x"),
     GetError(id=2**63 - 1, thresholds=Thresholds(critical_cpu_percent=50)),
-    ListPatterns(hours=24, now=NOW, limit=3),
-    ListPatterns(hours=24, now=NOW, after=Rank(7, dt.datetime(2026, 1, 1, 0, 0, 0, 5), "f" * 16)),
-    GetPattern(id="f" * 16, hours=168, now=NOW, compare="e" * 16),
+    ListPatterns(filters=Filters(hours=24), now=NOW, limit=3),
+    ListPatterns(filters=Filters(hours=24), now=NOW, after=Rank(7, dt.datetime(2026, 1, 1, 0, 0, 0, 5), "f" * 16)),
+    GetPattern(id="f" * 16, range=TimeRange(hours=168), now=NOW, compare="e" * 16),
     ListDecisions(),
     CountErrors(
         matching=Matching(DeleteRequest(ids=(1, 2), q="x"), NOW, 9), after=Position(dt.datetime(2026, 1, 1), 3)
@@ -75,8 +75,8 @@ READS: list[Read] = [
         min_free_bytes=5,
     ),
     GetHistory(days=7, now=NOW, by="worker", value="w"),
-    GetRankings(hours=24, now=NOW, by="device", limit=3),
-    ListRuns(hours=24, now=NOW, after=Position(dt.datetime(2026, 1, 1), 3)),
+    GetRankings(filters=Filters(hours=24), now=NOW, by="device", limit=3),
+    ListRuns(filters=Filters(hours=24), now=NOW, after=Position(dt.datetime(2026, 1, 1), 3)),
     GetRun(id="nightly/7", now=NOW, outcome=("failed", "error"), after=100),
     GetRecentCritical(since=NOW),
     GetCriticalAfter(position=7),
@@ -122,10 +122,10 @@ def test_an_answer_is_shared_only_where_it_is_polled() -> None:
 @pytest.mark.parametrize(
     "query",
     [
-        GetOverview(hours=0, now=NOW),
+        GetOverview(filters=Filters(hours=0), now=NOW),
         ListErrors(filters=Filters(hours=10**6), now=NOW),
         ListErrors(filters=Filters(severity=("bad",)), now=NOW),
-        ListPatterns(hours=1, now=NOW, limit=MAX_LIMIT + 1),
+        ListPatterns(filters=Filters(hours=1), now=NOW, limit=MAX_LIMIT + 1),
         GetError(id=0, thresholds=Thresholds()),
     ],
     ids=repr,

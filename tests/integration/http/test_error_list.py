@@ -19,7 +19,12 @@ pytestmark = pytest.mark.dashboard
      ("/api/errors/list?cursor=1.-1", "cursor"), ("/api/errors/list?severity=bad", "severity"),
      ("/api/errors/list?q=" + "x" * 501, "q"), ("/api/patterns?limit=no", "limit"),
      ("/api/patterns?cursor=1.2", "cursor"), ("/api/errors/list?time_range=1&severity=info&time_range=1", "time_range"),
-     ("/api/export?format=&format=csv", "format")],
+     ("/api/export?format=&format=csv", "format"), ("/api/errors?from=yesterday", "from"),
+     ("/api/errors?from=2026-11-25T22:00:00", "from"), ("/api/errors?from=0001-01-01T00:00:00%2B23:59", "from"),
+     ("/api/errors?from=2026-11-25T22:00:00Z&to=2026-11-25T21:00:00Z", "from"), ("/api/errors/list?from=2199-01-01T00:00Z", "from"),
+     ("/api/errors?from=2001-01-01T00:00:00Z", "from"), ("/api/patterns?from=2026-11-25T22:00:00Z&time_range=1", "time_range"),
+     ("/api/rankings?to=\u0662026-11-25T22:00:00Z", "to"), ("/api/runs?severity!=bad", "severity!"),
+     ("/api/errors?fingerprint!=x", "fingerprint!"), ("/api/patterns/x?from=x", "from")],
 )  # fmt: skip
 async def test_a_bad_parameter_is_named(service: InProcess, path: str, field: str) -> None:
     assert (await service.get(path, 400))["field"] == field

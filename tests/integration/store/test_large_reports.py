@@ -36,7 +36,7 @@ def store(tmp_path: Path):  # type: ignore[no-untyped-def]
 def test_lists_of_large_reports_are_small(store: Projected) -> None:
     now = dt.datetime.now(dt.UTC)
     for query in (
-        GetOverview(hours=24, now=now),
+        GetOverview(filters=Filters(hours=24), now=now),
         ListErrors(filters=Filters(), now=now),
         ListErrors(filters=Filters(q="t" * 400 + "1"), now=now),
         GetRecentCritical(since=now - dt.timedelta(hours=1)),

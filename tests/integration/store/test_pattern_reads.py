@@ -23,6 +23,7 @@ from exporter.patterns.assignment import family_id
 from exporter.store import projection
 from exporter.store.decide import decide
 from exporter.store.decisions import Decided, Merge, Split, Undo
+from exporter.store.parameters import Filters, TimeRange
 from exporter.store.pattern_results import PatternList
 from exporter.store.queries import GetOverview, GetPattern, ListPatterns
 from exporter.store.rollups import Rollups
@@ -174,7 +175,7 @@ def settled(found: list[dict[str, Any]], right: list[dict[str, Any]], events: li
 
 
 def listed(store: Assigning, hours: int, now: dt.datetime = NOW, **more: Any) -> PatternList:
-    found: PatternList = store.read(ListPatterns(hours=hours, now=now, **more))
+    found: PatternList = store.read(ListPatterns(filters=Filters(hours=hours), now=now, **more))
     return found
 
 
@@ -193,7 +194,7 @@ def test_lists_count_what_belongs_to_each_pattern(filled: tuple[Assigning, list[
         right = expected(events, case.groups, hours)
         settled(found, right, events)
         assert found == right, f"{hours} h: {difference(found, right)}"
-        shown = msgspec.to_builtins(store.read(GetOverview(hours=hours, now=NOW)).error_patterns)
+        shown = msgspec.to_builtins(store.read(GetOverview(filters=Filters(hours=hours), now=NOW)).error_patterns)
         categories = counted.overview(events, hours, NOW, ids)["error_patterns"]["categories"]
         assert shown == {"top_patterns": right[:10], "categories": categories}
 
@@ -209,7 +210,7 @@ def test_every_id_leads_to_the_whole_pattern(filled: tuple[Assigning, list[Error
             id_, group = pattern["pattern_id"], case.groups[pattern["pattern_id"]]
             mine = [one for one in within if one.fingerprint in group.members]
             for way in {id_, group.members[0]}:
-                found = store.read(GetPattern(id=way, hours=hours, now=NOW))
+                found = store.read(GetPattern(id=way, range=TimeRange(hours=hours), now=NOW))
                 plain = msgspec.to_builtins(found)
                 assert {key: plain[key] for key in pattern} == pattern
                 assert [one.id for one in found.recent_errors] == [one.id for one in mine[:20]]
@@ -217,7 +218,7 @@ def test_every_id_leads_to_the_whole_pattern(filled: tuple[Assigning, list[Error
                 assert plain["members"] == members(mine, group.members, events)
                 assert found.aliases == ([OLD] if ENGINE in group.members else [])
                 assert [one.template for one in found.families] == ([TEMPLATE] if group.family else [])
-    past = store.read(GetPattern(id=FAMILY, hours=720, now=NOW))
+    past = store.read(GetPattern(id=FAMILY, range=TimeRange(hours=720), now=NOW))
     assert LOGINS[0 if name != "two members split off" else 2] in [one.fingerprint for one in past.members]
 
 

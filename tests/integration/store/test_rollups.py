@@ -77,6 +77,14 @@ FILTERS: Any = (
         "group": lambda one: one.is_recurring or one.category.startswith("NETWORK_"),
         "worker": lambda one: one.worker_id in ("w0", "w1", "w2", "w3", "w4", "w5"),
     }),
+    ({"not_severity": ("info",), "not_worker": ("w0", "none"), "not_hardware": ("cuda",)}, {
+        "severity!": lambda one: one.severity != "info", "worker!": lambda one: one.worker_id != "w0",
+        "hardware!": lambda one: one.hardware_type != "cuda",
+    }),
+    ({"not_group": ("recurring",), "not_pattern": ("one",), "not_job": ("nightly",), "type": ("Ä", "b")}, {
+        "group!": lambda one: not one.is_recurring, "pattern!": lambda one: ASSIGNED.get(one.fingerprint) != "one",
+        "job!": lambda one: one.job != "nightly", "type": lambda one: one.type in ("Ä", "b"),
+    }),
     ({"job": ("nightly",), "branch": ("main", "none"), "severity": ("critical",)}, {
         "job": lambda one: one.job == "nightly", "branch": lambda one: one.branch == "main",
         "severity": lambda one: one.severity == "critical",

@@ -18,6 +18,7 @@ from exporter.log.embedded import EmbeddedLog, new_identity
 from exporter.log.files import log_path
 from exporter.store import StoreError, retention, summaries
 from exporter.store.offline import check
+from exporter.store.parameters import Filters
 from exporter.store.projection import Projection
 from exporter.store.queries import GetRankings, GetRun, ListRuns
 from exporter.store.repair import repair
@@ -146,7 +147,7 @@ def test_a_read_needs_no_new_event_to_see_a_summary(store: Projected) -> None:
     send(store, summary())
     assert run(store) is not None
     send(store, summary("r2"))
-    assert [one.id for one in store.read(ListRuns(hours=1, now=now())).runs] == ["r2", "r1"]
+    assert [one.id for one in store.read(ListRuns(filters=Filters(hours=1), now=now())).runs] == ["r2", "r1"]
 
 
 def test_a_failed_insertion_is_made_up_for(store: Projected, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -187,12 +188,20 @@ def test_rankings_have_the_denominators(store: Projected) -> None:
     send(
         store, summary(), summary("r2", counts=(9, 0, 0, 0), tests=passed), summary("r0", received_at=old, tests=passed)
     )
-    by_test = {one.name: one.outcomes for one in store.read(GetRankings(hours=24, now=now(), by="test")).values}
+    by_test = {
+        one.name: one.outcomes
+        for one in store.read(GetRankings(filters=Filters(hours=24), now=now(), by="test")).values
+    }
     assert (by_test["f"].passed, by_test["f"].failed, by_test["f"].failure_rate) == (1, 1, 0.5)
     assert by_test["x"] is None
-    wider = {one.name: one.outcomes for one in store.read(GetRankings(hours=48, now=now(), by="test")).values}
+    wider = {
+        one.name: one.outcomes
+        for one in store.read(GetRankings(filters=Filters(hours=48), now=now(), by="test")).values
+    }
     assert (wider["f"].passed, wider["f"].failed) == (2, 1)
-    by_run = {one.name: one.outcomes for one in store.read(GetRankings(hours=24, now=now(), by="run")).values}
+    by_run = {
+        one.name: one.outcomes for one in store.read(GetRankings(filters=Filters(hours=24), now=now(), by="run")).values
+    }
     assert (by_run["r1"].passed, by_run["r1"].errors, by_run["r1"].failure_rate) == (3, 1, 0.4)
     assert by_run["r2"].failure_rate == 0
     assert by_run["r3"] is None
@@ -203,13 +212,13 @@ def test_runs_are_listed_newest_first_page_by_page(store: Projected) -> None:
     send(store, summary("s1"), summary("s2"))
     pages, after = [], None
     for _ in range(10):
-        page = store.read(ListRuns(hours=1, now=now(), limit=4, after=after))
+        page = store.read(ListRuns(filters=Filters(hours=1), now=now(), limit=4, after=after))
         pages += [one.id for one in page.runs]
         if page.next_cursor is None:
             break
         after = _position(page.next_cursor)
     assert pages == ["s2", "s1", *(f"r{number}" for number in range(7))]
-    assert store.read(ListRuns(hours=1, now=now() + dt.timedelta(hours=3))).runs == []
+    assert store.read(ListRuns(filters=Filters(hours=1), now=now() + dt.timedelta(hours=3))).runs == []
 
 
 def _position(cursor: str) -> Any:
@@ -279,7 +288,7 @@ def test_retention_deletes_summaries_with_their_tests(store: Projected) -> None:
     sweep(store, None)
     assert store.values("SELECT count(*) FROM run_summaries") == [3]
     sweep(store, 2 * day)
-    assert [one.id for one in store.read(ListRuns(hours=24 * 500, now=now())).runs] == ["new"]
+    assert [one.id for one in store.read(ListRuns(filters=Filters(hours=24 * 500), now=now())).runs] == ["new"]
     assert store.values("SELECT count(*) FROM run_tests") == [6]
     assert [one.sender for one in run(store, "new").summaries] == ["ctl"]
 
@@ -287,7 +296,7 @@ def test_retention_deletes_summaries_with_their_tests(store: Projected) -> None:
 def test_names_that_nothing_has_are_deleted_and_their_integers_not_used_again(store: Projected) -> None:
     store.append([event(run="r1", job="j1", test="t1", devices=("d1", "d2"), user="u"), event(run="r2", test="t2")])
     send(store, summary("s1"))
-    assert store.read(GetRankings(hours=1, now=now(), by="run")).values[0].name in ("r1", "r2")
+    assert store.read(GetRankings(filters=Filters(hours=1), now=now(), by="run")).values[0].name in ("r1", "r2")
     before = {table: max(store.values(f"SELECT id FROM {table}")) for table in ("runs", "tests")}
     store.database.db.execute("DELETE FROM errors; DELETE FROM run_summaries; DELETE FROM run_tests")
     with store.database.writing:
@@ -298,7 +307,10 @@ def test_names_that_nothing_has_are_deleted_and_their_integers_not_used_again(st
     store.catch_up()
     for table, last in before.items():
         assert sorted(store.values(f"SELECT id FROM {table}")) == [last, last + 1, last + 2]
-    assert {one.name for one in store.read(GetRankings(hours=1, now=now(), by="run")).values} == {"r1", "r3"}
+    assert {one.name for one in store.read(GetRankings(filters=Filters(hours=1), now=now(), by="run")).values} == {
+        "r1",
+        "r3",
+    }
 
 
 def test_the_codes_of_outcomes_are_those_of_the_migration() -> None:

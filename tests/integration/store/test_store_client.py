@@ -23,6 +23,7 @@ from exporter.store import client as module
 from exporter.store.answers import Answer
 from exporter.store.client import StoreClient
 from exporter.store.decisions import Undo
+from exporter.store.parameters import Filters
 from exporter.store.queries import GetOverview
 from exporter.store.wire import LENGTH, Pong, Response, frame
 
@@ -56,7 +57,7 @@ async def test_a_change_that_fails_may_have_been_made(store: Started, monkeypatc
     """So the answer from before it is not given again."""
 
     async def read() -> Answer:
-        return (await store.client.read(GetOverview(hours=24, now=dt.datetime.now(dt.UTC)))).answer
+        return (await store.client.read(GetOverview(filters=Filters(hours=24), now=dt.datetime.now(dt.UTC)))).answer
 
     async def fails(*_: object) -> bytes:
         raise StoreError("the database did not answer")
