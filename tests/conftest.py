@@ -119,11 +119,6 @@ def _begin(db: Path) -> None:
         make_empty(db)
 
 
-def _begin(db: Path) -> None:
-    if not any(db.parent.glob(f"{db.name}*")):
-        db.write_bytes(empty_database())
-
-
 @pytest.fixture
 async def serve(tmp_path: Path) -> AsyncIterator[Callable[..., Any]]:
     """Returns a function that starts a service with the given settings. All services of a test use one database file,

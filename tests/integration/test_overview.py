@@ -129,7 +129,7 @@ async def assert_numbers(
         severity: severities[severity] for severity in ("critical", "warning", "info")
     }
     series = distribution["time_series"]
-    assert series["bucket_seconds"] == bucket_seconds(hours)
+    assert series["bucket_seconds"] == bucket_seconds(hours * 3600)
     for severity in ("critical", "warning", "info"):
         assert sum(point[severity] for point in series["points"]) == severities[severity]
     for name in ("resource", "network", "critical_hardware", "recurring"):

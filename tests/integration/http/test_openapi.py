@@ -1,5 +1,6 @@
 """The OpenAPI document matches the routes, real answers, the parsing of parameters, and the reference in docs/."""
 
+import datetime as dt
 import importlib.util
 import json
 from typing import Any
@@ -118,6 +119,10 @@ def test_an_undeclared_field_is_found() -> None:
     assert undeclared(page, schema_of("/api/errors/list", "get", 200)) == ["$.data.errors[].colour"]
 
 
+def a_minute_ago() -> str:
+    return (dt.datetime.now(dt.UTC) - dt.timedelta(minutes=1)).isoformat()
+
+
 def wrong_and_right(schema: Schema) -> tuple[list[Any], list[Any]]:
     """Values that a parameter must refuse, and values that it must accept."""
     if schema.get("type") == "array":
@@ -127,6 +132,8 @@ def wrong_and_right(schema: Schema) -> tuple[list[Any], list[Any]]:
     if schema.get("type") == "integer":
         least, most = schema["minimum"], schema["maximum"]
         return [least - 1, most + 1, "1.5", "x", ""], [least, most, schema.get("default", least)]
+    if schema.get("format") == "date-time":
+        return ["x", "2026-11-25T22:00:00", "0001-01-01T00:00:00Z"], [a_minute_ago()]
     if "maxLength" in schema:
         return ["x" * (schema["maxLength"] + 1)], ["x" * schema["maxLength"]]
     return [], ["x"]

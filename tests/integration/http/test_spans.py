@@ -19,7 +19,14 @@ def at(minutes: float) -> str:
 async def filled(service: InProcess) -> InProcess:
     """Five errors, an hour apart, the newest an hour ago; w1 has the odd ones."""
     for hour in range(5, 0, -1):
-        await service.post({"worker_id": f"w{hour % 2}", "event_id": str(hour), "timestamp": at(60 * hour), "message": f"no {hour} left"})
+        await service.post(
+            {
+                "worker_id": f"w{hour % 2}",
+                "event_id": str(hour),
+                "timestamp": at(60 * hour),
+                "message": f"no {hour} left",
+            }
+        )
     return service
 
 
@@ -56,7 +63,11 @@ async def test_an_offset_may_be_any_and_its_plus_a_blank(filled: InProcess) -> N
 
 async def test_the_answer_names_its_span(filled: InProcess) -> None:
     data = await filled.get(f"/api/errors?from={quote(at(240))}&to={quote(at(120))}")
-    assert data["range"] == {"from": at(240).replace("+00:00", ".000Z"), "to": at(120).replace("+00:00", ".000Z"), "live": False}
+    assert data["range"] == {
+        "from": at(240).replace("+00:00", ".000Z"),
+        "to": at(120).replace("+00:00", ".000Z"),
+        "live": False,
+    }
     assert data["summary"]["time_range_hours"] == 2
     live = await filled.get("/api/errors?time_range=1")
     assert live["range"]["live"]
