@@ -38,6 +38,9 @@ _HOST_NAME: Final = re.compile(r"[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?")
 
 _HEADER: Final = re.compile(r"[A-Za-z0-9-]+")
 _ADDRESS: Final = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.-]+):(?P<port>\d{1,5})")
+_PLACE: Final = re.compile(r"\{([^{}]*)\}")
+ISSUE_PLACES: Final = ("title", "body", "url")  # texts of an error that `issue_url` may name
+_NOT_IN_ADDRESS: Final = re.compile(r"[\s<>\"'`{}\\^|\x00-\x1f\x7f]")
 _LABEL: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 OWN_LABELS: Final = frozenset(Labels._fields) | {"source"}  # of pushed alerts
 
@@ -246,6 +249,11 @@ class Settings(BaseSettings):
         "",
         "folder of the runbooks that alerts link to, as NAME.md; empty: the pages that this service serves",
     )
+    issue_url: str = _setting(
+        "",
+        "address of a new issue, for the link in an error's details; {title}, {body} and {url} in it become texts; "
+        "empty: no link",
+    )
     external_labels: tuple[str, ...] = _setting(
         (), "labels (cluster=eu) of every pushed alert; `service` names this service, else it is a part of the log's id"
     )
@@ -435,6 +443,24 @@ class Settings(BaseSettings):
     def _header(cls, value: str) -> str:
         if value and not _HEADER.fullmatch(value):
             raise ValueError(f"expected the name of a header as X-Forwarded-User, got {value!r}")
+        return value
+
+    @field_validator("issue_url")
+    @classmethod
+    def _issue_address(cls, value: str) -> str:
+        if not value:
+            return value
+        for name in _PLACE.findall(value):
+            if name not in ISSUE_PLACES:
+                raise ValueError(f"expected {{title}}, {{body}} or {{url}}, got {{{name}}}")
+        rest = _PLACE.sub("", value)
+        if not _is_address(rest) or urlsplit(value).netloc != urlsplit(rest).netloc or _NOT_IN_ADDRESS.search(rest):
+            raise ValueError(
+                "expected an address as https://github.com/ORG/REPO/issues/new?title={title}&body={body}, got "
+                f"{value!r}"
+            )
+        if rest == value:
+            raise ValueError(f"expected {{title}}, {{body}} or {{url}} in the address, got {value!r}")
         return value
 
     @field_validator("trusted_proxies")

@@ -1,5 +1,6 @@
 """The page and its files. Nothing here knows of errors: the page asks the API like anybody else."""
 
+import html
 from importlib import resources
 from pathlib import Path
 from typing import Final
@@ -28,9 +29,10 @@ async def home(_: web.Request) -> web.StreamResponse:
 
 
 async def page(request: web.Request) -> web.StreamResponse:
-    """GET /error-visualization: the page, in the theme that the service was told."""
-    theme = request.app[SERVICE].settings.theme
-    text = (PAGE / "index.html").read_text("utf-8").replace('data-theme="system"', f'data-theme="{theme}"', 1)
+    """GET /error-visualization: the page, in the theme and with the address of issues that the service was told."""
+    settings = request.app[SERVICE].settings
+    told = f'data-theme="{settings.theme}" data-issue-url="{html.escape(settings.issue_url)}"'
+    text = (PAGE / "index.html").read_text("utf-8").replace('data-theme="system"', told, 1)
     response = web.Response(text=text, content_type="text/html", headers=HEADERS)
     response.enable_compression()
     return response

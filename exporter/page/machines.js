@@ -36,12 +36,13 @@ function draw({ machines, heard, silent, stopped }, filter) {
   replaceQuietly(by("machines"), ...machines.map((machine) => card(machine, filter)));
 }
 
-function card({ worker_id: worker, status, last_seen: seen, heartbeat }, filter) {
+// A card of a machine.
+export function card({ worker_id: worker, status, last_seen: seen, heartbeat }, filter) {
   const [icon, ink] = STATUS[status];
   const { system_context: system, gpus, problems } = heartbeat ?? {};
   const metrics = system?.metrics;
   return element("li", { class: `machine ${status}` },
-    element("h3", {}, element("a", { href: filter("worker", worker), class: "text", title: worker }, worker), " ",
+    element("h3", {}, element("a", { href: filter("view", `worker:${worker}`), class: "text", title: worker }, worker), " ",
       element("span", { class: `severity ${ink}` }, `${icon} ${status}`)),
     element("p", { class: "quiet" }, "last heartbeat ", ago(seen)),
     facts([["CPU", metrics?.cpu?.percent, "%"], ["memory", metrics?.memory?.used_percent, "%"], ["disk", metrics?.disk?.used_percent, "%"]]),

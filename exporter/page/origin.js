@@ -16,7 +16,7 @@ export function origin({ run, test, device_names: devices }) {
 export function facts(error, link) {
   const { run, test, device, ...others } = origin(error);
   const found = [];
-  if (run || error.run?.url) found.push(["run", ...run ? [link("run", run, run)] : [], ...address(error.run.url)]);
+  if (run || error.run?.url) found.push(["run", ...run ? [link("run", run, run)] : [], ...web(error.run.url)]);
   for (const name of RUN) if (others[name]) found.push([name, link(name, others[name], others[name])]);
   if (test) found.push(["test", link("test", test, test), element("span", { class: "quiet" }, outcome(error.test))]);
   if (device.length) found.push([device.length > 1 ? "devices" : "device", ...device.flatMap((name, i) => [i ? ", " : "", link("device", name, name)])]);
@@ -29,8 +29,8 @@ function outcome({ file, attempt, outcome: word, duration }) {
   return text && ` ${text}`;
 }
 
-// Only http and https: the address is what a worker sent.
-function address(url) {
+// A link to the address of a run. Only http and https: the address is what a worker sent.
+export function web(url) {
   if (!/^https?:\/\//i.test(url ?? "") || !URL.canParse(url)) return url ? [` ${url}`] : [];
   return [" ", element("a", { href: url, target: "_blank", rel: "noopener noreferrer" }, "open the run ↗")];
 }

@@ -7,7 +7,6 @@ import * as connection from "./connection.js";
 import { bindFilters, bindKeys, bindMenu, bindReset, bindSound, bindTheme, drawChips, drawFacets, drawRange } from "./controls.js";
 import { copy } from "./copy.js";
 import { Data } from "./data.js";
-import * as details from "./details.js";
 import * as layout from "./layout.js";
 import { List } from "./list.js";
 import { Live } from "./live.js";
@@ -19,11 +18,12 @@ import * as rankings from "./rankings.js";
 import * as session from "./session.js";
 import { Sound } from "./sound.js";
 import { inWords } from "./span.js";
-import { address, read, unfiltered } from "./state.js";
+import { address, opened, read, shut, unfiltered, viewAddress } from "./state.js";
 import { onRest, still } from "./still.js";
 import * as storage from "./storage.js";
 import { drawCards, drawClocks, drawSinceReset, markCards } from "./summary.js";
 import * as verdict from "./verdict.js";
+import * as view from "./view.js";
 import { Visit } from "./visit.js";
 
 const NOTICE_MS = 10_000;
@@ -38,15 +38,15 @@ const paused = () => by("pause").checked;
 const state = read();
 const sound = new Sound((blocked) => { by("sound-on").hidden = !blocked; });
 const visit = new Visit(state, show);
-const list = new List({ state, filter: addressWith, open: (id) => visit.go({ error: String(id) }), still });
+const list = new List({ state, filter: addressWith, open: (id) => visit.go({ error: String(id), view: null }), still });
 const data = new Data({ state, list, paused, draw, drawFacets: (found) => drawFacets(found, state.filters),
   rank: () => rankings.show(state, addressWith), news, refused, failed, done, heard: () => live?.seq ?? 0 });
 let live = null, told = null, noticeTimer = 0, patternShown = null;
 
-// The URL of the page with only that filter, or of an error's details.
+// The URL of the page with only that filter, of an error's details ("error"), or of a view ("view", "worker:ID").
 function addressWith(name, value) {
-  if (name === "error") return address({ ...state, error: String(value) });
-  return address({ ...state, error: null, filters: { [name]: [String(value)] } });
+  if (name === "error" || name === "view") return address({ ...shut(state), [name]: String(value) });
+  return address({ ...shut(state), filters: { [name]: [String(value)] } });
 }
 
 // Draws the differences from the state `before`.
@@ -56,9 +56,9 @@ async function show(before) {
   drawChips(state, (name, value) => setFilter(name, state.filters[name].filter((one) => one !== value)),
     () => visit.go({ from: null, to: null }));
   if (String(before?.filters.q) !== String(state.filters.q)) by("q").value = state.filters.q?.[0] ?? ""; // does not overwrite what is being typed
-  if (state.error !== before?.error) showDetails();
+  if (opened(state) !== opened(before ?? {}) || (opened(state) && String(query(state)) !== String(query(before)))) showView();
   if (shownPattern(state) !== shownPattern(before)) patternShown = showPattern();
-  const place = (of) => address({ ...of, error: null });
+  const place = (of) => address(shut(of));
   if (before && place(before) === place(state)) return;
   notice("");
   await data.load();
@@ -97,9 +97,18 @@ async function patternChanged(text, id) {
   data.now();
 }
 
-function showDetails() {
-  if (state.error) details.show(by("details"), state.error, { filter: addressWith, close: () => visit.leave() });
-  else if (by("details").open) by("details").close();
+function showView() {
+  if (opened(state)) {
+    view.show(by("details"), opened(state), { state, filter: addressWith, view: (kind, id) => viewAddress(state, kind, id), visit, list, changed: regrouped });
+  } else if (by("details").open) by("details").close();
+}
+
+// A pattern was merged, split or the like in its view, which goes on with the pattern `id`.
+async function regrouped(text, id) {
+  list.forget();
+  view.tell(text);
+  if (state.view === `pattern:${id}`) showView(); else await visit.go({ error: null, view: `pattern:${id}` }, { replace: true });
+  data.now();
 }
 
 function draw(overview) {
@@ -171,7 +180,7 @@ function failed() {
 }
 
 function done() {
-  details.retry();
+  view.retry();
 }
 
 function notice(text, soonGone) {
@@ -197,7 +206,7 @@ function lead(to) {
   visit.there(() => {
     const before = JSON.stringify(state.filters);
     visit.follow(to);
-    if (JSON.stringify(state.filters) !== before && !state.error) toList();
+    if (JSON.stringify(state.filters) !== before && !opened(state)) toList();
   });
 }
 

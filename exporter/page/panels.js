@@ -48,7 +48,7 @@ function drawPatterns({ error_patterns: { top_patterns: top, categories } }, fil
     ],
   });
   replaceQuietly(document.getElementById("patterns"), ...top.map((row) => element("li", {},
-    link(filter, "pattern", row.pattern_id, row.pattern),
+    link(filter, "view", `pattern:${row.pattern_id}`, row.pattern),
     element("strong", {}, `${row.occurrences.toLocaleString()}×`), sparkline(row.trend, `${row.occurrences} errors over the time range`),
     element("span", { class: "quiet" }, `${many(row.workers, "worker", "workers")} · ${row.category} · first `,
       ago(row.first_seen), ", last ", ago(row.last_seen)))));
@@ -67,7 +67,7 @@ function drawWorkers({ worker_errors: { worker_stats: workers } }, filter, bars)
   const rank = (row) => Object.keys(STATUS).indexOf(row.status);
   const worst = workers.toSorted((a, b) => rank(a) - rank(b) || b.error_count - a.error_count);
   const rows = () => worst.slice(0, allWorkers ? undefined : SHOWN).map((row) => [
-    link(filter, "worker", row.worker_id), status(row.status), row.error_count.toLocaleString(), breakable(row.most_common_error),
+    link(filter, "view", `worker:${row.worker_id}`, row.worker_id), status(row.status), row.error_count.toLocaleString(), breakable(row.most_common_error),
     ago(row.last_error_time)]);
   const drawTable = () => {
     table("workers", ["worker", "status", "errors", "most common", "last"], rows());

@@ -34,7 +34,8 @@ export async function show(place, id, { span, filter, found, changed }) {
     correct(details, changed));
 }
 
-function why({ families, members, explanation, decisions, aliases, continues_as: next, fingerprints }, filter) {
+// Returns the facts that say why the errors of a pattern are one.
+export function why({ families, members, explanation, decisions, aliases, continues_as: next, fingerprints }, filter) {
   const merged = decisions.some((one) => one.kind === "merge" && !one.undone_at);
   const facts = families.flatMap((family) => [
     ...fact("family", family.reason),
@@ -58,7 +59,8 @@ function why({ families, members, explanation, decisions, aliases, continues_as:
   return facts;
 }
 
-function correct(details, changed) {
+// Returns the forms that merge and split a pattern and undo that, closed.
+export function correct(details, changed) {
   const status = element("p", { role: "alert", class: "problem" });
   const act = async (path, body, text, id) => {
     status.textContent = "";

@@ -36,7 +36,7 @@ export async function show(state, filter, { anew = false } = {}) {
 function draw(name, values, filter) {
   by(`ranked-${name}`).parentElement.hidden = !values.length;
   table(`ranked-${name}`, HEADS[name], values.map((row) => [
-    link(filter, name, row.name), row.error_count.toLocaleString(),
+    name === "device" ? link(filter, name, row.name) : link(filter, "view", `${name}:${row.name}`, row.name), row.error_count.toLocaleString(),
     name === "device" ? row.critical_errors.toLocaleString() : failed(row.outcomes), row.workers.toLocaleString(), ago(row.last_seen)]));
 }
 

@@ -16,7 +16,7 @@ export function row({ error, count }, more, { filter, open }) {
     `×${count}${more ? "+" : ""}`);
   const made = element("li", { "data-id": error.id, "data-count": count, "data-key": key(error), "data-as": identity({ error, count }, more) },
     element("span", { class: "when" }, time(error.timestamp), counted(error)), severity(error.severity),
-    element("span", { class: "worker" }, error.worker_id),
+    element("a", { class: "worker" }, error.worker_id),
     element("span", { class: "kind" }, `${error.error_category} · ${error.type}`),
     count > 1 ? repeats : "",
     link,
@@ -32,6 +32,7 @@ export function identity({ error, count }, more) {
 // Sets the links of a row, which change with the range and the filters.
 export function address(made, error, filter) {
   made.querySelector("a.message").setAttribute("href", filter("error", error.id));
+  made.querySelector("a.worker").setAttribute("href", filter("view", `worker:${error.worker_id}`));
   made.querySelector("a.count")?.setAttribute("href", filter("pattern", error.pattern_id));
   return made;
 }

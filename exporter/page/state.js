@@ -11,7 +11,8 @@ const PREFIX = "error-visualization."; // other pages of the same origin share l
 const HOUR_MS = 3_600_000;
 
 // The state: `range`, the length of the span in hours; `from` and `to`, where it begins and ends as ISO 8601, null if it is
-// `range` long and if it ends now; `filters`, lists of values by name; `error`, the id of the open error.
+// `range` long and if it ends now; `filters`, lists of values by name; `error`, the id of the open error; `view`, the open view
+// of another thing, as "pattern:ID". Of the two, only one is not null.
 export function read() {
   const query = new URLSearchParams(location.search);
   const range = Number(query.get("range"));
@@ -20,7 +21,8 @@ export function read() {
     const values = query.getAll(name).map((value) => spelled(name, value)).filter(Boolean).slice(0, SINGLE.includes(name) ? 1 : undefined);
     if (values.length) filters[name] = values;
   }
-  return { range: range in RANGES ? range : 24, ...span(query.get("from"), query.get("to")), filters, error: query.get("error") };
+  const error = query.get("error");
+  return { range: range in RANGES ? range : 24, ...span(query.get("from"), query.get("to")), filters, error, view: error ? null : query.get("view") || null };
 }
 
 function span(from, to) {
@@ -40,13 +42,29 @@ function spelled(name, value) {
   return name.startsWith("category") ? value.trim().toUpperCase() : value;
 }
 
-export function address({ range, from, to, filters, error }) {
+export function address({ range, from, to, filters, error, view }) {
   const query = new URLSearchParams(from ? {} : { range });
   if (from) query.set("from", from);
   if (to) query.set("to", to);
   for (const [name, values] of Object.entries(filters)) for (const value of values) query.append(name, value);
   if (error) query.set("error", error);
+  else if (view) query.set("view", view);
   return `?${query}`;
+}
+
+// The URL of the page with the view of one thing: a pattern, worker, run or test.
+export function viewAddress(state, kind, id) {
+  return address({ ...state, error: null, view: `${kind}:${id}` });
+}
+
+// What is open over the page, as "error:ID" or "pattern:ID"; null if nothing is.
+export function opened({ error, view }) {
+  return error ? `error:${error}` : view ?? null;
+}
+
+// The state with nothing open over the page.
+export function shut(state) {
+  return { ...state, error: null, view: null };
 }
 
 // Where the span begins and ends, in milliseconds; it ends never if it ends now. `now` is the present moment.

@@ -1,18 +1,28 @@
-// Navigation. Each step changes the URL, so that back, forward and shared links work. Closing the details goes back in the
-// browser's history, so that looking at ten errors does not leave twenty entries in it.
+// Navigation. Each step changes the URL, so that back, forward and shared links work. Closing what is open over the page goes
+// back in the browser's history, so that looking at ten errors does not leave twenty entries in it.
 
-import { address, read } from "./state.js";
+import { address, opened, read, shut } from "./state.js";
 
 const BACK_MS = 2000; // to wait until the browser has gone back, which it may refuse
 
 export class Visit {
   // `show(before)` draws the differences from the state `before`.
   constructor(state, show) {
-    Object.assign(this, { state, show, leaving: null, arrived: () => {} });
+    Object.assign(this, { state, show, leaving: null, arrived: () => {}, returning: false });
     addEventListener("popstate", () => {
+      this.returning = true;
       this.step(() => Object.assign(state, read()));
+      this.returning = false;
       this.arrived();
     });
+  }
+
+  // How many other things were opened before the one that is open, without closing: Back leads to them.
+  get beneath() { return history.state?.inside ?? 0; }
+
+  // Goes back to the thing that was open before, or closes the one that is open.
+  back() {
+    if (this.beneath) history.back(); else this.leave();
   }
 
   // Changes the state. `replace` replaces the history entry instead of adding one.
@@ -37,12 +47,12 @@ export class Visit {
     return this.leaving ? this.leaving.then(take) : take();
   }
 
-  // Called when the details are closed. If this page opened them, goes back to the entry from which they were opened.
+  // Called when what is open is closed. If this page opened it, goes back to the entry from which it was opened.
   leave() {
-    if (!this.state.error) return;
+    if (!opened(this.state)) return;
     const deep = history.state?.deep;
-    if (!deep) return void this.go({ error: null }, { replace: true });
-    this.state.error = null;
+    if (!deep) return void this.go(shut({}), { replace: true });
+    Object.assign(this.state, shut({}));
     const leaving = this.leaving = new Promise((resolve) => {
       this.arrived = () => { this.leaving = null; resolve(); };
     });
@@ -63,15 +73,15 @@ export class Visit {
   write(before, replace) {
     const to = address(this.state);
     if (to === address(before)) return;
-    if (replace) history.replaceState(this.state.error ? history.state : null, "", to);
+    if (replace) history.replaceState(opened(this.state) ? history.state : null, "", to);
     else history.pushState(this.depth(before, history.state), "", to);
   }
 
-  // The history state of an open error: `deep` is the number of steps since the page without one; null if that is unknown,
-  // because the page was opened with the error.
+  // The history state of what is open: `deep` is the number of steps since the page with nothing open; null if that is unknown,
+  // because the page was opened with it. `inside` is the number of steps since the first thing was opened.
   depth(before, here) {
-    if (!this.state.error) return null;
-    if (!before.error) return { deep: 1 };
-    return here?.deep ? { deep: here.deep + 1 } : null;
+    if (!opened(this.state)) return null;
+    if (!opened(before)) return { deep: 1, inside: 0 };
+    return { deep: here?.deep ? here.deep + 1 : null, inside: (here?.inside ?? 0) + 1 };
   }
 }
