@@ -21,6 +21,7 @@ async def users(service: InProcess) -> None:
 
 async def open_pattern(page: Page, text: str) -> None:
     await page.locator("#patterns a").filter(has_text=text).click()
+    await page.get_by_role("link", name="Filter the page by this pattern").click()
     await expect(page.locator("#pattern-title")).to_have_text(f"Pattern {text}")
 
 

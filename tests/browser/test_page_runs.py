@@ -55,6 +55,7 @@ async def test_rankings_details_filters_and_live_updates(browser: Browser, servi
     await expect(details.get_by_text("failed, attempt 2, 1.235 s")).to_be_visible()
     await expect(details.get_by_role("cell", name="0000:5E:00.0")).to_be_visible()
     await details.get_by_role("link", name="t::bad[<b>]").click()
+    await details.get_by_role("link", name="Filter the page by this test").click()
     await listed(page, 4)
     assert complaints == []
 

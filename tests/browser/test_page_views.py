@@ -26,7 +26,12 @@ def ago(minutes: float) -> str:
 
 def rank(number: int, **more: Any) -> dict[str, Any]:
     message = f"no answer of rank {number % 3} within 30 s"
-    return {"worker_id": f"w{number}", "type": "RankError", "message": message, "error_category": "NETWORK_ERROR"} | more
+    return {
+        "worker_id": f"w{number}",
+        "type": "RankError",
+        "message": message,
+        "error_category": "NETWORK_ERROR",
+    } | more
 
 
 async def ranks(service: InProcess, count: int, **more: Any) -> str:
@@ -80,7 +85,9 @@ async def test_a_pattern_says_since_when_what_varies_what_it_touches_and_each_er
     await expect(dialog.locator("h2")).to_have_text("Pattern no answer of rank <*> within <*>")
     await expect(dialog.locator(".places dd").first).to_contain_text("0 ×9 · 1 ×8 · 2 ×8")
     for table, name in (("worker", "w0"), ("device", "GPU-1"), ("test", "t::slow"), ("run", "nightly/7")):
-        await expect(dialog.get_by_role("region", name=f"Table of {table}s").get_by_role("link", name=name)).to_be_visible()
+        await expect(
+            dialog.get_by_role("region", name=f"Table of {table}s").get_by_role("link", name=name)
+        ).to_be_visible()
     await dialog.get_by_role("button", name="Show all 25").click()
     await expect(dialog.get_by_role("region", name="Table of workers").locator("tbody tr")).to_have_count(25)
     around = dialog.locator("section", has_text="within five minutes of its beginning")
@@ -185,9 +192,13 @@ async def test_a_run_says_what_failed_first_what_followed_and_leads_to_its_tests
     await page.locator("#ranked-run").get_by_role("link", name="nightly/7").click()
     dialog = page.locator("#details")
     await expect(dialog.locator("h2")).to_have_text("Run nightly/7")
-    await expect(dialog.locator("section", has_text="What failed first").locator(".rows li")).to_contain_text("the link is down")
+    await expect(dialog.locator("section", has_text="What failed first").locator(".rows li")).to_contain_text(
+        "the link is down"
+    )
     followed = dialog.locator("section", has_text="What followed").locator("tbody tr")
-    await expect(followed).to_have_text([re.compile("the link is downat first1"), re.compile(r"no answer of rank.*\+1 min3")])
+    await expect(followed).to_have_text(
+        [re.compile("the link is downat first1"), re.compile(r"no answer of rank.*\+1 min3")]
+    )
     rows = dialog.get_by_role("region", name="Table of tests").locator("tbody tr")
     await expect(rows.first).to_contain_text("t::slow▲ failedw03")
     await dialog.get_by_role("button", name="Show all 21").click()
@@ -251,7 +262,9 @@ async def test_on_a_phone_a_view_fills_the_screen_and_its_exit_stays_in_sight(
         await filled(page)
         box = await page.locator("#details").bounding_box()
         assert box and (box["x"], box["y"], box["width"], box["height"]) == (0, 0, 390, 700)
-        assert await page.locator("#details").evaluate("d => { d.scrollTop = d.scrollHeight; return d.scrollTop > 300 && d.scrollWidth <= d.clientWidth; }")
+        assert await page.locator("#details").evaluate(
+            "d => { d.scrollTop = d.scrollHeight; return d.scrollTop > 300 && d.scrollWidth <= d.clientWidth; }"
+        )
         back = page.locator("#details .back")
         await expect(back).to_be_in_viewport(ratio=1)
         await back.click()

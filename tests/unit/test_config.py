@@ -133,6 +133,11 @@ def test_a_threshold_reaches_the_rules(name: str) -> None:
          "--external-url: expected an address as http://host:port, got 'errors.example'"),
         ({"alertmanager_url": ["http://a:1", "http://["]},
          "--alertmanager-url: expected an address as http://host:port, got 'http://['"),
+        ({"issue_url": "https://h/?t={titel}"}, "--issue-url: expected {title}, {body} or {url}, got {titel}"),
+        ({"issue_url": "https://h/new"}, "--issue-url: expected {title}, {body} or {url} in the address, got 'https://h/new'"),
+        *[({"issue_url": url}, "--issue-url: expected an address as https://github.com/ORG/REPO/issues/new?title={title}&body={body}, "
+           f"got {url!r}") for url in ("javascript:{title}", "https://{title}/", "https://h{url}/", "https://h/?{title}&{", "https://h/ {title}",
+                                       'https://h/?{title}"')],
         ({"external_labels": ["cluster"]}, "--external-labels: expected name=value as cluster=eu, got 'cluster'"),
         ({"external_labels": ["a-b=c"]}, "--external-labels: expected name=value as cluster=eu, got 'a-b=c'"),
         ({"external_labels": ["severity=x"]}, "--external-labels: severity is a label that the service sets itself"),
@@ -175,6 +180,14 @@ def test_a_file_that_cannot_be_read_is_one_line(tmp_path: Path, content: bytes) 
     file.write_bytes(content)
     (line,) = wrong({"config_file": str(file)})
     assert line.startswith(f"{file}: ")
+
+
+@pytest.mark.parametrize(
+    "line", [line for line in (ROOT / "docs/settings.md").read_text("utf-8").splitlines() if "| `https://" in line]
+)
+def test_an_address_of_issues_as_the_documentation_has_it(line: str) -> None:
+    url = line.split("`")[1]
+    assert config.load({"issue_url": url}, {}).issue_url == url
 
 
 def test_all_that_is_wrong_is_told_at_once() -> None:
