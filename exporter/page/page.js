@@ -104,10 +104,10 @@ function showView() {
 }
 
 // A pattern was merged, split or the like in its view, which goes on with the pattern `id`.
-async function regrouped(text, id) {
+function regrouped(text, id) {
   list.forget();
+  if (state.view === `pattern:${id}`) showView(); else visit.go({ error: null, view: `pattern:${id}` }, { replace: true });
   view.tell(text);
-  if (state.view === `pattern:${id}`) showView(); else await visit.go({ error: null, view: `pattern:${id}` }, { replace: true });
   data.now();
 }
 

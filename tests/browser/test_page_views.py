@@ -301,5 +301,5 @@ async def test_the_values_at_the_places_of_a_template(browser: Browser, service:
         ];
     }""")
     assert found == [
-        "2 | rank: 1 2 | of: 2 1,3 1", "3 | : b 2,a 1", "1", "1 | a: x b 1", "1 | :  1 | : xy 1", "1 | (: 1 1 | ) $& [: 2 1",
+        "2 | rank: 1 2 | of: 2 1,3 1", "3 | : b 2,a 1", "1", "1 | a: x b 1", "1 | :  1 | : xy 1", "1 | (: 1 1 | $& [: 2 1",
     ]  # fmt: skip
