@@ -21,7 +21,7 @@ export async function draw(body, id, tools) {
   const error = await ask(`/api/errors/${encodeURIComponent(id)}`);
   if (!tools.wanted()) return;
   const near = { from: new Date(Date.parse(error.timestamp) - AROUND_MS).toISOString(), to: new Date(Date.parse(error.timestamp) + AROUND_MS).toISOString() };
-  const around = errorRows({ ...tools, span: near }, { worker: [error.worker_id] }, { marked: error.id, none: "nothing" });
+  const around = errorRows({ ...tools, span: near }, { worker: [error.worker_id] }, { marked: error.id, named: false, none: "nothing" });
   body.replaceChildren(...content(error, tools, around.place));
   drawSteps(error, tools); // not awaited: the list may come later
   await Promise.all([drawFrequency(body, error, tools), around.ready]);

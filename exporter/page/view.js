@@ -34,7 +34,8 @@ export async function show(dialog, opened, page) {
   if (!moved) opener = document.activeElement;
   current = opened;
   const body = element("div", { class: "body", tabindex: "-1", autofocus: "", "aria-busy": "true" }, element("p", { class: "quiet" }, "Loading…"));
-  dialog.setAttribute("aria-label", KINDS[kind] ? `${kind === "error" ? "Error" : kind[0].toUpperCase() + kind.slice(1)} details` : "Details");
+  const known = Object.hasOwn(KINDS, kind) && id !== "";
+  dialog.setAttribute("aria-label", known ? `${kind === "error" ? "Error" : kind[0].toUpperCase() + kind.slice(1)} details` : "Details");
   dialog.replaceChildren(bar(dialog, page), element("p", { class: "told", role: "status" }, told ?? ""), body);
   dialog.onclose = () => { asked += 1; again = current = null; page.visit.leave(); returnFocus(); };
   dialog.onkeydown = keyed;
@@ -45,7 +46,7 @@ export async function show(dialog, opened, page) {
   const wanted = () => mine === asked;
   const step = (to) => { if (wanted()) drawSteps(dialog, to); };
   try {
-    if (!KINDS[kind] || !id) body.replaceChildren(element("p", {}, "This link names nothing that can be shown: ", element("code", {}, opened.slice(0, 200))));
+    if (!known) body.replaceChildren(element("p", {}, "This link names nothing that can be shown: ", element("code", {}, opened.slice(0, 200))));
     else await KINDS[kind].draw(body, id, { ...page, wanted, step });
   } catch (failure) {
     if (!wanted()) return;

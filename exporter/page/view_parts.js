@@ -53,9 +53,9 @@ function tableRow(cells) {
 }
 
 // All errors of a span that match `filters`, newest first, loaded page by page. `marked` is the id of one that is marked.
-// `onFirst(errors)` is called with the first page.
-export function errorRows({ span, filter, view, wanted }, filters, { marked = null, onFirst = () => {}, none = "none", rows = ROWS } = {}) {
-  const list = element("ol", { class: "rows" }), button = element("button", { type: "button", class: "more", hidden: "" }, "Older errors");
+// `named`: the rows name the worker. `onFirst(errors)` is called with the first page.
+export function errorRows({ span, filter, view, wanted }, filters, { marked = null, named = true, onFirst = () => {}, none = "none", rows = ROWS } = {}) {
+  const list = element("ol", { class: named ? "rows" : "rows unnamed" }), button = element("button", { type: "button", class: "more", hidden: "" }, "Older errors");
   const note = element("p", { class: "quiet" }, "Loading…");
   const errors = [];
   let cursor = "", shown = 0;
@@ -73,7 +73,7 @@ export function errorRows({ span, filter, view, wanted }, filters, { marked = nu
       if (!wanted()) return;
       const next = errors.slice(shown, shown + rows);
       shown += next.length;
-      const made = next.map((error) => errorRow(error, { filter, view, marked }));
+      const made = next.map((error) => errorRow(error, { filter, view, marked, named }));
       list.append(...made);
       note.textContent = errors.length ? "" : none;
       const left = shown < errors.length || cursor !== null;
@@ -92,11 +92,11 @@ export function errorRows({ span, filter, view, wanted }, filters, { marked = nu
 }
 
 // A row of such a list.
-export function errorRow(error, { filter, view, marked }) {
+export function errorRow(error, { filter, view, marked, named = true }) {
   const here = error.id === marked;
   return element("li", { "aria-current": here ? "true" : null },
     element("span", { class: "when" }, time(error.timestamp), counted(error)), severity(error.severity),
-    element("a", { class: "worker", href: view("worker", error.worker_id), title: error.worker_id }, error.worker_id),
+    named ? element("a", { class: "worker", href: view("worker", error.worker_id), title: error.worker_id }, error.worker_id) : "",
     element("a", { class: "message", href: filter("error", error.id), title: error.message || error.type }, error.message || error.type));
 }
 
@@ -126,7 +126,7 @@ export async function rankings(names, filters, { span, filter, view }) {
   return answers.map(({ values }, i) => {
     const name = names[i], full = values.length === PAGE;
     const rest = async () => (await ask(path(name, 1000))).values.map(row(name));
-    return section(`${name[0].toUpperCase()}${name.slice(1)}s`, table([name, "errors", "critical", "workers", "last"], values.map(row(name)),
+    return section(titled(name), table([name, "errors", "critical", "workers", "last"], values.map(row(name)),
       full ? { total: PAGE + 1, rest } : {}));
   });
 }
@@ -141,6 +141,11 @@ export async function gone(body, what, { wanted, state, leadTo }, look) {
   const to = leadTo({ ...state, from: new Date(last - DAY_MS).toISOString(), to: new Date(last + 1000).toISOString() });
   body.replaceChildren(element("p", {}, `There is no error of ${what} in this span of time. The last one was `, ago(found.last_seen), ": ",
     element("a", { href: to }, "show the day before it"), "."));
+}
+
+// A name in the plural, as a title.
+export function titled(name) {
+  return `${name[0].toUpperCase()}${name.slice(1)}${name.endsWith("ch") ? "es" : "s"}`;
 }
 
 export function errorsOf(count, critical) {

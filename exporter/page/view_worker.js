@@ -6,7 +6,7 @@ import { card } from "./machines.js";
 import { inWords } from "./span.js";
 import { many } from "./spell.js";
 import { line } from "./trend.js";
-import { errorRows, errorsOf, facts, link, section, table } from "./view_parts.js";
+import { errorRows, errorsOf, facts, link, section, table, titled } from "./view_parts.js";
 
 const NOW = { critical: "▲", warning: "◆", recovering: "◒", silent: "○", stable: "●" };
 const MEASURED = [["cpu", "CPU", "%"], ["memory", "memory", "%"], ["disk", "disk", "%"], ["gpu_memory", "GPU memory", "%"], ["gpu_temperature", "GPU temperature", "°C"]];
@@ -20,8 +20,8 @@ export async function draw(body, id, tools) {
     return void body.replaceChildren(element("h2", { id: "view-title" }, element("span", { class: "kind" }, "Worker"), " ", id),
       element("p", {}, "Nothing is known of this worker: no error and no heartbeat. The link may be old: errors are deleted after some time."));
   }
-  const errors = errorRows({ ...tools, span }, { worker: [id] }, { none: `no errors ${inWords(state)}` });
-  const ran = (name, rows) => section(`${name[0].toUpperCase()}${name.slice(1)}s`, table([name, "errors", "last"],
+  const errors = errorRows({ ...tools, span }, { worker: [id] }, { named: false, none: `no errors ${inWords(state)}` });
+  const ran = (name, rows) => section(titled(name), table([name, "errors", "last"],
     (rows ?? []).map((row) => [link(name === "device" ? filter(name, row.value) : view(name, row.value), row.value), row.errors, ago(row.last)])));
   body.replaceChildren(
     element("h2", { id: "view-title" }, element("span", { class: "kind" }, "Worker"), " ", found.worker_id),
