@@ -8,7 +8,6 @@ import { asCurl, asMarkdown, asText, issueAddress } from "./error_text.js";
 import { flat } from "./flat.js";
 import { keep } from "./keep.js";
 import * as origin from "./origin.js";
-import { focusStep } from "./view.js";
 import { errorRows, section as part } from "./view_parts.js";
 
 // From the path of a value in `system_context.metrics` to the measurement's name in `reason_details`.
@@ -31,7 +30,7 @@ export async function draw(body, id, tools) {
 async function drawSteps(error, { list, step, visit, wanted }) {
   const { newer, older } = await list.beside(error).catch(() => ({}));
   if (!wanted()) return;
-  const to = (other) => other && (async (name) => { await visit.go({ error: String(other) }, { replace: true }); focusStep(name); });
+  const to = (other) => other && (() => visit.go({ error: String(other) }, { replace: true }));
   step({ newer: to(newer), older: to(older) });
 }
 

@@ -16,7 +16,7 @@ export class List {
   // whether the list must not move now.
   constructor({ state, open, filter, still }) {
     Object.assign(this, { state, open, filter, still, errors: [], waiting: [], cursor: null, searched: null, behind: null, shown: ROWS });
-    Object.assign(this, { timer: 0, drawnAt: 0, asked: 0, has: null, ever: false, skippedAt: 0, waiters: [] });
+    Object.assign(this, { timer: 0, drawnAt: 0, asked: 0, has: null, ever: false, skippedAt: 0, drawn: () => {} });
     for (const id of ["errors", "news", "older", "stale", "nothing", "searched", "empty"]) this[`${id}Place`] = document.getElementById(id);
     this.newsPlace.onclick = () => { this.takeWaiting(); this.errorsPlace.querySelector("a.message")?.focus({ preventScroll: true }); };
     this.olderPlace.onclick = () => this.fetchOlder().catch(() => this.say("Older errors could not be fetched."));
@@ -112,7 +112,7 @@ export class List {
   // The ids of the errors before and after `error` in the list, once that is current; undefined for none. The one after it is
   // asked for where it is not loaded; of errors that are older than the loaded ones, none before is known.
   async beside({ id, cursor }) {
-    if (!this.current) await new Promise((resolve) => { this.waiters.push(resolve); });
+    if (!this.current) await new Promise((resolve) => { this.drawn = resolve; });
     const at = this.errors.findIndex((error) => error.id === id);
     const older = at < 0 ? undefined : this.errors[at + 1]?.id;
     if (older !== undefined || (at >= 0 && this.cursor === null)) return { newer: this.errors[at - 1]?.id, older };
@@ -181,7 +181,7 @@ export class List {
 
   draw() {
     this.drawnAt = performance.now();
-    for (const resolve of this.waiters.splice(0)) resolve();
+    this.drawn();
     const drawn = new Map([...this.errorsPlace.children].map((made) => [made.dataset.as, made]));
     const folded = fold(this.errors), more = this.cursor !== null;
     const rows = folded.slice(0, this.shown).map((one) => {

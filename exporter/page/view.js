@@ -16,7 +16,7 @@ const PLACES = 50; // of things that were left by a link, whose focus and scroll
 const TYPED = "input, select, textarea";
 
 const places = new Map();
-let asked = 0, again = null, current = null, opener = null, steps = {};
+let asked = 0, again = null, current = null, opener = null, steps = {}, pressed = null;
 
 // Opens the dialog at once with what `opened` names ("pattern:ID"), and fills it when the answers arrive. An answer that arrives
 // after a later call is dropped. `page` is what the page offers to a view:
@@ -79,28 +79,26 @@ function bar(dialog, { visit }) {
   return element("div", { class: "tools" }, back, element("span", { class: "steps" }), copy("Copy the link", () => location.href), shut);
 }
 
-// The buttons that lead to the next error in the list. They stay the same elements while their targets change, so that one
+// The buttons that lead to the error before and after. The one that was pressed has the focus in the next view, too, so that it
 // can be pressed again and again.
 function drawSteps(dialog, to) {
-  steps = to;
+  steps = Object.fromEntries(Object.entries(to).filter(([, go]) => go).map(([name, go]) => [name, () => { pressed = name; go(); }]));
   const place = dialog.querySelector(".steps");
   place.replaceChildren(...[["newer", "‹ Newer"], ["older", "Older ›"]].map(([name, text]) => {
-    const button = element("button", { type: "button", class: name, disabled: to[name] ? null : "" }, text);
-    button.onclick = () => to[name](name);
+    const button = element("button", { type: "button", class: name, disabled: steps[name] ? null : "" }, text);
+    button.onclick = steps[name] ?? null;
     return button;
   }));
-}
-
-// Focuses the button that was pressed, in the view of the error that it led to.
-export function focusStep(name) {
-  const place = document.querySelector("dialog[open] .steps");
-  (place?.querySelector(`.${name}:not(:disabled)`) ?? place?.querySelector("button:not(:disabled)"))?.focus({ preventScroll: true });
+  if (pressed && document.activeElement.matches("#details > .body")) {
+    (place.querySelector(`.${pressed}:not(:disabled)`) ?? place.querySelector("button:not(:disabled)"))?.focus({ preventScroll: true });
+  }
+  pressed = null;
 }
 
 function keyed(event) {
   if (!preference("keys", true) || event.ctrlKey || event.metaKey || event.altKey || event.target.matches(TYPED)) return;
   const name = { k: "newer", j: "older" }[event.key];
-  if (name && steps[name]) { event.preventDefault(); steps[name](name); }
+  if (name && steps[name]) { event.preventDefault(); steps[name](); }
 }
 
 function leavePlace(dialog, opened) {

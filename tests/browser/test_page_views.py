@@ -38,7 +38,7 @@ async def ranks(service: InProcess, count: int, **more: Any) -> str:
     """Reports errors of one pattern, one a minute, and returns its id."""
     reports = [rank(number, timestamp=ago(count - number)) | more for number in range(count)]
     await service.ask("/api/report-errors", reports)
-    listed_ = await service.get("/api/patterns")
+    listed_ = await service.get("/api/patterns", time_range="168")
     return str(next(one["pattern_id"] for one in listed_["patterns"] if "rank" in one["pattern"]))
 
 
