@@ -37,7 +37,14 @@ export async function show(dialog, opened, page) {
   const known = Object.hasOwn(KINDS, kind) && id !== "";
   dialog.setAttribute("aria-label", known ? `${kind === "error" ? "Error" : kind[0].toUpperCase() + kind.slice(1)} details` : "Details");
   dialog.replaceChildren(bar(dialog, page), element("p", { class: "told", role: "status" }, told ?? ""), body);
-  dialog.onclose = () => { asked += 1; again = current = null; page.visit.leave(); returnFocus(); };
+  dialog.onclose = () => {
+    if (dialog.open) return; // it was opened again before the browser said that it had closed
+    asked += 1;
+    again = current = null;
+    dialog.replaceChildren();
+    page.visit.leave();
+    returnFocus();
+  };
   dialog.onkeydown = keyed;
   steps = {};
   if (!moved) dialog.showModal();
