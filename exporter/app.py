@@ -34,6 +34,7 @@ from exporter.http import (
     runbooks,
     runs,
     sentry,
+    service_state,
     storage,
     summaries,
 )
@@ -116,6 +117,7 @@ API: Final = (
     get("/api/heartbeats", heartbeats.machines, READ),
     get("/api/storage", storage.storage, READ),
     get("/api/history", storage.history, READ),
+    get("/api/service", service_state.service_state, READ),
     get("/api/config", configuration.config, ADMIN),
     get("/api/session", login.session, READ),
     get("/api/openapi.json", reads.openapi, READ),

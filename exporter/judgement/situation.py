@@ -23,6 +23,8 @@ SURGE_FROM: Final = 30
 QUIET_SECONDS: Final = 3_600  # without any report, where `QUIET_USUAL` an hour are usual
 QUIET_USUAL: Final = 20.0
 COMPARE_FROM: Final = 5  # errors in a window, from which on a ratio to the usual number says something
+AWAY_LEAST: Final = 300  # for which the service did not run, before the verdict says so
+AWAY_SECONDS: Final = 300  # after its start, in which clients still deliver what happened meanwhile
 MEMORY_SECONDS: Final = 48 * 3_600  # for which errors are remembered
 
 
@@ -113,6 +115,7 @@ class Situation(Struct, frozen=True, kw_only=True):
     `critical_in_window` and `warnings` count the errors of the window; what they say changes at `window_changes_at`.
     `suspects` are workers whose newest report is critical, the one that is silent for longest first: at least those
     that are silent, and the one that will be next.
+    `away` is the last time in which the service did not run: from and to when.
     `last_critical` and `last_report` may be older than what is remembered. What happened before `blind_before` could
     not be read."""
 
@@ -132,4 +135,5 @@ class Situation(Struct, frozen=True, kw_only=True):
     refused: str = ""
     refused_since: dt.datetime | None = None
     blind_before: dt.datetime | None = None
+    away: tuple[dt.datetime, dt.datetime] | None = None
     seq: int = 0

@@ -51,6 +51,7 @@ ROWS = {
     "POST /api/heartbeat": "report",
     "GET /api/heartbeats": "read",
     "GET /api/storage": "read",
+    "GET /api/service": "read",
     "GET /api/history": "read",
     "GET /api/config": "admin",
     "GET /api/session": "read",
