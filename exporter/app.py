@@ -37,6 +37,7 @@ from exporter.http import (
     service_state,
     storage,
     summaries,
+    workers,
 )
 from exporter.http.access import SCOPES, SECRETS, SOCKETS, check_access, scopes_of, watch_sockets
 from exporter.http.addresses import ACCESS
@@ -113,6 +114,8 @@ API: Final = (
     get("/api/runs", runs.run_list, READ),
     get("/api/runs/{id}", runs.run, READ),
     get("/api/rankings", runs.rankings, READ),
+    get("/api/workers", workers.worker_list, READ),
+    get("/api/workers/{id}", workers.worker, READ),
     post("/api/heartbeat", heartbeats.heartbeat, REPORT),
     get("/api/heartbeats", heartbeats.machines, READ),
     get("/api/storage", storage.storage, READ),

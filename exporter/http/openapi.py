@@ -49,6 +49,7 @@ from exporter.store.parameters import (
     RunPaging,
     TestPaging,
     TimeRange,
+    WorkerPaging,
 )
 from exporter.store.queries import (
     POLLED,
@@ -61,11 +62,13 @@ from exporter.store.queries import (
     GetRankings,
     GetRun,
     GetStorage,
+    GetWorker,
     ListDecisions,
     ListDeletions,
     ListErrors,
     ListPatterns,
     ListRuns,
+    ListWorkers,
     Read,
     result_type,
 )
@@ -156,6 +159,9 @@ OPERATIONS: Final = (
     Operation("get", "/api/runs/{id}", "One run", GetRun, (400, 404, 503), (TestPaging,)),
     Operation("get", "/api/rankings", "Tests, runs, devices and so on with most errors", GetRankings, (400, 503),
               (Filters, RankingChoice)),
+    Operation("get", "/api/workers", "Workers: what they are now, and their errors", ListWorkers, (400, 503),
+              (Filters, WorkerPaging)),
+    Operation("get", "/api/workers/{id}", "One worker", GetWorker, (400, 404, 503), (TimeRange,)),
     Operation("post", "/api/heartbeat", "Say that a machine is alive", Received, (400, 403, 413, 415, 429),
               body={JSON: Heartbeat}),
     Operation("get", "/api/heartbeats", "Machines, silent ones first", Machines, (400,), (MachineChoice,)),

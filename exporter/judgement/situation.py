@@ -9,12 +9,14 @@ from typing import Final
 
 from msgspec import Struct
 
-WINDOW_SECONDS: Final = 600  # in which errors are counted to compare them with what is usual
-CRITICAL_SECONDS: Final = 300  # after a critical error, during which it is critical now
-RECOVERY_SECONDS: Final = 1_800  # after the last critical error, before it is calm
-SILENT_SECONDS: Final = 600  # after a critical error, before a worker counts as silent
-SILENT_FOR_SECONDS: Final = 86_400  # for which a silent worker keeps the verdict from being calm
-LATE_SECONDS: Final = RECOVERY_SECONDS  # age of a report when it arrives, from which on it says nothing about now
+from exporter.events import standing
+
+WINDOW_SECONDS: Final = standing.WINDOW_SECONDS
+CRITICAL_SECONDS: Final = standing.CRITICAL_SECONDS
+RECOVERY_SECONDS: Final = standing.RECOVERY_SECONDS
+SILENT_SECONDS: Final = standing.SILENT_SECONDS
+SILENT_FOR_SECONDS: Final = standing.SILENT_FOR_SECONDS
+LATE_SECONDS: Final = standing.LATE_SECONDS
 LATE_NOTE_SECONDS: Final = 600  # for which the verdict says that late reports arrived
 RESET_NOTE_SECONDS: Final = 3_600  # for which a calm verdict says that the counts were reset
 SURGE_LEAST: Final = 100  # warnings in a window that are a surge where nothing is known to be usual

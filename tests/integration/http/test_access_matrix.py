@@ -48,6 +48,8 @@ ROWS = {
     "GET /api/runs": "read",
     "GET /api/runs/{id}": "read",
     "GET /api/rankings": "read",
+    "GET /api/workers": "read",
+    "GET /api/workers/{id}": "read",
     "POST /api/heartbeat": "report",
     "GET /api/heartbeats": "read",
     "GET /api/storage": "read",
