@@ -141,7 +141,7 @@ class FacetChoice(Struct, frozen=True, kw_only=True):
     ] = None
     values: Annotated[
         Limit | None,
-        Meta(description="how many values of a field to return at most; by default 100, of one `facet` 1,000"),
+        Meta(description="how many values to return at most; by default 100, with `facet` and `contains` 1,000"),
     ] = None
 
 

@@ -7,6 +7,8 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
+from msgspec import UNSET
+
 from exporter.events.event import isoformat
 from exporter.store import search
 from exporter.store.matching import COLUMNS, NOTHING, all_of, any_of, columns_of, conditions
@@ -19,7 +21,7 @@ from exporter.store.search import Words
 from exporter.store.select import Cursor, Facts, Span, names_of, tuples
 
 VALUES: Final = 100  # of each field
-VALUES_OF_ONE: Final = 1_000  # of a single field
+VALUES_OF_ONE: Final = 1_000  # of a single field that contain a text
 Conditions = dict[str, str]  # by the name of the filter
 Counts = dict[FacetName, Counter[int]]  # by the integer of the value
 Names = Sequence[FacetName]
@@ -81,11 +83,11 @@ def facets(cursor: Cursor, query: GetFacets) -> Facets:
         _count_sets(cursor, counts, names, _source(facts, rollup, found))
     text = (query.contains or "").lower()
     values = {name: _containing(_named(cursor, name, of), text) for name, of in counts.items()}
-    limit = query.limit or (VALUES_OF_ONE if query.facet else VALUES)
+    limit = query.limit or (VALUES_OF_ONE if query.facet and query.contains else VALUES)
     return Facets(
         **{name: _most_frequent(some, limit) for name, some in values.items()},
         searched_since=isoformat(end) if end else None,
-        found={name: len(some) for name, some in values.items()},
+        found=len(values[query.facet]) if query.facet else UNSET,
     )
 
 

@@ -109,7 +109,7 @@ def _counts(cursor: Cursor, query: GetOverview, choice: Choice) -> Counts:
         recent_errors=recent_errors,
         distribution=distribution(over_time, span),
         workers=WorkerErrors(worker_stats(cursor, facts, standing, span.now)),
-        silent_hardware=named_hardware(cursor, silent_hardware(cursor, standing, span.now)),
+        silent_hardware=named_hardware(cursor, silent_hardware(cursor, standing)),
         recent_hardware_errors=recent_hardware_errors,
         position=rows(cursor, "position")[0]["position"],
         span=span,

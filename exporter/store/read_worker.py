@@ -58,7 +58,7 @@ def worker(cursor: Cursor, query: GetWorker) -> WorkerDetails | None:
     asked = Filters(hours=given.hours, since=given.since, until=given.until, worker=(query.id,))
     choice = choose(cursor, asked, query.now)
     counted = {one: Counted(*counts) for one, *counts in run(cursor, "counted_workers", {}, choice.facts.of(WORKER))}
-    standing = standings(cursor, now) if known else Standings({})
+    standing = standings(cursor, now, id_) if known else Standings({})
     found = Found({id_: query.id}, counted, standing, last_critical(cursor, now, known))
     has_errors = bool(counted)
     return WorkerDetails(

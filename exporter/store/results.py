@@ -11,7 +11,6 @@ from exporter.events.error_object import ErrorObject, Timestamp
 from exporter.events.event import Severity
 from exporter.ingest.severity import Reason
 from exporter.store.fields import Celsius, Count, Maybe, Percent, Seconds, StateNow, Status
-from exporter.store.parameters import FacetName
 from exporter.store.pattern_results import Pattern
 
 
@@ -46,8 +45,8 @@ class FacetValue(Struct):
 
 class Facets(Struct):
     """The most frequent values of each field to filter by, most frequent first: `values` of them, by default 100, or
-    1,000 of a single field. `found` says how many values of each field there are. For each field the filters on the
-    other fields are in force, its own filter is not.
+    1,000 of a single field that contain a text. For each field the filters on the other fields are in force, its own
+    filter is not. `found`, left out unless a single field is asked for, is how many such values it has.
 
     `searched_since` is null unless a search for text took too long; then it is the time back to which errors were
     counted."""
@@ -62,7 +61,7 @@ class Facets(Struct):
     branch: list[FacetValue]
     user: list[FacetValue]
     searched_since: Timestamp | None
-    found: dict[FacetName, Count]
+    found: Count | Maybe = UNSET
 
 
 class Summary(Struct, kw_only=True):

@@ -16,7 +16,7 @@ from exporter.events.standing import (
 )
 from exporter.store.matching import one_of
 from exporter.store.rollup_tables import WORKER, literal
-from exporter.store.select import Cursor, Facts, end_of_range, rows
+from exporter.store.select import Cursor, Facts, Row, end_of_range, rows
 from exporter.store.sql import filled, named
 
 EVER: Final = dt.datetime(1970, 1, 1)  # naive UTC, as all times here
@@ -36,11 +36,12 @@ class Standings(NamedTuple):
         return self.workers.get(worker, STABLE)
 
 
-def standings(cursor: Cursor, now: dt.datetime) -> Standings:
-    """Returns the states of the workers. Raises duckdb.Error."""
+def standings(cursor: Cursor, now: dt.datetime, worker: int | None = None) -> Standings:
+    """Returns the states of the workers: of all, or of one. Raises duckdb.Error."""
     limits = {"reset": reset_at(cursor, now) or EVER, "recovering": now - _RECOVERY, "warned": now - _WINDOW}
-    found = _recent(cursor, "newest_by_worker", now, **limits)
-    ids = _ids(cursor, now, {worker: critical for worker, critical, other, _ in found if critical == other})
+    only = "" if worker is None else f" AND worker = {worker}"
+    found = _since(cursor, "newest_by_worker", now - _SILENT_FOR, limits, only)
+    ids = _ids(cursor, {worker: critical for worker, critical, other, _ in found if critical == other})
     states: dict[int, State] = {}
     for worker, critical, other, warning in found:
         critical_id, other_id = ids.get(worker, (0, 0))
@@ -51,20 +52,20 @@ def standings(cursor: Cursor, now: dt.datetime) -> Standings:
     return Standings(states)
 
 
-def silent_hardware(cursor: Cursor, standing: Standings, now: dt.datetime) -> dict[int, dt.datetime]:
+def silent_hardware(cursor: Cursor, standing: Standings) -> dict[int, dt.datetime]:
     """Returns, by the integer of a hardware type, the earliest time since which a worker is silent whose last report
     was a critical one about it. Raises duckdb.Error."""
     silent = {worker: state.silent_since for worker, state in standing.workers.items() if state.silent_since}
     if not silent:
         return {}
-    found = _recent(cursor, "hardware_of_silent", now, workers=list(silent), times=list(silent.values()))
-    return dict(found)
+    return dict(_since(cursor, "hardware_of_silent", min(silent.values()), _places(silent)))
 
 
 def hardware_states(cursor: Cursor, now: dt.datetime) -> dict[int, State]:
     """Returns what hardware types are by themselves, by their integers: never silent, since they send no reports.
     Raises duckdb.Error."""
-    found = _recent(cursor, "newest_by_hardware", now, reset=reset_at(cursor, now) or EVER)
+    reset = reset_at(cursor, now) or EVER
+    found = _since(cursor, "newest_by_hardware", now - max(_RECOVERY, _WINDOW), {"reset": reset})
     heard = (now, 0)
     return {
         hardware: state_of(Newest((critical, 0) if critical else None, heard, warning), now)
@@ -96,15 +97,20 @@ def run(cursor: Cursor, name: str, values: Mapping[str, Any], places: Mapping[st
     return cursor.execute(filled(_SQL[name], places), dict(values) or None).fetchall()
 
 
-def _ids(cursor: Cursor, now: dt.datetime, times: Mapping[int, dt.datetime]) -> dict[int, tuple[int, int]]:
+def _ids(cursor: Cursor, times: Mapping[int, dt.datetime]) -> dict[int, tuple[int, int]]:
     """Returns the ids of the newest critical and other reports of workers of which both happened at the same time."""
     if not times:
         return {}
-    found = _recent(cursor, "newest_ids", now, workers=list(times), times=list(times.values()))
+    found = _since(cursor, "newest_ids", min(times.values()), _places(times))
     return {worker: (critical, other) for worker, critical, other in found}
 
 
-def _recent(cursor: Cursor, name: str, now: dt.datetime, **values: Any) -> list[Any]:
-    """Returns the rows of a statement about the reports by which something may be silent now, or worse."""
-    current = filled(_CURRENT, {"since": literal(now - _SILENT_FOR), "late": str(LATE_SECONDS)})
+def _places(times: Mapping[int, dt.datetime]) -> Row:
+    return {"workers": list(times), "times": list(times.values())}
+
+
+def _since(cursor: Cursor, name: str, since: dt.datetime, values: Row, only: str = "") -> list[Any]:
+    """Returns the rows of a statement about the reports since a moment that say something about now, and that meet the
+    condition `only`."""
+    current = filled(_CURRENT, {"since": literal(since), "late": str(LATE_SECONDS)}) + only
     return run(cursor, name, values, {"current": current})

@@ -228,7 +228,7 @@ CASES = [
     Case("docs/api.md", "less than # minutes ago (`RECOVERY_SECONDS`)", situation.RECOVERY_SECONDS / 60),
     Case("docs/api.md", "the newest # `measurements`", read_worker.MEASUREMENTS),
     Case("docs/api.md", "Of each field the # most frequent", read_facets.VALUES),
-    Case("docs/api.md", "of a single one (`facet=worker`) #", read_facets.VALUES_OF_ONE),
+    Case("docs/api.md", "with `facet` and `contains` #", read_facets.VALUES_OF_ONE),
     Case("docs/verdict.md", "For # minutes the sentence says", situation.LATE_NOTE_SECONDS / 60),
     Case("docs/verdict.md", "the facts of # hours", situation.MEMORY_SECONDS / 3_600),
     Case("docs/verdict.md", "of up to # earlier days", judge.DAYS),

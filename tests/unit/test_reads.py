@@ -154,7 +154,7 @@ def test_a_read_names_the_type_of_its_answer(query: type[Read], expected: object
 
 
 def test_an_answer_is_decoded_to_its_type() -> None:
-    facets = Facets([FacetValue("critical", 3)], *([] for _ in range(8)), None, {"severity": 1})
+    facets = Facets([FacetValue("critical", 3)], *([] for _ in range(8)), None)
     query = GetFacets(filters=Filters(), now=NOW)
     answer = Encoded(query, Answer(msgspec.json.encode(facets), Version(0, 0), 0.0))
     assert answer.decode() == facets
