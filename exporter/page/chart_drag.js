@@ -48,7 +48,10 @@ export class Drag {
     plot.addEventListener("pointermove", (event) => {
       if (event.pointerId !== this.pointer) return;
       if (this.at === null && Math.abs(event.clientX - this.from) < LEAST_PX) return;
-      if (this.at === null) plot.setPointerCapture(event.pointerId);
+      if (this.at === null) {
+        plot.setPointerCapture(event.pointerId);
+        this.plane.tip(false);
+      }
       event.preventDefault();
       this.at = this.time(event);
       this.show();
@@ -102,6 +105,7 @@ export class Drag {
   }
 
   forget() {
+    if (this.pointer !== null && this.at !== null) this.plane?.tip(true);
     Object.assign(this, { pointer: null, anchor: null, at: null });
     this.show();
   }

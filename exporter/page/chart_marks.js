@@ -3,7 +3,7 @@
 
 import { element } from "./dom.js";
 import { moment } from "./span.js";
-import { ticks } from "./time_axis.js";
+import { ticks } from "./axes.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const NEAR_PX = 14, MOST = 12, MOST_NAMED = 5;
@@ -13,15 +13,21 @@ const SAID = { pattern: "new pattern", silent: "silent since", restart: "the ser
 // What happened in the span of an overview: {at, kind, text, href}. The service does not tell of restarts and silences yet; where
 // an answer has `restarts` (times) or `silences` ({at, text}), they are marked, too.
 export function marks(overview, filter) {
-  const since = Date.parse(overview.range.since), until = Date.parse(overview.range.until);
+  const since = Date.parse(overview.range.from), until = Date.parse(overview.range.to);
   const found = [
-    ...overview.error_patterns.top_patterns.map((row) => ({ at: row.ever_first_seen, kind: "pattern", text: row.pattern, href: filter("pattern", row.pattern_id) })),
+    ...overview.error_patterns.top_patterns.map((row) => ({ at: firstIn(row, since), kind: "pattern", text: row.pattern, href: filter("pattern", row.pattern_id) })),
     ...overview.worker_errors.worker_stats.map((row) => ({ at: row.silent_since, kind: "silent", text: row.worker_id, href: filter("worker", row.worker_id) })),
     ...(overview.restarts ?? []).map((at) => ({ at, kind: "restart", text: "", href: null })),
     ...(overview.silences ?? []).map(({ at, text }) => ({ at, kind: "silence", text, href: null })),
   ];
   return found.filter((mark) => mark.at).map((mark) => ({ ...mark, at: Date.parse(mark.at) })).filter(({ at }) => at >= since && at <= until)
     .sort((a, b) => a.at - b.at);
+}
+
+// When a pattern was seen for the first time, null if that was before the span. `ever_first_seen` is of the error that was accepted
+// first; one that was accepted later may have happened earlier.
+function firstIn({ first_seen: first, ever_first_seen: ever }, since) {
+  return !ever || Date.parse(ever) < since ? null : first < ever ? first : ever;
 }
 
 // Draws into `layer`, an element over the picture. `plane` is described in charts.js.

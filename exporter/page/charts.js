@@ -1,11 +1,12 @@
 // The charts. The library that draws them is loaded after the numbers are on screen; without it tables are shown. The reader
 // can switch each chart to a table.
 
+import { scale } from "./axes.js";
 import { element, replaceQuietly } from "./dom.js";
 import { preference, prefer } from "./state.js";
 
 const UNSEEN = /[\u0000-\u001f\u200b-\u200f\u202a-\u202e\u2066-\u2069]/g; // would reverse or hide a label
-const ROW = 16, LEAST_ROWS = 5, EDGE = 22, LEGEND = 20, HEIGHT = 182;
+const ROW = 16, LEAST_ROWS = 5, EDGE = 22, LEGEND = 20, HEIGHT = 182, TALLER = 204; // with an overlay
 // Severities also differ by pattern: lines, dots, plain.
 const DECALS = {
   critical: { symbol: "rect", dashArrayX: [1, 0], dashArrayY: [2, 4], rotation: -Math.PI / 4 },
@@ -87,12 +88,12 @@ class Chart {
 
   over() {
     const shown = library && this.data && !this.plot.hidden && this.picture.clientWidth > 0;
-    if (this.data) overlays.get(this.host.id)?.(this.plot, shown ? planeOf(this.data, this.picture.clientWidth) : null, this.data);
+    if (this.data) overlays.get(this.host.id)?.(this.plot, shown ? { ...planeOf(this.data, this.picture.clientWidth), tip: (show) => this.drawn?.setOption({ tooltip: { show } }) } : null, this.data);
   }
 
   paint() {
-    const { across, labels, series } = this.data;
-    this.picture.style.height = `${across ? Math.max(LEAST_ROWS, labels.length) * ROW + EDGE + (series.length > 1 ? LEGEND : 0) : HEIGHT}px`;
+    const { across, labels, series, plain } = this.data;
+    this.picture.style.height = `${across ? Math.max(LEAST_ROWS, labels.length) * ROW + EDGE + (series.length > 1 ? LEGEND : 0) : plain ? TALLER : HEIGHT}px`;
     this.picture.setAttribute("aria-label", summary(this.title, this.data));
     if (!library) return;
     this.drawn ??= library.init(this.picture, null, { renderer: "svg" });
@@ -129,14 +130,7 @@ function round(number) {
 function planeOf({ labels, series, line }, width) {
   const totals = labels.map((_, i) => series.reduce((sum, one) => sum + one.values[i], 0));
   const { most, step } = scale(Math.max(0, ...totals, ...line?.values ?? []));
-  return { left: 16 + 7 * most.toLocaleString().length, right: width - 12, top: 32, bottom: HEIGHT - 36, most, step };
-}
-
-// Round numbers for an axis of whole numbers from 0 to `highest`.
-export function scale(highest) {
-  const size = 10 ** Math.floor(Math.log10(Math.max(1, highest) / 4));
-  const step = Math.max(1, [1, 2, 5, 10].map((one) => one * size).find((one) => one * 4 >= highest));
-  return { most: Math.max(1, Math.ceil(highest / step)) * step, step };
+  return { left: 16 + 7 * most.toLocaleString().length, right: width - 12, top: 46, bottom: TALLER - 36, most, step };
 }
 
 function option(data, ink, width) {
@@ -152,11 +146,12 @@ function option(data, ink, width) {
   return {
     animation: false,
     aria: { enabled: true, label: { enabled: false }, decal: { show: true, decals: { symbol: "none" } } },
-    grid: plain ? { left: plane.left, right: width - plane.right, top: plane.top, bottom: HEIGHT - plane.bottom }
+    grid: plain ? { left: plane.left, right: width - plane.right, top: plane.top, bottom: TALLER - plane.bottom }
       : { left: 4, right: 12, top: series.length > 1 ? 24 : 4, bottom: 4, containLabel: true },
     legend: { show: series.length > 1, top: 0, left: 0, itemWidth: 14, itemHeight: 12, textStyle: { color: ink.text } },
     tooltip: { trigger: "axis", renderMode: "richText", axisPointer: { type: "shadow" }, confine: true,
-      backgroundColor: ink.paper, borderColor: ink.line, textStyle: { color: ink.text } },
+      backgroundColor: ink.paper, borderColor: ink.line, textStyle: { color: ink.text },
+      position: plain && (([x], _, __, ___, { contentSize: [wide] }) => [x + 12 + wide < width ? x + 12 : x - 12 - wide, plane.top + 4]) },
     xAxis: across ? numbers : names,
     yAxis: across ? names : numbers,
     series: series.map((one) => ({

@@ -33,7 +33,7 @@ export class Compare {
   }
 
   // The other span's errors in each bucket of the time series of an overview: {name, values, total}; null if nothing is compared.
-  line({ range: { since }, error_distribution: { time_series: { bucket_seconds: seconds, points } } }) {
+  line({ range: { from: since }, error_distribution: { time_series: { bucket_seconds: seconds, points } } }) {
     if (!this.found) return null;
     const { begin, how, overview } = this.found, other = overview.error_distribution.time_series;
     const counts = new Map(other.points.map((point) => [Date.parse(point.timestamp), point.critical + point.warning + point.info]));

@@ -12,7 +12,7 @@ import { address } from "./state.js";
 import { wall } from "./wall_time.js";
 
 const QUICK = ["last night 22–06", "today", "yesterday"];
-const SAY_MS = 700, COPIED_MS = 2000;
+const SAY_MS = 700, COPIED_MS = 2000, EDGE_PX = 16;
 
 export class SpanPicker {
   // `go(change)` changes the state of the page.
@@ -93,7 +93,15 @@ export class SpanPicker {
     this.text.value = this.read.textContent = this.datesRead.textContent = "";
     this.preview();
     this.dates();
+    this.place();
     this.text.focus();
+  }
+
+  // Keeps the sheet on the screen, wherever the button is.
+  place() {
+    this.sheet.style.left = "";
+    const over = this.sheet.getBoundingClientRect().right + EDGE_PX - document.documentElement.clientWidth;
+    if (over > 0) this.sheet.style.left = `${-over}px`;
   }
 
   close(back = false) {

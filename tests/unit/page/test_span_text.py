@@ -13,7 +13,7 @@ NOW = "2026-11-27 10:30"  # a Friday
 SPRING, AUTUMN = "2026-03-29 12:00", "2026-10-25 12:00"  # in Berlin, the night before had 1 hour less, and 1 more
 SPRING_NY, AUTUMN_NY = "2026-03-08 12:00", "2026-11-01 12:00"
 
-# Zone, the wall's time when it is typed, the text, and from–to as the wall shows them; None: until now; a number: hours up to
+# Zone, the wall's time when it is typed, the text, and from and to as the wall shows them; None: until now; a number: hours up to
 # now. An offset tells the first from the second 02:30.
 ROWS: list[tuple[str, str, str, tuple[str, str | None] | int]] = [
     (UTC, NOW, "last 3 h", 3),

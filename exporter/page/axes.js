@@ -1,10 +1,10 @@
-// The labels of a time axis, in the reader's zone. Days begin at midnight there, whatever the buckets; an hour that exists twice
-// is labelled with its offsets.
+// The labels of axes: whole numbers, and times in the reader's zone. Days begin at midnight there, whatever the buckets; an hour
+// that exists twice is labelled with its offsets.
 
 import { mod, moments, wall, zone } from "./wall_time.js";
 
 const MINUTE_MS = 60_000, DAY_MS = 86_400_000;
-const STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 180, 360, 720, 1440, 2880, 10_080, 20_160, 43_200, 129_600, 525_600].map((minutes) => minutes * MINUTE_MS);
+const STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 180, 360, 720, 1440, 2880, 10_080, 20_160, 43_200, 129_600, 525_600, 1_051_200, 2_628_000, 5_256_000].map((minutes) => minutes * MINUTE_MS);
 const LEAST_PX = 76;
 const CLOCK = { hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
 
@@ -33,4 +33,11 @@ export function ticks(begin, end, width) {
 
 function dayName(date, length) {
   return date.toLocaleDateString([], { weekday: "short", day: "numeric", month: "short", ...length > 200 * DAY_MS && { year: "numeric" } });
+}
+
+// Round numbers for an axis of whole numbers from 0 to `highest`.
+export function scale(highest) {
+  const size = 10 ** Math.floor(Math.log10(Math.max(1, highest) / 4));
+  const step = Math.max(1, [1, 2, 5, 10].map((one) => one * size).find((one) => one * 4 >= highest));
+  return { most: Math.max(1, Math.ceil(highest / step)) * step, step };
 }
