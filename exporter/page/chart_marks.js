@@ -6,7 +6,7 @@ import { moment } from "./span.js";
 import { ticks } from "./axes.js";
 
 const SVG = "http://www.w3.org/2000/svg";
-const NEAR_PX = 14, MOST = 12, MOST_NAMED = 5;
+const NEAR_PX = 24, MOST = 12, MOST_NAMED = 5;
 const ICONS = { pattern: "✦", silent: "○", restart: "↻", silence: "⊘" };
 const SAID = { pattern: "new pattern", silent: "silent since", restart: "the service started", silence: "silenced" };
 
@@ -68,10 +68,10 @@ function flag(group, at, plane, svg) {
   const [first] = group, named = group.slice(0, MOST_NAMED).map(({ at: when, kind, text }) => `${moment(when)}: ${SAID[kind]} ${text}`.trim());
   const said = [...named, ...group.length > MOST_NAMED ? [`and ${group.length - MOST_NAMED} more`] : []].join("\n");
   const content = group.length > 1 ? `${ICONS[first.kind]}${group.length}` : ICONS[first.kind];
-  const attributes = { class: "mark", title: said, "aria-label": said };
-  const mark = first.href ? element("a", { ...attributes, href: first.href }, content) : element("span", { ...attributes, role: "img" }, content);
+  const words = [element("span", { "aria-hidden": "true" }, content), element("span", { class: "hidden" }, said)];
+  const mark = element(first.href ? "a" : "span", { class: "mark", title: said, href: first.href }, ...words);
   mark.style.left = `${at}px`;
-  mark.style.top = `${plane.top - 10}px`;
+  mark.style.top = `${plane.top - 12}px`;
   return mark;
 }
 

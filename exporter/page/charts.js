@@ -18,7 +18,9 @@ let library = null, failed = false;
 
 // Draws bars for each label, stacked by series. `data` is {labels, series: [{name, values, ink}], links?, across?}. `ink` is
 // a colour of page.css; `across` draws horizontal bars, with room for long labels. A click calls `go` with the bar's link.
-// `plain` leaves the labels to an overlay; `line` {name, values} is drawn by it, too, and has a column in the table.
+// `plain` leaves the labels to an overlay; `line` {name, values} is drawn by it, too, and has a column in the table;
+// with another `place` than before, it is drawn at once.
+// `titles` are the tooltips' titles, if these are not the labels.
 export function draw(id, title, data, go) {
   let chart = charts.get(id);
   if (!chart) charts.set(id, chart = new Chart(id, title));
@@ -67,8 +69,9 @@ class Chart {
   show(data, go) {
     const text = JSON.stringify(data);
     if (text === this.text) return;
+    const moved = data.place !== this.data?.place;
     Object.assign(this, { data, go, text });
-    this.late = Boolean(this.drawn) && this.host.matches(":hover") && matchMedia("(hover: hover)").matches;
+    this.late = Boolean(this.drawn) && !moved && this.host.matches(":hover") && matchMedia("(hover: hover)").matches;
     if (!this.late) this.draw(); // while the pointer is on the chart, new numbers wait until it leaves
   }
 
@@ -134,10 +137,10 @@ function planeOf({ labels, series, line }, width) {
 }
 
 function option(data, ink, width) {
-  const { labels, series, across, links, plain } = data;
+  const { labels, titles, series, across, links, plain } = data;
   const plane = plain && planeOf(data, width);
   const whole = series.every((one) => one.values.every(Number.isInteger));
-  const names = { type: "category", data: labels.map(keyed), inverse: Boolean(across),
+  const names = { type: "category", data: (titles ?? labels).map(keyed), inverse: Boolean(across),
     axisTick: { show: false }, axisLine: { lineStyle: { color: ink.line } },
     axisLabel: { show: !plain, color: ink.quiet, fontSize: 11, hideOverlap: true, width: across ? 150 : undefined, overflow: across ? "truncate" : "none" } };
   const numbers = { type: "value", splitLine: { lineStyle: { color: ink.line } }, minInterval: whole ? 1 : 0, splitNumber: 3,

@@ -9,21 +9,21 @@ import { moment, twice } from "./span.js";
 export const ID = "over-time";
 
 // Draws the chart of an overview. `line` is what Compare.line returns; `filter(name, value)` returns the page's URL with that
-// filter.
-export function draw(overview, line, filter) {
+// filter; `place` is the page's address: after a step to another one, the chart does not wait until the pointer leaves it.
+export function draw(overview, line, filter, place) {
   const { bucket_seconds: seconds, points } = overview.error_distribution.time_series;
   const starts = points.map((point) => Date.parse(point.timestamp));
   const of = (name) => ({ name, ink: name, values: points.map((point) => point[name]) });
   charts.draw(ID, "errors over time", {
-    head: "from", plain: true, seconds, starts, labels: starts.map((at, i) => label(at, seconds, line?.values[i], line?.name)), line,
+    head: "from", plain: true, place, seconds, starts, labels: starts.map((at) => label(at, seconds)), line,
+    titles: line && starts.map((at, i) => `${label(at, seconds)} (${line.name}: ${line.values[i].toLocaleString()})`),
     series: [of("critical"), of("warning"), of("info")], marks: marks.marks(overview, filter),
   });
 }
 
 // The start of a bucket, with its day.
-function label(at, seconds, other, name) {
-  const text = moment(at, twice(at), seconds < 60);
-  return other === undefined ? text : `${text} (${name}: ${other.toLocaleString()})`;
+function label(at, seconds) {
+  return moment(at, twice(at), seconds < 60);
 }
 
 // Lets the reader choose spans on the chart. `choose(begin, end)` and `zoomOut()` change the span of the page.

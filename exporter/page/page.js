@@ -115,7 +115,7 @@ function showDetails() {
 function drawOverTime() {
   if (!shown) return;
   compare.take(shown);
-  overTime.draw(shown, compare.line(shown), addressWith);
+  overTime.draw(shown, compare.line(shown), addressWith, address({ ...state, error: null }));
   compare.mark(shown);
 }
 
@@ -126,6 +126,7 @@ function draw(overview) {
   drawSinceReset(overview);
   drawClocks(overview);
   if (main.dataset.loading) main.dataset.loading = "list";
+  picker.draw(); // its words have a date from midnight on
   drawOverTime();
   drawPanels(overview, addressWith, (to) => lead(to));
   main.toggleAttribute("data-nothing", overview.summary.total_errors === 0 && unfiltered(state));

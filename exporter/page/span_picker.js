@@ -12,7 +12,7 @@ import { address } from "./state.js";
 import { wall } from "./wall_time.js";
 
 const QUICK = ["last night 22–06", "today", "yesterday"];
-const SAY_MS = 700, COPIED_MS = 2000, EDGE_PX = 16;
+const SAY_MS = 700, COPIED_MS = 2000, EDGE_PX = 16, LEAST_PX = 120;
 
 export class SpanPicker {
   // `go(change)` changes the state of the page.
@@ -78,10 +78,7 @@ export class SpanPicker {
     this.opener.replaceChildren(element("span", { class: "span-words" }, short(this.state)), element("span", { "aria-hidden": "true" }, " ▾"));
     this.opener.title = exact(this.state, at);
     this.opener.setAttribute("aria-label", `Span: ${short(this.state)}. Choose another`);
-    for (const one of [this.on, this.steps.after]) {
-      if (last && one === document.activeElement) this.opener.focus();
-      one.disabled = last;
-    }
+    for (const one of [this.on, this.steps.after]) one.setAttribute("aria-disabled", String(last)); // keeps the focus
     for (const choice of this.choices) choice.checked = choice.value === (this.state.compare ?? "");
     if (!this.sheet.hidden && !this.sheet.contains(document.activeElement?.closest(".span-dates"))) this.dates();
   }
@@ -99,9 +96,10 @@ export class SpanPicker {
 
   // Keeps the sheet on the screen, wherever the button is.
   place() {
-    this.sheet.style.left = "";
-    const over = this.sheet.getBoundingClientRect().right + EDGE_PX - document.documentElement.clientWidth;
+    Object.assign(this.sheet.style, { left: "", maxHeight: "" });
+    const { top, right } = this.sheet.getBoundingClientRect(), over = right + EDGE_PX - document.documentElement.clientWidth;
     if (over > 0) this.sheet.style.left = `${-over}px`;
+    this.sheet.style.maxHeight = `${Math.max(LEAST_PX, innerHeight - top - EDGE_PX)}px`;
   }
 
   close(back = false) {
