@@ -161,7 +161,7 @@ async def test_a_drag_on_the_chart_selects_its_span(browser: Browser, service: I
     await page.wait_for_function(
         "document.querySelector('#over-time .picture').ariaLabel.includes('critical 1,')"
     )  # although the pointer is on it
-    place = await plot(page)
+    place, asked_before = await plot(page), asked(page)["from"]
     await page.mouse.dblclick(place["x"] + place["width"] / 2, place["y"] + 40)
     await page.wait_for_function("from => new URLSearchParams(location.search).get('from') < from", arg=asked_before)
     wider = [dt.datetime.fromisoformat(asked(page)[name]) for name in ("from", "to")]
@@ -210,6 +210,7 @@ async def test_the_keyboard_reads_the_chart_and_selects(browser: Browser, servic
     begin, end = (dt.datetime.fromisoformat(asked(page)[name]) for name in ("from", "to"))
     assert end - begin == dt.timedelta(minutes=30)
     await expect(keys).to_be_focused()
+    asked_before = asked(page)["from"]
     await page.keyboard.press("-")
     await page.wait_for_function("from => new URLSearchParams(location.search).get('from') < from", arg=asked_before)
     assert complaints == []
@@ -272,7 +273,7 @@ async def test_new_patterns_are_marked_where_they_began(browser: Browser, servic
     page, complaints = await open_page(browser, service)
     mark = page.locator("#over-time .mark")
     await expect(mark).to_have_count(1)
-    await expect(mark).to_have_attribute("aria-label", re.compile(r"\d\d:\d\d: new pattern <b>new<"))
+    await expect(mark).to_have_attribute("title", re.compile(r"\d\d:\d\d: new pattern <b>new<"))
     place, box = await plot(page), await mark.bounding_box()
     assert box
     assert abs((box["x"] + box["width"] / 2 - place["x"]) / place["width"] - 0.75) < 0.02
