@@ -3,8 +3,10 @@
 import * as announce from "./announce.js";
 import { query } from "./api.js";
 import * as charts from "./charts.js";
+import * as clock from "./clock.js";
 import * as connection from "./connection.js";
 import { bindFilters, bindKeys, bindMenu, bindReset, bindSound, bindTheme, drawChips, drawFacets, drawRange } from "./controls.js";
+import { Compare } from "./compare.js";
 import { copy } from "./copy.js";
 import { Data } from "./data.js";
 import * as details from "./details.js";
@@ -13,12 +15,15 @@ import { List } from "./list.js";
 import { Live } from "./live.js";
 import * as machines from "./machines.js";
 import * as notify from "./notify.js";
+import * as overTime from "./over_time.js";
 import * as pattern from "./pattern.js";
 import { draw as drawPanels } from "./panels.js";
 import * as rankings from "./rankings.js";
 import * as session from "./session.js";
 import { Sound } from "./sound.js";
 import { inWords } from "./span.js";
+import { SpanPicker } from "./span_picker.js";
+import { stateOf, wider } from "./span_steps.js";
 import { address, read, unfiltered } from "./state.js";
 import { onRest, still } from "./still.js";
 import * as storage from "./storage.js";
@@ -41,7 +46,9 @@ const visit = new Visit(state, show);
 const list = new List({ state, filter: addressWith, open: (id) => visit.go({ error: String(id) }), still });
 const data = new Data({ state, list, paused, draw, drawFacets: (found) => drawFacets(found, state.filters),
   rank: () => rankings.show(state, addressWith), news, refused, failed, done, heard: () => live?.seq ?? 0 });
-let live = null, told = null, noticeTimer = 0, patternShown = null;
+const picker = new SpanPicker(state, (change) => visit.go(change));
+const compare = new Compare(state, drawOverTime);
+let live = null, told = null, noticeTimer = 0, patternShown = null, shown = null;
 
 // The URL of the page with only that filter, or of an error's details.
 function addressWith(name, value) {
@@ -52,13 +59,15 @@ function addressWith(name, value) {
 // Draws the differences from the state `before`.
 async function show(before) {
   drawRange(state);
+  picker.draw();
   markCards(state.filters);
   drawChips(state, (name, value) => setFilter(name, state.filters[name].filter((one) => one !== value)),
     () => visit.go({ from: null, to: null }));
   if (String(before?.filters.q) !== String(state.filters.q)) by("q").value = state.filters.q?.[0] ?? ""; // does not overwrite what is being typed
   if (state.error !== before?.error) showDetails();
   if (shownPattern(state) !== shownPattern(before)) patternShown = showPattern();
-  const place = (of) => address({ ...of, error: null });
+  if (before && before.compare !== state.compare) drawOverTime();
+  const place = (of) => address({ ...of, error: null, compare: null });
   if (before && place(before) === place(state)) return;
   notice("");
   await data.load();
@@ -102,12 +111,23 @@ function showDetails() {
   else if (by("details").open) by("details").close();
 }
 
+// Draws what depends on the compared span, too.
+function drawOverTime() {
+  if (!shown) return;
+  compare.take(shown);
+  overTime.draw(shown, compare.line(shown), addressWith, address({ ...state, error: null }));
+  compare.mark(shown);
+}
+
 function draw(overview) {
+  shown = overview;
   drawCards(overview, (filters) => visit.go({ filters }), state);
   markCards(state.filters);
   drawSinceReset(overview);
   drawClocks(overview);
   if (main.dataset.loading) main.dataset.loading = "list";
+  picker.draw(); // its words have a date from midnight on
+  drawOverTime();
   drawPanels(overview, addressWith, (to) => lead(to));
   main.toggleAttribute("data-nothing", overview.summary.total_errors === 0 && unfiltered(state));
   by("none").textContent = overview.seq ? `No errors ${inWords(state)}.` : "No errors yet. Report one like this:";
@@ -221,6 +241,7 @@ function withToken(needed) {
 
 function bind() {
   layout.bind();
+  overTime.bind((begin, end) => visit.go(stateOf([begin, end], clock.now())), () => visit.go(wider(state, clock.now())));
   by("example").textContent = EXAMPLE;
   by("example").after(copy("Copy", () => by("example").textContent));
   bindTheme(charts.redraw);

@@ -1,4 +1,4 @@
-// The panels around the list: over time, by category, patterns, workers, hardware. Each chart has the same data as its table.
+// The panels around the list: by category, patterns, workers, hardware. Each chart has the same data as its table.
 
 import { draw as chart, sparkline } from "./charts.js";
 import { ago, element, replaceQuietly, severity, time } from "./dom.js";
@@ -11,21 +11,10 @@ let allWorkers = false;
 // `filter(name, value)` returns the URL of the page with that filter; `go(url)` opens it.
 export function draw(data, filter, go) {
   const bars = (id, title, what) => chart(id, title, what, go);
-  bars("over-time", "errors over time", overTime(data.error_distribution.time_series));
   bars("by-category", "errors by category", byCategory(data.error_distribution, filter));
   drawPatterns(data, filter, bars);
   drawWorkers(data, filter, bars);
   drawHardware(data, filter, bars);
-}
-
-function overTime({ bucket_seconds: seconds, points }) {
-  const show = seconds < 86_400 ? { hour: "2-digit", minute: "2-digit", hourCycle: "h23" } : { month: "short", day: "numeric" };
-  const days = seconds >= 3600 ? { weekday: "short" } : {};
-  const of = (name) => ({ name, ink: name, values: points.map((point) => point[name]) });
-  return {
-    head: "from", labels: points.map((point) => new Date(point.timestamp).toLocaleString([], { ...days, ...show })),
-    series: [of("critical"), of("warning"), of("info")],
-  };
 }
 
 function byCategory({ categories, other_categories: others }, filter) {
