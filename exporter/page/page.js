@@ -38,9 +38,9 @@ const paused = () => by("pause").checked;
 const state = read();
 const sound = new Sound((blocked) => { by("sound-on").hidden = !blocked; });
 const visit = new Visit(state, show);
-const list = new List({ state, filter: addressWith, open: (id) => visit.go({ error: String(id) }), still });
+const list = new List({ state, filter: narrowed, open: (id) => visit.go({ error: String(id) }), still });
 const data = new Data({ state, list, paused, draw, drawFacets: (found) => drawFacets(found, state.filters),
-  rank: () => rankings.show(state, addressWith), news, refused, failed, done, heard: () => live?.seq ?? 0 });
+  rank: () => rankings.show(state, narrowed), news, refused, failed, done, heard: () => live?.seq ?? 0 });
 let live = null, told = null, noticeTimer = 0, patternShown = null;
 
 // The URL of the page with only that filter, or of an error's details.
@@ -49,9 +49,16 @@ function addressWith(name, value) {
   return address({ ...state, error: null, filters: { [name]: [String(value)] } });
 }
 
+// The same with the present filters, to which that one is added: what all parts of the page show is narrowed to it.
+function narrowed(name, value) {
+  if (name === "error") return addressWith(name, value);
+  return address({ ...state, error: null, filters: { ...state.filters, [name]: [String(value)] } });
+}
+
 // Draws the differences from the state `before`.
 async function show(before) {
   drawRange(state);
+  verdict.draw();
   markCards(state.filters);
   drawChips(state, (name, value) => setFilter(name, state.filters[name].filter((one) => one !== value)),
     () => visit.go({ from: null, to: null }));
@@ -108,7 +115,7 @@ function draw(overview) {
   drawSinceReset(overview);
   drawClocks(overview);
   if (main.dataset.loading) main.dataset.loading = "list";
-  drawPanels(overview, addressWith, (to) => lead(to));
+  drawPanels(overview, narrowed, (to) => lead(to));
   main.toggleAttribute("data-nothing", overview.summary.total_errors === 0 && unfiltered(state));
   by("none").textContent = overview.seq ? `No errors ${inWords(state)}.` : "No errors yet. Report one like this:";
   by("wider").hidden = !overview.seq || widest();

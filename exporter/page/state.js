@@ -13,7 +13,11 @@ const HOUR_MS = 3_600_000;
 // The state: `range`, the length of the span in hours; `from` and `to`, where it begins and ends as ISO 8601, null if it is
 // `range` long and if it ends now; `filters`, lists of values by name; `error`, the id of the open error.
 export function read() {
-  const query = new URLSearchParams(location.search);
+  return parse(location.search);
+}
+
+export function parse(text) {
+  const query = new URLSearchParams(text);
   const range = Number(query.get("range"));
   const filters = {};
   for (const name of NAMES) {

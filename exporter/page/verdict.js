@@ -3,6 +3,7 @@
 
 import { ask } from "./api.js";
 import { element, replace, time } from "./dom.js";
+import { address, parse, read } from "./state.js";
 
 const FRESH_MS = 10_000; // a colour is shown as long after the service said so
 const LATE_MS = 6_000; // the service says it every 5 s; later than this it is asked
@@ -50,9 +51,10 @@ function doubt() {
   return age() > FRESH_MS ? "the service does not answer" : "";
 }
 
-function draw() {
+// Draws what has changed; also called when the page shows another span, to which the links lead.
+export function draw() {
   const why = doubt(), colour = !said || why ? "unknown" : said.colour;
-  const next = JSON.stringify([colour, why, said?.pieces, said?.look_first]);
+  const next = JSON.stringify([colour, why, said?.pieces, said?.look_first.map(place), new Date().toDateString()]);
   if (next === shown) return;
   const before = by("headline").dataset.colour;
   shown = next;
@@ -68,8 +70,15 @@ function piece({ text, time: at }) {
   return at ? time(at) : text;
 }
 
-function look({ text, page }, i) {
-  return [i ? " · " : "", element("a", { href: page.slice(page.indexOf("?")) }, text)];
+function look(one, i) {
+  return [i ? " · " : "", element("a", { href: place(one) }, one.text)];
+}
+
+// Where a link of the service leads: to what it names, in the span that the page shows, unless that has ended.
+function place({ page }) {
+  const here = read(), { filters, error } = parse(new URL(page, location.href).search);
+  const span = here.to ? { range: 24, from: null, to: null } : here;
+  return address({ ...span, filters, error });
 }
 
 // Always with the date: who reads this may have been away for days.
