@@ -46,7 +46,7 @@ class Chart {
     this.tables = preference(`table-${id}`, false);
     this.host = document.getElementById(id);
     this.picture = element("div", { class: "picture", role: "img" });
-    this.numbers = element("div", { class: "numbers" });
+    this.numbers = element("div", { class: "numbers", role: "region", tabindex: "0", "aria-label": `Table of ${title}` });
     this.swap = element("button", { type: "button", class: "swap" });
     this.swap.onclick = () => { this.tables = !this.tables; prefer(`table-${id}`, this.tables); this.draw(); };
     this.host.replaceChildren(this.swap, this.picture, this.numbers);
@@ -110,7 +110,7 @@ function round(number) {
 }
 
 function option({ labels, series, across, links }, ink) {
-  const names = { type: "category", data: labels.map((label) => label.replace(UNSEEN, "")), inverse: Boolean(across),
+  const names = { type: "category", data: labels.map(plain), inverse: Boolean(across),
     axisTick: { show: false }, axisLine: { lineStyle: { color: ink.line } },
     axisLabel: { color: ink.quiet, fontSize: 11, hideOverlap: true, width: across ? 150 : undefined, overflow: across ? "truncate" : "none" } };
   const numbers = { type: "value", splitLine: { lineStyle: { color: ink.line } }, minInterval: across ? 0 : 1, splitNumber: 3,
@@ -129,6 +129,13 @@ function option({ labels, series, across, links }, ink) {
       itemStyle: { color: ink[one.ink], decal: DECALS[one.ink] ? { ...DECALS[one.ink], color: ink.decal } : undefined },
     })),
   };
+}
+
+// A label as the library may have it: in sight, and no name that every object has, such as __proto__. The library keeps the widths
+// of texts in an object by text, and would write into Object.prototype.
+function plain(label) {
+  const seen = label.replace(UNSEEN, "");
+  return seen in Object.prototype ? `${seen}\u2060` : seen;
 }
 
 // The colours of the current theme, in a format that the library understands.

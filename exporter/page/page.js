@@ -3,11 +3,14 @@
 import * as announce from "./announce.js";
 import { query } from "./api.js";
 import * as charts from "./charts.js";
+import { now } from "./clock.js";
 import * as connection from "./connection.js";
-import { bindFilters, bindKeys, bindMenu, bindReset, bindSound, bindTheme, drawChips, drawFacets, drawRange } from "./controls.js";
+import * as chips from "./chips.js";
+import { bindFilters, bindKeys, bindMenu, bindReset, bindSound, bindTheme, drawFacets, drawRange } from "./controls.js";
 import { copy } from "./copy.js";
 import { Data } from "./data.js";
 import * as details from "./details.js";
+import * as filterField from "./filter_field.js";
 import * as layout from "./layout.js";
 import { List } from "./list.js";
 import { Live } from "./live.js";
@@ -19,7 +22,8 @@ import * as rankings from "./rankings.js";
 import * as session from "./session.js";
 import { Sound } from "./sound.js";
 import { inWords } from "./span.js";
-import { address, read, unfiltered } from "./state.js";
+import { address, bounds, excluding, including, read, unfiltered } from "./state.js";
+import { many } from "./spell.js";
 import { onRest, still } from "./still.js";
 import * as storage from "./storage.js";
 import { drawCards, drawClocks, drawSinceReset, markCards } from "./summary.js";
@@ -38,10 +42,11 @@ const paused = () => by("pause").checked;
 const state = read();
 const sound = new Sound((blocked) => { by("sound-on").hidden = !blocked; });
 const visit = new Visit(state, show);
-const list = new List({ state, filter: narrowed, open: (id) => visit.go({ error: String(id) }), still });
+const names = { narrowed, without, all };
+const list = new List({ state, names, open: (id) => visit.go({ error: String(id) }), still });
 const data = new Data({ state, list, paused, draw, drawFacets: (found) => drawFacets(found, state.filters),
-  rank: () => rankings.show(state, narrowed), news, refused, failed, done, heard: () => live?.seq ?? 0 });
-let live = null, told = null, noticeTimer = 0, patternShown = null;
+  rank: () => rankings.show(state, names), news, refused, failed, done, heard: () => live?.seq ?? 0 });
+let live = null, told = null, noticeTimer = 0, patternShown = null, filtered = false;
 
 // The URL of the page with only that filter, or of an error's details.
 function addressWith(name, value) {
@@ -52,7 +57,17 @@ function addressWith(name, value) {
 // The same with the present filters, to which that one is added: what all parts of the page show is narrowed to it.
 function narrowed(name, value) {
   if (name === "error") return addressWith(name, value);
-  return address({ ...state, error: null, filters: { ...state.filters, [name]: [String(value)] } });
+  return address({ ...state, error: null, filters: including(state.filters, name, String(value)) });
+}
+
+// The same, without what has that value.
+function without(name, value) {
+  return address({ ...state, error: null, filters: excluding(state.filters, name, String(value)) });
+}
+
+// The URL of the page with all errors of the row of `error`.
+function all({ pattern_id: pattern, worker_id: worker, severity }) {
+  return address({ ...state, error: null, filters: { ...state.filters, pattern: [pattern], worker: [worker], severity: [severity] } });
 }
 
 // Draws the differences from the state `before`.
@@ -60,14 +75,14 @@ async function show(before) {
   drawRange(state);
   verdict.draw();
   markCards(state.filters);
-  drawChips(state, (name, value) => setFilter(name, state.filters[name].filter((one) => one !== value)),
-    () => visit.go({ from: null, to: null }));
+  chips.draw(state, (filters) => visit.go({ filters }), () => visit.go({ from: null, to: null }));
   if (String(before?.filters.q) !== String(state.filters.q)) by("q").value = state.filters.q?.[0] ?? ""; // does not overwrite what is being typed
   if (state.error !== before?.error) showDetails();
   if (shownPattern(state) !== shownPattern(before)) patternShown = showPattern();
   const place = (of) => address({ ...of, error: null });
   if (before && place(before) === place(state)) return;
   notice("");
+  filtered = Boolean(before);
   await data.load();
 }
 
@@ -115,11 +130,28 @@ function draw(overview) {
   drawSinceReset(overview);
   drawClocks(overview);
   if (main.dataset.loading) main.dataset.loading = "list";
-  drawPanels(overview, narrowed, (to) => lead(to));
+  hold();
+  drawPanels(overview, names, (to) => lead(to), bounds(state, now())[0]);
+  drawMatching(overview.summary.total_errors);
   main.toggleAttribute("data-nothing", overview.summary.total_errors === 0 && unfiltered(state));
   by("none").textContent = overview.seq ? `No errors ${inWords(state)}.` : "No errors yet. Report one like this:";
   by("wider").hidden = !overview.seq || widest();
   by("how").hidden = overview.seq > 0;
+}
+
+// While somebody reads, the tables above the list keep their height, so that they do not push it; they scroll.
+function hold() {
+  const reading = still();
+  if (reading === Boolean(by("desk").style.height)) return;
+  by("desk").style.height = reading && main.dataset.loading === undefined ? `${by("desk").offsetHeight}px` : "";
+}
+
+// How many errors match; announced after a change of span or filters.
+function drawMatching(count) {
+  const text = `${many(count, "error")} ${inWords(state)}${unfiltered(state) ? "" : " match the filters"}`;
+  by("matching").textContent = text;
+  if (filtered) announce.say(text);
+  filtered = false;
 }
 
 function hear(errors) {
@@ -200,16 +232,21 @@ function toList() {
   by("list").scrollIntoView({ block: "start" });
 }
 
-function lead(to) {
+// Follows `to`. With `stay`, what was excluded leaves no gap under the reader: the focus moves to its chip, from where it can be
+// brought back.
+function lead(to, stay = false) {
   visit.there(() => {
     const before = JSON.stringify(state.filters);
     visit.follow(to);
-    if (JSON.stringify(state.filters) !== before && !state.error) toList();
+    if (JSON.stringify(state.filters) === before || state.error) return;
+    if (stay) by("chips").querySelector(".chip:last-child .remove")?.focus({ preventScroll: true }); else toList();
   });
 }
 
 // Follows a link to another state of this page without loading it again, so that live updates and sound continue.
 function followHere(event) {
+  const exclude = event.target.closest?.(".not");
+  if (exclude) return lead(exclude.dataset.to, true);
   const link = event.target.closest?.('a[href^="?"]');
   if (!link || event.defaultPrevented || event.button || event.ctrlKey || event.metaKey || event.shiftKey) return;
   event.preventDefault();
@@ -234,9 +271,11 @@ function bind() {
   bindSound(sound, announce.say);
   bindMenu();
   bindFilters(setFilter);
+  filterField.bind(state, (field, value, out) => visit.go({ filters: (out ? excluding : including)(state.filters, field, value) }),
+    (text) => setFilter("q", [text].filter(Boolean)));
   bindReset((text) => { notice(text, true); data.soon(0); });
   notify.bind();
-  onRest(() => list.settle());
+  onRest(() => { if (!still()) hold(); list.settle(); });
   by("widen").onclick = () => widen({ filters: {}, ...WIDEST });
   by("widen-range").onclick = () => widen(WIDEST);
   by("pause").onchange = () => {
@@ -257,7 +296,7 @@ function bind() {
     links[Math.min(Math.max(links.indexOf(document.activeElement) + by_, 0), links.length - 1)]?.focus();
   };
   bindKeys({
-    "/": () => { by("filters").open = true; by("q").focus(); }, j: () => step(1), k: () => step(-1), m: () => by("mute").click(),
+    "/": () => by("q").focus(), j: () => step(1), k: () => step(-1), m: () => by("mute").click(),
     p: () => by("pause").click(), "?": () => by("help").click(),
   });
 }

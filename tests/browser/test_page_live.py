@@ -92,7 +92,7 @@ async def test_the_headline_counts_all_by_the_clock_of_the_service(browser: Brow
     assert re.fullmatch(r"\d+s ago", await page.locator("#workers time").first.text_content() or "")
     await page.get_by_role("link", name="w1, which has most of them").click()
     await page.wait_for_url("**?range=1&worker=w1")  # in the span that the page shows
-    await expect(page.locator("#chips")).to_contain_text("worker: w1")
+    await expect(page.locator("#chips")).to_contain_text("worker is w1")
     await listed(page, 6)
     await context.close()
 
@@ -163,7 +163,7 @@ async def test_a_filter_that_the_service_refuses_is_dropped_and_said(
     await expect(page.locator("#notice")).to_contain_text(said)
     await listed(page, 1)
     await page.wait_for_url(f"**?range=24&{kept}" if kept else "**?range=24")
-    await expect(page.locator("#chips")).to_have_text(kept.replace("=", ": ") + (" ×" if kept else ""))
+    await expect(page.locator("#chips")).to_have_text(kept.replace("=", " is ") + (" ×" if kept else ""))
 
 
 async def test_a_service_that_is_silent_is_lost_and_found(browser: Browser, served: Any) -> None:
