@@ -1,5 +1,6 @@
 // The page: a snapshot of a span of time from the API, then live updates. The URL holds span, filters and the open error.
 
+import { addresses } from "./addresses.js";
 import * as announce from "./announce.js";
 import { query } from "./api.js";
 import * as charts from "./charts.js";
@@ -42,33 +43,11 @@ const paused = () => by("pause").checked;
 const state = read();
 const sound = new Sound((blocked) => { by("sound-on").hidden = !blocked; });
 const visit = new Visit(state, show);
-const names = { narrowed, without, all };
+const names = addresses(state);
 const list = new List({ state, names, open: (id) => visit.go({ error: String(id) }), still });
 const data = new Data({ state, list, paused, draw, drawFacets: (found) => drawFacets(found, state.filters),
   rank: () => rankings.show(state, names), news, refused, failed, done, heard: () => live?.seq ?? 0 });
 let live = null, told = null, noticeTimer = 0, patternShown = null, filtered = false;
-
-// The URL of the page with only that filter, or of an error's details.
-function addressWith(name, value) {
-  if (name === "error") return address({ ...state, error: String(value) });
-  return address({ ...state, error: null, filters: { [name]: [String(value)] } });
-}
-
-// The same with the present filters, to which that one is added: what all parts of the page show is narrowed to it.
-function narrowed(name, value) {
-  if (name === "error") return addressWith(name, value);
-  return address({ ...state, error: null, filters: including(state.filters, name, String(value)) });
-}
-
-// The same, without what has that value.
-function without(name, value) {
-  return address({ ...state, error: null, filters: excluding(state.filters, name, String(value)) });
-}
-
-// The URL of the page with all errors of the row of `error`.
-function all({ pattern_id: pattern, worker_id: worker, severity }) {
-  return address({ ...state, error: null, filters: { ...state.filters, pattern: [pattern], worker: [worker], severity: [severity] } });
-}
 
 // Draws the differences from the state `before`.
 async function show(before) {
@@ -95,7 +74,7 @@ function shownPattern(of) {
 function showPattern() {
   const [id] = state.filters.pattern ?? state.filters.fingerprint ?? [];
   state.members = new Set();
-  return pattern.show(by("pattern"), id, { span: { ...state, filters: {} }, filter: addressWith, found: patternFound, changed: patternChanged });
+  return pattern.show(by("pattern"), id, { span: { ...state, filters: {} }, filter: names.only, found: patternFound, changed: patternChanged });
 }
 
 // An id of the past in the address is replaced by the current one, which live updates carry. Returns whether it was.
@@ -120,7 +99,7 @@ async function patternChanged(text, id) {
 }
 
 function showDetails() {
-  if (state.error) details.show(by("details"), state.error, { filter: addressWith, close: () => visit.leave() });
+  if (state.error) details.show(by("details"), state.error, { filter: names.only, close: () => visit.leave() });
   else if (by("details").open) by("details").close();
 }
 
@@ -287,7 +266,7 @@ function bind() {
   for (const [where, what] of [[window, "online"], [document, "visibilitychange"]]) {
     where.addEventListener(what, () => {
       storage.look();
-      machines.look(addressWith);
+      machines.look(names.only);
       if (!document.hidden && live) { live.wake(); data.now(); }
     });
   }
@@ -305,5 +284,5 @@ bind();
 show(null);
 verdict.watch(paused, () => {});
 storage.watch(paused);
-machines.watch(paused, addressWith);
+machines.watch(paused, names.only);
 session.show().then(withToken).catch(() => {}); // the requests for the data say what is wrong

@@ -46,7 +46,7 @@ async def test_what_is_pointed_at_or_focused_stays_in_its_place(browser: Browser
     await drawn(page)
     await expect(page.locator("[data-filter=worker] option")).to_have_count(31)  # the last of what comes
     row = page.locator("#errors li").nth(1)
-    for number, where in enumerate((row, page.locator("#older"), page.locator("[data-filter=worker]"))):
+    for number, where in enumerate((row, page.locator("#older"), page.locator("#errors-title"))):
         await where.hover()
         id_ = await row.get_attribute("data-id")
         before = await top(row)
