@@ -57,7 +57,7 @@ class Chart {
     this.tables = preference(`table-${id}`, false);
     this.host = document.getElementById(id);
     this.picture = element("div", { class: "picture", role: "img" });
-    this.numbers = element("div", { class: "numbers" });
+    this.numbers = element("div", { class: "numbers", role: "region", tabindex: "0", "aria-label": `Table of ${title}` });
     this.swap = element("button", { type: "button", class: "swap" });
     this.swap.onclick = () => { this.tables = !this.tables; prefer(`table-${id}`, this.tables); this.draw(); };
     this.plot = element("div", { class: "plot" }, this.picture);

@@ -89,7 +89,7 @@ async function drawRelated(body, error, filter, wanted) {
       `${pattern.occurrences.toLocaleString()}× in the last 7 d on ${pattern.workers} ${pattern.workers === 1 ? "worker" : "workers"}: `,
       ...pattern.worker_stats.slice(0, NEIGHBOURS).flatMap((row, i) => [i ? ", " : "",
         element("a", { href: filter("worker", row.worker_id) }, row.worker_id), ` ${row.errors}×`]),
-      "; first ", ago(pattern.ever_first_seen ?? pattern.first_seen), ", last ", ago(pattern.last_seen), " ", sparkline(pattern.trend, "errors over the last 7 days"));
+      pattern.workers > NEIGHBOURS ? ` and ${pattern.workers - NEIGHBOURS} more` : "", "; first ", ago(pattern.ever_first_seen ?? pattern.first_seen), ", last ", ago(pattern.last_seen), " ", sparkline(pattern.trend, "errors over the last 7 days"));
   }
   const others = (neighbours?.errors ?? []).filter((other) => other.id !== error.id);
   if (!others.length) return;

@@ -1,15 +1,18 @@
 // The page: a snapshot of a span of time from the API, then live updates. The URL holds span, filters and the open error.
 
+import { addresses } from "./addresses.js";
 import * as announce from "./announce.js";
 import { query } from "./api.js";
 import * as charts from "./charts.js";
 import * as clock from "./clock.js";
 import * as connection from "./connection.js";
-import { bindFilters, bindKeys, bindMenu, bindReset, bindSound, bindTheme, drawChips, drawFacets, drawRange } from "./controls.js";
+import * as chips from "./chips.js";
 import { Compare } from "./compare.js";
+import { bindFilters, bindKeys, bindMenu, bindReset, bindSound, bindTheme, drawFacets, drawRange } from "./controls.js";
 import { copy } from "./copy.js";
 import { Data } from "./data.js";
 import * as details from "./details.js";
+import * as filterField from "./filter_field.js";
 import * as layout from "./layout.js";
 import { List } from "./list.js";
 import { Live } from "./live.js";
@@ -24,7 +27,8 @@ import { Sound } from "./sound.js";
 import { inWords } from "./span.js";
 import { SpanPicker } from "./span_picker.js";
 import { stateOf, wider } from "./span_steps.js";
-import { address, read, unfiltered } from "./state.js";
+import { many } from "./spell.js";
+import { address, bounds, excluding, including, read, unfiltered } from "./state.js";
 import { onRest, still } from "./still.js";
 import * as storage from "./storage.js";
 import { drawCards, drawClocks, drawSinceReset, markCards } from "./summary.js";
@@ -43,26 +47,21 @@ const paused = () => by("pause").checked;
 const state = read();
 const sound = new Sound((blocked) => { by("sound-on").hidden = !blocked; });
 const visit = new Visit(state, show);
-const list = new List({ state, filter: addressWith, open: (id) => visit.go({ error: String(id) }), still });
+const names = addresses(state);
+const list = new List({ state, names, open: (id) => visit.go({ error: String(id) }), still });
 const data = new Data({ state, list, paused, draw, drawFacets: (found) => drawFacets(found, state.filters),
-  rank: () => rankings.show(state, addressWith), news, refused, failed, done, heard: () => live?.seq ?? 0 });
+  rank: () => rankings.show(state, names), news, refused, failed, done, heard: () => live?.seq ?? 0 });
 const picker = new SpanPicker(state, (change) => visit.go(change));
 const compare = new Compare(state, drawOverTime);
-let live = null, told = null, noticeTimer = 0, patternShown = null, shown = null;
-
-// The URL of the page with only that filter, or of an error's details.
-function addressWith(name, value) {
-  if (name === "error") return address({ ...state, error: String(value) });
-  return address({ ...state, error: null, filters: { [name]: [String(value)] } });
-}
+let live = null, told = null, noticeTimer = 0, patternShown = null, shown = null, filtered = false;
 
 // Draws the differences from the state `before`.
 async function show(before) {
   drawRange(state);
   picker.draw();
+  verdict.draw();
   markCards(state.filters);
-  drawChips(state, (name, value) => setFilter(name, state.filters[name].filter((one) => one !== value)),
-    () => visit.go({ from: null, to: null }));
+  chips.draw(state, (filters) => visit.go({ filters }), () => visit.go({ from: null, to: null }));
   if (String(before?.filters.q) !== String(state.filters.q)) by("q").value = state.filters.q?.[0] ?? ""; // does not overwrite what is being typed
   if (state.error !== before?.error) showDetails();
   if (shownPattern(state) !== shownPattern(before)) patternShown = showPattern();
@@ -70,6 +69,7 @@ async function show(before) {
   const place = (of) => address({ ...of, error: null, compare: null });
   if (before && place(before) === place(state)) return;
   notice("");
+  filtered = Boolean(before);
   await data.load();
 }
 
@@ -82,7 +82,7 @@ function shownPattern(of) {
 function showPattern() {
   const [id] = state.filters.pattern ?? state.filters.fingerprint ?? [];
   state.members = new Set();
-  return pattern.show(by("pattern"), id, { span: { ...state, filters: {} }, filter: addressWith, found: patternFound, changed: patternChanged });
+  return pattern.show(by("pattern"), id, { span: { ...state, filters: {} }, filter: names.only, found: patternFound, changed: patternChanged });
 }
 
 // An id of the past in the address is replaced by the current one, which live updates carry. Returns whether it was.
@@ -107,7 +107,7 @@ async function patternChanged(text, id) {
 }
 
 function showDetails() {
-  if (state.error) details.show(by("details"), state.error, { filter: addressWith, close: () => visit.leave() });
+  if (state.error) details.show(by("details"), state.error, { filter: names.only, close: () => visit.leave() });
   else if (by("details").open) by("details").close();
 }
 
@@ -115,7 +115,7 @@ function showDetails() {
 function drawOverTime() {
   if (!shown) return;
   compare.take(shown);
-  overTime.draw(shown, compare.line(shown), addressWith, address({ ...state, error: null }));
+  overTime.draw(shown, compare.line(shown), names.narrowed, address({ ...state, error: null }));
   compare.mark(shown);
 }
 
@@ -126,13 +126,30 @@ function draw(overview) {
   drawSinceReset(overview);
   drawClocks(overview);
   if (main.dataset.loading) main.dataset.loading = "list";
+  hold();
   picker.draw(); // its words have a date from midnight on
   drawOverTime();
-  drawPanels(overview, addressWith, (to) => lead(to));
+  drawPanels(overview, names, (to) => lead(to), bounds(state, clock.now())[0]);
+  drawMatching(overview.summary.total_errors);
   main.toggleAttribute("data-nothing", overview.summary.total_errors === 0 && unfiltered(state));
   by("none").textContent = overview.seq ? `No errors ${inWords(state)}.` : "No errors yet. Report one like this:";
   by("wider").hidden = !overview.seq || widest();
   by("how").hidden = overview.seq > 0;
+}
+
+// While somebody reads, the tables above the list keep their height, so that they do not push it; they scroll.
+function hold() {
+  const reading = still();
+  if (reading === Boolean(by("desk").style.height)) return;
+  by("desk").style.height = reading && main.dataset.loading === undefined ? `${by("desk").offsetHeight}px` : "";
+}
+
+// How many errors match; announced after a change of span or filters.
+function drawMatching(count) {
+  const text = `${many(count, "error")} ${inWords(state)}${unfiltered(state) ? "" : " match the filters"}`;
+  by("matching").textContent = text;
+  if (filtered) announce.say(text);
+  filtered = false;
 }
 
 function hear(errors) {
@@ -213,16 +230,21 @@ function toList() {
   by("list").scrollIntoView({ block: "start" });
 }
 
-function lead(to) {
+// Follows `to`. With `stay`, what was excluded leaves no gap under the reader: the focus moves to its chip, from where it can be
+// brought back.
+function lead(to, stay = false) {
   visit.there(() => {
     const before = JSON.stringify(state.filters);
     visit.follow(to);
-    if (JSON.stringify(state.filters) !== before && !state.error) toList();
+    if (JSON.stringify(state.filters) === before || state.error) return;
+    if (stay) by("chips").querySelector(".chip:last-child .remove")?.focus({ preventScroll: true }); else toList();
   });
 }
 
 // Follows a link to another state of this page without loading it again, so that live updates and sound continue.
 function followHere(event) {
+  const exclude = event.target.closest?.(".not");
+  if (exclude) return lead(exclude.dataset.to, true);
   const link = event.target.closest?.('a[href^="?"]');
   if (!link || event.defaultPrevented || event.button || event.ctrlKey || event.metaKey || event.shiftKey) return;
   event.preventDefault();
@@ -248,9 +270,11 @@ function bind() {
   bindSound(sound, announce.say);
   bindMenu();
   bindFilters(setFilter);
+  filterField.bind(state, (field, value, out) => visit.go({ filters: (out ? excluding : including)(state.filters, field, value) }),
+    (text) => setFilter("q", [text].filter(Boolean)));
   bindReset((text) => { notice(text, true); data.soon(0); });
   notify.bind();
-  onRest(() => list.settle());
+  onRest(() => { if (!still()) hold(); list.settle(); });
   by("widen").onclick = () => widen({ filters: {}, ...WIDEST });
   by("widen-range").onclick = () => widen(WIDEST);
   by("pause").onchange = () => {
@@ -262,7 +286,7 @@ function bind() {
   for (const [where, what] of [[window, "online"], [document, "visibilitychange"]]) {
     where.addEventListener(what, () => {
       storage.look();
-      machines.look(addressWith);
+      machines.look(names.only);
       if (!document.hidden && live) { live.wake(); data.now(); }
     });
   }
@@ -271,7 +295,7 @@ function bind() {
     links[Math.min(Math.max(links.indexOf(document.activeElement) + by_, 0), links.length - 1)]?.focus();
   };
   bindKeys({
-    "/": () => { by("filters").open = true; by("q").focus(); }, j: () => step(1), k: () => step(-1), m: () => by("mute").click(),
+    "/": () => by("q").focus(), j: () => step(1), k: () => step(-1), m: () => by("mute").click(),
     p: () => by("pause").click(), "?": () => by("help").click(),
   });
 }
@@ -280,5 +304,5 @@ bind();
 show(null);
 verdict.watch(paused, () => {});
 storage.watch(paused);
-machines.watch(paused, addressWith);
+machines.watch(paused, names.only);
 session.show().then(withToken).catch(() => {}); // the requests for the data say what is wrong

@@ -15,7 +15,11 @@ const COMPARED = ["before", "yesterday"];
 // `range` long and if it ends now; `filters`, lists of values by name; `error`, the id of the open error;
 // `compare`, the span that is compared with: "before", "yesterday" or null.
 export function read() {
-  const query = new URLSearchParams(location.search);
+  return parse(location.search);
+}
+
+export function parse(text) {
+  const query = new URLSearchParams(text);
   const range = Number(query.get("range"));
   const filters = {};
   for (const name of NAMES) {
@@ -58,6 +62,36 @@ export function address({ range, from, to, filters, compare, error }) {
 export function bounds({ range, from, to }, now) {
   const end = to ? Date.parse(to) : Infinity;
   return [from ? Date.parse(from) : Math.min(end, now) - range * HOUR_MS, end];
+}
+
+// The name of a filter without the mark of an exclusion.
+export const base = (name) => (name.endsWith(EXCLUDED) ? name.slice(0, -EXCLUDED.length) : name);
+
+export const excludable = (field) => !NEVER.includes(field);
+
+// Filters to which a value was added: those on the same field that contradict it are removed. Of a field that accepts only one
+// value, it replaces the present one; of others, too, because a click on a name asks for that one.
+export function including(filters, field, value) {
+  return put(filters, field, [value], (left) => left.filter((one) => one !== value));
+}
+
+export function excluding(filters, field, value) {
+  const { [field]: included = [], ...others } = filters;
+  const left = included.filter((one) => one !== value), out = field + EXCLUDED;
+  return { ...others, ...left.length && { [field]: left }, [out]: [...(filters[out] ?? []).filter((one) => one !== value), value] };
+}
+
+function put(filters, field, values, keep) {
+  const { [field + EXCLUDED]: excluded = [], ...others } = filters;
+  const left = keep(excluded);
+  return { ...others, ...left.length && { [field + EXCLUDED]: left }, [field]: values };
+}
+
+// Filters in which one value of the filter `name` is excluded instead of included, or the other way round.
+export function invert(filters, name, value) {
+  if (!name.endsWith(EXCLUDED)) return excluding(filters, name, value);
+  const present = SINGLE.includes(base(name)) ? [] : filters[base(name)] ?? [];
+  return put(filters, base(name), [...present, value], (left) => left.filter((one) => one !== value));
 }
 
 // Whether all of what the page shows is chosen by the time range alone.
