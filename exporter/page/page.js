@@ -1,11 +1,13 @@
 // The page: a snapshot of a span of time from the API, then live updates. The URL holds span, filters and the open error.
 
+import { Alarm } from "./alarm.js";
 import * as announce from "./announce.js";
 import { query } from "./api.js";
 import * as charts from "./charts.js";
 import * as connection from "./connection.js";
-import { bindFilters, bindKeys, bindMenu, bindReset, bindSound, bindTheme, drawChips, drawFacets, drawRange } from "./controls.js";
+import { bindFilters, bindKeys, bindMenu, bindReset, bindTheme, drawChips, drawFacets, drawRange } from "./controls.js";
 import { copy } from "./copy.js";
+import * as counting from "./counted.js";
 import { Data } from "./data.js";
 import * as details from "./details.js";
 import * as layout from "./layout.js";
@@ -17,7 +19,7 @@ import * as pattern from "./pattern.js";
 import { draw as drawPanels } from "./panels.js";
 import * as rankings from "./rankings.js";
 import * as session from "./session.js";
-import { Sound } from "./sound.js";
+import * as soundSettings from "./sound_settings.js";
 import { inWords } from "./span.js";
 import { address, read, unfiltered } from "./state.js";
 import { onRest, still } from "./still.js";
@@ -25,6 +27,7 @@ import * as storage from "./storage.js";
 import { drawCards, drawClocks, drawSinceReset, markCards } from "./summary.js";
 import * as verdict from "./verdict.js";
 import { Visit } from "./visit.js";
+import * as wall from "./wall.js";
 
 const NOTICE_MS = 10_000;
 const WIDEST = { range: 168, from: null, to: null };
@@ -36,12 +39,12 @@ const by = (id) => document.getElementById(id);
 const main = document.querySelector("main");
 const paused = () => by("pause").checked;
 const state = read();
-const sound = new Sound((blocked) => { by("sound-on").hidden = !blocked; });
+const alarm = new Alarm(() => { drawSound(); wall.note(); });
 const visit = new Visit(state, show);
 const list = new List({ state, filter: addressWith, open: (id) => visit.go({ error: String(id) }), still });
 const data = new Data({ state, list, paused, draw, drawFacets: (found) => drawFacets(found, state.filters),
   rank: () => rankings.show(state, addressWith), news, refused, failed, done, heard: () => live?.seq ?? 0 });
-let live = null, told = null, noticeTimer = 0, patternShown = null;
+let live = null, told = null, noticeTimer = 0, patternShown = null, drawSound = () => {};
 
 // The URL of the page with only that filter, or of an error's details.
 function addressWith(name, value) {
@@ -52,6 +55,7 @@ function addressWith(name, value) {
 // Draws the differences from the state `before`.
 async function show(before) {
   drawRange(state);
+  counting.draw(state);
   markCards(state.filters);
   drawChips(state, (name, value) => setFilter(name, state.filters[name].filter((one) => one !== value)),
     () => visit.go({ from: null, to: null }));
@@ -108,10 +112,11 @@ function draw(overview) {
   drawSinceReset(overview);
   drawClocks(overview);
   if (main.dataset.loading) main.dataset.loading = "list";
+  if (state.wall) return wall.draw(overview);
   drawPanels(overview, addressWith, (to) => lead(to));
   main.toggleAttribute("data-nothing", overview.summary.total_errors === 0 && unfiltered(state));
-  by("none").textContent = overview.seq ? `No errors ${inWords(state)}.` : "No errors yet. Report one like this:";
-  by("wider").hidden = !overview.seq || widest();
+  by("none").textContent = overview.seq ? `No errors ${inWords(counting.counted(state))}.` : "No errors yet. Report one like this:";
+  by("wider").hidden = !overview.seq || widest() || counting.counted(state).from !== state.from;
   by("how").hidden = overview.seq > 0;
 }
 
@@ -127,21 +132,22 @@ function widest() {
 
 // Announces errors of a snapshot that the live updates missed. Errors of the first snapshot are not announced.
 function news({ seq, recent_errors: recent }) {
-  if (told === null) told = seq; else tell(recent);
+  if (told === null) { told = seq; alarm.remember(recent); } else tell(recent);
   if (live) return;
   main.removeAttribute("data-loading");
-  live = new Live({ hours: state.range, seq, hear, left, back, state: connection.socket, alive: connection.heard, verdict: verdict.take });
+  live = new Live({ hours: state.range, seq, hear, left, back, state: connection.socket, alive: connection.heard, verdict: verdict.take,
+    version: (its) => { if (state.wall) wall.follow(its); } });
   charts.load().catch(() => announce.say("The charts could not be loaded; their tables are shown")); // after the numbers are on screen
 }
 
-// Announces each error once: by sound, on the desktop and for screen readers. Errors outside the filters get only a sound.
+// Announces each error once: by sound, on the desktop and, unless muted or paused, for screen readers. Errors outside the filters
+// get only a sound.
 function tell(errors) {
   const fresh = errors.filter((error) => error.id > told && !error.imported);
   if (!fresh.length) return;
   told = fresh.reduce((most, error) => Math.max(most, error.id), told);
-  sound.hear(fresh);
-  const shown = fresh.filter((error) => list.wants(error));
-  notify.tell(shown);
+  const wanted = (error) => list.wants(error), shown = fresh.filter(wanted);
+  alarm.errors(fresh, wanted);
   if (shown.length) announce.tell(shown);
 }
 
@@ -204,9 +210,16 @@ function lead(to) {
 // Follows a link to another state of this page without loading it again, so that live updates and sound continue.
 function followHere(event) {
   const link = event.target.closest?.('a[href^="?"]');
+  if (state.wall) return; // links lead away from the wall
   if (!link || event.defaultPrevented || event.button || event.ctrlKey || event.metaKey || event.shiftKey) return;
   event.preventDefault();
   lead(link.getAttribute("href"));
+}
+
+// The reader chose, here or in another tab, from when is counted.
+function recount() {
+  counting.draw(state);
+  data.now();
 }
 
 function widen(change) {
@@ -224,7 +237,10 @@ function bind() {
   by("example").textContent = EXAMPLE;
   by("example").after(copy("Copy", () => by("example").textContent));
   bindTheme(charts.redraw);
-  bindSound(sound, announce.say);
+  drawSound = soundSettings.bind(alarm, announce.say, (text) => notice(text, true));
+  announce.silence(() => paused() || alarm.isMuted("all"));
+  wall.offer(state);
+  counting.bind(recount, (text) => notice(text, true));
   bindMenu();
   bindFilters(setFilter);
   bindReset((text) => { notice(text, true); data.soon(0); });
@@ -256,8 +272,9 @@ function bind() {
 }
 
 bind();
+if (state.wall) wall.begin(state, alarm);
 show(null);
-verdict.watch(paused, () => {});
+verdict.watch(paused, (colour) => { if (state.wall) wall.paint(colour); }, (given) => alarm.verdict(given));
 storage.watch(paused);
 machines.watch(paused, addressWith);
 session.show().then(withToken).catch(() => {}); // the requests for the data say what is wrong

@@ -7,11 +7,11 @@ const SINGLE = ["pattern", "fingerprint", "q"]; // the service accepts only one 
 const NEVER = ["fingerprint", "q"]; // cannot be excluded
 export const EXCLUDED = "!"; // behind the name of a filter whose values are excluded
 const NAMES = [...FILTERS, ...FILTERS.filter((name) => !NEVER.includes(name)).map((name) => name + EXCLUDED)];
-const PREFIX = "error-visualization."; // other pages of the same origin share localStorage
+export const PREFIX = "error-visualization."; // other pages of the same origin share localStorage
 const HOUR_MS = 3_600_000;
 
 // The state: `range`, the length of the span in hours; `from` and `to`, where it begins and ends as ISO 8601, null if it is
-// `range` long and if it ends now; `filters`, lists of values by name; `error`, the id of the open error.
+// `range` long and if it ends now; `filters`, lists of values by name; `error`, the id of the open error; `wall`, whether the page is on a wall.
 export function read() {
   const query = new URLSearchParams(location.search);
   const range = Number(query.get("range"));
@@ -20,7 +20,8 @@ export function read() {
     const values = query.getAll(name).map((value) => spelled(name, value)).filter(Boolean).slice(0, SINGLE.includes(name) ? 1 : undefined);
     if (values.length) filters[name] = values;
   }
-  return { range: range in RANGES ? range : 24, ...span(query.get("from"), query.get("to")), filters, error: query.get("error") };
+  return { range: range in RANGES ? range : 24, ...span(query.get("from"), query.get("to")), filters, error: query.get("error"),
+    wall: query.has("wall") };
 }
 
 function span(from, to) {
@@ -40,12 +41,13 @@ function spelled(name, value) {
   return name.startsWith("category") ? value.trim().toUpperCase() : value;
 }
 
-export function address({ range, from, to, filters, error }) {
+export function address({ range, from, to, filters, error, wall }) {
   const query = new URLSearchParams(from ? {} : { range });
   if (from) query.set("from", from);
   if (to) query.set("to", to);
   for (const [name, values] of Object.entries(filters)) for (const value of values) query.append(name, value);
   if (error) query.set("error", error);
+  if (wall) query.set("wall", "");
   return `?${query}`;
 }
 
