@@ -14,7 +14,7 @@ export function tell(count, event) {
   if (!document.hidden) return;
   unseen += count;
   draw();
-  if (event && performance.now() - last > PAUSE_MS) {
+  if (event && wanted() && performance.now() - last > PAUSE_MS) {
     last = performance.now();
     show(`Critical: ${event.type} on ${event.worker_id}`, event.message, event.pattern_id);
   }
