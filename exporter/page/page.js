@@ -39,12 +39,12 @@ const by = (id) => document.getElementById(id);
 const main = document.querySelector("main");
 const paused = () => by("pause").checked;
 const state = read();
-const alarm = new Alarm(() => { drawSound(); wall.note(); });
 const visit = new Visit(state, show);
 const list = new List({ state, filter: addressWith, open: (id) => visit.go({ error: String(id) }), still });
 const data = new Data({ state, list, paused, draw, drawFacets: (found) => drawFacets(found, state.filters),
   rank: () => rankings.show(state, addressWith), news, refused, failed, done, heard: () => live?.seq ?? 0 });
 let live = null, told = null, noticeTimer = 0, patternShown = null, drawSound = () => {};
+const alarm = new Alarm(() => { drawSound(); wall.note(); });
 
 // The URL of the page with only that filter, or of an error's details.
 function addressWith(name, value) {

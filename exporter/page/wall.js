@@ -49,6 +49,7 @@ export function begin(given, makes) {
   setInterval(tick, TICK_MS);
   idle();
   tick();
+  paint(by("headline").dataset.colour);
   note();
   alarm.sound.prepare();
 }
