@@ -189,6 +189,7 @@ async def _learn_names(app: web.Application) -> None:
 async def _run(app: web.Application) -> AsyncIterator[None]:
     await _learn_names(app)
     await app[SERVICE].start()
+    app[SERVICE].live.version = pages.version()
     yield
     await app[SERVICE].stop()
 

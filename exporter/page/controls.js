@@ -1,4 +1,4 @@
-// The controls: range, filters, sound, theme, reset; and the keyboard shortcuts.
+// The controls: range, filters, theme, reset; and the keyboard shortcuts.
 
 import { ask } from "./api.js";
 import { element, replace } from "./dom.js";
@@ -72,27 +72,6 @@ export function bindTheme(redraw) {
   select.onchange = choose;
   by("theme-switch").onclick = () => { select.value = isDark() ? "light" : "dark"; choose(); };
   dark.addEventListener("change", draw);
-  draw();
-}
-
-export function bindSound(sound, say) {
-  by("volume").value = sound.volume * 100;
-  by("volume").oninput = () => { sound.volume = by("volume").value / 100; };
-  by("test-sound").onclick = async () => { await sound.turnOn(); sound.play("critical"); };
-  by("sound-on").onclick = () => sound.turnOn();
-  const boxes = [...document.querySelectorAll("[data-mute]")];
-  const draw = () => {
-    for (const box of boxes) box.checked = sound.muted.has(box.dataset.mute);
-    by("mute").setAttribute("aria-pressed", String(by("mute-all").checked));
-    by("mute").querySelector("span").textContent = by("mute-all").checked ? "Muted" : "Mute";
-  };
-  const mute = (what, yes) => {
-    sound.mute(what, yes);
-    draw();
-    if (what === "all") say(yes ? "Sound is muted" : "Sound is not muted");
-  };
-  for (const box of boxes) box.onchange = () => mute(box.dataset.mute, box.checked);
-  by("mute").onclick = () => mute("all", !by("mute-all").checked);
   draw();
 }
 

@@ -4,6 +4,7 @@
 
 import { aged, ask, query } from "./api.js";
 import { now } from "./clock.js";
+import { counted } from "./counted.js";
 import { time } from "./dom.js";
 import { fold, matches } from "./match.js";
 import { address, identity, row } from "./row.js";
@@ -31,7 +32,7 @@ export class List {
   }
 
   wants(error) {
-    const at = Date.parse(error.timestamp), [since, until] = bounds(this.state, now());
+    const at = Date.parse(error.timestamp), [since, until] = bounds(counted(this.state), now());
     return at >= since && at < until && matches(error, this.state.filters, this.state.members);
   }
 
@@ -153,7 +154,7 @@ export class List {
 
   // Removes errors that are older than the time range. Returns whether there were any.
   age() {
-    const before = this.errors.length, [since] = bounds(this.state, now());
+    const before = this.errors.length, [since] = bounds(counted(this.state), now());
     this.errors = this.errors.filter((error) => Date.parse(error.timestamp) >= since);
     return this.errors.length < before;
   }

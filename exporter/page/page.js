@@ -1,6 +1,7 @@
 // The page: a snapshot of a span of time from the API, then live updates. The URL holds span, filters and the open error.
 
 import { addresses } from "./addresses.js";
+import { Alarm } from "./alarm.js";
 import * as announce from "./announce.js";
 import { query } from "./api.js";
 import * as charts from "./charts.js";
@@ -8,8 +9,9 @@ import * as clock from "./clock.js";
 import * as connection from "./connection.js";
 import * as chips from "./chips.js";
 import { Compare } from "./compare.js";
-import { bindFilters, bindKeys, bindMenu, bindReset, bindSound, bindTheme, drawFacets, drawRange } from "./controls.js";
+import { bindFilters, bindKeys, bindMenu, bindReset, bindTheme, drawFacets, drawRange } from "./controls.js";
 import { copy } from "./copy.js";
+import * as counting from "./counted.js";
 import { Data } from "./data.js";
 import * as details from "./details.js";
 import * as filterField from "./filter_field.js";
@@ -23,7 +25,7 @@ import * as pattern from "./pattern.js";
 import { draw as drawPanels } from "./panels.js";
 import * as rankings from "./rankings.js";
 import * as session from "./session.js";
-import { Sound } from "./sound.js";
+import * as soundSettings from "./sound_settings.js";
 import { inWords } from "./span.js";
 import { SpanPicker } from "./span_picker.js";
 import { stateOf, wider } from "./span_steps.js";
@@ -34,6 +36,7 @@ import * as storage from "./storage.js";
 import { drawCards, drawClocks, drawSinceReset, markCards } from "./summary.js";
 import * as verdict from "./verdict.js";
 import { Visit } from "./visit.js";
+import * as wall from "./wall.js";
 
 const NOTICE_MS = 10_000;
 const WIDEST = { range: 168, from: null, to: null };
@@ -45,7 +48,6 @@ const by = (id) => document.getElementById(id);
 const main = document.querySelector("main");
 const paused = () => by("pause").checked;
 const state = read();
-const sound = new Sound((blocked) => { by("sound-on").hidden = !blocked; });
 const visit = new Visit(state, show);
 const names = addresses(state);
 const list = new List({ state, names, open: (id) => visit.go({ error: String(id) }), still });
@@ -53,13 +55,15 @@ const data = new Data({ state, list, paused, draw, drawFacets: (found) => drawFa
   rank: () => rankings.show(state, names), news, refused, failed, done, heard: () => live?.seq ?? 0 });
 const picker = new SpanPicker(state, (change) => visit.go(change));
 const compare = new Compare(state, drawOverTime);
-let live = null, told = null, noticeTimer = 0, patternShown = null, shown = null, filtered = false;
+let live = null, told = null, noticeTimer = 0, patternShown = null, shown = null, filtered = false, drawSound = () => {};
+const alarm = new Alarm(() => { drawSound(); wall.note(); });
 
 // Draws the differences from the state `before`.
 async function show(before) {
   drawRange(state);
   picker.draw();
   verdict.draw();
+  counting.draw(state);
   markCards(state.filters);
   chips.draw(state, (filters) => visit.go({ filters }), () => visit.go({ from: null, to: null }));
   if (String(before?.filters.q) !== String(state.filters.q)) by("q").value = state.filters.q?.[0] ?? ""; // does not overwrite what is being typed
@@ -127,13 +131,14 @@ function draw(overview) {
   drawClocks(overview);
   if (main.dataset.loading) main.dataset.loading = "list";
   hold();
+  if (state.wall) return wall.draw(overview);
   picker.draw(); // its words have a date from midnight on
   drawOverTime();
   drawPanels(overview, names, (to) => lead(to), bounds(state, clock.now())[0]);
   drawMatching(overview.summary.total_errors);
   main.toggleAttribute("data-nothing", overview.summary.total_errors === 0 && unfiltered(state));
-  by("none").textContent = overview.seq ? `No errors ${inWords(state)}.` : "No errors yet. Report one like this:";
-  by("wider").hidden = !overview.seq || widest();
+  by("none").textContent = overview.seq ? `No errors ${inWords(counting.counted(state))}.` : "No errors yet. Report one like this:";
+  by("wider").hidden = !overview.seq || widest() || counting.counted(state).from !== state.from;
   by("how").hidden = overview.seq > 0;
 }
 
@@ -164,21 +169,22 @@ function widest() {
 
 // Announces errors of a snapshot that the live updates missed. Errors of the first snapshot are not announced.
 function news({ seq, recent_errors: recent }) {
-  if (told === null) told = seq; else tell(recent);
+  if (told === null) { told = seq; alarm.remember(recent); } else tell(recent);
   if (live) return;
   main.removeAttribute("data-loading");
-  live = new Live({ hours: state.range, seq, hear, left, back, state: connection.socket, alive: connection.heard, verdict: verdict.take });
+  live = new Live({ hours: state.range, seq, hear, left, back, state: connection.socket, alive: connection.heard, verdict: verdict.take,
+    version: (its) => { if (state.wall) wall.follow(its); } });
   charts.load().catch(() => announce.say("The charts could not be loaded; their tables are shown")); // after the numbers are on screen
 }
 
-// Announces each error once: by sound, on the desktop and for screen readers. Errors outside the filters get only a sound.
+// Announces each error once: by sound, on the desktop and, unless muted or paused, for screen readers. Errors outside the filters
+// get only a sound.
 function tell(errors) {
   const fresh = errors.filter((error) => error.id > told && !error.imported);
   if (!fresh.length) return;
   told = fresh.reduce((most, error) => Math.max(most, error.id), told);
-  sound.hear(fresh);
-  const shown = fresh.filter((error) => list.wants(error));
-  notify.tell(shown);
+  const wanted = (error) => list.wants(error), shown = fresh.filter(wanted);
+  alarm.errors(fresh, wanted);
   if (shown.length) announce.tell(shown);
 }
 
@@ -246,9 +252,16 @@ function followHere(event) {
   const exclude = event.target.closest?.(".not");
   if (exclude) return lead(exclude.dataset.to, true);
   const link = event.target.closest?.('a[href^="?"]');
+  if (state.wall) return; // links lead away from the wall
   if (!link || event.defaultPrevented || event.button || event.ctrlKey || event.metaKey || event.shiftKey) return;
   event.preventDefault();
   lead(link.getAttribute("href"));
+}
+
+// The reader chose, here or in another tab, from when is counted.
+function recount() {
+  counting.draw(state);
+  data.now();
 }
 
 function widen(change) {
@@ -267,7 +280,10 @@ function bind() {
   by("example").textContent = EXAMPLE;
   by("example").after(copy("Copy", () => by("example").textContent));
   bindTheme(charts.redraw);
-  bindSound(sound, announce.say);
+  drawSound = soundSettings.bind(alarm, announce.say, (text) => notice(text, true));
+  announce.silence(() => paused() || alarm.isMuted("all"));
+  wall.offer(state);
+  counting.bind(recount, (text) => notice(text, true));
   bindMenu();
   bindFilters(setFilter);
   filterField.bind(state, (field, value, out) => visit.go({ filters: (out ? excluding : including)(state.filters, field, value) }),
@@ -301,8 +317,9 @@ function bind() {
 }
 
 bind();
+if (state.wall) wall.begin(state, alarm);
 show(null);
-verdict.watch(paused, () => {});
+verdict.watch(paused, (colour) => { if (state.wall) wall.paint(colour); }, (given) => alarm.verdict(given));
 storage.watch(paused);
 machines.watch(paused, names.only);
 session.show().then(withToken).catch(() => {}); // the requests for the data say what is wrong

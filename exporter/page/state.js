@@ -7,13 +7,13 @@ const SINGLE = ["pattern", "fingerprint", "q"]; // the service accepts only one 
 const NEVER = ["fingerprint", "q"]; // cannot be excluded
 export const EXCLUDED = "!"; // behind the name of a filter whose values are excluded
 const NAMES = [...FILTERS, ...FILTERS.filter((name) => !NEVER.includes(name)).map((name) => name + EXCLUDED)];
-const PREFIX = "error-visualization."; // other pages of the same origin share localStorage
+export const PREFIX = "error-visualization."; // other pages of the same origin share localStorage
 const HOUR_MS = 3_600_000, MOST_HOURS = 87_600;
 const COMPARED = ["before", "yesterday"];
 
 // The state: `range`, the length of the span in hours; `from` and `to`, where it begins and ends as ISO 8601, null if it is
 // `range` long and if it ends now; `filters`, lists of values by name; `error`, the id of the open error;
-// `compare`, the span that is compared with: "before", "yesterday" or null.
+// `compare`, the span that is compared with: "before", "yesterday" or null; `wall`, whether the page is on a wall.
 export function read() {
   return parse(location.search);
 }
@@ -28,7 +28,7 @@ export function parse(text) {
   }
   const compare = COMPARED.find((name) => name === query.get("compare")) ?? null;
   return { range: Number.isInteger(range) && range > 0 && range <= MOST_HOURS ? range : 24, ...span(query.get("from"), query.get("to")), filters, compare,
-    error: query.get("error") };
+    error: query.get("error"), wall: query.has("wall") };
 }
 
 function span(from, to) {
@@ -48,13 +48,14 @@ function spelled(name, value) {
   return name.startsWith("category") ? value.trim().toUpperCase() : value;
 }
 
-export function address({ range, from, to, filters, compare, error }) {
+export function address({ range, from, to, filters, compare, error, wall }) {
   const query = new URLSearchParams(from ? {} : { range });
   if (from) query.set("from", from);
   if (to) query.set("to", to);
   for (const [name, values] of Object.entries(filters)) for (const value of values) query.append(name, value);
   if (compare) query.set("compare", compare);
   if (error) query.set("error", error);
+  if (wall) query.set("wall", "");
   return `?${query}`;
 }
 

@@ -12,11 +12,12 @@ const END = /[:;,](?= )/;
 const ICONS = { critical: "▲", warning: "◆", calm: "●", unknown: "○" };
 
 const by = (id) => document.getElementById(id);
-let said = null, cameAt = [], askedAt = -Infinity, paused = () => false, shown = "", changed = () => {};
+let said = null, cameAt = [], askedAt = -Infinity, paused = () => false, shown = "", changed = () => {}, hear = () => {};
 
-// `isPaused()` returns whether the reader paused the page. `onChange(colour, verdict)` is called when the shown colour changes.
-export function watch(isPaused, onChange) {
-  [paused, changed] = [isPaused, onChange];
+// `isPaused()` returns whether the reader paused the page. `onChange(colour, verdict)` is called when the shown colour changes,
+// `onVerdict(verdict)` with each verdict, also while the page is paused.
+export function watch(isPaused, onChange, onVerdict) {
+  [paused, changed, hear] = [isPaused, onChange, onVerdict];
   setInterval(tick, TICK_MS);
   by("whole").onclick = () => { by("headline").toggleAttribute("data-open"); fit(); };
   addEventListener("resize", fit);
@@ -26,6 +27,7 @@ export function watch(isPaused, onChange) {
 
 // A verdict of the service; of two, the one that was judged later counts, unless its clock was set back.
 export function take(verdict) {
+  hear(verdict);
   if (paused() && said) return;
   said = verdict;
   cameAt = clocks();

@@ -441,7 +441,9 @@ async def test_a_sound_for_the_highest_severity_and_none_for_the_past(browser: B
     assert asked == []
     async with (
         page.expect_request("**/sounds/error-critical.mp3"),
-        service.client.post("/api/report-errors", json=[REPORT | INFO, REPORT, REPORT | WARNING]) as response,
+        service.client.post(
+            "/api/report-errors", json=[REPORT | INFO, REPORT | {"worker_id": "w9"}, REPORT | WARNING]
+        ) as response,
     ):
         assert response.status == 200
     async with page.expect_request("**/sounds/error-info.mp3"):
