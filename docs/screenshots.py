@@ -14,7 +14,7 @@ from exporter.demo import command as demo
 HERE = Path(__file__).parent / "screenshots"
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-sync",
          "--disable-component-update"]  # fmt: skip
-SIZES = {"desktop": (1280, 900), "phone": (360, 780)}
+SIZES = {"desktop": (1440, 900), "phone": (390, 844)}
 PANELS = {
     "summary": "#cards", "time": "section:has(#time-title)", "category": "section:has(#category-title)",
     "errors": "section:has(#errors-title)", "patterns": "section:has(#patterns-title)",

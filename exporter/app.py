@@ -34,8 +34,10 @@ from exporter.http import (
     runbooks,
     runs,
     sentry,
+    service_state,
     storage,
     summaries,
+    workers,
 )
 from exporter.http.access import SCOPES, SECRETS, SOCKETS, check_access, scopes_of, watch_sockets
 from exporter.http.addresses import ACCESS
@@ -112,10 +114,13 @@ API: Final = (
     get("/api/runs", runs.run_list, READ),
     get("/api/runs/{id}", runs.run, READ),
     get("/api/rankings", runs.rankings, READ),
+    get("/api/workers", workers.worker_list, READ),
+    get("/api/workers/{id}", workers.worker, READ),
     post("/api/heartbeat", heartbeats.heartbeat, REPORT),
     get("/api/heartbeats", heartbeats.machines, READ),
     get("/api/storage", storage.storage, READ),
     get("/api/history", storage.history, READ),
+    get("/api/service", service_state.service_state, READ),
     get("/api/config", configuration.config, ADMIN),
     get("/api/session", login.session, READ),
     get("/api/openapi.json", reads.openapi, READ),
@@ -184,6 +189,7 @@ async def _learn_names(app: web.Application) -> None:
 async def _run(app: web.Application) -> AsyncIterator[None]:
     await _learn_names(app)
     await app[SERVICE].start()
+    app[SERVICE].live.version = pages.version()
     yield
     await app[SERVICE].stop()
 

@@ -36,6 +36,7 @@ from exporter.judgement.judge import Judge, Lag
 from exporter.live.hub import Live
 from exporter.live.machine_file import Saver, machine_file
 from exporter.live.machines import MachineBook
+from exporter.live.presence import Presence, presence_file
 from exporter.log import REPAIR, LogDamagedError, LogError
 from exporter.log.embedded import EmbeddedLog, new_identity
 from exporter.log.files import database_path, log_path, refuse_other_names
@@ -106,6 +107,7 @@ class Service:
         self.metrics = ServiceMetrics(self.errors, created=settings.metrics_created)
         self.machines = MachineBook(settings.silent_after)
         self._machine_saver = Saver(self.machines, machine_file(self.path))
+        self.presence = Presence(presence_file(self.path))
         self.hangs = False  # after `stop`: a thread hangs in an append, and would keep the process from ending
         self._process = process
         self._loss: Loss | None = None  # that was logged
@@ -162,8 +164,9 @@ class Service:
         self.readiness = Readiness(self.log, self.ingest, self.path.parent, settings.min_free_bytes)
         self.floods = FloodReports(self.ingest, settings.rate_limit, settings.token_rate_limit)
         self.judge = Judge(
-            self.read, self._logged_after, self._verdict_lag, lambda data: self.live.publish(VERDICT, data)
-        )
+            self.read, self._logged_after, self._verdict_lag, lambda data: self.live.publish(VERDICT, data),
+            away=lambda: self.presence.away,
+        )  # fmt: skip
         self.store.on_reassigned = self._reassigned
         self.errors.resume(state)
         self.errors.clock_offsets = self.ingest.pipeline.times.offsets.named
@@ -191,6 +194,7 @@ class Service:
         self.metrics.watch(self)
         self.store.on_position = self._projected
         await self._machine_saver.start()
+        await self.presence.start()
         self.ingest.start()
         self.floods.start()
         self.readers.start()
@@ -202,6 +206,7 @@ class Service:
         if self._resuming:
             self._resuming.cancel()
         await self._machine_saver.stop()
+        await self.presence.stop()
         await self.floods.stop(DRAIN_SECONDS)
         at_rest = await self.ingest.drain(DRAIN_SECONDS)
         await self.judge.stop()

@@ -35,6 +35,7 @@ SOUNDS = {
     "error-warning": Sound(((660.0, 330.0),), 0.5, 2, 2),
     "error-info": Sound(((523.25,),), 0.3, 1, 3),
     "error-notification": Sound(((587.33,), (783.99,)), 0.4, 2, 3),
+    "error-recovered": Sound(((783.99,), (659.26,), (523.25,)), 0.9, 3, 3),  # falls, as calm returns
 }
 
 

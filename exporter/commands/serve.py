@@ -10,6 +10,7 @@ from exporter import config, logs
 from exporter.access.exposure import has_tokens, why_not_exposed
 from exporter.access.token_file import TokenFileError
 from exporter.access.web_config import WebConfig, WebConfigError
+from exporter.http import sounds_folder
 from exporter.log import LogError
 from exporter.log.files import database_path, log_path
 from exporter.log.rehearsal import rehearse
@@ -29,7 +30,9 @@ def main(given: argparse.Namespace) -> int:
         settings = config.load(vars(given), os.environ)
         logs.configure(settings)
         web_config = WebConfig(settings.web_config_file)
-    except (config.ConfigError, WebConfigError) as error:
+        for fault in sounds_folder.check(settings.sounds_dir):
+            _log.warning("%s", fault)
+    except (config.ConfigError, WebConfigError, sounds_folder.SoundsFolderError) as error:
         print(error, file=sys.stderr)
         return 2
     for listening in filter(None, (settings, settings.of_metrics)):

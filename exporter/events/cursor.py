@@ -2,11 +2,13 @@
 
 errors     newest first           <microseconds since 1970 in UTC>.<id>
 patterns   most frequent first    <occurrences>.<microseconds since 1970 in UTC>.<pattern id>
+workers    by a value             <value, empty if there is none>.<name, percent-encoded>
 """
 
 import datetime as dt
 import re
 from typing import Final, NamedTuple
+from urllib.parse import quote, unquote
 
 _EPOCH: Final = dt.datetime(1970, 1, 1)
 _EPOCH_UTC: Final = _EPOCH.replace(tzinfo=dt.UTC)
@@ -17,8 +19,10 @@ _MICROS: Final = r"(-?[0-9]{1,18})"
 _POSITIVE: Final = r"([1-9][0-9]{0,17})"
 CURSOR: Final = rf"^{_MICROS}\.{_POSITIVE}$"
 RANK: Final = rf"^{_POSITIVE}\.{_MICROS}\.([!-~]+)$"
+PLACE: Final = r"^(-?[0-9]{1,18})?\.([!-~]+)$"
 _cursor = re.compile(CURSOR.replace("$", r"\Z")).match
 _rank = re.compile(RANK.replace("$", r"\Z")).match
+_place = re.compile(PLACE.replace("$", r"\Z")).match
 
 
 class Position(NamedTuple):
@@ -34,6 +38,13 @@ class Rank(NamedTuple):
     occurrences: int
     last_seen: dt.datetime
     pattern_id: str
+
+
+class Place(NamedTuple):
+    """The last worker of a page, and the value by which the list is sorted; None if it has none."""
+
+    value: int | None
+    worker: str
 
 
 def cursor_after(timestamp: dt.datetime, id_: int) -> str:
@@ -61,6 +72,19 @@ def parse_rank(text: str) -> Rank:
     if not found:
         raise ValueError(_FOREIGN)
     return Rank(int(found[1]), _moment(found[2]), found[3])
+
+
+def place_cursor(place: Place) -> str:
+    """Returns the cursor of the page that begins after a worker."""
+    return f"{'' if place.value is None else place.value}.{quote(place.worker, safe='')}"
+
+
+def parse_place(text: str) -> Place:
+    """Returns the place that `place_cursor` wrote. Raises ValueError."""
+    found = _place(text)
+    if not found:
+        raise ValueError(_FOREIGN)
+    return Place(int(found[1]) if found[1] else None, unquote(found[2]))
 
 
 def _moment(micros: str) -> dt.datetime:

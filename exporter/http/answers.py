@@ -2,7 +2,7 @@
 
 from typing import Generic, Literal, TypeVar
 
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET, Struct, UnsetType, field
 
 from exporter.events.error_object import Timestamp
 from exporter.events.outcome import Outcome
@@ -17,6 +17,24 @@ class Success(Struct, Generic[D], kw_only=True):
     status: Literal["success"]
     message: str | UnsetType = UNSET
     data: D
+
+
+class Period(Struct):
+    """A time in which the service ran. The end of the present one is when the answer was made. After a crash, an end is
+    10 seconds early at most."""
+
+    since: Timestamp = field(name="from")
+    until: Timestamp = field(name="to")
+
+
+class ServiceState(Struct, kw_only=True):
+    """The service that answers. `revision` is the commit that it was built from, "unknown" for an installed package.
+    `ran` has the times in which it ran, the newest first, 100 at most."""
+
+    version: str
+    revision: str
+    started_at: Timestamp
+    ran: list[Period]
 
 
 class ItemResult(Struct, kw_only=True):

@@ -1,12 +1,15 @@
 """The page and its files. Nothing here knows of errors: the page asks the API like anybody else."""
 
+import hashlib
 import html
+from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import Final
 
 from aiohttp import web
 
+from exporter import __version__
 from exporter.http.responses import SERVICE, ApiError
 
 PAGE: Final = Path(str(resources.files("exporter") / "page"))
@@ -33,9 +36,19 @@ async def page(request: web.Request) -> web.StreamResponse:
     settings = request.app[SERVICE].settings
     told = f'data-theme="{settings.theme}" data-issue-url="{html.escape(settings.issue_url)}"'
     text = (PAGE / "index.html").read_text("utf-8").replace('data-theme="system"', told, 1)
+    text = text.replace('name="version" content=""', f'name="version" content="{version()}"', 1)
     response = web.Response(text=text, content_type="text/html", headers=HEADERS)
     response.enable_compression()
     return response
+
+
+@cache
+def version() -> str:
+    """The version of the service, and a digest of the page's files: the page is another one when either changes."""
+    digest = hashlib.sha256()
+    for file in sorted(path for path in PAGE.rglob("*") if path.is_file()):
+        digest.update(file.name.encode() + b"\0" + file.read_bytes())
+    return f"{__version__}+{digest.hexdigest()[:12]}"
 
 
 async def static(request: web.Request) -> web.StreamResponse:

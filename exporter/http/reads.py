@@ -59,7 +59,8 @@ async def error_list(request: web.Request) -> web.Response:
 async def facets(request: web.Request) -> web.Response:
     """GET /api/errors/facets: the values to filter by, and how many errors each would return."""
     filters, choice = parse(request, Filters, FacetChoice)
-    return await answer_to(request, GetFacets(filters=filters, now=now(), facet=choice.facet, contains=choice.contains))
+    query = GetFacets(filters=filters, now=now(), facet=choice.facet, contains=choice.contains, limit=choice.values)
+    return await answer_to(request, query)
 
 
 async def error(request: web.Request) -> web.Response:

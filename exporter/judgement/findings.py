@@ -8,6 +8,8 @@ from typing import Final, NamedTuple
 
 from exporter.judgement.result import Colour, Rule
 from exporter.judgement.situation import (
+    AWAY_LEAST,
+    AWAY_SECONDS,
     CRITICAL_SECONDS,
     LATE_NOTE_SECONDS,
     QUIET_SECONDS,
@@ -31,7 +33,7 @@ from exporter.judgement.words import Clock
 
 COLOURS: Final[dict[Rule, Colour]] = {
     "critical": "critical", "recovering": "warning", "surge": "warning", "silent": "warning",
-    "quiet": "unknown", "empty": "unknown", "blind": "unknown", "calm": "calm",
+    "quiet": "unknown", "empty": "unknown", "blind": "unknown", "away": "unknown", "calm": "calm",
 }  # fmt: skip
 
 
@@ -46,13 +48,16 @@ class Findings(NamedTuple):
     is_quiet: bool
     is_empty: bool
     is_blind: bool
+    away: tuple[dt.datetime, dt.datetime] | None
+    is_away: bool
 
     @property
     def rule(self) -> Rule:
         """The rule that decides."""
         order: tuple[tuple[Rule, object], ...] = (
             ("critical", self.critical), ("recovering", self.recovering), ("surge", self.surge),
-            ("silent", self.silent), ("blind", self.is_blind), ("empty", self.is_empty), ("quiet", self.is_quiet),
+            ("silent", self.silent), ("blind", self.is_blind), ("empty", self.is_empty), ("away", self.is_away),
+            ("quiet", self.is_quiet),
         )  # fmt: skip
         return next((rule for rule, matches in order if matches), "calm")
 
@@ -71,6 +76,7 @@ def findings(situation: Situation, clock: Clock) -> Findings:
     is_recovering = episode is not None and not is_critical and clock.is_within(RECOVERY_SECONDS, episode.last)
     late = situation.late
     has_report = situation.last_report is not None
+    away = _away(situation, clock)
     return Findings(
         critical=episode if is_critical else None,
         recovering=episode if is_recovering else None,
@@ -85,7 +91,18 @@ def findings(situation: Situation, clock: Clock) -> Findings:
         ),
         is_empty=not has_report,
         is_blind=clock.is_within(RECOVERY_SECONDS, situation.blind_before),
+        away=away,
+        is_away=away is not None and clock.is_within(AWAY_SECONDS, away[1]),
     )
+
+
+def _away(situation: Situation, clock: Clock) -> tuple[dt.datetime, dt.datetime] | None:
+    """Returns from and to when the service did not run, if that was for long and ended lately."""
+    if situation.away is None:
+        return None
+    start, end = situation.away
+    was_long = (end - start).total_seconds() >= AWAY_LEAST
+    return situation.away if was_long and clock.is_within(RECOVERY_SECONDS, end) else None
 
 
 def surge_from(usual: Usual | None) -> float:

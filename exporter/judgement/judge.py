@@ -50,7 +50,8 @@ class Lag(NamedTuple):
 
 class Judge:
     """A reader of the log. `read` asks the database, `logged_after` returns the events of the log after a position,
-    `lag` says what the verdict lacks, and `publish` gets each new verdict as JSON. Only the event loop may use it."""
+    `lag` says what the verdict lacks, `away` when the service did not run, and `publish` gets each new verdict as JSON.
+    Only the event loop may use it."""
 
     def __init__(
         self,
@@ -60,12 +61,14 @@ class Judge:
         publish: Callable[[bytes], None],
         *,
         clock: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC),
+        away: Callable[[], tuple[dt.datetime, dt.datetime] | None] = lambda: None,
     ) -> None:
         self._read = read
         self._logged_after = logged_after
         self._lag = lag
         self._publish = publish
         self._clock = clock
+        self._away = away
         self._watch = Watch()
         self._blind_before: dt.datetime | None = None
         self._refused: tuple[str, dt.datetime] | None = None
@@ -169,6 +172,7 @@ class Judge:
             refused=lag.refused,
             refused_since=self._refused[1] if self._refused else None,
             blind_before=self._blind_before,
+            away=self._away(),
         )
 
     def start(self) -> None:

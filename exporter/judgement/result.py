@@ -9,7 +9,7 @@ from exporter.judgement.words import Piece
 from exporter.store.fields import Count, Seconds
 
 Colour = Literal["critical", "warning", "calm", "unknown"]
-Rule = Literal["critical", "recovering", "surge", "silent", "quiet", "empty", "blind", "calm"]
+Rule = Literal["critical", "recovering", "surge", "silent", "quiet", "empty", "blind", "away", "calm"]
 
 
 class MostOf(Struct):

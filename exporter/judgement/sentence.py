@@ -109,6 +109,12 @@ def _blind(situation: Situation, found: Findings, clock: Clock) -> Words:
     return ["not known: the errors before ", situation.blind_before, " could not be read; no critical error since then"]
 
 
+def _away(situation: Situation, found: Findings, clock: Clock) -> Words:
+    assert found.away is not None
+    start, end = found.away
+    return ["not known yet: the service did not run from ", start, " to ", end, "; reports from then may still come in"]
+
+
 def _quiet(situation: Situation, found: Findings, clock: Clock) -> Words:
     assert situation.last_report is not None
     assert situation.usual is not None
@@ -127,7 +133,7 @@ def _calm(situation: Situation, found: Findings, clock: Clock) -> Words:
 
 _HEADS: Final[dict[Rule, Callable[[Situation, Findings, Clock], Words]]] = {
     "critical": _critical, "recovering": _recovering, "surge": _surge, "silent": _silent, "empty": _empty,
-    "blind": _blind, "quiet": _quiet, "calm": _calm,
+    "blind": _blind, "away": _away, "quiet": _quiet, "calm": _calm,
 }  # fmt: skip
 
 
@@ -142,10 +148,12 @@ def _clauses(situation: Situation, found: Findings, clock: Clock) -> list[Words]
         clauses += _usually(situation, found.surge.warnings, "warning")
     elif found.surge:
         clauses.append(_also_surge(found.surge))
-    if rule in ("surge", "silent", "quiet") and situation.last_critical and not found.silent:
+    if rule in ("surge", "silent", "quiet", "away") and situation.last_critical and not found.silent:
         clauses.append([f"the last critical error was {clock.ago(situation.last_critical)}"])
     if found.silent and rule != "silent":
         clauses.append(_also_silent(found.silent))
+    if found.away and rule != "away":
+        clauses.append(["the service did not run from ", found.away[0], " to ", found.away[1]])
     if rule == "calm":
         clauses += _calm_clauses(situation, clock)
     if found.late:

@@ -9,12 +9,14 @@ from typing import Final
 
 from msgspec import Struct
 
-WINDOW_SECONDS: Final = 600  # in which errors are counted to compare them with what is usual
-CRITICAL_SECONDS: Final = 300  # after a critical error, during which it is critical now
-RECOVERY_SECONDS: Final = 1_800  # after the last critical error, before it is calm
-SILENT_SECONDS: Final = 600  # after a critical error, before a worker counts as silent
-SILENT_FOR_SECONDS: Final = 86_400  # for which a silent worker keeps the verdict from being calm
-LATE_SECONDS: Final = RECOVERY_SECONDS  # age of a report when it arrives, from which on it says nothing about now
+from exporter.events import standing
+
+WINDOW_SECONDS: Final = standing.WINDOW_SECONDS
+CRITICAL_SECONDS: Final = standing.CRITICAL_SECONDS
+RECOVERY_SECONDS: Final = standing.RECOVERY_SECONDS
+SILENT_SECONDS: Final = standing.SILENT_SECONDS
+SILENT_FOR_SECONDS: Final = standing.SILENT_FOR_SECONDS
+LATE_SECONDS: Final = standing.LATE_SECONDS
 LATE_NOTE_SECONDS: Final = 600  # for which the verdict says that late reports arrived
 RESET_NOTE_SECONDS: Final = 3_600  # for which a calm verdict says that the counts were reset
 SURGE_LEAST: Final = 100  # warnings in a window that are a surge where nothing is known to be usual
@@ -23,6 +25,8 @@ SURGE_FROM: Final = 30
 QUIET_SECONDS: Final = 3_600  # without any report, where `QUIET_USUAL` an hour are usual
 QUIET_USUAL: Final = 20.0
 COMPARE_FROM: Final = 5  # errors in a window, from which on a ratio to the usual number says something
+AWAY_LEAST: Final = 300  # for which the service did not run, before the verdict says so
+AWAY_SECONDS: Final = 300  # after its start, in which clients still deliver what happened meanwhile
 MEMORY_SECONDS: Final = 48 * 3_600  # for which errors are remembered
 
 
@@ -113,6 +117,7 @@ class Situation(Struct, frozen=True, kw_only=True):
     `critical_in_window` and `warnings` count the errors of the window; what they say changes at `window_changes_at`.
     `suspects` are workers whose newest report is critical, the one that is silent for longest first: at least those
     that are silent, and the one that will be next.
+    `away` is the last time in which the service did not run: from and to when.
     `last_critical` and `last_report` may be older than what is remembered. What happened before `blind_before` could
     not be read."""
 
@@ -132,4 +137,5 @@ class Situation(Struct, frozen=True, kw_only=True):
     refused: str = ""
     refused_since: dt.datetime | None = None
     blind_before: dt.datetime | None = None
+    away: tuple[dt.datetime, dt.datetime] | None = None
     seq: int = 0

@@ -200,6 +200,8 @@ class Tally:
             count(made.workers, one.key[:MAX_KEY], one.errors, one.first_id)
         for kind in tallied.hardware:
             count(made.hardware, kind.key[:MAX_KEY], kind.errors, kind.first_id)
+        for run in tallied.runs:
+            count(made.runs, run.key[:MAX_KEY], run.errors, run.first_id)
         for pattern in tallied.patterns:
             worker, text = pattern.worker_id[:MAX_KEY], pattern.text[:MAX_TEXT]
             counted = CountedPattern(pattern.errors, pattern.first_id, worker, text, pattern.is_new)

@@ -3,6 +3,7 @@
     a critical error lately                                       ─► critical
     a recovery, a surge of warnings, workers silent after errors  ─► warning
     no report where many are usual, none ever, or not all read    ─► unknown
+    the service has just come back from a long downtime           ─► unknown
     else                                                          ─► calm
 
 The first rule that matches gives the colour and the head of the sentence; what other rules found follows it. A verdict

@@ -35,6 +35,7 @@ class Live:
         self.clients: set[Client] = set()
         self.sent = 0
         self.dropped = 0
+        self.version = ""  # of the page; a page of another version loads itself again
         self.topics: dict[str, Callable[[], bytes]] = {}  # further topics → their present data as JSON
         self._log = log
         self._max_clients = max_clients
@@ -127,7 +128,8 @@ class Live:
             return _error('expected only with "batch": true', field="most")
         self._listen(client)
         client.time_range, client.batch, client.most, client.initialised = time_range, batch, most, True
-        confirmed = {"type": "error_visualization_init_confirmed", "time_range": time_range, "seq": self.position}
+        confirmed = {"type": "error_visualization_init_confirmed", "time_range": time_range, "seq": self.position,
+                     "version": self.version}  # fmt: skip
         if since is None:
             return confirmed
         client.resuming = True  # new updates are queued, and sent after the missed ones

@@ -1,13 +1,10 @@
 """The metrics of the service itself, and the complete response of /metrics."""
 
-import os
-import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from functools import cache, partial
+from functools import partial
 from itertools import chain
-from pathlib import Path
 from typing import Final, Protocol
 
 from aiohttp import web
@@ -36,6 +33,7 @@ from exporter.metrics.resources import Needed, Resources
 from exporter.metrics.text import PREFIX
 from exporter.metrics.zero_phase import scraper_of
 from exporter.protocols.sentry import REASONS
+from exporter.revision import revision
 
 REJECTED: Final = (
     "malformed", "invalid_field", "too_large", "unsupported_type", "unsupported_encoding", "forbidden_origin",
@@ -289,24 +287,3 @@ class _Notifications(Collector):
         yield length
         yield capacity
         yield unconfirmed
-
-
-def revision() -> str:
-    """Returns the commit of this package: the variable SOURCE_REVISION, else the commit of the git checkout that tracks
-    this file. Returns "unknown" for an installed package, even if its folder is inside another project's checkout."""
-    return os.environ.get("SOURCE_REVISION") or _commit()
-
-
-@cache
-def _commit() -> str:
-    # A git hook sets GIT_DIR and others of git's variables: they name the hook's repository.
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
-    try:
-        for command in (["ls-files", "--error-unmatch", Path(__file__).name], ["rev-parse", "--short", "HEAD"]):
-            asked = subprocess.run(
-                ["git", *command], cwd=Path(__file__).parent, env=environment,
-                capture_output=True, text=True, timeout=2, check=True,
-            )  # fmt: skip
-    except (OSError, subprocess.SubprocessError):
-        return "unknown"
-    return asked.stdout.strip()

@@ -1,6 +1,8 @@
 // Requests to the service. `Refusal` is an error answer with its reason; `NoAnswer` is no answer, or none in time. A change
 // carries the token that proves that this page sends it. Whoever is not logged in (any more) is led to the login.
 
+import { counted } from "./counted.js";
+
 const PATIENCE_MS = 15_000;
 
 export class Refusal extends Error {
@@ -49,7 +51,8 @@ async function fetched(path, more) {
 export const aged = (seconds) => (seconds ? { headers: { "Cache-Control": `max-age=${seconds}` } } : {});
 
 // The span and the filters as query parameters of the API.
-export function query({ range, from, to, filters = {} }, more = {}) {
+export function query(state, more = {}) {
+  const { range, from, to, filters = {} } = counted(state);
   const text = new URLSearchParams({ ...from ? { from } : { time_range: range }, ...to && { to }, ...more });
   for (const [name, values] of Object.entries(filters)) for (const value of values) text.append(name, value);
   return text;

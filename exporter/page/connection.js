@@ -42,7 +42,7 @@ function draw() {
   host.replaceChildren(...text(word));
   if (before === word) return;
   if (word === "lost") announce.interrupt("Connection lost");
-  else if (before === "lost") announce.say("The connection is back");
+  else if (before === "lost") announce.remark("The connection is back");
 }
 
 function text(word) {

@@ -1,9 +1,8 @@
-// The controls: range, filters, sound, theme, reset; and the keyboard shortcuts.
+// The controls: range, filters, theme, reset; and the keyboard shortcuts.
 
 import { ask } from "./api.js";
 import { element, replace } from "./dom.js";
-import { inWords } from "./span.js";
-import { EXCLUDED, RANGES, address, preference, prefer } from "./state.js";
+import { RANGES, address, preference, prefer, shut } from "./state.js";
 
 const TYPED = "input:not([type=checkbox], [type=range]), select, textarea"; // elements that use letter keys themselves
 
@@ -12,7 +11,7 @@ const by = (id) => document.getElementById(id);
 export function drawRange(state) {
   const preset = !state.from && !state.to;
   replace(by("range"), ...Object.entries(RANGES).map(([value, label]) => element("a", {
-    href: address({ ...state, error: null, range: value, from: null, to: null }), "aria-current": preset && Number(value) === state.range ? "true" : null }, label)));
+    href: address({ ...shut(state), range: value, from: null, to: null }), "aria-current": preset && Number(value) === state.range ? "true" : null }, label)));
 }
 
 // Draws the values of each filter, with the number of errors that each would select. Where only a part of the errors was
@@ -22,32 +21,15 @@ export function drawFacets({ searched_since: searched, ...facets }, filters) {
   for (const [name, values] of Object.entries(facets)) {
     const select = document.querySelector(`select[data-filter=${name}]`);
     const chosen = filters[name]?.[0] ?? "";
-    if ("optional" in select.dataset) select.closest("label").hidden = !values.length && !chosen;
+    if (!select) continue;
+    if ("optional" in select.dataset) select.hidden = !values.length && !chosen;
+    select.toggleAttribute("data-chosen", Boolean(chosen));
     const offered = values.some(({ value }) => value === chosen) || !chosen ? values : [{ value: chosen, count: 0 }, ...values];
     if (select === document.activeElement && select.value === chosen) continue; // the list of the select may be open
-    select.replaceChildren(element("option", { value: "" }, "any"), ...offered.map(({ value, count }) =>
+    select.replaceChildren(element("option", { value: "" }, chosen ? `any ${name}` : select.getAttribute("aria-label")), ...offered.map(({ value, count }) =>
       element("option", { value }, `${value.slice(0, 60)} (${count.toLocaleString()}${more})`)));
     select.value = chosen;
   }
-}
-
-// Draws a button for each active filter, and one for a span that is none of the presets. If the focused button was removed, the
-// focus moves to the next one, or to the list.
-export function drawChips(state, remove, forgetSpan) {
-  const place = [...by("chips").children].indexOf(document.activeElement);
-  const chips = Object.entries(state.filters).flatMap(([name, values]) => values.map((value) => {
-    const said = name.endsWith(EXCLUDED) ? `not ${name.slice(0, -1)}: ${value}` : `${name}: ${value}`;
-    return chip(said, `Remove the filter ${said.replace(":", "")}`, () => remove(name, value));
-  }));
-  if (state.from || state.to) chips.unshift(chip(inWords(state), "Remove the span of time", forgetSpan));
-  by("chips").replaceChildren(...chips);
-  if (place >= 0) (by("chips").children[place] ?? by("chips").lastElementChild ?? by("errors-title")).focus({ preventScroll: true });
-}
-
-function chip(text, label, act) {
-  const made = element("button", { type: "button", class: "chip", "aria-label": label }, `${text} ×`);
-  made.onclick = act;
-  return made;
 }
 
 // Calls `choose(name, values, how)` for each change. Several values of one select in a row make one history entry.
@@ -61,12 +43,12 @@ export function bindFilters(choose) {
     select.onblur = () => { going = null; };
   }
   addEventListener("popstate", () => { going = null; });
-  by("search").onsubmit = (event) => { event.preventDefault(); choose("q", [by("q").value.trim()].filter(Boolean)); };
 }
 
 export function bindMenu() {
   const menu = document.querySelector(".menu");
   document.addEventListener("click", (event) => { if (!menu.contains(event.target) && !event.target.closest("dialog")) menu.open = false; });
+  menu.addEventListener("focusout", ({ relatedTarget: to }) => { if (to && !menu.contains(to) && !to.closest("dialog")) menu.open = false; });
   menu.addEventListener("keydown", (event) => {
     if (event.key !== "Escape") return;
     menu.open = false;
@@ -75,34 +57,21 @@ export function bindMenu() {
 }
 
 export function bindTheme(redraw) {
-  const select = by("theme");
-  select.value = document.documentElement.dataset.theme;
-  select.onchange = () => {
-    document.documentElement.dataset.theme = select.value;
-    prefer("theme", select.value);
+  const select = by("theme"), dark = matchMedia("(prefers-color-scheme: dark)");
+  const isDark = () => (select.value === "system" ? dark.matches : select.value === "dark");
+  const draw = () => {
+    by("theme-switch").querySelector("span").textContent = isDark() ? "Light theme" : "Dark theme";
     redraw();
   };
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
-}
-
-export function bindSound(sound, say) {
-  by("volume").value = sound.volume * 100;
-  by("volume").oninput = () => { sound.volume = by("volume").value / 100; };
-  by("test-sound").onclick = async () => { await sound.turnOn(); sound.play("critical"); };
-  by("sound-on").onclick = () => sound.turnOn();
-  const boxes = [...document.querySelectorAll("[data-mute]")];
-  const draw = () => {
-    for (const box of boxes) box.checked = sound.muted.has(box.dataset.mute);
-    by("mute").setAttribute("aria-pressed", String(by("mute-all").checked));
-    by("mute").textContent = by("mute-all").checked ? "Muted" : "Mute";
-  };
-  const mute = (what, yes) => {
-    sound.mute(what, yes);
+  const choose = () => {
+    document.documentElement.dataset.theme = select.value;
+    prefer("theme", select.value);
     draw();
-    if (what === "all") say(yes ? "Sound is muted" : "Sound is not muted");
   };
-  for (const box of boxes) box.onchange = () => mute(box.dataset.mute, box.checked);
-  by("mute").onclick = () => mute("all", !by("mute-all").checked);
+  select.value = document.documentElement.dataset.theme;
+  select.onchange = choose;
+  by("theme-switch").onclick = () => { select.value = isDark() ? "light" : "dark"; choose(); };
+  dark.addEventListener("change", draw);
   draw();
 }
 

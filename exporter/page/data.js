@@ -94,8 +94,9 @@ export class Data {
     return data;
   }
 
-  // Fetches the counts of the filters' values, less often than the numbers.
+  // Fetches the counts of the filters' values, less often than the numbers; a wall shows no filters.
   async facets() {
+    if (this.state.wall) return;
     const place = String(query(this.state));
     if (place === this.offered && (this.paused() || performance.now() - this.offeredAt < FACETS_MS)) return;
     const facets = await ask(`/api/errors/facets?${place}`, aged(place === this.offered ? FACETS_MAX_AGE : 0));

@@ -32,12 +32,22 @@ export function severity(word) {
   return element("span", { class: `severity ${word}` }, `${ICONS[word]} ${word}`);
 }
 
-// The time of day in the reader's zone, with the date if it is not today; the title has the full time.
+// The time of day in the reader's zone, with the date if it is not today; the title has the full time. At midnight the date is
+// added to what is on the page.
 export function time(iso) {
-  const date = new Date(iso);
-  const today = date.toDateString() === new Date(now()).toDateString();
-  const text = today ? date.toLocaleTimeString([], { hourCycle: "h23" }) : date.toLocaleString([], { dateStyle: "short", timeStyle: "short" });
-  return element("time", { datetime: iso, title: `${date.toLocaleString()} (${iso})` }, text);
+  return element("time", { datetime: iso, title: full(iso), "data-clock": "" }, clockTime(iso));
+}
+
+function clockTime(iso) {
+  const date = new Date(iso), today = new Date(now());
+  if (date.toDateString() === today.toDateString()) return date.toLocaleTimeString([], { hourCycle: "h23" });
+  const year = date.getFullYear() === today.getFullYear() ? undefined : "numeric";
+  return date.toLocaleString([], { day: "numeric", month: "short", year, hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+}
+
+// The full time in the reader's zone and in UTC.
+function full(iso) {
+  return `${new Date(iso).toLocaleString([], { dateStyle: "full", timeStyle: "long", hourCycle: "h23" })} (${iso})`;
 }
 
 // The mark of an error that does not count at the time that its report says; empty for others.
@@ -49,7 +59,7 @@ export function counted({ reported_at: reported }) {
 
 // How long ago; the text is updated while it is on the page.
 export function ago(iso) {
-  return element("time", { datetime: iso, title: `${new Date(iso).toLocaleString()} (${iso})`, "data-ago": "" }, since(iso));
+  return element("time", { datetime: iso, title: full(iso), "data-ago": "" }, since(iso));
 }
 
 function since(iso) {
@@ -58,6 +68,12 @@ function since(iso) {
   return relative.format(-Math.floor(seconds / size), unit);
 }
 
+let day = new Date(now()).toDateString();
+
 setInterval(() => {
   for (const made of document.querySelectorAll("[data-ago]")) made.textContent = since(made.dateTime);
+  const today = new Date(now()).toDateString();
+  if (today === day) return;
+  day = today;
+  for (const made of document.querySelectorAll("[data-clock]")) made.textContent = clockTime(made.dateTime);
 }, AGO_MS);

@@ -1,12 +1,18 @@
-// On a small screen the errors come before the charts, and the filters are collapsed. The nodes themselves are moved, so that
-// keyboard and screen reader have the same order as the screen.
+// On a small screen the errors come before charts and tables, and the filters are collapsed. The nodes themselves are moved, so
+// that keyboard and screen reader have the same order as the screen.
 
 const small = matchMedia("(max-width: 640px)");
 const by = (id) => document.getElementById(id);
 
 function place() {
-  if (small.matches) by("middle").prepend(by("list")); else by("patterns-panel").before(by("list"));
-  by("filters").open = !small.matches;
+  if (small.matches) by("time-panel").before(by("list")); else by("desk").after(by("list"));
+  unfold(!small.matches);
+}
+
+// Shows the selects of the filters, or hides them.
+export function unfold(yes) {
+  by("filters").hidden = !yes;
+  by("filters-toggle").setAttribute("aria-expanded", String(yes));
 }
 
 // Measures the sticky header, so that elements which stick or are scrolled to stay below it.
@@ -18,6 +24,7 @@ function measure() {
 
 export function bind() {
   place();
+  by("filters-toggle").onclick = () => unfold(by("filters").hidden);
   new ResizeObserver(measure).observe(document.querySelector("header"));
   small.addEventListener("change", place);
 }

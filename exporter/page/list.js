@@ -4,29 +4,35 @@
 
 import { aged, ask, query } from "./api.js";
 import { now } from "./clock.js";
+import { counted } from "./counted.js";
 import { time } from "./dom.js";
 import { fold, matches } from "./match.js";
 import { address, identity, row } from "./row.js";
 import { bounds } from "./state.js";
 
-const PAGE = 200, MOST = 1000, ROWS = 25, PAGES_AT_ONCE = 5, DRAW_MS = 100, STORM = 20, STORM_DRAW_MS = 1000;
+const PAGE = 200, MOST = 1000, ROWS = 25, PAGES_AT_ONCE = 5, SEARCHES = 5, DRAW_MS = 100, STORM = 20, STORM_DRAW_MS = 1000;
 
 export class List {
-  // `open(id)` shows an error's details; `filter(name, value)` returns the URL of the page with that filter; `still()` returns
-  // whether the list must not move now.
-  constructor({ state, open, filter, still }) {
-    Object.assign(this, { state, open, filter, still, errors: [], waiting: [], cursor: null, searched: null, behind: null, shown: ROWS });
-    Object.assign(this, { timer: 0, drawnAt: 0, asked: 0, has: null, ever: false, skippedAt: 0, drawn: () => {} });
+  // `open(id)` shows an error's details; `names` as in row.js; `still()` returns whether the list must not move now.
+  constructor({ state, open, names, still }) {
+    Object.assign(this, { state, open, names, still, fetching: false, errors: [], waiting: [], cursor: null, searched: null, behind: null, shown: ROWS });
+    Object.assign(this, { timer: 0, drawnAt: 0, repeats: 0, asked: 0, has: null, ever: false, skippedAt: 0, drawn: () => {} });
     for (const id of ["errors", "news", "older", "stale", "nothing", "searched", "empty"]) this[`${id}Place`] = document.getElementById(id);
-    this.newsPlace.onclick = () => { this.takeWaiting(); this.errorsPlace.querySelector("a.message")?.focus({ preventScroll: true }); };
-    this.olderPlace.onclick = () => this.fetchOlder().catch(() => this.say("Older errors could not be fetched."));
+    this.newsPlace.onclick = () => this.showNews();
+    this.olderPlace.onclick = () => this.showOlder();
   }
 
   // Whether the listed errors match the current range and filters; if not, they are still being fetched.
   get current() { return this.has === String(query(this.state)); }
 
+  // The rows. Errors of one pattern on one worker are not folded when only they are listed: then the reader wants to see each.
+  folded(errors = this.errors) {
+    const { pattern, worker } = this.state.filters;
+    return fold(errors, Boolean(pattern && worker?.length === 1));
+  }
+
   wants(error) {
-    const at = Date.parse(error.timestamp), [since, until] = bounds(this.state, now());
+    const at = Date.parse(error.timestamp), [since, until] = bounds(counted(this.state), now());
     return at >= since && at < until && matches(error, this.state.filters, this.state.members);
   }
 
@@ -44,7 +50,7 @@ export class List {
   async fetch(maxAge = 0) {
     const asked = ++this.asked, wanted = String(query(this.state)), skippedAt = this.skippedAt, began = performance.now();
     if (wanted !== this.has) this.waiting = [];
-    const found = await this.pages("", (errors) => asked === this.asked && fold(errors).length < ROWS, maxAge);
+    const found = await this.pages("", (errors) => asked === this.asked && this.folded(errors).length < ROWS, maxAge);
     if (asked !== this.asked) return; // a later request has begun
     if (this.skippedAt === skippedAt && began - skippedAt >= 1000 * maxAge) this.skippedAt = 0; // else the answer may lack them
     if (wanted === this.has) this.join(found, skippedAt > 0); else this.begin(found, wanted);
@@ -67,7 +73,7 @@ export class List {
   begin({ errors, cursor, searched }, wanted) {
     const known = new Set(errors.map((error) => error.id));
     const waiting = this.waiting.filter((error) => !known.has(error.id));
-    Object.assign(this, { errors, waiting, cursor, searched, behind: null, shown: ROWS, has: wanted });
+    Object.assign(this, { errors, waiting, cursor, searched, behind: null, shown: ROWS, repeats: 0, has: wanted });
     this.takeWaiting();
   }
 
@@ -85,19 +91,35 @@ export class List {
     this.settle();
   }
 
-  async fetchOlder() {
+  // Shows the next rows. If the button goes, the focus moves to the first of them.
+  async showOlder() {
+    if (this.fetching) return;
+    this.fetching = true;
+    const before = this.errorsPlace.children.length;
+    try { await this.fetchOlder(before); } catch { this.say("Older errors could not be fetched."); }
+    this.fetching = false;
+    this.olderPlace.textContent = "Older errors";
+    if (document.activeElement !== document.body && document.activeElement !== this.olderPlace || !this.olderPlace.hidden) return;
+    const row = this.errorsPlace.children[Math.min(before, this.errorsPlace.children.length - 1)];
+    (row?.querySelector("a.message") ?? document.getElementById("errors-title")).focus();
+  }
+
+  // Fetches pages until there is a further row, as far as it pays: errors of patterns that are listed already only raise a count.
+  async fetchOlder(before) {
     if (!this.current) return; // the cursor belongs to the previous range or filters
     this.shown += ROWS;
-    if (this.cursor === null || fold(this.errors).length >= this.shown) {
-      this.draw();
-      return;
+    const had = this.errors.length;
+    for (let search = 0; search < SEARCHES && this.cursor !== null && this.folded().length <= before; search++) {
+      const asked = this.asked;
+      const { errors, cursor, searched } = await this.pages(this.cursor, (found) => asked === this.asked && this.folded([...this.errors, ...found]).length <= before);
+      if (asked !== this.asked) return;
+      const known = new Set(this.errors.map((error) => error.id));
+      this.errors.push(...errors.filter((error) => !known.has(error.id)));
+      Object.assign(this, { cursor, searched });
+      if (searched) break; // the service has searched as long as it does at once
+      this.olderPlace.textContent = `Looking further back: ${(this.errors.length - had).toLocaleString()} errors…`;
     }
-    const asked = this.asked;
-    const { errors, cursor, searched } = await this.pages(this.cursor, (found) => asked === this.asked && found.length === 0);
-    if (asked !== this.asked) return;
-    const known = new Set(this.errors.map((error) => error.id));
-    this.errors.push(...errors.filter((error) => !known.has(error.id)));
-    Object.assign(this, { cursor, searched });
+    this.repeats = this.cursor !== null && this.folded().length <= before ? this.errors.length - had : 0;
     this.draw();
   }
 
@@ -143,7 +165,7 @@ export class List {
 
   // Removes errors that are older than the time range. Returns whether there were any.
   age() {
-    const before = this.errors.length, [since] = bounds(this.state, now());
+    const before = this.errors.length, [since] = bounds(counted(this.state), now());
     this.errors = this.errors.filter((error) => Date.parse(error.timestamp) >= since);
     return this.errors.length < before;
   }
@@ -163,7 +185,20 @@ export class List {
     return this.errors.findLast((listed) => listed.timestamp !== error.timestamp)?.cursor ?? "";
   }
 
+  // Shows the waiting errors, and moves to the first of them.
+  showNews() {
+    const ids = new Set(this.waiting.map((error) => String(error.id)));
+    this.takeWaiting();
+    const rows = [...this.errorsPlace.children], row = rows.find((made) => ids.has(made.dataset.id)) ?? rows[0];
+    row?.querySelector("a.message").focus({ preventScroll: true });
+    const { top, bottom } = row?.getBoundingClientRect() ?? {};
+    if (top < document.getElementById("bar").getBoundingClientRect().bottom || bottom > innerHeight) {
+      (row === rows[0] ? document.getElementById("list") : row).scrollIntoView({ block: "start" });
+    }
+  }
+
   drawNews() {
+    if (!this.waiting.length && document.activeElement === this.newsPlace) document.getElementById("errors-title").focus({ preventScroll: true });
     const count = this.waiting.length;
     this.newsPlace.hidden = count === 0;
     this.newsPlace.textContent = `${count}${count >= MOST || this.behind ? " or more" : ""} new ${count === 1 ? "error" : "errors"}`;
@@ -183,10 +218,10 @@ export class List {
     this.drawnAt = performance.now();
     this.drawn();
     const drawn = new Map([...this.errorsPlace.children].map((made) => [made.dataset.as, made]));
-    const folded = fold(this.errors), more = this.cursor !== null;
+    const folded = this.folded(), more = this.cursor !== null;
     const rows = folded.slice(0, this.shown).map((one) => {
       const made = drawn.get(identity(one, more));
-      return made ? address(made, one.error, this.filter) : row(one, more, this);
+      return made ? address(made, one.error, this.names) : row(one, more, this);
     });
     const changed = rows.length !== this.errorsPlace.children.length || rows.some((made, i) => made !== this.errorsPlace.children[i]);
     if (changed) this.put(rows);
@@ -195,9 +230,17 @@ export class List {
     this.say("");
     const filtered = Object.keys(this.state.filters).length > 0;
     this.nothingPlace.hidden = this.errors.length > 0 || !filtered || more;
-    this.searchedPlace.hidden = this.searched === null;
-    if (this.searched) this.searchedPlace.replaceChildren("Searched back to ", time(this.searched), this.errors.length ? "." : ", nothing found yet.");
+    this.drawSearched();
     this.emptyPlace.hidden = this.errors.length > 0 || filtered;
+  }
+
+  // How far the list was searched, where that gave no row.
+  drawSearched() {
+    this.searchedPlace.hidden = this.searched === null && !this.repeats;
+    if (this.searched) this.searchedPlace.replaceChildren("Searched back to ", time(this.searched), this.errors.length ? "." : ", nothing found yet.");
+    else if (this.repeats) {
+      this.searchedPlace.replaceChildren(`${this.repeats.toLocaleString()} older errors, back to `, time(this.errors.at(-1).timestamp), ", all repeat rows above.");
+    }
   }
 
   // Replaces the rows. A focused row keeps the focus; if it is gone, the last row gets it.

@@ -10,9 +10,10 @@ const MOST = 50; // errors in one message, ten times a second at most
 export class Live {
   // `hear(errors)` gets each new error once; `left()` is called when some were left out in a flood. `back({missed, anew})` is
   // called after each reconnect and when updates were missed (`anew`: the service has a new log and counts from 1 again).
-  // `state(word)` gets "live" or "lost". `alive()` is called for each message. `verdict(data)` gets each verdict.
-  constructor({ hours, seq, hear, left, back, state, alive, verdict }) {
-    Object.assign(this, { hours, seq, hear, left, back, state, alive, verdict, pause: FIRST_PAUSE, retry: 0, unanswered: false, before: false });
+  // `state(word)` gets "live" or "lost". `alive()` is called for each message. `verdict(data)` gets each verdict,
+  // `version(text)` the version of the page that the service has, after each connect.
+  constructor({ hours, seq, hear, left, back, state, alive, verdict, version }) {
+    Object.assign(this, { hours, seq, hear, left, back, state, alive, verdict, version, pause: FIRST_PAUSE, retry: 0, unanswered: false, before: false });
     this.open();
     setInterval(() => this.check(), PING_MS);
   }
@@ -39,6 +40,7 @@ export class Live {
       this.socket.send('{"type":"subscribe","topic":"verdict"}');
       if (this.before || message.resync) this.back({ missed: message.resync, anew });
       this.before = true;
+      this.version(message.version);
     } else if (message.type === "error_visualization_update") {
       const { errors, omitted } = message.data;
       const missed = message.seq - errors.length - omitted !== this.seq;

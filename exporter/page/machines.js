@@ -10,39 +10,39 @@ const STATUS = { silent: ["▲", "critical"], heard: ["●", "stable"], stopped:
 
 const by = (id) => document.getElementById(id);
 
-// Asks now, and every ten seconds unless `paused()`. `filter(name, value)` returns the URL of the page with that filter.
-export function watch(paused, filter) {
-  look(filter);
-  setInterval(() => { if (!paused()) look(filter); }, EVERY_MS);
+// Asks now, and every ten seconds unless `paused()`. `view(kind, id)` returns the URL of a view.
+export function watch(paused, view) {
+  look(view);
+  setInterval(() => { if (!paused()) look(view); }, EVERY_MS);
 }
 
 // Asks and draws the answer; does nothing while the page is hidden. Without an answer, what was drawn stays: it has times.
-export async function look(filter) {
+export async function look(view) {
   if (document.hidden) return;
   try {
-    draw(await ask(`/api/heartbeats?limit=${SHOWN}`), filter);
+    draw(await ask(`/api/heartbeats?limit=${SHOWN}`), view);
   } catch (failure) {
     if (!(failure instanceof Refusal || failure instanceof NoAnswer)) throw failure;
   }
 }
 
-function draw({ machines, heard, silent, stopped }, filter) {
+function draw({ machines, heard, silent, stopped }, view) {
   const total = heard + silent + stopped;
   by("machines-panel").hidden = !total;
   by("machines-count").textContent = [
     silent && `${many(silent, "machine")} silent`, heard && `${many(heard, "machine")} heard`, stopped && `${stopped} stopped`,
     total > machines.length && `the first ${machines.length} are shown`,
   ].filter(Boolean).join(" · ");
-  replaceQuietly(by("machines"), ...machines.map((machine) => card(machine, filter)));
+  replaceQuietly(by("machines"), ...machines.map((machine) => card(machine, view)));
 }
 
 // A card of a machine.
-export function card({ worker_id: worker, status, last_seen: seen, heartbeat }, filter) {
+export function card({ worker_id: worker, status, last_seen: seen, heartbeat }, view) {
   const [icon, ink] = STATUS[status];
   const { system_context: system, gpus, problems } = heartbeat ?? {};
   const metrics = system?.metrics;
   return element("li", { class: `machine ${status}` },
-    element("h3", {}, element("a", { href: filter("view", `worker:${worker}`), class: "text", title: worker }, worker), " ",
+    element("h3", {}, element("a", { href: view("worker", worker), class: "text", title: worker }, worker), " ",
       element("span", { class: `severity ${ink}` }, `${icon} ${status}`)),
     element("p", { class: "quiet" }, "last heartbeat ", ago(seen)),
     facts([["CPU", metrics?.cpu?.percent, "%"], ["memory", metrics?.memory?.used_percent, "%"], ["disk", metrics?.disk?.used_percent, "%"]]),

@@ -24,8 +24,10 @@ function meets(error, filters, members) {
     && (!filters.q || texts.some((text) => text.toLowerCase().includes(filters.q[0].toLowerCase())));
 }
 
-// Returns the rows of the list: for each pattern, severity and worker the newest error and the number of errors.
-export function fold(errors) {
+// Returns the rows of the list: for each pattern, severity and worker the newest error and the number of errors; with `each`, a
+// row for each error.
+export function fold(errors, each = false) {
+  if (each) return errors.map((error) => ({ error, count: 1 }));
   const rows = new Map();
   for (const error of errors) {
     const row = rows.get(key(error));

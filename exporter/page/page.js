@@ -1,30 +1,42 @@
 // The page: a snapshot of a span of time from the API, then live updates. The URL holds span, filters and the open error.
 
+import { addresses } from "./addresses.js";
+import { Alarm } from "./alarm.js";
 import * as announce from "./announce.js";
 import { query } from "./api.js";
 import * as charts from "./charts.js";
+import * as clock from "./clock.js";
 import * as connection from "./connection.js";
-import { bindFilters, bindKeys, bindMenu, bindReset, bindSound, bindTheme, drawChips, drawFacets, drawRange } from "./controls.js";
+import * as chips from "./chips.js";
+import { Compare } from "./compare.js";
+import { bindFilters, bindKeys, bindMenu, bindReset, bindTheme, drawFacets, drawRange } from "./controls.js";
 import { copy } from "./copy.js";
+import * as counting from "./counted.js";
 import { Data } from "./data.js";
+import * as filterField from "./filter_field.js";
 import * as layout from "./layout.js";
 import { List } from "./list.js";
 import { Live } from "./live.js";
 import * as machines from "./machines.js";
 import * as notify from "./notify.js";
+import * as overTime from "./over_time.js";
 import * as pattern from "./pattern.js";
 import { draw as drawPanels } from "./panels.js";
 import * as rankings from "./rankings.js";
 import * as session from "./session.js";
-import { Sound } from "./sound.js";
+import * as soundSettings from "./sound_settings.js";
 import { inWords } from "./span.js";
-import { address, opened, read, shut, unfiltered, viewAddress } from "./state.js";
+import { SpanPicker } from "./span_picker.js";
+import { stateOf, wider } from "./span_steps.js";
+import { many } from "./spell.js";
+import { address, bounds, excluding, including, opened, read, shut, unfiltered } from "./state.js";
 import { onRest, still } from "./still.js";
 import * as storage from "./storage.js";
 import { drawCards, drawClocks, drawSinceReset, markCards } from "./summary.js";
 import * as verdict from "./verdict.js";
 import * as view from "./view.js";
 import { Visit } from "./visit.js";
+import * as wall from "./wall.js";
 
 const NOTICE_MS = 10_000;
 const WIDEST = { range: 168, from: null, to: null };
@@ -36,31 +48,32 @@ const by = (id) => document.getElementById(id);
 const main = document.querySelector("main");
 const paused = () => by("pause").checked;
 const state = read();
-const sound = new Sound((blocked) => { by("sound-on").hidden = !blocked; });
 const visit = new Visit(state, show);
-const list = new List({ state, filter: addressWith, open: (id) => visit.go({ error: String(id), view: null }), still });
+const names = addresses(state);
+const list = new List({ state, names, open: (id) => visit.go({ error: String(id), view: null }), still });
 const data = new Data({ state, list, paused, draw, drawFacets: (found) => drawFacets(found, state.filters),
-  rank: () => rankings.show(state, addressWith), news, refused, failed, done, heard: () => live?.seq ?? 0 });
-let live = null, told = null, noticeTimer = 0, patternShown = null;
-
-// The URL of the page with only that filter, of an error's details ("error"), or of a view ("view", "worker:ID").
-function addressWith(name, value) {
-  if (name === "error" || name === "view") return address({ ...shut(state), [name]: String(value) });
-  return address({ ...shut(state), filters: { [name]: [String(value)] } });
-}
+  rank: () => rankings.show(state, names), news, refused, failed, done, heard: () => live?.seq ?? 0 });
+const picker = new SpanPicker(state, (change) => visit.go(change));
+const compare = new Compare(state, drawOverTime);
+let live = null, told = null, noticeTimer = 0, patternShown = null, shown = null, filtered = false, drawSound = () => {};
+const alarm = new Alarm(() => { drawSound(); wall.note(); });
 
 // Draws the differences from the state `before`.
 async function show(before) {
   drawRange(state);
+  picker.draw();
+  verdict.draw();
+  counting.draw(state);
   markCards(state.filters);
-  drawChips(state, (name, value) => setFilter(name, state.filters[name].filter((one) => one !== value)),
-    () => visit.go({ from: null, to: null }));
+  chips.draw(state, (filters) => visit.go({ filters }), () => visit.go({ from: null, to: null }));
   if (String(before?.filters.q) !== String(state.filters.q)) by("q").value = state.filters.q?.[0] ?? ""; // does not overwrite what is being typed
   if (opened(state) !== opened(before ?? {}) || (opened(state) && String(query(state)) !== String(query(before)))) showView();
   if (shownPattern(state) !== shownPattern(before)) patternShown = showPattern();
-  const place = (of) => address(shut(of));
+  if (before && before.compare !== state.compare) drawOverTime();
+  const place = (of) => address({ ...shut(of), compare: null });
   if (before && place(before) === place(state)) return;
   notice("");
+  filtered = Boolean(before);
   await data.load();
 }
 
@@ -73,7 +86,7 @@ function shownPattern(of) {
 function showPattern() {
   const [id] = state.filters.pattern ?? state.filters.fingerprint ?? [];
   state.members = new Set();
-  return pattern.show(by("pattern"), id, { span: { ...state, filters: {} }, filter: addressWith, found: patternFound, changed: patternChanged });
+  return pattern.show(by("pattern"), id, { span: { ...state, filters: {} }, filter: names.only, found: patternFound, changed: patternChanged });
 }
 
 // An id of the past in the address is replaced by the current one, which live updates carry. Returns whether it was.
@@ -99,7 +112,7 @@ async function patternChanged(text, id) {
 
 function showView() {
   if (opened(state)) {
-    view.show(by("details"), opened(state), { state, filter: addressWith, view: (kind, id) => viewAddress(state, kind, id), visit, list, changed: regrouped });
+    view.show(by("details"), opened(state), { state, filter: names.only, view: names.view, visit, list, changed: regrouped });
   } else if (by("details").open) by("details").close();
 }
 
@@ -111,17 +124,46 @@ function regrouped(text, id) {
   data.now();
 }
 
+// Draws what depends on the compared span, too.
+function drawOverTime() {
+  if (!shown) return;
+  compare.take(shown);
+  overTime.draw(shown, compare.line(shown), names.narrowed, address(shut(state)));
+  compare.mark(shown);
+}
+
 function draw(overview) {
+  shown = overview;
   drawCards(overview, (filters) => visit.go({ filters }), state);
   markCards(state.filters);
   drawSinceReset(overview);
   drawClocks(overview);
   if (main.dataset.loading) main.dataset.loading = "list";
-  drawPanels(overview, addressWith, (to) => lead(to));
+  hold();
+  if (state.wall) return wall.draw(overview);
+  picker.draw(); // its words have a date from midnight on
+  drawOverTime();
+  drawPanels(overview, names, (to) => lead(to), bounds(state, clock.now())[0]);
+  drawMatching(overview.summary.total_errors);
   main.toggleAttribute("data-nothing", overview.summary.total_errors === 0 && unfiltered(state));
-  by("none").textContent = overview.seq ? `No errors ${inWords(state)}.` : "No errors yet. Report one like this:";
-  by("wider").hidden = !overview.seq || widest();
+  by("none").textContent = overview.seq ? `No errors ${inWords(counting.counted(state))}.` : "No errors yet. Report one like this:";
+  by("wider").hidden = !overview.seq || widest() || counting.counted(state).from !== state.from;
   by("how").hidden = overview.seq > 0;
+}
+
+// While somebody reads, the tables above the list keep their height, so that they do not push it; they scroll.
+function hold() {
+  const reading = still();
+  if (reading === Boolean(by("desk").style.height)) return;
+  by("desk").style.height = reading && main.dataset.loading === undefined ? `${by("desk").offsetHeight}px` : "";
+}
+
+// How many errors match; announced after a change of span or filters.
+function drawMatching(count) {
+  const text = `${many(count, "error")} ${inWords(state)}${unfiltered(state) ? "" : " match the filters"}`;
+  by("matching").textContent = text;
+  if (filtered) announce.say(text);
+  filtered = false;
 }
 
 function hear(errors) {
@@ -136,21 +178,22 @@ function widest() {
 
 // Announces errors of a snapshot that the live updates missed. Errors of the first snapshot are not announced.
 function news({ seq, recent_errors: recent }) {
-  if (told === null) told = seq; else tell(recent);
+  if (told === null) { told = seq; alarm.remember(recent); } else tell(recent);
   if (live) return;
   main.removeAttribute("data-loading");
-  live = new Live({ hours: state.range, seq, hear, left, back, state: connection.socket, alive: connection.heard, verdict: verdict.take });
+  live = new Live({ hours: state.range, seq, hear, left, back, state: connection.socket, alive: connection.heard, verdict: verdict.take,
+    version: (its) => { if (state.wall) wall.follow(its); } });
   charts.load().catch(() => announce.say("The charts could not be loaded; their tables are shown")); // after the numbers are on screen
 }
 
-// Announces each error once: by sound, on the desktop and for screen readers. Errors outside the filters get only a sound.
+// Announces each error once: by sound, on the desktop and, unless muted or paused, for screen readers. Errors outside the filters
+// get only a sound.
 function tell(errors) {
   const fresh = errors.filter((error) => error.id > told && !error.imported);
   if (!fresh.length) return;
   told = fresh.reduce((most, error) => Math.max(most, error.id), told);
-  sound.hear(fresh);
-  const shown = fresh.filter((error) => list.wants(error));
-  notify.tell(shown);
+  const wanted = (error) => list.wants(error), shown = fresh.filter(wanted);
+  alarm.errors(fresh, wanted);
   if (shown.length) announce.tell(shown);
 }
 
@@ -202,20 +245,32 @@ function toList() {
   by("list").scrollIntoView({ block: "start" });
 }
 
-function lead(to) {
+// Follows `to`. With `stay`, what was excluded leaves no gap under the reader: the focus moves to its chip, from where it can be
+// brought back.
+function lead(to, stay = false) {
   visit.there(() => {
     const before = JSON.stringify(state.filters);
     visit.follow(to);
-    if (JSON.stringify(state.filters) !== before && !opened(state)) toList();
+    if (JSON.stringify(state.filters) === before || opened(state)) return;
+    if (stay) by("chips").querySelector(".chip:last-child .remove")?.focus({ preventScroll: true }); else toList();
   });
 }
 
 // Follows a link to another state of this page without loading it again, so that live updates and sound continue.
 function followHere(event) {
+  const exclude = event.target.closest?.(".not");
+  if (exclude) return lead(exclude.dataset.to, true);
   const link = event.target.closest?.('a[href^="?"]');
+  if (state.wall) return; // links lead away from the wall
   if (!link || event.defaultPrevented || event.button || event.ctrlKey || event.metaKey || event.shiftKey) return;
   event.preventDefault();
   lead(link.getAttribute("href"));
+}
+
+// The reader chose, here or in another tab, from when is counted.
+function recount() {
+  counting.draw(state);
+  data.now();
 }
 
 function widen(change) {
@@ -230,15 +285,21 @@ function withToken(needed) {
 
 function bind() {
   layout.bind();
+  overTime.bind((begin, end) => visit.go(stateOf([begin, end], clock.now())), () => visit.go(wider(state, clock.now())));
   by("example").textContent = EXAMPLE;
   by("example").after(copy("Copy", () => by("example").textContent));
   bindTheme(charts.redraw);
-  bindSound(sound, announce.say);
+  drawSound = soundSettings.bind(alarm, announce.say, (text) => notice(text, true));
+  announce.silence(() => paused() || alarm.isMuted("all"));
+  wall.offer(state);
+  counting.bind(recount, (text) => notice(text, true));
   bindMenu();
   bindFilters(setFilter);
+  filterField.bind(state, (field, value, out) => visit.go({ filters: (out ? excluding : including)(state.filters, field, value) }),
+    (text) => setFilter("q", [text].filter(Boolean)));
   bindReset((text) => { notice(text, true); data.soon(0); });
   notify.bind();
-  onRest(() => list.settle());
+  onRest(() => { if (!still()) hold(); list.settle(); });
   by("widen").onclick = () => widen({ filters: {}, ...WIDEST });
   by("widen-range").onclick = () => widen(WIDEST);
   by("pause").onchange = () => {
@@ -250,7 +311,7 @@ function bind() {
   for (const [where, what] of [[window, "online"], [document, "visibilitychange"]]) {
     where.addEventListener(what, () => {
       storage.look();
-      machines.look(addressWith);
+      machines.look(names.view);
       if (!document.hidden && live) { live.wake(); data.now(); }
     });
   }
@@ -259,14 +320,15 @@ function bind() {
     links[Math.min(Math.max(links.indexOf(document.activeElement) + by_, 0), links.length - 1)]?.focus();
   };
   bindKeys({
-    "/": () => { by("filters").open = true; by("q").focus(); }, j: () => step(1), k: () => step(-1), m: () => by("mute").click(),
+    "/": () => by("q").focus(), j: () => step(1), k: () => step(-1), m: () => by("mute").click(),
     p: () => by("pause").click(), "?": () => by("help").click(),
   });
 }
 
 bind();
+if (state.wall) wall.begin(state, alarm);
 show(null);
-verdict.watch(paused, () => {});
+verdict.watch(paused, (colour) => { if (state.wall) wall.paint(colour); }, (given) => alarm.verdict(given));
 storage.watch(paused);
-machines.watch(paused, addressWith);
+machines.watch(paused, names.view);
 session.show().then(withToken).catch(() => {}); // the requests for the data say what is wrong

@@ -1,31 +1,23 @@
-// The panels around the list: over time, by category, patterns, workers, hardware. Each chart has the same data as its table.
+// The panels around the list: by category, patterns, workers, hardware. Each chart has the same data as its table.
 
-import { draw as chart, sparkline } from "./charts.js";
-import { ago, element, replaceQuietly, severity, time } from "./dom.js";
+import { draw as chart } from "./charts.js";
+import { element, replaceQuietly, severity, time } from "./dom.js";
+import * as patterns from "./patterns_table.js";
+import { link, not } from "./tables.js";
+import * as workers from "./workers_table.js";
 
-const STATUS = { critical: "▲", warning: "◆", stable: "●" };
 const SHOWN = 10, RECENT = 6;
 
-let allWorkers = false;
-
-// `filter(name, value)` returns the URL of the page with that filter; `go(url)` opens it.
-export function draw(data, filter, go) {
+// `names` is {narrowed, without}: functions of a field and a value that return the address of the page narrowed to the value, and
+// without it. `go(url)` opens one. `since` is when the span begins, in milliseconds.
+export function draw(data, names, go, since) {
   const bars = (id, title, what) => chart(id, title, what, go);
-  bars("over-time", "errors over time", overTime(data.error_distribution.time_series));
-  bars("by-category", "errors by category", byCategory(data.error_distribution, filter));
-  drawPatterns(data, filter, bars);
-  drawWorkers(data, filter, bars);
-  drawHardware(data, filter, bars);
-}
-
-function overTime({ bucket_seconds: seconds, points }) {
-  const show = seconds < 86_400 ? { hour: "2-digit", minute: "2-digit", hourCycle: "h23" } : { month: "short", day: "numeric" };
-  const days = seconds >= 3600 ? { weekday: "short" } : {};
-  const of = (name) => ({ name, ink: name, values: points.map((point) => point[name]) });
-  return {
-    head: "from", labels: points.map((point) => new Date(point.timestamp).toLocaleString([], { ...days, ...show })),
-    series: [of("critical"), of("warning"), of("info")],
-  };
+  bars("by-category", "errors by category", byCategory(data.error_distribution, names.narrowed));
+  drawPatterns(data.error_patterns, names, bars);
+  patterns.draw(data.error_patterns.top_patterns, names, since);
+  drawWorkers(data.worker_errors, names, bars);
+  workers.draw(data.worker_errors.worker_stats, names);
+  drawHardware(data.hardware_errors, names, bars);
 }
 
 function byCategory({ categories, other_categories: others }, filter) {
@@ -38,57 +30,39 @@ function byCategory({ categories, other_categories: others }, filter) {
   };
 }
 
-function drawPatterns({ error_patterns: { top_patterns: top, categories } }, filter, bars) {
+function drawPatterns({ categories }, names, bars) {
   const shown = categories.slice(0, SHOWN);
   bars("pattern-categories", "patterns by category", {
-    head: "category", across: true, labels: shown.map((row) => row.category), links: shown.map((row) => filter("category", row.category)),
+    head: "category", across: true, labels: shown.map((row) => row.category), links: shown.map((row) => names.narrowed("category", row.category)),
     series: [
       { name: "recurring", ink: "warning", values: shown.map((row) => row.recurring_patterns) },
       { name: "once or rare", ink: "info", values: shown.map((row) => row.patterns - row.recurring_patterns) },
     ],
   });
-  replaceQuietly(document.getElementById("patterns"), ...top.map((row) => element("li", {},
-    link(filter, "view", `pattern:${row.pattern_id}`, row.pattern),
-    element("strong", {}, `${row.occurrences.toLocaleString()}×`), sparkline(row.trend, `${row.occurrences} errors over the time range`),
-    element("span", { class: "quiet" }, `${many(row.workers, "worker", "workers")} · ${row.category} · first `,
-      ago(row.first_seen), ", last ", ago(row.last_seen)))));
 }
 
-// The chart shows the workers with most errors; the table sorts by status and shows all workers after a click.
-function drawWorkers({ worker_errors: { worker_stats: workers } }, filter, bars) {
+// The workers with most errors; the table has all.
+function drawWorkers({ worker_stats: workers }, names, bars) {
   const shown = workers.slice(0, SHOWN);
   bars("by-worker", "errors by worker", {
-    head: "worker", across: true, labels: shown.map((row) => row.worker_id), links: shown.map((row) => filter("worker", row.worker_id)),
+    head: "worker", across: true, labels: shown.map((row) => row.worker_id), links: shown.map((row) => names.narrowed("worker", row.worker_id)),
     series: [
       { name: "critical", ink: "critical", values: shown.map((row) => row.critical_errors) },
       { name: "other", ink: "info", values: shown.map((row) => row.error_count - row.critical_errors) },
     ],
   });
-  const rank = (row) => Object.keys(STATUS).indexOf(row.status);
-  const worst = workers.toSorted((a, b) => rank(a) - rank(b) || b.error_count - a.error_count);
-  const rows = () => worst.slice(0, allWorkers ? undefined : SHOWN).map((row) => [
-    link(filter, "view", `worker:${row.worker_id}`, row.worker_id), status(row.status), row.error_count.toLocaleString(), breakable(row.most_common_error),
-    ago(row.last_error_time)]);
-  const drawTable = () => {
-    table("workers", ["worker", "status", "errors", "most common", "last"], rows());
-    button.textContent = allWorkers ? `Show the first ${SHOWN} workers` : `Show all ${workers.length.toLocaleString()} workers`;
-  };
-  const button = document.getElementById("all-workers");
-  button.hidden = workers.length <= SHOWN;
-  button.onclick = () => { allWorkers = !allWorkers; drawTable(); };
-  drawTable();
   note("worker-rest", workers.length - shown.length, ["worker", "workers"], workers.slice(SHOWN).reduce((sum, row) => sum + row.error_count, 0));
 }
 
-function drawHardware({ hardware_errors: { hardware_status: all, recent_errors: recent } }, filter, bars) {
+function drawHardware({ hardware_status: all, recent_errors: recent }, { narrowed: filter, without }, bars) {
   const shown = Object.entries(all).slice(0, SHOWN);
   bars("by-hardware", "errors an hour by hardware", {
     head: "hardware", across: true, labels: shown.map(([name]) => name), links: shown.map(([name]) => filter("hardware", name)),
     series: [{ name: "errors an hour", ink: "accent", values: shown.map(([, row]) => Number(row.error_rate.toFixed(2))) }],
   });
   replaceQuietly(document.getElementById("hardware"), ...shown.map(([name, row]) => element("li", { class: "machine" },
-    element("h3", {}, link(filter, "hardware", name)), status(row.status),
-    element("p", {}, `${many(row.error_count, "error", "errors")}, most common ${row.most_common_error}`),
+    element("h3", {}, link(filter("hardware", name), name), not(without("hardware", name), "hardware", name), workers.status(row.now ?? row.status)),
+    element("p", { class: "quiet" }, `${many(row.error_count, "error", "errors")}, most common ${row.most_common_error}`),
     element("dl", { class: "facts" }, ...[
       ["CPU", row.metrics.cpu_percent, "% avg"], ["memory", row.metrics.memory_percent, "% avg"],
       ["disk", row.metrics.disk_percent, "% avg"], ["GPU", row.metrics.max_gpu_celsius, "°C max"],
@@ -99,28 +73,6 @@ function drawHardware({ hardware_errors: { hardware_status: all, recent_errors: 
   replaceQuietly(document.getElementById("hardware-errors"), ...recent.slice(0, RECENT).map((error) => element("li", {}, time(error.timestamp), " ", severity(error.severity), " ",
     element("a", { href: filter("error", error.id), class: "text" }, `${error.worker_id}: ${error.message || error.type}`))));
   document.getElementById("hardware-panel").hidden = !shown.length && !recent.length;
-}
-
-export function table(id, head, rows) {
-  replaceQuietly(document.getElementById(id), rows.length
-    ? element("table", {},
-      element("thead", {}, element("tr", {}, ...head.map((text) => element("th", { scope: "col" }, text)))),
-      element("tbody", {}, ...rows.map((cells) => element("tr", {}, ...cells.map((cell) => element("td", {}, cell))))))
-    : element("p", { class: "quiet" }, "none in this time range"));
-}
-
-export function link(filter, name, value, text = value) {
-  return element("a", { href: filter(name, value), title: text, class: "text" }, text);
-}
-
-// A name in camel case that may break between words.
-function breakable(name) {
-  const words = name.split(/(?<=[a-z])(?=[A-Z])/);
-  return element("span", {}, ...words.flatMap((word, i) => (i ? [element("wbr"), word] : [word])));
-}
-
-function status(word) {
-  return element("span", { class: `severity ${word}` }, `${STATUS[word]} ${word}`);
 }
 
 function note(id, count, what, errors) {

@@ -3,29 +3,24 @@
 
 import { NoAnswer, Refusal, aged, ask, query } from "./api.js";
 import { ago } from "./dom.js";
-import { link, table } from "./panels.js";
+import { link, not, table } from "./tables.js";
 
 const EVERY_MS = 20_000, SHOWN = 10, MAX_AGE = 20; // seconds, of an answer
-const HEADS = {
-  test: ["test", "errors", "failed", "workers", "last"],
-  run: ["run", "errors", "tests failed", "workers", "last"],
-  device: ["device", "errors", "critical", "workers", "last"],
-};
+const NAMES = ["test", "run", "device"];
 
 const by = (id) => document.getElementById(id);
 let place = "", at = -Infinity;
 
-// Fetches and draws the tables of what the page shows (`state`), unless that was done just now. `filter(name, value)` returns the URL of the page
-// with that filter. Where the service does not answer, the tables stay as they are.
-export async function show(state, filter, { anew = false } = {}) {
+// Fetches and draws the tables of what the page shows (`state`), unless that was done just now. `names` as in panels.js. Where the service does not answer, the tables stay as they are.
+export async function show(state, names, { anew = false } = {}) {
   const wanted = String(query(state));
   if (!anew && wanted === place && performance.now() - at < EVERY_MS) return;
   [place, at] = [wanted, performance.now()];
   try {
-    const asked = Object.keys(HEADS).map((name) => ask(`/api/rankings?by=${name}&limit=${SHOWN}&${wanted}`, aged(anew ? 0 : MAX_AGE)));
+    const asked = NAMES.map((name) => ask(`/api/rankings?by=${name}&limit=${SHOWN}&${wanted}`, aged(anew ? 0 : MAX_AGE)));
     const answers = await Promise.all(asked);
     if (wanted !== place) return;
-    for (const { by: name, values } of answers) draw(name, values, filter);
+    for (const { by: name, values } of answers) draw(name, values, names);
     by("rankings-panel").hidden = answers.every(({ values }) => !values.length);
   } catch (failure) {
     if (!(failure instanceof Refusal || failure instanceof NoAnswer)) throw failure;
@@ -33,11 +28,22 @@ export async function show(state, filter, { anew = false } = {}) {
   }
 }
 
-function draw(name, values, filter) {
+function draw(name, values, { narrowed, without, view }) {
   by(`ranked-${name}`).parentElement.hidden = !values.length;
-  table(`ranked-${name}`, HEADS[name], values.map((row) => [
-    name === "device" ? link(filter, name, row.name) : link(filter, "view", `${name}:${row.name}`, row.name), row.error_count.toLocaleString(),
-    name === "device" ? row.critical_errors.toLocaleString() : failed(row.outcomes), row.workers.toLocaleString(), ago(row.last_seen)]));
+  const bad = name === "device" ? { head: "critical", cell: (row) => row.critical_errors.toLocaleString() }
+    : { head: name === "test" ? "failed" : "tests failed", cell: (row) => failed(row.outcomes) };
+  table(`ranked-${name}`, [
+    { head: name, kind: "wide", cell: (row) => [link(name === "device" ? narrowed(name, row.name) : view(name, row.name), row.name, name === "test" ? short(row.name) : row.name), not(without(name, row.name), name, row.name)] },
+    { head: "errors", number: true, cell: (row) => row.error_count.toLocaleString() },
+    { ...bad, number: true },
+    { head: "workers", number: true, cell: (row) => row.workers.toLocaleString() },
+    { head: "last", number: true, kind: "moment", cell: (row) => ago(row.last_seen) },
+  ], values);
+}
+
+// A test without the folders of its file: names of tests differ at their end.
+function short(name) {
+  return name.replace(/^[^:[\s]*\//, "");
 }
 
 // How many failed, of all that were not skipped; nothing without a summary of the run.

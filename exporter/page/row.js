@@ -2,26 +2,31 @@
 
 import { counted, element, severity, time } from "./dom.js";
 import { key } from "./match.js";
+import { not } from "./tables.js";
 
-// `filter(name, value)` returns the URL of the page with that filter; `open(id)` shows an error's details. `more` says that
-// the service may have further errors for this row that are not loaded yet.
-export function row({ error, count }, more, { filter, open }) {
-  const link = element("a", { class: "message" }, error.message || error.type);
+const TITLE = 500;
+
+// `names` is {narrowed, without, all}: functions that return an address of the page, of a field and a value, and (`all`) of an
+// error, to list all that its row stands for. `open(id)` shows an error's details. `more` says that the service may have further
+// errors for this row that are not loaded yet.
+export function row({ error, count }, more, { names, open }) {
+  const text = error.message || error.type;
+  const link = element("a", { class: "message", title: text.slice(0, TITLE) }, text);
   link.onclick = (event) => {
     if (event.ctrlKey || event.metaKey || event.shiftKey) return;
     event.preventDefault();
     open(error.id);
   };
-  const repeats = element("a", { class: "count", title: `show all errors of this pattern${more ? "; the number counts only loaded errors" : ""}` },
+  const repeats = element("a", { class: "count", title: `list all of them${more ? "; the number counts only loaded errors" : ""}` },
     `×${count}${more ? "+" : ""}`);
+  const word = severity(error.severity);
+  word.title = `why: ${error.reasons.join(", ")}`;
   const made = element("li", { "data-id": error.id, "data-count": count, "data-key": key(error), "data-as": identity({ error, count }, more) },
-    element("span", { class: "when" }, time(error.timestamp), counted(error)), severity(error.severity),
-    element("a", { class: "worker" }, error.worker_id),
-    element("span", { class: "kind" }, `${error.error_category} · ${error.type}`),
-    count > 1 ? repeats : "",
-    link,
-    element("span", { class: "reasons" }, `why: ${error.reasons.join(", ")}`));
-  return address(made, error, filter);
+    element("span", { class: "when" }, time(error.timestamp), counted(error)), word,
+    element("a", { class: "worker", title: error.worker_id }, error.worker_id),
+    element("span", { class: "kind", title: `${error.error_category} · ${error.type}` }, error.type),
+    element("span", { class: "what" }, link), count > 1 ? repeats : "", not("", "pattern", "of this error"));
+  return address(made, error, names);
 }
 
 // Rows with the same identity are reused, not built again.
@@ -30,9 +35,10 @@ export function identity({ error, count }, more) {
 }
 
 // Sets the links of a row, which change with the range and the filters.
-export function address(made, error, filter) {
-  made.querySelector("a.message").setAttribute("href", filter("error", error.id));
-  made.querySelector("a.worker").setAttribute("href", filter("view", `worker:${error.worker_id}`));
-  made.querySelector("a.count")?.setAttribute("href", filter("pattern", error.pattern_id));
+export function address(made, error, names) {
+  made.querySelector("a.message").setAttribute("href", names.narrowed("error", error.id));
+  made.querySelector("a.count")?.setAttribute("href", names.all(error));
+  made.querySelector(".not").dataset.to = names.without("pattern", error.pattern_id);
+  made.querySelector("a.worker").setAttribute("href", names.view("worker", error.worker_id));
   return made;
 }

@@ -1,15 +1,20 @@
-// Sounds: one AudioContext, one sound at a time, at most one in two seconds, the highest severity first.
+// Makes the sounds: one AudioContext, one sound at a time, at most one in two seconds, the gravest first. A file that cannot be
+// played is replaced by error-notification.mp3, and if that cannot be played either, by a tone: an event is never silent.
 
+import { ORDER } from "./events.js";
 import { preference, prefer } from "./state.js";
 
-const PAUSE_MS = 2000;
-const ORDER = ["system-critical", "critical", "warning", "info"];
+const PAUSE_MS = 2000, PATIENCE_MS = 5000;
+const FALLBACK = "notification";
+export const SOUNDS = {
+  "system-critical": "system-critical error", critical: "critical error", warning: "warning, surge", info: "info", recovered: "recovery",
+  [FALLBACK]: "fallback",
+};
 
 export class Sound {
-  // `blocked(yes)` is called with whether the browser blocks sound until a click.
-  constructor(blocked) {
-    Object.assign(this, { blocked, buffers: new Map(), wanted: null, timer: 0, last: -PAUSE_MS });
-    this.muted = new Set(preference("muted", []));
+  // `changed()` is called when `blocked` or `problems` change; `mine()` returns whether this tab is to sound.
+  constructor({ changed, mine = async () => true }) {
+    Object.assign(this, { changed, mine, buffers: new Map(), problems: new Map(), wanted: null, timer: 0, last: -PAUSE_MS });
     this.level = Math.min(1, Math.max(0, preference("volume", 0.6)));
     try { this.open(); } catch { this.context = null; } // without sound the page still works
   }
@@ -19,52 +24,87 @@ export class Sound {
     this.gain = this.context.createGain();
     this.gain.connect(this.context.destination);
     this.gain.gain.value = this.level;
-    this.context.onstatechange = () => this.blocked(this.context.state !== "running");
-    this.blocked(this.context.state !== "running");
+    this.context.onstatechange = () => this.changed();
   }
+
+  get able() { return this.context?.state === "running"; }
+
+  // Whether the browser makes no sound until somebody clicks.
+  get blocked() { return Boolean(this.context) && !this.able; }
 
   get volume() { return this.level; }
   set volume(value) {
-    this.level = value;
-    if (this.gain) this.gain.gain.value = value;
+    this.hearVolume(value);
     prefer("volume", value);
   }
 
-  mute(severity, yes) {
-    if (yes) this.muted.add(severity); else this.muted.delete(severity);
-    prefer("muted", [...this.muted]);
+  hearVolume(value) {
+    this.level = value;
+    if (this.gain) this.gain.gain.value = value;
   }
 
   turnOn() { return this.context?.resume(); }
 
-  // Plays a sound for new errors. During the pause after a sound, only the highest severity is kept for the next one.
-  hear(errors) {
-    for (const error of errors) {
-      const name = error.is_system_critical ? "system-critical" : error.severity;
-      if (this.muted.has("all") || this.muted.has(error.severity)) continue;
-      if (this.wanted === null || ORDER.indexOf(name) < ORDER.indexOf(this.wanted)) this.wanted = name;
-    }
+  // Plays the gravest of these sounds. During the pause after a sound, only the gravest is kept for the next one.
+  want(names) {
+    for (const name of names) if (this.wanted === null || ORDER.indexOf(name) < ORDER.indexOf(this.wanted)) this.wanted = name;
     if (this.wanted === null || this.timer) return;
     const pause = Math.max(0, this.last + PAUSE_MS - performance.now());
-    this.timer = setTimeout(() => { this.timer = 0; const name = this.wanted; this.wanted = null; this.play(name); }, pause);
+    this.timer = setTimeout(async () => {
+      const name = this.wanted;
+      Object.assign(this, { timer: 0, wanted: null, last: performance.now() });
+      if (await this.mine()) this.play(name);
+    }, pause);
   }
 
   async play(name) {
     this.last = performance.now();
-    if (this.context?.state !== "running") return;
+    if (!this.able) return;
     try {
       const source = this.context.createBufferSource();
       source.buffer = await this.buffer(name);
       source.connect(this.gain);
       source.start();
-    } catch { /* a sound that is missing or broken must not stop the page */ }
+    } catch { /* the page must not stop where a browser has only half of Web Audio */ }
+  }
+
+  // Fetches all sounds, so that they can be played while the service does not answer.
+  async prepare() {
+    for (const name of Object.keys(SOUNDS)) await this.buffer(name).catch(() => {});
   }
 
   async buffer(name) {
-    if (!this.buffers.has(name)) {
-      const response = await fetch(`/sounds/error-${name}.mp3`);
-      this.buffers.set(name, await this.context.decodeAudioData(await response.arrayBuffer()));
+    const own = await this.load(name);
+    if (own) return own;
+    return (name === FALLBACK ? null : await this.load(FALLBACK)) ?? this.tone();
+  }
+
+  // Returns null if the file cannot be fetched or played.
+  async load(name) {
+    if (this.buffers.has(name)) return this.buffers.get(name);
+    try {
+      const response = await fetch(`/sounds/error-${name}.mp3`, { signal: AbortSignal.timeout(PATIENCE_MS) });
+      if (!response.ok) throw new Error(response.status);
+      const bytes = await response.arrayBuffer();
+      const made = await this.context.decodeAudioData(bytes).catch(() => null);
+      this.note(name, made ? "" : "is broken");
+      if (made) this.buffers.set(name, made);
+      return made;
+    } catch {
+      this.note(name, "could not be fetched");
+      return null;
     }
-    return this.buffers.get(name);
+  }
+
+  note(name, what) {
+    if ((this.problems.get(name) ?? "") === what) return;
+    if (what) this.problems.set(name, what); else this.problems.delete(name);
+    this.changed();
+  }
+
+  tone() {
+    const rate = this.context.sampleRate, made = this.context.createBuffer(1, rate / 2, rate);
+    made.getChannelData(0).forEach((_, i, wave) => { wave[i] = Math.sin(2 * Math.PI * 880 * i / rate) * Math.sin(Math.PI * i / wave.length) / 3; });
+    return made;
   }
 }

@@ -1,18 +1,78 @@
-// Spans of time in words.
+// Spans of time in words, in the reader's language, zone and one clock format.
 
 import { now } from "./clock.js";
+import { present } from "./span_steps.js";
 import { RANGES } from "./state.js";
+import { moments, wall, zone } from "./wall_time.js";
+
+const CLOCK = { hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
+const UNITS = [["d", 86_400_000], ["h", 3_600_000], ["min", 60_000], ["s", 1000]];
 
 // The span of the page as the end of a sentence, such as "in the last 24 h".
 export function inWords({ range, from, to }) {
   if (from && to) return `from ${day(from)} to ${day(to)}`;
   if (from) return `since ${day(from)}`;
-  return to ? `in the ${RANGES[range]} before ${day(to)}` : `in the last ${RANGES[range]}`;
+  return to ? `in the ${lasting(range)} before ${day(to)}` : `in the last ${lasting(range)}`;
+}
+
+// The span as a button shows it, such as "22:00–06:00", with a date where the day is not today.
+export function short({ range, from, to }) {
+  if (!from && !to) return `last ${lasting(range)}`;
+  if (!from) return `${lasting(range)} before ${day(to)}`;
+  if (!to) return `since ${day(from)}`;
+  const [begin, end] = [new Date(from), new Date(to)];
+  if (begin.toDateString() === end.toDateString() || isToday(end)) return `${day(from)}–${end.toLocaleTimeString([], CLOCK)}`;
+  return `${day(from)} – ${day(to)}`;
+}
+
+// Both ends with their dates, and the length; with offsets from UTC if they differ.
+export function exact(state, at = now()) {
+  const [begin, end] = present(state, at);
+  const zones = zone(begin) !== zone(end);
+  const one = (ms) => moment(ms, zones || twice(ms));
+  return `${one(begin)} – ${state.to ? one(end) : "now"} · ${duration(end - begin)}`;
+}
+
+// A moment with its day, also today's, and with its offset from UTC if the same time comes twice that day.
+export function moment(ms, withZone = twice(ms), seconds = false) {
+  const date = new Date(ms);
+  const text = date.toLocaleString([], { weekday: "short", day: "numeric", month: "short", ...yearOf(date), ...CLOCK, ...seconds && { second: "2-digit" } });
+  return withZone ? `${text} ${zone(ms)}` : text;
+}
+
+export function twice(ms) {
+  const { first, last } = moments(wall(ms));
+  return first !== last;
+}
+
+export function lasting(hours) {
+  return RANGES[hours] ?? (hours % 24 ? `${hours} h` : `${hours / 24} d`);
+}
+
+// A length in its two largest units, such as "1 d 2 h".
+export function duration(ms) {
+  let rest = Math.round(ms / 1000) * 1000;
+  const parts = [];
+  for (const [name, size] of UNITS) {
+    const count = Math.floor(rest / size);
+    rest -= count * size;
+    if (count) parts.push(`${count} ${name}`);
+    else if (parts.length) break;
+    if (parts.length === 2) break;
+  }
+  return parts.join(" ") || "0 s";
 }
 
 // A time with its date, unless that is today.
 function day(iso) {
-  const date = new Date(iso), today = date.toDateString() === new Date(now()).toDateString();
-  const year = date.getFullYear() !== new Date(now()).getFullYear() && { year: "numeric" };
-  return date.toLocaleString([], { ...today || { weekday: "short", day: "numeric", month: "short", ...year }, hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+  const date = new Date(iso);
+  return date.toLocaleString([], { ...!isToday(date) && { weekday: "short", day: "numeric", month: "short", ...yearOf(date) }, ...CLOCK });
+}
+
+function isToday(date) {
+  return date.toDateString() === new Date(now()).toDateString();
+}
+
+function yearOf(date) {
+  return date.getFullYear() !== new Date(now()).getFullYear() && { year: "numeric" };
 }

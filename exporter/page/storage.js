@@ -76,7 +76,7 @@ function warnings({ retention_seconds: age, used_bytes: used, max_bytes: most, d
 function drawWarning() {
   const host = by("full"), found = known ? warnings(known) : [], says = `${found.join(" ")}${failed ? known?.at : ""}`;
   if (says === (host.dataset.says ?? "") || still()) return;
-  if (found.length && !host.childElementCount) announce.say(found.join(" "));
+  if (found.length && !host.childElementCount) announce.remark(found.join(" "));
   host.dataset.says = says;
   host.replaceChildren(...found.map((text) => element("li", {}, text, ...asOf())));
 }

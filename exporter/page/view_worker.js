@@ -36,7 +36,7 @@ export async function draw(body, id, tools) {
     section("Its patterns", table(["pattern", "errors", "critical", "first", "last"], (found.patterns ?? []).map((row) => [
       link(view("pattern", row.pattern_id), row.text), row.errors, row.critical, ago(row.first), ago(row.last)]))),
     measured(found.measurements ?? []),
-    found.heartbeat ? section("Heartbeat", element("ul", { class: "plain machine-now" }, card(found.heartbeat, (name, value) => filter(name, value)))) : "",
+    found.heartbeat ? section("Heartbeat", element("ul", { class: "plain machine-now" }, card(found.heartbeat, view))) : "",
     element("div", { class: "beside" }, ran("device", found.devices), ran("test", found.tests), ran("run", found.runs)),
     section("All errors", errors.place));
   await errors.ready;

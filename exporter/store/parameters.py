@@ -9,13 +9,14 @@ from typing import Annotated, Final, Literal, Protocol
 
 from msgspec import Meta, Struct, field
 
-from exporter.events.cursor import CURSOR, RANK
+from exporter.events.cursor import CURSOR, PLACE, RANK
 from exporter.events.event import Severity
 from exporter.events.groups import GroupName
 from exporter.events.run_summary import Outcome
 
 MAX_TIME_RANGE: Final = 24 * 365 * 10  # hours
 MAX_LIMIT: Final = 1_000
+MAX_WORKERS: Final = 500  # of a page
 MAX_SEARCH_TEXT: Final = 500  # characters
 MAX_DAYS: Final = 366  # of the history
 MAX_PLACE: Final = 10**9 - 1  # in the list of a run's tests
@@ -27,6 +28,7 @@ Days = Annotated[int, Meta(ge=1, le=MAX_DAYS, description="days up to today, in 
 By = Literal["severity", "worker", "pattern"]
 FacetName = Literal["severity", "category", "worker", "type", "hardware", "job", "suite", "branch", "user"]
 Ranked = Literal["test", "run", "device", "job", "suite", "branch", "commit", "user"]
+WorkerSort = Literal["errors", "critical", "last_critical", "last_error", "silent_since", "worker", "now"]
 ExportFormat = Literal["ndjson", "csv", "parquet"]
 Moment = Annotated[dt.datetime, Meta(tz=True, description="ISO 8601 with the offset from UTC")]
 Since = Annotated[Moment | None, Meta(description="start of the time range, instead of `time_range`")]
@@ -137,6 +139,10 @@ class FacetChoice(Struct, frozen=True, kw_only=True):
     contains: Annotated[
         SearchText | None, Meta(description="only values that contain this text; case does not matter")
     ] = None
+    values: Annotated[
+        Limit | None,
+        Meta(description="how many values to return at most; by default 100, with `facet` and `contains` 1,000"),
+    ] = None
 
 
 class Comparison(Struct, frozen=True, kw_only=True):
@@ -158,6 +164,23 @@ class PatternPaging(Struct, frozen=True, kw_only=True):
         ),
     ] = None
     limit: Limit = 100
+
+
+class WorkerPaging(Struct, frozen=True, kw_only=True):
+    """Which page of the list of workers, and how it is sorted."""
+
+    sort: Annotated[WorkerSort, Meta(description="by what to sort; workers without it come last")] = "errors"
+    order: Annotated[
+        Literal["asc", "desc"] | None, Meta(description="by default `asc` for `worker`, `desc` for all others")
+    ] = None
+    cursor: Annotated[
+        Text | None,
+        Meta(
+            description="the page begins after this: `next_cursor` of the page before it, sorted in the same way",
+            extra_json_schema={"pattern": PLACE},
+        ),
+    ] = None
+    limit: Annotated[int, Meta(ge=1, le=MAX_WORKERS, description="how many to return at most")] = 100
 
 
 class RankingChoice(Struct, frozen=True, kw_only=True):

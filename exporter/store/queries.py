@@ -11,8 +11,9 @@ from typing import Annotated, Any, Final, Generic, Self, TypeVar, get_args
 import msgspec
 from msgspec import Meta, Struct
 
-from exporter.events.cursor import MAX_ID, Position, Rank
+from exporter.events.cursor import MAX_ID, Place, Position, Rank
 from exporter.events.event import ErrorEvent
+from exporter.events.heartbeat import Machine
 from exporter.events.outcome import Outcome as ReportOutcome
 from exporter.events.run_summary import Outcome
 from exporter.ingest.severity import Thresholds
@@ -21,6 +22,7 @@ from exporter.store.decisions import DecisionList
 from exporter.store.deletions import Counted, DeletionList, Matching
 from exporter.store.parameters import (
     MAX_PLACE,
+    MAX_WORKERS,
     By,
     Days,
     ErrorFilters,
@@ -32,12 +34,14 @@ from exporter.store.parameters import (
     Ranked,
     SearchText,
     TimeRange,
+    WorkerSort,
 )
 from exporter.store.pattern_results import PatternDetails, PatternList
 from exporter.store.results import ClockOffset, ErrorDetails, ErrorPage, Facets, Overview
 from exporter.store.run_results import Rankings, RunDetails, RunList
 from exporter.store.storage_results import History, Storage
 from exporter.store.watched import UsualRates, Watched
+from exporter.store.worker_results import WorkerDetails, WorkerList
 
 R = TypeVar("R")
 C = TypeVar("C")
@@ -81,6 +85,30 @@ class GetFacets(Read[Facets], frozen=True, kw_only=True):
     now: dt.datetime
     facet: FacetName | None = None
     contains: SearchText | None = None
+    limit: Limit | None = None
+
+
+class ListWorkers(Read[WorkerList], frozen=True, kw_only=True):
+    """Workers, in the order that `sort` says, from the one that follows `after`. Errors are those that match the
+    filters."""
+
+    filters: Filters
+    now: dt.datetime
+    sort: WorkerSort = "errors"
+    ascending: bool = False
+    after: Place | None = None
+    limit: Annotated[int, Meta(ge=1, le=MAX_WORKERS)] = 100
+
+
+class GetWorker(Read[WorkerDetails | None], frozen=True, kw_only=True):
+    """One worker and its errors in a time range; None if it never had one and sends no heartbeats. `machine`, without
+    its last `heartbeat`, and that as JSON are known to the process that asks; they become part of the answer."""
+
+    id: str
+    range: TimeRange
+    now: dt.datetime
+    machine: Machine | None = None
+    heartbeat: str | None = None
 
 
 class GetError(Read[ErrorDetails | None], frozen=True, kw_only=True):
@@ -240,11 +268,13 @@ class ExportErrors(Read[bytes], frozen=True, kw_only=True):
 AnyRead = (
     GetOverview | ListErrors | GetFacets | GetError | ListPatterns | GetPattern | GetRecentCritical | GetCriticalAfter
     | FindOutcomes | ListDecisions | ExportErrors | CountErrors | ListDeletions | GetStorage | GetHistory | GetRankings
-    | ListRuns | GetRun | GetWatched | GetUsual
+    | ListRuns | GetRun | GetWatched | GetUsual | ListWorkers | GetWorker
 )  # fmt: skip
 
 # Reads of ranges, which pages and dashboards repeat: an answer may be given to several requests (`answers.py`).
-POLLED: Final = (GetOverview, ListErrors, GetFacets, ListPatterns, GetPattern, GetHistory, GetRankings, ListRuns)
+POLLED: Final = (
+    GetOverview, ListErrors, GetFacets, ListPatterns, GetPattern, GetHistory, GetRankings, ListRuns, ListWorkers,
+)  # fmt: skip
 
 # Reads that must have every event: while the disk is full, others are answered with what the database has.
 COMPLETE: Final = (FindOutcomes, ExportErrors, CountErrors)

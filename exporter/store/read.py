@@ -25,6 +25,8 @@ from exporter.store.read_runs import run, run_list
 from exporter.store.read_storage import storage
 from exporter.store.read_usual import usual
 from exporter.store.read_watched import watched
+from exporter.store.read_worker import worker
+from exporter.store.read_worker_list import worker_list
 from exporter.store.select import Cursor
 
 R = TypeVar("R")
@@ -52,6 +54,8 @@ ANSWERS: Final[dict[type[Read[Any]], Callable[[Cursor, Any], Any]]] = dict(
         queries.ExportErrors.answered_by(export),
         queries.GetWatched.answered_by(watched),
         queries.GetUsual.answered_by(usual),
+        queries.ListWorkers.answered_by(worker_list),
+        queries.GetWorker.answered_by(worker),
     )
 )
 

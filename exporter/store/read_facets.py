@@ -7,6 +7,8 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
+from msgspec import UNSET
+
 from exporter.events.event import isoformat
 from exporter.store import search
 from exporter.store.matching import COLUMNS, NOTHING, all_of, any_of, columns_of, conditions
@@ -18,7 +20,8 @@ from exporter.store.rows import SEVERITY_CODES
 from exporter.store.search import Words
 from exporter.store.select import Cursor, Facts, Span, names_of, tuples
 
-VALUES: Final = 100
+VALUES: Final = 100  # of each field
+VALUES_OF_ONE: Final = 1_000  # of a single field that contain a text
 Conditions = dict[str, str]  # by the name of the filter
 Counts = dict[FacetName, Counter[int]]  # by the integer of the value
 Names = Sequence[FacetName]
@@ -79,9 +82,12 @@ def facets(cursor: Cursor, query: GetFacets) -> Facets:
     for rollup, names in sets.items():
         _count_sets(cursor, counts, names, _source(facts, rollup, found))
     text = (query.contains or "").lower()
+    values = {name: _containing(_named(cursor, name, of), text) for name, of in counts.items()}
+    limit = query.limit or (VALUES_OF_ONE if query.facet and query.contains else VALUES)
     return Facets(
-        **{name: _most_frequent(_named(cursor, name, of), text) for name, of in counts.items()},
+        **{name: _most_frequent(some, limit) for name, some in values.items()},
         searched_since=isoformat(end) if end else None,
+        found=len(values[query.facet]) if query.facet else UNSET,
     )
 
 
@@ -182,7 +188,12 @@ def _named(cursor: Cursor, name: FacetName, counts: Counter[int]) -> dict[str, i
     return {names[id_]: count for id_, count in counts.items()}
 
 
-def _most_frequent(counts: Mapping[str, int], text: str) -> list[FacetValue]:
-    """Returns the most frequent values that contain a text, which is in lower case."""
-    found = [(-count, value) for value, count in counts.items() if text in value.lower()]
-    return [FacetValue(value, -count) for count, value in heapq.nsmallest(VALUES, found)]
+def _containing(counts: dict[str, int], text: str) -> dict[str, int]:
+    """Returns the values that contain a text, which is in lower case."""
+    return {value: count for value, count in counts.items() if text in value.lower()} if text else counts
+
+
+def _most_frequent(counts: Mapping[str, int], limit: int) -> list[FacetValue]:
+    """Returns the most frequent values."""
+    found = heapq.nsmallest(limit, ((-count, value) for value, count in counts.items()))
+    return [FacetValue(value, -count) for count, value in found]

@@ -10,7 +10,7 @@ from exporter.store.queries import GetOverview
 from exporter.store.read_errors import Newest, newest
 from exporter.store.read_patterns import error_patterns
 from exporter.store.read_time import CATEGORIES, counts_over_time, distribution, summary
-from exporter.store.read_workers import critical_now, hardware_status, worker_stats
+from exporter.store.read_workers import critical_now, hardware_status, named_hardware, with_silence, worker_stats
 from exporter.store.results import (
     CriticalNow,
     ErrorDistribution,
@@ -22,7 +22,8 @@ from exporter.store.results import (
     Summary,
     WorkerErrors,
 )
-from exporter.store.select import Cursor, Span, end_of_range, rows
+from exporter.store.select import Cursor, Span, rows
+from exporter.store.standings import reset_at, silent_hardware, standings
 
 TOP_PATTERNS: Final = 10
 RECENT_ERRORS: Final = 100
@@ -36,6 +37,7 @@ class Counts(NamedTuple):
     recent_errors: list[ErrorObject]
     distribution: ErrorDistribution
     workers: WorkerErrors
+    silent_hardware: dict[str, dt.datetime]
     recent_hardware_errors: list[ErrorObject]
     position: int
     span: Span
@@ -66,7 +68,9 @@ def overview_of(query: GetOverview, counted: Counts, grouped: Kinds) -> Overview
         error_distribution=counted.distribution,
         error_patterns=grouped.patterns,
         worker_errors=counted.workers,
-        hardware_errors=HardwareErrors(grouped.hardware, counted.recent_hardware_errors),
+        hardware_errors=HardwareErrors(
+            with_silence(grouped.hardware, counted.silent_hardware), counted.recent_hardware_errors
+        ),
         clock_offsets=list(query.clock_offsets),
         seq=counted.position,
         range=Range(
@@ -88,6 +92,7 @@ def kinds(cursor: Cursor, query: GetOverview) -> Kinds:
 
 def _counts(cursor: Cursor, query: GetOverview, choice: Choice) -> Counts:
     span, facts = choice.span, choice.facts
+    standing = standings(cursor, span.now)
     over_time = counts_over_time(cursor, span, facts)
     recent_errors, recent_hardware_errors = newest(
         cursor,
@@ -100,10 +105,11 @@ def _counts(cursor: Cursor, query: GetOverview, choice: Choice) -> Counts:
         ),
     )
     return Counts(
-        summary=summary(over_time, span, _reset_at(cursor, span.now)),
+        summary=summary(over_time, span, reset_at(cursor, span.now)),
         recent_errors=recent_errors,
         distribution=distribution(over_time, span),
-        workers=WorkerErrors(worker_stats(cursor, facts)),
+        workers=WorkerErrors(worker_stats(cursor, facts, standing, span.now)),
+        silent_hardware=named_hardware(cursor, silent_hardware(cursor, standing)),
         recent_hardware_errors=recent_hardware_errors,
         position=rows(cursor, "position")[0]["position"],
         span=span,
@@ -114,14 +120,7 @@ def _counts(cursor: Cursor, query: GetOverview, choice: Choice) -> Counts:
 def _kinds(cursor: Cursor, choice: Choice) -> Kinds:
     span, facts = choice.span, choice.facts
     return Kinds(
-        now=critical_now(cursor, span.now, _reset_at(cursor, span.now)),
+        now=critical_now(cursor, span.now, reset_at(cursor, span.now)),
         patterns=error_patterns(cursor, span, facts, TOP_PATTERNS, CATEGORIES),
-        hardware=hardware_status(cursor, facts, span.hours),
+        hardware=hardware_status(cursor, facts, span),
     )
-
-
-def _reset_at(cursor: Cursor, now: dt.datetime) -> dt.datetime | None:
-    """Returns the time of the last reset of the counts; times are naive UTC. One that is ahead of `now` does not count:
-    the clock was wrong."""
-    reset_at: dt.datetime | None = rows(cursor, "reset_at", {"end": end_of_range(now)})[0]["reset_at"]
-    return reset_at

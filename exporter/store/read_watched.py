@@ -81,13 +81,15 @@ class _Reader:
         def found(name: str, **values: int) -> Iterator[Any]:
             yield from self._cursor.execute(filled(_SQL[name], {"some": some}), values or None).fetchall()
 
-        tallied = {one: Tallied(errors, newest, [], [], []) for one, errors, newest in found("sums")}
+        tallied = {one: Tallied(errors, newest, [], [], [], []) for one, errors, newest in found("sums")}
         for one, *row in found("of_workers", limit=self._query.workers + 1):
             tallied[one].workers.append(OfKey(*row))
         for one, *row in found("of_patterns", limit=self._query.patterns + 1):
             tallied[one].patterns.append(OfPattern(*row))
         for one, *row in found("of_hardware", limit=self._query.hardware + 1):
             tallied[one].hardware.append(OfKey(*row))
+        for one, *row in found("of_runs", limit=self._query.hardware + 1):
+            tallied[one].runs.append(OfKey(*row))
         return tallied
 
     def _current(self, since: dt.datetime) -> str:

@@ -2,13 +2,18 @@
 
 import datetime as dt
 from collections import defaultdict
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
+
+from msgspec.structs import replace
 
 from exporter.events.event import isoformat
+from exporter.events.standing import STABLE, State
 from exporter.store.fields import Status
 from exporter.store.results import CriticalNow, HardwareMetrics, HardwareTypeStatus, WorkerStats
 from exporter.store.rollup_tables import KIND, TIME, WORKER
-from exporter.store.select import Cursor, Facts, Row, end_of_range, names_of, rows
+from exporter.store.select import Cursor, Facts, Row, Span, end_of_range, names_of, rows
+from exporter.store.standings import Standings, hardware_states, last_critical, last_critical_of_hardware
 
 WORKERS: Final = 1_000
 HARDWARE_TYPES: Final = 100
@@ -32,8 +37,9 @@ def critical_now(cursor: Cursor, now: dt.datetime, reset_at: dt.datetime | None)
     )
 
 
-def worker_stats(cursor: Cursor, facts: Facts) -> list[WorkerStats]:
+def worker_stats(cursor: Cursor, facts: Facts, standing: Standings, now: dt.datetime) -> list[WorkerStats]:
     """Returns the workers with most errors, the one with most first. Raises duckdb.Error."""
+    critical = last_critical(cursor, now)
     types = rows(cursor, "types")  # by name
     places = [0] * (max((row["id"] for row in types), default=0) + 1)
     for place, row in enumerate(types[:_PLACES]):
@@ -49,25 +55,62 @@ def worker_stats(cursor: Cursor, facts: Facts) -> list[WorkerStats]:
             most_common_error=types[row["most"] % _PLACES]["name"],
             last_error_time=isoformat(row["last_seen"]),
             status=_STATUS[row["severity"]],
+            **_standing(standing.of(row["worker"]), critical.get(row["worker"])),
         )
         for row in found[:WORKERS]
     ]
 
 
-def hardware_status(cursor: Cursor, facts: Facts, hours: float) -> dict[str, HardwareTypeStatus]:
-    """Returns the hardware types with most errors in so many hours, by name. Raises duckdb.Error."""
+def hardware_status(cursor: Cursor, facts: Facts, span: Span) -> dict[str, HardwareTypeStatus]:
+    """Returns the hardware types with most errors in a time range, by name. Raises duckdb.Error."""
     found = rows(cursor, "hardware", {}, facts.of(KIND))
     types = names_of(cursor, "types", (row["type"] for row in found))
     names = names_of(cursor, "hardware_types", (row["hardware"] for row in found))
+    states = hardware_states(cursor, span.now)
+    critical = last_critical_of_hardware(cursor, span.now)
     by_hardware: dict[int, list[Row]] = defaultdict(list)
     for row in found:
         by_hardware[row["hardware"]].append(row)
-    status = {names[hardware]: _hardware_status(some, types, hours) for hardware, some in by_hardware.items()}
+    status = {
+        names[id_]: _hardware_status(
+            some, types, span.hours, _standing(states.get(id_, STABLE), critical.get(id_))
+        )
+        for id_, some in by_hardware.items()
+    }  # fmt: skip
     ordered = sorted(status.items(), key=lambda item: (-item[1].error_count, item[0]))
     return dict(ordered[:HARDWARE_TYPES])
 
 
-def _hardware_status(by_type: list[Row], types: dict[int, str], hours: float) -> HardwareTypeStatus:
+def named_hardware(cursor: Cursor, since: Mapping[int, dt.datetime]) -> dict[str, dt.datetime]:
+    """Returns times by the names of hardware types instead of their integers. Raises duckdb.Error."""
+    names = names_of(cursor, "hardware_types", since)
+    return {names[id_]: moment for id_, moment in since.items()}
+
+
+def with_silence(
+    status: Mapping[str, HardwareTypeStatus], since: Mapping[str, dt.datetime]
+) -> dict[str, HardwareTypeStatus]:
+    """Returns hardware types, silent those about which a worker reported last before it fell silent `since`; a critical
+    one stays critical."""
+    return {
+        name: replace(one, now="silent", silent_since=isoformat(since[name]))
+        if name in since and one.now != "critical" else one
+        for name, one in status.items()
+    }  # fmt: skip
+
+
+def _standing(state: State, last_critical: dt.datetime | None) -> dict[str, Any]:
+    """Returns the fields that depend neither on the time range nor on filters."""
+    return {
+        "now": state.now,
+        "last_critical_time": isoformat(last_critical) if last_critical else None,
+        "silent_since": isoformat(state.silent_since) if state.silent_since else None,
+    }
+
+
+def _hardware_status(
+    by_type: list[Row], types: dict[int, str], hours: float, standing: dict[str, Any]
+) -> HardwareTypeStatus:
     errors = _sum(by_type, "errors")
     most = max(by_type, key=lambda row: (row["errors"], types[row["type"]]))
     return HardwareTypeStatus(
@@ -87,6 +130,7 @@ def _hardware_status(by_type: list[Row], types: dict[int, str], hours: float) ->
             memory_pressure=_sum(by_type, "memory_pressure"),
             throttling=_sum(by_type, "throttling"),
         ),
+        **standing,
     )
 
 

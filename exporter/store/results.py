@@ -10,7 +10,7 @@ from msgspec import UNSET, Meta, Struct, field
 from exporter.events.error_object import ErrorObject, Timestamp
 from exporter.events.event import Severity
 from exporter.ingest.severity import Reason
-from exporter.store.fields import Celsius, Count, Maybe, Percent, Seconds, Status
+from exporter.store.fields import Celsius, Count, Maybe, Percent, Seconds, StateNow, Status
 from exporter.store.pattern_results import Pattern
 
 
@@ -44,8 +44,9 @@ class FacetValue(Struct):
 
 
 class Facets(Struct):
-    """The 100 most frequent values of each field to filter by, most frequent first. For each field the filters on the
-    other fields are in force, its own filter is not.
+    """The most frequent values of each field to filter by, most frequent first: `values` of them, by default 100, or
+    1,000 of a single field that contain a text. For each field the filters on the other fields are in force, its own
+    filter is not. `found`, left out unless a single field is asked for, is how many such values it has.
 
     `searched_since` is null unless a search for text took too long; then it is the time back to which errors were
     counted."""
@@ -60,6 +61,7 @@ class Facets(Struct):
     branch: list[FacetValue]
     user: list[FacetValue]
     searched_since: Timestamp | None
+    found: Count | Maybe = UNSET
 
 
 class Summary(Struct, kw_only=True):
@@ -163,7 +165,8 @@ class ErrorPatterns(Struct):
 
 
 class WorkerStats(Struct):
-    """A worker's errors. `most_common_error` is an error type."""
+    """A worker's errors. `most_common_error` is an error type. `now`, `last_critical_time` and `silent_since` depend
+    neither on the time range nor on filters; `silent_since` is null unless `now` is `silent`."""
 
     worker_id: str
     error_count: Count
@@ -171,6 +174,9 @@ class WorkerStats(Struct):
     most_common_error: str
     last_error_time: Timestamp
     status: Status
+    now: StateNow
+    last_critical_time: Timestamp | None
+    silent_since: Timestamp | None
 
 
 class WorkerErrors(Struct):
@@ -193,7 +199,9 @@ class HardwareMetrics(Struct, kw_only=True):
 
 
 class HardwareTypeStatus(Struct, kw_only=True):
-    """The errors of a hardware type. `most_common_error` is an error type."""
+    """The errors of a hardware type. `most_common_error` is an error type. `now`, `last_critical_time` and
+    `silent_since` depend neither on the time range nor on filters. It is `silent` while a worker is whose last report
+    was a critical one about this hardware type, unless other workers report critical errors about it."""
 
     error_count: Count
     critical_errors: Count
@@ -201,6 +209,9 @@ class HardwareTypeStatus(Struct, kw_only=True):
     status: Status
     error_rate: Annotated[float, Meta(ge=0, description="errors an hour")]
     metrics: HardwareMetrics
+    now: StateNow
+    last_critical_time: Timestamp | None
+    silent_since: Timestamp | None
 
 
 class HardwareErrors(Struct):

@@ -7,7 +7,7 @@ from msgspec import Struct
 
 
 class OfKey(Struct, array_like=True):
-    """The errors of a worker or hardware type; `first_id` is the smallest id of them."""
+    """The errors of a worker, hardware type or run; `first_id` is the smallest id of them."""
 
     key: str
     errors: int
@@ -26,7 +26,7 @@ class OfPattern(Struct, array_like=True):
 
 
 class Tallied(Struct, array_like=True):
-    """Errors, and their workers, patterns and hardware types in the order of their first ids, each as many as are
+    """Errors, and their workers, patterns, hardware types and runs in the order of their first ids, each as many as are
     counted and one more if there are more."""
 
     errors: int
@@ -34,6 +34,7 @@ class Tallied(Struct, array_like=True):
     workers: list[OfKey]
     patterns: list[OfPattern]
     hardware: list[OfKey]
+    runs: list[OfKey]
 
 
 class Spell(Struct, array_like=True):

@@ -3,7 +3,7 @@
 -- of its receipt.
 
 -- name: current
-SELECT id, least(timestamp, received_at) AS t, received_at, worker, severity, fingerprint, hardware FROM errors
+SELECT id, least(timestamp, received_at) AS t, received_at, worker, severity, fingerprint, hardware, run FROM errors
 WHERE timestamp >= {since} AND NOT imported AND received_at - timestamp < to_seconds({late})
 
 -- name: minutes
@@ -26,6 +26,13 @@ FROM (SELECT part, hardware, count(*) AS errors, min(id) AS first_id FROM ({some
       GROUP BY part, hardware
       QUALIFY row_number() OVER (PARTITION BY part ORDER BY min(id)) <= $limit)
 JOIN hardware_types h ON h.id = hardware ORDER BY first_id;
+
+-- name: of_runs
+SELECT part, r.name, errors, first_id
+FROM (SELECT part, run, count(*) AS errors, min(id) AS first_id FROM ({some}) WHERE run IS NOT NULL
+      GROUP BY part, run
+      QUALIFY row_number() OVER (PARTITION BY part ORDER BY min(id)) <= $limit)
+JOIN runs r ON r.id = run ORDER BY first_id;
 
 -- name: of_patterns
 WITH counted AS (

@@ -22,13 +22,13 @@ ATTACK = "<script>window.hacked=1</script><img src=x onerror='window.hacked=1'>\
 async def test_a_new_error_appears_at_once_at_the_top(browser: Browser, service: InProcess) -> None:
     page, complaints = await open_page(browser, service)
     await expect(page.locator("#empty")).to_be_visible()
-    await expect(page.locator("#verdict")).to_have_text("Nothing critical in the last 24 h")
+    await expect(page.locator("#verdict")).to_contain_text("o current report has arrived yet")
     for number in range(3):
         id_ = (await service.post({"worker_id": f"w{number}"}))["id"]
         await expect(page.locator("#errors li").first).to_have_attribute("data-id", str(id_), timeout=1000)
     await expect(page.locator("#empty")).to_be_hidden()
     await expect(page.locator("[data-card=critical_errors] .count")).to_have_text("3")
-    await expect(page.locator("#verdict")).to_have_text("3 critical in the last 5 min on 3 workers")
+    await expect(page.locator("#verdict")).to_contain_text(": 3 critical errors on 3 workers")
     await expect(page.locator("#errors li")).to_have_count(3)
     assert complaints == []
 

@@ -87,7 +87,7 @@ async def test_no_violation_with_chips_nothing_found_news_waiting_and_the_connec
         page, _ = await open_page(browser, service, f"?severity=info&worker=nobody&q={theme}", color_scheme=theme)  # type: ignore[arg-type]
         await page.set_viewport_size({"width": width, "height": 900})
         await expect(page.locator("#nothing")).to_be_visible()
-        await expect(page.locator("#chips button")).to_have_count(3)
+        await expect(page.locator("#chips .chip")).to_have_count(3)
         await page.locator("#pause").check()
         await page.keyboard.press("m")
         await expect(page.locator("#mute")).to_have_text("Muted")

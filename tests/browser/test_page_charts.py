@@ -73,10 +73,11 @@ async def test_a_bar_filters(browser: Browser, service: InProcess) -> None:
         await service.post({"worker_id": f"w{number}"})
     page, _ = await open_page(browser, service)
     await drawn(page, "by-category")
+    await page.locator("#by-category").scroll_into_view_if_needed()
     box = await page.locator("#by-category .picture").bounding_box()
     assert box
     await page.mouse.click(box["x"] + 220, box["y"] + 50)
-    await expect(page.locator("#chips")).to_contain_text("category: RESOURCE_EXHAUSTED")
+    await expect(page.locator("#chips")).to_contain_text("category is RESOURCE_EXHAUSTED")
     await listed(page, 3)
 
 

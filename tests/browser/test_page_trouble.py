@@ -142,10 +142,11 @@ async def test_the_bar_of_a_category_that_turns_text_around(browser: Browser, se
     await expect(page.locator("#by-category svg path").first).to_be_attached()
     labels = await page.locator("#by-category svg text").all_text_contents()
     assert not any("\u202e" in label for label in labels)
+    await page.locator("#by-category").scroll_into_view_if_needed()
     box = await page.locator("#by-category .picture").bounding_box()
     assert box
     await page.mouse.click(box["x"] + 220, box["y"] + 50)
-    await expect(page.locator("#chips")).to_have_text(f"category: {category} ×")
+    await expect(page.locator("#chips")).to_have_text(f"category is {category} ×")
     await listed(page, 1)
 
 

@@ -10,6 +10,7 @@ import pytest
 from conftest import REPORT, InProcess, eventually
 from events import event
 
+from exporter.http import pages
 from exporter.live import client as client_module
 from exporter.live import hub as live_module
 from exporter.live.client import MAX_QUEUE, Client, Update
@@ -61,7 +62,9 @@ async def test_an_update_is_the_error_as_the_api_gives_it(service: InProcess) ->
 
 async def test_what_is_answered(service: InProcess) -> None:
     socket = await connect(service)
-    assert await ask(socket, INIT) == {"type": "error_visualization_init_confirmed", "time_range": 24, "seq": 0}
+    assert await ask(socket, INIT) == {
+        "type": "error_visualization_init_confirmed", "time_range": 24, "seq": 0, "version": pages.version(),
+    }  # fmt: skip
     assert await ask(socket, SUBSCRIBE) == {"type": "subscription_confirmed", "topic": "error_visualization"}
     assert await ask(socket, {"type": "ping"}) == {"type": "pong"}
     unsubscribe = {"type": "unsubscribe", "topic": "error_visualization"}
@@ -112,6 +115,7 @@ async def test_who_comes_back_gets_what_it_missed(service: InProcess) -> None:
     socket = await connect(service)
     assert await ask(socket, INIT | {"since": seq}) == {
         "type": "error_visualization_init_confirmed", "time_range": 24, "seq": 3, "resync": False,
+        "version": pages.version(),
     }  # fmt: skip
     assert [u["data"]["error"]["worker_id"] for u in await heard(socket, 2)] == ["w2", "w3"]
 

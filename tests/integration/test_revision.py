@@ -11,7 +11,7 @@ import pytest
 from conftest import ROOT, InProcess
 
 pytestmark = [pytest.mark.dashboard, pytest.mark.skipif(not which("git"), reason="git is not installed")]
-PRINT = "from exporter.metrics import service_metrics as module; print(module.__file__, module.revision())"
+PRINT = "from exporter import revision as module; print(module.__file__, module.revision())"
 NOBODY = {"GIT_AUTHOR_NAME": "n", "GIT_AUTHOR_EMAIL": "n@example.com", "GIT_COMMITTER_NAME": "n",
           "GIT_COMMITTER_EMAIL": "n@example.com", "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull}  # fmt: skip
 ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith(("GIT_", "SOURCE_"))} | NOBODY
@@ -33,8 +33,8 @@ def installed(folder: Path) -> Path:
 def repository(folder: Path, *tracked: str) -> str:
     """Makes a repository with one commit and returns the commit's short name."""
     git(folder, "init", "--quiet")
-    (folder / "service_metrics.py").write_text("# a file of theirs with the name of ours\n")
-    git(folder, "add", "service_metrics.py", *tracked)
+    (folder / "revision.py").write_text("# a file of theirs with the name of ours\n")
+    git(folder, "add", "revision.py", *tracked)
     git(folder, "commit", "--quiet", "--message", "first")
     return git(folder, "rev-parse", "--short", "HEAD")
 

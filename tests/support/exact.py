@@ -7,12 +7,13 @@ from typing import Any, get_args
 
 import counted
 import msgspec
+import standing_counted
 from projected import Projected
 
 from exporter.events.event import ErrorEvent, isoformat
 from exporter.store import names, reports
 from exporter.store.parameters import Filters, Ranked
-from exporter.store.queries import GetFacets, GetOverview, GetRankings, ListPatterns
+from exporter.store.queries import GetFacets, GetOverview, GetRankings, ListPatterns, ListWorkers
 from exporter.store.rollup_tables import ROLLUPS, Level, Rollup
 from exporter.store.rollups import rolled_up
 from exporter.store.texts import traceback_of
@@ -146,6 +147,7 @@ def assert_answers(
             end = now - dt.timedelta(hours=hours / 3, seconds=7) if place % 2 else None  # else the range ends now
             asked = Filters(hours=hours, until=end, **given)
             _assert_counted(store, asked, now, ids, events, list(conditions.values()), sent or events)
+            _assert_workers(store, asked, given, now, ids, events, list(conditions.values()))
         for given, conditions in filters:
             query = GetFacets(filters=Filters(hours=hours, **given), now=now)
             values = msgspec.to_builtins(store.read(query))
@@ -171,6 +173,10 @@ def _assert_counted(
         "timestamp": isoformat(now), "now": counted.critical_now(events, now), "searched_since": None,
         "range": {"from": isoformat(end - dt.timedelta(hours=hours)), "to": isoformat(end), "live": end == now},
     }  # fmt: skip
+    for one in expected["worker_errors"]["worker_stats"]:
+        one |= standing_counted.worker_standing(events, one["worker_id"], now)
+    for name, one in expected["hardware_errors"]["hardware_status"].items():
+        one |= standing_counted.hardware_standing(events, name, now)
     settle(overview["error_patterns"]["top_patterns"], expected["error_patterns"]["top_patterns"])
     assert overview == expected, f"{asked}: {difference(overview, expected)}"
     if asked.until:
@@ -183,6 +189,28 @@ def _assert_counted(
         answer = msgspec.to_builtins(store.read(GetRankings(filters=asked, now=now, by=by, limit=1_000)))["values"]
         answer.sort(key=lambda one: (-one["error_count"], one["name"]))
         assert answer == (right := counted.rankings(chosen, hours, end, by)), f"{asked}: {difference(answer, right)}"
+
+
+def _assert_workers(
+    store: Projected, asked: Filters, given: Mapping[str, Any], now: dt.datetime, ids: Mapping[str, str],
+    events: Sequence[ErrorEvent], conditions: Sequence[Matches],
+) -> None:  # fmt: skip
+    """Asserts that the list of workers is that of the events, and that its pages of any order are the whole list."""
+    chosen = [
+        one for one in events
+        if all(matches(one) for matches in conditions) and (asked.until is None or one.timestamp < asked.until)
+    ]  # fmt: skip
+    silent_too = asked.until is None and {*given} <= {"worker", "not_worker"}
+    expected = standing_counted.worker_list(
+        events, chosen, asked.hours, asked.until or now, now,
+        (lambda one: all(matches(one) for matches in conditions)) if silent_too else None, ids,
+    )  # fmt: skip
+    found = msgspec.to_builtins(store.read(ListWorkers(filters=asked, now=now, limit=500)))
+    assert (found["total"], found["next_cursor"], found["searched_since"]) == (len(expected), None, None)
+    rows = found["workers"]
+    for one in rows:
+        assert one.pop("reason")
+    assert rows == expected, f"{asked}: {difference(rows, expected)}"
 
 
 def difference(found: Any, right: Any, place: str = "") -> str:

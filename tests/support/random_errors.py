@@ -26,7 +26,7 @@ def random_errors(seed: int, count: int = 120) -> tuple[list[ErrorEvent], dt.dat
                 number, timestamp=now - dt.timedelta(seconds=rng.choice(AGES)), received_at=now,
                 worker_id=f"w{int(12 * rng.random() ** 2)}", fingerprint=pattern, pattern=f"template {pattern[0]}",
                 severity=rng.choice(["critical", "warning", "warning", "info"]), imported=rng.random() < 0.05,
-                hardware_type=rng.choice([None, "cuda", "cuda", "rocm"]), is_new_fingerprint=pattern not in known,
+                hardware_type=rng.choice([None, "cuda", "cuda", "rocm"]), run=rng.choice([None, "nightly-7", "nightly-7", "r"]), is_new_fingerprint=pattern not in known,
                 is_new_pattern=pattern not in known,
             )
         )  # fmt: skip

@@ -6,8 +6,9 @@ from typing import get_args
 import msgspec
 import pytest
 
-from exporter.events.cursor import Position, Rank
+from exporter.events.cursor import Place, Position, Rank
 from exporter.events.event import ErrorEvent
+from exporter.events.heartbeat import Machine
 from exporter.ingest.severity import Thresholds
 from exporter.store.answers import Answer, Version
 from exporter.store.decisions import DecisionList
@@ -33,11 +34,13 @@ from exporter.store.queries import (
     GetStorage,
     GetUsual,
     GetWatched,
+    GetWorker,
     ListDecisions,
     ListDeletions,
     ListErrors,
     ListPatterns,
     ListRuns,
+    ListWorkers,
     Read,
     decode,
     encode,
@@ -46,6 +49,7 @@ from exporter.store.queries import (
 from exporter.store.read import ANSWERS
 from exporter.store.results import ErrorDetails, ErrorPage, Facets, FacetValue, Overview
 from exporter.store.run_results import Rankings, RunDetails, RunList
+from exporter.store.worker_results import WorkerDetails, WorkerList
 
 pytestmark = pytest.mark.dashboard
 NOW = dt.datetime(2026, 11, 20, 12, 0, 30, 123456, tzinfo=dt.UTC)
@@ -73,6 +77,10 @@ READS: list[Read] = [
         disk_bytes=5,
         disk_free_bytes=4,
         min_free_bytes=5,
+    ),
+    ListWorkers(filters=FILTERS, now=NOW, sort="now", ascending=True, after=Place(None, "w/1"), limit=500),
+    GetWorker(
+        id="w", range=TimeRange(hours=1), now=NOW, machine=Machine("w", "heard", NOW, 0.5, 60.0, None), heartbeat="{}"
     ),
     GetHistory(days=7, now=NOW, by="worker", value="w"),
     GetRankings(filters=Filters(hours=24), now=NOW, by="device", limit=3),
@@ -114,7 +122,7 @@ def test_an_answer_is_shared_only_where_it_is_polled() -> None:
     """Never what a repeat is compared with, or what alerts are made of."""
     assert {type(query) for query in READS if not isinstance(query, POLLED)} == {
         GetError, ListDecisions, GetRecentCritical, GetCriticalAfter, FindOutcomes, ExportErrors,
-        CountErrors, ListDeletions, GetStorage, GetRun, GetWatched, GetUsual,
+        CountErrors, ListDeletions, GetStorage, GetRun, GetWatched, GetUsual, GetWorker,
     }  # fmt: skip
     assert all(hasattr(query, "now") for query in READS if isinstance(query, POLLED))
 
@@ -139,7 +147,7 @@ def test_a_parameter_out_of_bounds_is_refused(query: Read) -> None:
     ("query", "expected"),
     [(GetOverview, Overview), (ListErrors, ErrorPage), (GetFacets, Facets), (GetError, ErrorDetails | None),
      (ListPatterns, PatternList), (GetPattern, PatternDetails | None), (ListDecisions, DecisionList), (GetRankings, Rankings),
-     (ListRuns, RunList), (GetRun, RunDetails | None), (GetRecentCritical, list[ErrorEvent])],
+     (ListRuns, RunList), (ListWorkers, WorkerList), (GetWorker, WorkerDetails | None), (GetRun, RunDetails | None), (GetRecentCritical, list[ErrorEvent])],
 )  # fmt: skip
 def test_a_read_names_the_type_of_its_answer(query: type[Read], expected: object) -> None:
     assert result_type(query) == expected

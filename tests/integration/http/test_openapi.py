@@ -69,7 +69,8 @@ async def test_it_holds_for_real_answers(service: InProcess) -> None:
               "run": {"id": "nightly/7"}, "test": {"id": "t"}, "devices": [{"uuid": "GPU-1"}],
               "system_context": {"metrics": {"cpu": {"percent": 99}}}}  # fmt: skip
     id_ = (await service.post(report))["id"]
-    fingerprint = (await service.get(f"/api/errors/{id_}"))["fingerprint"]
+    stored = await service.get(f"/api/errors/{id_}")
+    fingerprint, worker = stored["fingerprint"], stored["worker_id"]
     other = (await service.post({"message": "y"}))["fingerprint"]
     one, two = "/api/patterns/{id}/merge", "/api/patterns/{id}/split"
     undo = "/api/patterns/decisions/{number}/undo"
@@ -92,12 +93,20 @@ async def test_it_holds_for_real_answers(service: InProcess) -> None:
         "/api/patterns/{id}": ["", "?time_range=0", f"?compare={other}"], "/api/patterns/decisions": ["", "?x=y"], "/-/healthy": [""], "/-/ready": [""],
         "/api/runs": ["", "?limit=0"], "/api/runs/{id}": ["", "?after=-1"], "/api/rankings": ["", "?by=run", "?by=x"],
         "/api/verdict": ["", "?x=y"],
+        "/api/workers": ["", "?limit=0", "?sort=silent_since"], "/api/workers/{id}": ["", "?x=y"],
         "/api/heartbeats": ["", "?limit=0"],
     }  # fmt: skip
     for path, queries in asked.items():
         for query in queries:
             real = path.replace(
-                "{id}", fingerprint if "patterns" in path else "nightly%2F7" if "runs" in path else str(id_)
+                "{id}",
+                fingerprint
+                if "patterns" in path
+                else "nightly%2F7"
+                if "runs" in path
+                else worker
+                if "workers" in path
+                else str(id_),
             )
             async with service.client.get(real + query) as response:
                 check(path, "get", response.status, await response.json())

@@ -2,8 +2,10 @@
 
 import asyncio
 import datetime as dt
+import os
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -13,6 +15,7 @@ from conftest import InProcess, eventually
 from exporter import service as service_module
 from exporter.judgement import judge as judge_module
 from exporter.judgement.result import Verdict
+from exporter.live.presence import presence_file
 from exporter.log import LogError
 
 pytestmark = pytest.mark.dashboard
@@ -227,3 +230,26 @@ async def test_it_is_answered_from_memory(service: InProcess, monkeypatch: pytes
         service.service.judge.encoded()
     assert (time.perf_counter() - began) / 100 < 0.001
     assert (await judged(service))["colour"] == "critical"
+
+
+async def test_a_night_without_the_service_is_no_calm(serve: Any, tmp_path: Path) -> None:
+    """Nobody knows yet what happened in that night."""
+    service = await serve()
+    await service.post(INFO)
+    await service.client.close()
+    file = presence_file(tmp_path / "errors.duckdb")
+    (began, _) = msgspec.json.decode(file.read_bytes())[0]
+    night = 8 * 3_600
+    file.write_bytes(msgspec.json.encode([[began - 2 * night, began - night]]))
+    os.utime(file, (began - night, began - night))
+    service = await serve()
+    found = await judged(service)
+    assert (found["colour"], found["rule"]) == ("unknown", "away")
+    assert found["sentence"].startswith("Not known yet: the service did not run from ")
+    state = await service.get("/api/service")
+    assert len(state["ran"]) == 2
+    assert state["started_at"] == state["ran"][0]["from"]
+    assert dt.datetime.fromisoformat(state["ran"][1]["to"]).timestamp() == pytest.approx(began - night, abs=0.01)
+    await service.client.close()
+    service = await serve()
+    assert (await judged(service))["colour"] == "calm"  # a short restart

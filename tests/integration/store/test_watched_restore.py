@@ -155,7 +155,7 @@ async def test_a_reset_while_the_facts_are_read_again_counts() -> None:
 
     async def read(_: Read[Any]) -> Any:
         judge.reset(now)
-        tallied = Tallied(1, 1, [OfKey("w", 1, 1)], [OfPattern("p", 1, 1, "w", "text", False)], [])
+        tallied = Tallied(1, 1, [OfKey("w", 1, 1)], [OfPattern("p", 1, 1, "w", "text", False)], [], [])
         return Answered(
             Watched(1, [(int(now.timestamp()) // 60, 1, 0)], [Spell(now, now, tallied)], [], [], None, now, now)
         )

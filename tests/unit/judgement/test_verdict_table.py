@@ -306,6 +306,21 @@ TABLE = (
     row("calm after the database could not be read", "calm",
         "Calm: no critical error since 01:50 UTC.",
         blind_before=ago(40), last_critical=None),
+    row("back after a night without the service", "unknown",
+        "Not known yet: the service did not run from Wed 25 Nov 22:10 UTC to 02:29 UTC; "
+        "reports from then may still come in; the last critical error was 5 h ago.",
+        away=(ago(hours=4, minutes=20), ago(1)), last_critical=ago(hours=5)),
+    row("back for a while", "calm",
+        "Calm: the last critical error was 5 h ago; the service did not run from 02:05 UTC to 02:20 UTC.",
+        away=(ago(25), ago(10)), last_critical=ago(hours=5)),
+    row("critical just after it came back", "critical",
+        'Critical since 02:29 UTC: 1 critical error on worker-17, "CUDA out of memory"; '
+        "the service did not run from 02:00 UTC to 02:28 UTC.",
+        away=(ago(30), ago(2)), episode=one(0.5)),
+    row("a short restart", "calm", "Calm: the last critical error was 5 h ago.",
+        away=(ago(2), ago(1)), last_critical=ago(hours=5)),
+    row("a downtime of yesterday", "calm", "Calm: the last critical error was 5 h ago.",
+        away=(ago(hours=30), ago(hours=20)), last_critical=ago(hours=5)),
     row("behind and refused", "unknown",
         "Reports are refused since 02:10 UTC (the disk is full); "
         "before that, calm: the last critical error was 3 h ago.",

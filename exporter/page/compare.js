@@ -1,0 +1,69 @@
+// The span that the reader compares with: its overview, fetched with the same filters, and how much the cards' counts differ.
+
+import { aged, ask, query } from "./api.js";
+import { element } from "./dom.js";
+import { COMPARED, compared } from "./span_steps.js";
+
+const AGAIN_MS = 60_000; // the other span of one that ends now moves on with it
+const MAX_AGE = 30; // seconds
+
+export class Compare {
+  // `draw()` is called when there are other numbers than at the last `take`.
+  constructor(state, draw) {
+    Object.assign(this, { state, draw, place: "", found: null, askedAt: -Infinity });
+  }
+
+  // Gets each overview of the page. Fetches the other one if it is not known.
+  take({ timestamp }) {
+    const now = Date.parse(timestamp), { compare } = this.state;
+    const place = compare ? `${compare} ${query(this.state)}` : "";
+    const again = !this.state.to && performance.now() - this.askedAt > AGAIN_MS;
+    if (place !== this.place) Object.assign(this, { place, found: null }); else if (!again || !place) return;
+    this.askedAt = performance.now();
+    if (place) this.fetch(place, now).catch(() => { this.askedAt = -Infinity; }); // the next overview tries again
+  }
+
+  async fetch(place, now) {
+    const [begin, end] = compared(this.state, this.state.compare, now);
+    const span = { from: new Date(begin).toISOString(), to: new Date(end).toISOString(), filters: this.state.filters };
+    const found = await ask(`/api/errors?${query(span)}`, aged(MAX_AGE));
+    if (place !== this.place) return;
+    this.found = { begin, end, overview: found, how: COMPARED[this.state.compare] };
+    this.draw();
+  }
+
+  // The other span's errors in each bucket of the time series of an overview: {name, values, total}; null if nothing is compared.
+  line({ range: { from: since }, error_distribution: { time_series: { bucket_seconds: seconds, points } } }) {
+    if (!this.found) return null;
+    const { begin, how, overview } = this.found, other = overview.error_distribution.time_series;
+    const counts = new Map(other.points.map((point) => [Date.parse(point.timestamp), point.critical + point.warning + point.info]));
+    const first = Date.parse(other.points[0]?.timestamp ?? 0), width = other.bucket_seconds * 1000;
+    const values = points.map(({ timestamp }) => {
+      const at = Date.parse(timestamp) - Date.parse(since) + begin + seconds * 500; // the middle of the bucket
+      const count = counts.get(first + Math.floor((at - first) / width) * width) ?? 0;
+      return Math.round(count * seconds / other.bucket_seconds);
+    });
+    return { name: how, values };
+  }
+
+  // Adds to each card how much its count differs, such as "+12 %".
+  mark({ summary }) {
+    for (const card of document.querySelectorAll("[data-card]")) {
+      card.querySelector(".change")?.remove();
+      const [now, other] = [summary[card.dataset.card], this.found?.overview.summary[card.dataset.card]];
+      if (other === undefined || now === undefined) continue;
+      const said = change(now, other);
+      card.append(element("span", { class: "change", title: `${said} against ${this.found.how}: ${other.toLocaleString()}` }, said,
+        element("span", { class: "hidden" }, ` against ${this.found.how}`)));
+    }
+  }
+}
+
+// How much a count differs from another, in words as short as a card.
+export function change(count, other) {
+  if (count === other) return "same";
+  if (!other) return "was 0";
+  const percent = Math.round(100 * (count - other) / other);
+  if (percent >= 1000) return `${Math.round(count / other).toLocaleString()} times`;
+  return `${percent > 0 ? "+" : percent < 0 ? "−" : "±"}${Math.abs(percent)} %`;
+}

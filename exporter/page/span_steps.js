@@ -1,0 +1,56 @@
+// Spans next to a span: before, after, around it, and the one to compare with. All of them in milliseconds; a span that ends now
+// ends never (Infinity).
+
+import { MOST_HOURS } from "./span_text.js";
+import { sameTime, wall } from "./wall_time.js";
+
+const HOUR_MS = 3_600_000, DAY_MS = 24 * HOUR_MS;
+export const COMPARED = { before: "the span before", yesterday: "the same hours yesterday" };
+
+// The span as it is at `now`, as [begin, end].
+export function present({ range, from, to }, now) {
+  const end = to ? Date.parse(to) : now;
+  return [from ? Date.parse(from) : end - range * HOUR_MS, end];
+}
+
+// What the state needs for that span.
+export function stateOf([begin, end], now) {
+  return { from: new Date(begin).toISOString(), to: end >= now ? null : new Date(end).toISOString() };
+}
+
+// The span as long before. Whole days stay whole days, also those of 23 or 25 hours.
+export function before(state, now) {
+  const [begin, end] = present(state, now), days = wholeDays(begin, end);
+  return stateOf([days ? sameTime(begin, -days) : begin - (end - begin), begin], now);
+}
+
+// The span as long after; null if the span ends now.
+export function after(state, now) {
+  const [begin, end] = present(state, now), days = wholeDays(begin, end);
+  return end >= now ? null : stateOf([end, days ? sameTime(end, days) : end + (end - begin)], now);
+}
+
+// Twice as long around the same middle; if that would end after now, it ends now. What ends now stays relative to now.
+export function wider(state, now) {
+  if (!state.from && !state.to) return { range: Math.min(state.range * 2, MOST_HOURS), from: null, to: null };
+  const [begin, end] = present(state, now), length = Math.min(2 * (end - begin), MOST_HOURS * HOUR_MS);
+  const last = Math.min((begin + end + length) / 2, now);
+  return stateOf([last - length, last], now);
+}
+
+// The span that `how`, "before" or "yesterday", compares with, as [begin, end].
+export function compared(state, how, now) {
+  const [begin, end] = present(state, now);
+  if (how === "yesterday") {
+    const days = Math.max(1, Math.ceil((end - begin) / (DAY_MS + HOUR_MS)));
+    return [sameTime(begin, -days), sameTime(end, -days)];
+  }
+  const days = wholeDays(begin, end);
+  return [days ? sameTime(begin, -days) : begin - (end - begin), begin];
+}
+
+// The number of days, if the wall's clock shows the same time at both ends; else 0.
+function wholeDays(begin, end) {
+  const length = wall(end) - wall(begin);
+  return length > 0 && length % DAY_MS === 0 ? length / DAY_MS : 0;
+}

@@ -1,0 +1,40 @@
+// The table of workers: how each is now, which does not depend on the span, and what it reported in the span.
+
+import { ago, element } from "./dom.js";
+import { link, not, table } from "./tables.js";
+
+const SHOWN = 10;
+const STATES = { critical: "▲", silent: "■", warning: "◆", recovering: "◐", stable: "●" };
+const RANK = Object.keys(STATES);
+let all = false;
+
+// `names` as in patterns_table.js.
+export function draw(workers, names) {
+  const knowsNow = workers.some((row) => row.now);
+  const now = (row) => row.now ?? row.status;
+  const at = (name) => (row) => (row[name] ? Date.parse(row[name]) : null);
+  const moment = (name) => (row) => (row[name] ? ago(row[name]) : "–");
+  const columns = [
+    { head: "worker", kind: "name", sort: (row) => row.worker_id, cell: (row) => [link(names.view("worker", row.worker_id), row.worker_id), not(names.without("worker", row.worker_id), "worker", row.worker_id)] },
+    { head: knowsNow ? "now" : "status", sort: (row) => RANK.length - RANK.indexOf(now(row)), cell: (row) => status(now(row), row.reason), title: "does not depend on the span of time" },
+    { head: "errors", number: true, sort: (row) => row.error_count, cell: (row) => row.error_count.toLocaleString() },
+    { head: "critical", number: true, sort: (row) => row.critical_errors, cell: (row) => (row.critical_errors ? element("span", { class: "count critical" }, row.critical_errors.toLocaleString()) : "0") },
+    { head: "last critical", number: true, kind: "moment", sort: at("last_critical_time"), cell: moment("last_critical_time") },
+    { head: "last", number: true, kind: "moment", sort: at("last_error_time"), cell: moment("last_error_time") },
+    { head: "silent since", number: true, kind: "moment", sort: at("silent_since"), cell: moment("silent_since") },
+    { head: "most common", kind: "side", sort: (row) => row.most_common_error, cell: (row) => element("span", { class: "text", title: row.most_common_error }, row.most_common_error) },
+  ].filter(({ head }) => knowsNow || !["last critical", "silent since"].includes(head));
+  const rows = workers.toSorted((a, b) => RANK.indexOf(now(a)) - RANK.indexOf(now(b)) || b.error_count - a.error_count);
+  const button = document.getElementById("all-workers");
+  const put = () => {
+    table("workers", columns, rows, { first: [knowsNow ? "now" : "status", "descending"], most: all ? undefined : SHOWN });
+    button.textContent = all ? `Show the first ${SHOWN} workers` : `Show all ${workers.length.toLocaleString()} workers`;
+  };
+  button.hidden = workers.length <= SHOWN;
+  button.onclick = () => { all = !all; put(); };
+  put();
+}
+
+export function status(word, reason) {
+  return element("span", { class: `severity ${word}`, title: reason ?? null }, `${STATES[word] ?? "○"} ${word}`);
+}
