@@ -63,7 +63,7 @@ def worker(**more: Any) -> dict[str, Any]:
 
 
 async def answer_workers(page: Page, answer: Any) -> None:
-    """Answers for `/api/workers/…`, which this branch does not have."""
+    """Answers for `/api/workers/…`, with measurements and heartbeats that would take long to make."""
 
     async def fulfil(route: Route) -> None:
         await route.fulfill(json={"status": "success", "data": answer})
@@ -177,6 +177,24 @@ async def test_a_worker_says_what_it_is_now_its_measurements_and_what_it_ran(
     assert complaints == []
 
 
+async def test_a_worker_as_the_service_knows_it(browser: Browser, service: InProcess) -> None:
+    metrics = {"metrics": {"cpu": {"percent": 40}}}
+    await service.post(
+        {"worker_id": "w/1", "message": "the fan stopped", "run": RUN, "devices": ["GPU-1"], "system_context": metrics}
+    )
+    page, complaints = await open_page(browser, service)
+    await page.locator("#workers").get_by_role("link", name="w/1").click()
+    dialog = page.locator("#details")
+    await expect(dialog.locator(".state")).to_contain_text("▲ critical · ")
+    for table, name in (("pattern", "the fan stopped"), ("device", "GPU-1"), ("run", "nightly/7")):
+        await expect(
+            dialog.get_by_role("region", name=f"Table of {table}s").get_by_role("link", name=name)
+        ).to_be_visible()
+    await expect(dialog.get_by_role("img", name="CPU: now 40 %, between 40 and 40 %")).to_be_visible()
+    await expect(dialog.locator(".rows li")).to_have_count(1)
+    assert complaints == []
+
+
 async def test_a_run_says_what_failed_first_what_followed_and_leads_to_its_tests(
     browser: Browser, service: InProcess
 ) -> None:
@@ -283,7 +301,7 @@ async def test_merging_in_the_view_goes_on_with_the_other_pattern(browser: Brows
     await dialog.get_by_role("button", name="Merge", exact=True).click()
     await expect(dialog.get_by_role("status")).to_have_text("The patterns are one now.")
     await expect(dialog.locator(".facts").first).to_contain_text("4 errors")
-    await expect(page.locator("#patterns li")).to_have_count(1)
+    await expect(page.locator("#patterns tbody tr")).to_have_count(1)
     assert complaints == []
 
 
