@@ -153,9 +153,10 @@ function draw(overview) {
 
 // While somebody reads, the tables above the list keep their height, so that they do not push it; they scroll.
 function hold() {
-  const reading = still();
-  if (reading === Boolean(by("desk").style.height)) return;
-  by("desk").style.height = reading && main.dataset.loading === undefined ? `${by("desk").offsetHeight}px` : "";
+  const panels = [...by("desk").children], reading = still() && main.dataset.loading === undefined;
+  if (reading === Boolean(panels[0].style.height)) return;
+  const heights = panels.map((panel) => (reading ? `${panel.offsetHeight}px` : ""));
+  panels.forEach((panel, i) => { panel.style.height = heights[i]; });
 }
 
 // How many errors match; announced after a change of span or filters.

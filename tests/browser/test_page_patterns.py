@@ -82,7 +82,6 @@ async def test_merge_and_undo(browser: Browser, service: InProcess) -> None:
     await page.get_by_role("button", name="Undo").click()
     await expect(page.locator("#notice")).to_have_text("The change is undone.")
     await listed(page, 1)
-    await expect(page.locator("#patterns tbody tr")).to_have_count(2)
     await expect(page.get_by_role("button", name="Undo")).to_be_hidden()
     assert len(await ids(service)) == 2
     assert complaints == []
@@ -108,7 +107,6 @@ async def test_split_by_keyboard_and_undo(browser: Browser, service: InProcess, 
     await listed(page, len(NAMES))
     assert await ids(service) == {id_}
     await page.get_by_role("button", name="Split all apart").press("Enter")
-    await expect(page.locator("#patterns tbody tr")).to_have_count(len(NAMES))
     await listed(page, 1)
     await page.get_by_role("button", name="Undo").press("Enter")
     await listed(page, len(NAMES))
