@@ -326,6 +326,7 @@ async def test_tabs_share_mutes_and_one_of_them_sounds(browser: Browser, service
     await other.wait_for_function("() => window.heard.length === 1")  # a test sounds where it was asked for
     await service.post()
     await heard(one, "critical")
+    await other.wait_for_timeout(PAUSE_MS)
     assert await other.evaluate("window.heard") == ["info"]
     # A tab does not undo the mute of another, even if it has not heard of it.
     await one.evaluate("document.querySelector('[data-mute=warning]').click()")
@@ -394,6 +395,7 @@ async def test_nothing_is_announced_while_paused(browser: Browser, service: InPr
     await page.locator("#pause").check()
     await service.post()
     await expect(page.locator("#news")).to_have_text("1 new error")
+    await page.evaluate("import('/static/announce.js').then(({ interrupt }) => interrupt('Connection lost'))")
     await expect(page.locator("#assertive")).to_be_empty()
     await page.locator("#pause").uncheck()
     await service.post({"worker_id": "w9"})
