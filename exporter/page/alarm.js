@@ -17,32 +17,43 @@ export class Alarm {
     this.lead = new Lead(changed);
     this.sound = new Sound({ mine: () => this.lead.mine(), changed: () => { this.lead.may(this.sound.able); changed(); } });
     this.shared = new Shared("mutes", ofList(preference("muted", [])), { merge, changed: () => { this.wait(); changed(); } });
-    Object.assign(this, { changed, heard: new Map(), state: null, timer: 0 });
+    Object.assign(this, { changed, timer: 0, ears: { heard: new Map(), state: null }, eyes: { heard: new Map(), state: null } });
     this.lead.may(this.sound.able);
     this.wait();
   }
 
   // Notes errors of before, which are no events.
-  remember(errors) { firsts(this.heard, errors); }
+  remember(errors) { for (const { heard } of [this.ears, this.eyes]) firsts(heard, errors); }
 
+  // `shown(error)` returns whether the page shows an error: only of these is told on the desktop.
   errors(errors, shown) {
-    const every = preference("every-error", false), events = firsts(this.heard, errors, { every });
-    this.play(events.map(soundOf));
-    notify.tell(errors.filter(shown).length, events.filter((error) => error.is_critical && shown(error))[0]);
+    const every = preference("every-error", false), unheard = (error) => this.isUnheard(soundOf(error));
+    this.play(firsts(this.ears.heard, errors, { every, unheard }).map(soundOf));
+    const told = firsts(this.eyes.heard, errors).filter((error) => error.is_critical && shown(error));
+    notify.tell(errors.filter(shown).length, told[0]);
   }
 
   verdict(verdict) {
-    const { state, event } = turn(this.state, verdict);
-    this.state = state;
-    if (event === null) return;
-    if (event === "recovered") this.heard.clear(); // what comes now is a first again
-    this.play([event]);
-    notify.say(event, verdict);
+    const event = this.turn(this.ears, verdict, this.isUnheard("surge")), seen = this.turn(this.eyes, verdict);
+    if (event) this.play([event]);
+    if (seen) notify.say(seen, verdict);
+  }
+
+  turn(sense, verdict, unheard) {
+    const { state, event } = turn(sense.state, verdict, unheard);
+    sense.state = state;
+    if (event === "recovered") sense.heard.clear(); // what comes now is a first again
+    return event;
   }
 
   play(events) {
-    if (this.isMuted("all")) return;
-    this.sound.want(events.map((name) => SOUNDS[name] ?? name).filter((name) => !this.isMuted(MUTES[name] ?? name)));
+    this.sound.want(events.filter((name) => !this.isUnheard(name)).map((name) => SOUNDS[name] ?? name));
+  }
+
+  // Whether no tab would make the sound of an event now.
+  isUnheard(name) {
+    const sound = SOUNDS[name] ?? name;
+    return this.isMuted("all") || this.isMuted(MUTES[sound] ?? sound) || !this.sound.able && !this.lead.another;
   }
 
   isMuted(name) { return isMuted(this.shared.value, name, Date.now()); }

@@ -15,8 +15,9 @@ export function isPast({ imported, timestamp, received_at: received }) {
 
 // Notes `errors` in `heard`, a Map of what was on which worker, and returns those that are events: the first of a pattern on a
 // worker, and one that is graver than all before it. A pattern may get its id a moment after its first error, which is why
-// fingerprints count, too. With `every`, each error that is not of the past is an event.
-export function firsts(heard, errors, { every = false } = {}) {
+// fingerprints count, too. With `every`, each error that is not of the past is an event. An event that nobody can hear, as
+// `unheard(error)` says, is not noted: the next error of its kind is the event.
+export function firsts(heard, errors, { every = false, unheard = () => false } = {}) {
   const events = [];
   for (const error of errors.toSorted((a, b) => a.id - b.id)) {
     if (isPast(error)) continue;
@@ -25,9 +26,10 @@ export function firsts(heard, errors, { every = false } = {}) {
     const known = [...keys].map((key) => heard.get(key)).filter((one) => one && at - one.at < AGAIN_MS);
     const gravest = Math.min(...known.map((one) => one.rank));
     if (every || rank < gravest) events.push(error);
+    const noted = unheard(error) ? gravest : Math.min(rank, gravest);
     for (const key of keys) {
       heard.delete(key); // the Map is in the order of the last error
-      heard.set(key, { at, rank: Math.min(rank, gravest) });
+      if (noted !== Infinity) heard.set(key, { at, rank: noted });
     }
   }
   for (const key of heard.keys()) {
@@ -38,11 +40,12 @@ export function firsts(heard, errors, { every = false } = {}) {
 }
 
 // What a verdict is after the state `before` (null: there was none): `{state, event}`. `event` is "surge" when warnings begin to
-// surge, "recovered" when it is calm again, else null. A verdict that does not know changes nothing.
-export function turn(before, { colour, rule }) {
+// surge, "recovered" when it is calm again, else null. A verdict that does not know changes nothing. A surge that nobody can
+// hear (`unheard`) is the event of a later verdict, if it goes on.
+export function turn(before, { colour, rule }, unheard = false) {
   if (colour === "unknown") return { state: before, event: null };
   const state = { bad: colour !== "calm", surging: rule === "surge" };
   if (before === null) return { state, event: null };
-  if (state.surging && !before.surging) return { state, event: "surge" };
+  if (state.surging && !before.surging) return { state: { ...state, surging: !unheard }, event: "surge" };
   return { state, event: before.bad && !state.bad ? "recovered" : null };
 }

@@ -1,7 +1,7 @@
 // Loads the page again when the service has a new version of it. First it fetches the page: while a service is replaced, the old
 // one, or a proxy's error page, may still answer, and a page of errors would never load itself again.
 
-const PAUSE_MS = 5000, AGAIN_MS = 10 * 60_000, KEY = "error-visualization.reloaded";
+const PAUSE_MS = 5000, LONGEST_MS = 300_000, AGAIN_MS = 10 * 60_000, KEY = "error-visualization.reloaded";
 
 // Whether a page of version `mine` loads itself again for `theirs`. `last` is what it did so for last, as `{version, at}`: services
 // of two versions behind one address must not make it load for ever.
@@ -12,18 +12,18 @@ export function isDue(mine, theirs, last, now) {
 
 let timer = 0;
 
-export function follow(theirs, reload = () => location.reload()) {
+export function follow(theirs, pause = PAUSE_MS) {
   clearTimeout(timer);
   const mine = version(document);
   if (!isDue(mine, theirs, remembered(), Date.now())) return;
   timer = setTimeout(async () => {
     if (await served() === theirs) {
       try { sessionStorage.setItem(KEY, JSON.stringify({ version: theirs, at: Date.now() })); } catch { return; }
-      reload();
+      location.reload();
     } else {
-      follow(theirs, reload);
+      follow(theirs, Math.min(2 * pause, LONGEST_MS));
     }
-  }, PAUSE_MS * (0.2 + Math.random()));
+  }, pause * (0.2 + Math.random()));
 }
 
 function version(page) {

@@ -54,8 +54,10 @@ export function begin(given, makes) {
   alarm.sound.prepare();
 }
 
-// The version of the page that the service has.
-export const follow = version.follow;
+// Hears the version of the page that the service has.
+export function follow(theirs) {
+  version.follow(theirs);
+}
 
 export const paint = notify.paint;
 

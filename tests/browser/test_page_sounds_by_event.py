@@ -134,6 +134,17 @@ async def test_which_errors_and_verdicts_are_events(browser: Browser, service: I
         TURNS,
     )
     assert dict(zip((name for name, *_ in TURNS), found, strict=True)) == {name: events for name, _, events in TURNS}
+    found = await page.evaluate(
+        """async (error) => {
+            const { firsts, turn } = await import("/static/events.js");
+            const heard = new Map(), at = (id, unheard, more) => firsts(heard, [{ ...error, id, ...more }], { unheard: () => unheard }).length;
+            const surge = { colour: "warning", rule: "surge" }, muted = turn({ bad: false, surging: false }, surge, true);
+            return [at(1, true), at(2, true), at(3, false), at(4, false), at(5, true, { is_system_critical: true }), at(6, false),
+                at(7, false, { is_system_critical: true }), muted.event, turn(muted.state, surge).event, turn(turn(muted.state, surge).state, surge).event];
+        }""",
+        report(1),
+    )
+    assert found == [1, 1, 1, 0, 1, 0, 1, "surge", "surge", None]  # what nobody could hear is heard later
     many = await page.evaluate(
         """async (error) => {
             const { firsts } = await import("/static/events.js");
@@ -287,6 +298,21 @@ async def test_a_mute_has_an_end(browser: Browser, service: InProcess) -> None:
     await expect(mute).to_have_text("Mute")
 
 
+async def test_what_came_while_muted_sounds_when_it_goes_on(browser: Browser, service: InProcess) -> None:
+    page = await listening(browser, service)
+    await page.locator("#mute").click()
+    await service.post()
+    await listed(page, 1)
+    await page.locator("#mute").click()
+    await page.locator("h1").hover()
+    await service.post()
+    await heard(page, "critical")
+    await page.wait_for_timeout(PAUSE_MS)
+    await service.post()
+    await listed(page, 3)
+    assert await page.evaluate("window.heard") == ["critical"]
+
+
 async def test_tabs_share_mutes_and_one_of_them_sounds(browser: Browser, service: InProcess) -> None:
     context = await browser.new_context()
     one = await listening(context, service)
@@ -300,6 +326,7 @@ async def test_tabs_share_mutes_and_one_of_them_sounds(browser: Browser, service
     await other.wait_for_function("() => window.heard.length === 1")  # a test sounds where it was asked for
     await service.post()
     await heard(one, "critical")
+    await other.wait_for_timeout(PAUSE_MS)
     assert await other.evaluate("window.heard") == ["info"]
     # A tab does not undo the mute of another, even if it has not heard of it.
     await one.evaluate("document.querySelector('[data-mute=warning]').click()")
@@ -368,6 +395,7 @@ async def test_nothing_is_announced_while_paused(browser: Browser, service: InPr
     await page.locator("#pause").check()
     await service.post()
     await expect(page.locator("#news")).to_have_text("1 new error")
+    await page.evaluate("import('/static/announce.js').then(({ interrupt }) => interrupt('Connection lost'))")
     await expect(page.locator("#assertive")).to_be_empty()
     await page.locator("#pause").uncheck()
     await service.post({"worker_id": "w9"})

@@ -33,7 +33,7 @@ def test_the_wheel_has_the_page_the_charts_the_sounds_and_the_sql(source: Path, 
     files = zipfile.ZipFile(wheel)
     names = set(files.namelist())
     assert {"exporter/page/index.html", "exporter/page/page.js", "exporter/store/read.sql", "exporter/py.typed",
-            "exporter/store/migrations/001_initial.sql", "exporter/sounds/error-critical.mp3", "exporter/runbooks/CriticalError.md",
+            "exporter/store/migrations/001_initial.sql", "exporter/sounds/error-critical.mp3", "exporter/sounds/error-recovered.mp3", "exporter/runbooks/CriticalError.md",
             "exporter/sounds/generate_sound_files.py", "exporter/page/vendor/echarts.js",
             "exporter/page/vendor/echarts.js.gz"} <= names  # fmt: skip
     assert not [
