@@ -15,7 +15,7 @@ const SAID = { pattern: "new pattern", silent: "silent since", restart: "the ser
 export function marks(overview, filter) {
   const since = Date.parse(overview.range.from), until = Date.parse(overview.range.to);
   const found = [
-    ...overview.error_patterns.top_patterns.map((row) => ({ at: firstIn(row, since), kind: "pattern", text: row.pattern, href: filter("pattern", row.pattern_id) })),
+    ...overview.error_patterns.top_patterns.map((row) => ({ at: firstOf(row), kind: "pattern", text: row.pattern, href: filter("pattern", row.pattern_id) })),
     ...overview.worker_errors.worker_stats.map((row) => ({ at: row.silent_since, kind: "silent", text: row.worker_id, href: filter("worker", row.worker_id) })),
     ...(overview.restarts ?? []).map((at) => ({ at, kind: "restart", text: "", href: null })),
     ...(overview.silences ?? []).map(({ at, text }) => ({ at, kind: "silence", text, href: null })),
@@ -24,10 +24,10 @@ export function marks(overview, filter) {
     .sort((a, b) => a.at - b.at);
 }
 
-// When a pattern was seen for the first time, null if that was before the span. `ever_first_seen` is of the error that was accepted
-// first; one that was accepted later may have happened earlier.
-function firstIn({ first_seen: first, ever_first_seen: ever }, since) {
-  return !ever || Date.parse(ever) < since ? null : first < ever ? first : ever;
+// When a pattern was seen for the first time. `ever_first_seen` is of the error that was accepted first; one that was accepted
+// later may have happened earlier.
+function firstOf({ first_seen: first, ever_first_seen: ever }) {
+  return ever && (first < ever ? first : ever);
 }
 
 // Draws into `layer`, an element over the picture. `plane` is described in charts.js.

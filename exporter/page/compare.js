@@ -51,7 +51,7 @@ export class Compare {
     for (const card of document.querySelectorAll("[data-card]")) {
       card.querySelector(".change")?.remove();
       const [now, other] = [summary[card.dataset.card], this.found?.overview.summary[card.dataset.card]];
-      if (other === undefined || now === undefined) continue;
+      if (other === undefined || now === undefined || (!now && !other)) continue;
       const said = change(now, other);
       card.append(element("span", { class: "change", title: `${said} against ${this.found.how}: ${other.toLocaleString()}` }, said,
         element("span", { class: "hidden" }, ` against ${this.found.how}`)));

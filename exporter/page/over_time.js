@@ -29,7 +29,7 @@ function label(at, seconds) {
 // Lets the reader choose spans on the chart. `choose(begin, end)` and `zoomOut()` change the span of the page.
 export function bind(choose, zoomOut) {
   const layer = element("div", { class: "layer" }), drag = new Drag(choose, zoomOut);
-  const out = element("button", { type: "button", class: "swap zoom-out", title: "Twice as long; also by a double click on the chart" }, "Zoom out");
+  const out = element("button", { type: "button", class: "zoom-out", title: "Twice as long; also by a double click on the chart" }, "Zoom out");
   out.onclick = zoomOut;
   charts.overlay(ID, (plot, plane, data) => {
     if (!layer.isConnected) {

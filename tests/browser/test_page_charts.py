@@ -33,7 +33,7 @@ async def rows(page: Page, chart: str) -> dict[str, list[str]]:
 async def as_table(page: Page, chart: str) -> dict[str, list[str]]:
     await drawn(page, chart)
     await page.get_by_role("button", name=f"{CHARTS[chart]} as table").click()
-    await expect(page.locator(f"#{chart} svg")).to_be_hidden()
+    await expect(page.locator(f"#{chart} .picture svg")).to_be_hidden()
     return await rows(page, chart)
 
 
