@@ -4,7 +4,16 @@ import datetime as dt
 
 import pytest
 
-from exporter.events.cursor import Rank, cursor_after, parse_cursor, parse_rank, rank_cursor
+from exporter.events.cursor import (
+    Place,
+    Rank,
+    cursor_after,
+    parse_cursor,
+    parse_place,
+    parse_rank,
+    place_cursor,
+    rank_cursor,
+)
 
 pytestmark = pytest.mark.dashboard
 
@@ -39,3 +48,17 @@ def test_a_cursor_of_patterns_comes_back(pattern_id: str) -> None:
 def test_what_is_no_cursor_of_patterns_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="not a cursor of this service"):
         parse_rank(text)
+
+
+@pytest.mark.parametrize("worker", ["w1", "a.b", ".", " ", "w/1 <b>&?#\u202e😀", "100%", "\x00"])
+@pytest.mark.parametrize("value", [None, 0, -7, 10**17])
+def test_a_cursor_of_workers_comes_back(worker: str, value: int | None) -> None:
+    cursor = place_cursor(Place(value, worker))
+    assert cursor.isascii()
+    assert parse_place(cursor) == Place(value, worker)
+
+
+@pytest.mark.parametrize("text", ["", "x", "1", "1.", ".", "x.w", "1.a b", "1.ä", f"{10**18}.w", "1.w\n"])
+def test_what_is_no_cursor_of_workers_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="not a cursor of this service"):
+        parse_place(text)
