@@ -9,7 +9,7 @@ from typing import Annotated, Final, Literal, Protocol
 
 from msgspec import Meta, Struct, field
 
-from exporter.events.cursor import CURSOR, RANK
+from exporter.events.cursor import CURSOR, NUMBER, RANK
 from exporter.events.event import Severity
 from exporter.events.groups import GroupName
 from exporter.events.run_summary import Outcome
@@ -155,6 +155,21 @@ class PatternPaging(Struct, frozen=True, kw_only=True):
         Meta(
             description="the page begins after this: `next_cursor` of the page before it",
             extra_json_schema={"pattern": RANK},
+        ),
+    ] = None
+    limit: Limit = 100
+
+
+class AuditPaging(Struct, frozen=True, kw_only=True):
+    """Which page of the audit trail."""
+
+    pattern: Annotated[Text | None, Meta(description="only entries about this pattern: its id or a fingerprint")] = None
+    worker: Annotated[Text | None, Meta(description="only entries about this worker")] = None
+    cursor: Annotated[
+        Text | None,
+        Meta(
+            description="the page begins after this: `next_cursor` of the page before it",
+            extra_json_schema={"pattern": NUMBER},
         ),
     ] = None
     limit: Limit = 100

@@ -6,6 +6,7 @@ from typing import Final
 
 from exporter.events.event import isoformat
 from exporter.store.fields import Status
+from exporter.store.read_states import drained_workers
 from exporter.store.results import CriticalNow, HardwareMetrics, HardwareTypeStatus, WorkerStats
 from exporter.store.rollup_tables import KIND, TIME, WORKER
 from exporter.store.select import Cursor, Facts, Row, end_of_range, names_of, rows
@@ -40,6 +41,7 @@ def worker_stats(cursor: Cursor, facts: Facts) -> list[WorkerStats]:
         places[row["id"] - 1] = place
     found = rows(cursor, "workers", {"limit": WORKERS, "places": places}, facts.of(WORKER))
     names = names_of(cursor, "workers", (row["worker"] for row in found))
+    drains = drained_workers(cursor)
     found.sort(key=lambda row: (-row["errors"], names[row["worker"]]))
     return [
         WorkerStats(
@@ -49,6 +51,7 @@ def worker_stats(cursor: Cursor, facts: Facts) -> list[WorkerStats]:
             most_common_error=types[row["most"] % _PLACES]["name"],
             last_error_time=isoformat(row["last_seen"]),
             status=_STATUS[row["severity"]],
+            drained=drains.get(names[row["worker"]]),
         )
         for row in found[:WORKERS]
     ]

@@ -12,6 +12,7 @@ from exporter.events.event import Severity
 from exporter.ingest.severity import Reason
 from exporter.store.fields import Celsius, Count, Maybe, Percent, Seconds, Status
 from exporter.store.pattern_results import Pattern
+from exporter.store.states import Drained
 
 
 class ErrorPage(Struct):
@@ -163,7 +164,7 @@ class ErrorPatterns(Struct):
 
 
 class WorkerStats(Struct):
-    """A worker's errors. `most_common_error` is an error type."""
+    """A worker's errors. `most_common_error` is an error type. `drained` is null unless somebody took it out of service."""
 
     worker_id: str
     error_count: Count
@@ -171,6 +172,7 @@ class WorkerStats(Struct):
     most_common_error: str
     last_error_time: Timestamp
     status: Status
+    drained: Drained | None
 
 
 class WorkerErrors(Struct):
