@@ -1,9 +1,8 @@
 """Makes and lifts silences of muted patterns in each Alertmanager (`silence_plan.py` says which).
 
 Nothing waits for an Alertmanager: `use` only says which patterns are muted now. Each one is asked for its silences when
-the mutes change, and every `AGAIN_SECONDS`; if it does not answer, it is tried again with backoff, and `on_result` is told
-why there is no silence.
-"""
+the mutes change, and every `AGAIN_SECONDS`; if it does not answer, it is tried again with backoff, and `on_result` is
+told why there is no silence."""
 
 import asyncio
 import contextlib

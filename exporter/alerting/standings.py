@@ -14,8 +14,8 @@ from exporter.store.states import StateChange, StatesChanged
 
 class Told(NamedTuple):
     """What to make of an error. `alerts`: whether it may make an alert. `regression`: how many times its pattern came
-    back after it had been resolved, "" if never; `is_return` is true for the error that shows it. `resolved_by` is who had
-    resolved it."""
+    back after it had been resolved, "" if never; `is_return` is true for the error that shows it. `resolved_by` is who
+    had resolved it."""
 
     alerts: bool = True
     regression: str = ""

@@ -122,8 +122,8 @@ class GetPatternState(Read[StateOfPattern | None], frozen=True, kw_only=True):
 
 
 class ListAudit(Read[AuditPage], frozen=True, kw_only=True):
-    """The audit trail of states, newest first, from the entry before the number `before`: of all, or of one `pattern` or
-    `worker`."""
+    """The audit trail of states, newest first, from the entry before the number `before`: of all, or of one `pattern`
+    or `worker`."""
 
     before: int | None = None
     pattern: str | None = None

@@ -164,7 +164,8 @@ class ErrorPatterns(Struct):
 
 
 class WorkerStats(Struct):
-    """A worker's errors. `most_common_error` is an error type. `drained` is null unless somebody took it out of service."""
+    """A worker's errors. `most_common_error` is an error type. `drained` is null unless somebody took it out of
+    service."""
 
     worker_id: str
     error_count: Count

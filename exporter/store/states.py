@@ -3,7 +3,7 @@
 POST /api/patterns/{id}/claim, …/resolve, …/mute, …/reopen ─► Act ──────┐
 POST /api/workers/{id}/drain, …/undrain                    ─► Drain ────┼─► pattern_states.py ─► the answer, or Refused
 a silence was made in Alertmanager, or could not be made   ─► NoteSilence ┘         │
-errors that the projection inserts; the time                                        └─► StatesChanged, with the next pong
+errors that the projection inserts; the time                                        └► StatesChanged, with the next pong
 """
 
 import datetime as dt
@@ -51,10 +51,10 @@ class DrainRequest(Struct):
 
 class PatternState(Struct, kw_only=True):
     """The state of a pattern. `new`: first seen within the last 24 hours, and nobody has said anything of it. `open`:
-    neither. `claimed`: `by` works on it. `resolved`: it should not come back. `regressed`: it did, `at` the time of that
-    error; `by` had resolved it. `muted`: its alerts are silenced until the time `until`, or for `errors_left` more
-    errors; `silence_id` is that of the silence in the first Alertmanager, null if there is none, and `silence_error` says
-    why. `by` and `at` are null if nobody did anything; `by` is null also for what ended by itself."""
+    neither. `claimed`: `by` works on it. `resolved`: it should not come back. `regressed`: it did, `at` the time of
+    that error; `by` had resolved it. `muted`: its alerts are silenced until the time `until`, or for `errors_left` more
+    errors; `silence_id` is that of the silence in the first Alertmanager, null if there is none, and `silence_error`
+    says why. `by` and `at` are null if nobody did anything; `by` is null also for what ended by itself."""
 
     status: Status
     by: str | None
@@ -123,7 +123,7 @@ class Act(Struct, tag=True, frozen=True):
 
 
 class Drain(Struct, tag=True, frozen=True):
-    """Somebody drains a worker, or lifts that. `is_known`: it has sent a heartbeat, so it exists even without errors."""
+    """Somebody drains a worker, or lifts that. `is_known`: it sends heartbeats, so it exists without errors, too."""
 
     id: str
     drained: bool
@@ -147,9 +147,9 @@ ChangeState = Act | Drain | NoteSilence
 
 
 class StateChange(Struct, frozen=True):
-    """The state of a pattern as the HTTP process needs it. `anchor` is the fingerprint that the state belongs to, `names`
-    what the errors of the pattern may carry as its id. `number` is that of the last entry of the audit. `at` and `until`
-    are exact and naive UTC; `status` is never `new`."""
+    """The state of a pattern as the HTTP process needs it. `anchor` is the fingerprint that the state belongs to,
+    `names` what the errors of the pattern may carry as its id. `number` is that of the last entry of the audit. `at`
+    and `until` are exact and naive UTC; `status` is never `new`."""
 
     anchor: str
     number: int

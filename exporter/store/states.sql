@@ -7,7 +7,7 @@ FROM pattern_states ORDER BY number;
 
 -- name: names_of_states
 -- The names that the patterns with these fingerprints have or had, and that errors of them may carry: the id of now, those
--- of the past, the fingerprints.
+-- of the past that no pattern has now, the fingerprints.
 WITH now AS (
     SELECT fingerprint AS anchor, pattern_id FROM assignments WHERE fingerprint IN (SELECT unnest($anchors::VARCHAR[]))
 ),
@@ -15,6 +15,7 @@ members AS (SELECT anchor, a.pattern_id, a.fingerprint FROM now JOIN assignments
 SELECT anchor, pattern_id, 0 AS kind, pattern_id AS name FROM now
 UNION ALL
 SELECT anchor, m.pattern_id, 1, p.pattern_id FROM members m JOIN pattern_ids p USING (fingerprint)
+WHERE NOT EXISTS (FROM assignments a WHERE a.pattern_id = p.pattern_id OR a.fingerprint = p.pattern_id)
 UNION ALL
 SELECT anchor, pattern_id, 2, fingerprint FROM members
 ORDER BY anchor, kind, name;

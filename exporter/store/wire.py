@@ -27,8 +27,8 @@ LENGTH: Final = struct.Struct("!I")
 MAX_FRAME: Final = 2**30
 MEMORY_LIMIT: Final = 200 * 2**20
 Kind = Literal[
-    "inspect", "open", "state", "read", "reset_counts", "decide", "delete", "pin", "change_state", "hold", "release", "close", "ping",
-    "cancel", "log_level",
+    "inspect", "open", "state", "read", "reset_counts", "decide", "delete", "pin", "change_state", "hold", "release",
+    "close", "ping", "cancel", "log_level",
 ]  # fmt: skip
 Status = Literal["ok", "error"]
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import datetime as dt
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -91,7 +92,11 @@ async def test_a_mute_ends_after_so_many_errors_or_at_its_time(service: InProces
     await one(service)
     assert (await state(service, id_))["errors_left"] == 1
     await one(service)
-    assert await state(service, id_) == NOTHING | {"status": "claimed", "by": "Ana", "at": (await state(service, id_))["at"]}
+    assert await state(service, id_) == NOTHING | {
+        "status": "claimed",
+        "by": "Ana",
+        "at": (await state(service, id_))["at"],
+    }
     await service.ask(f"/api/patterns/{id_}/mute", {"by": "Bo", "until": ahead(seconds=0.3)})
     assert await status(service, id_) == "muted"
     await asyncio.sleep(0.3)
@@ -147,7 +152,7 @@ async def test_errors_and_a_resolution_at_once(service: InProcess) -> None:
         assert found == "regressed" if newest > at else found in ("resolved", "regressed")
     got = list(reversed(await actions(service)))
     assert got.count(("resolve", "Ana")) == 5
-    for before, after in zip(got, got[1:], strict=False):
+    for before, after in itertools.pairwise(got):
         assert (before[0], after[0]) != ("regressed", "regressed"), "once for each resolution"
 
 
@@ -196,7 +201,12 @@ async def test_what_is_wrong_is_named(service: InProcess) -> None:
     for asked, body, wanted, field in refused:
         assert (await service.ask(asked, body, wanted))["field"] == field, (asked, body)
     assert (await service.get("/api/patterns/none/state", 404))["field"] == "id"
-    for query, field in (({"limit": 0}, "limit"), ({"cursor": "x"}, "cursor"), ({"cursor": "0"}, "cursor"), ({"x": 1}, "x")):
+    for query, field in (
+        ({"limit": 0}, "limit"),
+        ({"cursor": "x"}, "cursor"),
+        ({"cursor": "0"}, "cursor"),
+        ({"x": 1}, "x"),
+    ):
         assert (await service.get("/api/audit", 400, **query))["field"] == field
     assert await status(service, id_) == "new"
     assert await actions(service) == []
