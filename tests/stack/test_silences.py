@@ -2,7 +2,6 @@
 
 import asyncio
 import datetime as dt
-import json
 import urllib.parse
 import urllib.request
 from collections.abc import AsyncIterator, Callable, Iterator
