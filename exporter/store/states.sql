@@ -84,3 +84,13 @@ INSERT INTO drained_workers VALUES ($worker, $number, $person, $made_at, $until)
 
 -- name: is_worker
 SELECT count(*) FROM workers WHERE name = $worker;
+
+-- name: doubled
+SELECT 'pattern_states' AS in_table, fingerprint AS name, count(*) AS states FROM pattern_states GROUP BY ALL HAVING count(*) > 1
+UNION ALL
+SELECT 'drained_workers', worker, count(*) FROM drained_workers GROUP BY ALL HAVING count(*) > 1
+ORDER BY ALL;
+
+-- name: forget_doubled
+DELETE FROM pattern_states WHERE rowid NOT IN (SELECT arg_max(rowid, (number, rowid)) FROM pattern_states GROUP BY fingerprint);
+DELETE FROM drained_workers WHERE rowid NOT IN (SELECT arg_max(rowid, (number, rowid)) FROM drained_workers GROUP BY worker);
