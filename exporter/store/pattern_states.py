@@ -15,16 +15,12 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-import msgspec
-
 from exporter.events.event import ErrorEvent
 from exporter.store.database import Database
 from exporter.store.decisions import Refused
 from exporter.store.read_states import drained, pattern_state
-from exporter.store.select import resolve, rows
-from exporter.store.sql import named, number
+from exporter.store.select import resolve
 from exporter.store.state_machine import (
-    Earlier,
     Outcome,
     Standing,
     after_errors,
@@ -33,7 +29,9 @@ from exporter.store.state_machine import (
     muted,
     reopened,
     resolved,
+    returned,
 )
+from exporter.store.state_tables import MAX_STATES, RefusedError, StateTables
 from exporter.store.states import (
     Act,
     ChangeState,
@@ -46,17 +44,7 @@ from exporter.store.states import (
     StatesChanged,
 )
 
-MAX_STATES: Final = 10_000  # patterns with a state, and likewise drained workers
-MAX_ENTRIES: Final = 100_000  # of the audit
 MAX_NAMES: Final = 200  # of one pattern, that the HTTP process gets
-FREED: Final = 100  # open states that are forgotten at once
-_SQL: Final = named("states.sql")
-
-
-class _RefusedError(Exception):
-    def __init__(self, status: int, message: str, field: str) -> None:
-        super().__init__(message)
-        self.refused = Refused(status, message, field)
 
 
 class PatternStates:
@@ -64,10 +52,14 @@ class PatternStates:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._tables = StateTables(database)
         self._lock = threading.Lock()
         self._standings: dict[str, Standing] | None = None  # by anchor; None: to be read
         self._names: dict[str, list[str]] | None = None  # anchor → pattern id of now, then other names; None likewise
         self._anchors: dict[str, str] = {}  # name → anchor, of the states that errors may end
+        self._looked_at: dict[
+            str, frozenset[str]
+        ] = {}  # anchor of a resolved pattern → its names, without an error since
         self._ends: list[dt.datetime] = []  # of mutes and drains
         self._sent: dict[str, StateChange] = {}
         self._sent_drains: dict[str, DrainChange] = {}
@@ -88,7 +80,7 @@ class PatternStates:
                 case NoteSilence():
                     self._note_silence(asked)
                     return None
-        except _RefusedError as error:
+        except RefusedError as error:
             return error.refused
         finally:
             self.note()
@@ -121,10 +113,10 @@ class PatternStates:
                 outcome = at_time(standing, now)
                 if outcome.action:
                     self._save(anchor, outcome.standing, [outcome], at=now)
-            for row in self._rows("drained"):
+            for row in self._tables.rows("drained"):
                 if row["until"] is not None and row["until"] <= now:
-                    self._run("undrain", worker=row["worker"])
-                    self._enter(now, "drain_ended", worker=row["worker"], until=row["until"])
+                    self._tables.run("undrain", worker=row["worker"])
+                    self._tables.enter(now, "drain_ended", worker=row["worker"], until=row["until"])
 
         self._transact(write)
         self.note()
@@ -138,11 +130,15 @@ class PatternStates:
         """Compares the states with what the HTTP process was told, and keeps the differences for `take_changes`."""
         if self._is_noted:
             return
+        self._look_back()
         changes = {change.anchor: change for change in self._changes()}
         drains = {
-            row["worker"]: DrainChange(row["number"], row["worker"], drained(row)) for row in self._rows("drained")
+            row["worker"]: DrainChange(row["number"], row["worker"], drained(row))
+            for row in self._tables.rows("drained")
         }
-        lifted = {name: DrainChange(self._next() - 1, name, None) for name in self._sent_drains.keys() - drains.keys()}
+        lifted = {
+            name: DrainChange(self._tables.next() - 1, name, None) for name in self._sent_drains.keys() - drains.keys()
+        }
         with self._lock:
             self._changed |= {anchor: one for anchor, one in changes.items() if self._sent.get(anchor) != one}
             self._changed_drains |= {name: one for name, one in drains.items() if self._sent_drains.get(name) != one}
@@ -172,15 +168,36 @@ class PatternStates:
         """To be called after fingerprints were split from a pattern. Those that stay keep its state. Raises
         `StoreError`."""
         if into := min(staying, default=None):
-            self._transact(lambda: self._run("move_state", into=into, leaving=list(leaving)))
+            self._transact(lambda: self._tables.run("move_state", into=into, leaving=list(leaving)))
         self.names_changed()
+
+    def _look_back(self) -> None:
+        """Lets errors end a resolution that were stored before they belonged to the pattern: it was merged, or a family
+        was found. Also looks at what a crash left. Raises `StoreError`."""
+        known, names = self._known(), self._of_patterns()
+        quiet = [anchor for anchor in self._in_force().values() if known[anchor].status == "resolved"]
+        new = [(anchor, name) for anchor in quiet
+               for name in names[anchor] if name not in self._looked_at.get(anchor, ())]  # fmt: skip
+        if new:
+            ats = [known[anchor].at for anchor, _ in new]
+            values = {"anchors": [anchor for anchor, _ in new], "names": [name for _, name in new], "ats": ats}
+            found = self._tables.rows("returned", **values, since=min(ats))
+            outcomes = {row["anchor"]: returned(known[row["anchor"]], row["id"], row["timestamp"]) for row in found}
+            if outcomes:
+
+                def write() -> None:
+                    for anchor, one in outcomes.items():
+                        self._save(anchor, one.standing, [one])
+
+                self._transact(write)
+        self._looked_at = {anchor: frozenset(names[anchor]) for anchor in quiet}
 
     def _act(self, asked: Act, now: dt.datetime) -> StateOfPattern:
         found = resolve(self._database.db, asked.id)
         if found is None:
-            raise _RefusedError(404, f"there is no pattern {asked.id}", "id")
+            raise RefusedError(404, f"there is no pattern {asked.id}", "id")
         pattern_id, members = found
-        (row,) = self._rows("state_of_members", members=members) or ({"fingerprint": members[0]},)
+        (row,) = self._tables.rows("state_of_members", members=members) or ({"fingerprint": members[0]},)
         anchor: str = row["fingerprint"]
         before = self._known().get(anchor)
         after: Standing | None
@@ -195,14 +212,14 @@ class PatternStates:
             case "reopen":
                 after = reopened(before, asked.by, now)
         if after is None:
-            raise _RefusedError(409, f"the pattern {asked.id} is open already", "id")
+            raise RefusedError(409, f"the pattern {asked.id} is open already", "id")
 
         def write() -> None:
             if before is None:
-                self._make_room()
-            entry = self._enter(now, asked.action, asked.by, asked.caller, pattern_id=pattern_id, fingerprint=anchor,
-                                until=after.until, errors=asked.errors)  # fmt: skip
-            self._write(anchor, entry, after)
+                self._tables.make_room()
+            about = {"pattern_id": pattern_id, "fingerprint": anchor, "until": after.until, "errors": asked.errors}
+            entry = self._tables.enter(now, asked.action, asked.by, asked.caller, **about)
+            self._tables.write(anchor, entry, after)
 
         self._transact(write)
         self._names = None  # a state of an earlier part of the pattern may be in force no more
@@ -210,37 +227,29 @@ class PatternStates:
         return StateOfPattern(pattern_id=pattern_id, state=made.state)
 
     def _drain(self, asked: Drain, now: dt.datetime) -> StateOfWorker:
-        drains = {row["worker"] for row in self._rows("drained")}
-        if not asked.is_known and not number(self._database.db, _SQL["is_worker"], {"worker": asked.id}):
-            raise _RefusedError(404, f"there is no worker {asked.id}", "id")
+        drains = {row["worker"] for row in self._tables.rows("drained")}
+        if not asked.is_known and not self._tables.is_worker(asked.id):
+            raise RefusedError(404, f"there is no worker {asked.id}", "id")
         if not asked.drained and asked.id not in drains:
-            raise _RefusedError(409, f"the worker {asked.id} is not drained", "id")
+            raise RefusedError(409, f"the worker {asked.id} is not drained", "id")
         if asked.drained and len(drains | {asked.id}) > MAX_STATES:
-            raise _RefusedError(409, f"{MAX_STATES} workers are drained already", "id")
+            raise RefusedError(409, f"{MAX_STATES} workers are drained already", "id")
         until = asked.until.astimezone(dt.UTC).replace(tzinfo=None) if asked.until else None
 
         def write() -> None:
             action = "drain" if asked.drained else "undrain"
-            entry = self._enter(now, action, asked.by, asked.caller, worker=asked.id, until=until)
-            self._run("undrain", worker=asked.id)
+            entry = self._tables.enter(now, action, asked.by, asked.caller, worker=asked.id, until=until)
+            self._tables.run("undrain", worker=asked.id)
             if asked.drained:
-                self._run("drain", worker=asked.id, number=entry, person=asked.by, made_at=now, until=until)
+                self._tables.run("drain", worker=asked.id, number=entry, person=asked.by, made_at=now, until=until)
 
         self._transact(write)
-        found = [drained(row) for row in self._rows("drained") if row["worker"] == asked.id]
+        found = [drained(row) for row in self._tables.rows("drained") if row["worker"] == asked.id]
         return StateOfWorker(worker_id=asked.id, drained=found[0] if found else None)
 
     def _note_silence(self, asked: NoteSilence) -> None:
         values = {"fingerprint": asked.anchor, "number": asked.number, "silence_id": asked.silence_id}
-        self._transact(lambda: self._run("set_silence", **values, silence_error=asked.error))
-
-    def _make_room(self) -> None:
-        """Forgets states that say nothing any more, if there are too many. Needs a transaction."""
-        if number(self._database.db, "SELECT count(*) FROM pattern_states") < MAX_STATES:
-            return
-        self._run("forget_open", most=FREED)
-        if number(self._database.db, "SELECT count(*) FROM pattern_states") >= MAX_STATES:
-            raise _RefusedError(409, f"{MAX_STATES} patterns have a state already; reopen some", "id")
+        self._transact(lambda: self._tables.run("set_silence", **values, silence_error=asked.error))
 
     def _save(self, anchor: str, standing: Standing, noted: Sequence[Outcome], at: dt.datetime | None = None) -> None:
         """Writes a state that changed by itself, and what is to be noted of it. Needs a transaction."""
@@ -248,46 +257,21 @@ class PatternStates:
         for outcome in noted:
             made = outcome.standing
             pattern_id = (self._of_patterns().get(anchor) or [anchor])[0]
-            entry = self._enter(at or made.at, outcome.action, pattern_id=pattern_id, fingerprint=anchor,
+            entry = self._tables.enter(at or made.at, outcome.action, pattern_id=pattern_id, fingerprint=anchor,
                                 error_id=made.error_id)  # fmt: skip
-        self._write(anchor, entry, standing)
-
-    def _write(self, anchor: str, entry: int | None, standing: Standing) -> None:
-        """Writes a state; without a new `entry`, its number and its silence stay. Needs a transaction."""
-        (old,) = [row for row in self._rows("standings") if row["fingerprint"] == anchor] or (None,)
-        keeps = entry is None and old is not None
-        earlier = standing.before
-        self._run("forget_state", fingerprint=anchor)
-        self._run(
-            "add_state", fingerprint=anchor, number=old["number"] if keeps and old else entry, status=standing.status,
-            person=standing.by, made_at=standing.at, until=standing.until, errors_left=standing.errors_left,
-            earlier=earlier.status if earlier else None, earlier_person=earlier.by if earlier else None,
-            earlier_at=earlier.at if earlier else None, regressions=standing.regressions, error_id=standing.error_id,
-            silence_id=old["silence_id"] if keeps and old else None,
-            silence_error=old["silence_error"] if keeps and old else None,
-        )  # fmt: skip
-
-    def _enter(self, at: dt.datetime, action: str, by: str = "", caller: str = "", **about: Any) -> int:
-        """Adds an entry to the audit, and returns its number. Needs a transaction."""
-        entry = self._next()
-        none = dict.fromkeys(("pattern_id", "fingerprint", "worker", "until", "errors", "error_id"))
-        self._run("add_entry", number=entry, made_at=at, action=action, person=by, caller=caller, **(none | about))
-        if entry > MAX_ENTRIES:
-            self._run("forget_entries", number=entry - MAX_ENTRIES)
-        return entry
-
-    def _next(self) -> int:
-        return number(self._database.db, _SQL["next_number"])
+        self._tables.write(anchor, entry, standing)
 
     def _known(self) -> dict[str, Standing]:
         """Returns the states by anchor."""
         if self._standings is None:
-            self._standings = {row["fingerprint"]: _standing(row) for row in self._rows("standings")}
+            self._standings = self._tables.standings()
             if self._standings.keys() - (self._names or {}).keys():
                 self._names = None
             self._anchors = {}
             ends = [standing.until for standing in self._standings.values()]
-            self._ends = [end for end in (*ends, *(row["until"] for row in self._rows("drained"))) if end is not None]
+            self._ends = [
+                end for end in (*ends, *(row["until"] for row in self._tables.rows("drained"))) if end is not None
+            ]
         return self._standings
 
     def _of_patterns(self) -> dict[str, list[str]]:
@@ -295,7 +279,7 @@ class PatternStates:
         known = self._known()
         if self._names is None:
             names: dict[str, dict[str, None]] = {anchor: {} for anchor in known}
-            for row in self._rows("names_of_states", anchors=list(known)) if known else ():
+            for row in self._tables.rows("names_of_states", anchors=list(known)) if known else ():
                 names[row["anchor"]][row["name"]] = None
             self._names = {anchor: list(some) or [anchor] for anchor, some in names.items()}
             self._anchors = {}
@@ -333,19 +317,19 @@ class PatternStates:
                 regressions=row["regressions"],
                 error_id=row["error_id"],
             )
-            for row in self._rows("standings")
+            for row in self._tables.rows("standings")
             if row["fingerprint"] in in_force and row["fingerprint"] in known
         ]
 
     def _transact(self, write: Any) -> None:
         self._standings = None
         self._is_noted = False
-        refused: list[_RefusedError] = []
+        refused: list[RefusedError] = []
 
         def guarded() -> None:
             try:
                 write()
-            except _RefusedError as error:
+            except RefusedError as error:
                 refused.append(error)
 
         try:
@@ -354,18 +338,3 @@ class PatternStates:
             self._standings = None
         if refused:
             raise refused[0]
-
-    def _run(self, statement: str, **values: Any) -> None:
-        self._database.db.execute(_SQL[statement], values)
-
-    def _rows(self, statement: str, **values: Any) -> list[dict[str, Any]]:
-        return rows(self._database.db, statement, values or None)
-
-
-def _standing(row: dict[str, Any]) -> Standing:
-    before = Earlier(row["earlier"], row["earlier_person"], row["earlier_at"]) if row["earlier"] else None
-    return msgspec.structs.replace(
-        Standing(row["status"], row["person"], row["made_at"], row["until"], row["errors_left"], before),
-        regressions=row["regressions"],
-        error_id=row["error_id"],
-    )

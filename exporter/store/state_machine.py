@@ -90,16 +90,19 @@ def is_return(event: ErrorEvent, at: dt.datetime) -> bool:
 def after_error(standing: Standing, event: ErrorEvent) -> Outcome:
     """Returns the state after an error of the pattern that was accepted after the state was made."""
     if standing.status == "resolved" and is_return(event, standing.at):
-        return Outcome(
-            Standing("regressed", standing.by, _naive(event.timestamp), regressions=standing.regressions + 1,
-                     error_id=event.id), "regressed",
-        )  # fmt: skip
+        return returned(standing, event.id, _naive(event.timestamp))
     if standing.status == "muted" and standing.errors_left is not None and not event.imported:
         left = standing.errors_left - 1
         if left > 0:
             return Outcome(replace(standing, errors_left=left), "")
         return Outcome(_unmuted(standing, _naive(event.received_at)), "unmuted")
     return Outcome(standing, "")
+
+
+def returned(standing: Standing, error_id: int, at: dt.datetime) -> Outcome:
+    """Returns the state of a resolved pattern after an error that happened `at`, which shows that it is back."""
+    number = standing.regressions + 1
+    return Outcome(Standing("regressed", standing.by, at, regressions=number, error_id=error_id), "regressed")
 
 
 def after_errors(standing: Standing, events: list[ErrorEvent]) -> tuple[Standing, list[Outcome]]:

@@ -94,3 +94,13 @@ ORDER BY ALL;
 -- name: forget_doubled
 DELETE FROM pattern_states WHERE rowid NOT IN (SELECT arg_max(rowid, (number, rowid)) FROM pattern_states GROUP BY fingerprint);
 DELETE FROM drained_workers WHERE rowid NOT IN (SELECT arg_max(rowid, (number, rowid)) FROM drained_workers GROUP BY worker);
+
+-- name: returned
+-- The first error of each resolved pattern that was received after its resolution and happened after it. $names[i] is a
+-- fingerprint of the pattern with the anchor $anchors[i], which was resolved $ats[i]; $since is the first of $ats.
+WITH wanted AS (
+    SELECT unnest($anchors::VARCHAR[]) AS anchor, unnest($names::VARCHAR[]) AS name, unnest($ats::TIMESTAMP[]) AS resolved_at
+)
+SELECT anchor, min(e.id) AS id, arg_min(e.timestamp, e.id) AS timestamp
+FROM wanted JOIN fingerprints f USING (name) JOIN errors e ON e.fingerprint = f.id
+WHERE e.timestamp > $since AND e.timestamp > resolved_at AND e.received_at > resolved_at AND NOT e.imported GROUP BY anchor;

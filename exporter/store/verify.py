@@ -1,5 +1,5 @@
-"""Compares rollups, counters and reports with the table `errors`, and corrects them; likewise doubled states. For `error-visualization check`
-and `repair`.
+"""Compares rollups, counters and reports with the table `errors`, and corrects them; likewise doubled states. For
+`error-visualization check` and `repair`.
 
 DuckDB finds damaged pages. This finds rows that are missing, doubled or changed. Sums can always be counted again. A
 missing report cannot be made again: its error gets an empty one.

@@ -124,6 +124,17 @@ async def test_a_state_follows_the_pattern_when_its_id_is_replaced(service: InPr
     assert await actions(service, pattern=a) == [("regressed", None), ("resolve", "Bo"), ("claim", "Ana")]
 
 
+async def test_a_pattern_is_back_when_it_gets_errors_of_another_one(service: InProcess) -> None:
+    a, b = await one(service), await one(service, "the pump is off")
+    await service.ask(f"/api/patterns/{b}/resolve", {"by": "Ana"})
+    back = (await service.post({"message": "the engine has stopped"}))["id"]
+    assert await status(service, b) == "resolved"
+    await service.ask(f"/api/patterns/{a}/merge", {"into": b})
+    assert await status(service, b) == "regressed"
+    (entry, *_) = (await service.get("/api/audit"))["entries"]
+    assert (entry["action"], entry["error_id"]) == ("regressed", back)
+
+
 async def test_a_family_keeps_the_state_of_its_first_member(service: InProcess) -> None:
     first = (await service.post(report(NAMES[0])))["pattern_id"]
     await service.ask(f"/api/patterns/{first}/claim", {"by": "Ana"})

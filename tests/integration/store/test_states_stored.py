@@ -11,7 +11,7 @@ import pytest
 from events import event
 from projected import Projected
 
-from exporter.store import StoreError, pattern_states
+from exporter.store import StoreError, state_tables
 from exporter.store.assignments import Assignments
 from exporter.store.decisions import Refused
 from exporter.store.projection import Projection
@@ -43,10 +43,10 @@ class Stored(Projected):
             return self.projection.states.change(Act(id_, action, "Ana", "", **more), now)
 
     def status(self) -> list[str]:
-        return [status for (status,) in self.values("SELECT status FROM pattern_states ORDER BY number")]
+        return self.values("SELECT status FROM pattern_states ORDER BY number")
 
     def audit(self) -> list[str]:
-        return [action for (action,) in self.values("SELECT action FROM audit ORDER BY number")]
+        return self.values("SELECT action FROM audit ORDER BY number")
 
     def close_all(self) -> None:
         self.close()
@@ -120,8 +120,8 @@ def test_repair_keeps_states(store: Stored, tmp_path: Path) -> None:
 
 
 def test_states_are_bounded(store: Stored, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pattern_states, "MAX_STATES", 3)
-    monkeypatch.setattr(pattern_states, "MAX_ENTRIES", 4)
+    monkeypatch.setattr(state_tables, "MAX_STATES", 3)
+    monkeypatch.setattr(state_tables, "MAX_ENTRIES", 4)
     for id_ in "abcd":
         store.error(id_)
     for id_ in "abc":
