@@ -12,7 +12,7 @@ its *anchor*, and is that of the pattern which the fingerprint has now.
 import datetime as dt
 import threading
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 from exporter.events.event import ErrorEvent
@@ -164,11 +164,18 @@ class PatternStates:
         self.take_changes()
         return StatesChanged(list(self._sent.values()), list(self._sent_drains.values()), complete=True)
 
-    def split(self, leaving: Iterable[str], staying: Iterable[str]) -> None:
+    def split(self, leaving: Sequence[str], staying: Sequence[str]) -> None:
         """To be called after fingerprints were split from a pattern. Those that stay keep its state. Raises
         `StoreError`."""
-        if into := min(staying, default=None):
-            self._transact(lambda: self._tables.run("move_state", into=into, leaving=list(leaving)))
+        found = self._tables.rows("state_of_members", members=[*leaving, *staying])
+        if staying and found and found[0]["fingerprint"] in leaving:
+            anchor, into = found[0]["fingerprint"], min(staying)
+
+            def write() -> None:
+                self._tables.run("forget_state", fingerprint=into)  # an earlier one, which did not count
+                self._tables.run("move_state", fingerprint=anchor, into=into)
+
+            self._transact(write)
         self.names_changed()
 
     def _look_back(self) -> None:

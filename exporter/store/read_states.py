@@ -57,10 +57,10 @@ def state_of_pattern(cursor: Cursor, query: GetPatternState) -> StateOfPattern |
 
 def audit(cursor: Cursor, query: ListAudit) -> AuditPage:
     """Returns a page of the audit trail, newest first."""
-    members = members_of(cursor, query.pattern)[1] if query.pattern is not None else None
+    pattern_id, members = members_of(cursor, query.pattern) if query.pattern is not None else (None, None)
     found = rows(
         cursor, "audit",
-        {"before": query.before or MAX_NUMBER, "members": members, "worker": query.worker, "limit": query.limit + 1},
+        {"before": query.before or MAX_NUMBER, "pattern_id": pattern_id, "members": members, "worker": query.worker, "limit": query.limit + 1},
     )  # fmt: skip
     page = found[: query.limit]
     return AuditPage([_entry(row) for row in page], str(page[-1]["number"]) if len(found) > len(page) else None)

@@ -45,7 +45,7 @@ WHERE fingerprint = $fingerprint AND number = $number AND status = 'muted';
 
 -- name: move_state
 -- After a split: the state stays with the fingerprints that stay together.
-UPDATE pattern_states SET fingerprint = $into WHERE fingerprint IN (SELECT unnest($leaving::VARCHAR[]));
+UPDATE pattern_states SET fingerprint = $into WHERE fingerprint = $fingerprint;
 
 -- name: next_number
 SELECT coalesce(max(number), 0) + 1 FROM audit;
@@ -69,7 +69,7 @@ SELECT min(first_seen) AS first_seen FROM patterns WHERE fingerprint IN (SELECT 
 -- name: audit
 SELECT number, made_at, action, person, caller, pattern_id, worker, until, errors, error_id FROM audit
 WHERE number < $before
-  AND ($members::VARCHAR[] IS NULL OR fingerprint IN (SELECT unnest($members::VARCHAR[])))
+  AND ($members::VARCHAR[] IS NULL OR pattern_id = $pattern_id OR fingerprint IN (SELECT unnest($members::VARCHAR[])))
   AND ($worker::VARCHAR IS NULL OR worker = $worker)
 ORDER BY number DESC LIMIT $limit;
 
