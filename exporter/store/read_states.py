@@ -58,10 +58,8 @@ def state_of_pattern(cursor: Cursor, query: GetPatternState) -> StateOfPattern |
 def audit(cursor: Cursor, query: ListAudit) -> AuditPage:
     """Returns a page of the audit trail, newest first."""
     pattern_id, members = members_of(cursor, query.pattern) if query.pattern is not None else (None, None)
-    found = rows(
-        cursor, "audit",
-        {"before": query.before or MAX_NUMBER, "pattern_id": pattern_id, "members": members, "worker": query.worker, "limit": query.limit + 1},
-    )  # fmt: skip
+    about: Row = {"pattern_id": pattern_id, "members": members, "worker": query.worker}
+    found = rows(cursor, "audit", about | {"before": query.before or MAX_NUMBER, "limit": query.limit + 1})
     page = found[: query.limit]
     return AuditPage([_entry(row) for row in page], str(page[-1]["number"]) if len(found) > len(page) else None)
 
