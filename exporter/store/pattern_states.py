@@ -57,9 +57,8 @@ class PatternStates:
         self._standings: dict[str, Standing] | None = None  # by anchor; None: to be read
         self._names: dict[str, list[str]] | None = None  # anchor → pattern id of now, then other names; None likewise
         self._anchors: dict[str, str] = {}  # name → anchor, of the states that errors may end
-        self._looked_at: dict[
-            str, frozenset[str]
-        ] = {}  # anchor of a resolved pattern → its names, without an error since
+        # The names of each resolved pattern, by anchor: no error of them has ended the resolution yet.
+        self._looked_at: dict[str, frozenset[str]] = {}
         self._ends: list[dt.datetime] = []  # of mutes and drains
         self._sent: dict[str, StateChange] = {}
         self._sent_drains: dict[str, DrainChange] = {}
@@ -183,8 +182,8 @@ class PatternStates:
         was found. Also looks at what a crash left. Raises `StoreError`."""
         known, names = self._known(), self._of_patterns()
         quiet = [anchor for anchor in self._in_force().values() if known[anchor].status == "resolved"]
-        new = [(anchor, name) for anchor in quiet
-               for name in names[anchor] if name not in self._looked_at.get(anchor, ())]  # fmt: skip
+        looked_at = self._looked_at
+        new = [(anchor, name) for anchor in quiet for name in names[anchor] if name not in looked_at.get(anchor, ())]
         if new:
             ats = [known[anchor].at for anchor, _ in new]
             values = {"anchors": [anchor for anchor, _ in new], "names": [name for _, name in new], "ats": ats}
