@@ -25,10 +25,11 @@ class _RefusedError(Exception):
 
 
 def decide(
-    database: Database, assignments: Assignments, states: PatternStates, asked: Decide, now: dt.datetime
+    database: Database, assignments: Assignments, asked: Decide, now: dt.datetime, states: PatternStates | None = None
 ) -> Decided | Refused:
     """Makes or undoes a decision, and returns it with the resulting pattern ids; `Refused` if it is not possible. `now`
     is naive UTC. Raises `StoreError`."""
+    states = states or PatternStates(database)
     with database.writing:
         try:
             match asked:

@@ -189,7 +189,7 @@ class Server:
         assert self._projection
         self._projection.catch_up()
         now = dt.datetime.now(dt.UTC).replace(tzinfo=None)
-        answer = decide(self._database, self._assignments, self._projection.states, asked, now)
+        answer = decide(self._database, self._assignments, asked, now, self._projection.states)
         return _json((isinstance(answer, Decided), answer))
 
     def _delete(self, asked: Begin | Delete) -> bytes:
