@@ -20,6 +20,9 @@ import msgspec
 from exporter import logs
 from exporter.alerting.alert import Push
 from exporter.alerting.alertmanager import Notifier
+from exporter.alerting.silence_plan import Wanted, wanted
+from exporter.alerting.silences import Result, Silencer
+from exporter.alerting.standings import Standings
 from exporter.config import Settings
 from exporter.events.event import ErrorEvent, decode_batch
 from exporter.events.outcome import Outcome
@@ -37,6 +40,8 @@ from exporter.live.hub import Live
 from exporter.live.machine_file import Saver, machine_file
 from exporter.live.machines import MachineBook
 from exporter.live.presence import Presence, presence_file
+from exporter.live.states import TOPIC as STATES
+from exporter.live.states import StateNews
 from exporter.log import REPAIR, LogDamagedError, LogError
 from exporter.log.embedded import EmbeddedLog, new_identity
 from exporter.log.files import database_path, log_path, refuse_other_names
@@ -51,6 +56,7 @@ from exporter.store.belonging import LogInfo, new_log_base
 from exporter.store.client import StoreClient
 from exporter.store.queries import Encoded, FindOutcomes, GetCriticalAfter, GetRecentCritical, R, Read
 from exporter.store.series import LabelLimit, LabelLimits
+from exporter.store.states import NoteSilence, StatesChanged
 from exporter.store.wire import StoreSettings
 
 BEHIND_SECONDS: Final = 10.0  # `behind` names a reader that is behind for longer
@@ -86,6 +92,7 @@ class Service:
     live: Live
     notifier: Notifier
     readiness: Readiness
+    silencer: Silencer
     store: StoreClient
     log: EmbeddedLog
 
@@ -110,6 +117,8 @@ class Service:
         self.presence = Presence(presence_file(self.path))
         self.hangs = False  # after `stop`: a thread hangs in an append, and would keep the process from ending
         self._process = process
+        self._standings = Standings()
+        self._state_news = StateNews()
         self._loss: Loss | None = None  # that was logged
         self._resuming: asyncio.Task[None] | None = None
 
@@ -176,14 +185,17 @@ class Service:
             for events in self._logged_after(state.position):
                 self.errors.on_events(events)
         self.live = Live(self.log, settings.max_websocket_clients)
+        push = _push(settings, self.scheme, self.log.identity)
         self.notifier = Notifier(
-            self.log,
-            settings.alertmanager_url,
-            _push(settings, self.scheme, self.log.identity),
-            settings.alert_queue_capacity,
+            self.log, settings.alertmanager_url, push, settings.alert_queue_capacity, self._standings
         )
+        self.silencer = Silencer(settings.alertmanager_url, push.labels, push.labels["service"], self._silenced)
+        self.store.on_states = self._states_changed
+        known = state.states or StatesChanged([], [], complete=True)
+        self._standings.apply(known)
         if self.notifier.queues:
             self.notifier.resume(await self._to_push(state.position))
+        self._use_states(known)
         self.readers = Readers(self.log)
         self.readers.add("metrics", self.errors)
         self.readers.add("live", self.live)
@@ -191,6 +203,7 @@ class Service:
         await self.judge.resume(state.position, state.reset_at)
         self.readers.add(VERDICT, self.judge)
         self.live.topics[VERDICT] = self.judge.encoded
+        self.live.topics[STATES] = self._state_news.encoded
         self.metrics.watch(self)
         self.store.on_position = self._projected
         await self._machine_saver.start()
@@ -199,6 +212,7 @@ class Service:
         self.floods.start()
         self.readers.start()
         self.notifier.start()
+        self.silencer.start()
         self.judge.start()
 
     async def stop(self) -> None:
@@ -212,6 +226,7 @@ class Service:
         await self.judge.stop()
         await self.readers.stop()
         await self.notifier.stop()
+        await self.silencer.stop()
         await self.store.close()
         if at_rest:
             self.log.close()
@@ -262,6 +277,7 @@ class Service:
             self.settings, self._redaction = settings, redaction
             self.ingest.pipeline.use(settings.thresholds, redaction)
             self.notifier.use(settings.alertmanager_url)
+            self.silencer.connect(settings.alertmanager_url)
             logs.set_level(settings.log_level)
             self.store.set_log_level(settings.log_level)
 
@@ -377,6 +393,30 @@ class Service:
         gone = self.ingest.pipeline.reassign(changed)
         self.errors.replace_patterns(gone)
         self.judge.replace_patterns(gone)
+
+    def _states_changed(self, changed: StatesChanged) -> None:
+        """Takes over changed states of patterns and workers, and tells the pages."""
+        changed.patterns = self._standings.apply(changed)
+        self._use_states(changed)
+        self._state_news.add(changed)
+        self.live.publish(STATES, self._state_news.encoded())
+
+    def _use_states(self, changed: StatesChanged) -> None:
+        self.notifier.on_states(changed.patterns, self._logged)
+        self.silencer.use([wanted(change) for change in self._standings.muted()])
+
+    async def _silenced(self, mute: Wanted, result: Result) -> None:
+        """Notes the silence of a muted pattern."""
+        await self.store.change_state(NoteSilence(mute.anchor, mute.number, result.silence_id, result.error))
+
+    def _logged(self, position: int) -> ErrorEvent | None:
+        """Returns an event; None if the log does not have it any more."""
+        try:
+            for events in self._logged_after(position - 1):
+                return next((event for event in events if event.id == position), None)
+        except LogError:
+            _log.warning("error %d, with which a pattern came back, is not in the log; it makes no alert", position)
+        return None
 
     def _projected(self, position: int) -> None:
         """Lets the log delete what the database has and every reader has finished. A reader that is more than

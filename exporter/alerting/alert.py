@@ -32,13 +32,14 @@ class Push(msgspec.Struct, frozen=True):
     runbook_suffix: str = ""
     labels: dict[str, str] = {}
 
-    def alertname(self, event: ErrorEvent) -> str:
-        """Returns the name of the alert for an error; "" if the error is not pushed."""
+    def alertname(self, event: ErrorEvent, *, is_return: bool = False) -> str:
+        """Returns the name of the alert for an error; "" if the error is not pushed. `is_return`: its pattern came back
+        after it had been resolved, which is as much news as a new pattern."""
         if event.imported:
             return ""
         if event.severity == "critical" and (self.critical or (self.system_critical and event.is_system_critical)):
             return CRITICAL
-        return NEW_PATTERN if self.new_patterns and event.is_new_pattern else ""
+        return NEW_PATTERN if self.new_patterns and (event.is_new_pattern or is_return) else ""
 
 
 class Labels(NamedTuple):
@@ -50,7 +51,10 @@ class Labels(NamedTuple):
     families, so that silences and routes go on.
 
     `worker` is that of the pattern's first error. An alert with `min_workers` says that the pattern has come to so many
-    workers, and has no `worker`: a silence of one worker does not hide that others have the error, too."""
+    workers, and has no `worker`: a silence of one worker does not hide that others have the error, too.
+
+    `regression` counts how many times the pattern came back after somebody had resolved it: each time is news, with new
+    alerts."""
 
     alertname: str
     severity: str
@@ -62,6 +66,7 @@ class Labels(NamedTuple):
     incident: str = ""
     urgency: str = ""
     min_workers: str = ""
+    regression: str = ""
 
     def as_dict(self, more: Mapping[str, str]) -> dict[str, str]:
         """Returns all labels of the alert, with the labels `more`."""

@@ -10,7 +10,7 @@ import contextlib
 import datetime as dt
 import logging
 import time
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Final
 
 import msgspec
@@ -18,8 +18,10 @@ import msgspec
 from exporter.alerting.alert import Alert, Push
 from exporter.alerting.alerts import Alerts, Kept
 from exporter.alerting.queue import Queue, State
+from exporter.alerting.standings import Standings, ended_before
 from exporter.events.event import ErrorEvent
 from exporter.log import Log
+from exporter.store.states import StateChange
 
 TICK_SECONDS: Final = 0.5
 STOP_SECONDS: Final = 1.0  # a shutdown waits this long for queued alerts to be sent
@@ -36,6 +38,7 @@ class _Saved(msgspec.Struct):
     position: int
     alerts: Kept
     waiting: dict[str, list[State]]
+    told: dict[str, int] | None = None  # `Standings.told`
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -46,13 +49,16 @@ class Notifier:
     """A reader of the log that turns events into alerts and sends the alerts. `resumes_at` is the position of the log
     up to which a saved state has the events; None without one."""
 
-    def __init__(self, log: Log, urls: Sequence[str], push: Push, capacity: int) -> None:
+    def __init__(
+        self, log: Log, urls: Sequence[str], push: Push, capacity: int, standings: Standings | None = None
+    ) -> None:
         self.position = log.last
         self._log = log
         self._push = push
         self._capacity = capacity
         self.queues = self._queues(urls)
-        self._alerts = Alerts(push)
+        self._standings = standings or Standings()
+        self._alerts = Alerts(push, self._standings)
         self._tasks: dict[str, list[asyncio.Task[None]]] = {}  # by the name of the queue; "": that of the alerts
         self._saved = self._read() if self.queues else None
         self.resumes_at = min(self._saved.position, log.last) if self._saved else None
@@ -74,14 +80,32 @@ class Notifier:
         now, clock, saved = dt.datetime.now(dt.UTC), time.monotonic(), self._saved
         if saved:
             self._alerts.restore(saved.alerts, clock, now)
+            self._standings.told |= saved.told or {}
             for queue in self.queues:
                 for alert, ended in saved.waiting.get(queue.name, []):
                     queue.put([alert], ended)
+        else:
+            self._standings.tell_no_past()  # a recent one is told by its error, which is among `events`
         for event in events:
             age = 0.0 if saved else (now - event.received_at).total_seconds()
             self._send(self._alerts.on_events([event], clock - max(age, 0.0)))  # the clock may have been set back
         self._send(self._alerts.due(clock))
         self._saved = None
+
+    def on_states(self, changes: Iterable[StateChange], error: Callable[[int], ErrorEvent | None]) -> None:
+        """Ends the alerts of patterns that somebody resolved, and makes one for each pattern that came back, unless
+        there is one: each time exactly one. `error` returns an error by its id, None if the log has it no more."""
+        now = time.monotonic()
+        for change in changes:
+            before = ended_before(change)
+            by = change.state.by or ""
+            self._send(self._alerts.resolve(change.names, before, by, now), ended=dt.datetime.now(dt.UTC))
+            if change.state.status != "regressed" or self._standings.told.get(change.anchor, 0) >= change.regressions:
+                continue
+            self._standings.told[change.anchor] = change.regressions
+            event = error(change.error_id) if self.queues and change.error_id is not None else None
+            if event is not None and not self._alerts.has(change.names, change.regressions):
+                self._send(self._alerts.on_return(event, change.regressions, by, now))
 
     def start(self) -> None:
         self._tasks = {queue.name: _serve(queue) for queue in self.queues}
@@ -151,7 +175,7 @@ class Notifier:
             queue.name: [state for state in queue.waiting() if id(state[0]) not in firing][-MAX_WAITING:]
             for queue in self.queues
         }
-        saved = _encode(_Saved(self.position, kept, waiting))
+        saved = _encode(_Saved(self.position, kept, waiting, self._standings.told))
         self._log.save_state(READER, saved)
         return len(saved)
 

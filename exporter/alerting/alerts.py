@@ -22,13 +22,16 @@ import msgspec
 from msgspec.structs import replace
 
 from exporter.alerting.alert import NEW_PATTERN, PAGE, TICKET, Alert, Labels, Push
+from exporter.alerting.standings import Standings, Told
 from exporter.alerting.words import (
     MAX_ALERT_LABEL,
+    back,
     error_words,
     names,
     news,
     no_longer_new,
     quiet,
+    resolved,
     where,
     without_texts,
 )
@@ -56,6 +59,7 @@ class Key(NamedTuple):
     type: str
     fingerprint: str
     is_system_critical: bool
+    regression: str = ""
 
 
 class Incident(msgspec.Struct):
@@ -97,8 +101,9 @@ class Kept(msgspec.Struct):
 class Alerts:
     """The firing alerts."""
 
-    def __init__(self, push: Push) -> None:
+    def __init__(self, push: Push, standings: Standings | None = None) -> None:
         self._push = push
+        self._standings = standings or Standings()
         self._incidents: dict[str, Incident] = {}
         self._patterns: dict[Key, Pattern] = {}
         self._incident_of: dict[str, str] = {}  # worker → the latest incident there
@@ -113,9 +118,9 @@ class Alerts:
         """Counts errors, and returns the alerts that are new, and with them the others of their patterns."""
         stepped: dict[Key, Pattern] = {}
         for event in events:
-            alertname = self._push.alertname(event)
-            if alertname:
-                pattern = self._pattern(event, alertname, now)
+            told = self._standings.of(event)
+            if alertname := self._push.alertname(event, is_return=told.is_return) if told.alerts else "":
+                pattern = self._pattern(event, alertname, told, now)
                 if self._count(pattern, event, now):
                     stepped[pattern.key] = pattern
             elif self._heard and event.worker_id[:MAX_ALERT_LABEL] in self._heard and not event.imported:
@@ -162,6 +167,39 @@ class Alerts:
         if ended:
             self._index()
         return ended
+
+    def resolve(self, names: Collection[str], before: int, by: str, now: float) -> list[Alert]:
+        """Removes and returns the alerts of a pattern that somebody resolved: those from before it came back for the
+        time number `before`. `names` are the ids of the pattern."""
+        keys = [key for key in self._patterns if key.fingerprint in names and int(key.regression or 0) < before]
+        ended: list[Alert] = []
+        for key in keys:
+            pattern = self._patterns.pop(key)
+            incident = self._incidents[pattern.incident]
+            incident.patterns.remove(key)
+            if not incident.patterns:
+                del self._incidents[incident.name]
+            self._workers -= len(pattern.workers)
+            pattern.before = 0
+            ended += self._send(pattern, now)
+            for alert in (pattern.alerts[0], pattern.alerts[-1]):
+                alert.annotations["quiet"] = resolved(by)
+        if ended:
+            self._index()
+        return ended
+
+    def on_return(self, event: ErrorEvent, regression: int, by: str, now: float) -> list[Alert]:
+        """Counts the error that shows that a resolved pattern came back, and returns the new alerts."""
+        alertname = self._push.alertname(event, is_return=True)
+        if not alertname:
+            return []
+        pattern = self._pattern(event, alertname, Told(True, str(regression), True, by), now)
+        self._count(pattern, event, now)
+        return self._send(pattern, now)
+
+    def has(self, names: Collection[str], regression: int) -> bool:
+        """Returns whether a pattern has alerts that say that it came back, for the time number `regression`."""
+        return any(key.fingerprint in names and key.regression == str(regression) for key in self._patterns)
 
     def errors(self) -> list[int]:
         """Returns the ids of the errors whose texts the alerts have."""
@@ -210,7 +248,7 @@ class Alerts:
         }
         self._heard = {worker: self._heard.get(worker, 0) for worker in self._incident_of}
 
-    def _pattern(self, event: ErrorEvent, alertname: str, now: float) -> Pattern:
+    def _pattern(self, event: ErrorEvent, alertname: str, told: Told, now: float) -> Pattern:
         """Returns the pattern of an error; a new one if it has no alert."""
         key = Key(
             alertname,
@@ -219,15 +257,18 @@ class Alerts:
             event.type[:MAX_ALERT_LABEL],
             event.pattern_id or event.fingerprint,
             event.is_system_critical,
+            told.regression,
         )
         pattern = self._patterns.get(key)
         if pattern is None and len(self._patterns) >= MAX_FIRING:
-            key = key._replace(category=OTHER, type=OTHER, fingerprint=OTHER)
+            key = key._replace(category=OTHER, type=OTHER, fingerprint=OTHER, regression="")
             pattern = self._patterns.get(key)
         if pattern is None:
             incident = self._incident(key.fingerprint, event.worker_id[:MAX_ALERT_LABEL], now)
             incident.patterns.append(key)
-            pattern = self._patterns[key] = Pattern(key, incident.name, error_words(event, self._push), stepped=now)
+            words = error_words(event, self._push, is_return=told.is_return)
+            words = back(words, told.resolved_by) if key.regression and told.resolved_by else words
+            pattern = self._patterns[key] = Pattern(key, incident.name, words, stepped=now)
             labels = _labels(pattern, PAGE if key.is_system_critical else TICKET)
             worker = one_line(event.worker_id, MAX_ALERT_LABEL)
             pattern.alerts.append(Alert(labels._replace(worker=worker), event.received_at))
@@ -297,4 +338,5 @@ def _labels(pattern: Pattern, urgency: str) -> Labels:
         "true" if key.is_system_critical else "",
         incident=pattern.incident,
         urgency=urgency,
+        regression=key.regression,
     )

@@ -25,12 +25,12 @@ DELETED: Final = "this error was deleted on request"
 _TEXTS: Final = ("summary", "message", "traceback", "traceback_end")
 
 
-def error_words(event: ErrorEvent, push: Push) -> dict[str, str]:
+def error_words(event: ErrorEvent, push: Push, *, is_return: bool = False) -> dict[str, str]:
     """Returns the annotations about the first error of a pattern, without empty ones."""
     traceback = _traceback(event)
     message = event.message or event.pattern
     worker = one_line(event.worker_id, MAX_ALERT_LABEL)
-    alertname = push.alertname(event)
+    alertname = push.alertname(event, is_return=is_return)
     annotations = {
         "summary": one_line(f"{event.category} in {worker}: {message}", MAX_SUMMARY),
         "message": cut(message, MAX_ALERT_MESSAGE),
@@ -83,6 +83,17 @@ def quiet(seconds: float, errors: int, workers: Sequence[str], silent: Sequence[
     if len(workers) == 1:
         return f"{said} It has reported nothing since."
     return f"{said} Without any report since: {names(silent)}."
+
+
+def resolved(by: str) -> str:
+    """Returns that somebody resolved a pattern."""
+    return f"Resolved by {one_line(by, MAX_NAME)}. If it comes back, there is a new alert."
+
+
+def back(words: Mapping[str, str], by: str) -> dict[str, str]:
+    """Returns the annotations about an error of a pattern that somebody had resolved."""
+    said = f"Came back after {one_line(by, MAX_NAME)} had resolved it."
+    return dict(words) | {"regression": said, "summary": one_line(f"Came back: {words['summary']}", MAX_SUMMARY)}
 
 
 def no_longer_new(seconds: float) -> str:

@@ -3,6 +3,7 @@
 errors     newest first           <microseconds since 1970 in UTC>.<id>
 patterns   most frequent first    <occurrences>.<microseconds since 1970 in UTC>.<pattern id>
 workers    by a value             <value, empty if there is none>.<name, percent-encoded>
+audit      newest first           <number>
 """
 
 import datetime as dt
@@ -17,10 +18,12 @@ _FOREIGN: Final = "not a cursor of this service"
 MAX_ID: Final = 2**63 - 1
 _MICROS: Final = r"(-?[0-9]{1,18})"
 _POSITIVE: Final = r"([1-9][0-9]{0,17})"
+NUMBER: Final = rf"^{_POSITIVE}$"
 CURSOR: Final = rf"^{_MICROS}\.{_POSITIVE}$"
 RANK: Final = rf"^{_POSITIVE}\.{_MICROS}\.([!-~]+)$"
 PLACE: Final = r"^(-?[0-9]{1,18})?\.([!-~]+)$"
 _cursor = re.compile(CURSOR.replace("$", r"\Z")).match
+_number = re.compile(NUMBER.replace("$", r"\Z")).match
 _rank = re.compile(RANK.replace("$", r"\Z")).match
 _place = re.compile(PLACE.replace("$", r"\Z")).match
 
@@ -64,6 +67,13 @@ def parse_cursor(text: str) -> Position:
 def rank_cursor(rank: Rank) -> str:
     """Returns the cursor of the page that begins after a pattern."""
     return f"{rank.occurrences}.{(rank.last_seen - _EPOCH) // _MICROSECOND}.{rank.pattern_id}"
+
+
+def parse_number(text: str) -> int:
+    """Returns the number of the last entry of a page of the audit trail. Raises ValueError."""
+    if not _number(text):
+        raise ValueError(_FOREIGN)
+    return int(text)
 
 
 def parse_rank(text: str) -> Rank:

@@ -37,6 +37,7 @@ from exporter.judgement.result import Verdict
 from exporter.store.decisions import Decided, Merge, MergeRequest, Split, SplitRequest, Undo
 from exporter.store.deletions import DeleteRequest, Deletion, Pinned
 from exporter.store.parameters import (
+    AuditPaging,
     Comparison,
     ErrorFilters,
     ErrorPaging,
@@ -59,10 +60,12 @@ from exporter.store.queries import (
     GetHistory,
     GetOverview,
     GetPattern,
+    GetPatternState,
     GetRankings,
     GetRun,
     GetStorage,
     GetWorker,
+    ListAudit,
     ListDecisions,
     ListDeletions,
     ListErrors,
@@ -72,6 +75,7 @@ from exporter.store.queries import (
     Read,
     result_type,
 )
+from exporter.store.states import ActRequest, DrainRequest, MuteRequest, StateOfPattern, StateOfWorker
 
 Schema = dict[str, Any]
 REF: Final = "#/components/schemas/{name}"
@@ -83,6 +87,7 @@ KEY: Final[Schema] = {
     "name": "Idempotency-Key", "in": "header", "description": "like `event_id`",
     "schema": {"type": "string", "minLength": 1, "maxLength": MAX_EVENT_ID, "pattern": PRINTABLE},
 }  # fmt: skip
+CHANGING: Final = (400, 403, 404, 413, 415, 503)  # statuses of requests that change something by hand
 MEDIA: Final = (NDJSON, "text/csv", "application/vnd.apache.parquet")
 BATCH_KEY: Final[Schema] = KEY | {
     "description": "report number N, from 0, gets the `event_id` KEY#N if it has none",
@@ -153,6 +158,20 @@ OPERATIONS: Final = (
               (403, 404, 503), path_type=Merge),
     Operation("post", "/api/patterns/{id}/unpin", "Unpin a pattern", Pinned, (403, 404, 503),
               path_type=Merge),
+    Operation("get", "/api/patterns/{id}/state", "The state of a pattern", GetPatternState, (400, 404, 503)),
+    Operation("post", "/api/patterns/{id}/claim", "Say that somebody works on a pattern", StateOfPattern, CHANGING,
+              body={JSON: ActRequest}, path_type=Merge),
+    Operation("post", "/api/patterns/{id}/resolve", "Say that a pattern should not come back", StateOfPattern, CHANGING,
+              body={JSON: ActRequest}, path_type=Merge),
+    Operation("post", "/api/patterns/{id}/mute", "Silence the alerts of a pattern", StateOfPattern, CHANGING,
+              body={JSON: MuteRequest}, path_type=Merge),
+    Operation("post", "/api/patterns/{id}/reopen", "Take back what was said of a pattern", StateOfPattern,
+              (*CHANGING, 409), body={JSON: ActRequest}, path_type=Merge),
+    Operation("post", "/api/workers/{id}/drain", "Say that a worker is out of service", StateOfWorker, (*CHANGING, 409),
+              body={JSON: DrainRequest}, path_type=Merge),
+    Operation("post", "/api/workers/{id}/undrain", "Say that a worker is in service again", StateOfWorker,
+              (*CHANGING, 409), body={JSON: ActRequest}, path_type=Merge),
+    Operation("get", "/api/audit", "Who changed which state, newest first", ListAudit, (400, 503), (AuditPaging,)),
     Operation("post", "/api/runs", "Send the summary of a run", StoredSummary, (400, 403, 413, 415, 503),
               body={JSON: RunReport}),
     Operation("get", "/api/runs", "Runs, newest first", ListRuns, (400, 503), (Filters, RunPaging)),

@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from exporter.events.outcome import UnavailableError
 from exporter.ingest.past import Past
+from exporter.store.states import StatesChanged
 
 
 class StoreError(UnavailableError):
@@ -62,6 +63,7 @@ class State(Struct):
     others: list[Counted] = []  # of all other keys, added up by severity and hardware type
     resting: dict[int, int] = {}  # errors of these keys, by `hash_of` the worker, type and category
     types: dict[int, float] = {}  # epoch seconds of the first error of each type, by `hash_of` the type
+    states: StatesChanged | None = None  # all of them
 
 
 class DatabaseInfo(Struct):

@@ -26,6 +26,7 @@ from exporter.store.connection import Connection
 from exporter.store.decisions import Decide, Decided, Refused
 from exporter.store.deletions import Begin, Delete, Matching, Pin, Step
 from exporter.store.flights import Flights
+from exporter.store.states import Act, ChangeState, NoteSilence, StateOfPattern, StateOfWorker, StatesChanged
 from exporter.store.wire import Pong, StoreSettings
 
 READ_SECONDS: Final = 30.0
@@ -52,6 +53,7 @@ class StoreClient:
         self.restarts = 0
         self.on_position: Callable[[int], None] = lambda _: None
         self.on_reassigned: Callable[[Reassigned], None] = lambda _: None
+        self.on_states: Callable[[StatesChanged], None] = lambda _: None
         self._settings = settings
         self._log = log
         self._process = process
@@ -91,7 +93,7 @@ class StoreClient:
             raise StoreError("the process of the database ended as soon as it was open")
         self._was_open = True
         self.outdate()
-        self._on_pong(Pong(state.position, state.behind, state.past.assigned))
+        self._on_pong(Pong(state.position, state.behind, state.past.assigned, states=state.states))
         self._start(self._ping(self._connection))
         return state
 
@@ -160,6 +162,19 @@ class StoreClient:
         `StoreError`."""
         found = await self._change("pin", msgspec.msgpack.encode(asked), READ_SECONDS)
         return msgspec.msgpack.decode(found, type=bool)
+
+    async def change_state(self, asked: ChangeState) -> StateOfPattern | StateOfWorker | Refused | None:
+        """Changes the state of a pattern or a worker. When it returns, `on_states` has been called with it. Raises
+        `StoreError`."""
+        changed = await self._change("change_state", msgspec.msgpack.encode(asked), READ_SECONDS)
+        made, answer = msgspec.json.decode(changed, type=tuple[bool, msgspec.Raw])
+        if made:
+            self._on_pong(msgspec.msgpack.decode(await self._call("ping", b"", READ_SECONDS), type=Pong))
+        if isinstance(asked, NoteSilence):
+            return None
+        kind: Any = (StateOfPattern if isinstance(asked, Act) else StateOfWorker) if made else Refused
+        result: StateOfPattern | StateOfWorker | Refused = msgspec.json.decode(answer, type=kind)
+        return result
 
     async def hold(self) -> int:
         """Keeps the file of the database as it is until `release`, or until another process opens the database. Returns
@@ -272,6 +287,9 @@ class StoreClient:
         if pong.changed:
             self.outdate()
             self.on_reassigned(pong.changed)
+        if pong.states:
+            self.outdate()
+            self.on_states(pong.states)
         self._log.release_summaries(pong.summaries)
         self.on_position(pong.position)
 

@@ -10,6 +10,7 @@ from exporter.events.event import isoformat
 from exporter.store.assignments import Assignments, Recorded, recorded
 from exporter.store.database import Database
 from exporter.store.decisions import Decide, Decided, Merge, PatternDecision, Refused, Split, Undo
+from exporter.store.pattern_states import PatternStates
 from exporter.store.select import resolve
 from exporter.store.sql import named
 
@@ -23,20 +24,25 @@ class _RefusedError(Exception):
         self.refused = Refused(status, message, field)
 
 
-def decide(database: Database, assignments: Assignments, asked: Decide, now: dt.datetime) -> Decided | Refused:
+def decide(
+    database: Database, assignments: Assignments, asked: Decide, now: dt.datetime, states: PatternStates | None = None
+) -> Decided | Refused:
     """Makes or undoes a decision, and returns it with the resulting pattern ids; `Refused` if it is not possible. `now`
     is naive UTC. Raises `StoreError`."""
+    states = states or PatternStates(database)
     with database.writing:
         try:
             match asked:
                 case Merge():
                     number = _merge(database, assignments, asked, now)
                 case Split():
-                    number = _split(database, assignments, asked, now)
+                    number = _split(database, assignments, states, asked, now)
                 case Undo():
                     number = _undo(database, assignments, asked, now)
         except _RefusedError as error:
             return error.refused
+        states.names_changed()
+        states.note()
         return _decided(database, number)
 
 
@@ -64,16 +70,18 @@ def _merge(database: Database, assignments: Assignments, asked: Merge, now: dt.d
                  into_id=into, whole=False)  # fmt: skip
 
 
-def _split(database: Database, assignments: Assignments, asked: Split, now: dt.datetime) -> int:
+def _split(database: Database, assignments: Assignments, states: PatternStates, asked: Split, now: dt.datetime) -> int:
     pattern_id, members = _pattern(database, asked.id, "id")
     leaving = sorted(set(members if asked.fingerprints is None else asked.fingerprints))
     if foreign := [one for one in leaving if one not in set(members)]:
         raise _RefusedError(400, f"fingerprints: {foreign[0]} is not of the pattern {pattern_id}", "fingerprints")
     if len(members) == 1:
         raise _RefusedError(400, f"fingerprints: the pattern {pattern_id} has only one fingerprint", "fingerprints")
-    return _save(database, assignments, now, kind="split", from_id=pattern_id, fingerprints=leaving,
-                 targets=sorted(set(members) - set(leaving)),
-                 into_id="", whole=leaving == members)  # fmt: skip
+    staying = sorted(set(members) - set(leaving))
+    decision = _save(database, assignments, now, kind="split", from_id=pattern_id, fingerprints=leaving,
+                     targets=staying, into_id="", whole=leaving == members)  # fmt: skip
+    states.split(leaving, staying)
+    return decision
 
 
 def _undo(database: Database, assignments: Assignments, asked: Undo, now: dt.datetime) -> int:

@@ -1,6 +1,6 @@
 """Inserts events into the database: their rows, reports, searched texts, templates and aliases."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from exporter.events.event import ErrorEvent
@@ -34,11 +34,16 @@ class Inserter:
         self._texts = Texts()
         self._templates = DeletedTemplates()
 
-    def insert(self, events: Sequence[ErrorEvent]) -> None:
-        """Inserts events that follow the database's position, in one transaction that also moves the position. Raises
-        `StoreError`."""
+    def insert(self, events: Sequence[ErrorEvent], also: Callable[[], None] = lambda: None) -> None:
+        """Inserts events that follow the database's position, in one transaction that also moves the position and does
+        what `also` writes. Raises `StoreError`."""
+
+        def write() -> None:
+            self._write(events)
+            also()
+
         try:
-            self._database.transact(lambda: self._write(events), position=events[-1].id)
+            self._database.transact(write, position=events[-1].id)
         except StoreError:
             self._names.forget()
             self._texts.forget()

@@ -9,7 +9,7 @@ from typing import Annotated, Final, Literal, Protocol
 
 from msgspec import Meta, Struct, field
 
-from exporter.events.cursor import CURSOR, PLACE, RANK
+from exporter.events.cursor import CURSOR, NUMBER, PLACE, RANK
 from exporter.events.event import Severity
 from exporter.events.groups import GroupName
 from exporter.events.run_summary import Outcome
@@ -181,6 +181,21 @@ class WorkerPaging(Struct, frozen=True, kw_only=True):
         ),
     ] = None
     limit: Annotated[int, Meta(ge=1, le=MAX_WORKERS, description="how many to return at most")] = 100
+
+
+class AuditPaging(Struct, frozen=True, kw_only=True):
+    """Which page of the audit trail."""
+
+    pattern: Annotated[Text | None, Meta(description="only entries about this pattern: its id or a fingerprint")] = None
+    worker: Annotated[Text | None, Meta(description="only entries about this worker")] = None
+    cursor: Annotated[
+        Text | None,
+        Meta(
+            description="the page begins after this: `next_cursor` of the page before it",
+            extra_json_schema={"pattern": NUMBER},
+        ),
+    ] = None
+    limit: Limit = 100
 
 
 class RankingChoice(Struct, frozen=True, kw_only=True):

@@ -10,6 +10,7 @@ from msgspec import UNSET, Meta, Struct
 from exporter.events.error_object import ErrorObject, Timestamp
 from exporter.store.decisions import PatternDecision
 from exporter.store.fields import Count, Maybe
+from exporter.store.states import PatternState
 
 
 class Pattern(Struct, kw_only=True):
@@ -33,6 +34,7 @@ class Pattern(Struct, kw_only=True):
     pattern_id: str
     fingerprints: Count
     family: bool
+    state: PatternState
 
 
 class PatternWorker(Struct):

@@ -23,6 +23,7 @@ from exporter.store import DiskFullError, StoreError
 from exporter.store.assignments import Assignments
 from exporter.store.database import Database
 from exporter.store.insert import Inserter
+from exporter.store.pattern_states import PatternStates
 from exporter.store.retention import Retention
 from exporter.store.rollups import Rollups
 from exporter.store.sql import named
@@ -65,6 +66,7 @@ class Projection:
         self.inserter = Inserter(database)
         self.rollups = Rollups(database)
         self.summaries = Summaries(database, log, self.inserter)
+        self.states = PatternStates(database)
         self.retention = Retention(database, self.inserter, self.rollups, age, max_bytes)
         self._assignments = assignments
         self._identity = identity
@@ -140,7 +142,8 @@ class Projection:
 
     def insert(self, events: list[ErrorEvent]) -> None:
         """Inserts events that follow the database's position, in one transaction. Raises `StoreError`."""
-        self.inserter.insert(events)
+        self.inserter.insert(events, lambda: self.states.on_events(events))
+        self.states.note()
         new = [event.fingerprint for event in events if event.is_new_fingerprint or event.is_new_pattern]
         self._unassigned = self._unassigned or bool(new)
         if new and self._assignments is not None:
@@ -155,6 +158,8 @@ class Projection:
             return
         try:
             self._unassigned = self._assignments.refresh()
+            self.states.names_changed()
+            self.states.note()
         except StoreError as error:
             _log.error("the families of new patterns could not be computed; it is tried again: %s", error)
             self._assign_after = now + RETRY_SECONDS
@@ -187,6 +192,7 @@ class Projection:
                 self.catch_up()
                 with self._database.writing:
                     self.assign()
+                    self.states.end_by_time(_now())
                     self.write_ahead.keep()
                     self._database.resume_checkpoints()
                 if self._tidy():
@@ -206,6 +212,10 @@ class Projection:
         if failure != self.failure:
             _log.error("the log could not be copied into the database; it is tried again: %s", failure, exc_info=error)
         self.failure = failure
+
+
+def _now() -> dt.datetime:
+    return dt.datetime.now(dt.UTC).replace(tzinfo=None)
 
 
 def _unread(error: Exception) -> StoreError:

@@ -39,6 +39,7 @@ from exporter.store.parameters import (
 from exporter.store.pattern_results import PatternDetails, PatternList
 from exporter.store.results import ClockOffset, ErrorDetails, ErrorPage, Facets, Overview
 from exporter.store.run_results import Rankings, RunDetails, RunList
+from exporter.store.states import AuditPage, StateOfPattern
 from exporter.store.storage_results import History, Storage
 from exporter.store.watched import UsualRates, Watched
 from exporter.store.worker_results import WorkerDetails, WorkerList
@@ -139,6 +140,23 @@ class GetPattern(Read[PatternDetails | None], frozen=True, kw_only=True):
 
 class ListDecisions(Read[DecisionList], frozen=True, kw_only=True):
     """All merges and splits by hand."""
+
+
+class GetPatternState(Read[StateOfPattern | None], frozen=True, kw_only=True):
+    """The state of one pattern, by an id of now or of the past or a fingerprint; None if there is no such pattern."""
+
+    id: str
+    now: dt.datetime
+
+
+class ListAudit(Read[AuditPage], frozen=True, kw_only=True):
+    """The audit trail of states, newest first, from the entry before the number `before`: of all, or of one `pattern`
+    or `worker`."""
+
+    before: int | None = None
+    pattern: str | None = None
+    worker: str | None = None
+    limit: Limit = 100
 
 
 class CountErrors(Read[Counted], frozen=True, kw_only=True):
@@ -268,7 +286,7 @@ class ExportErrors(Read[bytes], frozen=True, kw_only=True):
 AnyRead = (
     GetOverview | ListErrors | GetFacets | GetError | ListPatterns | GetPattern | GetRecentCritical | GetCriticalAfter
     | FindOutcomes | ListDecisions | ExportErrors | CountErrors | ListDeletions | GetStorage | GetHistory | GetRankings
-    | ListRuns | GetRun | GetWatched | GetUsual | ListWorkers | GetWorker
+    | ListRuns | GetRun | GetWatched | GetUsual | ListWorkers | GetWorker | GetPatternState | ListAudit
 )  # fmt: skip
 
 # Reads of ranges, which pages and dashboards repeat: an answer may be given to several requests (`answers.py`).

@@ -22,6 +22,7 @@ from exporter.store.read_pattern import decisions, pattern
 from exporter.store.read_patterns import pattern_list
 from exporter.store.read_rankings import rankings
 from exporter.store.read_runs import run, run_list
+from exporter.store.read_states import audit, state_of_pattern
 from exporter.store.read_storage import storage
 from exporter.store.read_usual import usual
 from exporter.store.read_watched import watched
@@ -44,6 +45,8 @@ ANSWERS: Final[dict[type[Read[Any]], Callable[[Cursor, Any], Any]]] = dict(
         queries.GetCriticalAfter.answered_by(critical_after),
         queries.FindOutcomes.answered_by(find_outcomes),
         queries.ListDecisions.answered_by(decisions),
+        queries.GetPatternState.answered_by(state_of_pattern),
+        queries.ListAudit.answered_by(audit),
         queries.CountErrors.answered_by(count),
         queries.ListDeletions.answered_by(deletions),
         queries.GetStorage.answered_by(storage),

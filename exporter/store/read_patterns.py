@@ -5,12 +5,14 @@ rollup ─► the table `counted`: one row for a fingerprint ─┬─► the mo
                                                           └─► categories
 """
 
+import datetime as dt
 from typing import Final
 
 from exporter.events.cursor import Rank, rank_cursor
 from exporter.store.chosen import choose
 from exporter.store.pattern_results import Pattern, PatternList
 from exporter.store.queries import ListPatterns
+from exporter.store.read_states import states_of, without_state
 from exporter.store.results import ErrorPatterns, PatternCategory
 from exporter.store.rollup_tables import PATTERN, SEEN
 from exporter.store.select import Cursor, Facts, Row, Span, names_of, rows, statement, structs, texts, tuples
@@ -75,7 +77,7 @@ def _most_frequent(cursor: Cursor, span: Span, facts: Facts, limit: int, after: 
     }
     workers = dict(tuples(cursor, "distinct_workers", places, facts.of(SEEN)))
     trends = _trends(cursor, span, facts, places, len(found))
-    more = _texts(cursor, found)
+    more = _texts(cursor, found, span.now)
     return [
         row | more[place] | {"fingerprints": len(ids[place]), "workers": workers[place], "trend": trends[place]}
         for place, row in enumerate(found)
@@ -93,19 +95,21 @@ def _trends(cursor: Cursor, span: Span, facts: Facts, places: Row, patterns: int
     return trends
 
 
-def _texts(cursor: Cursor, found: list[Row]) -> list[Row]:
+def _texts(cursor: Cursor, found: list[Row], now: dt.datetime) -> list[Row]:
     """Returns the fields of `Pattern` that are not counts, for each row."""
     pattern_ids = {"pattern_ids": [row["pattern_id"] for row in found]}
     newest = {"newest": [row["fingerprint"] for row in found]}
     about = {id_: row for id_, *row in tuples(cursor, "pattern_texts", pattern_ids | newest)}
     templates = {(id_, base_id): text for id_, base_id, text in tuples(cursor, "pattern_families", pattern_ids)}
     families = {id_ for id_, _ in templates}
+    states = states_of(cursor, pattern_ids["pattern_ids"])
     more: list[Row] = []
     for row in found:
         id_ = row["pattern_id"]
         ever_first_seen, message, base_id = about[id_]
         text = templates.get((id_, base_id), message) or row["type"]
-        more.append({"pattern": text, "ever_first_seen": ever_first_seen, "family": id_ in families})
+        state = states.get(id_) or without_state(ever_first_seen, now)
+        more.append({"pattern": text, "ever_first_seen": ever_first_seen, "family": id_ in families, "state": state})
     return more
 
 

@@ -16,6 +16,7 @@ from exporter.store.names import Table
 from exporter.store.parameters import Filters
 from exporter.store.queries import GetWorker
 from exporter.store.read_patterns import error_patterns
+from exporter.store.read_states import drained_workers
 from exporter.store.read_worker_list import Counted, Found, fields
 from exporter.store.rollup_tables import DEVICE, RUN, TEST, WORKER, Rollup
 from exporter.store.select import Cursor, integers_of, naive, names_of, rows
@@ -59,7 +60,7 @@ def worker(cursor: Cursor, query: GetWorker) -> WorkerDetails | None:
     choice = choose(cursor, asked, query.now)
     counted = {one: Counted(*counts) for one, *counts in run(cursor, "counted_workers", {}, choice.facts.of(WORKER))}
     standing = standings(cursor, now, id_) if known else Standings({})
-    found = Found({id_: query.id}, counted, standing, last_critical(cursor, now, known))
+    found = Found({id_: query.id}, counted, standing, last_critical(cursor, now, known), drained_workers(cursor))
     has_errors = bool(counted)
     return WorkerDetails(
         **fields(found, id_, now),

@@ -17,9 +17,11 @@ from exporter.store.chosen import Choice, choose
 from exporter.store.matching import all_of, columns_of, of_all_times, one_of
 from exporter.store.parameters import WorkerSort
 from exporter.store.queries import ListWorkers
+from exporter.store.read_states import drained_workers
 from exporter.store.rollup_tables import WORKER, Column, Rollup
 from exporter.store.select import Cursor, Facts, names_of
 from exporter.store.standings import Standings, last_critical, run, standings
+from exporter.store.states import Drained
 from exporter.store.worker_results import WorkerList, WorkerRow
 
 # No table: the errors themselves, whatever the filters are.
@@ -44,6 +46,7 @@ class Found(NamedTuple):
     counted: Mapping[int, Counted]
     standings: Standings
     last_critical: Mapping[int, dt.datetime]
+    drains: Mapping[str, Drained]
 
 
 # The value by which a worker is sorted; None: it has none. Those with equal values are sorted by name.
@@ -67,7 +70,7 @@ def worker_list(cursor: Cursor, query: ListWorkers) -> WorkerList:
     for worker in _others(cursor, query, choice, standing):
         counted.setdefault(worker, Counted())
     critical = last_critical(cursor, now) if query.sort == "last_critical" else {}
-    found = Found(names_of(cursor, "workers", counted), counted, standing, critical)
+    found = Found(names_of(cursor, "workers", counted), counted, standing, critical, drained_workers(cursor))
     first = _first(found, query)
     workers = [worker for *_, worker in first[: query.limit]]
     if workers and query.sort != "last_critical":
@@ -94,7 +97,7 @@ def fields(found: Found, worker: int, now: dt.datetime) -> dict[str, Any]:
         "last_error_at": _text(counted.last),
         "last_critical_at": _text(found.last_critical.get(worker)),
         "silent_since": _text(state.silent_since),
-        "drained": None,
+        "drained": found.drains.get(found.names[worker]),
     }
 
 

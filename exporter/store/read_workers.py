@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from exporter.events.event import isoformat
 from exporter.events.standing import STABLE, State
 from exporter.store.fields import Status
+from exporter.store.read_states import drained_workers
 from exporter.store.results import CriticalNow, HardwareMetrics, HardwareTypeStatus, WorkerStats
 from exporter.store.rollup_tables import KIND, TIME, WORKER
 from exporter.store.select import Cursor, Facts, Row, Span, end_of_range, names_of, rows
@@ -46,6 +47,7 @@ def worker_stats(cursor: Cursor, facts: Facts, standing: Standings, now: dt.date
         places[row["id"] - 1] = place
     found = rows(cursor, "workers", {"limit": WORKERS, "places": places}, facts.of(WORKER))
     names = names_of(cursor, "workers", (row["worker"] for row in found))
+    drains = drained_workers(cursor)
     found.sort(key=lambda row: (-row["errors"], names[row["worker"]]))
     return [
         WorkerStats(
@@ -56,6 +58,7 @@ def worker_stats(cursor: Cursor, facts: Facts, standing: Standings, now: dt.date
             last_error_time=isoformat(row["last_seen"]),
             status=_STATUS[row["severity"]],
             **_standing(standing.of(row["worker"]), critical.get(row["worker"])),
+            drained=drains.get(names[row["worker"]]),
         )
         for row in found[:WORKERS]
     ]

@@ -176,7 +176,9 @@ def _build_from_log(path: Path) -> list[str]:
             done.append(f"errors 1 to {log.first - 1} were only in the damaged database")
     finally:
         log.close()
-    done.append(f"{path} was built from the log; merges, splits, pins and the history were only in the damaged one")
+    done.append(
+        f"{path} was built from the log; merges, splits, pins, states and the history were only in the damaged one"
+    )
     return done
 
 

@@ -12,6 +12,7 @@ from exporter.events.event import Severity
 from exporter.ingest.severity import Reason
 from exporter.store.fields import Celsius, Count, Maybe, Percent, Seconds, StateNow, Status
 from exporter.store.pattern_results import Pattern
+from exporter.store.states import Drained
 
 
 class ErrorPage(Struct):
@@ -166,7 +167,8 @@ class ErrorPatterns(Struct):
 
 class WorkerStats(Struct):
     """A worker's errors. `most_common_error` is an error type. `now`, `last_critical_time` and `silent_since` depend
-    neither on the time range nor on filters; `silent_since` is null unless `now` is `silent`."""
+    neither on the time range nor on filters; `silent_since` is null unless `now` is `silent`. `drained` is null unless
+    somebody took it out of service."""
 
     worker_id: str
     error_count: Count
@@ -177,6 +179,7 @@ class WorkerStats(Struct):
     now: StateNow
     last_critical_time: Timestamp | None
     silent_since: Timestamp | None
+    drained: Drained | None
 
 
 class WorkerErrors(Struct):

@@ -234,4 +234,4 @@ def texts(row: Row) -> Row:
     return {name: isoformat(value) if isinstance(value, dt.datetime) else value for name, value in row.items()}
 
 
-_SQL: Final = named("read.sql") | named("read_patterns.sql") | named("assign.sql")
+_SQL: Final = named("read.sql") | named("read_patterns.sql") | named("assign.sql") | named("states.sql")

@@ -29,13 +29,14 @@ from exporter.store import DiskFullError, State, StoreError, delete, queries, re
 from exporter.store.assignments import Assignments
 from exporter.store.database import Database
 from exporter.store.decide import decide
-from exporter.store.decisions import Decide, Decided
+from exporter.store.decisions import Decide, Decided, Refused
 from exporter.store.deletions import Begin, Delete, Pin
 from exporter.store.faults import has_fault
 from exporter.store.journal_upgrade import take_over_journal
 from exporter.store.pin import pin
 from exporter.store.projection import Projection
 from exporter.store.sql import named
+from exporter.store.states import ChangeState
 from exporter.store.wire import LENGTH, MAX_FRAME, Pong, Request, Response, StoreSettings, frame
 
 WORKERS: Final = 2
@@ -102,6 +103,7 @@ class Server:
             changed if changed.ids or changed.families else None,
             deletions,
             self._safe_summaries,
+            self._projection.states.take_changes() if self._projection else None,
         )
 
     def _work(self) -> None:
@@ -124,7 +126,7 @@ class Server:
 
     def _answer(self, request: Request) -> bytes:
         if (
-            request.kind in ("read", "state", "reset_counts", "decide", "delete", "pin", "hold")
+            request.kind in ("read", "state", "reset_counts", "decide", "delete", "pin", "change_state", "hold")
             and self._projection is None
         ):
             raise StoreError("the database is being opened")  # it may not have everything that the log has
@@ -149,6 +151,8 @@ class Server:
                 return self._delete(msgspec.msgpack.decode(request.payload, type=Begin | Delete))
             case "pin":
                 return self._pin(msgspec.msgpack.decode(request.payload, type=Pin))
+            case "change_state":
+                return self._change_state(msgspec.msgpack.decode(request.payload, type=ChangeState))
             case "hold":
                 return msgspec.msgpack.encode(self._hold())
             case "release":
@@ -185,7 +189,7 @@ class Server:
         assert self._projection
         self._projection.catch_up()
         now = dt.datetime.now(dt.UTC).replace(tzinfo=None)
-        answer = decide(self._database, self._assignments, asked, now)
+        answer = decide(self._database, self._assignments, asked, now, self._projection.states)
         return _json((isinstance(answer, Decided), answer))
 
     def _delete(self, asked: Begin | Delete) -> bytes:
@@ -204,6 +208,14 @@ class Server:
         self._projection.catch_up()
         with self._database.writing:
             return msgspec.msgpack.encode(pin(self._database, asked, dt.datetime.now(dt.UTC).replace(tzinfo=None)))
+
+    def _change_state(self, asked: ChangeState) -> bytes:
+        """Changes the state of a pattern or a worker, or refuses to. It sees the patterns of all accepted errors."""
+        assert self._projection
+        self._projection.catch_up()
+        with self._database.writing:
+            answer = self._projection.states.change(asked, dt.datetime.now(dt.UTC).replace(tzinfo=None))
+        return _json((not isinstance(answer, Refused), answer))
 
     def _cancel(self, id_: int) -> None:
         self._cancelled.add(id_)
@@ -247,6 +259,8 @@ class Server:
         self._assignments.take_changes()  # the state has them
         loaded = self._state()
         loaded.behind = behind
+        with self._database.writing:
+            loaded.states = self._projection.states.everything()
         self._projection.start()
         return msgspec.msgpack.encode(loaded)
 

@@ -1,5 +1,5 @@
-"""Compares rollups, counters and reports with the table `errors`, and corrects them. For `error-visualization check`
-and `repair`.
+"""Compares rollups, counters and reports with the table `errors`, and corrects them; likewise doubled states. For
+`error-visualization check` and `repair`.
 
 DuckDB finds damaged pages. This finds rows that are missing, doubled or changed. Sums can always be counted again. A
 missing report cannot be made again: its error gets an empty one.
@@ -20,6 +20,7 @@ from exporter.store.sql import migrations, named, number
 
 COMPARED_AT_ONCE: Final = 4_000_000  # errors: DuckDB has room for about ten million rows in temporary files
 _WRITE: Final = named("write.sql")
+_STATES: Final = named("states.sql")
 _BITS: Final = f"id // {PER_BLOCK}, bit_or(1::UBIGINT << (id % {PER_BLOCK})::UBIGINT)"
 
 
@@ -32,6 +33,7 @@ def check_sums(path: Path, tell: Callable[[int], object] = lambda _: None) -> li
             if number(db, "SELECT max(version) FROM schema_version") < len(migrations()):
                 return []
             problems = [f"{path}: {sentence}" for sentence in _wrong_sums(db)]
+            problems += [f"{path}: {one}" for one in _doubled_states(db)]
             blocks = _wrong_blocks(db, tell)
     except duckdb.Error as error:
         return [f"{path}: {error}"]
@@ -56,6 +58,11 @@ def mend(path: Path) -> list[str]:
         if _wrong_sums(database.db):
             database.transact(lambda: _count_again(database.db))
             done.append("the rollups and counters were deleted; the service counts them again from the errors")
+        if doubled := _doubled_states(database.db):
+            database.transact(lambda: database.db.execute(_STATES["forget_doubled"]))
+            done.append(
+                f"{len(doubled)} states of patterns that were there twice were deleted; the last one of each stays"
+            )
         if blocks := _wrong_blocks(database.db):
             empty: list[int] = []
             database.transact(lambda: empty.append(_mend_blocks(database.db, blocks)))
@@ -78,6 +85,14 @@ def _wrong_sums(db: duckdb.DuckDBPyConnection) -> list[str]:
                 number(db, comparing(rollup, level, part), values) for part in _parts(db, rollup)
             )
     return [f"wrong sums in the table {table}: {count}" for table, count in found.items() if count]
+
+
+def _doubled_states(db: duckdb.DuckDBPyConnection) -> list[str]:
+    """Returns a sentence for each fingerprint or worker with more than one state. Raises duckdb.Error."""
+    return [
+        f"{rows} states of {name} in the table {table}"
+        for table, name, rows in db.execute(_STATES["doubled"]).fetchall()
+    ]
 
 
 def _parts(db: duckdb.DuckDBPyConnection, rollup: Rollup) -> list[str]:

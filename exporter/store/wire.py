@@ -21,13 +21,14 @@ from msgspec import Struct
 
 from exporter.ingest.past import Reassigned
 from exporter.store.series import LabelLimits
+from exporter.store.states import StatesChanged
 
 LENGTH: Final = struct.Struct("!I")
 MAX_FRAME: Final = 2**30
 MEMORY_LIMIT: Final = 200 * 2**20
 Kind = Literal[
-    "inspect", "open", "state", "read", "reset_counts", "decide", "delete", "pin", "hold", "release", "close", "ping",
-    "cancel", "log_level",
+    "inspect", "open", "state", "read", "reset_counts", "decide", "delete", "pin", "change_state", "hold", "release",
+    "close", "ping", "cancel", "log_level",
 ]  # fmt: skip
 Status = Literal["ok", "error"]
 
@@ -68,13 +69,14 @@ class Response(Struct, array_like=True):
 class Pong(Struct, array_like=True):
     """State of the store's process: the log position of the database; why the projection fails, "" if it does not;
     the pattern ids that changed since the last pong, None if none did; how many times it deleted old errors; the number
-    up to which it has the summaries of runs."""
+    up to which it has the summaries of runs; the states of patterns and workers that changed."""
 
     position: int
     failure: str
     changed: Reassigned | None = None
     deletions: int = 0
     summaries: int = 0
+    states: StatesChanged | None = None
 
 
 _encode = msgspec.msgpack.Encoder().encode

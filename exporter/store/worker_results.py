@@ -5,14 +5,7 @@ from msgspec import Struct
 from exporter.events.error_object import Timestamp
 from exporter.events.heartbeat import Machine
 from exporter.store.fields import Celsius, Count, Percent, StateNow
-
-
-class Drained(Struct, kw_only=True):
-    """Who took a worker out of service, when, and until when; null: until somebody ends it."""
-
-    by: str
-    at: Timestamp
-    until: Timestamp | None
+from exporter.store.states import Drained
 
 
 class WorkerState(Struct, kw_only=True):

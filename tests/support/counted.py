@@ -107,11 +107,18 @@ def patterns(
             "workers": len({one.worker_id for one in mine}),
             "critical": sum(one.severity == "critical" for one in mine),
             "ever_first_seen": isoformat(min(one.timestamp for one in first)),
+            "state": untouched(min(one.timestamp for one in first), now),
             "trend": [trend[start] for start in starts], "pattern_id": pattern_id,
             "fingerprints": len({one.fingerprint for one in mine}), "family": False, "last": last,
         })  # fmt: skip
     found.sort(key=lambda one: (-one["occurrences"], MONDAY - one["last"], one["pattern_id"]))
     return [{name: value for name, value in one.items() if name != "last"} for one in found]
+
+
+def untouched(first: dt.datetime, now: dt.datetime) -> Answer:
+    """Returns the state of a pattern, first seen at a time, of which nobody has said anything."""
+    names = ("by", "at", "until", "errors_left", "silence_id", "silence_error")
+    return {"status": "new" if now - first < dt.timedelta(hours=24) else "open", **dict.fromkeys(names)}
 
 
 def facets(
@@ -313,6 +320,7 @@ def _workers(found: list[ErrorEvent]) -> list[Answer]:
             "critical_errors": sum(one.severity == "critical" for one in mine),
             "most_common_error": _most_common(mine),
             "last_error_time": isoformat(max(one.timestamp for one in mine)), "status": _status(mine),
+            "drained": None,
         }
         for worker, mine in _by(found, lambda one: one.worker_id)
     ]  # fmt: skip

@@ -90,13 +90,13 @@ _ROLL = (
 
 _SINCE_10 = (
     "runs", "jobs", "suites", "branches", "commits", "users", "tests", "device_sets", "run_hour", "run_day", "test_hour",
-    "test_day", "device_hour", "device_day", "run_summaries", "run_tests", "summaries_read",
+    "test_day", "device_hour", "device_day", "run_summaries", "run_tests", "summaries_read", "pattern_states", "drained_workers", "audit",
 )  # fmt: skip
 ORIGIN = ("run", "job", "suite", "branch", "revision", "submitter", "test", "devices")  # columns of `errors` since 10
 
 
 def take_back_10(db: duckdb.DuckDBPyConnection) -> None:
-    """Makes a database of schema version 9 of one of schema version 10."""
+    """Makes a database of schema version 9 of one of the newest schema."""
     for table in _SINCE_10:
         db.execute(f"DROP TABLE {table}")
     for column in ORIGIN:

@@ -28,6 +28,7 @@ from exporter.store.queries import (
     GetHistory,
     GetOverview,
     GetPattern,
+    GetPatternState,
     GetRankings,
     GetRecentCritical,
     GetRun,
@@ -35,6 +36,7 @@ from exporter.store.queries import (
     GetUsual,
     GetWatched,
     GetWorker,
+    ListAudit,
     ListDecisions,
     ListDeletions,
     ListErrors,
@@ -49,6 +51,7 @@ from exporter.store.queries import (
 from exporter.store.read import ANSWERS
 from exporter.store.results import ErrorDetails, ErrorPage, Facets, FacetValue, Overview
 from exporter.store.run_results import Rankings, RunDetails, RunList
+from exporter.store.states import AuditPage, StateOfPattern
 from exporter.store.worker_results import WorkerDetails, WorkerList
 
 pytestmark = pytest.mark.dashboard
@@ -64,6 +67,8 @@ READS: list[Read] = [
     ListPatterns(filters=Filters(hours=24), now=NOW, after=Rank(7, dt.datetime(2026, 1, 1, 0, 0, 0, 5), "f" * 16)),
     GetPattern(id="f" * 16, range=TimeRange(hours=168), now=NOW, compare="e" * 16),
     ListDecisions(),
+    GetPatternState(id="x", now=NOW),
+    ListAudit(before=7, pattern="f", worker="w", limit=2),
     CountErrors(
         matching=Matching(DeleteRequest(ids=(1, 2), q="x"), NOW, 9), after=Position(dt.datetime(2026, 1, 1), 3)
     ),
@@ -121,7 +126,7 @@ def test_every_read_is_answered_and_tested_here() -> None:
 def test_an_answer_is_shared_only_where_it_is_polled() -> None:
     """Never what a repeat is compared with, or what alerts are made of."""
     assert {type(query) for query in READS if not isinstance(query, POLLED)} == {
-        GetError, ListDecisions, GetRecentCritical, GetCriticalAfter, FindOutcomes, ExportErrors,
+        GetError, ListDecisions, GetPatternState, ListAudit, GetRecentCritical, GetCriticalAfter, FindOutcomes, ExportErrors,
         CountErrors, ListDeletions, GetStorage, GetRun, GetWatched, GetUsual, GetWorker,
     }  # fmt: skip
     assert all(hasattr(query, "now") for query in READS if isinstance(query, POLLED))
@@ -146,8 +151,9 @@ def test_a_parameter_out_of_bounds_is_refused(query: Read) -> None:
 @pytest.mark.parametrize(
     ("query", "expected"),
     [(GetOverview, Overview), (ListErrors, ErrorPage), (GetFacets, Facets), (GetError, ErrorDetails | None),
-     (ListPatterns, PatternList), (GetPattern, PatternDetails | None), (ListDecisions, DecisionList), (GetRankings, Rankings),
-     (ListRuns, RunList), (ListWorkers, WorkerList), (GetWorker, WorkerDetails | None), (GetRun, RunDetails | None), (GetRecentCritical, list[ErrorEvent])],
+     (ListPatterns, PatternList), (GetPattern, PatternDetails | None), (ListDecisions, DecisionList), (GetPatternState, StateOfPattern | None),
+     (ListAudit, AuditPage), (GetRankings, Rankings), (ListRuns, RunList), (ListWorkers, WorkerList), (GetWorker, WorkerDetails | None),
+     (GetRun, RunDetails | None), (GetRecentCritical, list[ErrorEvent])],
 )  # fmt: skip
 def test_a_read_names_the_type_of_its_answer(query: type[Read], expected: object) -> None:
     assert result_type(query) == expected

@@ -87,12 +87,16 @@ async def test_it_holds_for_real_answers(service: InProcess) -> None:
         real = path.replace("{id}", id_of).replace("{number}", "1")
         async with service.client.post(real, json=body) as response:
             check(path, "post", response.status, await response.json())
+    for path, body in STATES:
+        for id_of in (fingerprint, "none"):
+            async with service.client.post(path.replace("{id}", id_of), json=body) as response:
+                check(path, "post", response.status, await response.json())
     asked = {
         "/api/errors": ["", "?time_range=x"], "/api/errors/list": ["", "?limit=0"], "/api/errors/{id}": ["", "?x=y"],
         "/api/errors/facets": ["", "?limit=1", "?facet=worker&contains=x"], "/api/patterns": ["", "?limit=0"],
         "/api/patterns/{id}": ["", "?time_range=0", f"?compare={other}"], "/api/patterns/decisions": ["", "?x=y"], "/-/healthy": [""], "/-/ready": [""],
         "/api/runs": ["", "?limit=0"], "/api/runs/{id}": ["", "?after=-1"], "/api/rankings": ["", "?by=run", "?by=x"],
-        "/api/verdict": ["", "?x=y"],
+        "/api/verdict": ["", "?x=y"], "/api/patterns/{id}/state": ["", "?x=y"], "/api/audit": ["", "?limit=0", "?limit=1"],
         "/api/workers": ["", "?limit=0", "?sort=silent_since"], "/api/workers/{id}": ["", "?x=y"],
         "/api/heartbeats": ["", "?limit=0"],
     }  # fmt: skip
@@ -121,6 +125,13 @@ async def test_it_holds_for_real_answers(service: InProcess) -> None:
             check(path, "post", response.status, await response.json())
     async with service.client.get("/api/errors") as response:  # now with `reset_at`
         check("/api/errors", "get", response.status, await response.json())
+
+
+STATES = [
+    ("/api/patterns/{id}/claim", {"by": "Ana"}), ("/api/patterns/{id}/resolve", {"by": "Ana"}), ("/api/patterns/{id}/mute", {"by": "Ana"}),
+    ("/api/patterns/{id}/mute", {"by": "Ana", "errors": 3}), ("/api/patterns/{id}/reopen", {"by": "Ana"}),
+    ("/api/patterns/{id}/reopen", {"by": "Ana"}), ("/api/workers/{id}/undrain", {"by": "Ana"}), ("/api/workers/{id}/drain", {"by": "Ana"}),
+]  # fmt: skip
 
 
 def test_an_undeclared_field_is_found() -> None:

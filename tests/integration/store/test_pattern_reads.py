@@ -162,6 +162,7 @@ def expected(events: list[ErrorEvent], groups: dict[str, Group], hours: int) -> 
         known = [*group.members, *([OLD] if ENGINE in group.members else [])]
         one["pattern"] = texts[one["fingerprint"]]
         one["ever_first_seen"] = isoformat(min(first[member] for member in known))
+        one["state"] = counted.untouched(min(first[member] for member in known), NOW)
     return found
 
 

@@ -1,0 +1,346 @@
+"""Keeps the states of patterns and the drained workers in the database (`state_machine.py` says what they become).
+
+    POST …/claim, …/mute, …   ─► act()        ┐
+    errors that are inserted  ─► on_events()  ├─► rows, and an entry of the audit, in one transaction
+    the time                  ─► end_by_time()┘
+
+`on_events` runs in the transaction that inserts the errors and moves the position of the log: after a crash both are
+done, or both are done again. So an error reopens a resolved pattern exactly once. A state belongs to one fingerprint,
+its *anchor*, and is that of the pattern which the fingerprint has now.
+"""
+
+import datetime as dt
+import threading
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any, Final
+
+from exporter.events.event import ErrorEvent
+from exporter.store.database import Database
+from exporter.store.decisions import Refused
+from exporter.store.read_states import drained, pattern_state
+from exporter.store.select import resolve
+from exporter.store.state_machine import (
+    Outcome,
+    Standing,
+    after_errors,
+    at_time,
+    claimed,
+    muted,
+    reopened,
+    resolved,
+    returned,
+)
+from exporter.store.state_tables import MAX_STATES, RefusedError, StateTables
+from exporter.store.states import (
+    Act,
+    ChangeState,
+    Drain,
+    DrainChange,
+    NoteSilence,
+    StateChange,
+    StateOfPattern,
+    StateOfWorker,
+    StatesChanged,
+)
+
+MAX_NAMES: Final = 200  # of one pattern, that the HTTP process gets
+
+
+class PatternStates:
+    """The caller of every method but `take_changes` must hold `database.writing`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._tables = StateTables(database)
+        self._lock = threading.Lock()
+        self._standings: dict[str, Standing] | None = None  # by anchor; None: to be read
+        self._names: dict[str, list[str]] | None = None  # anchor → pattern id of now, then other names; None likewise
+        self._anchors: dict[str, str] = {}  # name → anchor, of the states that errors may end
+        # The names of each resolved pattern, by anchor: no error of them has ended the resolution yet.
+        self._looked_at: dict[str, frozenset[str]] = {}
+        self._ends: list[dt.datetime] = []  # of mutes and drains
+        self._sent: dict[str, StateChange] = {}
+        self._sent_drains: dict[str, DrainChange] = {}
+        self._is_noted = False  # whether `_sent` has what the database has
+        self._changed: dict[str, StateChange] = {}
+        self._changed_drains: dict[str, DrainChange] = {}
+        self._gone: set[str] = set()
+
+    def change(self, asked: ChangeState, now: dt.datetime) -> StateOfPattern | StateOfWorker | Refused | None:
+        """Does what was asked for, and returns the new state; `Refused` if it is not possible. `now` is naive UTC.
+        Raises `StoreError`."""
+        try:
+            match asked:
+                case Act():
+                    return self._act(asked, now)
+                case Drain():
+                    return self._drain(asked, now)
+                case NoteSilence():
+                    self._note_silence(asked)
+                    return None
+        except RefusedError as error:
+            return error.refused
+        finally:
+            self.note()
+
+    def on_events(self, events: Sequence[ErrorEvent]) -> None:
+        """Lets errors end states. Needs the transaction that inserts them. Raises duckdb.Error."""
+        anchors = self._watched()
+        if not anchors:
+            return
+        found: dict[str, list[ErrorEvent]] = defaultdict(list)
+        for event in events:
+            anchor = anchors.get(event.fingerprint) or anchors.get(event.pattern_id)
+            if anchor is not None:
+                found[anchor].append(event)
+        standings = self._known()
+        for anchor, some in found.items():
+            standing, noted = after_errors(standings[anchor], some)
+            if standing != standings[anchor]:
+                self._save(anchor, standing, noted)
+                self._standings, self._is_noted = None, False  # to be read again: the transaction may fail
+
+    def end_by_time(self, now: dt.datetime) -> None:
+        """Ends mutes and drains whose time is over; `now` is naive UTC. Raises `StoreError`."""
+        self._known()
+        if not any(end <= now for end in self._ends):
+            return
+
+        def write() -> None:
+            for anchor, standing in self._known().items():
+                outcome = at_time(standing, now)
+                if outcome.action:
+                    self._save(anchor, outcome.standing, [outcome], at=now)
+            for row in self._tables.rows("drained"):
+                if row["until"] is not None and row["until"] <= now:
+                    self._tables.run("undrain", worker=row["worker"])
+                    self._tables.enter(now, "drain_ended", worker=row["worker"], until=row["until"])
+
+        self._transact(write)
+        self.note()
+
+    def names_changed(self) -> None:
+        """To be called after pattern ids changed."""
+        self._names = None
+        self._is_noted = False
+
+    def note(self) -> None:
+        """Compares the states with what the HTTP process was told, and keeps the differences for `take_changes`."""
+        if self._is_noted:
+            return
+        self._look_back()
+        changes = {change.anchor: change for change in self._changes()}
+        drains = {
+            row["worker"]: DrainChange(row["number"], row["worker"], drained(row))
+            for row in self._tables.rows("drained")
+        }
+        lifted = {
+            name: DrainChange(self._tables.next() - 1, name, None) for name in self._sent_drains.keys() - drains.keys()
+        }
+        with self._lock:
+            self._changed |= {anchor: one for anchor, one in changes.items() if self._sent.get(anchor) != one}
+            self._changed_drains |= {name: one for name, one in drains.items() if self._sent_drains.get(name) != one}
+            self._changed_drains |= lifted
+            self._gone = (self._gone | (self._sent.keys() - changes.keys())) - changes.keys()
+            self._changed = {anchor: one for anchor, one in self._changed.items() if anchor not in self._gone}
+        self._sent, self._sent_drains, self._is_noted = changes, drains, True
+
+    def take_changes(self) -> StatesChanged | None:
+        """Returns what changed since the last call, None if nothing did. Any thread may call it."""
+        with self._lock:
+            if not self._changed and not self._changed_drains and not self._gone:
+                return None
+            changed, drains, gone = self._changed.values(), self._changed_drains.values(), self._gone
+            taken = StatesChanged(list(changed), list(drains), sorted(gone))
+            self._changed, self._changed_drains, self._gone = {}, {}, set()
+        return taken
+
+    def everything(self) -> StatesChanged:
+        """Returns all states, for an HTTP process that knows none. Raises duckdb.Error."""
+        self._is_noted = False
+        self.note()
+        self.take_changes()
+        return StatesChanged(list(self._sent.values()), list(self._sent_drains.values()), complete=True)
+
+    def split(self, leaving: Sequence[str], staying: Sequence[str]) -> None:
+        """To be called after fingerprints were split from a pattern. Those that stay keep its state. Raises
+        `StoreError`."""
+        found = self._tables.rows("state_of_members", members=[*leaving, *staying])
+        if staying and found and found[0]["fingerprint"] in leaving:
+            anchor, into = found[0]["fingerprint"], min(staying)
+
+            def write() -> None:
+                self._tables.run("forget_state", fingerprint=into)  # an earlier one, which did not count
+                self._tables.run("move_state", fingerprint=anchor, into=into)
+
+            self._transact(write)
+        self.names_changed()
+
+    def _look_back(self) -> None:
+        """Lets errors end a resolution that were stored before they belonged to the pattern: it was merged, or a family
+        was found. Also looks at what a crash left. Raises `StoreError`."""
+        known, names = self._known(), self._of_patterns()
+        quiet = [anchor for anchor in self._in_force().values() if known[anchor].status == "resolved"]
+        looked_at = self._looked_at
+        new = [(anchor, name) for anchor in quiet for name in names[anchor] if name not in looked_at.get(anchor, ())]
+        if new:
+            ats = [known[anchor].at for anchor, _ in new]
+            values = {"anchors": [anchor for anchor, _ in new], "names": [name for _, name in new], "ats": ats}
+            found = self._tables.rows("returned", **values, since=min(ats))
+            outcomes = {row["anchor"]: returned(known[row["anchor"]], row["id"], row["timestamp"]) for row in found}
+            if outcomes:
+
+                def write() -> None:
+                    for anchor, one in outcomes.items():
+                        self._save(anchor, one.standing, [one])
+
+                self._transact(write)
+        self._looked_at = {anchor: frozenset(names[anchor]) for anchor in quiet}
+
+    def _act(self, asked: Act, now: dt.datetime) -> StateOfPattern:
+        found = resolve(self._database.db, asked.id)
+        if found is None:
+            raise RefusedError(404, f"there is no pattern {asked.id}", "id")
+        pattern_id, members = found
+        (row,) = self._tables.rows("state_of_members", members=members) or ({"fingerprint": members[0]},)
+        anchor: str = row["fingerprint"]
+        before = self._known().get(anchor)
+        after: Standing | None
+        match asked.action:
+            case "claim":
+                after = claimed(before, asked.by, now)
+            case "resolve":
+                after = resolved(before, asked.by, now)
+            case "mute":
+                until = asked.until.astimezone(dt.UTC).replace(tzinfo=None) if asked.until else None
+                after = muted(before, asked.by, now, until, asked.errors)
+            case "reopen":
+                after = reopened(before, asked.by, now)
+        if after is None:
+            raise RefusedError(409, f"the pattern {asked.id} is open already", "id")
+
+        def write() -> None:
+            if before is None:
+                self._tables.make_room()
+            about = {"pattern_id": pattern_id, "fingerprint": anchor, "until": after.until, "errors": asked.errors}
+            entry = self._tables.enter(now, asked.action, asked.by, asked.caller, **about)
+            self._tables.write(anchor, entry, after)
+
+        self._transact(write)
+        self._names = None  # a state of an earlier part of the pattern may be in force no more
+        (made,) = (one for one in self._changes() if one.anchor == anchor)
+        return StateOfPattern(pattern_id=pattern_id, state=made.state)
+
+    def _drain(self, asked: Drain, now: dt.datetime) -> StateOfWorker:
+        drains = {row["worker"] for row in self._tables.rows("drained")}
+        if not asked.is_known and not self._tables.is_worker(asked.id):
+            raise RefusedError(404, f"there is no worker {asked.id}", "id")
+        if not asked.drained and asked.id not in drains:
+            raise RefusedError(409, f"the worker {asked.id} is not drained", "id")
+        if asked.drained and len(drains | {asked.id}) > MAX_STATES:
+            raise RefusedError(409, f"{MAX_STATES} workers are drained already", "id")
+        until = asked.until.astimezone(dt.UTC).replace(tzinfo=None) if asked.until else None
+
+        def write() -> None:
+            action = "drain" if asked.drained else "undrain"
+            entry = self._tables.enter(now, action, asked.by, asked.caller, worker=asked.id, until=until)
+            self._tables.run("undrain", worker=asked.id)
+            if asked.drained:
+                self._tables.run("drain", worker=asked.id, number=entry, person=asked.by, made_at=now, until=until)
+
+        self._transact(write)
+        found = [drained(row) for row in self._tables.rows("drained") if row["worker"] == asked.id]
+        return StateOfWorker(worker_id=asked.id, drained=found[0] if found else None)
+
+    def _note_silence(self, asked: NoteSilence) -> None:
+        values = {"fingerprint": asked.anchor, "number": asked.number, "silence_id": asked.silence_id}
+        self._transact(lambda: self._tables.run("set_silence", **values, silence_error=asked.error))
+
+    def _save(self, anchor: str, standing: Standing, noted: Sequence[Outcome], at: dt.datetime | None = None) -> None:
+        """Writes a state that changed by itself, and what is to be noted of it. Needs a transaction."""
+        entry = None
+        for outcome in noted:
+            made = outcome.standing
+            pattern_id = (self._of_patterns().get(anchor) or [anchor])[0]
+            entry = self._tables.enter(at or made.at, outcome.action, pattern_id=pattern_id, fingerprint=anchor,
+                                error_id=made.error_id)  # fmt: skip
+        self._tables.write(anchor, entry, standing)
+
+    def _known(self) -> dict[str, Standing]:
+        """Returns the states by anchor."""
+        if self._standings is None:
+            self._standings = self._tables.standings()
+            if self._standings.keys() - (self._names or {}).keys():
+                self._names = None
+            self._anchors = {}
+            ends = [standing.until for standing in self._standings.values()]
+            self._ends = [
+                end for end in (*ends, *(row["until"] for row in self._tables.rows("drained"))) if end is not None
+            ]
+        return self._standings
+
+    def _of_patterns(self) -> dict[str, list[str]]:
+        """Returns the pattern id of each anchor, followed by the other names of the pattern."""
+        known = self._known()
+        if self._names is None:
+            names: dict[str, dict[str, None]] = {anchor: {} for anchor in known}
+            for row in self._tables.rows("names_of_states", anchors=list(known)) if known else ():
+                names[row["anchor"]][row["name"]] = None
+            self._names = {anchor: list(some) or [anchor] for anchor, some in names.items()}
+            self._anchors = {}
+        return self._names
+
+    def _in_force(self) -> dict[str, str]:
+        """Returns the anchor of the state that counts, by pattern id: the last one."""
+        names = self._of_patterns()
+        return {names[anchor][0]: anchor for anchor in self._known()}  # in the order of their numbers
+
+    def _watched(self) -> dict[str, str]:
+        """Returns the anchors by the names of their patterns, of those states that errors may end."""
+        known, names = self._known(), self._of_patterns()
+        if not self._anchors:
+            self._anchors = {
+                name: anchor
+                for anchor in self._in_force().values()
+                if known[anchor].status == "resolved" or known[anchor].errors_left is not None
+                for name in names[anchor]
+            }
+        return self._anchors
+
+    def _changes(self) -> list[StateChange]:
+        """Returns the states that count, as the HTTP process gets them."""
+        known, in_force = self._known(), set(self._in_force().values())
+        return [
+            StateChange(
+                anchor=row["fingerprint"],
+                number=row["number"],
+                pattern_id=self._of_patterns()[row["fingerprint"]][0],
+                names=tuple(self._of_patterns()[row["fingerprint"]][:MAX_NAMES]),
+                state=pattern_state(row),
+                at=row["made_at"],
+                until=row["until"],
+                regressions=row["regressions"],
+                error_id=row["error_id"],
+            )
+            for row in self._tables.rows("standings")
+            if row["fingerprint"] in in_force and row["fingerprint"] in known
+        ]
+
+    def _transact(self, write: Any) -> None:
+        self._standings = None
+        self._is_noted = False
+        refused: list[RefusedError] = []
+
+        def guarded() -> None:
+            try:
+                write()
+            except RefusedError as error:
+                refused.append(error)
+
+        try:
+            self._database.transact(guarded)
+        finally:
+            self._standings = None
+        if refused:
+            raise refused[0]

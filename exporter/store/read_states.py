@@ -1,0 +1,91 @@
+"""Reads the states of patterns, drained workers and the audit trail."""
+
+import datetime as dt
+from collections.abc import Sequence
+from typing import Final
+
+from exporter.events.event import isoformat
+from exporter.store.queries import GetPatternState, ListAudit
+from exporter.store.select import Cursor, Row, members_of, naive, resolve, rows
+from exporter.store.states import AuditEntry, AuditPage, Drained, PatternState, StateOfPattern
+
+NEW: Final = dt.timedelta(hours=24)  # a pattern that nobody has said anything of is new for so long
+MAX_NUMBER: Final = 2**63 - 1
+
+
+def states_of(cursor: Cursor, pattern_ids: Sequence[str]) -> dict[str, PatternState]:
+    """Returns the states of those patterns that have one. Raises duckdb.Error."""
+    found = rows(cursor, "states_of", {"pattern_ids": list(pattern_ids)})
+    return {row["pattern_id"]: pattern_state(row) for row in found}  # the last one of a pattern counts
+
+
+def pattern_state(row: Row) -> PatternState:
+    """Returns the state that a row of `pattern_states` describes."""
+    until: dt.datetime | None = row["until"]
+    return PatternState(
+        status=row["status"],
+        by=row["person"] or None,
+        at=isoformat(row["made_at"]),
+        until=isoformat(until) if until else None,
+        errors_left=row["errors_left"],
+        silence_id=row["silence_id"],
+        silence_error=row["silence_error"],
+    )
+
+
+def without_state(ever_first_seen: dt.datetime | None, now: dt.datetime) -> PatternState:
+    """Returns the state of a pattern that nobody has said anything of. Times are naive UTC."""
+    is_new = ever_first_seen is not None and now - ever_first_seen < NEW
+    return PatternState(
+        status="new" if is_new else "open", by=None, at=None, until=None, errors_left=None, silence_id=None,
+        silence_error=None,
+    )  # fmt: skip
+
+
+def state_of_pattern(cursor: Cursor, query: GetPatternState) -> StateOfPattern | None:
+    """Returns the state of one pattern; None if there is no such pattern."""
+    found = resolve(cursor, query.id)
+    if found is None:
+        return None
+    pattern_id, members = found
+    state = states_of(cursor, [pattern_id]).get(pattern_id)
+    if state is None:
+        (first,) = rows(cursor, "ever_first_seen", {"members": members})
+        state = without_state(first["first_seen"], naive(query.now))
+    return StateOfPattern(pattern_id=pattern_id, state=state)
+
+
+def audit(cursor: Cursor, query: ListAudit) -> AuditPage:
+    """Returns a page of the audit trail, newest first."""
+    pattern_id, members = members_of(cursor, query.pattern) if query.pattern is not None else (None, None)
+    about: Row = {"pattern_id": pattern_id, "members": members, "worker": query.worker}
+    found = rows(cursor, "audit", about | {"before": query.before or MAX_NUMBER, "limit": query.limit + 1})
+    page = found[: query.limit]
+    return AuditPage([_entry(row) for row in page], str(page[-1]["number"]) if len(found) > len(page) else None)
+
+
+def drained_workers(cursor: Cursor) -> dict[str, Drained]:
+    """Returns the drained workers by name. Raises duckdb.Error."""
+    return {row["worker"]: drained(row) for row in rows(cursor, "drained")}
+
+
+def drained(row: Row) -> Drained:
+    """Returns what a row of `drained_workers` says."""
+    until: dt.datetime | None = row["until"]
+    return Drained(by=row["person"], at=isoformat(row["made_at"]), until=isoformat(until) if until else None)
+
+
+def _entry(row: Row) -> AuditEntry:
+    until: dt.datetime | None = row["until"]
+    return AuditEntry(
+        number=row["number"],
+        at=isoformat(row["made_at"]),
+        action=row["action"],
+        by=row["person"] or None,
+        caller=row["caller"] or None,
+        pattern_id=row["pattern_id"],
+        worker_id=row["worker"],
+        until=isoformat(until) if until else None,
+        errors=row["errors"],
+        error_id=row["error_id"],
+    )

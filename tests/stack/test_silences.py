@@ -1,0 +1,192 @@
+"""Muted and resolved patterns with a real Alertmanager: silences are made and lifted, alerts end and come back."""
+
+import asyncio
+import datetime as dt
+import urllib.parse
+import urllib.request
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import InProcess, eventually
+from stack import Mail, Program, Slack, Stack, free_port, get, in_thread, needs_stack
+
+pytestmark = [pytest.mark.dashboard, needs_stack]
+
+
+@pytest.fixture
+async def slack() -> AsyncIterator[Slack]:
+    one = Slack()
+    await one.start()
+    yield one
+    await one.stop()
+
+
+@pytest.fixture
+def mail(tmp_path: Path) -> Iterator[Mail]:
+    one = Mail(tmp_path)
+    yield one
+    one.stop()
+
+
+@pytest.fixture
+def stack(tmp_path: Path, slack: Slack, mail: Mail) -> Iterator[Stack]:
+    one = Stack(tmp_path)
+    one.configure_alertmanager(slack.port, mail.port)
+    yield one
+    one.stop()
+
+
+async def started(stack: Stack, port: int, mail: Mail) -> Program:
+    return await in_thread(lambda: stack.start_alertmanager(port, authority=mail.authority))
+
+
+def ahead(**time: float) -> str:
+    return (dt.datetime.now(dt.UTC) + dt.timedelta(**time)).isoformat()
+
+
+def silences(url: str) -> list[dict[str, Any]]:
+    """The silences that are in force."""
+    return [one for one in get(f"{url}/api/v2/silences") if one["status"]["state"] == "active"]
+
+
+def alerts(url: str) -> list[dict[str, Any]]:
+    return list(get(f"{url}/api/v2/alerts?active=true&silenced=true"))
+
+
+def suppressed(url: str) -> dict[str, bool]:
+    """Whether each alert is silenced, by its type."""
+    return {one["labels"]["type"]: bool(one["status"]["silencedBy"]) for one in alerts(url)}
+
+
+def end(url: str, id_: str) -> None:
+    urllib.request.urlopen(urllib.request.Request(f"{url}/api/v2/silence/{urllib.parse.quote(id_)}", method="DELETE"))
+
+
+async def state(service: InProcess, id_: str) -> dict[str, Any]:
+    return (await service.get(f"/api/patterns/{id_}/state"))["state"]
+
+
+async def silenced(service: InProcess, id_: str) -> str:
+    """Waits until a muted pattern has a silence, and returns its id."""
+
+    async def has() -> bool:
+        return (await state(service, id_))["silence_id"] is not None
+
+    await eventually(has)
+    return str((await state(service, id_))["silence_id"])
+
+
+async def test_a_mute_silences_this_pattern_alone_until_it_ends(
+    stack: Stack, mail: Mail, serve: Callable[..., Any]
+) -> None:
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    await started(stack, port, mail)
+    service = await serve(alertmanager_url=(url,))
+    a = (await service.post({"type": "A", "message": "engine"}))["pattern_id"]
+    await service.post({"type": "B", "message": "pump"})
+    await eventually(lambda: suppressed(url) == {"A": False, "B": False})
+    until = ahead(hours=3)
+    muted = (await service.ask(f"/api/patterns/{a}/mute", {"by": "Ana", "until": until}))["state"]
+    assert (muted["silence_id"], muted["status"]) == (None, "muted")
+    id_ = await silenced(service, a)
+    (one,) = await in_thread(silences, url)
+    assert (one["id"], one["createdBy"], one["endsAt"][:19]) == (id_, "Ana", until[:19])
+    await eventually(lambda: suppressed(url) == {"A": True, "B": False})
+    assert (await state(service, a))["silence_error"] is None
+
+    # Merged with another pattern: its alerts are silenced, too, and again those of both alone after the undo.
+    b = (await service.get("/api/errors/list?type=B"))["errors"][0]["pattern_id"]
+    await service.ask(f"/api/patterns/{a}/merge", {"into": b})
+    await eventually(lambda: suppressed(url) == {"A": True, "B": True})
+    await service.ask("/api/patterns/decisions/1/undo")
+    await eventually(lambda: suppressed(url) == {"A": True, "B": False})
+    assert len(await in_thread(silences, url)) == 1
+
+    # A restart finds its silence again; the end of the mute lifts it.
+    await service.client.close()
+    service = await serve(alertmanager_url=(url,))
+    await service.ask(f"/api/patterns/{a}/reopen", {"by": "Bo"})
+    await eventually(lambda: not silences(url))
+    await eventually(lambda: suppressed(url)["A"] is False)
+
+    # Until so many errors.
+    await service.ask(f"/api/patterns/{a}/mute", {"by": "Ana", "errors": 1})
+    await silenced(service, a)
+    await service.post({"type": "A", "message": "engine"})
+    await eventually(lambda: not silences(url))
+    assert (await state(service, a))["status"] == "open"
+
+
+async def test_an_alertmanager_that_is_away_holds_up_nothing(
+    stack: Stack, mail: Mail, serve: Callable[..., Any]
+) -> None:
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    service = await serve(alertmanager_url=(url,))
+    a = (await service.post({"type": "A", "message": "engine"}))["pattern_id"]
+    await asyncio.wait_for(service.ask(f"/api/patterns/{a}/mute", {"by": "Ana", "errors": 5}), 1)
+
+    async def says_why() -> bool:
+        found = await state(service, a)
+        return found["silence_id"] is None and "Cannot connect" in (found["silence_error"] or "")
+
+    await eventually(says_why)
+    await started(stack, port, mail)
+    id_ = await silenced(service, a)
+    assert (await state(service, a))["silence_error"] is None
+    await eventually(lambda: suppressed(url) == {"A": True}, 20)
+
+    # Somebody ends the silence there: it is not made again, and the state says so.
+    await in_thread(end, url, id_)
+    service.service.silencer.connect([])
+    service.service.silencer.connect([url])
+
+    async def says_so() -> bool:
+        return "ended in Alertmanager" in ((await state(service, a))["silence_error"] or "")
+
+    await eventually(says_so)
+    assert (await state(service, a))["status"] == "muted"
+    assert not await in_thread(silences, url)
+
+
+async def test_a_mute_without_an_alertmanager_says_so(service: InProcess) -> None:
+    a = (await service.post({"type": "A", "message": "engine"}))["pattern_id"]
+    await service.ask(f"/api/patterns/{a}/mute", {"by": "Ana", "errors": 5})
+
+    async def says_so() -> bool:
+        return (await state(service, a))["silence_error"] == "no Alertmanager is configured"
+
+    await eventually(says_so)
+
+
+async def test_what_is_resolved_ends_its_alert_and_alerts_again_when_it_comes_back(
+    stack: Stack, slack: Slack, mail: Mail, serve: Callable[..., Any]
+) -> None:
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    await started(stack, port, mail)
+    service = await serve(alertmanager_url=(url,))
+    a = (await service.post({"type": "A", "message": "engine"}))["pattern_id"]
+    await eventually(lambda: len(slack.messages) == 1)
+    await service.ask(f"/api/patterns/{a}/resolve", {"by": "Ana"})
+    await eventually(lambda: not alerts(url))
+    await service.post({"type": "A", "message": "engine"})
+    await service.post({"type": "A", "message": "engine"})
+    await eventually(lambda: len(alerts(url)) == 1)
+    (alert,) = await in_thread(alerts, url)
+    assert alert["labels"]["regression"] == "1"
+    assert alert["annotations"]["regression"] == "Came back after Ana had resolved it."
+    assert alert["annotations"]["summary"].startswith("Came back: ")
+    assert (await state(service, a))["status"] == "regressed"
+    await asyncio.sleep(1.5)  # the database says the same a second later
+    (alert,) = await in_thread(alerts, url)
+    assert alert["annotations"]["count"] == "2"
+    await service.client.close()
+    again = await serve(alertmanager_url=(url,))
+    for _ in range(2):
+        await again.post({"type": "A", "message": "engine"})
+    await eventually(lambda: [one["annotations"]["count"] for one in alerts(url)] == ["4"], 10)
+    assert [one["labels"]["regression"] for one in await in_thread(alerts, url)] == ["1"], "one alert, also later"
