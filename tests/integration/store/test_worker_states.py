@@ -71,6 +71,7 @@ def test_of_reports_at_the_same_time_the_later_one_is_newer(store: Projected) ->
         error(3, 0, "info", worker_id="crashed"), error(4, 0, worker_id="crashed"),
     ])  # fmt: skip
     assert {one.worker_id: one.now for one in listed(store, at(15))} == {"talks": "recovering", "crashed": "silent"}
+    assert {one.worker_id: one.now for one in listed(store, at(45))} == {"talks": "stable", "crashed": "silent"}
 
 
 def test_what_is_late_or_imported_says_nothing_about_now(store: Projected) -> None:
