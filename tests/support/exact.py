@@ -177,12 +177,16 @@ def _assert_counted(
         one |= standing_counted.worker_standing(events, one["worker_id"], now)
     for name, one in expected["hardware_errors"]["hardware_status"].items():
         one |= standing_counted.hardware_standing(events, name, now)
+    for one in expected["error_patterns"]["top_patterns"]:
+        one["state"] = counted.untouched(dt.datetime.fromisoformat(one["ever_first_seen"]), now)
     settle(overview["error_patterns"]["top_patterns"], expected["error_patterns"]["top_patterns"])
     assert overview == expected, f"{asked}: {difference(overview, expected)}"
     if asked.until:
         asked = msgspec.structs.replace(asked, since=end - dt.timedelta(hours=hours), hours=24)
     found = msgspec.to_builtins(store.read(ListPatterns(filters=asked, now=now, limit=1_000)))["patterns"]
     every = counted.patterns(chosen, hours, end, ids, sent)
+    for one in every:
+        one["state"] = counted.untouched(dt.datetime.fromisoformat(one["ever_first_seen"]), now)
     settle(found, every)
     assert found == every, f"{asked}: {difference(found, every)}"
     for by in get_args(Ranked):
