@@ -170,11 +170,11 @@ async def test_the_menu_closes_when_the_focus_leaves_it(browser: Browser, servic
     page, _ = await open_page(browser, service)
     await page.get_by_text("Settings").focus()
     await page.keyboard.press("Enter")
-    await expect(page.locator(".sheet")).to_be_visible()
+    await expect(page.locator(".menu .sheet")).to_be_visible()
     await page.locator("#reset").focus()
-    await expect(page.locator(".sheet")).to_be_visible()
+    await expect(page.locator(".menu .sheet")).to_be_visible()
     await page.keyboard.press("Tab")
-    await expect(page.locator(".sheet")).to_be_hidden()
+    await expect(page.locator(".menu .sheet")).to_be_hidden()
 
 
 async def test_the_skip_link_and_the_theme_button(browser: Browser, service: InProcess) -> None:
