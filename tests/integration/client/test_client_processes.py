@@ -23,6 +23,7 @@ from error_visualization.reporter import Reporter
 url = sys.argv[1]
 reporter = Reporter(url, block=20)
 """
+AT_EXIT = "sys.modules['error_visualization.reporter'].AT_EXIT"
 
 
 @pytest.fixture(scope="module")
@@ -35,9 +36,6 @@ def shared() -> Iterator[Recording]:
 def service(shared: Recording) -> Recording:
     shared.reports.clear()
     return shared
-
-
-AT_EXIT = "sys.modules['error_visualization.reporter'].AT_EXIT"
 
 
 def run(code: str, url: str, status: int = 0) -> str:

@@ -12,6 +12,8 @@ from conftest import InProcess, eventually
 from exporter import service as service_module
 from exporter.judgement import judge as judge_module
 from exporter.judgement.result import Verdict
+from exporter.judgement.situation import Situation
+from exporter.judgement.verdict import verdict
 from exporter.log import LogError
 
 pytestmark = pytest.mark.dashboard
@@ -220,5 +222,15 @@ async def test_it_is_answered_from_memory(service: InProcess, monkeypatch: pytes
     async def fails(*_: Any, **__: Any) -> Any:
         raise AssertionError("the database was asked")
 
+    made: list[Situation] = []
+
+    def counted(situation: Situation) -> Verdict:
+        made.append(situation)
+        return verdict(situation)
+
     monkeypatch.setattr(service.service.store, "read", fails)
+    monkeypatch.setattr(judge_module, "verdict", counted)
+    for _ in range(100):
+        service.service.judge.encoded()
+    assert len(made) <= 2  # until something changes, which time alone may do once
     assert (await judged(service))["colour"] == "critical"
