@@ -136,7 +136,7 @@ def test_a_disk_that_hangs_keeps_nobody_longer_than_the_timeout(
     assert not reporter.report({"message": "two"})
     began = time.monotonic()
     getattr(reporter, how)(0.3)
-    assert time.monotonic() - began < 1.5
+    assert time.monotonic() - began < 2
     disk.set()
     assert reporter.flush(10)
     assert service.messages == ["one", "two"]

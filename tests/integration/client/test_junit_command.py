@@ -254,7 +254,7 @@ def test_a_service_that_is_away_is_waited_for(
     url = f"http://127.0.0.1:{port}"
     started = time.monotonic()
     assert main(["junit", "build/TEST-a.xml", "--error-dashboard", url, "--wait", "0.3"]) == 1
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 20
     assert "was not sent: the service does not answer" in capsys.readouterr().err
     status: list[int] = []
     command = ["junit", "build/TEST-a.xml", "--error-dashboard", url]

@@ -77,15 +77,17 @@ async def test_a_log_that_hangs(service: InProcess, monkeypatch: pytest.MonkeyPa
 
 async def test_reports_that_wait_for_too_long(service: InProcess, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(readiness, "STUCK_SECONDS", 0.05)
-    released = threading.Event()
+    begun, released = threading.Event(), threading.Event()
     append = service.service.log.append
 
     def hangs(payload: bytes, count: int) -> int:
+        begun.set()
         released.wait(10)
         return append(payload, count)
 
     monkeypatch.setattr(service.service.log, "append", hangs)
     request = asyncio.create_task(service.post())
+    await eventually(begun.is_set)
     await asyncio.sleep(0.1)
     assert "has been waiting to be written" in await not_ready(service)
     released.set()
@@ -99,18 +101,21 @@ async def test_a_reader_that_is_behind_is_named(service: InProcess, monkeypatch:
     def fails(_: object) -> None:
         raise RuntimeError("a fault of our own")
 
+    async def behind() -> bool:
+        return "live" in (await service.get("/-/ready"))["behind"]
+
+    async def well() -> bool:
+        return not await behind()
+
     with monkeypatch.context() as patch:
         patch.setattr(service.service.live, "on_events", fails)
         await service.post()
-        await asyncio.sleep(0.1)
+        await eventually(behind)
         ready = await service.get("/-/ready")
         assert (ready["ready"], ready["behind"][0]) == (True, "live")
         metrics = await service.metrics()
         assert metrics['distributed_testing_reader_lag_events{reader="live"}'] == 1
         assert metrics['distributed_testing_reader_restarts_total{reader="live"}'] >= 1
-
-    async def well() -> bool:
-        return "live" not in (await service.get("/-/ready"))["behind"]
 
     await eventually(well)
     assert (await service.metrics())['distributed_testing_reader_skipped_events_total{reader="live"}'] == 0

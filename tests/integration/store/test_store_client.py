@@ -81,7 +81,7 @@ async def test_a_killed_process_is_replaced(store: Started) -> None:
     with pytest.raises(StoreError, match="is being started again"):
         while True:  # until the client notices
             await store.count()
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 8
     await store.replaced()
     assert store.client.restarts == 1
     assert await store.count() == 2
@@ -243,7 +243,7 @@ async def test_a_read_is_given_up_in_time(store: Started, monkeypatch: pytest.Mo
     began = time.monotonic()
     with pytest.raises(StoreError, match=r"did not answer within 0\.2 s"):
         await store.count()
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 8
     store.process().resume()
     monkeypatch.undo()
     assert await store.count() == 0
@@ -258,7 +258,7 @@ async def test_closing_takes_a_bounded_time(store: Started, monkeypatch: pytest.
     stopped.suspend()
     began = time.monotonic()
     await store.client.close()
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 4.5
     assert not stopped.is_running()
 
 
