@@ -4,18 +4,19 @@ import asyncio
 import contextlib
 import itertools
 import logging
+import signal
 import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 import msgspec
 
 from exporter.log.embedded import EmbeddedLog
 from exporter.store import StoreError
-from exporter.store.wire import LENGTH, MAX_FRAME, Kind, Request, Response, StoreSettings, frame
+from exporter.store.wire import LENGTH, MAX_FRAME, PARENTS_SIGNALS, Kind, Request, Response, StoreSettings, frame
 
 GONE: Final = "the process of the database ended and is being started again"
 _decode = msgspec.msgpack.Decoder(Response).decode
@@ -44,8 +45,9 @@ class Connection:
             self._thread.start()
             return
         command = [sys.executable, "-m", "exporter.store.server", str(far.fileno())]
-        with far:
-            # In a process group of its own: Ctrl-C in a terminal reaches only the parent, which ends the child.
+        with far, _blocked(PARENTS_SIGNALS):
+            # In a process group of its own: Ctrl-C in a terminal reaches only the parent, which ends the child. It
+            # inherits that the signals are blocked, and unblocks them when it ignores them: it is never killed by one.
             self._process = subprocess.Popen(
                 command, pass_fds=[far.fileno()], stdin=subprocess.DEVNULL, process_group=0
             )
@@ -130,6 +132,15 @@ class Connection:
             self.kill()
         self.close()
         self.lost()
+
+
+@contextlib.contextmanager
+def _blocked(signals: Iterable[int]) -> Iterator[None]:
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _run(server: object, far: socket.socket) -> None:

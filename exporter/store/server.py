@@ -37,7 +37,7 @@ from exporter.store.pin import pin
 from exporter.store.projection import Projection
 from exporter.store.sql import named
 from exporter.store.states import ChangeState
-from exporter.store.wire import LENGTH, MAX_FRAME, Pong, Request, Response, StoreSettings, frame
+from exporter.store.wire import LENGTH, MAX_FRAME, PARENTS_SIGNALS, Pong, Request, Response, StoreSettings, frame
 
 WORKERS: Final = 2
 SWITCH_SECONDS: Final = (
@@ -318,12 +318,9 @@ def main(descriptor: int) -> None:
     """Runs as a process of its own, whose end of the socket pair is `descriptor`."""
     if sys.platform == "linux":  # the parent's end, however it happens, kills this process, even if suspended
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    for number in (
-        signal.SIGTERM,
-        signal.SIGINT,
-        signal.SIGHUP,
-    ):  # perhaps sent to all processes: the parent acts on it
+    for number in PARENTS_SIGNALS:
         signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, PARENTS_SIGNALS)
     os.umask(0o077)
     os.nice(NICE)  # accepting reports goes first
     sys.setswitchinterval(SWITCH_SECONDS)

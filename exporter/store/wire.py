@@ -13,6 +13,7 @@ the worker threads. A message that cannot be decoded is a fault of this program:
 process and starts another.
 """
 
+import signal
 import struct
 from typing import Final, Literal
 
@@ -25,6 +26,8 @@ from exporter.store.states import StatesChanged
 
 LENGTH: Final = struct.Struct("!I")
 MAX_FRAME: Final = 2**30
+PARENTS_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+"""Perhaps sent to all processes of the service: the HTTP process acts on them, the store's process ignores them."""
 MEMORY_LIMIT: Final = 200 * 2**20
 Kind = Literal[
     "inspect", "open", "state", "read", "reset_counts", "decide", "delete", "pin", "change_state", "hold", "release",

@@ -1,5 +1,6 @@
 """Log lines and errors of the command at start and stop."""
 
+import contextlib
 import json
 import os
 import signal
@@ -43,6 +44,37 @@ def test_a_folder_that_cannot_be_created_ends_the_service(tmp_path: Path) -> Non
     assert done.returncode == 1
     assert "Not a directory" in done.stderr.splitlines()[-1]
     assert "Traceback" not in done.stderr
+
+
+def _process_of_the_database(parent: int) -> int:
+    """Returns its process id, 0 before it is there. The command starts other processes before, and waits for them."""
+    for child in psutil.Process(parent).children():
+        with contextlib.suppress(psutil.Error):
+            if "exporter.store.server" in child.cmdline():
+                return child.pid
+    return 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_the_process_of_the_database_ignores_a_signal_from_its_first_moment(tmp_path: Path, number: int) -> None:
+    """Whoever ends the service may send the signal to each of its processes, also while one is still loading Python."""
+    command = [sys.executable, "-m", "exporter", "serve", "--port", "0", "--db-path", str(tmp_path / "errors.duckdb")]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        deadline = time.monotonic() + 30
+        while not (started := _process_of_the_database(process.pid)) and time.monotonic() < deadline:
+            time.sleep(0.001)
+        os.kill(started, number)
+        try:
+            assert process.stdout
+            first = process.stdout.readline()
+            serving = _process_of_the_database(process.pid)
+            process.terminate()
+            _, said = process.communicate(timeout=30)
+        finally:
+            process.kill()
+    assert first.startswith("database"), said
+    assert serving == started, said
+    assert process.returncode == 0, said
 
 
 def test_ctrl_c_while_the_process_of_the_database_starts_is_a_clean_stop(tmp_path: Path) -> None:
