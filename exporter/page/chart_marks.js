@@ -69,7 +69,7 @@ function flag(group, at, plane, svg) {
   const said = [...named, ...group.length > MOST_NAMED ? [`and ${group.length - MOST_NAMED} more`] : []].join("\n");
   const content = group.length > 1 ? `${ICONS[first.kind]}${group.length}` : ICONS[first.kind];
   const words = [element("span", { "aria-hidden": "true" }, content), element("span", { class: "hidden" }, said)];
-  const mark = element(first.href ? "a" : "span", { class: "mark", title: said, href: first.href }, ...words);
+  const mark = element(first.href ? "a" : "span", { class: "chart-mark", title: said, href: first.href }, ...words);
   mark.style.left = `${at}px`;
   mark.style.top = `${plane.top - 12}px`;
   return mark;

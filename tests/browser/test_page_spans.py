@@ -271,7 +271,7 @@ async def test_new_patterns_are_marked_where_they_began(browser: Browser, servic
     await report(service, ago(hours=5), message="old and known")
     await report(service, ago(hours=6), message="<b>new</b>")
     page, complaints = await open_page(browser, service)
-    mark = page.locator("#over-time .mark")
+    mark = page.locator("#over-time .chart-mark")
     await expect(mark).to_have_count(1)
     await expect(mark).to_have_attribute("title", re.compile(r"\d\d:\d\d: new pattern <b>new<"))
     place, box = await plot(page), await mark.bounding_box()
