@@ -8,7 +8,7 @@ import { element } from "./dom.js";
 import { exact, short } from "./span.js";
 import { COMPARED, after, before, present, wider } from "./span_steps.js";
 import { EXAMPLES, parse } from "./span_text.js";
-import { address } from "./state.js";
+import { RANGES, address } from "./state.js";
 import { wall } from "./wall_time.js";
 
 const QUICK = ["last night 22–06", "today", "yesterday"];
@@ -44,7 +44,9 @@ export class SpanPicker {
     this.choices = ["before", "yesterday", ""].map((how) => element("input", { type: "radio", name: "span-compare", value: how }));
     this.byText = element("form", { class: "span-line" }, element("label", { for: "span-text" }, "In words"), this.text, element("button", {}, "Show"));
     this.byDates = element("form", { class: "span-dates" }, element("label", {}, "From ", this.from), element("label", {}, "To ", this.to), element("button", {}, "Show"));
-    this.sheet.append(this.byText, this.read,
+    this.sheet.append(
+      element("div", { class: "span-quick span-presets" }, ...Object.entries(RANGES).map(([value, label]) => button(label, () => this.use({ range: Number(value) })))),
+      this.byText, this.read,
       element("div", { class: "span-quick" }, ...QUICK.map((text) => button(text, () => this.use(parse(text, now()))))),
       this.byDates, this.datesRead,
       element("div", { class: "span-quick" }, ...Object.values(this.steps)),
