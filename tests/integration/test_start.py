@@ -1,6 +1,5 @@
 """Log lines and errors of the command at start and stop."""
 
-import contextlib
 import json
 import os
 import signal
@@ -12,6 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 from conftest import ROOT, Served
+from crash import store_process
 
 pytestmark = pytest.mark.dashboard
 
@@ -46,13 +46,13 @@ def test_a_folder_that_cannot_be_created_ends_the_service(tmp_path: Path) -> Non
     assert "Traceback" not in done.stderr
 
 
-def _process_of_the_database(parent: int) -> int:
-    """Returns its process id, 0 before it is there. The command starts other processes before, and waits for them."""
-    for child in psutil.Process(parent).children():
-        with contextlib.suppress(psutil.Error):
-            if "exporter.store.server" in child.cmdline():
-                return child.pid
-    return 0
+def _started_store(service: "subprocess.Popen[str]") -> psutil.Process:
+    """Returns the store process once it runs, which is some 100 ms before it has loaded what it needs."""
+    deadline = time.monotonic() + 30
+    while not (found := store_process(service.pid)):
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
+    return found
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
@@ -60,14 +60,12 @@ def test_the_process_of_the_database_ignores_a_signal_from_its_first_moment(tmp_
     """Whoever ends the service may send the signal to each of its processes, also while one is still loading Python."""
     command = [sys.executable, "-m", "exporter", "serve", "--port", "0", "--db-path", str(tmp_path / "errors.duckdb")]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        deadline = time.monotonic() + 30
-        while not (started := _process_of_the_database(process.pid)) and time.monotonic() < deadline:
-            time.sleep(0.001)
-        os.kill(started, number)
         try:
+            started = _started_store(process)
+            started.send_signal(number)
             assert process.stdout
             first = process.stdout.readline()
-            serving = _process_of_the_database(process.pid)
+            serving = store_process(process.pid)
             process.terminate()
             _, said = process.communicate(timeout=30)
         finally:
@@ -81,12 +79,9 @@ def test_ctrl_c_while_the_process_of_the_database_starts_is_a_clean_stop(tmp_pat
     """A terminal sends SIGINT to the whole process group; a process that is still loading Python would die of it."""
     command = [sys.executable, "-m", "exporter", "serve", "--port", "0", "--db-path", str(tmp_path / "errors.duckdb")]
     with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True, process_group=0) as process:
-        deadline = time.monotonic() + 30
-        while not psutil.Process(process.pid).children() and time.monotonic() < deadline:
-            time.sleep(0.001)
-        time.sleep(0.05)  # it runs, and has not yet begun to ignore signals
-        os.killpg(process.pid, signal.SIGINT)
         try:
+            _started_store(process)
+            os.killpg(process.pid, signal.SIGINT)
             _, said = process.communicate(timeout=30)
         finally:
             process.kill()
