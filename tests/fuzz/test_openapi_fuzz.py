@@ -19,7 +19,7 @@ REPORTS = 9
 
 
 def test_every_operation_does_what_its_description_says(served: Callable[..., Served], tmp_path: Path) -> None:
-    """All checks of schemathesis; what the document cannot say is in schemathesis.toml."""
+    """All checks of schemathesis; what the document cannot say is in schemathesis.toml and spans.py."""
     service = served()
     for number in range(REPORTS):
         service.post({"worker_id": f"w{number}", "type": f"T{number % 3}", "message": f"no memory on device {number}"})
@@ -28,7 +28,10 @@ def test_every_operation_does_what_its_description_says(served: Callable[..., Se
         "run", f"{service.url}/api/openapi.json", "--max-time", f"{SECONDS:.0f}", "--continue-on-failure", "--no-shrink",
         "--seed", SEED,
     ]  # fmt: skip
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=SECONDS + 120, check=False)
+    environment = os.environ | {"SCHEMATHESIS_HOOKS": str(Path(__file__).with_name("spans.py"))}
+    done = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=SECONDS + 120, check=False
+    )
     print(done.stdout, done.stderr)
     assert done.returncode == 0
     assert " passed" in done.stdout
