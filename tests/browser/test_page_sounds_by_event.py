@@ -58,7 +58,8 @@ class Verdicts:
         self.live.topics["verdict"] = self._encoded
 
     def _encoded(self) -> bytes:
-        return json.dumps(self.data).encode()
+        now = dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        return json.dumps(self.data | {"checked_at": now, "as_of": now}).encode()
 
     def say(self, rule: str, colour: str, severity: str = "") -> None:
         self.data |= {"rule": rule, "colour": colour, "severity": severity or colour, "sentence": f"{rule}.",
@@ -274,6 +275,8 @@ async def test_a_mute_has_an_end(browser: Browser, service: InProcess) -> None:
     await page.goto(str(service.client.make_url("/error-visualization")))
     await expect(page.locator("#connection")).to_have_attribute("data-state", "live")
     mute = page.locator("#mute")
+    await page.get_by_text("Settings").click()
+    await expect(page.get_by_label("Mute with an end")).to_have_css("color", await colour_of(page, "#volume"))  # has words
     await page.get_by_label("Mute with an end").select_option(label="for 15 min")
     ends = await page.evaluate(
         "new Date(Date.now() + 900_000).toLocaleTimeString([], {hour: '2-digit', minute: '2-digit', hourCycle: 'h23'})"
