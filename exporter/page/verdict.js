@@ -13,7 +13,7 @@ const TICK_MS = 1_000, ASK_MS = 5_000;
 const END = /[:;,](?= )/;
 const ICONS = { critical: "▲", warning: "◆", calm: "●", unknown: "○" };
 
-const SIZES = [1, 0.85, 0.72, 0.62, 0.53, 0.45, 0.38, 0.32]; // of the sentence on a wall, which shows all of it
+const SIZES = [1, 0.85, 0.72, 0.62, 0.53, 0.45, 0.38, 0.32, 0.27, 0.23]; // of the sentence on a wall, which shows all of it
 
 const by = (id) => document.getElementById(id);
 // `known` is the newest verdict, `said` the one that is shown: a pause keeps it.
