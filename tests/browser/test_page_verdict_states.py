@@ -79,7 +79,8 @@ async def readable(page: Page, *places: str) -> None:
 async def test_each_state(browser: Browser, service: InProcess, verdicts: Verdicts, query: str) -> None:
     page, complaints = await open_page(browser, service, query, viewport={"width": 1920, "height": 1080})
     local = await page.evaluate(
-        "(iso) => new Date(iso).toLocaleTimeString([], {hour: '2-digit', minute: '2-digit', hourCycle: 'h23'})", TIME["time"]
+        "(iso) => new Date(iso).toLocaleTimeString([], {hour: '2-digit', minute: '2-digit', hourCycle: 'h23'})",
+        TIME["time"],
     )
     for rule, colour, severity, pieces in STATES:
         verdicts.say(rule, colour, severity, pieces)

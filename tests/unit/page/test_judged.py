@@ -70,7 +70,9 @@ def test_the_newest_counts_from_when_it_was_judged(
 
 
 def test_nothing_and_no_time_are_never_fresh() -> None:
-    assert results("judged.js", CALL, [{"steps": [], "now": at(0)}, {"steps": [[None, None, at(0)]], "now": at(0)}]) == [
+    assert results(
+        "judged.js", CALL, [{"steps": [], "now": at(0)}, {"steps": [[None, None, at(0)]], "now": at(0)}]
+    ) == [
         [[], None],  # infinite
         [[True], None],
     ]
