@@ -15,7 +15,7 @@ export class Alarm {
   // `changed()` is called when something that the controls show may have changed.
   constructor(changed) {
     this.lead = new Lead(changed);
-    this.sound = new Sound({ mine: () => this.lead.mine(), changed: () => { this.lead.may(this.sound.able); changed(); } });
+    this.sound = new Sound({ mine: () => this.lead.mine(), muted: (name) => this.isUnheard(name), changed: () => { this.lead.may(this.sound.able); changed(); } });
     this.shared = new Shared("mutes", ofList(preference("muted", [])), { merge, changed: () => { this.wait(); changed(); } });
     Object.assign(this, { changed, timer: 0, ears: { heard: new Map(), state: null }, eyes: { heard: new Map(), state: null } });
     this.lead.may(this.sound.able);

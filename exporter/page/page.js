@@ -230,7 +230,7 @@ function done() {
 function notice(text, soonGone) {
   clearTimeout(noticeTimer);
   by("notice").textContent = text;
-  if (text) announce.say(text);
+  if (text && !view.tell(text)) announce.say(text);
   if (text && soonGone) noticeTimer = setTimeout(() => notice(""), NOTICE_MS);
 }
 
@@ -305,6 +305,7 @@ function bind() {
   by("widen-range").onclick = () => widen(WIDEST);
   by("pause").onchange = () => {
     connection.paused(paused());
+    verdict.onPause();
     if (!paused()) { list.takeWaiting(); data.soon(0); }
   };
   by("help").onclick = () => by("help-dialog").showModal();

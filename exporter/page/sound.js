@@ -12,9 +12,10 @@ export const SOUNDS = {
 };
 
 export class Sound {
-  // `changed()` is called when `blocked` or `problems` change; `mine()` returns whether this tab is to sound.
-  constructor({ changed, mine = async () => true }) {
-    Object.assign(this, { changed, mine, buffers: new Map(), problems: new Map(), wanted: null, timer: 0, last: -PAUSE_MS });
+  // `changed()` is called when `blocked` or `problems` change; `mine()` returns whether this tab is to sound, `muted(name)`
+  // whether a sound is muted now.
+  constructor({ changed, mine = async () => true, muted = () => false }) {
+    Object.assign(this, { changed, mine, muted, buffers: new Map(), problems: new Map(), wanted: new Set(), timer: 0, last: -PAUSE_MS, prepared: false });
     this.level = Math.min(1, Math.max(0, preference("volume", 0.6)));
     try { this.open(); } catch { this.context = null; } // without sound the page still works
   }
@@ -24,7 +25,7 @@ export class Sound {
     this.gain = this.context.createGain();
     this.gain.connect(this.context.destination);
     this.gain.gain.value = this.level;
-    this.context.onstatechange = () => this.changed();
+    this.context.onstatechange = () => { this.changed(); if (this.able) this.prepare(); };
   }
 
   get able() { return this.context?.state === "running"; }
@@ -45,15 +46,19 @@ export class Sound {
 
   turnOn() { return this.context?.resume(); }
 
-  // Plays the gravest of these sounds. During the pause after a sound, only the gravest is kept for the next one.
+  // Plays the gravest of these sounds. During the pause after a sound, only the gravest is kept for the next one. What is muted
+  // before its turn makes no sound.
   want(names) {
-    for (const name of names) if (this.wanted === null || ORDER.indexOf(name) < ORDER.indexOf(this.wanted)) this.wanted = name;
-    if (this.wanted === null || this.timer) return;
+    for (const name of names) this.wanted.add(name);
+    if (!this.wanted.size || this.timer) return;
     const pause = Math.max(0, this.last + PAUSE_MS - performance.now());
     this.timer = setTimeout(async () => {
-      const name = this.wanted;
-      Object.assign(this, { timer: 0, wanted: null, last: performance.now() });
-      if (await this.mine()) this.play(name);
+      const name = ORDER.find((one) => this.wanted.has(one) && !this.muted(one));
+      this.wanted.clear();
+      this.timer = 0;
+      if (!name) return;
+      this.last = performance.now();
+      if (await this.mine() && !this.muted(name)) this.play(name);
     }, pause);
   }
 
@@ -68,9 +73,12 @@ export class Sound {
     } catch { /* the page must not stop where a browser has only half of Web Audio */ }
   }
 
-  // Fetches all sounds, so that they can be played while the service does not answer.
+  // Fetches all sounds, so that they can be played at once, and while the service does not answer. One that cannot be fetched now
+  // is fetched when it is needed, so that is no problem yet.
   async prepare() {
-    for (const name of Object.keys(SOUNDS)) await this.buffer(name).catch(() => {});
+    if (this.prepared || !this.context) return;
+    this.prepared = true;
+    for (const name of Object.keys(SOUNDS)) await this.load(name, { early: true });
   }
 
   async buffer(name) {
@@ -80,7 +88,7 @@ export class Sound {
   }
 
   // Returns null if the file cannot be fetched or played.
-  async load(name) {
+  async load(name, { early = false } = {}) {
     if (this.buffers.has(name)) return this.buffers.get(name);
     try {
       const response = await fetch(`/sounds/error-${name}.mp3`, { signal: AbortSignal.timeout(PATIENCE_MS) });
@@ -91,7 +99,7 @@ export class Sound {
       if (made) this.buffers.set(name, made);
       return made;
     } catch {
-      this.note(name, "could not be fetched");
+      if (!early) this.note(name, "could not be fetched");
       return null;
     }
   }

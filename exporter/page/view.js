@@ -72,10 +72,11 @@ export function retry() {
   again?.();
 }
 
-// Says in the open dialog what happened; the rest of the page cannot be read while it is open.
+// Says in the open dialog what happened; the rest of the page cannot be read while it is open. Returns whether it is open.
 export function tell(text) {
-  const place = document.querySelector("dialog .told");
+  const place = document.querySelector("dialog[open] .told");
   if (place) place.textContent = text;
+  return Boolean(place);
 }
 
 function bar(dialog, { visit }) {

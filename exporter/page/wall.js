@@ -10,6 +10,7 @@ import { fold } from "./match.js";
 import * as notify from "./notify.js";
 import { inWords } from "./span.js";
 import { address } from "./state.js";
+import * as verdict from "./verdict.js";
 import * as version from "./version.js";
 
 const ROWS = 6, FETCHED = 100, MAX_AGE = 1, TICK_MS = 1000, IDLE_MS = 5000, MOST_WORKERS = 1000, MOST_TEXT = 300;
@@ -22,7 +23,7 @@ const BLOCKED = "This browser makes no sound until somebody clicks or presses a 
   + "address in its settings, or start it with --autoplay-policy=no-user-gesture-required.";
 
 const by = (id) => document.getElementById(id);
-let state = null, alarm = null, awake = null, asked = 0;
+let state = null, alarm = null, awake = true, asked = 0;
 
 // Adds a link to the wall to the settings.
 export function offer(given) {
@@ -47,6 +48,7 @@ export function begin(given, makes) {
   for (const what of ["click", "keydown"]) document.addEventListener(what, () => alarm.sound.turnOn());
   keepAwake((is) => { awake = is; note(); });
   setInterval(tick, TICK_MS);
+  watchHidden();
   idle();
   tick();
   paint(by("headline").dataset.colour);
@@ -99,6 +101,13 @@ function filters() {
 
 function tick() {
   by("wall-clock").textContent = new Date(clock.now()).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+}
+
+// Title and icon of a hidden wall lose their colour in time, too.
+function watchHidden() {
+  try {
+    new Worker("/static/ticks.js").onmessage = () => { if (document.hidden) verdict.tick(); };
+  } catch { /* its own timers do it, a minute late at most */ }
 }
 
 // Says what keeps the wall from being heard or seen.

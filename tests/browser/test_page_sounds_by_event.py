@@ -1,13 +1,13 @@
 """Sounds mark events: what is one, which tab makes it, what mutes it, and what becomes of a file that is no sound."""
 
 import datetime as dt
-import json
 from typing import Any
 
 import pytest
 from chromium import Browser, listed, needs_chromium, open_page
 from conftest import InProcess
 from playwright.async_api import BrowserContext, Page, expect
+from verdicts import Verdicts
 
 pytestmark = [pytest.mark.html, needs_chromium]
 INFO = {"error_category": "TEST_FAILURE", "message": "1 != 2", "worker_id": "w3", "type": "AssertionError"}
@@ -49,26 +49,9 @@ async def heard(page: Page, *names: str) -> None:
     assert await page.evaluate("window.heard") == list(names)
 
 
-class Verdicts:
-    """Says what a service's verdict is to be."""
-
-    def __init__(self, service: InProcess, data: dict[str, Any]) -> None:
-        self.live, self.data, self.publish = service.service.live, data, service.service.live.publish
-        self.live.publish = lambda *_: None  # type: ignore[method-assign]
-        self.live.topics["verdict"] = self._encoded
-
-    def _encoded(self) -> bytes:
-        return json.dumps(self.data).encode()
-
-    def say(self, rule: str, colour: str, severity: str = "") -> None:
-        self.data |= {"rule": rule, "colour": colour, "severity": severity or colour, "sentence": f"{rule}.",
-                      "pieces": [{"text": f"{rule}."}]}  # fmt: skip
-        self.publish("verdict", self._encoded())
-
-
 @pytest.fixture
 async def verdicts(service: InProcess) -> Verdicts:
-    return Verdicts(service, await service.get("/api/verdict"))
+    return await Verdicts.of(service)
 
 
 def report(number: int, **more: Any) -> dict[str, Any]:
@@ -274,6 +257,10 @@ async def test_a_mute_has_an_end(browser: Browser, service: InProcess) -> None:
     await page.goto(str(service.client.make_url("/error-visualization")))
     await expect(page.locator("#connection")).to_have_attribute("data-state", "live")
     mute = page.locator("#mute")
+    await page.get_by_text("Settings").click()
+    seen = await page.get_by_label("Mute with an end").evaluate("e => [e.offsetWidth, getComputedStyle(e).color]")
+    assert seen[0] > 100
+    assert seen[1] != "rgba(0, 0, 0, 0)"  # its words can be read
     await page.get_by_label("Mute with an end").select_option(label="for 15 min")
     ends = await page.evaluate(
         "new Date(Date.now() + 900_000).toLocaleTimeString([], {hour: '2-digit', minute: '2-digit', hourCycle: 'h23'})"
@@ -310,6 +297,22 @@ async def test_what_came_while_muted_sounds_when_it_goes_on(browser: Browser, se
     await page.wait_for_timeout(PAUSE_MS)
     await service.post()
     await listed(page, 3)
+    assert await page.evaluate("window.heard") == ["critical"]
+
+
+async def test_a_sound_that_waits_its_turn_is_muted_too(browser: Browser, service: InProcess) -> None:
+    page = await browser.new_page()
+    await page.add_init_script(LISTEN)
+    await page.goto(str(service.client.make_url("/error-visualization")))
+    await expect(page.locator("#connection")).to_have_attribute("data-state", "live")
+    async with page.expect_request("**/sounds/error-system-critical.mp3"):  # all are fetched before they are needed
+        await page.locator("#sound-on").click()
+    await service.post()
+    await heard(page, "critical")
+    await service.post({"worker_id": "w9"})
+    await listed(page, 2)
+    await page.locator("#mute").click()
+    await page.wait_for_timeout(PAUSE_MS)
     assert await page.evaluate("window.heard") == ["critical"]
 
 

@@ -66,7 +66,7 @@ async def test_it_is_large_and_says_it_in_title_and_icon(browser: Browser, servi
     for place, least in (("#verdict", 6), ("#wall-numbers dd", 6), ("#wall-critical a", 3), ("#wall-clock", 3)):
         size = await page.locator(place).first.evaluate("e => parseFloat(getComputedStyle(e).fontSize)")
         assert size >= SIZE["height"] * least / 100, place
-    for place in ("#list", "#cards", "#pause", "#range", ".menu", "#storage"):
+    for place in ("#list", "#cards", "label.icon", "#range", "#span", ".menu", "#theme-switch", "#storage", "#below"):
         await expect(page.locator(place)).to_be_hidden()
     for wide, high in ((1920, 1080), (3840, 2160), (1280, 720)):
         await page.set_viewport_size({"width": wide, "height": high})
@@ -133,6 +133,17 @@ async def test_blocked_sound_is_explained_and_any_key_turns_it_on(browser: Brows
     await page.keyboard.press("Shift")
     await page.keyboard.press("a")
     await expect(page.locator("#wall-sound")).to_be_empty()
+
+
+async def test_the_title_of_a_hidden_wall_loses_its_colour(browser: Browser, serve: Any) -> None:
+    service = await serve()
+    await service.post({"error_category": "TEST_FAILURE", "message": "1 != 2", "type": "AssertionError"})
+    late = "const start = setInterval; window.setInterval = (work, ms, ...more) => (ms === 1000 ? 0 : start(work, ms, ...more));"
+    page = await wall(browser, service, script=late)  # a hidden tab's own timers are late
+    await expect(page).to_have_title("● Calm · Errors")
+    await page.evaluate("Object.defineProperty(document, 'hidden', {value: true, configurable: true})")
+    await service.client.close()
+    await expect(page).to_have_title("○ Not known · Errors", timeout=15_000)
 
 
 async def test_it_loads_a_new_version_and_no_other(
