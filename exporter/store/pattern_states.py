@@ -108,10 +108,11 @@ class PatternStates:
             return
 
         def write() -> None:
+            in_force = set(self._in_force().values())
             for anchor, standing in self._known().items():
                 outcome = at_time(standing, now)
                 if outcome.action:
-                    self._save(anchor, outcome.standing, [outcome], at=now)
+                    self._save(anchor, outcome.standing, [outcome], counts=anchor in in_force)
             for row in self._tables.rows("drained"):
                 if row["until"] is not None and row["until"] <= now:
                     self._tables.run("undrain", worker=row["worker"])
@@ -257,15 +258,19 @@ class PatternStates:
         values = {"fingerprint": asked.anchor, "number": asked.number, "silence_id": asked.silence_id}
         self._transact(lambda: self._tables.run("set_silence", **values, silence_error=asked.error))
 
-    def _save(self, anchor: str, standing: Standing, noted: Sequence[Outcome], at: dt.datetime | None = None) -> None:
-        """Writes a state that changed by itself, and what is to be noted of it. Needs a transaction."""
+    def _save(self, anchor: str, standing: Standing, noted: Sequence[Outcome], *, counts: bool = True) -> None:
+        """Writes a state that changed by itself, and what is to be noted of it. Without `counts` it keeps its number,
+        because another state of the pattern was made later and goes on to count. Needs a transaction."""
         entry = None
         for outcome in noted:
-            made = outcome.standing
-            pattern_id = (self._of_patterns().get(anchor) or [anchor])[0]
-            entry = self._tables.enter(at or made.at, outcome.action, pattern_id=pattern_id, fingerprint=anchor,
-                                error_id=made.error_id)  # fmt: skip
-        self._tables.write(anchor, entry, standing)
+            assert outcome.at is not None
+            about: dict[str, Any] = {
+                "pattern_id": self._of_patterns()[anchor][0],
+                "fingerprint": anchor,
+                "error_id": outcome.error_id,
+            }
+            entry = self._tables.enter(outcome.at, outcome.action, **about)
+        self._tables.write(anchor, entry if counts else None, standing)
 
     def _known(self) -> dict[str, Standing]:
         """Returns the states by anchor."""

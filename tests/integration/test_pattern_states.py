@@ -200,6 +200,7 @@ async def test_what_is_wrong_is_named(service: InProcess) -> None:
     refused = [
         (f"{path}/claim", {}, 400, "by"), (f"{path}/claim", {"by": ""}, 400, "by"), (f"{path}/claim", {"by": "  "}, 400, "by"),
         (f"{path}/claim", {"by": "x" * 101}, 400, "by"), (f"{path}/claim", {"by": "a\nb"}, 400, "by"),
+        (f"{path}/claim", {"by": "\u00a0"}, 400, "by"),
         (f"{path}/claim", {"by": 1}, 400, "by"), (f"{path}/resolve", None, 400, "by"), (f"{path}/claim", [], 400, ""),
         (f"{path}/mute", {"by": "A"}, 400, "until"), (f"{path}/mute", {"by": "A", "errors": 0}, 400, "errors"),
         (f"{path}/mute", {"by": "A", "errors": 10**10}, 400, "errors"), (f"{path}/mute", {"by": "A", "errors": True}, 400, "errors"),
