@@ -31,7 +31,9 @@ async def state(service: InProcess, id_: str) -> dict[str, Any]:
     top = {row["pattern_id"]: row["state"] for row in
            (await service.get("/api/errors"))["error_patterns"]["top_patterns"]}  # fmt: skip
     details = (await service.get(f"/api/patterns/{id_}"))["state"]
-    assert found["state"] == listed[found["pattern_id"]] == top[found["pattern_id"]] == details
+    answers = [found["state"], listed[found["pattern_id"]], top[found["pattern_id"]], details]
+    for one in answers[1:]:  # that no Alertmanager is configured is noted a moment after a mute
+        assert one | {"silence_error": None} == answers[0] | {"silence_error": None}
     return found["state"]
 
 
