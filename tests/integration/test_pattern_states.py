@@ -99,8 +99,8 @@ async def test_a_mute_ends_after_so_many_errors_or_at_its_time(service: InProces
         "by": "Ana",
         "at": (await state(service, id_))["at"],
     }
-    await service.ask(f"/api/patterns/{id_}/mute", {"by": "Bo", "until": ahead(seconds=0.3)})
-    assert await status(service, id_) == "muted"
+    made = await service.ask(f"/api/patterns/{id_}/mute", {"by": "Bo", "until": ahead(seconds=0.3)})
+    assert made["state"]["status"] == "muted"
     await asyncio.sleep(0.3)
     await eventually(lambda: _is(service, id_, "claimed"))
     assert (await actions(service))[:3] == [("unmuted", None), ("mute", "Bo"), ("unmuted", None)]
