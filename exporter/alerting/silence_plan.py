@@ -22,7 +22,6 @@ ROLLING: Final = dt.timedelta(hours=1)  # a silence of a mute without an end, wh
 RENEW: Final = dt.timedelta(minutes=30)  # before its end
 BY_HAND: Final = dt.timedelta(seconds=2)  # a silence that ended this soon after its last change was ended by somebody
 ENDED_BY_HAND: Final = "the silence was ended in Alertmanager"
-_MARK: Final = re.compile(r"\[mute (\d+) of ([^\]]*)\]\Z")
 
 
 class Matcher(Struct, rename="camel"):
@@ -41,6 +40,7 @@ class Held(Struct, rename="camel"):
 
     id: str
     matchers: list[Matcher]
+    starts_at: dt.datetime
     ends_at: dt.datetime
     updated_at: dt.datetime
     status: Status = field(default_factory=Status)
@@ -49,7 +49,7 @@ class Held(Struct, rename="camel"):
 
 class Wanted(NamedTuple):
     """A silence that should exist: of the mute `number` of the pattern with the fingerprint `anchor`. `until` is aware;
-    None: until the mute ends."""
+    None: until the mute ends. `noted` is what the database has: the id of the silence, and why there is none."""
 
     anchor: str
     number: int
@@ -57,6 +57,12 @@ class Wanted(NamedTuple):
     by: str
     until: dt.datetime | None
     note: str
+    noted: tuple[str | None, str | None] = (None, None)
+
+    @property
+    def is_ended(self) -> bool:
+        """Whether somebody ended the silence. Alertmanager forgets that after `--data.retention`."""
+        return self.noted[1] == ENDED_BY_HAND
 
 
 class Plan(NamedTuple):
@@ -74,18 +80,20 @@ def wanted(change: StateChange) -> Wanted:
     until = change.until.replace(tzinfo=dt.UTC) if change.until else None
     errors = change.state.errors_left is not None
     note = " and ".join([*(["until then"] if until else []), *(["until more errors"] if errors else [])])
-    return Wanted(change.anchor, change.number, change.names, change.state.by or "", until, note)
+    noted = change.state.silence_id, change.state.silence_error
+    return Wanted(change.anchor, change.number, change.names, change.state.by or "", until, note, noted)
 
 
 def plan(
     mutes: Iterable[Wanted], held: Sequence[Held], labels: Mapping[str, str], service: str, now: dt.datetime
 ) -> Plan:
     """Compares what should be with what is. `labels` are those of every alert of this service, whose name in comments
-    is `service`; `now` is aware."""
+    is `service`; `now` is aware. Of several right silences the one with the first id is kept, because the members of a
+    cluster list them in different orders: two members that keep different ones would expire both."""
     ours: dict[int, list[Held]] = {}
-    for one in held:
-        mark = _MARK.search(one.comment)
-        if mark and mark[2] == service:
+    of_mute = re.compile(rf"\[mute (\d+) of {re.escape(service)}\]\Z")
+    for one in sorted(held, key=lambda one: one.id):
+        if mark := of_mute.search(one.comment):
             ours.setdefault(int(mark[1]), []).append(one)
     result = Plan([], [], {}, [])
     for mute in mutes:
@@ -96,10 +104,10 @@ def plan(
         if right:
             result.kept[mute.anchor] = right[0].id
             result.expire.extend(one.id for one in active if one is not right[0])
-        elif not active and any(one.ends_at - one.updated_at < BY_HAND for one in some):
+        elif not active and (mute.is_ended or _is_ended(some)):
             result.ended.append(mute.anchor)
         else:
-            result.posts.append((mute, _post(mute, matchers, service, active[0].id if active else None, now)))
+            result.posts.append((mute, _post(mute, matchers, service, active[0] if active else None, now)))
             result.expire.extend(one.id for one in active[1:])
     result.expire.extend(one.id for some in ours.values() for one in some if one.status.state != "expired")
     return result
@@ -115,18 +123,29 @@ def matchers_of(mute: Wanted, labels: Mapping[str, str]) -> list[Matcher]:
     return [own, Matcher("source", "push"), *(Matcher(name, value) for name, value in labels.items() if value)]
 
 
-def _post(mute: Wanted, matchers: list[Matcher], service: str, id_: str | None, now: dt.datetime) -> dict[str, Any]:
+def _post(mute: Wanted, matchers: list[Matcher], service: str, old: Held | None, now: dt.datetime) -> dict[str, Any]:
+    """Returns a new silence, or one instead of `old`. Alertmanager changes that one in place if only the end differs;
+    with another start it would expire it and make a new one."""
     comment = f"muted by {mute.by} in Error Visualization, {mute.note} [mute {mute.number} of {service}]"
     return {
-        **({"id": id_} if id_ else {}),
+        **({"id": old.id} if old else {}),
         "matchers": [
             {"name": one.name, "value": one.value, "isRegex": one.is_regex, "isEqual": one.is_equal} for one in matchers
         ],
-        "startsAt": isoformat(now),
+        "startsAt": isoformat(old.starts_at if old else now),
         "endsAt": isoformat(mute.until or now + ROLLING),
         "createdBy": mute.by,
         "comment": comment,
     }
+
+
+def _is_ended(expired: Sequence[Held]) -> bool:
+    """Returns whether somebody ended the last of these silences. Earlier ones were ended by the service, too: when it
+    replaced them, or when there were two."""
+    if not expired:
+        return False
+    last = max(expired, key=lambda one: one.ends_at)
+    return last.ends_at - last.updated_at < BY_HAND
 
 
 def _lasts(one: Held, mute: Wanted, now: dt.datetime) -> bool:

@@ -82,9 +82,10 @@ class Silencer:
 
     def use(self, mutes: Sequence[Wanted]) -> None:
         """Says which patterns are muted now."""
-        if mutes == self._mutes:
-            return
+        is_same = [_essence(mute) for mute in mutes] == [_essence(mute) for mute in self._mutes]
         self._mutes = list(mutes)
+        if is_same:
+            return
         numbers = {mute.number for mute in mutes}
         self._told = {number: result for number, result in self._told.items() if number in numbers}
         for wake in self._wakes.values():
@@ -108,14 +109,14 @@ class Silencer:
                 failure = ""
                 if mutes or not is_clean:
                     try:
-                        self._results[url] = await self._put_right(session, url.rstrip("/"), mutes)
+                        await self._put_right(session, url, mutes)
                         is_clean = not mutes
                     except Exception as error:
                         failure = without_secrets(str(error) or type(error).__name__)[:MAX_SHOWN]
                         known = self._results.get(url, {})
                         self._results[url] = {
                             mute.number: Result(
-                                known[mute.number].silence_id if mute.number in known else None, failure
+                                known[mute.number].silence_id if mute.number in known else mute.noted[0], failure
                             )
                             for mute in mutes
                         }
@@ -129,31 +130,42 @@ class Silencer:
                     async with asyncio.timeout(backoff.next() if failure else AGAIN_SECONDS):
                         await wake.wait()
 
-    async def _put_right(self, session: aiohttp.ClientSession, url: str, mutes: list[Wanted]) -> dict[int, Result]:
+    async def _put_right(self, session: aiohttp.ClientSession, url: str, mutes: list[Wanted]) -> None:
+        """Compares the silences of one Alertmanager with the mutes, and changes what differs. Silences are made before
+        others are ended: a pattern that was muted anew never is without one."""
         now = dt.datetime.now(dt.UTC)
-        todo = plan(mutes, await self._ask(session, url), self._labels, self._service, now)
+        address = url.rstrip("/")
+        todo = plan(mutes, await self._ask(session, address), self._labels, self._service, now)
         numbers = {mute.anchor: mute.number for mute in mutes}
         results = {numbers[anchor]: Result(id_, None) for anchor, id_ in todo.kept.items()}
         results |= {numbers[anchor]: Result(None, ENDED_BY_HAND) for anchor in todo.ended}
-        for id_ in todo.expire:
-            async with session.delete(f"{url}/api/v2/silence/{quote(id_)}", allow_redirects=False) as response:
-                if response.status not in (200, 404):
-                    raise OSError(f"status {response.status} for the end of a silence")
         for mute, body in todo.posts:
             payload = msgspec.json.encode(body)
             async with session.post(
-                f"{url}/api/v2/silences", data=payload, headers=_JSON, allow_redirects=False
+                f"{address}/api/v2/silences", data=payload, headers=_JSON, allow_redirects=False
             ) as response:
                 answer = await _read(response.content, MAX_ANSWER)
             if response.status == 200:
                 results[mute.number] = Result(msgspec.json.decode(answer, type=_Created).silence_id, None)
             else:
                 words = answer.decode(errors="replace").strip()
+                if response.status >= 500:  # tried again; until then nothing is ended
+                    raise OSError(f"status {response.status}: {words}")
                 results[mute.number] = Result(None, f"status {response.status}: {words}"[:MAX_SHOWN])
-        return results
+        self._results[url] = results
+        for id_ in todo.expire:
+            await self._expire(session, address, id_)
+
+    async def _expire(self, session: aiohttp.ClientSession, address: str, id_: str) -> None:
+        async with session.delete(f"{address}/api/v2/silence/{quote(id_)}", allow_redirects=False) as response:
+            if response.status in (200, 404):
+                return
+            words = (await _read(response.content, MAX_ANSWER)).decode(errors="replace")
+            if "expired" not in words:  # another member of the cluster was asked first
+                raise OSError(f"status {response.status} for the end of a silence")
 
     async def _ask(self, session: aiohttp.ClientSession, url: str) -> list[Held]:
-        """Returns the silences for alerts of this service, also expired ones."""
+        """Returns the silences for alerts of this service, also expired ones, and those of earlier external labels."""
         filters = [("filter", f"{name}={msgspec.json.encode(value).decode()}") for name, value in self._mark().items()]
         async with session.get(f"{url}/api/v2/silences?{urlencode(filters)}", allow_redirects=False) as response:
             if response.status != 200:
@@ -161,7 +173,7 @@ class Silencer:
             return _held(await _read(response.content, MAX_HELD))
 
     def _mark(self) -> dict[str, str]:
-        return {"source": "push"} | {name: value for name, value in self._labels.items() if value}
+        return {"source": "push"} | ({"service": service} if (service := self._labels.get("service")) else {})
 
     async def _tell(self) -> None:
         """Tells `on_result` what changed, until it is cancelled."""
@@ -172,7 +184,8 @@ class Silencer:
             try:
                 for mute in self._mutes:
                     result = self._result(mute)
-                    if self._told.get(mute.number) != result:
+                    is_unknown = result.error == WAITS and any(mute.noted)  # after a start: what was noted holds
+                    if self._told.get(mute.number, mute.noted) != result and not is_unknown:
                         await self._on_result(mute, result)
                         self._told[mute.number] = result
                 backoff = Backoff(FIRST_PAUSE, LONGEST_PAUSE)
@@ -183,13 +196,18 @@ class Silencer:
 
     def _result(self, mute: Wanted) -> Result:
         """Returns the result of a mute at all Alertmanagers together."""
-        if not self._urls:
-            return Result(None, NOT_CONFIGURED)
         waits = Result(None, WAITS)
         results = [self._results.get(url, {}).get(mute.number, waits) for url in self._urls]
         ids = [one.silence_id for one in results if one.silence_id]
-        errors = [one.error for one in results if one.error]
+        errors = [one.error for one in results if one.error] if self._urls else [NOT_CONFIGURED]
+        if mute.is_ended and not ids:
+            errors = [ENDED_BY_HAND]  # also while no Alertmanager answers: nothing else remembers it for long
         return Result(ids[0] if ids else None, errors[0] if errors else None)
+
+
+def _essence(mute: Wanted) -> Wanted:
+    """Returns a mute without what the database has noted of its silence."""
+    return mute._replace(noted=(None, None))
 
 
 def _name(url: str) -> str:

@@ -30,13 +30,13 @@ class Standings:
         self.told: dict[str, int] = {}
         self._states: dict[str, StateChange] = {}  # by anchor
         self._anchors: dict[str, str] = {}  # name of a pattern → anchor
-        self._returned: dict[
-            str, int
-        ] = {}  # anchor → the regression that an error showed, and the database did not yet
+        # anchor → the regression that an error showed, and the database did not yet
+        self._returned: dict[str, int] = {}
 
     def apply(self, changed: StatesChanged) -> list[StateChange]:
         """Takes over states, and returns those that differ from what was known."""
         different = [change for change in changed.patterns if self._states.get(change.anchor) != change]
+        self._move(different)
         if changed.complete:
             self._states = {change.anchor: change for change in changed.patterns}
             self.told = {anchor: number for anchor, number in self.told.items() if anchor in self._states}
@@ -50,6 +50,17 @@ class Standings:
         in_order = sorted(self._states.values(), key=lambda change: change.number)
         self._anchors = {name: change.anchor for change in in_order for name in change.names}
         return different
+
+    def _move(self, changes: list[StateChange]) -> None:
+        """Takes over what was told of states that have another anchor now: their pattern was split. A state keeps its
+        number then."""
+        anchors = {change.number: anchor for anchor, change in self._states.items()} if changes else {}
+        for change in changes:
+            old = anchors.get(change.number, change.anchor)
+            if old != change.anchor:
+                for known in (self.told, self._returned):
+                    if old in known:
+                        known[change.anchor] = known.pop(old)
 
     def tell_no_past(self) -> None:
         """Takes all regressions until now as told."""

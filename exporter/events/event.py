@@ -56,6 +56,7 @@ class ErrorEvent(Struct, array_like=True, gc=False):
     user: str | None = None
     test: str | None = None  # the id of the test
     devices: tuple[str, ...] = ()  # their names (`origin.py`), sorted, each once
+    clock_offset: int = 0  # seconds by which `timestamp` is known to be wrong, negative if it is in the past
 
 
 _encode_batch = msgspec.msgpack.Encoder().encode

@@ -32,21 +32,22 @@ def check(folder: str) -> list[str]:
             there = sorted(entry.name for entry, _ in zip(entries, range(MOST_FILES), strict=False))
     except OSError as error:
         return [f"sounds_dir: {folder} cannot be read ({error.strerror}); the page plays the sounds of the service"]
-    found = [f"sounds_dir: {path / name} {what}; {INSTEAD}" for name in NAMES if (what := _fault(path / name, there))]
+    known = [name for name in NAMES if os.path.lexists(path / name)]  # `there` may lack them: it is bounded
+    found = [f"sounds_dir: {path / name} {what}; {INSTEAD}" for name in known if (what := _fault(path / name))]
     others = [name for name in there if name.lower().endswith(".mp3") and name not in NAMES]
     if others:
         named = ", ".join(others[:MOST_NAMED]) + (", …" if len(others) > MOST_NAMED else "")
         found.append(f"sounds_dir: the page does not play {named}; its sounds are {', '.join(NAMES)}")
-    if not any(name in NAMES for name in there):
+    if not known:
         found.append(f"sounds_dir: {folder} has none of the sounds of the page; it plays those of the service")
     return found
 
 
-def _fault(file: Path, there: list[str]) -> str:
-    """Returns why a file is no sound; "" if it is one, or is not there."""
-    if file.name not in there:
-        return ""
+def _fault(file: Path) -> str:
+    """Returns why a file is no sound; "" if it is one."""
     try:
+        if file.exists() and not file.is_file():
+            return "is not a file"  # a pipe would not open before somebody writes to it
         with file.open("rb") as opened:
             head = opened.read(HEAD)
     except OSError as error:

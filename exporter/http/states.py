@@ -48,7 +48,7 @@ async def mute(request: web.Request) -> web.Response:
     if wanted.until is None and wanted.errors is None:
         raise ApiError(400, "until: expected a time, or a number of errors in `errors`", field="until")
     act = Act(
-        request.match_info["id"], "mute", wanted.by.strip(), request[CALLER].name, _ahead(wanted.until), wanted.errors
+        request.match_info["id"], "mute", _name(wanted.by), request[CALLER].name, _ahead(wanted.until), wanted.errors
     )
     return await _answer(request, act, "Muted")
 
@@ -79,13 +79,13 @@ async def audit(request: web.Request) -> web.Response:
 async def _act(request: web.Request, action: Action, words: str) -> web.Response:
     check_origin(request)
     wanted = await json_body(request, ActRequest)
-    return await _answer(request, Act(request.match_info["id"], action, wanted.by.strip(), request[CALLER].name), words)
+    return await _answer(request, Act(request.match_info["id"], action, _name(wanted.by), request[CALLER].name), words)
 
 
 async def _drain(request: web.Request, by: str, until: dt.datetime | None, *, drained: bool) -> web.Response:
     worker = request.match_info["id"]
     machines = request.app[SERVICE].machines.listed(now().timestamp(), [worker]).machines
-    asked = Drain(worker, drained, by.strip(), request[CALLER].name, bool(machines), until)
+    asked = Drain(worker, drained, _name(by), request[CALLER].name, bool(machines), until)
     return await _answer(request, asked, "Drained" if drained else "No longer drained")
 
 
@@ -96,6 +96,15 @@ async def _answer(request: web.Request, asked: Act | Drain, words: str) -> web.R
     if isinstance(answer, Refused):
         raise ApiError(answer.status, answer.message, field=answer.field)
     return success(answer, words)
+
+
+def _name(by: str) -> str:
+    """Returns a name without the blanks around it. Raises `ApiError` if nothing is left: the audit has an empty name
+    for what happened by itself."""
+    name = by.strip()
+    if not name:
+        raise ApiError(400, "by: expected a name", field="by")
+    return name
 
 
 def _ahead(until: dt.datetime | None) -> dt.datetime | None:

@@ -317,6 +317,7 @@ class Pipeline:
             event.run, event.job, event.suite, event.branch, event.commit, event.user = came_from[:6]
             event.test, event.devices = came_from.test, came_from.devices
             event.warnings = (*event.warnings, *came_from.warnings)
+        event.clock_offset = time.offset
         if parsed.dropped or impossible:
             self.dropped.update([one.field for one in parsed.dropped])
             self.dropped.update([one.field for one in impossible])

@@ -35,13 +35,14 @@ class ReportTime(Struct, gc=False):
     """The time at which an error counts. `moment` is that time, in UTC. `said` is the time that the report says, even
     if it is not believed, or the receipt if the report has no readable time. `reported_at` is the timestamp as it was
     sent, if it was not believed, else None. `imported` is true if the error is part of an import and older than
-    `LIVE`."""
+    `LIVE`. `offset` is the known offset of the worker in seconds (`clock_offsets.py`), by which `moment` is wrong."""
 
     moment: dt.datetime
     said: dt.datetime
     reported_at: str | None = None
     warnings: tuple[str, ...] = ()
     imported: bool = False
+    offset: int = 0
 
 
 class ReportTimes:
@@ -100,7 +101,7 @@ class ReportTimes:
             return _at_receipt(value, moment, received_at, why, named)
         if not (said.naive or importing):
             self.offsets.note_independent(worker)
-        return ReportTime(moment, moment, None, named, importing and received_at - moment > LIVE)
+        return ReportTime(moment, moment, None, named, importing and received_at - moment > LIVE, offset)
 
     def _learn(self, value: str) -> None:
         """Caches the offset from UTC of the minute of `value`, a time without an offset, so that the offset is looked

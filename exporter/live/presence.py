@@ -66,6 +66,7 @@ class Presence:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._task: asyncio.Task[None] | None = None
+        self._is_saved = False  # whether the file has the period of this run
         self.periods: list[Period] = []
 
     @property
@@ -105,8 +106,13 @@ class Presence:
         temporary = self._path.with_name(self._path.name + ".tmp")
         temporary.write_bytes(msgspec.json.encode(self.periods))
         temporary.replace(self._path)
+        self._is_saved = True
 
     def _touch(self) -> None:
+        """Sets the end of the newest period. A file that could not be saved at the start, on a full disk, is saved
+        now: to touch it would prolong the period before this run."""
+        if not self._is_saved:
+            self._save()
         try:
             os.utime(self._path)
         except FileNotFoundError:

@@ -10,7 +10,6 @@ its *anchor*, and is that of the pattern which the fingerprint has now.
 """
 
 import datetime as dt
-import threading
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any, Final
@@ -18,7 +17,8 @@ from typing import Any, Final
 from exporter.events.event import ErrorEvent
 from exporter.store.database import Database
 from exporter.store.decisions import Refused
-from exporter.store.read_states import drained, pattern_state
+from exporter.store.drains import Drains
+from exporter.store.read_states import pattern_state
 from exporter.store.select import resolve
 from exporter.store.state_machine import (
     Outcome,
@@ -31,12 +31,12 @@ from exporter.store.state_machine import (
     resolved,
     returned,
 )
-from exporter.store.state_tables import MAX_STATES, RefusedError, StateTables
+from exporter.store.state_news import StateNews
+from exporter.store.state_tables import RefusedError, StateTables
 from exporter.store.states import (
     Act,
     ChangeState,
     Drain,
-    DrainChange,
     NoteSilence,
     StateChange,
     StateOfPattern,
@@ -53,19 +53,15 @@ class PatternStates:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._tables = StateTables(database)
-        self._lock = threading.Lock()
+        self._drains = Drains(self._tables)
+        self._news = StateNews()
         self._standings: dict[str, Standing] | None = None  # by anchor; None: to be read
         self._names: dict[str, list[str]] | None = None  # anchor → pattern id of now, then other names; None likewise
         self._anchors: dict[str, str] = {}  # name → anchor, of the states that errors may end
         # The names of each resolved pattern, by anchor: no error of them has ended the resolution yet.
         self._looked_at: dict[str, frozenset[str]] = {}
         self._ends: list[dt.datetime] = []  # of mutes and drains
-        self._sent: dict[str, StateChange] = {}
-        self._sent_drains: dict[str, DrainChange] = {}
-        self._is_noted = False  # whether `_sent` has what the database has
-        self._changed: dict[str, StateChange] = {}
-        self._changed_drains: dict[str, DrainChange] = {}
-        self._gone: set[str] = set()
+        self._is_noted = False  # whether `_news` has what the database has
 
     def change(self, asked: ChangeState, now: dt.datetime) -> StateOfPattern | StateOfWorker | Refused | None:
         """Does what was asked for, and returns the new state; `Refused` if it is not possible. `now` is naive UTC.
@@ -108,14 +104,12 @@ class PatternStates:
             return
 
         def write() -> None:
+            in_force = set(self._in_force().values())
             for anchor, standing in self._known().items():
                 outcome = at_time(standing, now)
                 if outcome.action:
-                    self._save(anchor, outcome.standing, [outcome], at=now)
-            for row in self._tables.rows("drained"):
-                if row["until"] is not None and row["until"] <= now:
-                    self._tables.run("undrain", worker=row["worker"])
-                    self._tables.enter(now, "drain_ended", worker=row["worker"], until=row["until"])
+                    self._save(anchor, outcome.standing, [outcome], counts=anchor in in_force)
+            self._drains.end_by_time(now)
 
         self._transact(write)
         self.note()
@@ -131,37 +125,18 @@ class PatternStates:
             return
         self._look_back()
         changes = {change.anchor: change for change in self._changes()}
-        drains = {
-            row["worker"]: DrainChange(row["number"], row["worker"], drained(row))
-            for row in self._tables.rows("drained")
-        }
-        lifted = {
-            name: DrainChange(self._tables.next() - 1, name, None) for name in self._sent_drains.keys() - drains.keys()
-        }
-        with self._lock:
-            self._changed |= {anchor: one for anchor, one in changes.items() if self._sent.get(anchor) != one}
-            self._changed_drains |= {name: one for name, one in drains.items() if self._sent_drains.get(name) != one}
-            self._changed_drains |= lifted
-            self._gone = (self._gone | (self._sent.keys() - changes.keys())) - changes.keys()
-            self._changed = {anchor: one for anchor, one in self._changed.items() if anchor not in self._gone}
-        self._sent, self._sent_drains, self._is_noted = changes, drains, True
+        self._news.note(changes, self._drains.changes(), self._tables.next() - 1)
+        self._is_noted = True
 
     def take_changes(self) -> StatesChanged | None:
         """Returns what changed since the last call, None if nothing did. Any thread may call it."""
-        with self._lock:
-            if not self._changed and not self._changed_drains and not self._gone:
-                return None
-            changed, drains, gone = self._changed.values(), self._changed_drains.values(), self._gone
-            taken = StatesChanged(list(changed), list(drains), sorted(gone))
-            self._changed, self._changed_drains, self._gone = {}, {}, set()
-        return taken
+        return self._news.take()
 
     def everything(self) -> StatesChanged:
         """Returns all states, for an HTTP process that knows none. Raises duckdb.Error."""
         self._is_noted = False
         self.note()
-        self.take_changes()
-        return StatesChanged(list(self._sent.values()), list(self._sent_drains.values()), complete=True)
+        return self._news.everything()
 
     def split(self, leaving: Sequence[str], staying: Sequence[str]) -> None:
         """To be called after fingerprints were split from a pattern. Those that stay keep its state. Raises
@@ -233,39 +208,27 @@ class PatternStates:
         return StateOfPattern(pattern_id=pattern_id, state=made.state)
 
     def _drain(self, asked: Drain, now: dt.datetime) -> StateOfWorker:
-        drains = {row["worker"] for row in self._tables.rows("drained")}
-        if not asked.is_known and not self._tables.is_worker(asked.id):
-            raise RefusedError(404, f"there is no worker {asked.id}", "id")
-        if not asked.drained and asked.id not in drains:
-            raise RefusedError(409, f"the worker {asked.id} is not drained", "id")
-        if asked.drained and len(drains | {asked.id}) > MAX_STATES:
-            raise RefusedError(409, f"{MAX_STATES} workers are drained already", "id")
-        until = asked.until.astimezone(dt.UTC).replace(tzinfo=None) if asked.until else None
-
-        def write() -> None:
-            action = "drain" if asked.drained else "undrain"
-            entry = self._tables.enter(now, action, asked.by, asked.caller, worker=asked.id, until=until)
-            self._tables.run("undrain", worker=asked.id)
-            if asked.drained:
-                self._tables.run("drain", worker=asked.id, number=entry, person=asked.by, made_at=now, until=until)
-
-        self._transact(write)
-        found = [drained(row) for row in self._tables.rows("drained") if row["worker"] == asked.id]
-        return StateOfWorker(worker_id=asked.id, drained=found[0] if found else None)
+        self._drains.check(asked)
+        self._transact(lambda: self._drains.write(asked, now))
+        return self._drains.state(asked.id)
 
     def _note_silence(self, asked: NoteSilence) -> None:
         values = {"fingerprint": asked.anchor, "number": asked.number, "silence_id": asked.silence_id}
         self._transact(lambda: self._tables.run("set_silence", **values, silence_error=asked.error))
 
-    def _save(self, anchor: str, standing: Standing, noted: Sequence[Outcome], at: dt.datetime | None = None) -> None:
-        """Writes a state that changed by itself, and what is to be noted of it. Needs a transaction."""
+    def _save(self, anchor: str, standing: Standing, noted: Sequence[Outcome], *, counts: bool = True) -> None:
+        """Writes a state that changed by itself, and what is to be noted of it. Without `counts` it keeps its number,
+        because another state of the pattern was made later and goes on to count. Needs a transaction."""
         entry = None
         for outcome in noted:
-            made = outcome.standing
-            pattern_id = (self._of_patterns().get(anchor) or [anchor])[0]
-            entry = self._tables.enter(at or made.at, outcome.action, pattern_id=pattern_id, fingerprint=anchor,
-                                error_id=made.error_id)  # fmt: skip
-        self._tables.write(anchor, entry, standing)
+            assert outcome.at is not None
+            about: dict[str, Any] = {
+                "pattern_id": self._of_patterns()[anchor][0],
+                "fingerprint": anchor,
+                "error_id": outcome.error_id,
+            }
+            entry = self._tables.enter(outcome.at, outcome.action, **about)
+        self._tables.write(anchor, entry if counts else None, standing)
 
     def _known(self) -> dict[str, Standing]:
         """Returns the states by anchor."""
@@ -275,9 +238,7 @@ class PatternStates:
                 self._names = None
             self._anchors = {}
             ends = [standing.until for standing in self._standings.values()]
-            self._ends = [
-                end for end in (*ends, *(row["until"] for row in self._tables.rows("drained"))) if end is not None
-            ]
+            self._ends = [end for end in (*ends, *(row["until"] for row in self._drains.rows())) if end is not None]
         return self._standings
 
     def _of_patterns(self) -> dict[str, list[str]]:

@@ -143,11 +143,11 @@ class Projection:
     def insert(self, events: list[ErrorEvent]) -> None:
         """Inserts events that follow the database's position, in one transaction. Raises `StoreError`."""
         self.inserter.insert(events, lambda: self.states.on_events(events))
-        self.states.note()
         new = [event.fingerprint for event in events if event.is_new_fingerprint or event.is_new_pattern]
         self._unassigned = self._unassigned or bool(new)
         if new and self._assignments is not None:
             self._assignments.send_again(new)
+        self.states.note()  # last: if it fails, the events are stored all the same, and are not inserted again
 
     def assign(self) -> None:
         """Gives new templates their pattern ids, unless computing the families took long and was done just now: a flood
@@ -160,8 +160,9 @@ class Projection:
             self._unassigned = self._assignments.refresh()
             self.states.names_changed()
             self.states.note()
-        except StoreError as error:
+        except (StoreError, duckdb.Error) as error:
             _log.error("the families of new patterns could not be computed; it is tried again: %s", error)
+            self._unassigned = True
             self._assign_after = now + RETRY_SECONDS
             return
         took = time.thread_time() - began

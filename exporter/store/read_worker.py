@@ -111,11 +111,12 @@ def _value(name: str, errors: int, last: dt.datetime) -> WorkerValue:
 def _measurements(cursor: Cursor, choice: Choice) -> list[WorkerMeasurement]:
     """Returns the newest measurements, oldest first."""
     found = run(cursor, "measured", {"limit": MEASUREMENTS}, {"matching": choice.matching})
-    bodies = reports.fetch(cursor, [id_ for id_, *_ in found])
+    # One after the other, because a report may have a MiB.
+    in_use = {id_: _gpu_memory(report) for id_, report in reports.each(cursor, [id_ for id_, *_ in found])}
     measured = []
     for id_, at, *values in reversed(found):
         *percents, celsius = values
-        gpu_memory = _gpu_memory(bodies[id_])
+        gpu_memory = in_use[id_]
         if any(value is not None for value in (*values, gpu_memory)):
             cpu, memory, disk = percents
             measured.append(

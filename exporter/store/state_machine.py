@@ -43,10 +43,13 @@ class Standing(Struct, frozen=True):
 
 
 class Outcome(NamedTuple):
-    """What errors made of a state, and what is to be noted of it: "regressed", "unmuted" or "" for nothing."""
+    """What errors or the time made of a state, and what is to be noted of it: `action` ("" for nothing), when it
+    happened, and the error that ended the state."""
 
     standing: Standing
-    action: Literal["", "regressed", "unmuted"]
+    action: Literal["", "regressed", "unmuted"] = ""
+    at: dt.datetime | None = None
+    error_id: int | None = None
 
 
 def claimed(standing: Standing | None, by: str, at: dt.datetime) -> Standing:
@@ -84,25 +87,33 @@ def reopened(standing: Standing | None, by: str, at: dt.datetime) -> Standing | 
 def is_return(event: ErrorEvent, at: dt.datetime) -> bool:
     """Returns whether an error shows that a pattern, which was resolved `at`, is back. One that happened before, or was
     received before, does not, and neither does an import."""
-    return not event.imported and _naive(event.timestamp) > at and _naive(event.received_at) > at
+    return not event.imported and happened(event) > at and _naive(event.received_at) > at
+
+
+def happened(event: ErrorEvent) -> dt.datetime:
+    """Returns when an error happened. Of a worker in another zone, whose times are not corrected elsewhere, it is the
+    time with the known offset taken off: else the pattern could not come back for hours."""
+    return _naive(event.timestamp) - dt.timedelta(seconds=event.clock_offset)
 
 
 def after_error(standing: Standing, event: ErrorEvent) -> Outcome:
     """Returns the state after an error of the pattern that was accepted after the state was made."""
     if standing.status == "resolved" and is_return(event, standing.at):
-        return returned(standing, event.id, _naive(event.timestamp))
+        return returned(standing, event.id, happened(event))
     if standing.status == "muted" and standing.errors_left is not None and not event.imported:
         left = standing.errors_left - 1
         if left > 0:
-            return Outcome(replace(standing, errors_left=left), "")
-        return Outcome(_unmuted(standing, _naive(event.received_at)), "unmuted")
-    return Outcome(standing, "")
+            return Outcome(replace(standing, errors_left=left))
+        at = _naive(event.received_at)
+        return Outcome(_unmuted(standing, at), "unmuted", at, event.id)
+    return Outcome(standing)
 
 
 def returned(standing: Standing, error_id: int, at: dt.datetime) -> Outcome:
     """Returns the state of a resolved pattern after an error that happened `at`, which shows that it is back."""
     number = standing.regressions + 1
-    return Outcome(Standing("regressed", standing.by, at, regressions=number, error_id=error_id), "regressed")
+    after = Standing("regressed", standing.by, at, regressions=number, error_id=error_id)
+    return Outcome(after, "regressed", at, error_id)
 
 
 def after_errors(standing: Standing, events: list[ErrorEvent]) -> tuple[Standing, list[Outcome]]:
@@ -119,8 +130,8 @@ def after_errors(standing: Standing, events: list[ErrorEvent]) -> tuple[Standing
 def at_time(standing: Standing, now: dt.datetime) -> Outcome:
     """Returns the state as it is `now`."""
     if standing.status == "muted" and standing.until is not None and now >= standing.until:
-        return Outcome(_unmuted(standing, now), "unmuted")
-    return Outcome(standing, "")
+        return Outcome(_unmuted(standing, now), "unmuted", now)
+    return Outcome(standing)
 
 
 def _unmuted(standing: Standing, at: dt.datetime) -> Standing:

@@ -48,9 +48,10 @@ class StateTables:
             raise RefusedError(409, f"{MAX_STATES} patterns have a state already; reopen some", "id")
 
     def write(self, anchor: str, entry: int | None, standing: Standing) -> None:
-        """Writes a state; without a new `entry`, its number and its silence stay. Needs a transaction."""
+        """Writes a state; without a new `entry`, its number stays, and the silence of a mute. Needs a transaction."""
         (old,) = [row for row in self.rows("standings") if row["fingerprint"] == anchor] or (None,)
         keeps = entry is None and old is not None
+        silence = old if keeps and standing.status == "muted" else None
         earlier = standing.before
         self.run("forget_state", fingerprint=anchor)
         self.run(
@@ -58,8 +59,7 @@ class StateTables:
             person=standing.by, made_at=standing.at, until=standing.until, errors_left=standing.errors_left,
             earlier=earlier.status if earlier else None, earlier_person=earlier.by if earlier else None,
             earlier_at=earlier.at if earlier else None, regressions=standing.regressions, error_id=standing.error_id,
-            silence_id=old["silence_id"] if keeps and old else None,
-            silence_error=old["silence_error"] if keeps and old else None,
+            silence_id=silence and silence["silence_id"], silence_error=silence and silence["silence_error"],
         )  # fmt: skip
 
     def enter(self, at: dt.datetime, action: str, by: str = "", caller: str = "", **about: Any) -> int:

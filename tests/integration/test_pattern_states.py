@@ -31,7 +31,9 @@ async def state(service: InProcess, id_: str) -> dict[str, Any]:
     top = {row["pattern_id"]: row["state"] for row in
            (await service.get("/api/errors"))["error_patterns"]["top_patterns"]}  # fmt: skip
     details = (await service.get(f"/api/patterns/{id_}"))["state"]
-    assert found["state"] == listed[found["pattern_id"]] == top[found["pattern_id"]] == details
+    answers = [found["state"], listed[found["pattern_id"]], top[found["pattern_id"]], details]
+    for one in answers[1:]:  # that no Alertmanager is configured is noted a moment after a mute
+        assert one | {"silence_error": None} == answers[0] | {"silence_error": None}
     return found["state"]
 
 
@@ -97,8 +99,8 @@ async def test_a_mute_ends_after_so_many_errors_or_at_its_time(service: InProces
         "by": "Ana",
         "at": (await state(service, id_))["at"],
     }
-    await service.ask(f"/api/patterns/{id_}/mute", {"by": "Bo", "until": ahead(seconds=0.3)})
-    assert await status(service, id_) == "muted"
+    made = await service.ask(f"/api/patterns/{id_}/mute", {"by": "Bo", "until": ahead(seconds=0.3)})
+    assert made["state"]["status"] == "muted"
     await asyncio.sleep(0.3)
     await eventually(lambda: _is(service, id_, "claimed"))
     assert (await actions(service))[:3] == [("unmuted", None), ("mute", "Bo"), ("unmuted", None)]
@@ -200,6 +202,7 @@ async def test_what_is_wrong_is_named(service: InProcess) -> None:
     refused = [
         (f"{path}/claim", {}, 400, "by"), (f"{path}/claim", {"by": ""}, 400, "by"), (f"{path}/claim", {"by": "  "}, 400, "by"),
         (f"{path}/claim", {"by": "x" * 101}, 400, "by"), (f"{path}/claim", {"by": "a\nb"}, 400, "by"),
+        (f"{path}/claim", {"by": "\u00a0"}, 400, "by"),
         (f"{path}/claim", {"by": 1}, 400, "by"), (f"{path}/resolve", None, 400, "by"), (f"{path}/claim", [], 400, ""),
         (f"{path}/mute", {"by": "A"}, 400, "until"), (f"{path}/mute", {"by": "A", "errors": 0}, 400, "errors"),
         (f"{path}/mute", {"by": "A", "errors": 10**10}, 400, "errors"), (f"{path}/mute", {"by": "A", "errors": True}, 400, "errors"),

@@ -12,6 +12,11 @@ import pytest
 from conftest import InProcess, eventually
 from stack import Mail, Program, Slack, Stack, free_port, get, in_thread, needs_stack
 
+from exporter.alerting import silence_plan
+from exporter.alerting import silences as alerting_silences
+from exporter.alerting.silence_plan import Wanted
+from exporter.alerting.silences import Result, Silencer
+
 pytestmark = [pytest.mark.dashboard, needs_stack]
 
 
@@ -49,6 +54,10 @@ def ahead(**time: float) -> str:
 def silences(url: str) -> list[dict[str, Any]]:
     """The silences that are in force."""
     return [one for one in get(f"{url}/api/v2/silences") if one["status"]["state"] == "active"]
+
+
+def marks(url: str) -> list[str]:
+    return [one["comment"].partition("[mute ")[2] for one in silences(url)]
 
 
 def alerts(url: str) -> list[dict[str, Any]]:
@@ -150,6 +159,68 @@ async def test_an_alertmanager_that_is_away_holds_up_nothing(
     await eventually(says_so)
     assert (await state(service, a))["status"] == "muted"
     assert not await in_thread(silences, url)
+
+
+async def test_two_members_of_a_cluster_have_one_silence_that_is_renewed_in_place(
+    stack: Stack, mail: Mail, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ports, cluster = (free_port(), free_port()), free_port()
+    urls = [f"http://127.0.0.1:{port}" for port in ports]
+    await in_thread(lambda: stack.start_alertmanager(ports[0], authority=mail.authority, cluster=cluster))
+    await in_thread(
+        lambda: stack.start_alertmanager(ports[1], authority=mail.authority, cluster=free_port(), peer=cluster)
+    )
+    monkeypatch.setattr(silence_plan, "RENEW", 2 * silence_plan.ROLLING)  # in each round
+    monkeypatch.setattr(alerting_silences, "AGAIN_SECONDS", 0.3)
+    results: list[Result] = []
+
+    async def note(_: Wanted, result: Result) -> None:
+        results.append(result)
+
+    silencer = Silencer(urls, {"service": "team[a]"}, "team[a]", note)
+    mute = Wanted("f", 7, ("f",), "Ana", None, "until more errors")
+    silencer.start()
+    try:
+        silencer.use([mute])
+
+        # Each member may have made one, until it is told of the other.
+        def is_one() -> bool:
+            ids = [one["id"] for url in urls for one in silences(url)]
+            return len(ids) == 2 and len(set(ids)) == 1
+
+        await eventually(is_one, 20)
+        (one,) = await in_thread(silences, urls[0])
+        await asyncio.sleep(1)  # some rounds
+        for url in urls:
+            (still,) = await in_thread(silences, url)
+            assert still["id"] == one["id"]
+            assert still["endsAt"] > one["endsAt"]
+            assert len(await in_thread(get, f"{url}/api/v2/silences")) <= 2, "no expired one with each renewal"
+        await eventually(lambda: results[-1] == Result(one["id"], None))
+
+        # With a new mute the old silence ends; one that was ended by hand is remembered without Alertmanager.
+        silencer.use([mute._replace(number=8)])
+        await eventually(lambda: all(marks(url) == ["8 of team[a]]"] for url in urls), 20)
+        silencer.use([mute._replace(number=9, noted=(None, silence_plan.ENDED_BY_HAND))])
+        await eventually(lambda: not any(silences(url) for url in urls), 20)
+        assert results[-1].silence_id is not None, "what the database has is not noted again"
+    finally:
+        await silencer.stop()
+
+
+async def test_after_a_start_the_known_silence_holds_until_alertmanager_answers() -> None:
+    results: list[Result] = []
+
+    async def note(_: Wanted, result: Result) -> None:
+        results.append(result)
+
+    silencer = Silencer([f"http://127.0.0.1:{free_port()}"], {"service": "s"}, "s", note)
+    silencer.use([Wanted("f", 7, ("f",), "Ana", None, "until more errors", ("x", None))])
+    silencer.start()
+    await eventually(lambda: results)
+    await silencer.stop()
+    assert [one.silence_id for one in results] == ["x"]
+    assert "Cannot connect" in (results[0].error or "")
 
 
 async def test_a_mute_without_an_alertmanager_says_so(service: InProcess) -> None:

@@ -1,5 +1,7 @@
 """The folder of a user's own sounds is checked when the service starts."""
 
+import contextlib
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -46,15 +48,27 @@ def test_each_file_that_is_no_sound_is_named(tmp_path: Path) -> None:
     (tmp_path / "error-critical.mp3").write_bytes(b"")
     (tmp_path / "error-warning.mp3").write_bytes(b"<html>404</html>")
     (tmp_path / "error-info.mp3").mkdir()
+    os.mkfifo(tmp_path / "error-system-critical.mp3")
     (tmp_path / "error-recovered.mp3").write_bytes(MP3)
     (tmp_path / "eror-critical.MP3").write_bytes(MP3)
     instead = "the page plays error-notification.mp3 instead"
     assert check(str(tmp_path)) == [
+        f"sounds_dir: {tmp_path}/error-system-critical.mp3 is not a file; {instead}",
         f"sounds_dir: {tmp_path}/error-critical.mp3 is empty; {instead}",
         f"sounds_dir: {tmp_path}/error-warning.mp3 is not an audio file; {instead}",
-        f"sounds_dir: {tmp_path}/error-info.mp3 cannot be read (Is a directory); {instead}",
+        f"sounds_dir: {tmp_path}/error-info.mp3 is not a file; {instead}",
         f"sounds_dir: the page does not play eror-critical.MP3; its sounds are {', '.join(NAMES)}",
     ]
+
+
+def test_sounds_are_found_among_many_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sounds_folder, "MOST_FILES", 2)
+    for name in ("a", "b", "c", "error-info.mp3"):
+        (tmp_path / name).write_bytes(MP3)
+    monkeypatch.setattr(
+        sounds_folder.os, "scandir", lambda _: contextlib.nullcontext(iter([Path("a"), Path("b"), Path("c")]))
+    )
+    assert check(str(tmp_path)) == []
 
 
 def test_a_folder_without_sounds_and_one_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -81,6 +81,32 @@ def test_a_regression_whose_transaction_failed_is_made_with_the_next(
     assert store.audit() == ["resolve", "regressed"]
 
 
+def test_the_end_of_a_mute_that_counts_no_more_changes_nothing_that_counts(store: Stored) -> None:
+    states = store.projection.states
+    until = dt.datetime.now(dt.UTC) + dt.timedelta(hours=1)
+    store.error("f")
+    store.error("g")
+    store.act("mute", "f", until=until)
+    store.act("resolve", "g")
+    with store.database.writing:
+        store.database.db.execute("UPDATE assignments SET pattern_id = 'g'")  # they became one pattern
+        states.names_changed()
+        states.end_by_time((until + dt.timedelta(seconds=1)).replace(tzinfo=None))
+        assert [(one.anchor, one.state.status) for one in states.everything().patterns] == [("g", "resolved")]
+    assert (store.status(), store.audit()) == (["open", "resolved"], ["mute", "resolve", "unmuted"])
+
+
+def test_the_audit_says_which_error_ended_a_mute_and_when(store: Stored) -> None:
+    store.error()
+    store.act("claim")
+    store.act("mute", errors=1)
+    store.error()
+    ats = store.values("SELECT made_at FROM audit ORDER BY number")
+    assert store.audit() == ["claim", "mute", "unmuted"]
+    assert ats == sorted(ats)
+    assert store.values("SELECT error_id FROM audit ORDER BY number") == [None, None, store.log.last]
+
+
 def test_a_replayed_log_makes_the_same_states(store: Stored, tmp_path: Path) -> None:
     store.error()
     store.act("resolve")

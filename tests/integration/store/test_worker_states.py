@@ -15,6 +15,7 @@ from exporter.events.event import ErrorEvent, isoformat
 from exporter.judgement.findings import findings
 from exporter.judgement.watch import Watch
 from exporter.judgement.words import Clock
+from exporter.store import reports
 from exporter.store.parameters import Filters, TimeRange
 from exporter.store.queries import GetOverview, GetWorker, ListWorkers
 from exporter.store.worker_results import WorkerRow
@@ -147,7 +148,8 @@ def _value(row: WorkerRow, sort: str) -> Any:
     )
 
 
-def test_one_worker(store: Projected) -> None:
+def test_one_worker(store: Projected, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reports, "fetch", None)  # it would hold hundreds of large reports at once
     gpus = (
         '{"system_context": {"gpu_metrics": {"devices": [{"memory_utilization": 40}, {"memory_utilization": 93.5}]}}}'
     )

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from exporter.alerting.silence_plan import Held, Matcher, Status, Wanted, matchers_of, plan
+from exporter.alerting.silence_plan import ENDED_BY_HAND, Held, Matcher, Status, Wanted, matchers_of, plan
 
 pytestmark = pytest.mark.dashboard
 NOW = dt.datetime(2026, 11, 27, 4, tzinfo=dt.UTC)
@@ -14,12 +14,22 @@ LABELS = {"job": "j", "service": "s1"}
 HOUR = dt.timedelta(hours=1)
 MUTE = Wanted("f", 7, ("f",), "Ana", NOW + HOUR, "until then")
 ENDLESS = MUTE._replace(until=None)
+ENDED = MUTE._replace(noted=(None, ENDED_BY_HAND))
 
 
 def held(id_: str = "x", mute: Wanted = MUTE, service: str = "s1", **fields: Any) -> Held:
-    given: dict[str, Any] = {"ends_at": NOW + HOUR, "updated_at": NOW - HOUR, "status": Status("active")}
+    given: dict[str, Any] = {"starts_at": NOW - HOUR, "ends_at": NOW + HOUR, "updated_at": NOW - HOUR}
+    given["status"] = Status("active")
     given["comment"] = f"muted by Ana [mute {mute.number} of {service}]"
     return Held(id_, matchers_of(mute, LABELS), **(given | fields))
+
+
+def lapsed_at(id_: str, hours: float) -> Held:
+    return held(id_, status=Status("expired"), ends_at=NOW - hours * HOUR, updated_at=NOW - (hours + 1) * HOUR)
+
+
+def ended_at(id_: str, hours: float) -> Held:
+    return held(id_, status=Status("expired"), ends_at=NOW - hours * HOUR, updated_at=NOW - hours * HOUR)
 
 
 EXPIRED = {"status": Status("expired"), "ends_at": NOW - HOUR}
@@ -40,6 +50,11 @@ BY_HAND = EXPIRED | {"updated_at": NOW - HOUR}
         ([MUTE], [held(**BY_HAND)], [], [], {}, ["f"]),
         ([MUTE], [held(**EXPIRED, updated_at=NOW - 3 * HOUR)], [None], [], {}, []),  # the service was away
         ([MUTE], [held("y", **BY_HAND), held()], [], [], {"f": "x"}, []),  # replaced by another one
+        ([MUTE], [held("y"), held()], [], ["y"], {"f": "x"}, []),  # as another member of the cluster lists them
+        ([MUTE], [ended_at("y", 3), lapsed_at("x", 1)], [None], [], {}, []),  # replaced, then the service was away
+        ([MUTE], [lapsed_at("x", 2), ended_at("y", 1)], [], [], {}, ["f"]),
+        ([ENDED], [], [], [], {}, ["f"]),  # Alertmanager has forgotten it
+        ([ENDED], [held()], [], [], {"f": "x"}, []),  # another Alertmanager
         ([MUTE._replace(names=("f", "g"))], [held()], ["x"], [], {}, []),  # the pattern has another id now
         ([MUTE._replace(until=NOW + 2 * HOUR)], [held()], ["x"], [], {}, []),
         ([ENDLESS], [held()], [], [], {"f": "x"}, []),
@@ -70,6 +85,14 @@ def test_a_silence_is_of_the_alerts_of_this_pattern_and_service_alone() -> None:
 
 def test_a_silence_is_found_again_by_what_was_posted() -> None:
     for mute in (MUTE, ENDLESS, MUTE._replace(by="x [mute 1 of s1]")):
-        ((_, body),) = plan([mute], [], LABELS, "s1", NOW).posts
-        one = held(comment=body["comment"], ends_at=dt.datetime.fromisoformat(body["endsAt"]))
-        assert plan([mute], [one], LABELS, "s1", NOW).kept == {"f": "x"}
+        for service in ("s1", "team[a]", ".*"):
+            ((_, body),) = plan([mute], [], LABELS, service, NOW).posts
+            one = held(comment=body["comment"], ends_at=dt.datetime.fromisoformat(body["endsAt"]))
+            assert plan([mute], [one], LABELS, service, NOW).kept == {"f": "x"}
+
+
+def test_a_renewed_silence_keeps_its_start() -> None:
+    ((_, body),) = plan([ENDLESS], [held(ends_at=NOW + HOUR / 3)], LABELS, "s1", NOW).posts
+    assert (body["id"], body["startsAt"], body["endsAt"]) == (
+        "x", "2026-11-27T03:00:00.000Z", "2026-11-27T05:00:00.000Z",
+    )  # fmt: skip

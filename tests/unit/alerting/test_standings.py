@@ -14,6 +14,7 @@ from exporter.store.states import PatternState, StateChange, StatesChanged
 
 pytestmark = pytest.mark.dashboard
 AT = dt.datetime(2026, 11, 27, 4)
+RECEIVED = AT.replace(tzinfo=dt.UTC) + dt.timedelta(seconds=1)
 PUSH = Push(hold_seconds=600)
 
 
@@ -46,6 +47,7 @@ def labels(alerts: list[Alert]) -> list[str]:
         (change("resolved"), event(), ["1"]),
         (change("resolved", regressions=4), event(), ["5"]),
         (change("resolved"), event(-1), []),  # from before the resolution
+        (change("resolved"), event(1 - 3_600, received_at=RECEIVED, clock_offset=-3_600), ["1"]),
         (change("resolved"), event(imported=True), []),
         (change("resolved", names=("g", "f")), event(), ["1"]),
         (change("resolved", names=("g",)), event(), [""]),
@@ -101,6 +103,15 @@ def test_the_state_that_was_made_last_counts() -> None:
     assert known.of(event()).regression == ""
     known.apply(StatesChanged([], [], complete=True))
     assert known.of(event(-1)).alerts
+
+
+@pytest.mark.parametrize("complete", [False, True])
+def test_a_split_that_moves_a_state_tells_no_regression_again(complete: bool) -> None:
+    known = standings(change("regressed", 5, 2, anchor="f", names=("f", "g")))
+    known.told["f"] = 2
+    moved = StatesChanged([change("regressed", 5, 2, anchor="g", names=("g",))], [], ["f"], complete)
+    assert known.apply(moved)
+    assert known.told == {"g": 2}
 
 
 def test_only_differences_are_new() -> None:

@@ -140,6 +140,7 @@ def test_a_worker_in_a_wrong_zone_is_named_with_each_of_its_errors() -> None:
     (warning,) = found[-1].warnings
     assert "gpu-node-3 sends times without an offset that are 2 h behind" in warning
     assert found[-1].moment == NOW - 2 * 3_600 * SECOND + 7 * SECOND  # named, not corrected
+    assert (found[0].offset, found[-1].offset) == (0, -7_200)
     assert found[-1].reported_at is None
     assert times.offsets.found == {"gpu-node-3": -7_200}
     right = times.of("2026-03-15T12:01:00", "gpu-node-3", NOW + 60 * SECOND)

@@ -66,6 +66,21 @@ async def test_the_time_between_two_runs_is_away(path: Path, monkeypatch: pytest
     assert load(path, presence.periods[-1].start + 60)[-1].start == presence.periods[-1].start
 
 
+async def test_a_start_on_a_full_disk_is_saved_later(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "TOUCH_SECONDS", 0.01)
+    write(path, [Period(100, 200)], 250)
+    with monkeypatch.context() as full:
+        full.setattr(Path, "write_bytes", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+        presence = Presence(path)
+        await presence.start()
+        await asyncio.sleep(0.05)
+    assert load(path, 2e10) == [Period(100, 250)], "the period before is not prolonged"
+    began = presence.periods[-1].start
+    await eventually(lambda: load(path, 2e10)[-1].start == began)
+    await presence.stop()
+    assert [one.start for one in load(path, 2e10)] == [100, began]
+
+
 async def test_the_number_of_periods_is_bounded(path: Path) -> None:
     write(path, [Period(n, n + 0.5) for n in range(500)], 500)
     presence = Presence(path)

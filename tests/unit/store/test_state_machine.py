@@ -10,6 +10,7 @@ from events import event as made
 from exporter.events.event import ErrorEvent
 from exporter.store.state_machine import (
     Earlier,
+    Outcome,
     Standing,
     after_error,
     after_errors,
@@ -86,6 +87,14 @@ SECOND = AT + dt.timedelta(seconds=1)
         (RESOLVED, error(0), RESOLVED, ""),
         (RESOLVED, error(-60, received=60), RESOLVED, ""),  # a late report
         (RESOLVED, error(60, received=-1), RESOLVED, ""),  # accepted before, by a clock that is ahead
+        # Of a worker in a zone that is an hour behind.
+        (
+            RESOLVED,
+            error(1 - 3_600, received=1, clock_offset=-3_600),
+            Standing("regressed", "Ana", SECOND, regressions=3, error_id=9),
+            "regressed",
+        ),
+        (RESOLVED, error(-1 - 3_600, received=60, clock_offset=-3_600), RESOLVED, ""),
         (RESOLVED, error(imported=True), RESOLVED, ""),
         (REGRESSED, error(), REGRESSED, ""),
         (CLAIMED, error(), CLAIMED, ""),
@@ -105,7 +114,9 @@ SECOND = AT + dt.timedelta(seconds=1)
     ],
 )
 def test_what_an_error_makes_of_it(before: Standing, event: ErrorEvent, after: Standing, action: str) -> None:
-    assert after_error(before, event) == (after, action)
+    outcome = after_error(before, event)
+    assert outcome[:2] == (after, action)
+    assert outcome[2:] == ((SECOND, 9) if action else (None, None)), "when it happened, and the error"
 
 
 def test_several_errors_reopen_a_pattern_once() -> None:
@@ -124,4 +135,4 @@ def test_several_errors_reopen_a_pattern_once() -> None:
     ],
 )
 def test_what_the_time_makes_of_it(before: Standing, now: dt.datetime, after: Standing) -> None:
-    assert at_time(before, now) == (after, "" if after == before else "unmuted")
+    assert at_time(before, now) == (Outcome(after) if after == before else Outcome(after, "unmuted", LATER))
