@@ -29,7 +29,8 @@ export function counted(state) {
 }
 
 export function within(state, since, now) {
-  const isLater = since && !state.from && !state.to && Date.parse(since) > now - state.range * HOUR_MS;
+  const at = Date.parse(since ?? NaN); // never after now: clocks were set back
+  const isLater = !state.from && !state.to && at > now - state.range * HOUR_MS && at <= now;
   return isLater ? { ...state, from: since } : state;
 }
 
@@ -54,11 +55,20 @@ export function bind(onChange, notice) {
   };
 }
 
-// Shows from when is counted, and how to undo that.
+// Forgets from when is counted, which the service refuses: it is after its clock. Returns whether there was such a moment.
+export function forget(state) {
+  if (counted(state) === state) return false;
+  shared.change((old) => ({ since: null, before: null, at: Math.max(Date.now(), old.at + 1) }));
+  changed();
+  return true;
+}
+
+// Shows from when is counted, and how to undo that. The focus of a button that goes moves to the one in its place, or to the list.
 export function draw(state) {
   const { from } = counted(state), since = from === state.from ? null : from, place = by("counted");
   if (place.dataset.says === String(since)) return;
   place.dataset.says = String(since);
+  const focused = place.contains(document.activeElement);
   place.replaceChildren(...since ? ["Counts since ", time(since), " ", element("button", { type: "button", id: "count-undo" }, "Undo")] : []);
+  if (focused) (by("count-undo") ?? by("errors-title")).focus({ preventScroll: true });
 }
-
