@@ -5,7 +5,7 @@ import * as clock from "./clock.js";
 import { element, time } from "./dom.js";
 import { Shared } from "./shared.js";
 
-const HOUR_MS = 3_600_000;
+const HOUR_MS = 3_600_000, CLOCKS_MS = 60_000; // the clocks of two tabs differ by less
 const by = (id) => document.getElementById(id);
 
 let changed = () => {};
@@ -29,8 +29,8 @@ export function counted(state) {
 }
 
 export function within(state, since, now) {
-  const at = Date.parse(since ?? NaN); // never after now: clocks were set back
-  const isLater = !state.from && !state.to && at > now - state.range * HOUR_MS && at <= now;
+  const at = Date.parse(since ?? NaN); // it is after now if clocks were set back
+  const isLater = !state.from && !state.to && at > now - state.range * HOUR_MS && at < now + CLOCKS_MS;
   return isLater ? { ...state, from: since } : state;
 }
 

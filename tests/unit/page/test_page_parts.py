@@ -50,7 +50,12 @@ def test_the_same_hours_of_before_never_overlap(hours: float) -> None:
 def test_words_that_stay_name_their_day() -> None:
     span = {"range": 24, "from": "2026-11-26T22:00:00Z", "to": "2026-11-26T23:30:00Z"}
     at = "globalThis.Date = class extends Date { static now() { return Date.parse('2026-11-26T23:50:00Z'); } constructor(...of) { super(...of.length ? of : [Date.now()]); } };"
-    words = results("span.js", "its.inWords(value, true)", [span, {**span, "to": None}, {**span, "from": None, "to": None}], before=at)
+    words = results(
+        "span.js",
+        "its.inWords(value, true)",
+        [span, {**span, "to": None}, {**span, "from": None, "to": None}],
+        before=at,
+    )
     assert words[0] == "from Thu 26 Nov, 22:00 to 23:30"
     assert words[1:] == ["since Thu 26 Nov, 22:00", "in the last 24 h"]
     (across,) = results("span.js", "its.inWords(value, true)", [{**span, "to": "2026-11-27T01:00:00Z"}], before=at)
@@ -61,7 +66,7 @@ def test_words_that_stay_name_their_day() -> None:
 def test_a_moment_after_now_is_not_counted_from() -> None:
     state = {"range": 6, "from": None, "to": None}
     call = "its.within(value[0], value[1], Date.parse('2026-11-26T12:00:00Z')).from"
-    moments = ["2026-11-26T12:00:01Z", "2026-11-26T12:00:00Z", "2026-11-26T07:00:00Z", "2026-11-26T05:59:00Z", None]
+    moments = ["2026-11-26T12:02:00Z", "2026-11-26T12:00:01Z", "2026-11-26T07:00:00Z", "2026-11-26T05:59:00Z", None]
     found = results("counted.js", call, [[state, at] for at in moments], before=BROWSER)
     assert found == [None, moments[1], moments[2], None, None]
 
@@ -94,7 +99,9 @@ def test_new_errors_beyond_the_most_are_reached_by_older_errors() -> None:
     assert results("list.js", call, [1050, 1000], before=LIST) == [[1000, "c50", False], [1000, None, False]]
 
 
-DATA = BROWSER + """
+DATA = (
+    BROWSER
+    + """
 globalThis.answers = [];
 globalThis.fetch = (path) => new Promise((resolve) => globalThis.answers.push((seq) => resolve({ ok: true, json: async () => (
     { data: { seq, path, timestamp: new Date().toISOString() } }) })));
@@ -102,6 +109,7 @@ globalThis.document.getElementById = () => ({ dataset: {}, toggleAttribute() {},
 globalThis.make = (its, more) => { const drawn = []; return [drawn, new its.Data({ state: { range: 24, from: null, to: null, filters: {}, wall: true },
     draw: (data) => drawn.push(data.seq), news() {}, done() {}, failed() {}, refused: () => false, paused: () => false, heard: () => 0, ...more })]; };
 """
+)
 
 
 def test_an_earlier_answer_is_not_drawn_over_a_later_one() -> None:
