@@ -1,7 +1,7 @@
 // What is drawn over the chart of errors over time: the axis with days and zones, the compared span as a line, and marks for new
 // patterns, silent workers, restarts and silences.
 
-import { element } from "./dom.js";
+import { element, replace } from "./dom.js";
 import { moment } from "./span.js";
 import { ticks } from "./axes.js";
 
@@ -43,7 +43,7 @@ export function paint(layer, plane, data) {
     svg.append(made("polyline", { class: "compared", points: points.join(" ") }));
   }
   const flags = groups(data.marks, x).slice(0, MOST).map((group) => flag(group, x(group[0].at), plane, svg));
-  layer.replaceChildren(svg, ...flags, ...data.line ? [element("p", { class: "compared-name", "aria-hidden": "true" }, `┄ ${data.line.name}`)] : []);
+  replace(layer, svg, ...flags, ...data.line ? [element("p", { class: "compared-name", "aria-hidden": "true" }, `┄ ${data.line.name}`)] : []);
 }
 
 function axis(at, plane, { text, note, midnight }) {

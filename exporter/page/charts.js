@@ -2,7 +2,7 @@
 // can switch each chart to a table.
 
 import { scale } from "./axes.js";
-import { element, replaceQuietly } from "./dom.js";
+import { element, isPointedAt, replaceQuietly } from "./dom.js";
 import { preference, prefer } from "./state.js";
 
 const UNSEEN = /[\u0000-\u001f\u200b-\u200f\u202a-\u202e\u2066-\u2069]/g; // would reverse or hide a label
@@ -71,7 +71,7 @@ class Chart {
     if (text === this.text) return;
     const moved = data.place !== this.data?.place;
     Object.assign(this, { data, go, text });
-    this.late = Boolean(this.drawn) && !moved && this.host.matches(":hover") && matchMedia("(hover: hover)").matches;
+    this.late = Boolean(this.drawn) && !moved && isPointedAt(this.host);
     if (!this.late) this.draw(); // while the pointer is on the chart, new numbers wait until it leaves
   }
 

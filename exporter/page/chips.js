@@ -13,7 +13,7 @@ export function draw(state, choose, forgetSpan) {
   const place = buttons.indexOf(document.activeElement);
   const chips = Object.entries(state.filters).flatMap(([name, values]) => values.map((value) => chip(name, value, state.filters, choose)));
   if (state.from || state.to) {
-    chips.unshift(element("span", { class: "chip" }, element("span", { class: "value" }, inWords(state)),
+    chips.unshift(element("span", { class: "chip" }, element("span", { class: "value" }, inWords(state, true)),
       button("remove", " ×", "Remove the span of time", forgetSpan)));
   }
   by("chips").replaceChildren(...chips);

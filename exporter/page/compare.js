@@ -1,6 +1,7 @@
 // The span that the reader compares with: its overview, fetched with the same filters, and how much the cards' counts differ.
 
 import { aged, ask, query } from "./api.js";
+import { counted } from "./counted.js";
 import { element } from "./dom.js";
 import { COMPARED, compared } from "./span_steps.js";
 
@@ -24,7 +25,7 @@ export class Compare {
   }
 
   async fetch(place, now) {
-    const [begin, end] = compared(this.state, this.state.compare, now);
+    const [begin, end] = compared(counted(this.state), this.state.compare, now);
     const span = { from: new Date(begin).toISOString(), to: new Date(end).toISOString(), filters: this.state.filters };
     const found = await ask(`/api/errors?${query(span)}`, aged(MAX_AGE));
     if (place !== this.place) return;

@@ -1,11 +1,13 @@
 // A button that copies the text that `text()` returns. On plain http, browsers have no clipboard API; execCommand still works.
 
+import { say } from "./announce.js";
 import { element } from "./dom.js";
 
 export function copy(label, text) {
   const button = element("button", { type: "button", class: "copy" }, label);
   button.onclick = async () => {
     button.textContent = await copied(text(), button) ? "Copied" : "Copying is not allowed";
+    say(button.textContent);
   };
   return button;
 }

@@ -5,7 +5,7 @@ import * as clock from "./clock.js";
 import { element, time } from "./dom.js";
 import { Shared } from "./shared.js";
 
-const HOUR_MS = 3_600_000;
+const HOUR_MS = 3_600_000, CLOCKS_MS = 60_000; // the clocks of two tabs differ by less
 const by = (id) => document.getElementById(id);
 
 let changed = () => {};
@@ -29,7 +29,8 @@ export function counted(state) {
 }
 
 export function within(state, since, now) {
-  const isLater = since && !state.from && !state.to && Date.parse(since) > now - state.range * HOUR_MS;
+  const at = Date.parse(since ?? NaN); // it is after now if clocks were set back
+  const isLater = !state.from && !state.to && at > now - state.range * HOUR_MS && at < now + CLOCKS_MS;
   return isLater ? { ...state, from: since } : state;
 }
 
@@ -54,11 +55,20 @@ export function bind(onChange, notice) {
   };
 }
 
-// Shows from when is counted, and how to undo that.
+// Forgets from when is counted, which the service refuses: it is after its clock. Returns whether there was such a moment.
+export function forget(state) {
+  if (counted(state) === state) return false;
+  shared.change((old) => ({ since: null, before: null, at: Math.max(Date.now(), old.at + 1) }));
+  changed();
+  return true;
+}
+
+// Shows from when is counted, and how to undo that. The focus of a button that goes moves to the one in its place, or to the list.
 export function draw(state) {
   const { from } = counted(state), since = from === state.from ? null : from, place = by("counted");
   if (place.dataset.says === String(since)) return;
   place.dataset.says = String(since);
+  const focused = place.contains(document.activeElement);
   place.replaceChildren(...since ? ["Counts since ", time(since), " ", element("button", { type: "button", id: "count-undo" }, "Undo")] : []);
+  if (focused) (by("count-undo") ?? by("errors-title")).focus({ preventScroll: true });
 }
-

@@ -15,7 +15,7 @@ export class Data {
   // `rank()` fetches and draws what is ranked.
   constructor({ state, list, draw, drawFacets, rank, news, refused, failed, done, paused, heard }) {
     Object.assign(this, { state, list, draw, drawFacets, rank, news, refused, failed, done, paused, heard });
-    Object.assign(this, { owed: null, drawn: "", offered: "", offeredAt: 0, timer: 0, busy: false, wanted: false, pause: FIRST_RETRY_MS });
+    Object.assign(this, { owed: null, drawn: "", drawnAsk: 0, asked: 0, offered: "", offeredAt: 0, timer: 0, busy: false, wanted: false, pause: FIRST_RETRY_MS });
     setInterval(() => { if (!document.hidden && !paused()) this.soon(0); }, AGE_MS);
   }
 
@@ -48,7 +48,8 @@ export class Data {
     this.timer = 0;
     this.busy = true;
     try {
-      if (this.owed) await this.load(this.owed.maxAge); else await this.attempt(async () => { await this.overview(MAX_AGE); await this.facets(); });
+      // The list belongs to another span, too, when the moment from which the reader counts has left the span.
+      if (this.owed || !this.list.current) await this.load(this.owed?.maxAge ?? MAX_AGE); else await this.attempt(async () => { await this.overview(MAX_AGE); await this.facets(); });
     } finally {
       this.busy = false;
     }
@@ -81,15 +82,15 @@ export class Data {
     }
   }
 
-  // Fetches the numbers. While updates are paused, draws them only after a change of range or filters. Numbers that lack errors
-  // that were heard of are fetched again.
+  // Fetches the numbers. While updates are paused, draws them only after a change of range or filters, and never over
+  // the answer to a later request. Numbers that lack errors that were heard of are fetched again.
   async overview(maxAge) {
-    const place = String(query(this.state));
+    const place = String(query(this.state)), mine = ++this.asked, began = performance.now();
     const data = await ask(`/api/errors?${place}`, aged(maxAge));
-    clock.set(data.timestamp);
+    clock.set(data.timestamp, performance.now() - began + 1000 * maxAge);
     if (data.seq < this.heard() && !this.paused()) this.soon();
-    if (place !== String(query(this.state)) || (this.paused() && place === this.drawn)) return data;
-    this.drawn = place;
+    if (place !== String(query(this.state)) || mine < this.drawnAsk || (this.paused() && place === this.drawn)) return data;
+    Object.assign(this, { drawn: place, drawnAsk: mine });
     this.draw(data);
     return data;
   }

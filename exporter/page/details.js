@@ -3,10 +3,12 @@
 import { ask } from "./api.js";
 import { sparkline } from "./charts.js";
 import { copy } from "./copy.js";
+import { full } from "./dates.js";
 import { ago, element, severity } from "./dom.js";
 import { asCurl, asMarkdown, asText, issueAddress } from "./error_text.js";
 import { flat } from "./flat.js";
 import { keep } from "./keep.js";
+import { measurements, shown, structs } from "./metrics.js";
 import * as origin from "./origin.js";
 import { errorRows, section as part } from "./view_parts.js";
 
@@ -44,7 +46,7 @@ function content(error, { filter, view }, around) {
     copies(error),
     element("dl", { class: "facts" },
       ...fact("why", error.reasons.join(", ")),
-      ...fact("when", ago(error.timestamp), ` · ${new Date(error.timestamp).toLocaleString()} · ${error.timestamp}`, error.imported ? " · imported" : "",
+      ...fact("when", ago(error.timestamp), ` · ${full(error.timestamp)} · ${error.timestamp}`, error.imported ? " · imported" : "",
         error.reported_at == null ? "" : element("p", { class: "reported" }, `reported as ${error.reported_at}, counted at its receipt`)),
       ...fact("worker", element("a", { href: view("worker", error.worker_id) }, error.worker_id)),
       ...origin.facts(error, toView).flatMap(([name, ...values]) => fact(name, ...values)),
@@ -108,29 +110,30 @@ function traceback(text) {
 
 // A table of the measurements; those beyond a threshold are marked with the reason.
 function table(metrics, reasons) {
-  const rows = [];
-  for (const [part, values] of Object.entries(metrics ?? {})) {
-    for (const [name, value] of Object.entries(values ?? {})) {
-      const reason = reasons.find(({ measurement }) => measurement === MEASUREMENTS[`${part}.${name}`]);
-      rows.push(element("tr", { class: reason ? "over" : null },
-        element("th", { scope: "row" }, `${part} ${name.replaceAll("_", " ")}`),
-        element("td", {}, shown(value), reason ? ` ▲ ${reason.value < reason.limit ? "below" : "over"} the threshold: ${reason.text}` : "")));
-    }
-  }
-  return rows.length ? element("table", {}, element("tbody", {}, ...rows)) : null;
+  const { rows, cut } = measurements(metrics);
+  if (!rows.length) return null;
+  const made = rows.map(({ part, name, text }) => {
+    const reason = reasons.find(({ measurement }) => measurement === MEASUREMENTS[`${part}.${name}`]);
+    return element("tr", { class: reason ? "over" : null },
+      element("th", { scope: "row" }, `${part} ${name.replaceAll("_", " ")}`),
+      element("td", {}, text, reason ? ` ▲ ${reason.value < reason.limit ? "below" : "over"} the threshold: ${reason.text}` : ""));
+  });
+  const note = cut ? [element("p", { class: "quiet" }, `These are the first ${rows.length} values; the report below has all of them.`)] : [];
+  return element("div", {}, element("table", {}, element("tbody", {}, ...made)), ...note);
 }
 
 // A table of the devices that the error concerns, with the columns that at least one of them has.
-function listed(list) {
-  const head = ["kind", "index", "uuid", "serial", "pci"].filter((name) => list?.some((device) => device?.[name] != null));
+function listed(all) {
+  const list = structs(all), head = ["kind", "index", "uuid", "serial", "pci"].filter((name) => list.some((device) => device[name] != null));
   if (!head.length) return null;
   return grid(head, element("table", {},
     element("thead", {}, element("tr", {}, ...head.map((name) => element("th", { scope: "col" }, name)))),
-    element("tbody", {}, ...list.map((device) => element("tr", {}, ...head.map((name) => element("td", {}, device?.[name] ?? "")))))));
+    element("tbody", {}, ...list.map((device) => element("tr", {}, ...head.map((name) => element("td", {}, shown(device[name]))))))));
 }
 
-function devices(list, reasons) {
-  if (!list?.length) return null;
+function devices(all, reasons) {
+  const list = structs(all);
+  if (!list.length) return null;
   const limit = reasons.find(({ measurement }) => measurement === "gpu_celsius")?.limit ?? Infinity;
   const over = ({ temperature }) => temperature > limit && temperature <= POSSIBLE_CELSIUS;
   const head = ["index", "name", "memory_utilization", "temperature"];
@@ -143,8 +146,4 @@ function devices(list, reasons) {
 // A wide table scrolls by itself.
 function grid(head, made) {
   return element("div", { class: "grid", role: "region", tabindex: "0", "aria-label": `Table with ${head.join(", ").replaceAll("_", " ")}` }, made);
-}
-
-function shown(value) {
-  return typeof value === "number" ? Number(value.toFixed(2)) : value ?? "";
 }

@@ -1,9 +1,13 @@
 // Helpers that build elements. They insert all text as text, so that a report's content is never markup.
 
 import { now } from "./clock.js";
+import { CLOCK, formatted } from "./dates.js";
 
 const ICONS = { critical: "▲", warning: "◆", info: "●" };
 const AGO_MS = 20_000;
+const POINTED_MS = 30_000; // a pointer that has not moved for longer is not of somebody who reads
+const SECONDS = { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" };
+const FULL = { dateStyle: "full", timeStyle: "long", hourCycle: "h23" };
 const UNITS = [["day", 86_400], ["hour", 3600], ["minute", 60], ["second", 1]];
 const relative = new Intl.RelativeTimeFormat(undefined, { numeric: "always", style: "narrow" });
 
@@ -14,18 +18,36 @@ export function element(name, attributes = {}, ...children) {
   return made;
 }
 
-// Replaces the content of `host`. A focused link keeps the focus if the new content has a link with the same href.
+// Replaces the content of `host`. A focused link or button keeps the focus if the new content has one that leads to the same
+// place. Otherwise the region around it gets the focus, from where the next key goes on.
 export function replace(host, ...children) {
-  const inside = host.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
+  const focused = host !== document.activeElement && host.contains(document.activeElement) ? document.activeElement : null;
+  const region = focused && (host.closest("[tabindex]") ?? host.closest("section, dialog, #headline"));
   host.replaceChildren(...children);
-  if (inside) [...host.querySelectorAll("a")].find((link) => link.getAttribute("href") === inside)?.focus();
+  if (!focused) return;
+  const to = leadsTo(focused), same = to && [...host.querySelectorAll("a, button")].find((one) => leadsTo(one) === to);
+  const next = focused.isConnected ? focused : same || region;
+  if (next && next === region && !region.hasAttribute("tabindex")) region.setAttribute("tabindex", "-1");
+  next?.focus({ preventScroll: true });
 }
 
-// The same for automatic updates: while the pointer is on `host`, the new content waits until it leaves.
+function leadsTo(one) {
+  return one.getAttribute("href") ?? one.dataset.to;
+}
+
+// The same for automatic updates: while somebody points at `host`, the new content waits until the pointer leaves.
 export function replaceQuietly(host, ...children) {
-  const pointed = host.children.length > 0 && host.matches(":hover") && matchMedia("(hover: hover)").matches;
-  host.onpointerleave = pointed ? () => { host.onpointerleave = null; replace(host, ...children); } : null;
-  if (!pointed) replace(host, ...children);
+  const waits = host.children.length > 0 && isPointedAt(host);
+  host.onpointerleave = waits ? () => { host.onpointerleave = null; replace(host, ...children); } : null;
+  if (!waits) replace(host, ...children);
+}
+
+let movedAt = 0;
+for (const what of ["pointermove", "pointerdown", "wheel"]) addEventListener(what, () => { movedAt = performance.now(); }, { capture: true, passive: true });
+
+// Whether somebody points at `host`. A mouse that was left on it is none: its content would be old without a word.
+export function isPointedAt(host) {
+  return performance.now() - movedAt < POINTED_MS && host.matches(":hover") && matchMedia("(hover: hover)").matches;
 }
 
 export function severity(word) {
@@ -40,14 +62,14 @@ export function time(iso) {
 
 function clockTime(iso) {
   const date = new Date(iso), today = new Date(now());
-  if (date.toDateString() === today.toDateString()) return date.toLocaleTimeString([], { hourCycle: "h23" });
+  if (date.toDateString() === today.toDateString()) return formatted(date, SECONDS);
   const year = date.getFullYear() === today.getFullYear() ? undefined : "numeric";
-  return date.toLocaleString([], { day: "numeric", month: "short", year, hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+  return formatted(date, { day: "numeric", month: "short", year, ...CLOCK });
 }
 
 // The full time in the reader's zone and in UTC.
 function full(iso) {
-  return `${new Date(iso).toLocaleString([], { dateStyle: "full", timeStyle: "long", hourCycle: "h23" })} (${iso})`;
+  return `${formatted(new Date(iso), FULL)} (${iso})`;
 }
 
 // The mark of an error that does not count at the time that its report says; empty for others.

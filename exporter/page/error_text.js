@@ -22,6 +22,7 @@ export function asCurl(id, origin, needsToken) {
 
 // The address of a new issue about the error; "" without a template. `{title}`, `{body}` and `{url}` of the template become texts.
 export function issueAddress(template, error, url) {
+  if (!template) return "";
   const title = short(`${error.type} on ${error.worker_id}: ${said(error).split("\n")[0]}`, LONGEST_TITLE);
   const values = { title, body: fitting(asMarkdown(error, url), url), url };
   return template.replace(/\{(title|body|url)\}/g, (_, name) => encodeURIComponent(whole(values[name])));
@@ -38,16 +39,19 @@ const said = (error) => error.message || error.type;
 
 // As code, with a fence that is longer than each run of backticks in the text.
 function block(text) {
-  const fence = "`".repeat(Math.max(3, ...runs(text).map((run) => run + 1)));
+  const fence = fenceOf(text, 3);
   return `${fence}\n${text}\n${fence}`;
 }
 
 function span(value) {
-  const text = String(value).replace(/\s+/g, " "), fence = "`".repeat(Math.max(1, ...runs(text).map((run) => run + 1)));
+  const text = String(value).replace(/\s+/g, " "), fence = fenceOf(text, 1);
   return fence.length > 1 ? `${fence} ${text} ${fence}` : `\`${text}\``;
 }
 
-const runs = (text) => (text.match(/`+/g) ?? []).map((run) => run.length);
+// A run of backticks, at least `least`, that is longer than each in the text. A text may have more runs than a call may have arguments.
+function fenceOf(text, least) {
+  return "`".repeat((text.match(/`+/g) ?? []).reduce((most, run) => Math.max(most, run.length + 1), least));
+}
 
 const short = (text, most) => ([...text].length > most ? `${[...text].slice(0, most - 1).join("")}…` : text);
 

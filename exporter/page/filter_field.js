@@ -15,7 +15,7 @@ export function bind(state, choose, search) {
   const options = () => [...list.querySelectorAll("[role=option]")];
   const close = () => { asked += 1; clearTimeout(timer); list.hidden = true; list.replaceChildren(); mark(options(), -1); field.setAttribute("aria-expanded", "false"); };
   const take = (option, out) => {
-    field.value = "";
+    field.value = state.filters.q?.[0] ?? ""; // the search that is still in force
     close();
     choose(option.dataset.field, option.dataset.value, out);
   };

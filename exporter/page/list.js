@@ -16,7 +16,7 @@ export class List {
   // `open(id)` shows an error's details; `names` as in row.js; `still()` returns whether the list must not move now.
   constructor({ state, open, names, still }) {
     Object.assign(this, { state, open, names, still, fetching: false, errors: [], waiting: [], cursor: null, searched: null, behind: null, shown: ROWS });
-    Object.assign(this, { timer: 0, drawnAt: 0, repeats: 0, asked: 0, has: null, ever: false, skippedAt: 0, drawn: () => {} });
+    Object.assign(this, { timer: 0, drawnAt: 0, repeats: 0, asked: 0, has: null, ever: false, skippedAt: 0, dropped: false, drawn: () => {} });
     for (const id of ["errors", "news", "older", "stale", "nothing", "searched", "empty"]) this[`${id}Place`] = document.getElementById(id);
     this.newsPlace.onclick = () => this.showNews();
     this.olderPlace.onclick = () => this.showOlder();
@@ -147,7 +147,10 @@ export class List {
     const known = this.known();
     const fresh = errors.filter((error) => !known.has(error.id) && this.wants(error));
     this.waiting.push(...fresh);
-    if (this.waiting.length > MOST) this.waiting.splice(0, this.waiting.length - MOST);
+    if (this.waiting.length > MOST) {
+      this.waiting.splice(0, this.waiting.length - MOST);
+      this.dropped = true;
+    }
     if (fresh.length) this.drawSoon();
   }
 
@@ -175,7 +178,8 @@ export class List {
     const merged = [...this.waiting, ...this.errors].sort((a, b) => Date.parse(b.timestamp) - Date.parse(a.timestamp) || b.id - a.id);
     this.errors = merged.slice(0, MOST);
     if (merged.length > MOST) Object.assign(this, { cursor: this.cursorBefore(merged[MOST]), searched: null });
-    this.waiting = [];
+    else if (this.dropped) Object.assign(this, { cursor: this.errors.at(-1)?.cursor ?? "", searched: null });
+    Object.assign(this, { waiting: [], dropped: false });
     this.draw();
   }
 

@@ -39,6 +39,7 @@ import { Visit } from "./visit.js";
 import * as wall from "./wall.js";
 
 const NOTICE_MS = 10_000;
+const SPAN = ["from", "to", "time_range"]; // parameters of the API
 const WIDEST = { range: 168, from: null, to: null };
 const EXAMPLE = `curl -X POST ${location.origin}/api/report-error \\
   -H 'Content-Type: application/json' \\
@@ -55,7 +56,7 @@ const data = new Data({ state, list, paused, draw, drawFacets: (found) => drawFa
   rank: () => rankings.show(state, names), news, refused, failed, done, heard: () => live?.seq ?? 0 });
 const picker = new SpanPicker(state, (change) => visit.go(change));
 const compare = new Compare(state, drawOverTime);
-let live = null, told = null, noticeTimer = 0, patternShown = null, shown = null, filtered = false, drawSound = () => {};
+let live = null, told = null, noticeTimer = 0, patternShown = null, shown = null, filtered = false, width = innerWidth, drawSound = () => {};
 const alarm = new Alarm(() => { drawSound(); wall.note(); });
 
 // Draws the differences from the state `before`.
@@ -138,6 +139,7 @@ function draw(overview) {
   markCards(state.filters);
   drawSinceReset(overview);
   drawClocks(overview);
+  counting.draw(state); // the moment from which is counted leaves the span as time goes on
   if (main.dataset.loading) main.dataset.loading = "list";
   hold();
   if (state.wall) return wall.draw(overview);
@@ -159,9 +161,17 @@ function hold() {
   panels.forEach((panel, i) => { panel.style.height = heights[i]; });
 }
 
+// With another width, the tables need other heights. A phone that hides its bars changes only the height of the window.
+function rotated() {
+  if (innerWidth === width) return;
+  width = innerWidth;
+  for (const panel of by("desk").children) panel.style.height = "";
+  hold();
+}
+
 // How many errors match; announced after a change of span or filters.
 function drawMatching(count) {
-  const text = `${many(count, "error")} ${inWords(state)}${unfiltered(state) ? "" : " match the filters"}`;
+  const text = `${many(count, "error")} ${inWords(counting.counted(state))}${unfiltered(state) ? "" : " match the filters"}`;
   by("matching").textContent = text;
   if (filtered) announce.say(text);
   filtered = false;
@@ -209,8 +219,19 @@ function back({ anew }) {
   storage.look();
 }
 
-// Removes a filter that the service does not know, with a notice.
+// Removes a span or a filter that the service refuses, with a notice.
 function refused({ field, message }) {
+  if (SPAN.includes(field)) {
+    if (counting.forget(state)) {
+      notice("The moment from which you counted is after the service's clock. All is counted again.");
+      return true;
+    }
+    const before = address(state);
+    visit.go({ range: 24, from: null, to: null }, { replace: true });
+    if (address(state) === before) return false;
+    notice(message);
+    return true;
+  }
   if (!Object.keys(state.filters).length) return false;
   const { [field]: wrong, ...others } = state.filters;
   visit.go({ filters: wrong ? others : {} }, { replace: true });
@@ -301,6 +322,7 @@ function bind() {
   bindReset((text) => { notice(text, true); data.soon(0); });
   notify.bind();
   onRest(() => { if (!still()) hold(); list.settle(); });
+  addEventListener("resize", rotated);
   by("widen").onclick = () => widen({ filters: {}, ...WIDEST });
   by("widen-range").onclick = () => widen(WIDEST);
   by("pause").onchange = () => {

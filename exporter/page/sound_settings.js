@@ -21,7 +21,9 @@ export function bind(alarm, say, notice) {
   });
   const noticed = new Set();
   const draw = () => {
+    const hadFocus = document.activeElement === by("sound-on");
     by("sound-on").hidden = !sound.blocked || alarm.lead.another;
+    if (hadFocus && by("sound-on").hidden) by("mute").focus({ preventScroll: true });
     for (const box of boxes) box.checked = alarm.isMuted(box.dataset.mute);
     by("mute").setAttribute("aria-pressed", String(alarm.isMuted("all")));
     by("mute").querySelector("span").textContent = alarm.isMuted("all") ? inWords(alarm.until) : "Mute";

@@ -1,18 +1,20 @@
 // Spans of time in words, in the reader's language, zone and one clock format.
 
 import { now } from "./clock.js";
+import { CLOCK, formatted } from "./dates.js";
 import { present } from "./span_steps.js";
 import { RANGES } from "./state.js";
 import { moments, wall, zone } from "./wall_time.js";
 
-const CLOCK = { hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
 const UNITS = [["d", 86_400_000], ["h", 3_600_000], ["min", 60_000], ["s", 1000]];
 
-// The span of the page as the end of a sentence, such as "in the last 24 h".
-export function inWords({ range, from, to }) {
-  if (from && to) return `from ${day(from)} to ${day(to)}`;
-  if (from) return `since ${day(from)}`;
-  return to ? `in the ${lasting(range)} before ${day(to)}` : `in the last ${lasting(range)}`;
+// The span of the page as the end of a sentence, such as "in the last 24 h". With `dated` the day is named also if it is today:
+// where the words are not drawn again after midnight, they would name another day without it.
+export function inWords({ range, from, to }, dated = false) {
+  const one = (iso) => day(iso, dated);
+  if (from && to) return `from ${one(from)} to ${dated && sameDay(new Date(from), new Date(to)) ? formatted(new Date(to), CLOCK) : one(to)}`;
+  if (from) return `since ${one(from)}`;
+  return to ? `in the ${lasting(range)} before ${one(to)}` : `in the last ${lasting(range)}`;
 }
 
 // The span as a button shows it, such as "22:00–06:00", with a date where the day is not today.
@@ -21,7 +23,7 @@ export function short({ range, from, to }) {
   if (!from) return `${lasting(range)} before ${day(to)}`;
   if (!to) return `since ${day(from)}`;
   const [begin, end] = [new Date(from), new Date(to)];
-  if (begin.toDateString() === end.toDateString() || isToday(end)) return `${day(from)}–${end.toLocaleTimeString([], CLOCK)}`;
+  if (sameDay(begin, end) || isToday(end)) return `${day(from)}–${formatted(end, CLOCK)}`;
   return `${day(from)} – ${day(to)}`;
 }
 
@@ -36,7 +38,7 @@ export function exact(state, at = now()) {
 // A moment with its day, also today's, and with its offset from UTC if the same time comes twice that day.
 export function moment(ms, withZone = twice(ms), seconds = false) {
   const date = new Date(ms);
-  const text = date.toLocaleString([], { weekday: "short", day: "numeric", month: "short", ...yearOf(date), ...CLOCK, ...seconds && { second: "2-digit" } });
+  const text = formatted(date, { weekday: "short", day: "numeric", month: "short", ...yearOf(date), ...CLOCK, ...seconds && { second: "2-digit" } });
   return withZone ? `${text} ${zone(ms)}` : text;
 }
 
@@ -63,14 +65,18 @@ export function duration(ms) {
   return parts.join(" ") || "0 s";
 }
 
-// A time with its date, unless that is today.
-function day(iso) {
+// A time with its date, unless that is today and not `dated`.
+function day(iso, dated = false) {
   const date = new Date(iso);
-  return date.toLocaleString([], { ...!isToday(date) && { weekday: "short", day: "numeric", month: "short", ...yearOf(date) }, ...CLOCK });
+  return formatted(date, { ...(dated || !isToday(date)) && { weekday: "short", day: "numeric", month: "short", ...yearOf(date) }, ...CLOCK });
 }
 
 function isToday(date) {
-  return date.toDateString() === new Date(now()).toDateString();
+  return sameDay(date, new Date(now()));
+}
+
+function sameDay(one, other) {
+  return one.toDateString() === other.toDateString();
 }
 
 function yearOf(date) {

@@ -4,6 +4,7 @@
 import { say } from "./announce.js";
 import { now } from "./clock.js";
 import { copy } from "./copy.js";
+import { counted } from "./counted.js";
 import { element } from "./dom.js";
 import { exact, short } from "./span.js";
 import { COMPARED, after, before, present, wider } from "./span_steps.js";
@@ -157,7 +158,7 @@ export class SpanPicker {
 
 // The address of the page with both ends of its span.
 export function exactly(state) {
-  const at = now(), [begin, end] = present(state, at);
+  const at = now(), [begin, end] = present(counted(state), at);
   return address({ ...state, from: new Date(begin).toISOString(), to: new Date(Math.min(end, at)).toISOString() });
 }
 

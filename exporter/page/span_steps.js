@@ -42,7 +42,8 @@ export function wider(state, now) {
 export function compared(state, how, now) {
   const [begin, end] = present(state, now);
   if (how === "yesterday") {
-    const days = Math.max(1, Math.ceil((end - begin) / (DAY_MS + HOUR_MS)));
+    const length = Math.min(end - begin, wall(end) - wall(begin)); // a day may have 23 or 25 hours
+    const days = Math.max(1, Math.ceil(length / DAY_MS));
     return [sameTime(begin, -days), sameTime(end, -days)];
   }
   const days = wholeDays(begin, end);

@@ -4,6 +4,7 @@
 import * as announce from "./announce.js";
 import { NoAnswer, Refusal, ask } from "./api.js";
 import * as clock from "./clock.js";
+import { formatted } from "./dates.js";
 import { element, time } from "./dom.js";
 import { bytes, many, span } from "./spell.js";
 import { onRest, still } from "./still.js";
@@ -55,7 +56,9 @@ function kept({ retention_seconds: age, max_bytes: most, pinned_errors: errors, 
 function day(iso) {
   const made = time(iso), date = new Date(iso), today = new Date(clock.now());
   const year = date.getFullYear() === today.getFullYear() ? undefined : "numeric";
-  if (date.toDateString() !== today.toDateString()) made.textContent = date.toLocaleDateString([], { day: "numeric", month: "short", year });
+  if (date.toDateString() === today.toDateString()) return made;
+  made.textContent = formatted(date, { day: "numeric", month: "short", year });
+  delete made.dataset.clock; // at midnight, it does not become a day with a time
   return made;
 }
 

@@ -59,7 +59,10 @@ export function drawClocks({ clock_offsets: offsets }) {
 
 export function drawSinceReset({ now: { critical_errors_since_reset: count }, summary: { reset_at: at } }) {
   const place = by("since");
-  if (!at) return void place.replaceChildren();
+  if (!at) {
+    delete place.dataset.says;
+    return void place.replaceChildren();
+  }
   if (place.dataset.says === `${count} ${at}`) return;
   place.dataset.says = `${count} ${at}`;
   place.replaceChildren(`${count.toLocaleString()} critical since the counts were reset, `, time(at));

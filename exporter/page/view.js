@@ -58,7 +58,10 @@ export async function show(dialog, opened, page) {
   } catch (failure) {
     if (!wanted()) return;
     const away = failure instanceof NoAnswer || failure.status >= 500;
-    if (!away && !failure.status) throw failure;
+    if (!away && !failure.status) {
+      body.replaceChildren(element("p", {}, "This cannot be shown: the page has a fault, which the browser's console names."));
+      throw failure;
+    }
     if (away) again = () => show(dialog, opened, page);
     body.replaceChildren(element("p", {}, away ? "The service does not answer. The page tries again when it is back." : failure.message));
   } finally {

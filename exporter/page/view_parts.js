@@ -2,6 +2,7 @@
 // list of all errors that match.
 
 import { ask, query } from "./api.js";
+import { full } from "./dates.js";
 import { ago, counted, element, severity, time } from "./dom.js";
 import { many } from "./spell.js";
 
@@ -33,8 +34,10 @@ export function table(head, rows, { first = FIRST, total = rows.length, rest = n
     element("table", {}, element("thead", {}, element("tr", {}, ...head.map((text, i) => element("th", { scope: "col", class: i ? "number" : null }, text)))), body));
   if (total <= first) return made;
   const button = element("button", { type: "button", class: "more" }, `Show all ${total.toLocaleString()}`);
+  let busy = false;
   button.onclick = async () => {
-    button.disabled = true;
+    if (busy) return;
+    busy = true; // not disabled: a disabled button loses the focus
     try {
       const all = rest && total > rows.length ? await rest() : rows;
       body.replaceChildren(...all.map(tableRow));
@@ -42,8 +45,8 @@ export function table(head, rows, { first = FIRST, total = rows.length, rest = n
       button.remove();
     } catch {
       button.textContent = "They could not be fetched. Try again";
-      button.disabled = false;
     }
+    busy = false;
   };
   return element("div", {}, made, button);
 }
@@ -58,7 +61,7 @@ export function errorRows({ span, filter, view, wanted }, filters, { marked = nu
   const list = element("ol", { class: named ? "rows" : "rows unnamed" }), button = element("button", { type: "button", class: "more", hidden: "" }, "Older errors");
   const note = element("p", { class: "quiet" }, "Loading…");
   const errors = [];
-  let cursor = "", shown = 0;
+  let cursor = "", shown = 0, busy = false;
   const fetchPage = async () => {
     const found = await ask(`/api/errors/list?${query({ ...span, filters }, { limit: PAGE, ...cursor && { cursor } })}`);
     errors.push(...found.errors);
@@ -66,7 +69,8 @@ export function errorRows({ span, filter, view, wanted }, filters, { marked = nu
     return found.errors;
   };
   const more = async () => {
-    button.disabled = true;
+    if (busy) return;
+    busy = true; // not disabled: a disabled button loses the focus
     try {
       const first = cursor === "";
       if (cursor !== null && errors.length < shown + rows) { const page = await fetchPage(); if (first && wanted()) onFirst(page); }
@@ -84,7 +88,7 @@ export function errorRows({ span, filter, view, wanted }, filters, { marked = nu
       note.textContent = "The errors could not be fetched.";
       button.hidden = false;
     }
-    button.disabled = false;
+    busy = false;
   };
   button.onclick = more;
   const ready = more();
@@ -104,7 +108,7 @@ export function errorRow(error, { filter, view, marked, named = true }) {
 export function sequence(patterns, start, { view }, more = {}) {
   const rows = patterns.toSorted((a, b) => Date.parse(a.first_seen) - Date.parse(b.first_seen));
   return table(["pattern", "began", "errors", "critical", "workers"], rows.map((row) => [
-    link(view("pattern", row.pattern_id), row.pattern), element("span", { title: new Date(row.first_seen).toLocaleString() }, offset(row.first_seen, start)),
+    link(view("pattern", row.pattern_id), row.pattern), element("span", { title: full(row.first_seen) }, offset(row.first_seen, start)),
     row.occurrences, row.critical, row.workers]), more);
 }
 

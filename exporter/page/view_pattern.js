@@ -2,6 +2,8 @@
 // began at the same time, and why its errors are one.
 
 import { ask, query } from "./api.js";
+import { counted } from "./counted.js";
+import { full } from "./dates.js";
 import { ago, element } from "./dom.js";
 import { keep } from "./keep.js";
 import { correct, why } from "./pattern.js";
@@ -31,9 +33,9 @@ export async function draw(body, id, tools) {
     element("h2", { id: "view-title" }, element("span", { class: "kind" }, "Pattern"), " ", ...template(found.pattern)),
     stateOf(found.state),
     facts([
-      ["errors", `${errorsOf(found.occurrences, found.critical)} ${inWords(state)} on ${many(found.workers, "worker")}`],
-      ["first seen", ago(found.ever_first_seen ?? found.first_seen), ` · ${new Date(found.ever_first_seen ?? found.first_seen).toLocaleString()}`],
-      ["last seen", ago(found.last_seen), ` · ${new Date(found.last_seen).toLocaleString()}`],
+      ["errors", `${errorsOf(found.occurrences, found.critical)} ${inWords(counted(state), true)} on ${many(found.workers, "worker")}`],
+      ["first seen", ago(found.ever_first_seen ?? found.first_seen), ` · ${full(found.ever_first_seen ?? found.first_seen)}`],
+      ["last seen", ago(found.last_seen), ` · ${full(found.last_seen)}`],
       ["type", element("a", { href: filter("type", found.type) }, found.type)],
       ["category", element("a", { href: filter("category", found.category) }, found.category)],
       ["keep", ...keep("pattern", `/api/patterns/${encodeURIComponent(found.pattern_id)}`, found.pinned)],
@@ -51,7 +53,7 @@ function template(text) {
 
 function stateOf(state) {
   if (!state?.status) return "";
-  const by = [state.by && `by ${state.by}`, state.until && `until ${new Date(state.until).toLocaleString()}`, state.errors_left && `for ${many(state.errors_left, "more error")}`];
+  const by = [state.by && `by ${state.by}`, state.until && `until ${full(state.until)}`, state.errors_left && `for ${many(state.errors_left, "more error")}`];
   return element("p", { class: `state ${state.status in STATES ? state.status : ""}` }, [STATES[state.status] ?? state.status, ...by.filter(Boolean)].join(" "));
 }
 
@@ -65,9 +67,9 @@ function trend({ trend: counts, occurrences, first_seen: first, last_seen: last 
 function places({ pattern, families }, errors) {
   const { fitting, places: all } = variables(pattern, errors.map((error) => error.message));
   if (!all.length) return "";
-  const counted = all.map(({ before, values }, i) => [before ? `${before} ${PLACE}` : `place ${i + 1}`, fitting ? values : (families[0]?.values[i] ?? []).map((value) => [value, null])]);
+  const rows = all.map(({ before, values }, i) => [before ? `${before} ${PLACE}` : `place ${i + 1}`, fitting ? values : (families[0]?.values[i] ?? []).map((value) => [value, null])]);
   const head = fitting ? `Values at its places, in the newest ${many(fitting, "error")}` : "Values at its places";
-  return section(head, element("dl", { class: "facts places" }, ...counted.flatMap(([name, values]) => [
+  return section(head, element("dl", { class: "facts places" }, ...rows.flatMap(([name, values]) => [
     element("dt", {}, name),
     element("dd", {}, ...values.slice(0, VALUES).flatMap(([value, count], i) => [i ? " · " : "", element("b", {}, value || "(empty)"), count ? ` ×${count.toLocaleString()}` : ""]),
       values.length > VALUES ? ` · and ${values.length - VALUES} more` : "", values.length ? "" : "none seen")])));

@@ -1,6 +1,7 @@
 // The view of a test: how often it failed, what failed first and what followed, and in which runs and on which devices it failed.
 
 import { ask, query } from "./api.js";
+import { counted } from "./counted.js";
 import { ago, element } from "./dom.js";
 import { inWords } from "./span.js";
 import { many } from "./spell.js";
@@ -22,7 +23,7 @@ export async function draw(body, id, tools) {
   body.replaceChildren(
     element("h2", { id: "view-title" }, element("span", { class: "kind" }, "Test"), " ", found.name),
     facts([
-      ["errors", `${errorsOf(found.error_count, found.critical_errors)} ${inWords(state)} on ${many(found.workers, "worker")}`],
+      ["errors", `${errorsOf(found.error_count, found.critical_errors)} ${inWords(counted(state), true)} on ${many(found.workers, "worker")}`],
       ["outcomes", ended && `${(ended.failed + ended.errors).toLocaleString()} failed · ${ended.passed.toLocaleString()} passed${ended.skipped ? ` · ${ended.skipped.toLocaleString()} skipped` : ""}`],
       ["first error", ago(found.first_seen)], ["last error", ago(found.last_seen)],
     ]),

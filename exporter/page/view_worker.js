@@ -1,6 +1,7 @@
 // The view of a worker: what it is now and why, its errors by pattern, its measurements over time, its devices, what it ran.
 
 import { ask, query } from "./api.js";
+import { counted } from "./counted.js";
 import { ago, element, time } from "./dom.js";
 import { card } from "./machines.js";
 import { inWords } from "./span.js";
@@ -20,7 +21,7 @@ export async function draw(body, id, tools) {
     return void body.replaceChildren(element("h2", { id: "view-title" }, element("span", { class: "kind" }, "Worker"), " ", id),
       element("p", {}, "Nothing is known of this worker: no error and no heartbeat. The link may be old: errors are deleted after some time."));
   }
-  const errors = errorRows({ ...tools, span }, { worker: [id] }, { named: false, none: `no errors ${inWords(state)}` });
+  const errors = errorRows({ ...tools, span }, { worker: [id] }, { named: false, none: `no errors ${inWords(counted(state), true)}` });
   const ran = (name, rows) => section(titled(name), table([name, "errors", "last"],
     (rows ?? []).map((row) => [link(name === "device" ? filter(name, row.value) : view(name, row.value), row.value), row.errors, ago(row.last)])));
   body.replaceChildren(
@@ -28,7 +29,7 @@ export async function draw(body, id, tools) {
     element("p", { class: "state" }, element("span", { class: `severity ${found.now}` }, `${NOW[found.now] ?? "○"} ${found.now}`), found.reason ? ` · ${found.reason}` : ""),
     found.drained ? element("p", { class: "state" }, `◆ drained by ${found.drained.by} `, ago(found.drained.at), found.drained.until ? element("span", {}, " until ", time(found.drained.until)) : "") : "",
     facts([
-      ["errors", `${errorsOf(found.errors, found.critical)}${found.warning ? `, ${found.warning.toLocaleString()} warnings` : ""} ${inWords(state)}`],
+      ["errors", `${errorsOf(found.errors, found.critical)}${found.warning ? `, ${found.warning.toLocaleString()} warnings` : ""} ${inWords(counted(state), true)}`],
       ["last error", at(found.last_error_at)], ["last critical", at(found.last_critical_at)],
       ["silent since", at(found.silent_since)], ["first seen", at(found.first_seen)],
     ]),

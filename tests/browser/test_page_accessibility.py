@@ -94,7 +94,11 @@ async def test_no_violation_with_chips_nothing_found_news_waiting_and_the_connec
         await service.post({"worker_id": "nobody", "error_category": "TEST_FAILURE", "message": theme})
         await expect(page.locator("#news")).to_be_visible()
         await page.route("**/api/**", lambda route: route.abort())
-        await page.get_by_role("link", name="7 d").click()
+        if width < 640:  # the presets are in the sheet
+            await page.locator(".span-now").click()
+            await page.get_by_role("button", name="7 d", exact=True).click()
+        else:
+            await page.get_by_role("link", name="7 d").click()
         await expect(page.locator("#connection")).to_have_attribute("data-state", "lost")
         for place in ("#stale", "#nothing", "#news", "#chips"):
             await expect(page.locator(place)).to_be_visible()

