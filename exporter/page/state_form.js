@@ -54,7 +54,7 @@ export function stateBox({ of, path, state, words, note, actions, fits, stateIn,
     if (JSON.stringify(now) === JSON.stringify(state)) return;
     state = now;
     draw();
-    if (says) status.textContent = line.hidden ? "In service again" : line.textContent;
+    if (says) status.textContent = line.hidden ? "No longer drained" : line.textContent;
     onChange();
   };
   const shut = () => {
@@ -117,10 +117,10 @@ export function stateBox({ of, path, state, words, note, actions, fits, stateIn,
 // The form: which fields it shows depends on the action. Its buttons stay in place while a request is on its way, so that the
 // focus does.
 function stateForm() {
-  const field = (text, input) => element("label", {}, `${text} `, input);
+  const field = (text, input) => element("div", { class: "field" }, element("label", { for: input.id }, text), input);
   const name = element("input", { id: "state-by", maxlength: LONGEST_NAME, autocomplete: "name" });
-  const end = element("select", { id: "state-end" }), errors = element("input", { type: "number", min: 1, max: MOST_ERRORS, step: 1, value: ERRORS });
-  const until = element("input", { type: "datetime-local" });
+  const end = element("select", { id: "state-end" }), errors = element("input", { id: "state-errors", type: "number", min: 1, max: MOST_ERRORS, step: 1, value: ERRORS });
+  const until = element("input", { id: "state-until", type: "datetime-local" });
   const rows = { by: field("Your name", name), end: field("End", end), errors: field("Errors", errors), until: field("Until", until) };
   const submit = element("button", {}), cancel = element("button", { type: "button" }, "Cancel");
   const place = element("form", { class: "state-form", hidden: "" }, ...Object.values(rows), element("span", { class: "choose" }, submit, cancel));

@@ -17,10 +17,10 @@ export function parts(list, to = null) {
   });
 }
 
-// The state of a pattern as a short word in a table; "" where there is nothing to say.
-export function stateMark(state) {
+// A link to a pattern in a table, with its state as a short word where there is something to say.
+export function marked(link, state) {
   const text = short(state);
-  return text ? mark(text, [plain(said(state)), silence(state)].filter(Boolean).join(". ")) : "";
+  return text ? element("div", { class: "marked" }, link, mark(text, [plain(said(state)), silence(state)].filter(Boolean).join(". "))) : link;
 }
 
 export function drainMark(drained) {

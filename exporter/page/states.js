@@ -10,7 +10,7 @@ const HOUR_MS = 3_600_000, MORNING = 9;
 // A state in a table, such as "● claimed"; "" for a pattern of which there is nothing to say.
 export function short(state) {
   const word = state?.status;
-  return word in MARKS ? `${MARKS[word]} ${WORDS[word] ?? word}` : "";
+  return Object.hasOwn(MARKS, word) ? `${MARKS[word]} ${WORDS[word] ?? word}` : "";
 }
 
 export function shortDrained(drained) {
@@ -54,7 +54,7 @@ export function told({ action, by, caller, until, errors, error_id: error }) {
   return {
     claim: ["Claimed", ...who], resolve: ["Resolved", ...who], reopen: ["Reopened", ...who], regressed: ["Came back", ...because],
     mute: ["Muted", ...who, ...ending(until, null), ...until && count.length ? [" or"] : [], ...count], unmuted: ["The mute ended", ...because],
-    drain: ["Drained", ...who, ...ending(until, null)], undrain: ["In service again", ...who], drain_ended: ["The drain ended"],
+    drain: ["Drained", ...who, ...ending(until, null)], undrain: ["Undrained", ...who], drain_ended: ["The drain ended"],
   }[action]?.concat(sender) ?? [String(action), ...who];
 }
 

@@ -4,7 +4,7 @@
 import { ask, query } from "./api.js";
 import { ago, counted, element, severity, time } from "./dom.js";
 import { many } from "./spell.js";
-import { stateMark } from "./state_line.js";
+import { marked } from "./state_line.js";
 
 const FIRST = 8, PAGE = 100, ROWS = 20, MOST = 2000;
 const EVER = 87_600; // hours: the longest span that the service takes
@@ -105,7 +105,7 @@ export function errorRow(error, { filter, view, marked, named = true }) {
 export function sequence(patterns, start, { view }, more = {}) {
   const rows = patterns.toSorted((a, b) => Date.parse(a.first_seen) - Date.parse(b.first_seen));
   return table(["pattern", "began", "errors", "critical", "workers"], rows.map((row) => [
-    element("div", {}, stateMark(row.state), link(view("pattern", row.pattern_id), row.pattern)), element("span", { title: new Date(row.first_seen).toLocaleString() }, offset(row.first_seen, start)),
+    marked(link(view("pattern", row.pattern_id), row.pattern), row.state), element("span", { title: new Date(row.first_seen).toLocaleString() }, offset(row.first_seen, start)),
     row.occurrences, row.critical, row.workers]), more);
 }
 
