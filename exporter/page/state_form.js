@@ -25,7 +25,7 @@ function reader() {
 // - `onChange()` is called after each change.
 export function stateBox({ of, path, state, words, note, actions, fits, stateIn, look, onChange }) {
   const line = element("p", { class: "said", tabindex: "-1" }), more = element("p", { class: "quiet" });
-  const problem = element("p", { role: "alert", class: "problem", id: "state-problem" }), status = element("p", { role: "status", class: "hidden" });
+  const problem = element("p", { role: "alert", class: "problem", id: "state-problem" }), status = element("p", { "aria-live": "polite", class: "hidden" });
   const form = stateForm(), buttons = new Map(actions.map((action) => [action.name, element("button", { type: "button" }, action.label)]));
   const who = element("bdi"), change = element("button", { type: "button", class: "plainly" }, "change"), as = element("span", { class: "quiet" }, "as ", who, " ", change);
   const acts = element("p", { class: "acts" }, ...buttons.values(), as);

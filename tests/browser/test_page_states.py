@@ -61,7 +61,7 @@ async def test_a_claim_is_said_in_each_tab_at_once(browser: Browser, service: In
     await expect(button("Claim")).to_be_hidden()
     await expect(form).to_be_hidden()
     await expect(parts(other)[1]("Claim")).to_be_visible()  # another reader may take over
-    await expect(other.locator("#details [role=status].hidden")).to_contain_text("Claimed by Ana")
+    await expect(other.locator("#details .statement [aria-live]")).to_contain_text("Claimed by Ana")
     await expect(desk.locator("#patterns .said-short")).to_have_text("● claimed")
     await expect(desk.locator("#pattern")).to_contain_text("Claimed by Ana <b> since")
     await button("Resolve").click()  # the name is known
@@ -173,7 +173,7 @@ async def test_a_worker_is_drained_and_put_back_by_keyboard_alone(browser: Brows
     await page.keyboard.press("Enter")
     await expect(said).to_be_hidden()
     await expect(button("Drain")).to_be_focused()
-    await expect(page.locator("#details [role=status].hidden")).to_have_text("No longer drained")
+    await expect(page.locator("#details .statement [aria-live]")).to_have_text("No longer drained")
     await expect(desk.locator("#workers .said-short")).to_have_count(0)
     await page.keyboard.press("Enter")
     await page.keyboard.press("Tab")
