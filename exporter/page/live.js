@@ -10,10 +10,10 @@ const MOST = 50; // errors in one message, ten times a second at most
 export class Live {
   // `hear(errors)` gets each new error once; `left()` is called when some were left out in a flood. `back({missed, anew})` is
   // called after each reconnect and when updates were missed (`anew`: the service has a new log and counts from 1 again).
-  // `state(word)` gets "live" or "lost". `alive()` is called for each message. `verdict(data)` gets each verdict,
+  // `state(word)` gets "live" or "lost". `alive()` is called for each message. `verdict(data)` gets each verdict, `states(data)` each change of states,
   // `version(text)` the version of the page that the service has, after each connect.
-  constructor({ hours, seq, hear, left, back, state, alive, verdict, version }) {
-    Object.assign(this, { hours, seq, hear, left, back, state, alive, verdict, version, pause: FIRST_PAUSE, retry: 0, unanswered: false, before: false });
+  constructor({ hours, seq, hear, left, back, state, alive, verdict, states, version }) {
+    Object.assign(this, { hours, seq, hear, left, back, state, alive, verdict, states, version, pause: FIRST_PAUSE, retry: 0, unanswered: false, before: false });
     this.open();
     setInterval(() => this.check(), PING_MS);
   }
@@ -32,12 +32,13 @@ export class Live {
 
   take(message) {
     if (message.type === "verdict") this.verdict(message.data);
+    else if (message.type === "states") this.states(message.data);
     else if (message.type === "error_visualization_init_confirmed") {
       const anew = message.seq < this.seq;
       if (message.resync) this.seq = message.seq; // updates continue from here; the missed errors are fetched from the API
       this.pause = FIRST_PAUSE;
       this.state("live");
-      this.socket.send('{"type":"subscribe","topic":"verdict"}');
+      for (const topic of ["verdict", "states"]) this.socket.send(JSON.stringify({ type: "subscribe", topic }));
       if (this.before || message.resync) this.back({ missed: message.resync, anew });
       this.before = true;
       this.version(message.version);

@@ -21,7 +21,7 @@ import * as machines from "./machines.js";
 import * as notify from "./notify.js";
 import * as overTime from "./over_time.js";
 import * as pattern from "./pattern.js";
-import { draw as drawPanels } from "./panels.js";
+import { draw as drawPanels, drawStates } from "./panels.js";
 import * as rankings from "./rankings.js";
 import * as session from "./session.js";
 import * as soundSettings from "./sound_settings.js";
@@ -30,6 +30,7 @@ import { SpanPicker } from "./span_picker.js";
 import { stateOf, wider } from "./span_steps.js";
 import { many } from "./spell.js";
 import { address, bounds, excluding, including, opened, read, shut, unfiltered } from "./state.js";
+import * as stateNews from "./state_news.js";
 import { onRest, still } from "./still.js";
 import * as storage from "./storage.js";
 import { drawCards, drawClocks, drawSinceReset, markCards } from "./summary.js";
@@ -135,6 +136,7 @@ function drawOverTime() {
 
 function draw(overview) {
   shown = overview;
+  stateNews.apply(overview);
   drawCards(overview, (filters) => visit.go({ filters }), state);
   markCards(state.filters);
   drawSinceReset(overview);
@@ -192,7 +194,7 @@ function news({ seq, recent_errors: recent }) {
   if (told === null) { told = seq; alarm.remember(recent); } else tell(recent);
   if (live) return;
   main.removeAttribute("data-loading");
-  live = new Live({ hours: state.range, seq, hear, left, back, state: connection.socket, alive: connection.heard, verdict: verdict.take,
+  live = new Live({ hours: state.range, seq, hear, left, back, state: connection.socket, alive: connection.heard, verdict: verdict.take, states: stateNews.take,
     version: (its) => { if (state.wall) wall.follow(its); } });
   charts.load().catch(() => announce.say("The charts could not be loaded; their tables are shown")); // after the numbers are on screen
 }
@@ -208,6 +210,13 @@ function tell(errors) {
   if (shown.length) announce.tell(shown);
 }
 
+// Somebody changed the state of a pattern or worker.
+function restated() {
+  if (!shown || paused() || state.wall) return;
+  stateNews.apply(shown);
+  drawStates(shown, names, bounds(state, clock.now())[0]);
+}
+
 function left() {
   list.skip();
   data.owe();
@@ -215,6 +224,7 @@ function left() {
 
 function back({ anew }) {
   if (anew) told = null;
+  stateNews.again();
   data.now();
   storage.look();
 }
@@ -306,6 +316,7 @@ function withToken(needed) {
 }
 
 function bind() {
+  stateNews.bind({ onChange: restated, onUnsure: (changes) => { if (!paused() && shown && !(changes && !stateNews.differs(shown, changes))) data.soon(); } });
   layout.bind();
   overTime.bind((begin, end) => visit.go(stateOf([begin, end], clock.now())), () => visit.go(wider(state, clock.now())));
   by("example").textContent = EXAMPLE;

@@ -20,6 +20,12 @@ export function draw(data, names, go, since) {
   drawHardware(data.hardware_errors, names, bars);
 }
 
+// Draws the tables that say states again.
+export function drawStates({ error_patterns: found, worker_errors: of }, names, since) {
+  patterns.draw(found.top_patterns, names, since);
+  workers.draw(of.worker_stats, names);
+}
+
 function byCategory({ categories, other_categories: others }, filter) {
   const shown = categories.slice(0, SHOWN);
   const rest = categories.slice(SHOWN);

@@ -4,6 +4,7 @@ import { ask, query } from "./api.js";
 import { ago, element } from "./dom.js";
 import { keep } from "./keep.js";
 import { many } from "./spell.js";
+import { liveLine } from "./state_live.js";
 
 const CHOICES = 200, SHOWN = 60;
 
@@ -30,6 +31,7 @@ export async function show(place, id, { span, filter, found, changed }) {
     element("p", { class: "quiet" }, many(details.fingerprints, "fingerprint"), " · ", many(details.workers, "worker"),
       " · first ", ago(details.ever_first_seen ?? details.first_seen), " ",
       ...keep("pattern", `/api/patterns/${encodeURIComponent(details.pattern_id)}`, details.pinned)),
+    liveLine(details),
     element("details", { id: "pattern-why" }, element("summary", {}, "Why is this one pattern?"), element("dl", { class: "facts" }, ...why(details, filter))),
     correct(details, changed));
 }

@@ -15,6 +15,7 @@ export async function show() {
   const { user, method, scopes } = await ask("/api/session");
   document.documentElement.dataset.scopes = scopes.join(" ");
   const place = document.getElementById("session");
+  document.documentElement.dataset.user = user ?? "";
   place.hidden = !user;
   if (!user) return false;
   place.replaceChildren(element("span", { class: "quiet" }, `Logged in as ${user}`));

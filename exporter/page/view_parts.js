@@ -5,6 +5,7 @@ import { ask, query } from "./api.js";
 import { full } from "./dates.js";
 import { ago, counted, element, severity, time } from "./dom.js";
 import { many } from "./spell.js";
+import { marked } from "./state_line.js";
 
 const FIRST = 8, PAGE = 100, ROWS = 20, MOST = 2000;
 const EVER = 87_600; // hours: the longest span that the service takes
@@ -108,7 +109,7 @@ export function errorRow(error, { filter, view, marked, named = true }) {
 export function sequence(patterns, start, { view }, more = {}) {
   const rows = patterns.toSorted((a, b) => Date.parse(a.first_seen) - Date.parse(b.first_seen));
   return table(["pattern", "began", "errors", "critical", "workers"], rows.map((row) => [
-    link(view("pattern", row.pattern_id), row.pattern), element("span", { title: full(row.first_seen) }, offset(row.first_seen, start)),
+    marked(link(view("pattern", row.pattern_id), row.pattern), row.state), element("span", { title: full(row.first_seen) }, offset(row.first_seen, start)),
     row.occurrences, row.critical, row.workers]), more);
 }
 

@@ -1,7 +1,8 @@
-// The view of a pattern: since when and how often, what stood at its variable places, what it touches, each of its errors, what
+// The view of a pattern: its state, since when and how often, what stood at its variable places, what it touches, each of its errors, what
 // began at the same time, and why its errors are one.
 
 import { ask, query } from "./api.js";
+import { history } from "./audit.js";
 import { counted } from "./counted.js";
 import { full } from "./dates.js";
 import { ago, element } from "./dom.js";
@@ -10,12 +11,14 @@ import { correct, why } from "./pattern.js";
 import { inWords } from "./span.js";
 import { many } from "./spell.js";
 import { viewAddress } from "./state.js";
+import { stateBox } from "./state_form.js";
+import { fitting, said, silence } from "./states.js";
 import { bars } from "./trend.js";
 import { PLACE, variables } from "./variables.js";
 import { errorRows, errorsOf, facts, gone, link, rankings, section, sequence, table } from "./view_parts.js";
 
 const AROUND_MS = 300_000, VALUES = 5, MOST_PAGES = 20;
-const STATES = { new: "◆ new", open: "○ open", claimed: "● claimed", resolved: "✓ resolved", muted: "‖ muted", regressed: "▲ came back" };
+const ACTIONS = [{ name: "claim", label: "Claim" }, { name: "resolve", label: "Resolve" }, { name: "mute", label: "Mute", ends: "errors" }, { name: "reopen", label: "Reopen" }];
 
 export async function draw(body, id, tools) {
   const { state, filter, view, wanted } = tools;
@@ -28,10 +31,11 @@ export async function draw(body, id, tools) {
   }
   const of = { pattern: [found.pattern_id] };
   const values = element("div"), touched = element("div", { class: "beside" }), around = element("div");
+  const changes = history({ pattern: found.pattern_id }, (error) => filter("error", error));
   const errors = errorRows({ ...tools, span }, of, { onFirst: (some) => values.replaceChildren(places(found, some)) });
   body.replaceChildren(
     element("h2", { id: "view-title" }, element("span", { class: "kind" }, "Pattern"), " ", ...template(found.pattern)),
-    stateOf(found.state),
+    stateOf(found, changes.load),
     facts([
       ["errors", `${errorsOf(found.occurrences, found.critical)} ${inWords(counted(state), true)} on ${many(found.workers, "worker")}`],
       ["first seen", ago(found.ever_first_seen ?? found.first_seen), ` · ${full(found.ever_first_seen ?? found.first_seen)}`],
@@ -41,20 +45,21 @@ export async function draw(body, id, tools) {
       ["keep", ...keep("pattern", `/api/patterns/${encodeURIComponent(found.pattern_id)}`, found.pinned)],
     ]),
     element("p", {}, element("a", { href: filter("pattern", found.pattern_id) }, "Filter the page by this pattern")),
-    section("Trend", trend(found)), values, touched, section("All errors", errors.place), around,
+    section("Trend", trend(found)), values, touched, section("All errors", errors.place), around, changes.place,
     element("details", { open: found.fingerprints > 1 ? "" : null }, element("summary", {}, "Why is this one pattern?"), element("dl", { class: "facts" }, ...why(found, filter))),
     own(correct(found, tools.changed)));
-  await Promise.all([drawTouched(touched, found, of, { ...tools, span }), drawAround(around, found, tools), errors.ready]);
+  await Promise.all([drawTouched(touched, found, of, { ...tools, span }), drawAround(around, found, tools), errors.ready, changes.load()]);
 }
 
 function template(text) {
   return text.split(PLACE).flatMap((part, i) => [i ? element("mark", {}, PLACE) : "", part]);
 }
 
-function stateOf(state) {
-  if (!state?.status) return "";
-  const by = [state.by && `by ${state.by}`, state.until && `until ${full(state.until)}`, state.errors_left && `for ${many(state.errors_left, "more error")}`];
-  return element("p", { class: `state ${state.status in STATES ? state.status : ""}` }, [STATES[state.status] ?? state.status, ...by.filter(Boolean)].join(" "));
+// The state with the buttons that change it.
+function stateOf({ pattern_id: id, state }, onChange) {
+  const path = `/api/patterns/${encodeURIComponent(id)}`, stateIn = (answer) => answer.state;
+  return stateBox({ of: `pattern:${id}`, path, state, words: said, note: silence, actions: ACTIONS, fits: fitting, stateIn,
+    look: () => ask(`${path}/state`).then(stateIn), onChange });
 }
 
 function trend({ trend: counts, occurrences, first_seen: first, last_seen: last }) {

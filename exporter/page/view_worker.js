@@ -1,15 +1,19 @@
 // The view of a worker: what it is now and why, its errors by pattern, its measurements over time, its devices, what it ran.
 
 import { ask, query } from "./api.js";
+import { history } from "./audit.js";
 import { counted } from "./counted.js";
 import { ago, element, time } from "./dom.js";
 import { card } from "./machines.js";
 import { inWords } from "./span.js";
 import { many } from "./spell.js";
+import { stateBox } from "./state_form.js";
+import { saidDrained } from "./states.js";
 import { line } from "./trend.js";
 import { errorRows, errorsOf, facts, link, section, table, titled } from "./view_parts.js";
 
 const NOW = { critical: "▲", warning: "◆", recovering: "◒", silent: "○", stable: "●" };
+const ACTIONS = [{ name: "drain", label: "Drain", ends: "open" }, { name: "undrain", label: "Undrain" }];
 const MEASURED = [["cpu", "CPU", "%"], ["memory", "memory", "%"], ["disk", "disk", "%"], ["gpu_memory", "GPU memory", "%"], ["gpu_temperature", "GPU temperature", "°C"]];
 
 export async function draw(body, id, tools) {
@@ -21,13 +25,14 @@ export async function draw(body, id, tools) {
     return void body.replaceChildren(element("h2", { id: "view-title" }, element("span", { class: "kind" }, "Worker"), " ", id),
       element("p", {}, "Nothing is known of this worker: no error and no heartbeat. The link may be old: errors are deleted after some time."));
   }
+  const changes = history({ worker: found.worker_id }, (error) => filter("error", error));
   const errors = errorRows({ ...tools, span }, { worker: [id] }, { named: false, none: `no errors ${inWords(counted(state), true)}` });
   const ran = (name, rows) => section(titled(name), table([name, "errors", "last"],
     (rows ?? []).map((row) => [link(name === "device" ? filter(name, row.value) : view(name, row.value), row.value), row.errors, ago(row.last)])));
   body.replaceChildren(
     element("h2", { id: "view-title" }, element("span", { class: "kind" }, "Worker"), " ", found.worker_id),
     element("p", { class: "state" }, element("span", { class: `severity ${found.now}` }, `${NOW[found.now] ?? "○"} ${found.now}`), found.reason ? ` · ${found.reason}` : ""),
-    found.drained ? element("p", { class: "state" }, `◆ drained by ${found.drained.by} `, ago(found.drained.at), found.drained.until ? element("span", {}, " until ", time(found.drained.until)) : "") : "",
+    drainOf(found, changes.load),
     facts([
       ["errors", `${errorsOf(found.errors, found.critical)}${found.warning ? `, ${found.warning.toLocaleString()} warnings` : ""} ${inWords(counted(state), true)}`],
       ["last error", at(found.last_error_at)], ["last critical", at(found.last_critical_at)],
@@ -39,8 +44,16 @@ export async function draw(body, id, tools) {
     measured(found.measurements ?? []),
     found.heartbeat ? section("Heartbeat", element("ul", { class: "plain machine-now" }, card(found.heartbeat, view))) : "",
     element("div", { class: "beside" }, ran("device", found.devices), ran("test", found.tests), ran("run", found.runs)),
-    section("All errors", errors.place));
-  await errors.ready;
+    section("All errors", errors.place), changes.place);
+  await Promise.all([errors.ready, changes.load()]);
+}
+
+// Whether it is drained, with the button that changes it.
+function drainOf({ worker_id: id, drained }, onChange) {
+  const path = `/api/workers/${encodeURIComponent(id)}`, stateIn = (answer) => answer.drained;
+  return stateBox({ of: `worker:${id}`, path, state: drained, words: saidDrained, actions: ACTIONS, fits: (now) => [now ? "undrain" : "drain"], stateIn,
+    note: (now) => (now ? "This is a note for people: its errors are counted and alert as before." : ""),
+    look: () => ask(`${path}?time_range=1`).then(stateIn), onChange });
 }
 
 function at(iso) {

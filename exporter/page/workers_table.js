@@ -1,6 +1,7 @@
 // The table of workers: how each is now, which does not depend on the span, and what it reported in the span.
 
 import { ago, element } from "./dom.js";
+import { drainMark } from "./state_line.js";
 import { link, not, table } from "./tables.js";
 
 const SHOWN = 10;
@@ -16,7 +17,7 @@ export function draw(workers, names) {
   const moment = (name) => (row) => (row[name] ? ago(row[name]) : "–");
   const columns = [
     { head: "worker", kind: "name", sort: (row) => row.worker_id, cell: (row) => [link(names.view("worker", row.worker_id), row.worker_id), not(names.without("worker", row.worker_id), "worker", row.worker_id)] },
-    { head: knowsNow ? "now" : "status", sort: (row) => RANK.length - RANK.indexOf(now(row)), cell: (row) => status(now(row), row.reason), title: "does not depend on the span of time" },
+    { head: knowsNow ? "now" : "status", sort: (row) => RANK.length - RANK.indexOf(now(row)), cell: (row) => [status(now(row), row.reason), drainMark(row.drained)], title: "does not depend on the span of time" },
     { head: "errors", number: true, sort: (row) => row.error_count, cell: (row) => row.error_count.toLocaleString() },
     { head: "critical", number: true, sort: (row) => row.critical_errors, cell: (row) => (row.critical_errors ? element("span", { class: "count critical" }, row.critical_errors.toLocaleString()) : "0") },
     { head: "last critical", number: true, kind: "moment", sort: at("last_critical_time"), cell: moment("last_critical_time") },

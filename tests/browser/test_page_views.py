@@ -163,8 +163,8 @@ async def test_a_worker_says_what_it_is_now_its_measurements_and_what_it_ran(
     await answer_workers(page, worker())
     await page.locator("#errors a.worker", has_text="w1").click()
     dialog = page.locator("#details")
-    await expect(dialog.locator(".state").first).to_have_text("○ silent · nothing since a critical error")
-    await expect(dialog.locator(".state").last).to_contain_text(f"drained by {HOSTILE}")
+    await expect(dialog.locator(".state")).to_have_text("○ silent · nothing since a critical error")
+    await expect(dialog.locator(".said")).to_contain_text(f"Drained by {HOSTILE} since")
     await expect(dialog.get_by_role("img", name="CPU: now 80 %, between 0 and 80 %")).to_be_visible()
     await expect(dialog.get_by_role("img", name=re.compile("GPU temperature: now 68 °C"))).to_be_visible()
     await expect(dialog.locator("figure")).to_have_count(2)  # only what was measured

@@ -1,0 +1,175 @@
+// The state of a pattern or worker in a view, with the buttons that change it and the small form that they need: the reader's
+// name, which is asked once, and when a mute or drain ends. Another reader's change is shown at once.
+
+import { ask } from "./api.js";
+import * as clock from "./clock.js";
+import { element } from "./dom.js";
+import { preference, prefer } from "./state.js";
+import { parts } from "./state_line.js";
+import { watch } from "./state_news.js";
+import { ends } from "./states.js";
+
+const LONGEST_NAME = 100, MOST_ERRORS = 1_000_000_000, ERRORS = 100;
+
+// The name under which this reader changes states. Somebody who is logged in has that name until they choose another one.
+function reader() {
+  const { name = "", user = "" } = preference("reader", {}), logged = document.documentElement.dataset.user ?? "";
+  return user === logged ? name || logged : logged;
+}
+
+// - `of` is "pattern:ID" or "worker:NAME", `path` its path in the API, `state` its state, which may be null;
+// - `words(state)` returns its sentence as parts of states.js, `note(state)` what is added to it;
+// - `actions` are `{name, label, ends}`: `ends` is null, "errors" or "open", the end that can be chosen besides times;
+// - `fits(state, name)` returns the names of the actions to offer to a reader;
+// - `stateIn(answer)` returns the state in the answer to an action; `look()` a promise of the present one;
+// - `onChange()` is called after each change.
+export function stateBox({ of, path, state, words, note, actions, fits, stateIn, look, onChange }) {
+  const line = element("p", { class: "said", tabindex: "-1" }), more = element("p", { class: "quiet" });
+  const problem = element("p", { role: "alert", class: "problem", id: "state-problem" }), status = element("p", { "aria-live": "polite", class: "hidden" });
+  const form = stateForm(), buttons = new Map(actions.map((action) => [action.name, element("button", { type: "button" }, action.label)]));
+  const who = element("bdi"), change = element("button", { type: "button", class: "plainly" }, "change"), as = element("span", { class: "quiet" }, "as ", who, " ", change);
+  const acts = element("p", { class: "acts" }, ...buttons.values(), as);
+  const box = element("div", { class: "statement", role: "group", "aria-label": `State of the ${of.slice(0, of.indexOf(":"))}` },
+    line, more, element("div", { "data-needs": "admin" }, acts, form.place, problem), status);
+  let busy = false, opener = null;
+
+  // What had the focus and is hidden now gives it to the sentence, which says what happened.
+  const draw = () => {
+    const focused = document.activeElement, name = reader(), offered = fits(state, name);
+    const text = words(state), noted = note(state);
+    line.replaceChildren(...parts(text));
+    line.hidden = !text.length;
+    more.textContent = noted;
+    more.hidden = !noted;
+    for (const [action, button] of buttons) button.hidden = !offered.includes(action);
+    who.textContent = name;
+    as.hidden = !name;
+    if (acts.contains(focused) && focused.closest("[hidden]")) home();
+  };
+  const home = () => {
+    const first = [...buttons.values()].find((button) => !button.hidden);
+    if (line.hidden) first?.focus({ preventScroll: true }); else line.focus({ preventScroll: true });
+  };
+  const take = (now, says = true) => {
+    if (JSON.stringify(now) === JSON.stringify(state)) return;
+    state = now;
+    draw();
+    if (says) status.textContent = line.hidden ? "No longer drained" : line.textContent;
+    onChange();
+  };
+  const shut = () => {
+    const inside = form.place.contains(document.activeElement);
+    form.shut();
+    opener?.removeAttribute("aria-expanded");
+    if (inside) { if (opener && !opener.closest("[hidden]")) opener.focus({ preventScroll: true }); else home(); }
+    opener = null;
+  };
+  const open = (action, button, field = null) => {
+    problem.textContent = "";
+    opener?.removeAttribute("aria-expanded");
+    opener = button;
+    button.setAttribute("aria-expanded", "true");
+    form.open(action, { name: reader(), asksName: !reader() || action === null || field === "by" });
+  };
+  const send = async (action, given) => {
+    if (busy) return;
+    busy = true;
+    problem.textContent = status.textContent = "";
+    form.refuse(null);
+    try {
+      const body = JSON.stringify({ by: reader(), ...given });
+      const answer = await ask(`${path}/${action.name}`, { method: "POST", headers: { "Content-Type": "application/json" }, body });
+      take(stateIn(answer));
+      shut();
+    } catch (failure) {
+      if (failure.field === "by" && form.place.hidden) open(action, buttons.get(action.name), "by");
+      problem.textContent = failure.status ? failure.message : "The service does not answer. Try again.";
+      form.refuse(failure.field);
+    } finally {
+      busy = false;
+    }
+  };
+  for (const action of actions) {
+    buttons.get(action.name).onclick = () => {
+      if (!action.ends && reader()) { shut(); send(action, {}); } else open(action, buttons.get(action.name));
+    };
+  }
+  change.onclick = () => open(null, change);
+  form.place.onsubmit = (event) => {
+    event.preventDefault();
+    const { action, name, given } = form.read();
+    if (name !== null) prefer("reader", { name, user: document.documentElement.dataset.user ?? "" });
+    draw();
+    if (action) send(action, given); else shut();
+  };
+  form.cancel.onclick = () => { problem.textContent = ""; shut(); };
+  form.place.onkeydown = (event) => { // closes the form, not the view
+    if (event.key !== "Escape") return;
+    event.preventDefault();
+    event.stopPropagation();
+    form.cancel.click();
+  };
+  draw();
+  watch(of, box, { take, look });
+  return box;
+}
+
+// The form: which fields it shows depends on the action. Its buttons stay in place while a request is on its way, so that the
+// focus does.
+function stateForm() {
+  const field = (text, input) => element("div", { class: "field" }, element("label", { for: input.id }, text), input);
+  const name = element("input", { id: "state-by", maxlength: LONGEST_NAME, autocomplete: "name" });
+  const end = element("select", { id: "state-end" }), errors = element("input", { id: "state-errors", type: "number", min: 1, max: MOST_ERRORS, step: 1, value: ERRORS });
+  const until = element("input", { id: "state-until", type: "datetime-local" });
+  const rows = { by: field("Your name", name), end: field("End", end), errors: field("Errors", errors), until: field("Until", until) };
+  const submit = element("button", {}), cancel = element("button", { type: "button" }, "Cancel");
+  const place = element("form", { class: "state-form", hidden: "" }, ...Object.values(rows), element("span", { class: "choose" }, submit, cancel));
+  const inputs = { by: name, errors, until };
+  let action = null;
+  const show = () => {
+    const chosen = rows.end.hidden ? "" : end.value;
+    for (const one of ["errors", "until"]) {
+      rows[one].hidden = chosen !== one;
+      inputs[one].required = chosen === one;
+    }
+  };
+  end.onchange = show;
+  return {
+    place, cancel,
+    open(wanted, { name: known, asksName }) {
+      action = wanted;
+      const other = { errors: ["errors", "after a number of errors"], open: ["open", "without an end"] }[wanted?.ends];
+      const times = wanted?.ends ? [...ends(clock.now()), ["until", "at another time"]] : [];
+      end.replaceChildren(...[...wanted?.ends === "open" ? [other] : [], ...times, ...wanted?.ends === "errors" ? [other] : []]
+        .map(([value, text]) => element("option", { value }, text)));
+      rows.end.hidden = !wanted?.ends;
+      rows.by.hidden = !asksName;
+      name.required = asksName;
+      name.value = known;
+      submit.textContent = wanted ? wanted.label : "Save";
+      place.setAttribute("aria-label", wanted ? wanted.label : "Your name");
+      place.hidden = false;
+      show();
+      this.refuse(null);
+      (asksName ? name : end).focus({ preventScroll: true });
+      if (asksName) name.select();
+      place.scrollIntoView({ block: "nearest" });
+    },
+    shut() { place.hidden = true; },
+    read() {
+      const chosen = rows.end.hidden ? "open" : end.value, ahead = Object.fromEntries(ends(clock.now()).map(([value, , ms]) => [value, ms]));
+      const ms = chosen === "until" ? Date.parse(until.value) : ahead[chosen];
+      const given = { ...ms && { until: new Date(ms).toISOString() }, ...chosen === "errors" && { errors: Number(errors.value) } };
+      return { action, name: rows.by.hidden ? null : name.value.trim(), given };
+    },
+    // Marks the field that was refused; `null` marks none.
+    refuse(which) {
+      for (const [one, input] of Object.entries(inputs)) {
+        const here = one === which && !rows[one].hidden;
+        if (here) input.setAttribute("aria-invalid", "true"); else input.removeAttribute("aria-invalid");
+        if (here) input.setAttribute("aria-describedby", "state-problem"); else input.removeAttribute("aria-describedby");
+        if (here && !place.hidden) input.focus({ preventScroll: true });
+      }
+    },
+  };
+}
