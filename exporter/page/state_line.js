@@ -1,6 +1,7 @@
 // Texts of states.js as elements.
 
 import { now } from "./clock.js";
+import { full } from "./dates.js";
 import { element } from "./dom.js";
 import { moment, said, saidDrained, short, shortDrained, silence } from "./states.js";
 
@@ -12,7 +13,7 @@ export function parts(list, to = null) {
     if (typeof part === "string") return part;
     if ("name" in part) return element("bdi", {}, part.name);
     if ("error" in part) return element("a", { href: to(part.error) }, `error ${part.error}`);
-    const made = element("time", { datetime: part.at, title: new Date(part.at).toLocaleString(), "data-moment": part.on ? "on" : "" });
+    const made = element("time", { datetime: part.at, title: full(part.at), "data-moment": part.on ? "on" : "" });
     return write(made);
   });
 }
