@@ -159,6 +159,7 @@ def test_commands_on_a_full_disk_leave_everything_as_it_was(start: Any, disk: Sm
     assert {file.name for file in disk.path.iterdir()} == {
         "ballast",
         db.name,
+        f"{db.name}.presence",
         *(f"{db.name}.log{end}" for end in ("", "-lock")),
     }
     disk.empty()
