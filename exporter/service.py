@@ -189,7 +189,8 @@ class Service:
         self.notifier = Notifier(
             self.log, settings.alertmanager_url, push, settings.alert_queue_capacity, self._standings
         )
-        self.silencer = Silencer(settings.alertmanager_url, push.labels, push.labels["service"], self._silenced)
+        mark = self.log.identity[:SERVICE_DIGITS]
+        self.silencer = Silencer(settings.alertmanager_url, push.labels, mark, self._silenced)
         self.store.on_states = self._states_changed
         known = state.states or StatesChanged([], [], complete=True)
         self._standings.apply(known)

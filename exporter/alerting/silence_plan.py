@@ -87,8 +87,9 @@ def wanted(change: StateChange) -> Wanted:
 def plan(
     mutes: Iterable[Wanted], held: Sequence[Held], labels: Mapping[str, str], service: str, now: dt.datetime
 ) -> Plan:
-    """Compares what should be with what is. `labels` are those of every alert of this service, whose name in comments
-    is `service`; `now` is aware. Of several right silences the one with the first id is kept, because the members of a
+    """Compares what should be with what is. `labels` are those of every alert of this service, which comments name
+    `service`; `now` is aware. Nobody ended a silence of a mute of which none is noted: the service did, when another
+    state took the place of the mute. Of several right silences the one with the first id is kept, because the members of a
     cluster list them in different orders: two members that keep different ones would expire both."""
     ours: dict[int, list[Held]] = {}
     of_mute = re.compile(rf"\[mute (\d+) of {re.escape(service)}\]\Z")
@@ -104,7 +105,7 @@ def plan(
         if right:
             result.kept[mute.anchor] = right[0].id
             result.expire.extend(one.id for one in active if one is not right[0])
-        elif not active and (mute.is_ended or _is_ended(some)):
+        elif not active and (mute.is_ended or (mute.noted[0] and _is_ended(some))):
             result.ended.append(mute.anchor)
         else:
             result.posts.append((mute, _post(mute, matchers, service, active[0] if active else None, now)))

@@ -45,8 +45,8 @@ class _Created(msgspec.Struct, rename={"silence_id": "silenceID"}):
 
 
 class Silencer:
-    """`labels` are those of every pushed alert, `service` names this service in comments. `on_result` is called with a
-    mute and its `Result` when that changes; it may be called again with the same one."""
+    """`labels` are those of every pushed alert; `service` is what tells this service from all others, in comments.
+    `on_result` is called with a mute and its `Result` when that changes; it may be called again with the same one."""
 
     def __init__(
         self, urls: Sequence[str], labels: dict[str, str], service: str,
@@ -59,6 +59,7 @@ class Silencer:
         self._mutes: list[Wanted] = []
         self._results: dict[str, dict[int, Result]] = {}  # by URL and number of the mute
         self._told: dict[int, Result] = {}
+        self._lifted: list[Wanted] = []  # mutes of which is to be noted that they have no silence any more
         self._wakes: dict[str, asyncio.Event] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._telling = asyncio.Event()
@@ -83,10 +84,12 @@ class Silencer:
     def use(self, mutes: Sequence[Wanted]) -> None:
         """Says which patterns are muted now."""
         is_same = [_essence(mute) for mute in mutes] == [_essence(mute) for mute in self._mutes]
+        numbers = {mute.number for mute in mutes}
+        gone = [mute for mute in self._mutes if mute.number not in numbers and mute.noted[0]]
         self._mutes = list(mutes)
         if is_same:
             return
-        numbers = {mute.number for mute in mutes}
+        self._lifted.extend(gone)
         self._told = {number: result for number, result in self._told.items() if number in numbers}
         for wake in self._wakes.values():
             wake.set()
@@ -165,15 +168,12 @@ class Silencer:
                 raise OSError(f"status {response.status} for the end of a silence")
 
     async def _ask(self, session: aiohttp.ClientSession, url: str) -> list[Held]:
-        """Returns the silences for alerts of this service, also expired ones, and those of earlier external labels."""
-        filters = [("filter", f"{name}={msgspec.json.encode(value).decode()}") for name, value in self._mark().items()]
-        async with session.get(f"{url}/api/v2/silences?{urlencode(filters)}", allow_redirects=False) as response:
+        """Returns the silences for pushed alerts, also expired ones and those of earlier external labels."""
+        filters = urlencode({"filter": 'source="push"'})
+        async with session.get(f"{url}/api/v2/silences?{filters}", allow_redirects=False) as response:
             if response.status != 200:
                 raise OSError(f"status {response.status}")
             return _held(await _read(response.content, MAX_HELD))
-
-    def _mark(self) -> dict[str, str]:
-        return {"source": "push"} | ({"service": service} if (service := self._labels.get("service")) else {})
 
     async def _tell(self) -> None:
         """Tells `on_result` what changed, until it is cancelled."""
@@ -182,6 +182,9 @@ class Silencer:
             await self._telling.wait()
             self._telling.clear()
             try:
+                while self._lifted:  # such a mute may count again later: its silence was not ended by somebody
+                    await self._on_result(self._lifted[0], Result(None, None))
+                    self._lifted.pop(0)
                 for mute in self._mutes:
                     result = self._result(mute)
                     is_unknown = result.error == WAITS and any(mute.noted)  # after a start: what was noted holds

@@ -114,6 +114,13 @@ async def test_a_mute_silences_this_pattern_alone_until_it_ends(
     await eventually(lambda: suppressed(url) == {"A": True, "B": False})
     assert len(await in_thread(silences, url)) == 1
 
+    # Into one with a later state: the silence is lifted, and made again after the undo.
+    await service.ask(f"/api/patterns/{b}/claim", {"by": "Bo"})
+    await service.ask(f"/api/patterns/{a}/merge", {"into": b})
+    await eventually(lambda: not silences(url))
+    await service.ask("/api/patterns/decisions/2/undo")
+    await eventually(lambda: suppressed(url) == {"A": True, "B": False})
+
     # A restart finds its silence again; the end of the mute lifts it.
     await service.client.close()
     service = await serve(alertmanager_url=(url,))

@@ -15,6 +15,7 @@ HOUR = dt.timedelta(hours=1)
 MUTE = Wanted("f", 7, ("f",), "Ana", NOW + HOUR, "until then")
 ENDLESS = MUTE._replace(until=None)
 ENDED = MUTE._replace(noted=(None, ENDED_BY_HAND))
+NOTED = MUTE._replace(noted=("z", None))  # it had a silence, in one of the Alertmanagers
 
 
 def held(id_: str = "x", mute: Wanted = MUTE, service: str = "s1", **fields: Any) -> Held:
@@ -47,12 +48,13 @@ BY_HAND = EXPIRED | {"updated_at": NOW - HOUR}
         ([], [held(**EXPIRED)], [], [], {}, []),
         ([], [], [], [], {}, []),
         ([MUTE], [held(), held("y")], [], ["y"], {"f": "x"}, []),  # two processes made one each
-        ([MUTE], [held(**BY_HAND)], [], [], {}, ["f"]),
-        ([MUTE], [held(**EXPIRED, updated_at=NOW - 3 * HOUR)], [None], [], {}, []),  # the service was away
+        ([NOTED], [held(**BY_HAND)], [], [], {}, ["f"]),
+        ([MUTE], [held(**BY_HAND)], [None], [], {}, []),  # the service ended it: another state was in force meanwhile
+        ([NOTED], [held(**EXPIRED, updated_at=NOW - 3 * HOUR)], [None], [], {}, []),  # the service was away
         ([MUTE], [held("y", **BY_HAND), held()], [], [], {"f": "x"}, []),  # replaced by another one
         ([MUTE], [held("y"), held()], [], ["y"], {"f": "x"}, []),  # as another member of the cluster lists them
-        ([MUTE], [ended_at("y", 3), lapsed_at("x", 1)], [None], [], {}, []),  # replaced, then the service was away
-        ([MUTE], [lapsed_at("x", 2), ended_at("y", 1)], [], [], {}, ["f"]),
+        ([NOTED], [ended_at("y", 3), lapsed_at("x", 1)], [None], [], {}, []),  # replaced, then the service was away
+        ([NOTED], [lapsed_at("x", 2), ended_at("y", 1)], [], [], {}, ["f"]),
         ([ENDED], [], [], [], {}, ["f"]),  # Alertmanager has forgotten it
         ([ENDED], [held()], [], [], {"f": "x"}, []),  # another Alertmanager
         ([MUTE._replace(names=("f", "g"))], [held()], ["x"], [], {}, []),  # the pattern has another id now
