@@ -143,7 +143,7 @@ async def test_a_kill_under_the_open_page_loses_and_doubles_nothing(browser: Bro
 async def test_the_theme_of_the_settings_is_there_at_first_paint(serve: Any, theme: str) -> None:
     service = await serve(theme=theme)
     async with service.client.get("/error-visualization") as response:
-        assert f'<html lang="en" data-theme="{theme}">' in await response.text()
+        assert f'<html lang="en" data-theme="{theme}" ' in await response.text()
 
 
 async def test_no_script_from_elsewhere(service: InProcess) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from chromium import Browser, all_listed, current, leave_details, listed, needs_chromium, open_page
 from conftest import REPORT, InProcess
+from hearing import heard, listen
 from playwright.async_api import Page, Route, expect
 
 from exporter.demo.fleet import story
@@ -422,56 +423,46 @@ async def test_keys(browser: Browser, service: InProcess) -> None:
     assert await page.locator("#pause").is_checked()
 
 
-async def sounds_of(page: Page) -> list[str]:
-    """Returns a list that collects the names of the sounds that the page requests from now on."""
-    asked: list[str] = []
-    page.on("request", lambda r: asked.append(r.url.rpartition("/")[2]) if "/sounds/" in r.url else None)
-    return asked
-
-
 async def test_a_sound_for_the_highest_severity_and_none_for_the_past(browser: Browser, service: InProcess) -> None:
     await three(service)
     page, complaints = await open_page(browser, service)
-    asked = await sounds_of(page)
+    await listen(page)
     await expect(page.locator("#sound-on")).to_be_visible()
     await service.post()
     await listed(page, 4)
-    assert asked == []  # the browser still blocks sound, and the sound is not played later
+    await heard(page)  # the browser still blocks sound, and the sound is not played later
     await page.locator("#sound-on").click()
     await expect(page.locator("#sound-on")).to_be_hidden()
     await page.wait_for_timeout(2100)
-    assert asked == []
-    async with (
-        page.expect_request("**/sounds/error-critical.mp3"),
-        service.client.post(
-            "/api/report-errors", json=[REPORT | INFO, REPORT | {"worker_id": "w9"}, REPORT | WARNING]
-        ) as response,
-    ):
+    await heard(page)
+    async with service.client.post(
+        "/api/report-errors", json=[REPORT | INFO, REPORT | {"worker_id": "w9"}, REPORT | WARNING]
+    ) as response:
         assert response.status == 200
-    async with page.expect_request("**/sounds/error-info.mp3"):
-        for word in ("one", "two", "three"):
-            await service.post(INFO | {"message": word})  # errors of one pattern would recur and be warnings
-    assert asked == ["error-critical.mp3", "error-info.mp3"]
-    async with page.expect_request("**/sounds/error-system-critical.mp3"):
-        await service.post({"is_system_critical": True})
+    await heard(page, "critical")
+    for word in ("one", "two", "three"):
+        await service.post(INFO | {"message": word})  # errors of one pattern would recur and be warnings
+    await heard(page, "critical", "info")
+    await service.post({"is_system_critical": True})
+    await heard(page, "critical", "info", "system-critical")
     assert complaints == []
 
 
 async def test_muted_severities_are_not_heard(browser: Browser, service: InProcess) -> None:
     page, _ = await open_page(browser, service)
-    asked = await sounds_of(page)
+    await listen(page)
     await page.locator("#sound-on").click()
     await expect(page.locator("#sound-on")).to_be_hidden()  # until then sound is blocked
     await page.get_by_text("Settings").click()
     await page.locator("[data-mute=critical]").check()
     await service.post()
-    async with page.expect_request("**/sounds/error-warning.mp3"):
-        await service.post(WARNING)
+    await service.post(WARNING)
+    await heard(page, "warning")
     await page.locator("#mute-all").check()
     await service.post(INFO)
     await listed(page, 3)
     await page.wait_for_timeout(2100)
-    assert asked == ["error-warning.mp3"]
+    await heard(page, "warning")
     await page.reload()
     await expect(page.locator("[data-mute=critical]")).to_be_checked()
     await expect(page.locator("[data-mute=info]")).not_to_be_checked()
@@ -481,8 +472,9 @@ async def test_the_volume_is_kept_and_can_be_tried(browser: Browser, service: In
     page, _ = await open_page(browser, service)
     await page.get_by_text("Settings").click()
     await page.locator("#volume").fill("20")
-    async with page.expect_request("**/sounds/error-critical.mp3"):
-        await page.locator("#test-sound").click()
+    await listen(page)
+    await page.locator("#test-sound").click()
+    await heard(page, "critical")
     await page.reload()
     await expect(page.locator("#volume")).to_have_value("20")
 

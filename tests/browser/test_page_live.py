@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from aiohttp.test_utils import TestServer
 from chromium import LONGEST, Browser, all_listed, leave_details, listed, needs_chromium, open_page
-from conftest import REPORT, InProcess, Served, eventually, free_port
+from conftest import REPORT, InProcess, Served, free_port
+from hearing import listen
 from playwright.async_api import Page, Route, expect
 
 from exporter.app import make_app
@@ -193,8 +194,7 @@ async def test_who_comes_back_sees_all_anew(browser: Browser, service: InProcess
 async def test_what_was_missed_is_heard_and_told_and_the_next_too(browser: Browser, served: Any) -> None:
     first = served(port=free_port())
     page, uncaught = await open_url(browser, first.url)
-    sounds: list[str] = []
-    page.on("request", lambda r: sounds.append(r.url.rpartition("/")[2]) if "/sounds/" in r.url else None)
+    await listen(page)
     await page.locator("#sound-on").click()
     await expect(page.locator("#sound-on")).to_be_hidden()  # until then sound is blocked
     first.post(INFO | {"worker_id": "before"})
@@ -208,12 +208,11 @@ async def test_what_was_missed_is_heard_and_told_and_the_next_too(browser: Brows
         await state(page, "live")
     await listed(page, 16, rows=16)
     await expect(page.locator("#assertive")).to_contain_text("Critical error on missed-critical")
-    await eventually(lambda: sounds[-1:] == ["error-critical.mp3"])
-    sounds.clear()
+    await page.wait_for_function("window.heard.at(-1) === 'critical'")
     lists: list[str] = []
     page.on("request", lambda r: lists.append(r.url) if "/api/errors/list" in r.url else None)
-    async with page.expect_request("**/sounds/error-system-critical.mp3"):
-        second.post({"worker_id": "next", "is_system_critical": True})
+    second.post({"worker_id": "next", "is_system_critical": True})
+    await page.wait_for_function("window.heard.at(-1) === 'system-critical'")
     await listed(page, 17, rows=17)
     assert lists == []  # there was no gap, so the list was not fetched
     assert uncaught == []

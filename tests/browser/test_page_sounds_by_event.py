@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from chromium import Browser, listed, needs_chromium, open_page
 from conftest import InProcess
+from hearing import LISTEN, heard
 from playwright.async_api import BrowserContext, Page, expect
 from verdicts import Verdicts
 
@@ -13,15 +14,6 @@ pytestmark = [pytest.mark.html, needs_chromium]
 INFO = {"error_category": "TEST_FAILURE", "message": "1 != 2", "worker_id": "w3", "type": "AssertionError"}
 WARNING = {"error_category": "NETWORK_TIMEOUT", "message": "no answer", "worker_id": "w2", "type": "Timeout"}
 PAUSE_MS = 2100  # between two sounds
-# Names each sound that starts, by its length; a sound that starts is heard.
-LISTEN = """
-window.heard = [];
-const lengths = {"system-critical": 1.04, critical: 0.74, warning: 0.54, info: 0.34, notification: 0.44, recovered: 0.94, tone: 0.5};
-AudioBufferSourceNode.prototype.start = function () {
-  const far = (name) => Math.abs(lengths[name] + (name === "tone" ? 0 : 0.05) - this.buffer.duration);
-  window.heard.push(this.buffer.duration === 0.5 ? "tone" : Object.keys(lengths).filter((name) => name !== "tone").sort((a, b) => far(a) - far(b))[0]);
-};
-"""
 
 
 async def light(browser: Browser, service: InProcess) -> Page:
@@ -41,12 +33,6 @@ async def listening(place: Browser | BrowserContext, service: InProcess, query: 
         await page.locator("#sound-on").click()
     await expect(page.locator("#sound-on")).to_be_hidden()
     return page
-
-
-async def heard(page: Page, *names: str) -> None:
-    """Waits until exactly these sounds were heard, and for the time in which another one would follow."""
-    await page.wait_for_function("n => window.heard.length >= n", arg=len(names))
-    assert await page.evaluate("window.heard") == list(names)
 
 
 @pytest.fixture

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 from chromium import Browser, listed, needs_chromium, open_page
-from conftest import REPORT, InProcess, eventually
+from conftest import REPORT, InProcess
+from hearing import heard, listen
 from playwright.async_api import expect
 from test_page_accessibility import AXE, violations
 
@@ -62,20 +63,18 @@ async def test_workers_in_a_wrong_zone_are_named_until_they_are_right(browser: B
 async def test_an_import_makes_no_sound_and_interrupts_nobody(browser: Browser, service: InProcess) -> None:
     page, _ = await open_page(browser, service)
     await expect(page.locator("#connection")).to_have_attribute("data-state", "live")
-    sounds: list[str] = []
-    page.on("request", lambda r: sounds.append(r.url.rpartition("/")[2]) if "/sounds/" in r.url else None)
+    await listen(page)
     await page.locator("#sound-on").click()
     await expect(page.locator("#sound-on")).to_be_hidden()
-    sounds.clear()
     old = (dt.datetime.now(dt.UTC) - dt.timedelta(hours=2)).isoformat()
     async with service.client.post("/api/report-error?import=true", json=REPORT | {"timestamp": old}) as response:
         assert response.status == 200
     await listed(page, 1)
     await expect(page.locator("[data-card=critical_errors] .count")).to_have_text("1")
     await expect(page.locator("#assertive")).to_be_empty()
-    assert sounds == []
+    await heard(page)
     await service.post({"worker_id": "live"})
-    await eventually(lambda: sounds)
+    await heard(page, "critical")
     await expect(page.locator("#assertive")).to_contain_text("Critical error on live")
     await page.locator("#errors li").last.locator("a.message").click()
     await expect(page.locator("#details .facts")).to_contain_text("imported")
