@@ -194,6 +194,7 @@ class Service:
         self.store.on_states = self._states_changed
         known = state.states or StatesChanged([], [], complete=True)
         self._standings.apply(known)
+        self.judge.on_states(known)
         if self.notifier.queues:
             self.notifier.resume(await self._to_push(state.position))
         self._use_states(known)
@@ -397,6 +398,7 @@ class Service:
 
     def _states_changed(self, changed: StatesChanged) -> None:
         """Takes over changed states of patterns and workers, and tells the pages."""
+        self.judge.on_states(changed)
         changed.patterns = self._standings.apply(changed)
         self._use_states(changed)
         self._state_news.add(changed)

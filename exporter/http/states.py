@@ -95,6 +95,7 @@ async def _answer(request: web.Request, asked: Act | Drain, words: str) -> web.R
     answer = await request.app[SERVICE].store.change_state(asked)
     if isinstance(answer, Refused):
         raise ApiError(answer.status, answer.message, field=answer.field)
+    await request.app[SERVICE].judge.settled()
     return success(answer, words)
 
 

@@ -1,11 +1,13 @@
 """The verdict of the running service: follows the log, knows what is usual, and tells subscribers what changes.
 
 log ─► `on_events` ─► Watch ─┐
+states ─► `on_states` ─► what does not count; if that changed, the facts are read again ─┤
 database ─► `_ask`, once in some minutes ─► what is usual ─┤─► `encoded`, at any time, from memory
 once a second: `_tell` ─► `publish`, if the verdict has changed, and every `REPEAT_SECONDS`
 """
 
 import asyncio
+import contextlib
 import datetime as dt
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
@@ -24,11 +26,13 @@ from exporter.judgement.situation import (
     Situation,
     Usual,
 )
+from exporter.judgement.states import KnownStates
 from exporter.judgement.tally import MAX_OTHERS, MAX_PATTERNS, MAX_WORKERS
 from exporter.judgement.verdict import verdict
 from exporter.judgement.watch import MAX_EPISODES, MINUTES, Watch
 from exporter.store import StoreError
 from exporter.store.queries import GetUsual, GetWatched, Read
+from exporter.store.states import StatesChanged
 
 TICK_SECONDS: Final = 1.0
 REPEAT_SECONDS: Final = 5.0  # a page may show green for 10 s after the service said so
@@ -36,6 +40,9 @@ USUAL_SECONDS: Final = 600.0  # after which it is asked again what is usual, and
 RETRY_SECONDS: Final = 60.0  # after the database could not say
 USUAL_FOR: Final = dt.timedelta(hours=1, seconds=2 * RETRY_SECONDS)  # what is usual in an hour, until the next is known
 DAYS: Final = 7
+SETTLE_SECONDS: Final = 1.0  # for which the answer to a change of a state waits for the verdict
+COUNT_RETRY_SECONDS: Final = 5.0  # after the facts could not be read again
+COUNT_SHARE: Final = 1.0  # times as long as the facts were read it waits before it reads them again
 _log = logging.getLogger(__name__)
 _encode = msgspec.json.Encoder().encode
 
@@ -69,7 +76,12 @@ class Judge:
         self._publish = publish
         self._clock = clock
         self._away = away
-        self._watch = Watch()
+        self._states = KnownStates()
+        self._watch = Watch(states=self._states)
+        self._counted = self._states.key  # what the facts leave out that were read last
+        self._has_to_count = asyncio.Event()
+        self._has_counted = asyncio.Event()
+        self._has_counted.set()
         self._blind_before: dt.datetime | None = None
         self._refused: tuple[str, dt.datetime] | None = None
         self._usual: Usual | None = None
@@ -107,6 +119,27 @@ class Judge:
         self._verdict = None
         self._watch.replace_patterns(gone)
 
+    def on_states(self, changed: StatesChanged) -> None:
+        """Takes over states of patterns and workers. What they say of a pattern holds at once; if other errors count
+        now, the facts are read again (`settled`)."""
+        self._verdict = None
+        self._states.apply(changed)
+        self._watch.states_changed()
+        self._check_counted()
+
+    async def settled(self) -> None:
+        """Waits until only those errors count that are to count, `SETTLE_SECONDS` at most."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._has_counted.wait(), SETTLE_SECONDS)
+
+    def _check_counted(self) -> None:
+        if self._counted == self._states.key:
+            self._has_to_count.clear()
+            self._has_counted.set()
+        else:
+            self._has_counted.clear()
+            self._has_to_count.set()
+
     async def resume(self, position: int, reset_at: dt.datetime | None) -> None:
         """Restores the facts from the database, and from the log what the database lacks. If the database cannot
         answer, the facts begin after the event `position`, and the verdict says so. Raises `LogError`."""
@@ -116,7 +149,9 @@ class Judge:
         except StoreError as error:
             _log.warning("the verdict does not know the errors before %s: %s", isoformat(now), error)
             self._blind_before = now
-            self._watch, self._verdict = Watch(position, self._watch.reset_at or reset_at), None
+            self._watch, self._verdict = Watch(position, self._watch.reset_at or reset_at, self._states), None
+            self._counted = self._states.key
+            self._check_counted()
 
     async def _retry(self) -> None:
         """Restores the facts that could not be read before. If the database still cannot answer, those that came from
@@ -128,11 +163,11 @@ class Judge:
 
     async def _restore(self, position: int, reset_at: dt.datetime | None, now: dt.datetime) -> None:
         """Replaces the facts by those of the database and the log. Raises `StoreError` and `LogError`."""
-        watch = Watch(position, reset_at)
+        watch, key = Watch(position, reset_at, self._states), self._states.key
         query = GetWatched(
             now=now, reset_at=reset_at, memory=MEMORY_SECONDS, gap=RECOVERY_SECONDS, late=LATE_SECONDS,
             late_note=LATE_NOTE_SECONDS, spells=MAX_EPISODES, recent=MINUTES, workers=MAX_WORKERS,
-            patterns=MAX_PATTERNS, hardware=MAX_OTHERS,
+            patterns=MAX_PATTERNS, hardware=MAX_OTHERS, left_out=self._states.left_out(),
         )  # fmt: skip
         watch.resume((await self._read(query)).decode(), now)
         for events in self._logged_after(watch.position):
@@ -140,6 +175,8 @@ class Judge:
         if self._watch.reset_at and self._watch.reset_at != reset_at:  # meanwhile
             watch.reset(self._watch.reset_at)
         self._watch, self._verdict, self._blind_before = watch, None, None
+        self._counted = key
+        self._check_counted()  # a state may have changed meanwhile
 
     async def read_again(self) -> None:
         """Restores the facts again, after errors were deleted. Raises `LogError`."""
@@ -179,6 +216,7 @@ class Judge:
         self._tasks = [
             asyncio.create_task(self._tell(), name="verdict"),
             asyncio.create_task(self._learn(), name="what is usual"),
+            asyncio.create_task(self._count_again(), name="what counts"),
         ]
 
     async def stop(self) -> None:
@@ -213,6 +251,22 @@ class Judge:
                     _log.exception("what is usual could not be read")
                     ask_at = ticks() + RETRY_SECONDS
             await asyncio.sleep(TICK_SECONDS)
+
+    async def _count_again(self) -> None:
+        """Reads the facts again whenever other errors are to count."""
+        ticks = asyncio.get_running_loop().time
+        while True:
+            await self._has_to_count.wait()
+            self._has_to_count.clear()
+            began, wait = ticks(), 0.0
+            try:
+                await self._restore(self.position, self._watch.reset_at, self._clock())
+            except Exception as error:  # the database cannot answer, the log cannot be read, or a bug
+                is_known = isinstance(error, StoreError)
+                _log.warning("the verdict does not yet know a changed state: %s", error, exc_info=not is_known)
+                self._has_to_count.set()
+                wait = COUNT_RETRY_SECONDS
+            await asyncio.sleep(max(wait, COUNT_SHARE * (ticks() - began)))  # many changes must not keep it reading
 
     async def _ask(self) -> float:
         """Asks what is usual at this hour, and returns after how many seconds to ask again."""

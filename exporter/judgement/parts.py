@@ -2,8 +2,8 @@
 
 from typing import Final
 
-from exporter.judgement.result import Compared, Concerned, MostOf, MostPattern, Rule
-from exporter.judgement.situation import COMPARE_FROM, WINDOW_SECONDS, Leader, Situation, Where
+from exporter.judgement.result import Compared, Concerned, MostOf, MostPattern, NotCounted, Rule
+from exporter.judgement.situation import COMPARE_FROM, WINDOW_SECONDS, Aside, Leader, Situation, Where
 
 MAX_NAMED: Final = 10  # workers
 
@@ -28,8 +28,22 @@ def concerned(where: Where | None) -> Concerned | None:
             first_worker_id=most.worker_id,
             first_error_id=most.error_id,
             is_new=most.is_new,
+            claimed_by=most.note.claimed_by or None if most.note else None,
+            came_back=bool(most.note and most.note.came_back),
         ),
         patterns=where.patterns,
+    )
+
+
+def not_counted(aside: Aside | None) -> NotCounted | None:
+    """Returns which errors of the window do not count, as the API says it."""
+    if aside is None:
+        return None
+    return NotCounted(
+        muted_errors=aside.muted_errors,
+        muted_patterns=aside.muted_patterns,
+        drained_errors=aside.drained_errors,
+        drained_workers=aside.drained_workers,
     )
 
 

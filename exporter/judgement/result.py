@@ -20,7 +20,8 @@ class MostOf(Struct):
 
 
 class MostPattern(Struct, kw_only=True):
-    """The pattern with most of the errors. `text` is its template; it began with the error `first_error_id` on
+    """The pattern with most of the errors; or, if there is one, the one with most that came back after it was resolved
+    (`came_back`). `claimed_by` works on it. `text` is its template; it began with the error `first_error_id` on
     `first_worker_id`. `is_new`: that was its first error ever."""
 
     pattern_id: str
@@ -29,6 +30,8 @@ class MostPattern(Struct, kw_only=True):
     first_worker_id: str
     first_error_id: Count
     is_new: bool
+    claimed_by: str | None
+    came_back: bool
 
 
 class Concerned(Struct, kw_only=True):
@@ -45,6 +48,16 @@ class Concerned(Struct, kw_only=True):
     run: MostOf | None
     pattern: MostPattern
     patterns: Count
+
+
+class NotCounted(Struct, kw_only=True):
+    """Critical errors and warnings of the last ten minutes that change no colour: of muted patterns, and on drained
+    workers."""
+
+    muted_errors: Count
+    muted_patterns: Count
+    drained_errors: Count
+    drained_workers: Count
 
 
 class Compared(Struct, kw_only=True):
@@ -98,6 +111,7 @@ class Verdict(Struct, kw_only=True):
     pieces: list[Piece]
     since: Timestamp | None
     concerned: Concerned | None
+    not_counted: NotCounted | None
     compared: Compared | None
     last_critical_at: Timestamp | None
     last_critical_seconds: Seconds | None

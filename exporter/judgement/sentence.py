@@ -12,9 +12,11 @@ from exporter.judgement.situation import (
     COMPARE_FROM,
     RESET_NOTE_SECONDS,
     WINDOW_SECONDS,
+    Aside,
     Late,
     Silent,
     Situation,
+    StateNote,
     Surge,
     Where,
 )
@@ -66,27 +68,26 @@ def _critical(situation: Situation, found: Findings, clock: Clock) -> Words:
     assert episode is not None
     where = episode.where
     start = "critical since at least " if episode.began_before else "critical since "
-    what = f"{number(where.errors, 'critical error')} on {_where(where)}{_pattern(where)}"
-    return [start, episode.since, f": {what}"]
+    return [start, episode.since, f": {number(where.errors, 'critical error')} on {_where(where)}", *_pattern(where)]
 
 
 def _recovering(situation: Situation, found: Findings, clock: Clock) -> Words:
     episode = found.recovering
     assert episode is not None
     where = episode.where
-    after = f"{where.errors:,} on {_where(where)}{_pattern(where)}"
-    head = f"no critical error for {clock.age(episode.last)}, after {after}"
+    after = f"{where.errors:,} on {_where(where)}"
+    head = [f"no critical error for {clock.age(episode.last)}, after {after}", *_pattern(where)]
     if where.errors == 1:
-        return [f"{head}, at ", episode.last]
-    return [f"{head}, from ", episode.since, " to ", episode.last]
+        return [*head, ", at ", episode.last]
+    return [*head, ", from ", episode.since, " to ", episode.last]
 
 
 def _surge(situation: Situation, found: Findings, clock: Clock) -> Words:
     surge = found.surge
     assert surge is not None
     minutes = WINDOW_SECONDS // MINUTE
-    what = f"{surge.warnings:,} in the last {minutes} min on {_where(surge.where)}{_pattern(surge.where)}"
-    return ["warnings surge since ", surge.since, f": {what}"]
+    what = f"{surge.warnings:,} in the last {minutes} min on {_where(surge.where)}"
+    return ["warnings surge since ", surge.since, f": {what}", *_pattern(surge.where)]
 
 
 def _silent(situation: Situation, found: Findings, clock: Clock) -> Words:
@@ -156,9 +157,29 @@ def _clauses(situation: Situation, found: Findings, clock: Clock) -> list[Words]
         clauses.append(["the service did not run from ", found.away[0], " to ", found.away[1]])
     if rule == "calm":
         clauses += _calm_clauses(situation, clock)
+    if situation.aside:
+        clauses += _not_counted(situation.aside)
     if found.late:
         clauses.append(_came_late(found.late, clock))
     return clauses
+
+
+def _not_counted(aside: Aside) -> list[Words]:
+    """Returns which errors of the window do not count."""
+    clauses: list[Words] = []
+    if aside.muted_errors:
+        of = "a muted pattern" if aside.muted_patterns == 1 else f"{aside.muted_patterns:,} muted patterns"
+        clauses.append([f"{number(aside.muted_errors, 'error')} of {of} {_is_not(aside.muted_errors)} counted"])
+    if aside.drained_errors:
+        on = f"{aside.drained_workers:,} drained workers"
+        if aside.drained_workers == 1:
+            on = f"{name(aside.drained_name)}, which is drained," if aside.drained_name else "a drained worker"
+        clauses.append([f"{number(aside.drained_errors, 'error')} on {on} {_is_not(aside.drained_errors)} counted"])
+    return clauses
+
+
+def _is_not(errors: int) -> str:
+    return "is not" if errors == 1 else "are not"
 
 
 def _usually(situation: Situation, errors: int, severity: str) -> list[Words]:
@@ -223,8 +244,9 @@ def _where(where: Where) -> str:
     return places(where.names, where.workers, more=where.more) + (f" ({', '.join(notes)})" if notes else "")
 
 
-def _pattern(where: Where) -> str:
-    """Returns the pattern of most errors, and the worker where it began if there are several."""
+def _pattern(where: Where) -> Words:
+    """Returns the pattern of most errors or that came back, what is known of its state, and the worker where it
+    began if there are several."""
     pattern = where.pattern
     kind = "the new pattern " if pattern.is_new else ""
     text = f"{kind}{quoted(pattern.text)}"
@@ -232,7 +254,17 @@ def _pattern(where: Where) -> str:
     if where.errors > 1:
         text = f"all {of}{text}" if pattern.errors == where.errors else f"{pattern.errors:,} of them {of}{text}"
     first = f", first on {name(pattern.worker_id)}" if where.workers > 1 else ""
-    return f", {text}{first}"
+    return [f", {text}", *_state(pattern.note), first]
+
+
+def _state(note: StateNote | None) -> Words:
+    """Returns who claimed a pattern, or that it came back."""
+    if note is None:
+        return []
+    if not note.came_back:
+        return [f" (claimed by {name(note.claimed_by)})"]
+    back = f", which came back after {name(note.resolved_by) if note.resolved_by else 'somebody'} resolved it"
+    return [f"{back} at ", note.resolved_at] if note.resolved_at else [back]
 
 
 def _list(silent: tuple[Silent, ...]) -> str:

@@ -57,6 +57,17 @@ class PatternLeader(Struct, frozen=True):
     worker_id: str
     error_id: int
     is_new: bool = False
+    note: "StateNote | None" = None
+
+
+class StateNote(Struct, frozen=True):
+    """What the verdict says of the state of a pattern: who claimed it; or that it came back, and who had resolved it
+    when. Names are "" and `resolved_at` None where that is not known."""
+
+    claimed_by: str = ""
+    came_back: bool = False
+    resolved_by: str = ""
+    resolved_at: dt.datetime | None = None
 
 
 class Where(Struct, frozen=True):
@@ -110,6 +121,17 @@ class Late(Struct, frozen=True):
     received_at: dt.datetime
 
 
+class Aside(Struct, frozen=True):
+    """Critical errors and warnings of the window that do not count: of so many muted patterns, and on so many drained
+    workers, of which `drained_name` is the first."""
+
+    muted_errors: int = 0
+    muted_patterns: int = 0
+    drained_errors: int = 0
+    drained_workers: int = 0
+    drained_name: str = ""
+
+
 class Situation(Struct, frozen=True, kw_only=True):
     """What is known at `now`. `as_of`: receipt of the newest report that is included, if `behind` reports are not;
     `refused` says why reports cannot be stored, since `refused_since`.
@@ -138,4 +160,5 @@ class Situation(Struct, frozen=True, kw_only=True):
     refused_since: dt.datetime | None = None
     blind_before: dt.datetime | None = None
     away: tuple[dt.datetime, dt.datetime] | None = None
+    aside: Aside | None = None
     seq: int = 0

@@ -4,12 +4,13 @@ What the counts say does not depend on the order in which errors are added, unle
 than are counted: of further ones only the errors count.
 """
 
+from collections.abc import Mapping
 from heapq import nsmallest
 from itertools import islice
 from typing import Final, Generic, TypeVar
 
 from exporter.events.event import ErrorEvent
-from exporter.judgement.situation import Leader, PatternLeader, Where
+from exporter.judgement.situation import Leader, PatternLeader, StateNote, Where
 from exporter.store.watched import Tallied
 
 MAX_WORKERS: Final = 10_000
@@ -18,6 +19,7 @@ MAX_OTHERS: Final = 1_000  # hardware types, and runs
 MAX_NAMES: Final = 10  # workers that are named
 MAX_TEXT: Final = 200  # characters of a template
 MAX_KEY: Final = 500  # characters of a name
+_NO_NOTES: Final[Mapping[str, StateNote]] = {}
 
 
 class Counted:
@@ -166,18 +168,24 @@ class Tally:
                 self.patterns.lead_again()
             self.add_pattern(new, counted)
 
-    def where(self) -> Where | None:
-        """Returns where the errors happened; None if there are none."""
+    def where(self, notes: Mapping[str, StateNote] = _NO_NOTES) -> Where | None:
+        """Returns where the errors happened; None if there are none. `notes` are those of patterns by id: one that came
+        back is named instead of the one with most errors."""
         worker, pattern = self.workers.leader, self.patterns.leader
         if worker is None or pattern is None:
             return None
+        known = self.patterns.by_key
+        back = [key for key, note in notes.items() if note.came_back and key in known]
+        pattern = max(back, key=lambda key: _rank(known[key]), default=pattern)
         most = self.patterns.by_key[pattern]
         return Where(
             errors=self.errors,
             workers=len(self.workers.by_key),
             names=tuple(self._names()),
             worker=Leader(worker, self.workers.by_key[worker].errors),
-            pattern=PatternLeader(pattern, most.text, most.errors, most.worker_id, most.first_id, most.is_new),
+            pattern=PatternLeader(
+                pattern, most.text, most.errors, most.worker_id, most.first_id, most.is_new, notes.get(pattern)
+            ),
             patterns=len(self.patterns.by_key),
             hardware=_leader(self.hardware),
             run=_leader(self.runs),

@@ -16,7 +16,7 @@ from typing import Final
 from exporter.events.event import isoformat
 from exporter.judgement.findings import COLOURS, Findings, findings
 from exporter.judgement.look import look_first
-from exporter.judgement.parts import compared, concerned
+from exporter.judgement.parts import compared, concerned, not_counted
 from exporter.judgement.result import LateReports, SilentWorker, Verdict
 from exporter.judgement.sentence import sentence
 from exporter.judgement.situation import Late, Situation
@@ -41,6 +41,7 @@ def verdict(situation: Situation) -> Verdict:
         pieces=said,
         since=_text(_since(situation, found)),
         concerned=concerned(found.where),
+        not_counted=not_counted(situation.aside),
         compared=compared(situation, found.rule),
         last_critical_at=_text(last),
         last_critical_seconds=max(0, int((situation.now - last).total_seconds())) if last else None,

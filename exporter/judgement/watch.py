@@ -1,6 +1,8 @@
 """Keeps the facts of the verdict, from the events of the log in their order, in bounded memory.
 
     a report that is late, or imported   counts only as late, and as the last critical error
+    of a drained worker                  counts nowhere (`states.py`); named for some minutes
+    of a muted or resolved pattern       only says that its worker is not silent; named, if it is muted
     any other report                     its worker is not silent, unless it is critical
         critical                         belongs to an episode; episodes that an error brings together become one
         warning                          belongs to its minute
@@ -9,7 +11,7 @@ The facts depend on the times of the errors and not on the order in which these 
 """
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from exporter.events.event import ErrorEvent
@@ -20,6 +22,7 @@ from exporter.judgement.situation import (
     MEMORY_SECONDS,
     RECOVERY_SECONDS,
     WINDOW_SECONDS,
+    Aside,
     Episode,
     Late,
     Situation,
@@ -27,6 +30,7 @@ from exporter.judgement.situation import (
     Usual,
     Where,
 )
+from exporter.judgement.states import KnownStates, Why
 from exporter.judgement.suspects import Suspects
 from exporter.judgement.tally import MAX_KEY, Tally
 from exporter.store.watched import Watched
@@ -37,6 +41,7 @@ MINUTES: Final = WINDOW_SECONDS // MINUTE  # of the window, the present one amon
 MAX_MINUTES: Final = MEMORY_SECONDS // MINUTE
 RECENT_WORKERS: Final = 1_000  # whose warnings are counted in each minute of the window
 RECENT_PATTERNS: Final = 500
+MAX_ASIDE: Final = 500  # muted patterns and drained workers whose errors are told apart in each minute
 MANY: Final = 10_000  # warnings in a window, from which on their workers are counted once a second
 KEPT: Final = dt.timedelta(seconds=1)
 GAP: Final = dt.timedelta(seconds=RECOVERY_SECONDS)
@@ -60,7 +65,10 @@ class Spell:
 class Watch:
     """The facts up to the event `position`. Only the event loop may use it."""
 
-    def __init__(self, position: int = 0, reset_at: dt.datetime | None = None) -> None:
+    def __init__(
+        self, position: int = 0, reset_at: dt.datetime | None = None, states: KnownStates | None = None
+    ) -> None:
+        self._states = states or KnownStates()
         self.position = position
         self.reset_at = reset_at
         self.last_critical: dt.datetime | None = None
@@ -69,6 +77,7 @@ class Watch:
         self._spells: list[Spell] = []  # the oldest first
         self._minutes: dict[int, list[int]] = {}  # since the epoch → critical errors, warnings
         self._recent: dict[int, Tally] = {}  # minute → its warnings
+        self._aside: dict[int, dict[tuple[Why, str], int]] = {}  # minute → errors that do not count, by why and whose
         self._suspects = Suspects()
         self._late: Late | None = None
         self._known_where: tuple[Where | None, dt.datetime] = (None, dt.datetime.min.replace(tzinfo=dt.UTC))
@@ -90,8 +99,13 @@ class Watch:
             self._add_late(at, received)
             return
         self.last_report = max(self.last_report or received, received)
-        self._suspects.note(event.worker_id[:MAX_KEY], at, event.id, is_critical=is_critical)
-        if is_critical:
+        why, about = self._states.why_not(event)
+        if why != "drained":
+            self._suspects.note(event.worker_id[:MAX_KEY], at, event.id, is_critical=is_critical and not why)
+        if why:
+            if event.severity != "info":
+                self._set_aside(_minute(at), why, about, 1)
+        elif is_critical:
             if self.reset_at is None or at > self.reset_at:
                 self._count(at, 0)
                 self._spell(at).tally.add(event)
@@ -99,6 +113,24 @@ class Watch:
             minute = self._count(at, 1)
             if minute > _minute(received) - MINUTES:
                 self._tally(minute).add(event)
+
+    def _set_aside(self, minute: int, why: Why, about: str, errors: int) -> None:
+        if why == "resolved":
+            return
+        aside = self._aside.get(minute)
+        if aside is None:
+            if len(self._aside) >= 2 * MINUTES:
+                for old in sorted(self._aside)[:MINUTES]:
+                    del self._aside[old]
+            aside = self._aside[minute] = {}
+        key = (why, about)
+        if key not in aside and len(aside) >= MAX_ASIDE:
+            key = (why, "")
+        aside[key] = aside.get(key, 0) + errors
+
+    def states_changed(self) -> None:
+        """To be called after a state changed: what it says of a pattern holds at once."""
+        self._known_where = (None, self._known_where[1])
 
     def _add_late(self, at: dt.datetime, received: dt.datetime) -> None:
         late = self._late
@@ -170,6 +202,8 @@ class Watch:
             self._spells.append(Spell(spell.first, spell.last, Tally.of(spell.tallied), began_before=before))
         for minute, tallied in watched.recent:
             self._recent[minute] = Tally.of(tallied, RECENT_WORKERS, RECENT_PATTERNS)
+        for minute, why, about, errors in watched.aside:
+            self._set_aside(minute, why, about, errors)
         for one in watched.workers:
             self._suspects.restore(one)
         if self.reset_at:
@@ -184,18 +218,21 @@ class Watch:
         in_window = {one: self._minutes[one] for one in range(minute - MINUTES + 1, minute + 1) if one in self._minutes}
         warnings = sum(counts[1] for counts in in_window.values())
         spell = self._spells[-1] if self._spells else None
+        aside = {one: self._aside[one] for one in range(minute - MINUTES + 1, minute + 1) if one in self._aside}
+        first = min((*in_window, *aside), default=None)
         return Situation(
             now=now,
-            episode=_episode(spell) if spell else None,
+            episode=self._episode(spell) if spell else None,
             critical_in_window=sum(counts[0] for counts in in_window.values()),
             warnings=self._surge(now, warnings, surge_from(usual)),
-            window_changes_at=_moment(min(in_window) + MINUTES) if in_window else None,
+            window_changes_at=_moment(first + MINUTES) if first is not None else None,
             suspects=self._suspects.at(now),
             late=self._late,
             usual=usual,
             last_critical=self.last_critical,
             last_report=self.last_report,
             reset_at=self.reset_at,
+            aside=_summed(aside.values()),
             seq=self.position,
         )
 
@@ -221,17 +258,29 @@ class Watch:
         for one in range(minute - MINUTES + 1, minute + 1):
             if one in self._recent:
                 tally.join(self._recent[one])
-        self._known_where = tally.where(), now
+        self._known_where = tally.where(self._states.notes()), now
         return self._known_where[0]
 
     def _warnings(self, minute: int) -> int:
         counts = self._minutes.get(minute)
         return counts[1] if counts else 0
 
+    def _episode(self, spell: Spell) -> Episode | None:
+        where = spell.tally.where(self._states.notes())
+        return Episode(spell.first, spell.last, where, spell.tally.newest_id, spell.began_before) if where else None
 
-def _episode(spell: Spell) -> Episode | None:
-    where = spell.tally.where()
-    return Episode(spell.first, spell.last, where, spell.tally.newest_id, spell.began_before) if where else None
+
+def _summed(minutes: Iterable[Mapping[tuple[Why, str], int]]) -> Aside | None:
+    """Returns the errors of minutes that do not count, in sum; None if there are none."""
+    sums: dict[tuple[Why, str], int] = {}
+    for minute in minutes:
+        for key, errors in minute.items():
+            sums[key] = sums.get(key, 0) + errors
+    if not sums:
+        return None
+    muted = [errors for (why, _), errors in sums.items() if why == "muted"]
+    drained = {about: errors for (why, about), errors in sums.items() if why == "drained"}
+    return Aside(sum(muted), len(muted), sum(drained.values()), len(drained), next(iter(drained), ""))
 
 
 def _minute(moment: dt.datetime) -> int:

@@ -272,6 +272,7 @@ class PatternStates:
     def _changes(self) -> list[StateChange]:
         """Returns the states that count, as the HTTP process gets them."""
         known, in_force = self._known(), set(self._in_force().values())
+        resolved_at = {row["fingerprint"]: row["made_at"] for row in self._tables.rows("resolutions")}
         return [
             StateChange(
                 anchor=row["fingerprint"],
@@ -283,6 +284,7 @@ class PatternStates:
                 until=row["until"],
                 regressions=row["regressions"],
                 error_id=row["error_id"],
+                resolved_at=resolved_at.get(row["fingerprint"]),
             )
             for row in self._tables.rows("standings")
             if row["fingerprint"] in in_force and row["fingerprint"] in known

@@ -41,7 +41,7 @@ from exporter.store.results import ClockOffset, ErrorDetails, ErrorPage, Facets,
 from exporter.store.run_results import Rankings, RunDetails, RunList
 from exporter.store.states import AuditPage, StateOfPattern
 from exporter.store.storage_results import History, Storage
-from exporter.store.watched import UsualRates, Watched
+from exporter.store.watched import LeftOut, UsualRates, Watched
 from exporter.store.worker_results import WorkerDetails, WorkerList
 
 R = TypeVar("R")
@@ -240,7 +240,8 @@ class GetCriticalAfter(Read[list[ErrorEvent]], frozen=True, kw_only=True):
 class GetWatched(Read[Watched], frozen=True, kw_only=True):
     """The facts of the verdict: of the last `memory` seconds, with the limits that `exporter/judgement` has, in seconds
     and counts. `gap` is the pause that ends a series of critical errors, `late` the age of a report that arrives late;
-    `late_note` is how long ago late reports arrived at most. Critical errors up to `reset_at` are in no series."""
+    `late_note` is how long ago late reports arrived at most. Critical errors up to `reset_at` are in no series, and
+    those of `left_out` count nowhere."""
 
     now: dt.datetime
     reset_at: dt.datetime | None
@@ -253,6 +254,7 @@ class GetWatched(Read[Watched], frozen=True, kw_only=True):
     workers: int
     patterns: int
     hardware: int
+    left_out: LeftOut = LeftOut()
 
 
 class GetUsual(Read[UsualRates], frozen=True, kw_only=True):

@@ -4,6 +4,8 @@ import datetime as dt
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
+import msgspec
+
 from exporter.store.queries import GetWatched
 from exporter.store.rollup_tables import literal
 from exporter.store.select import Cursor, naive
@@ -43,6 +45,7 @@ def watched(cursor: Cursor, query: GetWatched) -> Watched:
         late=OfLate(reports, _utc(first), _utc(last), _utc(received)) if reports else None,
         last_critical=_maybe(last_critical),
         last_report=_maybe(last_report),
+        aside=read.aside(now),
     )
 
 
@@ -53,14 +56,24 @@ class _Reader:
         self._cursor = cursor
         self._query = query
         self._since = since
+        left_out = query.left_out
+        self._left_out: dict[str, Any] = {} if left_out.is_empty else msgspec.structs.asdict(left_out)
 
     def all(self, name: str, **values: Any) -> list[Any]:
         """Returns the rows of a statement about all current reports."""
         statement = _SQL[name]
         if "$late" in statement:
             values["late"] = self._query.late
+        if "{current}" in statement:
+            values |= self._left_out
         filling = {"current": self._current(self._since)}
         return self._cursor.execute(filled(statement, filling), values or None).fetchall()
+
+    def aside(self, now: dt.datetime) -> list[Any]:
+        """Returns the errors of the newest minutes that are left out."""
+        if not self._left_out:
+            return []
+        return self.all("aside", start=now - self._query.recent * _MINUTE)
 
     def by_minute(self, minutes: Sequence[int]) -> list[tuple[int, Tallied]]:
         """Returns the warnings of each of some minutes since the epoch, which are in order."""
@@ -76,9 +89,10 @@ class _Reader:
     def _tallied(self, first: dt.datetime, last: dt.datetime, severity: int, part: str) -> dict[int, Tallied]:
         """Returns the errors of a severity by the part, which is an expression."""
         condition = f"severity = {severity} AND t >= {literal(first)} AND t <= {literal(last)}"
-        some = f"SELECT *, ({part})::BIGINT AS part FROM ({self._current(first)}) WHERE {condition}"
+        some = f"SELECT *, ({part})::BIGINT AS part FROM ({self._current(first)}) WHERE {condition} AND aside = ''"
 
-        def found(name: str, **values: int) -> Iterator[Any]:
+        def found(name: str, **values: Any) -> Iterator[Any]:
+            values |= self._left_out
             yield from self._cursor.execute(filled(_SQL[name], {"some": some}), values or None).fetchall()
 
         tallied = {one: Tallied(errors, newest, [], [], [], []) for one, errors, newest in found("sums")}
@@ -95,7 +109,8 @@ class _Reader:
     def _current(self, since: dt.datetime) -> str:
         """Returns the query for the current reports that happened since a moment. An error is never later than its
         `timestamp`, so that bounds both, and DuckDB skips row groups by it."""
-        return filled(_SQL["current"], {"since": literal(since), "late": str(self._query.late)})
+        name = "current_left_out" if self._left_out else "current"
+        return filled(_SQL[name], {"since": literal(since), "late": str(self._query.late)})
 
 
 def _spells(

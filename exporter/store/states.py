@@ -149,7 +149,8 @@ ChangeState = Act | Drain | NoteSilence
 class StateChange(Struct, frozen=True):
     """The state of a pattern as the HTTP process needs it. `anchor` is the fingerprint that the state belongs to,
     `names` what the errors of the pattern may carry as its id. `number` is that of the last entry of the audit. `at`
-    and `until` are exact and naive UTC; `status` is never `new`."""
+    and `until` are exact and naive UTC; `status` is never `new`. `resolved_at` is when it was resolved last,
+    in whatever state it is now; None if it was reopened since, or that is not known."""
 
     anchor: str
     number: int
@@ -160,6 +161,7 @@ class StateChange(Struct, frozen=True):
     until: dt.datetime | None
     regressions: int
     error_id: int | None
+    resolved_at: dt.datetime | None = None
 
 
 class DrainChange(Struct, frozen=True):

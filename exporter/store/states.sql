@@ -5,6 +5,11 @@ SELECT fingerprint, number, status, person, made_at, until, errors_left, earlier
        error_id, silence_id, silence_error
 FROM pattern_states ORDER BY number;
 
+-- name: resolutions
+-- When patterns were resolved last, of those that nobody reopened since.
+SELECT fingerprint, arg_max(made_at, number) AS made_at FROM audit WHERE action IN ('resolve', 'reopen')
+GROUP BY 1 HAVING arg_max(action, number) = 'resolve';
+
 -- name: names_of_states
 -- The names that the patterns with these fingerprints have or had, and that errors of them may carry: the id of now, those
 -- of the past that no pattern has now, the fingerprints.

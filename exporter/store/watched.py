@@ -2,6 +2,7 @@
 compact, because there may be ten thousand workers. Times are aware."""
 
 import datetime as dt
+from typing import Literal
 
 from msgspec import Struct
 
@@ -64,9 +65,27 @@ class OfLate(Struct, array_like=True):
     received_at: dt.datetime
 
 
+class LeftOut(Struct, frozen=True):
+    """Errors that do not count: those of patterns with the fingerprints `muted`; those of `resolved[i]` that did not
+    both happen and arrive after `until[i]`, which is naive UTC; those of the workers `drained`."""
+
+    muted: list[str] = []
+    resolved: list[str] = []
+    until: list[dt.datetime] = []
+    drained: list[str] = []
+
+    @property
+    def is_empty(self) -> bool:
+        return not (self.muted or self.resolved or self.drained)
+
+
+Why = Literal["drained", "muted", "resolved"]
+
+
 class Watched(Struct):
     """The facts as of the log position `position`. `minutes` has the critical errors and the warnings of each minute
-    since the epoch, `recent` the warnings of the newest minutes."""
+    since the epoch, `recent` the warnings of the newest minutes, `aside` the errors of these minutes that are left
+    out: the minute, why, the worker or the fingerprint because of which, and how many."""
 
     position: int
     minutes: list[tuple[int, int, int]]
@@ -76,6 +95,7 @@ class Watched(Struct):
     late: OfLate | None
     last_critical: dt.datetime | None
     last_report: dt.datetime | None
+    aside: list[tuple[int, Why, str, int]] = []
 
 
 class UsualRates(Struct):

@@ -3,13 +3,32 @@
 -- of its receipt.
 
 -- name: current
-SELECT id, least(timestamp, received_at) AS t, received_at, worker, severity, fingerprint, hardware, run FROM errors
-WHERE timestamp >= {since} AND NOT imported AND received_at - timestamp < to_seconds({late})
+SELECT id, least(timestamp, received_at) AS t, received_at, worker, severity, fingerprint, hardware, run,
+       '' AS aside, '' AS about
+FROM errors WHERE timestamp >= {since} AND NOT imported AND received_at - timestamp < to_seconds({late})
+
+-- name: current_left_out
+-- As `current`, where some errors do not count: `aside` says why, "" for those that do (`exporter/judgement/states.py`).
+SELECT e.id, least(e.timestamp, e.received_at) AS t, e.received_at, e.worker, e.severity, e.fingerprint, e.hardware, e.run,
+       CASE WHEN d.id IS NOT NULL THEN 'drained' WHEN x.is_muted THEN 'muted'
+            WHEN e.timestamp <= x.until OR e.received_at <= x.until THEN 'resolved' ELSE '' END AS aside,
+       coalesce(d.name, x.anchor) AS about
+FROM errors e
+LEFT JOIN (SELECT id, name FROM workers WHERE name IN (SELECT unnest($drained::VARCHAR[]))) d ON d.id = e.worker
+LEFT JOIN (
+    SELECT f.id, min(anchor) AS anchor, bool_or(is_muted) AS is_muted, max(until) AS until
+    FROM (SELECT unnest($muted::VARCHAR[]) AS anchor, true AS is_muted, NULL::TIMESTAMP AS until
+          UNION ALL
+          SELECT unnest($resolved::VARCHAR[]), false, unnest($until::TIMESTAMP[])) s
+    LEFT JOIN assignments a ON a.fingerprint = s.anchor LEFT JOIN assignments m ON m.pattern_id = a.pattern_id
+    JOIN fingerprints f ON f.name = coalesce(m.fingerprint, s.anchor) GROUP BY f.id
+) x ON x.id = e.fingerprint
+WHERE e.timestamp >= {since} AND NOT e.imported AND e.received_at - e.timestamp < to_seconds({late})
 
 -- name: minutes
 SELECT (epoch_us(t) // 60_000_000)::BIGINT AS minute, count(*) FILTER (severity = 2 AND t > $reset), count(*) FILTER (severity = 1),
        min(t) FILTER (severity = 2 AND t > $reset), max(t) FILTER (severity = 2 AND t > $reset)
-FROM ({current}) WHERE severity > 0 GROUP BY 1 ORDER BY 1;
+FROM ({current}) WHERE severity > 0 AND aside = '' GROUP BY 1 ORDER BY 1;
 
 -- name: sums
 SELECT part, count(*), max(id) FROM ({some}) GROUP BY 1;
@@ -57,11 +76,15 @@ LEFT JOIN known k ON k.pattern = j.pattern ORDER BY j.first_id;
 
 -- name: newest_reports
 SELECT w.name, n.critical.t, coalesce(n.critical.id, 0), n.other.t, coalesce(n.other.id, 0) FROM (
-    SELECT worker, max({'t': t, 'id': id}) FILTER (severity = 2) AS critical,
-           max({'t': t, 'id': id}) FILTER (severity < 2) AS other, max(id) AS newest
-    FROM ({current}) GROUP BY 1 HAVING critical IS NOT NULL AND (other IS NULL OR critical > other)
+    SELECT worker, max({'t': t, 'id': id}) FILTER (severity = 2 AND aside = '') AS critical,
+           max({'t': t, 'id': id}) FILTER (severity < 2 OR aside <> '') AS other, max(id) AS newest
+    FROM ({current}) WHERE aside <> 'drained' GROUP BY 1 HAVING critical IS NOT NULL AND (other IS NULL OR critical > other)
     ORDER BY newest DESC LIMIT $limit
 ) n JOIN workers w ON w.id = n.worker ORDER BY n.newest;
+
+-- name: aside
+SELECT (epoch_us(t) // 60_000_000)::BIGINT AS minute, aside, about, count(*) FROM ({current})
+WHERE severity > 0 AND aside IN ('muted', 'drained') AND t >= $start GROUP BY ALL ORDER BY minute, min(id);
 
 -- name: late
 SELECT count(*), min(least(timestamp, received_at)), max(least(timestamp, received_at)), max(received_at) FROM errors

@@ -1,5 +1,6 @@
 """A restart loses nothing of the verdict: its facts as the database has them are those that following the log gives."""
 
+import asyncio
 import datetime as dt
 from pathlib import Path
 from statistics import median
@@ -18,6 +19,7 @@ from exporter.judgement.situation import Situation, Usual
 from exporter.judgement.watch import Watch
 from exporter.store import StoreError
 from exporter.store.queries import GetUsual, Read
+from exporter.store.states import DrainChange, Drained, PatternState, StateChange, StatesChanged
 from exporter.store.watched import OfKey, OfPattern, Spell, Tallied, UsualRates, Watched
 
 pytestmark = pytest.mark.dashboard
@@ -80,6 +82,39 @@ async def test_what_is_restored_is_what_was_known(seed: int, tmp_path: Path, mon
     watch.on_events([more])
     restored.on_events([more])
     assert comparable(restored.situation(now)) == comparable(watch.situation(now))
+
+
+@pytest.mark.parametrize("seed", range(8))
+async def test_what_states_leave_out_is_restored(seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The database leaves out the errors that following the log leaves out."""
+    monkeypatch.setattr(watch_module, "surge_from", lambda _: 1)
+    events, now = random_errors(seed, 80)
+    projected = Projected(tmp_path / "errors.duckdb")
+    projected.append(events)
+    until = events[40].received_at.replace(tzinfo=None)
+    said = PatternState(
+        status="muted", by="Ana", at="", until=None, errors_left=None, silence_id=None, silence_error=None
+    )
+    muted = StateChange("1" * 16, 1, "1" * 16, ("1" * 16,), said, until, None, 0, None)
+    resolved = replace(
+        muted, anchor="2" * 16, pattern_id="2" * 16, names=("2" * 16,), state=replace(said, status="resolved"),
+        resolved_at=until,
+    )  # fmt: skip
+    drained = [DrainChange(3, name, Drained(by="Ana", at="", until=None)) for name in ("w1", "nobody")]
+    changed = StatesChanged([muted, resolved], drained, complete=True)
+    judge = made(projected, now)
+    judge.on_states(changed)
+    watch = Watch(states=judge._states)
+    watch.on_events(events)
+    await judge.resume(0, None)
+    for seconds in (0, 61, 700, 3_000):
+        later = now + dt.timedelta(seconds=seconds)
+        before, after = watch.situation(later), judge._watch.situation(later)
+        if before.episode and now - before.episode.last > dt.timedelta(hours=1):
+            before = replace(before, episode=None)
+        if before.aside and after.aside:  # which of several is the first
+            before = replace(before, aside=replace(before.aside, drained_name=after.aside.drained_name))
+        assert comparable(after) == comparable(before)
 
 
 async def test_a_reset_is_restored_and_the_newness_of_a_pattern(tmp_path: Path) -> None:
@@ -164,6 +199,49 @@ async def test_a_reset_while_the_facts_are_read_again_counts() -> None:
     await judge.read_again()
     assert judge.verdict().rule == "calm"
     assert judge._situation(now, Lag(behind=3)).as_of == now  # the newest report that the database has
+
+
+async def test_a_muted_error_shows_that_its_worker_lives_after_a_restart(tmp_path: Path) -> None:
+    projected = Projected(tmp_path / "errors.duckdb")
+    times = [START, START + dt.timedelta(minutes=1)]
+    projected.append(
+        [event(n + 1, timestamp=at, received_at=at, fingerprint=f"{n}" * 16) for n, at in enumerate(times)]
+    )
+    said = PatternState(
+        status="muted", by="Ana", at="", until=None, errors_left=None, silence_id=None, silence_error=None
+    )
+    muted = StateChange("1" * 16, 1, "1" * 16, ("1" * 16,), said, START.replace(tzinfo=None), None, 0, None)
+    judge = made(projected, times[1])
+    judge.on_states(StatesChanged([muted], []))
+    await judge.resume(0, None)
+    found = judge._watch.situation(times[1])
+    assert (found.episode and found.episode.where.errors, found.suspects) == (1, ())
+
+
+async def test_a_state_that_changes_while_the_facts_are_read_again_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also if the database cannot answer at first."""
+    monkeypatch.setattr(judge_module, "COUNT_RETRY_SECONDS", 0.0)
+    asked: list[list[str]] = []
+
+    def drain(worker: str) -> None:
+        changes = [DrainChange(1, worker, Drained(by="Ana", at="", until=None))]
+        judge.on_states(StatesChanged([], changes))
+
+    async def read(query: Any) -> Any:
+        asked.append(query.left_out.drained)
+        if len(asked) == 1:
+            raise StoreError("it cannot answer")
+        if len(asked) == 2:
+            drain("b")
+        return Answered(Watched(1, [], [], [], [], None, None, START))
+
+    judge = Judge(read, lambda _: (), Lag, lambda _: None, clock=lambda: START)
+    await judge.settled()  # nothing to wait for
+    drain("a")
+    counting = asyncio.create_task(judge._count_again())
+    await judge.settled()
+    assert asked == [["a"], ["a"], ["a", "b"]]
+    counting.cancel()
 
 
 @pytest.mark.parametrize("is_rolled_up", [False, True])

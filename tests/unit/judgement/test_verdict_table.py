@@ -8,12 +8,14 @@ import pytest
 
 from exporter.judgement.result import Colour
 from exporter.judgement.situation import (
+    Aside,
     Episode,
     Late,
     Leader,
     PatternLeader,
     Silent,
     Situation,
+    StateNote,
     Surge,
     Usual,
     Where,
@@ -40,7 +42,9 @@ def where(errors: int, *names: str, of: int = 0, text: str = NCCL, top: int = 0,
         workers=more.pop("workers", len(names)),
         names=names,
         worker=Leader(names[0], top or errors),
-        pattern=PatternLeader("p1", text, of or errors, names[0], 41, more.pop("is_new", False)),
+        pattern=PatternLeader(
+            "p1", text, of or errors, names[0], 41, more.pop("is_new", False), more.pop("note", None)
+        ),
         patterns=1 if of in (0, errors) else 2,
         **more,
     )
@@ -68,6 +72,10 @@ def silent(*minutes: float) -> tuple[Silent, ...]:
 
 def usual(critical: float = 0.0, warning: float = 0.0, reports: float = 10.0, days: int = 7) -> Usual:
     return Usual(days, critical, warning, reports)
+
+
+CLAIMED = StateNote(claimed_by="Ana")
+BACK = StateNote(came_back=True, resolved_by="Ana", resolved_at=ago(28))
 
 
 class Row(NamedTuple):
@@ -331,6 +339,67 @@ TABLE = (
     row("the clock was set back", "critical",
         'Critical since 03:20 UTC: 1 critical error on worker-17, "CUDA out of memory".',
         episode=Episode(ago(-50), ago(-50), where(1,"worker-17", text=OOM), 41)),
+    row("errors of a muted pattern only", "calm",
+        "Calm: the last critical error was 2 min ago; 3 errors of a muted pattern are not counted.",
+        last_critical=ago(2.5), aside=Aside(muted_errors=3, muted_patterns=1)),
+    row("one error of a muted pattern", "calm",
+        "Calm: the last critical error was 2 min ago; 1 error of a muted pattern is not counted.",
+        last_critical=ago(2.5), aside=Aside(muted_errors=1, muted_patterns=1)),
+    row("errors of muted patterns while another one is critical", "critical",
+        'Critical since 02:29 UTC: 1 critical error on worker-17, "CUDA out of memory"; '
+        "1,200 errors of 3 muted patterns are not counted.",
+        episode=one(0.5), aside=Aside(muted_errors=1_200, muted_patterns=3)),
+    row("errors of a muted pattern while another one recovers", "warning",
+        'No critical error for 12 min, after 1 on worker-17, "CUDA out of memory", at 02:18 UTC; '
+        "7 errors of a muted pattern are not counted.",
+        episode=one(12), last_critical=ago(2), aside=Aside(muted_errors=7, muted_patterns=1)),
+    row("errors on a drained worker only", "calm",
+        "Calm: the last critical error was 3 h ago; 2 errors on worker-7, which is drained, are not counted.",
+        last_critical=ago(hours=3.5), aside=Aside(drained_errors=2, drained_workers=1, drained_name="worker-7")),
+    row("errors on drained workers, and of a muted pattern", "calm",
+        "Calm: no critical error has been reported yet; 1 error of a muted pattern is not counted; "
+        "2 errors on 2 drained workers are not counted.",
+        aside=Aside(1, 1, 2, 2, "worker-7")),
+    row("errors on a drained worker while another one is silent", "warning",
+        "Silent since its critical error at Wed 25 Nov 23:10 UTC, 3 h ago: worker-3; "
+        "1 error on worker-7, which is drained, is not counted.",
+        suspects=silent(200), last_critical=ago(2), aside=Aside(0, 0, 1, 1, "worker-7")),
+    row("a claimed pattern", "critical",
+        'Critical since 02:29 UTC: 1 critical error on worker-17, "CUDA out of memory" (claimed by Ana).',
+        episode=one(0.5, note=CLAIMED)),
+    row("a claimed pattern on many workers", "critical",
+        'Critical since 02:14 UTC: 300 critical errors on 20 workers, 290 of them "NCCL timeout of rank <n>" (claimed by Ana), '
+        "first on worker-17; 14 times the usual rate.",
+        episode=fabric(16, 0.1, note=CLAIMED), critical_in_window=280, usual=usual(critical=120)),
+    row("a claimed pattern recovers", "warning",
+        'No critical error for 12 min, after 1 on worker-17, "CUDA out of memory" (claimed by Ana), at 02:18 UTC.',
+        episode=one(12, note=CLAIMED), last_critical=ago(12)),
+    row("warnings of a claimed pattern surge", "warning",
+        'Warnings surge since 02:18 UTC: 1,240 in the last 10 min on 12 workers, 1,200 of them "slow read of <path>" '
+        "(claimed by Ana), first on worker-9.",
+        warnings=surge(note=CLAIMED)),
+    row("a pattern that was resolved, and no error since", "calm",
+        "Calm: the last critical error was 9 min ago.",
+        last_critical=ago(9)),
+    row("a resolved pattern came back", "critical",
+        'Critical since 02:29 UTC: 1 critical error on worker-17, "CUDA out of memory", '
+        "which came back after Ana resolved it at 02:02 UTC.",
+        episode=one(0.5, note=BACK)),
+    row("a resolved pattern came back, among many others", "critical",
+        'Critical since 02:14 UTC: 300 critical errors on 20 workers, 2 of them "CUDA out of memory", '
+        "which came back after Ana resolved it at 02:02 UTC, first on worker-17.",
+        episode=Episode(ago(16), ago(0.1), where(300, "worker-17", "worker-3", of=2, text=OOM, workers=20, top=18, note=BACK), 340)),
+    row("a pattern came back that was resolved days ago, it is not known when", "critical",
+        'Critical since 02:29 UTC: 1 critical error on worker-17, "CUDA out of memory", '
+        "which came back after somebody resolved it.",
+        episode=one(0.5, note=StateNote(came_back=True))),
+    row("a pattern that was resolved last week came back and stopped", "warning",
+        'No critical error for 12 min, after 1 on worker-17, "CUDA out of memory", '
+        "which came back after Ana resolved it at Thu 19 Nov 02:30 UTC, at 02:18 UTC.",
+        episode=one(12, note=StateNote(came_back=True, resolved_by="Ana", resolved_at=ago(hours=168))), last_critical=ago(12)),
+    row("a name of a person that does not fit into a sentence", "critical",
+        'Critical since 02:29 UTC: 1 critical error on worker-17, "CUDA out of memory" (claimed by A�B).',
+        episode=one(0.5, note=StateNote(claimed_by="A\u202eB"))),
     row("a worker with a hostile name", "critical",
         'Critical since 02:29 UTC: 1 critical error on a�b <script>, "x� x� x� x� x� x� x� x� x� x� x� x� x� x� x� x� x� x� x� x� x� x� x� x� x� x� x…".',
         episode=Episode(ago(1), ago(0), Where(1, 1, ("a\u202eb\n<script>", ), Leader("a\u202eb\n<script>", 1), PatternLeader("p","x\x1b\n"*50, 1,"a", 4)), 4)),
