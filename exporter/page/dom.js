@@ -2,6 +2,7 @@
 
 import { now } from "./clock.js";
 import { CLOCK, formatted } from "./dates.js";
+import { twice, zone } from "./wall_time.js";
 
 const ICONS = { critical: "▲", warning: "◆", info: "●" };
 const AGO_MS = 20_000;
@@ -55,16 +56,16 @@ export function severity(word) {
 }
 
 // The time of day in the reader's zone, with the date if it is not today; the title has the full time. At midnight the date is
-// added to what is on the page.
+// added to what is on the page. In the hour that comes twice when clocks are set back, it has its offset from UTC.
 export function time(iso) {
   return element("time", { datetime: iso, title: full(iso), "data-clock": "" }, clockTime(iso));
 }
 
 function clockTime(iso) {
-  const date = new Date(iso), today = new Date(now());
-  if (date.toDateString() === today.toDateString()) return formatted(date, SECONDS);
+  const date = new Date(iso), today = new Date(now()), offset = twice(date.getTime()) ? ` ${zone(date.getTime())}` : "";
+  if (date.toDateString() === today.toDateString()) return formatted(date, SECONDS) + offset;
   const year = date.getFullYear() === today.getFullYear() ? undefined : "numeric";
-  return formatted(date, { day: "numeric", month: "short", year, ...CLOCK });
+  return formatted(date, { day: "numeric", month: "short", year, ...CLOCK }) + offset;
 }
 
 // The full time in the reader's zone and in UTC.

@@ -4,7 +4,8 @@ import * as charts from "./charts.js";
 import { Drag } from "./chart_drag.js";
 import * as marks from "./chart_marks.js";
 import { element } from "./dom.js";
-import { moment, twice } from "./span.js";
+import { moment } from "./span.js";
+import { twice } from "./wall_time.js";
 
 export const ID = "over-time";
 

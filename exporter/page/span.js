@@ -4,7 +4,7 @@ import { now } from "./clock.js";
 import { CLOCK, formatted } from "./dates.js";
 import { present } from "./span_steps.js";
 import { RANGES } from "./state.js";
-import { moments, wall, zone } from "./wall_time.js";
+import { twice, zone } from "./wall_time.js";
 
 const UNITS = [["d", 86_400_000], ["h", 3_600_000], ["min", 60_000], ["s", 1000]];
 
@@ -40,11 +40,6 @@ export function moment(ms, withZone = twice(ms), seconds = false) {
   const date = new Date(ms);
   const text = formatted(date, { weekday: "short", day: "numeric", month: "short", ...yearOf(date), ...CLOCK, ...seconds && { second: "2-digit" } });
   return withZone ? `${text} ${zone(ms)}` : text;
-}
-
-export function twice(ms) {
-  const { first, last } = moments(wall(ms));
-  return first !== last;
 }
 
 export function lasting(hours) {

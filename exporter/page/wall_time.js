@@ -26,6 +26,12 @@ export function moments(shown) {
   return { first: after, last: after };
 }
 
+// Whether the wall shows the time of `ms` twice, because clocks are set back.
+export function twice(ms) {
+  const { first, last } = moments(wall(ms));
+  return first !== last;
+}
+
 // The start of the day on which `ms` is.
 export function midnight(ms) {
   return moments(wall(ms) - mod(wall(ms), DAY_MS)).first;
