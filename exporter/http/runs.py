@@ -35,4 +35,5 @@ async def run(request: web.Request) -> web.Response:
 async def rankings(request: web.Request) -> web.Response:
     """GET /api/rankings: the tests, runs, devices and so on with most errors."""
     filters, choice = parse(request, Filters, RankingChoice)
-    return await answer_to(request, GetRankings(filters=filters, now=now(), by=choice.by, limit=choice.limit))
+    wanted = {"by": choice.by, "also": tuple(dict.fromkeys(choice.also)), "limit": choice.limit}
+    return await answer_to(request, GetRankings(filters=filters, now=now(), **wanted))
