@@ -1,4 +1,4 @@
-"""Build hook: bundles the page and its charting library into the wheel, or into the checkout for an editable install."""
+"""Build hook: bundles the page and its charting library, for the wheel or in the checkout of an editable install."""
 
 import importlib.util
 import sys

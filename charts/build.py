@@ -113,7 +113,9 @@ def _page_sources(page: Path) -> list[Path]:
 
 
 def _built_with() -> str:
-    return hashlib.sha256(b"".join(file.read_bytes() for file in (Path(__file__), HERE / "package-lock.json"))).hexdigest()
+    return hashlib.sha256(
+        b"".join(file.read_bytes() for file in (Path(__file__), HERE / "package-lock.json"))
+    ).hexdigest()
 
 
 def _digest(file: Path) -> str:
@@ -185,8 +187,8 @@ def _last_line(text: str) -> str:
 
 
 def main(first: str, *more: str) -> None:
-    """`build.py page NODE_MODULES` bundles the page of this checkout, if it changed. `build.py FOLDER [SOURCE]` installs
-    the packages that tests need into the folder: those of the page, or those of the lock file in another folder."""
+    """`page NODE_MODULES` bundles the page of this checkout, if it changed. `FOLDER [SOURCE]` installs the packages that
+    tests need into the folder: those of the page, or those of the lock file in another folder."""
     if first == "page":
         page = HERE.parent / "exporter" / "page"
         if not _page_is_current(page):

@@ -1,4 +1,4 @@
-"""Whether the page is sent as a bundle, which `charts/build.py` makes, or as the modules and style sheets that it consists of.
+"""Whether the page is sent as a bundle, which `charts/build.py` makes, or as the modules and style sheets themselves.
 
 The bundle is sent only if it was made from these files as they are now. So a checkout works without a bundle, and a
 developer sees each edit after a reload.

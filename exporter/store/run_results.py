@@ -45,8 +45,8 @@ class Ranking(Struct, kw_only=True):
 
 
 class Rankings(Struct, kw_only=True):
-    """The values with most errors. An error with several devices counts for each of them. `also` has what else was asked
-    for. `searched_since` as in `Overview`."""
+    """The values with most errors. An error with several devices counts for each of them. `also` has the other rankings
+    that were asked for. `searched_since` as in `Overview`."""
 
     by: Ranked
     values: list[RankedValue]

@@ -95,7 +95,13 @@ async def test_rankings(service: InProcess) -> None:
     one = await service.get("/api/rankings?by=run&also=device&also=test&also=device&limit=1")
     assert one["also"] == [{"by": "device", "values": devices[:1]}, {"by": "test", "values": [test]}]
     assert (one["by"], one["values"]) == ("run", runs)
-    for query, field in {"by=worker": "by", "also=worker": "also", "limit=0": "limit", "time_range=0": "time_range", "x=1": "x"}.items():
+    for query, field in {
+        "by=worker": "by",
+        "also=worker": "also",
+        "limit=0": "limit",
+        "time_range=0": "time_range",
+        "x=1": "x",
+    }.items():
         assert (await service.get(f"/api/rankings?{query}", 400))["field"] == field
 
 
