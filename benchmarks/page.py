@@ -3,8 +3,8 @@ if a result exceeds `BOUNDS`.
 
 Prints, for 5 loads with 10,000 stored errors, the milliseconds from the navigation until the summary is drawn, the
 requests and the transferred bytes, also those of a first load in wall mode. Then sends 1,000 errors per second for 20 s
-and prints the longest task of the main thread, and the memory after a garbage collection at the start, in the middle and
-at the end.
+and prints the longest task of the main thread, and the memory after a garbage collection at the start, in the middle
+and at the end.
 """
 
 import argparse

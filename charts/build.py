@@ -187,8 +187,8 @@ def _last_line(text: str) -> str:
 
 
 def main(first: str, *more: str) -> None:
-    """`page NODE_MODULES` bundles the page of this checkout, if it changed. `FOLDER [SOURCE]` installs the packages that
-    tests need into the folder: those of the page, or those of the lock file in another folder."""
+    """`page NODE_MODULES` bundles the page of this checkout, if it changed. `FOLDER [SOURCE]` installs the packages
+    that tests need into the folder: those of the page, or those of the lock file in another folder."""
     if first == "page":
         page = HERE.parent / "exporter" / "page"
         if not _page_is_current(page):
