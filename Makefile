@@ -53,6 +53,13 @@ CRASH_TESTS := tests/stack/test_crash_matrix.py tests/integration/test_crash.py 
 	$(BIN)/python charts/build.py .venv
 	touch $@
 
+# The page in one file, by the esbuild of those packages. `pip install` makes it, too; after an edit, the service sends the
+# modules one by one until it is made again.
+PAGE_BUNDLE := exporter/page/bundle/sources.json
+$(PAGE_BUNDLE): $(wildcard exporter/page/*.js exporter/page/*.css) exporter/page/index.html charts/build.py | .venv/node_modules
+	$(BIN)/python charts/build.py page .venv/node_modules
+	@touch $@
+
 # Real SDKs from npm that report by other protocols, for tests, which are skipped where they cannot be had.
 .venv/sdks/node_modules: tests/sdks/package-lock.json charts/build.py | .venv/installed-test
 	$(BIN)/python charts/build.py .venv/sdks tests/sdks && touch $@ || true
@@ -65,7 +72,7 @@ else
 endif
 
 test:  ## run all tests
-	$(MAKE) --no-print-directory --jobs=2 .venv/real-parts .venv/node_modules .venv/sdks/node_modules
+	$(MAKE) --no-print-directory --jobs=2 .venv/real-parts .venv/node_modules .venv/sdks/node_modules $(PAGE_BUNDLE)
 	$(BIN)/python tests/real_parts.py missing
 	@$(BIN)/python -m compileall -q -j 0 exporter client  # hundreds of processes start, some where nothing may be written
 	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --numprocesses 3 --dist worksteal $(ARGS)
@@ -92,7 +99,7 @@ bench: .venv/installed-test .venv/real-parts  ## measure everything in 15 minute
 bench-flat: .venv/installed-test .venv/real-parts  ## whether memory, files and latencies stay flat for half an hour
 	$(BIN)/python benchmarks/flat.py $(ARGS)
 
-bench-page: .venv/installed-test .venv/real-parts  ## load time, tasks and memory of the page
+bench-page: .venv/installed-test .venv/real-parts $(PAGE_BUNDLE)  ## load time, tasks and memory of the page
 	$(BIN)/python benchmarks/page.py $(ARGS)
 
 patterns: .venv/installed-test  ## how well messages are grouped into patterns, and the cost; LOGHUB names the samples
@@ -106,7 +113,7 @@ reference: .venv/installed-test  ## generate the API reference and the sample se
 	$(BIN)/error-visualization settings > .venv/settings.yml
 	cp .venv/settings.yml docs/error-visualization.example.yml
 
-docs: .venv/installed-test .venv/real-parts  ## the screenshots in docs/
+docs: .venv/installed-test .venv/real-parts $(PAGE_BUNDLE)  ## the screenshots in docs/
 	$(BIN)/python docs/screenshots.py
 
 dashboards: .venv/installed-test  ## generate the JSON of the dashboards from their sources, and the sketches in docs/

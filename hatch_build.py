@@ -1,4 +1,4 @@
-"""Build hook: bundles the charting library into the wheel, or into the checkout for an editable install."""
+"""Build hook: bundles the page and its charting library, for the wheel or in the checkout of an editable install."""
 
 import importlib.util
 import sys
@@ -17,6 +17,6 @@ class Charts(BuildHookInterface):  # type: ignore[type-arg]
         build = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(build)
         try:
-            build.bundle(root / "exporter" / "page" / "vendor")
+            build.bundle(root / "exporter" / "page")
         except build.BuildError as error:
             sys.exit(str(error))

@@ -10,13 +10,14 @@ from typing import Final
 from aiohttp import web
 
 from exporter import __version__
+from exporter.http.bundle import bundled
 from exporter.http.responses import SERVICE, ApiError
 
 PAGE: Final = Path(str(resources.files("exporter") / "page"))
 FALLBACK_SOUND: Final = "error-notification.mp3"
 TYPES: Final = {
     ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml", ".png": "image/png", ".html": "text/html",
-    ".mp3": "audio/mpeg",
+    ".mp3": "audio/mpeg", ".map": "application/json",
 }  # fmt: skip
 HEADERS: Final = {  # the rest is added by headers.py
     "Content-Security-Policy": "default-src 'self'; object-src 'none'; frame-ancestors 'self'; base-uri 'none'; "
@@ -35,7 +36,7 @@ async def page(request: web.Request) -> web.StreamResponse:
     """GET /error-visualization: the page, in the theme and with the address of issues that the service was told."""
     settings = request.app[SERVICE].settings
     told = f'data-theme="{settings.theme}" data-issue-url="{html.escape(settings.issue_url)}"'
-    text = (PAGE / "index.html").read_text("utf-8").replace('data-theme="system"', told, 1)
+    text = bundled((PAGE / "index.html").read_text("utf-8"), PAGE).replace('data-theme="system"', told, 1)
     text = text.replace('name="version" content=""', f'name="version" content="{version()}"', 1)
     response = web.Response(text=text, content_type="text/html", headers=HEADERS)
     response.enable_compression()

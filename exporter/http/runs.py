@@ -35,4 +35,6 @@ async def run(request: web.Request) -> web.Response:
 async def rankings(request: web.Request) -> web.Response:
     """GET /api/rankings: the tests, runs, devices and so on with most errors."""
     filters, choice = parse(request, Filters, RankingChoice)
-    return await answer_to(request, GetRankings(filters=filters, now=now(), by=choice.by, limit=choice.limit))
+    also = tuple(dict.fromkeys(choice.also))
+    query = GetRankings(filters=filters, now=now(), by=choice.by, also=also, limit=choice.limit)
+    return await answer_to(request, query)

@@ -196,6 +196,7 @@ function news({ seq, recent_errors: recent }) {
   main.removeAttribute("data-loading");
   live = new Live({ hours: state.range, seq, hear, left, back, state: connection.socket, alive: connection.heard, verdict: verdict.take, states: stateNews.take,
     version: (its) => { if (state.wall) wall.follow(its); } });
+  if (state.wall) return; // has no charts
   charts.load().catch(() => announce.say("The charts could not be loaded; their tables are shown")); // after the numbers are on screen
 }
 

@@ -11,15 +11,15 @@ const NAMES = ["test", "run", "device"];
 const by = (id) => document.getElementById(id);
 let place = "", at = -Infinity;
 
-// Fetches and draws the tables of what the page shows (`state`), unless that was done just now. `names` as in panels.js. Where the service does not answer, the tables stay as they are.
+// Fetches, in one request, and draws the tables of what the page shows (`state`), unless that was done just now. `names` as in panels.js. Where the service does not answer, the tables stay as they are.
 export async function show(state, names, { anew = false } = {}) {
   const wanted = String(query(state));
   if (!anew && wanted === place && performance.now() - at < EVERY_MS) return;
   [place, at] = [wanted, performance.now()];
   try {
-    const asked = NAMES.map((name) => ask(`/api/rankings?by=${name}&limit=${SHOWN}&${wanted}`, aged(anew ? 0 : MAX_AGE)));
-    const answers = await Promise.all(asked);
+    const found = await ask(`/api/rankings?by=${NAMES.join("&also=")}&limit=${SHOWN}&${wanted}`, aged(anew ? 0 : MAX_AGE));
     if (wanted !== place) return;
+    const answers = [found, ...found.also];
     for (const { by: name, values } of answers) draw(name, values, names);
     by("rankings-panel").hidden = answers.every(({ values }) => !values.length);
   } catch (failure) {

@@ -202,6 +202,7 @@ class RankingChoice(Struct, frozen=True, kw_only=True):
     """What to rank."""
 
     by: Annotated[Ranked, Meta(description="what has the errors")] = "test"
+    also: Annotated[tuple[Ranked, ...], Meta(description="what else is ranked in the same answer")] = ()
     limit: Limit = 100
 
 

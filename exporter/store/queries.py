@@ -200,6 +200,7 @@ class GetRankings(Read[Rankings], frozen=True, kw_only=True):
     filters: Filters
     now: dt.datetime
     by: Ranked = "test"
+    also: tuple[Ranked, ...] = ()
     limit: Limit = 100
 
 

@@ -3,13 +3,13 @@
 from collections.abc import Collection, Sequence
 from typing import Final
 
-from exporter.store.chosen import choose
+from exporter.store.chosen import Choice, choose
 from exporter.store.matching import one_of
 from exporter.store.names import Table
 from exporter.store.parameters import Ranked
 from exporter.store.queries import GetRankings
 from exporter.store.rollup_tables import DEVICE, RUN, TEST, Rollup
-from exporter.store.run_results import Outcomes, RankedValue, Rankings
+from exporter.store.run_results import Outcomes, RankedValue, Ranking, Rankings
 from exporter.store.select import Cursor, Row, Span, names_of, rows, texts, tuples
 
 # The rollup, its column, and the table with the names of its integers.
@@ -23,24 +23,29 @@ _SOURCES: Final[dict[Ranked, tuple[Rollup, str, Table]]] = {
 def rankings(cursor: Cursor, query: GetRankings) -> Rankings:
     """Returns the values with most errors. Raises duckdb.Error."""
     choice = choose(cursor, query.filters, query.now)
-    rollup, column, table = _SOURCES[query.by]
+    return Rankings(
+        by=query.by, values=_ranked(cursor, choice, query.by, query.limit), searched_since=choice.said,
+        also=[Ranking(by=by, values=_ranked(cursor, choice, by, query.limit)) for by in query.also],
+    )  # fmt: skip
+
+
+def _ranked(cursor: Cursor, choice: Choice, by: Ranked, limit: int) -> list[RankedValue]:
+    rollup, column, table = _SOURCES[by]
     counted = choice.facts.of(rollup)[rollup.name]
-    if query.by == "device":
-        found = rows(cursor, "ranked_devices", {"limit": query.limit}, {"rows": counted})
-        values = [RankedValue(**texts(row), outcomes=None) for row in found]
-        return Rankings(by=query.by, values=values, searched_since=choice.said)
+    if by == "device":
+        found = rows(cursor, "ranked_devices", {"limit": limit}, {"rows": counted})
+        return [RankedValue(**texts(row), outcomes=None) for row in found]
     critical = "critical" if rollup is TEST else "CASE severity WHEN 2 THEN errors ELSE 0 END"
     places = {"key": column, "rows": counted, "critical": critical}
-    found = rows(cursor, "ranking", {"limit": query.limit}, places)
+    found = rows(cursor, "ranking", {"limit": limit}, places)
     ids = [row.pop("id") for row in found]
     names = names_of(cursor, table, ids)
     workers = workers_of(cursor, counted, column, ids)
-    said = _outcomes(cursor, query.by, ids, choice.span)
-    values = [
+    said = _outcomes(cursor, by, ids, choice.span)
+    return [
         RankedValue(name=names[id_], workers=workers[id_], outcomes=said.get(id_), **texts(row))
         for id_, row in zip(ids, found, strict=True)
     ]
-    return Rankings(by=query.by, values=values, searched_since=choice.said)
 
 
 def workers_of(cursor: Cursor, counted: str, column: str, ids: Sequence[int]) -> dict[int, int]:

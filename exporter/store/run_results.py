@@ -37,12 +37,20 @@ class RankedValue(Struct, kw_only=True):
     outcomes: Outcomes | None
 
 
-class Rankings(Struct, kw_only=True):
-    """The values with most errors. An error with several devices counts for each of them. `searched_since` as in
-    `Overview`."""
+class Ranking(Struct, kw_only=True):
+    """The values with most errors."""
 
     by: Ranked
     values: list[RankedValue]
+
+
+class Rankings(Struct, kw_only=True):
+    """The values with most errors. An error with several devices counts for each of them. `also` has the other rankings
+    that were asked for. `searched_since` as in `Overview`."""
+
+    by: Ranked
+    values: list[RankedValue]
+    also: list[Ranking]
     searched_since: Timestamp | None
 
 

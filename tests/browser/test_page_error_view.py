@@ -25,7 +25,7 @@ async def post(service: InProcess, message: str, minutes: float, **more: Any) ->
 async def texts(page: Page, error: dict[str, Any], template: str = "") -> dict[str, str]:
     found: dict[str, str] = await page.evaluate(
         """async ([error, template]) => {
-            const made = await import(new URL('error_text.js', document.querySelector('script[type=module]').src));
+            const made = await import('/static/error_text.js');
             return { text: made.asText(error, "http://h/?error=1"), markdown: made.asMarkdown(error, "http://h/?error=1"),
                      curl: made.asCurl(7, "http://h", true), issue: made.issueAddress(template, error, "http://h/?error=1") };
         }""",

@@ -75,7 +75,7 @@ async def test_the_page_filters_by_the_values_that_the_service_stores(browser: B
     page, _ = await open_page(browser, service)
     (error,) = (await service.get("/api/errors/list"))["errors"]
     of = await page.evaluate(
-        "async error => (await import(new URL('origin.js', document.querySelector('script[type=module]').src))).origin(error)",
+        "async error => (await import('/static/origin.js')).origin(error)",
         error,
     )
     (ranked,) = (await service.get("/api/rankings?by=run"))["values"]

@@ -308,7 +308,7 @@ async def test_merging_in_the_view_goes_on_with_the_other_pattern(browser: Brows
 async def test_the_values_at_the_places_of_a_template(browser: Browser, service: InProcess) -> None:
     page, _ = await open_page(browser, service)
     found = await page.evaluate("""async () => {
-        const { variables } = await import(new URL('variables.js', document.querySelector('script[type=module]').src));
+        const { variables } = await import('/static/variables.js');
         const text = (template, messages) => {
             const { fitting, places } = variables(template, messages);
             return [fitting, ...places.map(({ before, values }) => `${before}: ${values.map(([value, count]) => `${value} ${count}`)}`)].join(" | ");

@@ -88,7 +88,7 @@ READS: list[Read] = [
         id="w", range=TimeRange(hours=1), now=NOW, machine=Machine("w", "heard", NOW, 0.5, 60.0, None), heartbeat="{}"
     ),
     GetHistory(days=7, now=NOW, by="worker", value="w"),
-    GetRankings(filters=Filters(hours=24), now=NOW, by="device", limit=3),
+    GetRankings(filters=Filters(hours=24), now=NOW, by="device", also=("run",), limit=3),
     ListRuns(filters=Filters(hours=24), now=NOW, after=Position(dt.datetime(2026, 1, 1), 3)),
     GetRun(id="nightly/7", now=NOW, outcome=("failed", "error"), after=100),
     GetRecentCritical(since=NOW),

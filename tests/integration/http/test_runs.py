@@ -92,7 +92,16 @@ async def test_rankings(service: InProcess) -> None:
     assert len(runs) == 1
     for by in ("job", "suite", "branch", "commit", "user"):
         assert [one["name"] for one in (await service.get(f"/api/rankings?by={by}"))["values"]] == [RUN[by]]
-    for query, field in {"by=worker": "by", "limit=0": "limit", "time_range=0": "time_range", "x=1": "x"}.items():
+    one = await service.get("/api/rankings?by=run&also=device&also=test&also=device&limit=1")
+    assert one["also"] == [{"by": "device", "values": devices[:1]}, {"by": "test", "values": [test]}]
+    assert (one["by"], one["values"]) == ("run", runs)
+    for query, field in {
+        "by=worker": "by",
+        "also=worker": "also",
+        "limit=0": "limit",
+        "time_range=0": "time_range",
+        "x=1": "x",
+    }.items():
         assert (await service.get(f"/api/rankings?{query}", 400))["field"] == field
 
 
