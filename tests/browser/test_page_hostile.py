@@ -71,7 +71,7 @@ async def test_nothing_scrolls_sideways_at_320_pixels_and_400_percent(browser: B
     page, _ = await open_page(browser, service, viewport={"width": 320, "height": 640})
     await expect(page.locator("#ranked-test tbody tr").first).to_be_visible()
     wide = "one => one.scrollWidth > one.clientWidth"
-    for height in (640, 256):  # 1,280 × 1,024 pixels at 400 %
+    for height in (640, 256):  # a window of 1,280 by 1,024 pixels at 400 %
         await page.set_viewport_size({"width": 320, "height": height})
         for opener in (None, ".span-now", ".menu summary"):
             if opener:
