@@ -21,6 +21,7 @@ import * as machines from "./machines.js";
 import * as notify from "./notify.js";
 import * as overTime from "./over_time.js";
 import * as pattern from "./pattern.js";
+import { bindNewOnly } from "./patterns_table.js";
 import { draw as drawPanels, drawStates } from "./panels.js";
 import * as rankings from "./rankings.js";
 import * as session from "./session.js";
@@ -278,6 +279,13 @@ function toList() {
   by("list").scrollIntoView({ block: "start" });
 }
 
+// Goes to a part of the page. The address does not name it: on each step back, the browser would move the focus there again.
+function jump(event, title) {
+  event.preventDefault();
+  title.focus({ preventScroll: true });
+  title.scrollIntoView({ block: "start" });
+}
+
 // Follows `to`. With `stay`, what was excluded leaves no gap under the reader: the focus moves to its chip, from where it can be
 // brought back.
 function lead(to, stay = false) {
@@ -291,8 +299,11 @@ function lead(to, stay = false) {
 
 // Follows a link to another state of this page without loading it again, so that live updates and sound continue.
 function followHere(event) {
-  const exclude = event.target.closest?.(".not");
-  if (exclude) return lead(exclude.dataset.to, true);
+  const pick = event.target.closest?.(".only, .not"); // its address may be of the state before the last step
+  if (pick?.matches(".only")) return lead(names.narrowed(pick.dataset.field, pick.dataset.value));
+  if (pick) return lead(names.without(pick.dataset.field, pick.dataset.value), true);
+  const part = event.target.closest?.("#jump a, .skip");
+  if (part) return jump(event, document.querySelector(part.getAttribute("href")));
   const link = event.target.closest?.('a[href^="?"]');
   if (state.wall) return; // links lead away from the wall
   if (!link || event.defaultPrevented || event.button || event.ctrlKey || event.metaKey || event.shiftKey) return;
@@ -319,6 +330,7 @@ function withToken(needed) {
 function bind() {
   stateNews.bind({ onChange: restated, onUnsure: (changes) => { if (!paused() && shown && !(changes && !stateNews.differs(shown, changes))) data.soon(); } });
   layout.bind();
+  bindNewOnly(state);
   overTime.bind((begin, end) => visit.go(stateOf([begin, end], clock.now())), () => visit.go(wider(state, clock.now())));
   by("example").textContent = EXAMPLE;
   by("example").after(copy("Copy", () => by("example").textContent));

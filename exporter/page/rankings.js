@@ -3,7 +3,7 @@
 
 import { NoAnswer, Refusal, aged, ask, query } from "./api.js";
 import { ago } from "./dom.js";
-import { link, not, table } from "./tables.js";
+import { link, not, only, table } from "./tables.js";
 
 const EVERY_MS = 20_000, SHOWN = 10, MAX_AGE = 20; // seconds, of an answer
 const NAMES = ["test", "run", "device"];
@@ -33,7 +33,8 @@ function draw(name, values, { narrowed, without, view }) {
   const bad = name === "device" ? { head: "critical", cell: (row) => row.critical_errors.toLocaleString() }
     : { head: name === "test" ? "failed" : "tests failed", cell: (row) => failed(row.outcomes) };
   table(`ranked-${name}`, [
-    { head: name, kind: "wide", cell: (row) => [link(name === "device" ? narrowed(name, row.name) : view(name, row.name), row.name, name === "test" ? short(row.name) : row.name), not(without(name, row.name), name, row.name)] },
+    { head: name, kind: "wide", cell: (row) => [link(name === "device" ? narrowed(name, row.name) : view(name, row.name), row.name, name === "test" ? short(row.name) : row.name),
+      ...name === "device" ? [] : [only(narrowed(name, row.name), name, row.name)], not(without(name, row.name), name, row.name)] },
     { head: "errors", number: true, cell: (row) => row.error_count.toLocaleString() },
     { ...bad, number: true },
     { head: "workers", number: true, cell: (row) => row.workers.toLocaleString() },

@@ -25,7 +25,7 @@ export function row({ error, count }, more, { names, open }) {
     element("span", { class: "when" }, time(error.timestamp), counted(error)), word,
     element("a", { class: "worker", title: error.worker_id }, error.worker_id),
     element("span", { class: "kind", title: `${error.error_category} · ${error.type}` }, error.type),
-    element("span", { class: "what" }, link), count > 1 ? repeats : "", not("", "pattern", "of this error"));
+    element("span", { class: "what" }, link), count > 1 ? repeats : "", not("", "pattern", "of this error", error.pattern_id));
   return address(made, error, names);
 }
 
@@ -38,7 +38,7 @@ export function identity({ error, count }, more) {
 export function address(made, error, names) {
   made.querySelector("a.message").setAttribute("href", names.narrowed("error", error.id));
   made.querySelector("a.count")?.setAttribute("href", names.all(error));
-  made.querySelector(".not").dataset.to = names.without("pattern", error.pattern_id);
+  Object.assign(made.querySelector(".not").dataset, { value: error.pattern_id, to: names.without("pattern", error.pattern_id) });
   made.querySelector("a.worker").setAttribute("href", names.view("worker", error.worker_id));
   return made;
 }

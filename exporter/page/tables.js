@@ -75,7 +75,13 @@ export function link(to, title, text = title) {
   return element("a", { href: to, title, class: "text" }, text);
 }
 
-// A button that leaves out what the row is about, by going to the address `to`.
-export function not(to, field, name) {
-  return element("button", { type: "button", "data-to": to, class: "not", "aria-label": `Exclude ${field} ${name}`, title: `not this ${field}` });
+// A button that shows only what the row is about: what has `value` in `field`. The address `to`, of the state when the row was
+// drawn, tells buttons apart.
+export function only(to, field, name, value = name) {
+  return element("button", { type: "button", "data-to": to, "data-field": field, "data-value": value, class: "only", "aria-label": `Only ${field} ${name}`, title: `only this ${field}` });
+}
+
+// A button that leaves that out.
+export function not(to, field, name, value = name) {
+  return element("button", { type: "button", "data-to": to, "data-field": field, "data-value": value, class: "not", "aria-label": `Exclude ${field} ${name}`, title: `not this ${field}` });
 }

@@ -2,7 +2,7 @@
 
 import { ago, element } from "./dom.js";
 import { drainMark } from "./state_line.js";
-import { link, not, table } from "./tables.js";
+import { link, not, only, table } from "./tables.js";
 
 const SHOWN = 10;
 const STATES = { critical: "▲", silent: "■", warning: "◆", recovering: "◐", stable: "●" };
@@ -16,7 +16,8 @@ export function draw(workers, names) {
   const at = (name) => (row) => (row[name] ? Date.parse(row[name]) : null);
   const moment = (name) => (row) => (row[name] ? ago(row[name]) : "–");
   const columns = [
-    { head: "worker", kind: "name", sort: (row) => row.worker_id, cell: (row) => [link(names.view("worker", row.worker_id), row.worker_id), not(names.without("worker", row.worker_id), "worker", row.worker_id)] },
+    { head: "worker", kind: "name", sort: (row) => row.worker_id, cell: (row) => [link(names.view("worker", row.worker_id), row.worker_id), only(names.narrowed("worker", row.worker_id), "worker", row.worker_id),
+      not(names.without("worker", row.worker_id), "worker", row.worker_id)] },
     { head: knowsNow ? "now" : "status", sort: (row) => RANK.length - RANK.indexOf(now(row)), cell: (row) => [status(now(row), row.reason), drainMark(row.drained)], title: "does not depend on the span of time" },
     { head: "errors", number: true, sort: (row) => row.error_count, cell: (row) => row.error_count.toLocaleString() },
     { head: "critical", number: true, sort: (row) => row.critical_errors, cell: (row) => (row.critical_errors ? element("span", { class: "count critical" }, row.critical_errors.toLocaleString()) : "0") },
