@@ -89,8 +89,8 @@ def plan(
 ) -> Plan:
     """Compares what should be with what is. `labels` are those of every alert of this service, which comments name
     `service`; `now` is aware. Of several right silences the one with the first id is kept, because the members of a
-    cluster list them in different orders: two members that keep different ones would expire both. Nobody ended a silence
-    of a mute of which none is noted: the service did, when another state took the place of the mute."""
+    cluster list them in different orders: two members that keep different ones would expire both. Nobody ended a
+    silence of a mute of which none is noted: the service did, when another state took the place of the mute."""
     ours: dict[int, list[Held]] = {}
     of_mute = re.compile(rf"\[mute (\d+) of {re.escape(service)}\]\Z")
     for one in sorted(held, key=lambda one: one.id):
