@@ -68,7 +68,7 @@ class Chart {
 
   show(data, go) {
     const text = JSON.stringify(data);
-    if (text === this.text) return;
+    if (text === this.text && !this.late) return; // what waits is drawn once the pointer rests
     const moved = data.place !== this.data?.place;
     Object.assign(this, { data, go, text });
     this.late = Boolean(this.drawn) && !moved && isPointedAt(this.host);

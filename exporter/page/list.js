@@ -49,7 +49,7 @@ export class List {
   // added. Live updates that arrive during the request are kept.
   async fetch(maxAge = 0) {
     const asked = ++this.asked, wanted = String(query(this.state)), skippedAt = this.skippedAt, began = performance.now();
-    if (wanted !== this.has) this.waiting = [];
+    if (wanted !== this.has) Object.assign(this, { waiting: [], dropped: false });
     const found = await this.pages("", (errors) => asked === this.asked && this.folded(errors).length < ROWS, maxAge);
     if (asked !== this.asked) return; // a later request has begun
     if (this.skippedAt === skippedAt && began - skippedAt >= 1000 * maxAge) this.skippedAt = 0; // else the answer may lack them

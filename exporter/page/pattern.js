@@ -15,7 +15,7 @@ let asked = 0;
 // - `found(details)` is called with the answer of the API, and returns whether another pattern is shown instead;
 // - `changed(text, id)` is called after a correction, with a text that says what happened and the id of the pattern to show.
 export async function show(place, id, { span, filter, found, changed }) {
-  const mine = ++asked;
+  const mine = ++asked, since = performance.now();
   place.hidden = !id;
   if (!id) return void place.replaceChildren();
   const path = `/api/patterns/${encodeURIComponent(id)}?${query(span)}`;
@@ -31,7 +31,7 @@ export async function show(place, id, { span, filter, found, changed }) {
     element("p", { class: "quiet" }, many(details.fingerprints, "fingerprint"), " · ", many(details.workers, "worker"),
       " · first ", ago(details.ever_first_seen ?? details.first_seen), " ",
       ...keep("pattern", `/api/patterns/${encodeURIComponent(details.pattern_id)}`, details.pinned)),
-    liveLine(details),
+    liveLine(details, since),
     element("details", { id: "pattern-why" }, element("summary", {}, "Why is this one pattern?"), element("dl", { class: "facts" }, ...why(details, filter))),
     correct(details, changed));
 }

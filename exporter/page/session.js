@@ -9,6 +9,10 @@ export function may(scope) {
   return scopes === undefined || scopes.split(" ").includes(scope);
 }
 
+let tell;
+// Fulfilled when the service has said who reads the page.
+export const known = new Promise((resolve) => { tell = resolve; });
+
 // Asks the service, hides what the reader may not do (page.css), and shows their name and how to log out. Returns whether
 // there is access control.
 export async function show() {
@@ -16,6 +20,7 @@ export async function show() {
   document.documentElement.dataset.scopes = scopes.join(" ");
   const place = document.getElementById("session");
   document.documentElement.dataset.user = user ?? "";
+  tell();
   place.hidden = !user;
   if (!user) return false;
   place.replaceChildren(element("span", { class: "quiet" }, `Logged in as ${user}`));

@@ -1,15 +1,19 @@
 // The state of a pattern or worker in a view, with the buttons that change it and the small form that they need: the reader's
-// name, which is asked once, and when a mute or drain ends. Another reader's change is shown at once.
+// name, which is asked once, and when a mute or drain ends. Another reader's change is shown at once. What the reader does is always
+// announced; what others do, only while the page announces by itself.
 
+import * as announce from "./announce.js";
 import { ask } from "./api.js";
 import * as clock from "./clock.js";
 import { element } from "./dom.js";
+import { known } from "./session.js";
 import { preference, prefer } from "./state.js";
 import { parts } from "./state_line.js";
 import { watch } from "./state_news.js";
-import { ends } from "./states.js";
+import { chosenEnd, ends, isNews } from "./states.js";
 
 const LONGEST_NAME = 100, MOST_ERRORS = 1_000_000_000, ERRORS = 100;
+const LAST = "9999-12-31T23:59"; // browsers take years of six digits, which Date.parse does not
 
 // The name under which this reader changes states. Somebody who is logged in has that name until they choose another one.
 function reader() {
@@ -17,20 +21,21 @@ function reader() {
   return user === logged ? name || logged : logged;
 }
 
-// - `of` is "pattern:ID" or "worker:NAME", `path` its path in the API, `state` its state, which may be null;
+// - `of` is "pattern:ID" or "worker:NAME", `path` its path in the API, `state` its state, which may be null, and `since` when the
+//   request for it began (performance.now());
 // - `words(state)` returns its sentence as parts of states.js, `note(state)` what is added to it;
 // - `actions` are `{name, label, ends}`: `ends` is null, "errors" or "open", the end that can be chosen besides times;
 // - `fits(state, name)` returns the names of the actions to offer to a reader;
 // - `stateIn(answer)` returns the state in the answer to an action; `look()` a promise of the present one;
-// - `onChange()` is called after each change.
-export function stateBox({ of, path, state, words, note, actions, fits, stateIn, look, onChange }) {
+// - `onChange()` is called after each change that the audit trail has, too.
+export function stateBox({ of, path, state, since, words, note, actions, fits, stateIn, look, onChange }) {
   const line = element("p", { class: "said", tabindex: "-1" }), more = element("p", { class: "quiet" });
-  const problem = element("p", { role: "alert", class: "problem", id: "state-problem" }), status = element("p", { "aria-live": "polite", class: "hidden" });
+  const problem = element("p", { role: "alert", class: "problem", id: "state-problem" });
   const form = stateForm(), buttons = new Map(actions.map((action) => [action.name, element("button", { type: "button" }, action.label)]));
   const who = element("bdi"), change = element("button", { type: "button", class: "plainly" }, "change"), as = element("span", { class: "quiet" }, "as ", who, " ", change);
   const acts = element("p", { class: "acts" }, ...buttons.values(), as);
   const box = element("div", { class: "statement", role: "group", "aria-label": `State of the ${of.slice(0, of.indexOf(":"))}` },
-    line, more, element("div", { "data-needs": "admin" }, acts, form.place, problem), status);
+    line, more, element("div", { "data-needs": "admin" }, acts, form.place, problem));
   let busy = false, opener = null;
 
   // What had the focus and is hidden now gives it to the sentence, which says what happened.
@@ -44,17 +49,20 @@ export function stateBox({ of, path, state, words, note, actions, fits, stateIn,
     for (const [action, button] of buttons) button.hidden = !offered.includes(action);
     who.textContent = name;
     as.hidden = !name;
-    if (acts.contains(focused) && focused.closest("[hidden]")) home();
+    if ((focused === line || acts.contains(focused)) && focused.closest("[hidden]")) home();
   };
   const home = () => {
     const first = [...buttons.values()].find((button) => !button.hidden);
     if (line.hidden) first?.focus({ preventScroll: true }); else line.focus({ preventScroll: true });
   };
+  const sentence = () => (line.hidden ? "No longer drained" : line.textContent);
   const take = (now, says = true) => {
     if (JSON.stringify(now) === JSON.stringify(state)) return;
+    const news = isNews(state, now);
     state = now;
     draw();
-    if (says) status.textContent = line.hidden ? "No longer drained" : line.textContent;
+    if (!news) return;
+    if (says) announce.remark(sentence());
     onChange();
   };
   const shut = () => {
@@ -65,23 +73,30 @@ export function stateBox({ of, path, state, words, note, actions, fits, stateIn,
     opener = null;
   };
   const open = (action, button, field = null) => {
+    if (waits()) return;
     problem.textContent = "";
     opener?.removeAttribute("aria-expanded");
     opener = button;
     button.setAttribute("aria-expanded", "true");
     form.open(action, { name: reader(), asksName: !reader() || action === null || field === "by" });
   };
+  // Until a change is answered there is no other one, and no form: the answer closes the form of its own action.
+  const waits = () => {
+    if (busy) problem.textContent = "The last change is still being saved.";
+    return busy;
+  };
   const send = async (action, given) => {
-    if (busy) return;
     busy = true;
-    problem.textContent = status.textContent = "";
+    problem.textContent = "";
     form.refuse(null);
     try {
       const body = JSON.stringify({ by: reader(), ...given });
-      const answer = await ask(`${path}/${action.name}`, { method: "POST", headers: { "Content-Type": "application/json" }, body });
-      take(stateIn(answer));
+      await answered(ask(`${path}/${action.name}`, { method: "POST", headers: { "Content-Type": "application/json" }, body }).then(stateIn), (now) => take(now, false));
+      problem.textContent = "";
       shut();
+      announce.say(sentence());
     } catch (failure) {
+      busy = false;
       if (failure.field === "by" && form.place.hidden) open(action, buttons.get(action.name), "by");
       problem.textContent = failure.status ? failure.message : "The service does not answer. Try again.";
       form.refuse(failure.field);
@@ -91,12 +106,14 @@ export function stateBox({ of, path, state, words, note, actions, fits, stateIn,
   };
   for (const action of actions) {
     buttons.get(action.name).onclick = () => {
+      if (waits()) return;
       if (!action.ends && reader()) { shut(); send(action, {}); } else open(action, buttons.get(action.name));
     };
   }
   change.onclick = () => open(null, change);
   form.place.onsubmit = (event) => {
     event.preventDefault();
+    if (waits()) return;
     const { action, name, given } = form.read();
     if (name !== null) prefer("reader", { name, user: document.documentElement.dataset.user ?? "" });
     draw();
@@ -110,7 +127,8 @@ export function stateBox({ of, path, state, words, note, actions, fits, stateIn,
     form.cancel.click();
   };
   draw();
-  watch(of, box, { take, look });
+  if (document.documentElement.dataset.user === undefined) known.then(draw); // the name of who is logged in
+  const answered = watch(of, box, { since, take, look });
   return box;
 }
 
@@ -120,12 +138,12 @@ function stateForm() {
   const field = (text, input) => element("div", { class: "field" }, element("label", { for: input.id }, text), input);
   const name = element("input", { id: "state-by", maxlength: LONGEST_NAME, autocomplete: "name" });
   const end = element("select", { id: "state-end" }), errors = element("input", { id: "state-errors", type: "number", min: 1, max: MOST_ERRORS, step: 1, value: ERRORS });
-  const until = element("input", { id: "state-until", type: "datetime-local" });
+  const until = element("input", { id: "state-until", type: "datetime-local", max: LAST });
   const rows = { by: field("Your name", name), end: field("End", end), errors: field("Errors", errors), until: field("Until", until) };
   const submit = element("button", {}), cancel = element("button", { type: "button" }, "Cancel");
   const place = element("form", { class: "state-form", hidden: "" }, ...Object.values(rows), element("span", { class: "choose" }, submit, cancel));
   const inputs = { by: name, errors, until };
-  let action = null;
+  let action = null, openedAt = 0;
   const show = () => {
     const chosen = rows.end.hidden ? "" : end.value;
     for (const one of ["errors", "until"]) {
@@ -137,9 +155,9 @@ function stateForm() {
   return {
     place, cancel,
     open(wanted, { name: known, asksName }) {
-      action = wanted;
+      [action, openedAt] = [wanted, clock.now()];
       const other = { errors: ["errors", "after a number of errors"], open: ["open", "without an end"] }[wanted?.ends];
-      const times = wanted?.ends ? [...ends(clock.now()), ["until", "at another time"]] : [];
+      const times = wanted?.ends ? [...ends(openedAt), ["until", "at another time"]] : [];
       end.replaceChildren(...[...wanted?.ends === "open" ? [other] : [], ...times, ...wanted?.ends === "errors" ? [other] : []]
         .map(([value, text]) => element("option", { value }, text)));
       rows.end.hidden = !wanted?.ends;
@@ -157,9 +175,7 @@ function stateForm() {
     },
     shut() { place.hidden = true; },
     read() {
-      const chosen = rows.end.hidden ? "open" : end.value, ahead = Object.fromEntries(ends(clock.now()).map(([value, , ms]) => [value, ms]));
-      const ms = chosen === "until" ? Date.parse(until.value) : ahead[chosen];
-      const given = { ...ms && { until: new Date(ms).toISOString() }, ...chosen === "errors" && { errors: Number(errors.value) } };
+      const given = chosenEnd(rows.end.hidden ? "open" : end.value, { opened: openedAt, now: clock.now(), until: until.value, errors: errors.value });
       return { action, name: rows.by.hidden ? null : name.value.trim(), given };
     },
     // Marks the field that was refused; `null` marks none.

@@ -6,13 +6,14 @@ import { parts } from "./state_line.js";
 import { watch } from "./state_news.js";
 import { said, short, silence } from "./states.js";
 
-export function liveLine({ pattern_id: id, state }) {
+// `since` is when the request for the pattern began (performance.now()).
+export function liveLine({ pattern_id: id, state }, since) {
   const line = element("p", { class: "quiet" });
   const take = (now) => {
     line.hidden = !short(now);
     line.replaceChildren(...parts(said(now)), silence(now) && ". ", silence(now));
   };
   take(state);
-  watch(`pattern:${id}`, line, { take, look: () => ask(`/api/patterns/${encodeURIComponent(id)}/state`).then((answer) => answer.state) });
+  watch(`pattern:${id}`, line, { since, take, look: () => ask(`/api/patterns/${encodeURIComponent(id)}/state`).then((answer) => answer.state) });
   return line;
 }

@@ -4,10 +4,10 @@
 import { NoAnswer, Refusal } from "./api.js";
 import { fresh, subject } from "./states.js";
 
-const OLDEST_MS = 20_000; // an answer that is drawn later than this after a change was made after it
+const OLDEST_MS = 20_000; // an answer that is drawn later than this after a change was made after it: requests end before (api.js)
 
 const watchers = new Set();
-let known = null, recent = [], changed = () => {}, unsure = () => {};
+let known = null, recent = [], lostAt = -Infinity, changed = () => {}, unsure = () => {};
 
 // `onChange()` is called after changes; `onUnsure(changes)` when answers of before may be wrong: `changes` are what is known,
 // null if not all of them are.
@@ -16,9 +16,21 @@ export function bind({ onChange, onUnsure }) {
 }
 
 // Calls `take(state)` with each new state of what is `of` ("pattern:ID", "worker:NAME"), as long as `place` is on the page.
-// `look()` returns a promise of the present one, for when changes were missed.
-export function watch(of, place, { take, look }) {
-  watchers.add({ of, place, take, look });
+// `look()` returns a promise of the present one, for when changes were missed. `since` is when the request began whose answer
+// `place` shows (performance.now()): what changed during it is taken at once. Returns a function that waits for the state in the
+// answer to another request, and passes it to `accept` unless a later one arrived in the meantime.
+export function watch(of, place, { since, take, look }) {
+  present(); // forgets what is on the page no more
+  const one = { of, place, take, look, turn: 0 };
+  watchers.add(one);
+  const last = young().findLast(({ change, at }) => at >= since && subject(change) === of);
+  if (lostAt >= since) lookAt(one); else if (last) take(stateIn(last.change));
+  return async (asked, accept) => {
+    const { turn } = one, state = await asked;
+    if (turn !== one.turn) return;
+    one.turn += 1;
+    accept(state);
+  };
 }
 
 // Takes the data of a message.
@@ -26,11 +38,11 @@ export function take(message) {
   const first = known === null, { changes, missed } = first ? { changes: [], missed: false } : fresh(known, message);
   known = message.version;
   if (first) {
-    if (message.changes.length) unsure(message.changes);
+    if (message.changes.length) { lostAt = performance.now(); unsure(message.changes); } // they may be of before or after an answer
     return askAgain(new Set(message.changes.map(subject)));
   }
   recent = [...young(), ...changes.map((change) => ({ change, at: performance.now() }))];
-  for (const change of changes) for (const one of present()) if (one.of === subject(change)) one.take(stateIn(change));
+  for (const change of changes) for (const one of present()) if (one.of === subject(change)) { one.turn += 1; one.take(stateIn(change)); }
   if (changes.length) changed();
   if (missed) again();
 }
@@ -38,6 +50,7 @@ export function take(message) {
 // Called when messages may have been missed.
 export function again() {
   recent = [];
+  lostAt = performance.now();
   unsure(null);
   askAgain(null);
 }
@@ -72,8 +85,12 @@ function present() {
 }
 
 function askAgain(subjects) {
-  for (const one of present()) {
-    if (subjects && !subjects.has(one.of)) continue;
-    one.look().then(one.take, (failure) => { if (!(failure instanceof Refusal || failure instanceof NoAnswer)) throw failure; });
-  }
+  for (const one of present()) if (!subjects || subjects.has(one.of)) lookAt(one);
+}
+
+// The answer is dropped if a message or a later look was faster.
+function lookAt(one) {
+  const turn = ++one.turn;
+  one.look().then((state) => { if (turn === one.turn) one.take(state); },
+    (failure) => { if (!(failure instanceof Refusal || failure instanceof NoAnswer)) throw failure; });
 }

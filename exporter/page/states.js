@@ -3,8 +3,11 @@
 // A text is a list of parts: a string, `{name}` (who did it), `{at}` (a time, ISO 8601, as `moment` says it; `on` asks for its
 // preposition) or `{error}` (the id of an error).
 
+import { CLOCK, formatted } from "./dates.js";
+
 const MARKS = { claimed: "●", resolved: "✓", muted: "‖", regressed: "↺" }, DRAINED = "⊘";
 const WORDS = { regressed: "came back" };
+const PASSING = new Set(["errors_left", "silence_id", "silence_error"]); // change by themselves, the first with each error
 const HOUR_MS = 3_600_000, MORNING = 9;
 
 // A state in a table, such as "● claimed"; "" for a pattern of which there is nothing to say.
@@ -61,10 +64,10 @@ export function told({ action, by, caller, until, errors, error_id: error }) {
 // A time in the reader's zone as of `now` (milliseconds), with its date unless that is today.
 export function moment(iso, now, on = false) {
   const date = new Date(iso), today = new Date(now);
-  const time = date.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+  const time = formatted(date, CLOCK);
   if (date.toDateString() === today.toDateString()) return on ? `at ${time}` : time;
   const year = date.getFullYear() === today.getFullYear() ? undefined : "numeric";
-  return `${on ? "on " : ""}${date.toLocaleDateString([], { day: "numeric", month: "short", year })}, ${time}`;
+  return `${on ? "on " : ""}${formatted(date, { day: "numeric", month: "short", year })}, ${time}`;
 }
 
 // What the reader `name` can usefully do with a pattern in a state.
@@ -81,6 +84,23 @@ export function ends(now) {
   tomorrow.setDate(tomorrow.getDate() + 1);
   return [["hour", "for 1 h", now + HOUR_MS], ["shift", "for 8 h", now + 8 * HOUR_MS],
     ["tomorrow", "until tomorrow 09:00", tomorrow.setHours(MORNING, 0, 0, 0)]];
+}
+
+// The end that was chosen in a form, as the API takes it. The form was opened at `opened` and is sent at `now` (milliseconds); `until`
+// and `errors` are what its fields have. A time that cannot be read is sent as it is, so that the service refuses it: without
+// one there would be no end.
+export function chosenEnd(chosen, { opened, now, until, errors }) {
+  if (chosen === "open") return {};
+  if (chosen === "errors") return { errors: Number(errors) };
+  const ahead = ends(chosen === "tomorrow" ? opened : now).find(([value]) => value === chosen); // the form said which day is tomorrow
+  const ms = ahead ? ahead[2] : Date.parse(until);
+  return { until: Number.isNaN(ms) ? until : new Date(ms).toISOString() };
+}
+
+// Whether a state differs from an earlier one in what somebody did, or what ended: in what the audit trail has.
+export function isNews(before, now) {
+  const lasting = (state) => JSON.stringify(state, (key, value) => (PASSING.has(key) ? undefined : value));
+  return lasting(before) !== lasting(now);
 }
 
 // The changes in a message of the topic `states` that are later than the version `known`. `missed`: there were others, which

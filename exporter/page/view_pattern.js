@@ -22,7 +22,7 @@ const ACTIONS = [{ name: "claim", label: "Claim" }, { name: "resolve", label: "R
 
 export async function draw(body, id, tools) {
   const { state, filter, view, wanted } = tools;
-  const span = { ...state, filters: {} };
+  const span = { ...state, filters: {} }, since = performance.now();
   const path = `/api/patterns/${encodeURIComponent(id)}`;
   const found = await ask(`${path}?${query(span)}`).catch((failure) => { if (failure.status === 404) return null; throw failure; });
   if (!wanted()) return;
@@ -35,7 +35,7 @@ export async function draw(body, id, tools) {
   const errors = errorRows({ ...tools, span }, of, { onFirst: (some) => values.replaceChildren(places(found, some)) });
   body.replaceChildren(
     element("h2", { id: "view-title" }, element("span", { class: "kind" }, "Pattern"), " ", ...template(found.pattern)),
-    stateOf(found, changes.load),
+    stateOf(found, since, changes.load),
     facts([
       ["errors", `${errorsOf(found.occurrences, found.critical)} ${inWords(counted(state), true)} on ${many(found.workers, "worker")}`],
       ["first seen", ago(found.ever_first_seen ?? found.first_seen), ` · ${full(found.ever_first_seen ?? found.first_seen)}`],
@@ -56,9 +56,9 @@ function template(text) {
 }
 
 // The state with the buttons that change it.
-function stateOf({ pattern_id: id, state }, onChange) {
+function stateOf({ pattern_id: id, state }, since, onChange) {
   const path = `/api/patterns/${encodeURIComponent(id)}`, stateIn = (answer) => answer.state;
-  return stateBox({ of: `pattern:${id}`, path, state, words: said, note: silence, actions: ACTIONS, fits: fitting, stateIn,
+  return stateBox({ of: `pattern:${id}`, path, state, since, words: said, note: silence, actions: ACTIONS, fits: fitting, stateIn,
     look: () => ask(`${path}/state`).then(stateIn), onChange });
 }
 

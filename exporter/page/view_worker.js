@@ -18,7 +18,7 @@ const MEASURED = [["cpu", "CPU", "%"], ["memory", "memory", "%"], ["disk", "disk
 
 export async function draw(body, id, tools) {
   const { state, filter, view, wanted } = tools;
-  const span = { ...state, filters: {} };
+  const span = { ...state, filters: {} }, since = performance.now();
   const found = await ask(`/api/workers/${encodeURIComponent(id)}?${query(span)}`).catch((failure) => { if (failure.status === 404) return null; throw failure; });
   if (!wanted()) return;
   if (!found) {
@@ -32,7 +32,7 @@ export async function draw(body, id, tools) {
   body.replaceChildren(
     element("h2", { id: "view-title" }, element("span", { class: "kind" }, "Worker"), " ", found.worker_id),
     element("p", { class: "state" }, element("span", { class: `severity ${found.now}` }, `${NOW[found.now] ?? "○"} ${found.now}`), found.reason ? ` · ${found.reason}` : ""),
-    drainOf(found, changes.load),
+    drainOf(found, since, changes.load),
     facts([
       ["errors", `${errorsOf(found.errors, found.critical)}${found.warning ? `, ${found.warning.toLocaleString()} warnings` : ""} ${inWords(counted(state), true)}`],
       ["last error", at(found.last_error_at)], ["last critical", at(found.last_critical_at)],
@@ -49,9 +49,9 @@ export async function draw(body, id, tools) {
 }
 
 // Whether it is drained, with the button that changes it.
-function drainOf({ worker_id: id, drained }, onChange) {
+function drainOf({ worker_id: id, drained }, since, onChange) {
   const path = `/api/workers/${encodeURIComponent(id)}`, stateIn = (answer) => answer.drained;
-  return stateBox({ of: `worker:${id}`, path, state: drained, words: saidDrained, actions: ACTIONS, fits: (now) => [now ? "undrain" : "drain"], stateIn,
+  return stateBox({ of: `worker:${id}`, path, state: drained, since, words: saidDrained, actions: ACTIONS, fits: (now) => [now ? "undrain" : "drain"], stateIn,
     note: (now) => (now ? "This is a note for people: its errors are counted and alert as before." : ""),
     look: () => ask(`${path}?time_range=1`).then(stateIn), onChange });
 }

@@ -44,24 +44,29 @@ async def test_a_claim_is_said_in_each_tab_at_once(browser: Browser, service: In
     id_ = await engine(service)
     page, complaints = await open_page(browser, service, view("pattern", id_))
     other, others = await open_page(browser, service, view("pattern", id_))
-    desk, _ = await open_page(browser, service, f"?pattern={id_}")
-    for one in (page, other):
+    desk, at_desk = await open_page(browser, service, f"?pattern={id_}")
+    paused, while_paused = await open_page(browser, service, view("pattern", id_))
+    await paused.locator("#pause").evaluate("box => box.click()")
+    for one in (page, other, paused):
         await filled(one)
     said, button, form = parts(page)
     await expect(said).to_have_text("◆ New: first seen within the last 24 hours")
+    await expect(desk.locator("#patterns tbody tr")).to_have_count(1)
     await expect(desk.locator("#patterns .said-short")).to_have_count(0)  # a new pattern has no mark
     await button("Claim").click()
     await expect(form.get_by_label("Your name")).to_be_focused()
     await page.keyboard.type("Ana <b>")
     await page.keyboard.press("Enter")
-    for one in (page, other):
+    for one in (page, other, paused):
         await expect(parts(one)[0]).to_have_text(re.compile(r"● Claimed by Ana <b> since \d\d:\d\d$"))
         await expect(one.locator("#details .history li")).to_have_text([re.compile("Claimed by Ana <b>$")])
     await expect(said).to_be_focused()  # the button that was pressed is gone
     await expect(button("Claim")).to_be_hidden()
     await expect(form).to_be_hidden()
     await expect(parts(other)[1]("Claim")).to_be_visible()  # another reader may take over
-    await expect(other.locator("#details .statement [aria-live]")).to_contain_text("Claimed by Ana")
+    for one in (page, other):
+        await expect(one.locator("#details > .polite")).to_contain_text("Claimed by Ana")
+    assert await paused.locator("#details > .polite").count() == 0  # announces nothing by itself
     await expect(desk.locator("#patterns .said-short")).to_have_text("● claimed")
     await expect(desk.locator("#pattern")).to_contain_text("Claimed by Ana <b> since")
     await button("Resolve").click()  # the name is known
@@ -69,14 +74,20 @@ async def test_a_claim_is_said_in_each_tab_at_once(browser: Browser, service: In
     await expect(desk.locator("#patterns .said-short")).to_have_text("✓ resolved")
     await service.post({"worker_id": "w1", "message": "the engine has stopped"})
     await expect(said).to_contain_text("regression of what Ana <b> had resolved")
-    await expect(page.locator("#details .history li").first).to_contain_text("Came back: error 2")
+    newest = page.locator("#details .history li").first
+    await expect(newest).to_contain_text("Came back: error 2")
+    cause = page.get_by_role("link", name="error 2")
+    await cause.focus()
+    await service.ask(f"/api/patterns/{id_}/claim", {"by": "Cy"})
+    await expect(newest).to_contain_text("Claimed by Cy")
+    await expect(cause).to_be_focused()
     await button("change").click()
     await form.get_by_label("Your name").fill("Bo")
     await page.keyboard.press("Enter")
     await expect(button("change")).to_be_focused()
     await button("Claim").click()
     await expect(said).to_contain_text("Claimed by Bo")
-    assert complaints == others == []
+    assert complaints == others == at_desk == while_paused == []
 
 
 async def test_a_mute_has_an_end_and_reopening_ends_it(browser: Browser, service: InProcess) -> None:
@@ -94,6 +105,14 @@ async def test_a_mute_has_an_end_and_reopening_ends_it(browser: Browser, service
     await expect(said).to_have_text("‖ Muted for 40 more errors, by Ana")
     await expect(button("Mute")).to_be_focused()
     await expect(page.locator("#details .statement")).to_contain_text("There is no silence in Alertmanager")
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    announced = page.locator("#details > .polite")
+    await expect(announced).to_contain_text("for 40 more errors")
+    await service.post({"worker_id": "w1", "message": "the engine has stopped"})
+    await expect(said).to_have_text("‖ Muted for 39 more errors, by Ana")
+    await expect(announced).to_contain_text("for 40 more errors")  # is not said again with each error
+    assert not [url for url in asked if "/api/audit" in url]
     await button("Mute").click()
     await form.get_by_label("End").select_option("for 8 h")
     await form.get_by_role("button", name="Mute").click()
@@ -116,6 +135,7 @@ async def test_a_refusal_is_shown_beside_the_form_and_the_focus_stays(browser: B
     await filled(page)
     said, button, form = parts(page)
     problem = page.locator("#state-problem")
+    await expect(page.locator("#details .acts")).to_contain_text("as ada")
     await button("Mute").click()  # the name of the login is known
     await form.get_by_label("End").select_option("at another time")
     await form.get_by_label("Until").fill("2020-01-01T10:00")
@@ -123,6 +143,8 @@ async def test_a_refusal_is_shown_beside_the_form_and_the_focus_stays(browser: B
     await expect(problem).to_have_text("until: expected a time that is ahead")
     await expect(form.get_by_label("Until")).to_be_focused()
     await expect(form.get_by_label("Until")).to_have_attribute("aria-describedby", "state-problem")
+    typed = "box => { box.value = '12026-11-27T10:00'; return box.validity.rangeOverflow; }"
+    assert await form.get_by_label("Until").evaluate(typed)  # the browser does not send the form
     await page.keyboard.press("Escape")
     await expect(form).to_be_hidden()
     await expect(problem).to_have_text("")
@@ -173,13 +195,35 @@ async def test_a_worker_is_drained_and_put_back_by_keyboard_alone(browser: Brows
     await page.keyboard.press("Enter")
     await expect(said).to_be_hidden()
     await expect(button("Drain")).to_be_focused()
-    await expect(page.locator("#details .statement [aria-live]")).to_have_text("No longer drained")
+    await expect(page.locator("#details > .polite")).to_have_text("No longer drained")
     await expect(desk.locator("#workers .said-short")).to_have_count(0)
     await page.keyboard.press("Enter")
     await page.keyboard.press("Tab")
     await page.keyboard.press("Enter")
     await expect(said).to_have_text(re.compile("⊘ Drained by Ana since .*, without an end"))
     await expect(page.locator("#details .history li")).to_have_count(3)
+    await expect(said).to_be_focused()
+    await service.ask("/api/workers/w1/undrain", {"by": "Bo"})
+    await expect(button("Drain")).to_be_focused()  # the sentence is gone
+    assert complaints == []
+
+
+async def test_a_change_while_a_view_is_fetched_is_shown(browser: Browser, service: InProcess) -> None:
+    id_ = await engine(service)
+    page, complaints = await open_page(browser, service)
+    await expect(page.locator("#connection")).to_have_attribute("data-state", "live")
+    await expect(page.locator("#patterns tbody tr")).to_have_count(1)
+    resolved = page.locator("#patterns .said-short")
+
+    async def late(route: Route) -> None:
+        answer = await route.fetch()
+        await service.ask(f"/api/patterns/{id_}/resolve", {"by": "Ana"})
+        await expect(resolved).to_have_text("✓ resolved")
+        await route.fulfill(response=answer)
+
+    await page.route(re.compile(rf"/api/patterns/{id_}\?"), late)
+    await page.locator("#patterns tbody a").first.click()
+    await expect(parts(page)[0]).to_contain_text("✓ Resolved by Ana")
     assert complaints == []
 
 
@@ -220,6 +264,9 @@ async def test_the_history_is_read_page_by_page(browser: Browser, service: InPro
     await page.get_by_role("button", name="Older changes").click()
     await expect(rows).to_have_count(13)
     await expect(page.locator("#details .history")).to_be_focused()  # the button is gone
+    await service.ask(f"/api/patterns/{id_}/resolve", {"by": "Ana"})
+    await expect(rows.first).to_contain_text("Resolved by Ana")
+    await expect(rows).to_have_count(14)  # what was loaded stays
 
 
 @pytest.mark.skipif(not AXE.exists(), reason="axe-core is not installed (make test installs it)")

@@ -99,6 +99,29 @@ def test_new_errors_beyond_the_most_are_reached_by_older_errors() -> None:
     assert results("list.js", call, [1050, 1000], before=LIST) == [[1000, "c50", False], [1000, None, False]]
 
 
+def test_errors_that_were_dropped_under_other_filters_are_forgotten() -> None:
+    """Otherwise a deep search without a row would begin again, and a complete one would not say that nothing matches."""
+    call = """(async () => {
+        const list = new its.List({ state: { range: 24, from: null, to: null, filters: {} }, open() {}, names: {}, still: () => true });
+        list.draw = list.drawSoon = () => {};
+        const at = new Date().toISOString();
+        list.hear(Array.from({ length: 1050 }, (_, i) => ({ id: i, cursor: `c${i}`, timestamp: at })));
+        const had = list.dropped;
+        list.state.filters = { worker: ["w1"] };
+        list.ask = async () => ({ errors: [], ...value });
+        await list.fetch();
+        return [had, list.cursor, list.searched];
+    })()"""
+    answers = [
+        {"next_cursor": None, "searched_since": None},
+        {"next_cursor": "deep", "searched_since": "2026-11-27T10:00:00Z"},
+    ]
+    assert results("list.js", call, answers, before=LIST) == [
+        [True, None, None],
+        [True, "deep", "2026-11-27T10:00:00Z"],
+    ]
+
+
 DATA = (
     BROWSER
     + """

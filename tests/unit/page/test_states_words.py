@@ -1,5 +1,6 @@
 """The states of patterns and drained workers in words, and which changes of them are new: exporter/page/states.js."""
 
+import json
 from typing import Any
 
 import pytest
@@ -94,6 +95,37 @@ def test_tomorrow_is_a_day_of_the_readers_calendar() -> None:
     assert results("states.js", call, at, zone="Europe/Berlin") == [
         ["24T21:00", "25T04:00", "25T08:00"], ["25T00:30", "25T07:30", "26T08:00"]
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("chosen", "asked"), [
+    ("open", {}), ("errors", {"errors": 40}), ("hour", {"until": "2026-11-28T00:30:00.000Z"}),
+    ("tomorrow", {"until": "2026-11-28T09:00:00.000Z"}),  # as the form said, not as of the new day
+    ("until", {"until": "2026-11-30T10:00:00.000Z"}),
+])  # fmt: skip
+def test_the_end_that_was_chosen(chosen: str, asked: dict[str, Any]) -> None:
+    given = "{ opened: Date.parse('2026-11-27T23:30Z'), now: Date.parse('2026-11-27T23:30Z'), until: '2026-11-30T10:00', errors: '40' }"
+    assert results("states.js", f"its.chosenEnd(value, {given})", [chosen]) == [asked]
+    later = given.replace("now: Date.parse('2026-11-27T23:30Z')", "now: Date.parse('2026-11-28T00:10Z')")
+    if chosen != "hour":
+        assert results("states.js", f"its.chosenEnd(value, {later})", [chosen]) == [asked]
+
+
+def test_an_end_that_cannot_be_read_is_not_left_out() -> None:
+    call = "its.chosenEnd('until', { opened: 0, now: 0, until: value, errors: '' })"
+    assert results("states.js", call, ["12026-11-27T10:00"]) == [{"until": "12026-11-27T10:00"}]
+
+
+def test_what_the_audit_lacks_is_no_news() -> None:
+    before = state("muted", **AT, errors_left=40)
+    values = [before, before | {"errors_left": 39}, before | {"silence_id": "a", "silence_error": "no"}, before | {"by": "Bo"},
+              before | {"at": NOW}, state("regressed", **AT), None]  # fmt: skip
+    call = f"its.isNews({json.dumps(before)}, value)"
+    assert results("states.js", call, values) == [False, False, False, True, True, True, True]
+    assert results("states.js", "its.isNews(null, value)", [None, AT | {"until": None}]) == [False, True]
+
+
+def test_a_time_that_cannot_be_read_is_a_question_mark() -> None:
+    assert results("dates.js", "its.full(value)", ["", "27.11.2026 14:00:00 Uhr"]) == ["?", "?"]
 
 
 def test_missed_changes_are_noticed() -> None:
