@@ -36,7 +36,7 @@ export function stateBox({ of, path, state, since, words, note, actions, fits, s
   const acts = element("p", { class: "acts" }, ...buttons.values(), as);
   const box = element("div", { class: "statement", role: "group", "aria-label": `State of the ${of.slice(0, of.indexOf(":"))}` },
     line, more, element("div", { "data-needs": "admin" }, acts, form.place, problem));
-  let busy = false, opener = null;
+  let busy = false, opener = null, next = null;
 
   // What had the focus and is hidden now gives it to the sentence, which says what happened.
   const draw = () => {
@@ -80,7 +80,8 @@ export function stateBox({ of, path, state, since, words, note, actions, fits, s
     button.setAttribute("aria-expanded", "true");
     form.open(action, { name: reader(), asksName: !reader() || action === null || field === "by" });
   };
-  // Until a change is answered there is no other one, and no form: the answer closes the form of its own action.
+  // Until a change is answered there is no other one, and no form: the answer closes the form of its own action. The socket may show
+  // the change before that, so a button that is pressed meanwhile is pressed again afterwards.
   const waits = () => {
     if (busy) problem.textContent = "The last change is still being saved.";
     return busy;
@@ -100,13 +101,16 @@ export function stateBox({ of, path, state, since, words, note, actions, fits, s
       if (failure.field === "by" && form.place.hidden) open(action, buttons.get(action.name), "by");
       problem.textContent = failure.status ? failure.message : "The service does not answer. Try again.";
       form.refuse(failure.field);
-    } finally {
-      busy = false;
+      next = null;
     }
+    busy = false;
+    const button = buttons.get(next);
+    next = null;
+    if (button && !button.hidden) button.click();
   };
   for (const action of actions) {
     buttons.get(action.name).onclick = () => {
-      if (waits()) return;
+      if (waits()) return void (next = action.name);
       if (!action.ends && reader()) { shut(); send(action, {}); } else open(action, buttons.get(action.name));
     };
   }

@@ -208,11 +208,11 @@ async def test_what_was_missed_is_heard_and_told_and_the_next_too(browser: Brows
         await state(page, "live")
     await listed(page, 16, rows=16)
     await expect(page.locator("#assertive")).to_contain_text("Critical error on missed-critical")
-    await page.wait_for_function("window.heard.at(-1) === 'critical'")
+    await page.wait_for_function("() => window.heard.at(-1) === 'critical'")
     lists: list[str] = []
     page.on("request", lambda r: lists.append(r.url) if "/api/errors/list" in r.url else None)
     second.post({"worker_id": "next", "is_system_critical": True})
-    await page.wait_for_function("window.heard.at(-1) === 'system-critical'")
+    await page.wait_for_function("() => window.heard.at(-1) === 'system-critical'")
     await listed(page, 17, rows=17)
     assert lists == []  # there was no gap, so the list was not fetched
     assert uncaught == []
