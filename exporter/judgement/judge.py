@@ -41,6 +41,7 @@ RETRY_SECONDS: Final = 60.0  # after the database could not say
 USUAL_FOR: Final = dt.timedelta(hours=1, seconds=2 * RETRY_SECONDS)  # what is usual in an hour, until the next is known
 DAYS: Final = 7
 SETTLE_SECONDS: Final = 1.0  # for which the answer to a change of a state waits for the verdict
+UNCOUNTED_SECONDS: Final = 10.0  # after which a verdict is unknown of which it is not known what counts
 COUNT_RETRY_SECONDS: Final = 5.0  # after the facts could not be read again
 COUNT_SHARE: Final = 1.0  # times as long as the facts were read it waits before it reads them again
 _log = logging.getLogger(__name__)
@@ -79,6 +80,7 @@ class Judge:
         self._states = KnownStates()
         self._watch = Watch(states=self._states)
         self._counted = self._states.key  # what the facts leave out that were read last
+        self._uncounted_since: dt.datetime | None = None  # when something else began to be left out
         self._has_to_count = asyncio.Event()
         self._has_counted = asyncio.Event()
         self._has_counted.set()
@@ -134,9 +136,11 @@ class Judge:
 
     def _check_counted(self) -> None:
         if self._counted == self._states.key:
+            self._uncounted_since = None
             self._has_to_count.clear()
             self._has_counted.set()
         else:
+            self._uncounted_since = self._uncounted_since or self._clock()
             self._has_counted.clear()
             self._has_to_count.set()
 
@@ -208,9 +212,14 @@ class Judge:
             as_of=self._watch.received_at,
             refused=lag.refused,
             refused_since=self._refused[1] if self._refused else None,
-            blind_before=self._blind_before,
+            blind_before=self._blind_before or self._uncounted(now),
             away=self._away(),
         )
+
+    def _uncounted(self, now: dt.datetime) -> dt.datetime | None:
+        """Returns since when it is not known which earlier errors count, if that takes long."""
+        since = self._uncounted_since
+        return since if since and (now - since).total_seconds() >= UNCOUNTED_SECONDS else None
 
     def start(self) -> None:
         self._tasks = [
@@ -265,6 +274,7 @@ class Judge:
                 is_known = isinstance(error, StoreError)
                 _log.warning("the verdict does not yet know a changed state: %s", error, exc_info=not is_known)
                 self._has_to_count.set()
+                self._verdict = None
                 wait = COUNT_RETRY_SECONDS
             await asyncio.sleep(max(wait, COUNT_SHARE * (ticks() - began)))  # many changes must not keep it reading
 

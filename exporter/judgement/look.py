@@ -8,19 +8,16 @@ from exporter.judgement.words import name, quoted
 
 
 def look_first(situation: Situation, rule: Rule, where: Where | None, silent: tuple[Silent, ...]) -> list[Look]:
-    """Returns the newest critical error, the pattern with most of the errors, the error that it began with, and the
-    worker with most errors or the one that is silent for longest; what there is of these. A small screen shows only the
-    first one without a further tap, and the newest error is the one whose traceback people ask for."""
+    """Returns the pattern with most of the errors, the error that it began with, the newest critical error, and the
+    worker with most errors or the one that is silent for longest; what there is of these."""
     looks: list[Look] = []
-    episode = situation.episode
-    newest = episode.newest_id if episode and where is episode.where else None
-    if newest is not None:
-        looks.append(_error("the newest critical error", newest))
     if where:
         pattern = where.pattern
         looks.append(_at(f"pattern {quoted(pattern.text)}", "pattern", pattern.pattern_id, "/api/patterns/"))
-        if pattern.error_id != newest:
-            looks.append(_error(f"its first error, on {name(pattern.worker_id)}", pattern.error_id))
+        looks.append(_error(f"its first error, on {name(pattern.worker_id)}", pattern.error_id))
+    episode = situation.episode
+    if episode and where is episode.where and episode.newest_id != where.pattern.error_id:
+        looks.append(_error("the newest critical error", episode.newest_id))
     if where and where.workers > 1:
         worker = where.worker.name
         looks.append(_worker(f"{name(worker)}, which has most of them", worker))

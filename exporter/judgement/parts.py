@@ -3,7 +3,7 @@
 from typing import Final
 
 from exporter.judgement.result import Compared, Concerned, MostOf, MostPattern, NotCounted, Rule
-from exporter.judgement.situation import COMPARE_FROM, WINDOW_SECONDS, Aside, Leader, Situation, Where
+from exporter.judgement.situation import COMPARE_FROM, WINDOW_SECONDS, Aside, Leader, PatternLeader, Situation, Where
 
 MAX_NAMED: Final = 10  # workers
 
@@ -12,7 +12,6 @@ def concerned(where: Where | None) -> Concerned | None:
     """Returns where it happened, as the API says it."""
     if where is None:
         return None
-    most = where.pattern
     return Concerned(
         errors=where.errors,
         workers=where.workers,
@@ -21,17 +20,21 @@ def concerned(where: Where | None) -> Concerned | None:
         worker=MostOf(where.worker.name, where.worker.errors),
         hardware=_most(where.hardware),
         run=_most(where.run),
-        pattern=MostPattern(
-            pattern_id=most.pattern_id,
-            text=most.text,
-            errors=most.errors,
-            first_worker_id=most.worker_id,
-            first_error_id=most.error_id,
-            is_new=most.is_new,
-            claimed_by=most.note.claimed_by or None if most.note else None,
-            came_back=bool(most.note and most.note.came_back),
-        ),
+        pattern=_pattern(where.most or where.pattern),
+        came_back=_pattern(where.pattern) if where.pattern.note and where.pattern.note.came_back else None,
         patterns=where.patterns,
+    )
+
+
+def _pattern(one: PatternLeader) -> MostPattern:
+    return MostPattern(
+        pattern_id=one.pattern_id,
+        text=one.text,
+        errors=one.errors,
+        first_worker_id=one.worker_id,
+        first_error_id=one.error_id,
+        is_new=one.is_new,
+        claimed_by=one.note.claimed_by or None if one.note else None,
     )
 
 

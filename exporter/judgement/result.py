@@ -20,8 +20,7 @@ class MostOf(Struct):
 
 
 class MostPattern(Struct, kw_only=True):
-    """The pattern with most of the errors; or, if there is one, the one with most that came back after it was resolved
-    (`came_back`). `claimed_by` works on it. `text` is its template; it began with the error `first_error_id` on
+    """A pattern. `claimed_by` works on it. `text` is its template; it began with the error `first_error_id` on
     `first_worker_id`. `is_new`: that was its first error ever."""
 
     pattern_id: str
@@ -31,13 +30,13 @@ class MostPattern(Struct, kw_only=True):
     first_error_id: Count
     is_new: bool
     claimed_by: str | None
-    came_back: bool
 
 
 class Concerned(Struct, kw_only=True):
     """What the verdict is about: critical errors since it became critical, or warnings of the last ten minutes. At most
-    ten workers are named, in the order in which they reported. With `more`, there were more workers or patterns than
-    the service counts."""
+    ten workers are named, in the order in which they reported. `pattern` is the one with most of the errors;
+    `came_back` is one that came back after it was resolved, which the sentence names instead. With `more`, there were
+    more workers or patterns than the service counts."""
 
     errors: Count
     workers: Count
@@ -47,6 +46,7 @@ class Concerned(Struct, kw_only=True):
     hardware: MostOf | None
     run: MostOf | None
     pattern: MostPattern
+    came_back: MostPattern | None
     patterns: Count
 
 

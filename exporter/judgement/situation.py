@@ -68,11 +68,13 @@ class StateNote(Struct, frozen=True):
     came_back: bool = False
     resolved_by: str = ""
     resolved_at: dt.datetime | None = None
+    error_id: int | None = None  # of the error with which it came back; None: it came just now
 
 
 class Where(Struct, frozen=True):
     """Where `errors` happened. `workers` is their number, `names` has the first of them in the order in which they
-    reported. With `more`, there were more workers or patterns than are counted."""
+    reported. `pattern` is to be named: the one with most errors, or one that came back in this time. With `more`, there
+    were more workers or patterns than are counted."""
 
     errors: int
     workers: int
@@ -83,6 +85,7 @@ class Where(Struct, frozen=True):
     hardware: Leader | None = None
     run: Leader | None = None
     more: bool = False
+    most: PatternLeader | None = None  # the pattern with most of the errors, where `pattern` is one that came back
 
 
 class Episode(Struct, frozen=True):

@@ -103,7 +103,10 @@ class KnownStates:
             return StateNote(claimed_by=by)
         if status == "regressed" or change.anchor in self._returned:
             at = change.resolved_at or (change.at if status == "resolved" else None)
-            return StateNote(came_back=True, resolved_by=by, resolved_at=at.replace(tzinfo=dt.UTC) if at else None)
+            return StateNote(
+                came_back=True, resolved_by=by, resolved_at=at.replace(tzinfo=dt.UTC) if at else None,
+                error_id=change.error_id if status == "regressed" else None,
+            )  # fmt: skip
         return None
 
     def _is(self, anchor: str, status: str) -> bool:

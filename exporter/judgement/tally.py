@@ -170,26 +170,24 @@ class Tally:
 
     def where(self, notes: Mapping[str, StateNote] = _NO_NOTES) -> Where | None:
         """Returns where the errors happened; None if there are none. `notes` are those of patterns by id: one that came
-        back is named instead of the one with most errors."""
+        back among these errors is named instead of the one with most errors."""
         worker, pattern = self.workers.leader, self.patterns.leader
         if worker is None or pattern is None:
             return None
         known = self.patterns.by_key
-        back = [key for key, note in notes.items() if note.came_back and key in known]
-        pattern = max(back, key=lambda key: _rank(known[key]), default=pattern)
-        most = self.patterns.by_key[pattern]
+        back = [key for key, note in notes.items() if key in known and _came_back(note, known[key])]
+        named = max(back, key=lambda key: _rank(known[key]), default=pattern)
         return Where(
             errors=self.errors,
             workers=len(self.workers.by_key),
             names=tuple(self._names()),
             worker=Leader(worker, self.workers.by_key[worker].errors),
-            pattern=PatternLeader(
-                pattern, most.text, most.errors, most.worker_id, most.first_id, most.is_new, notes.get(pattern)
-            ),
+            pattern=_pattern_leader(named, known[named], notes),
             patterns=len(self.patterns.by_key),
             hardware=_leader(self.hardware),
             run=_leader(self.runs),
             more=self.workers.more or self.patterns.more,
+            most=None if named == pattern else _pattern_leader(pattern, known[pattern], notes),
         )
 
     def _names(self) -> list[str]:
@@ -229,6 +227,17 @@ def count(counts: Counts[Counted], key: str, errors: int, first_id: int) -> None
 
 def _rank(counted: Counted) -> tuple[int, int]:
     return counted.errors, -counted.first_id
+
+
+def _came_back(note: StateNote, counted: CountedPattern) -> bool:
+    """Returns whether a pattern came back among these of its errors, and not before them."""
+    return note.came_back and (note.error_id is None or counted.first_id <= note.error_id)
+
+
+def _pattern_leader(key: str, counted: CountedPattern, notes: Mapping[str, StateNote]) -> PatternLeader:
+    return PatternLeader(
+        key, counted.text, counted.errors, counted.worker_id, counted.first_id, counted.is_new, notes.get(key)
+    )
 
 
 def _leader(counts: Counts[Counted]) -> Leader | None:

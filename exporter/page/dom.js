@@ -62,7 +62,7 @@ export function time(iso) {
 }
 
 function clockTime(iso) {
-  const date = new Date(iso), today = new Date(now()), offset = twice(date.getTime()) ? ` ${zone(date.getTime())}` : "";
+  const date = new Date(iso), today = new Date(now()), offset = !Number.isNaN(date.getTime()) && twice(date.getTime()) ? ` ${zone(date.getTime())}` : "";
   if (date.toDateString() === today.toDateString()) return formatted(date, SECONDS) + offset;
   const year = date.getFullYear() === today.getFullYear() ? undefined : "numeric";
   return formatted(date, { day: "numeric", month: "short", year, ...CLOCK }) + offset;

@@ -70,6 +70,6 @@ async function offer(text, state, field, list) {
 function option({ name, value, count }, i) {
   return element("li", { role: "option", id: `found-${i}`, "aria-selected": "false", "data-field": name, "data-value": value },
     element("span", { class: "field" }, name), " ", element("span", { class: "value" }, value.slice(0, LONGEST)), " ",
-    element("span", { class: "number" }, count.toLocaleString(), element("span", { class: "hidden" }, " errors; Shift Enter excludes")),
+    element("span", { class: "number" }, count.toLocaleString(), element("span", { class: "hidden" }, ` ${count === 1 ? "error" : "errors"}; Shift Enter excludes`)),
     element("span", { class: "exclude", title: `not this ${name}`, "aria-hidden": "true" }, "not"));
 }

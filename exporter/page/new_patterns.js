@@ -16,20 +16,20 @@ export function isNew({ ever_first_seen: first }, since) {
 export class NewPatterns {
   // `redraw()` is called when there are other rows.
   constructor(state, redraw) {
-    Object.assign(this, { state, redraw, on: false, found: null, place: "", at: -Infinity });
+    Object.assign(this, { state, redraw, on: false, found: null, none: "", place: "", at: -Infinity });
   }
 
   toggle() {
     this.on = !this.on;
-    Object.assign(this, { found: null, place: "", at: -Infinity, isTold: false });
+    Object.assign(this, { found: null, place: "", at: -Infinity });
     this.redraw();
   }
 
-  // The rows to show, the newest pattern first. `top` are the most frequent patterns, which are known already; the others are
-  // fetched where that was not done just now.
+  // The rows to show, the newest pattern first; `none` says why there are none. `top` are the most frequent patterns, which are known
+  // already; the others are fetched where that was not done just now.
   rows(top, since) {
     const place = String(query(this.state));
-    if (place !== this.place) this.found = null;
+    if (place !== this.place) Object.assign(this, { found: null, none: "looking for new patterns…" });
     if (place !== this.place || performance.now() - this.at > EVERY_MS) this.fetch(place, since);
     if (this.found) stateNews.apply({ error_patterns: { top_patterns: this.found }, worker_errors: { worker_stats: [] } });
     return (this.found ?? top).filter((row) => isNew(row, since)).sort((a, b) => Date.parse(b.ever_first_seen) - Date.parse(a.ever_first_seen));
@@ -48,8 +48,13 @@ export class NewPatterns {
         cursor = next;
       }
       this.found = found;
+      this.none = cursor ? `none of the ${(PAGE * MOST_PAGES).toLocaleString()} most frequent patterns is new in this time range` : "no pattern is new in this time range";
     } catch (failure) {
       if (!(failure instanceof Refusal || failure instanceof NoAnswer)) throw failure;
+      if (this.on && place === this.place && !this.found) {
+        this.none = "new patterns could not be fetched; this is tried again";
+        this.redraw();
+      }
       return; // what is known stays
     }
     const count = this.redraw();

@@ -25,7 +25,7 @@ export function draw(top, names, since) {
     { head: "first", number: true, kind: "moment", cell: (row) => [isNew(row, since) ? element("span", { class: "new" }, "new") : "", " ", ago(row.ever_first_seen ?? row.first_seen)] },
     { head: "last", number: true, kind: "moment", cell: (row) => ago(row.last_seen) },
   ];
-  table("patterns", columns, rows, { most: MOST_NEW, none: fresh?.on ? "no pattern is new in this time range" : undefined });
+  table("patterns", columns, rows, { most: MOST_NEW, none: fresh?.on ? fresh.none : undefined });
   return rows.length;
 }
 

@@ -15,7 +15,8 @@ export function table(id, columns, rows, { first, most, none = "none in this tim
     tables.delete(id);
     return replaceQuietly(host, element("p", { class: "quiet" }, none));
   }
-  const made = tables.get(id)?.columns === columns.length ? tables.get(id) : begin(id, host, columns, first);
+  const known = tables.get(id), made = known?.columns === columns.length && known.body.isConnected ? known : begin(id, host, columns, first);
+  host.onpointerleave = null; // what waited there was older
   Object.assign(made, { all: rows, most, of: columns });
   fill(made);
 }

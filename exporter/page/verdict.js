@@ -11,6 +11,7 @@ const FRESH_MS = 10_000; // a colour is shown as long after the service said so
 const LATE_MS = 6_000; // the service says it every 5 s; later than this it is asked
 const TICK_MS = 1_000, ASK_MS = 5_000;
 const END = /[:;,](?= )/;
+const NEWEST = /^\/api\/errors\/\d+$/; // the last of these links
 const ICONS = { critical: "▲", warning: "◆", calm: "●", unknown: "○" };
 
 const SIZES = [1, 0.85, 0.72, 0.62, 0.53, 0.45, 0.38, 0.32, 0.27, 0.23]; // of the sentence on a wall, which shows all of it
@@ -76,7 +77,8 @@ function doubt() {
 // Draws what has changed; also called when the page shows another span, to which the links lead.
 export function draw() {
   const verdict = said?.verdict, why = doubt(), colour = !verdict || why ? "unknown" : verdict.colour;
-  const next = JSON.stringify([colour, why, verdict?.pieces, verdict?.look_first.map(place), new Date().toDateString()]);
+  const looks = verdict ? inOrder(verdict) : [];
+  const next = JSON.stringify([colour, why, verdict?.pieces, looks.map(place), new Date().toDateString()]);
   if (next === shown) return;
   const before = by("headline").dataset.colour;
   shown = next;
@@ -84,7 +86,7 @@ export function draw() {
   by("verdict").replaceChildren(element("span", { class: "mark", "aria-hidden": "true" }, ICONS[colour]), " ",
     ...verdict ? sentence(verdict, why) : ["Not known yet"]);
   by("doubt").replaceChildren(...why && verdict ? ["as of ", dated(verdict.as_of), ` · ${why}`] : []);
-  replace(by("look"), ...verdict?.look_first.length ? ["Look first: ", ...verdict.look_first.flatMap(look)] : []);
+  replace(by("look"), ...looks.length ? ["Look first: ", ...looks.flatMap(look)] : []);
   fit();
   if (verdict) tell(colour, why);
   if (before !== colour) changed(colour, verdict);
@@ -128,6 +130,12 @@ function fit() {
   by("whole").hidden = !open && !isCut();
   by("whole").textContent = open ? "less" : "more";
   by("whole").setAttribute("aria-expanded", String(open));
+}
+
+// The newest critical error first: its traceback is what people ask for, and a phone shows only the first link without a tap.
+function inOrder({ rule, look_first: looks }) {
+  const newest = ["critical", "recovering"].includes(rule) ? looks.findLast(({ api }) => NEWEST.test(api)) : null;
+  return newest ? [newest, ...looks.filter((one) => one !== newest)] : looks;
 }
 
 function look(one, i) {

@@ -52,7 +52,7 @@ export async function draw(body, id, tools) {
 function drainOf({ worker_id: id, drained }, since, onChange) {
   const path = `/api/workers/${encodeURIComponent(id)}`, stateIn = (answer) => answer.drained;
   return stateBox({ of: `worker:${id}`, path, state: drained, since, words: saidDrained, actions: ACTIONS, fits: (now) => [now ? "undrain" : "drain"], stateIn,
-    note: (now) => (now ? "This is a note for people: its errors are counted and alert as before." : ""),
+    note: (now) => (now ? "Its errors are counted and alert as before, but change no colour of the verdict." : ""),
     look: () => ask(`${path}?time_range=1`).then(stateIn), onChange });
 }
 

@@ -68,6 +68,21 @@ async def read_without_a_press(page: Page) -> None:
     await expect(page.locator("#verdict")).to_contain_text("on 5 workers (9 on gpu-03)")
 
 
+async def test_a_row_is_excluded_while_only_new_patterns_are_shown(browser: Browser, service: InProcess) -> None:
+    one, complaints = await reader(browser, service, 1280)
+    page, rows = one.page, one.page.locator("#patterns tbody tr")
+    await page.get_by_role("button", name="New only").click()
+    await expect(rows).to_have_count(5)
+    await rows.first.hover()
+    await rows.first.locator(".not").click()
+    await expect(rows).to_have_count(4)
+    await page.mouse.move(1, 1)
+    await expect(rows).to_have_count(4)
+    await page.get_by_role("button", name="New only").click()
+    await expect(rows.first).to_contain_text("test_mean")
+    assert complaints == []
+
+
 @pytest.mark.parametrize("width", [1280, 390])
 async def test_each_task_takes_as_few_clicks_as_it_may(browser: Browser, service: InProcess, width: int) -> None:
     one, complaints = await reader(browser, service, width)

@@ -28,7 +28,7 @@ async def test_calm_critical_and_the_links_to_look_at_first(browser: Browser, se
     await expect(page.locator("#verdict time").first).to_have_attribute("datetime", since)
     at = dt.datetime.fromisoformat(since).astimezone().strftime("%H:%M:%S")
     await expect(page.locator("#verdict time").first).to_have_text(at)  # in the reader's zone
-    await page.locator("#look").get_by_role("link", name="the newest critical error").click()
+    await page.locator("#look").get_by_role("link", name="its first error, on bad").click()
     await expect(page.locator("#details h2")).to_contain_text("critical")
     assert complaints == []
 

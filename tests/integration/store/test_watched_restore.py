@@ -244,6 +244,32 @@ async def test_a_state_that_changes_while_the_facts_are_read_again_counts(monkey
     counting.cancel()
 
 
+async def test_nothing_is_calm_while_it_is_not_known_what_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(judge_module, "COUNT_RETRY_SECONDS", 0.0)
+    clock, tries = START, 0
+
+    async def read(_: Any) -> Any:
+        nonlocal tries
+        tries += 1
+        if tries < 4:
+            raise StoreError("it cannot answer")
+        return Answered(Watched(1, [], [], [], [], None, None, clock))
+
+    judge = Judge(read, lambda _: (), Lag, lambda _: None, clock=lambda: clock)
+    judge.on_events([event(1, worker_id="a", severity="info", timestamp=START, received_at=START)])
+    assert judge.verdict().colour == "calm"
+    judge.on_states(StatesChanged([], [DrainChange(1, "a", Drained(by="Ana", at="", until=None))]))
+    clock += dt.timedelta(seconds=9)
+    assert judge.verdict().colour == "calm"
+    clock += dt.timedelta(seconds=2)
+    counting = asyncio.create_task(judge._count_again())
+    await asyncio.sleep(0)
+    assert (judge.verdict().colour, judge.verdict().rule) == ("unknown", "blind")
+    await judge.settled()
+    assert (judge.verdict().colour, tries) == ("calm", 4)
+    counting.cancel()
+
+
 @pytest.mark.parametrize("is_rolled_up", [False, True])
 def test_what_is_usual_is_the_median_of_the_same_hour(tmp_path: Path, is_rolled_up: bool) -> None:
     now = dt.datetime(2026, 11, 26, 2, 30, tzinfo=dt.UTC)

@@ -5,6 +5,7 @@ import time
 from itertools import pairwise
 from typing import Any
 
+import msgspec
 import pytest
 from events import event
 
@@ -96,7 +97,25 @@ def test_what_came_back_is_named_first_before_the_database_says_so() -> None:
     assert '1 of them "' in found.sentence
     assert ", which came back after Ana resolved it at 02:00 UTC" in found.sentence
     assert found.concerned
-    assert (found.concerned.pattern.pattern_id, found.concerned.pattern.came_back) == (ONE, True)
+    assert found.concerned.came_back
+    assert found.concerned.came_back.pattern_id == ONE
+    assert found.concerned.pattern.pattern_id != ONE  # it has most of the errors
+
+
+def test_what_came_back_before_these_errors_does_not_hide_the_pattern_with_most() -> None:
+    for began, named in ((20, OTHER), (1, ONE)):  # it came back with error 3
+        changed = msgspec.structs.replace(state("regressed", resolved=10), error_id=3)
+        watch = Watch(states=known(changed))
+        watch.on_events(
+            [error(began, 21), *(error(number, 30 + number, OTHER) for number in range(began + 1, began + 9))]
+        )
+        situation = watch.situation(at(60))
+        assert situation.episode
+        assert situation.episode.where.pattern.pattern_id == named
+        found = verdict(situation)
+        assert found.concerned
+        assert found.concerned.pattern.pattern_id == OTHER
+        assert (found.concerned.came_back is not None) == (named == ONE)
 
 
 def test_an_error_that_arrives_late_does_not_bring_a_pattern_back() -> None:
