@@ -19,4 +19,7 @@ class Charts(BuildHookInterface):  # type: ignore[type-arg]
         try:
             build.bundle(root / "exporter" / "page")
         except build.BuildError as error:
-            sys.exit(str(error))
+            charts = root / "exporter" / "page" / "vendor" / "echarts.js"
+            if version != "editable" or not charts.exists():
+                sys.exit(str(error))
+            print(f"the page is sent as single modules: {error}", file=sys.stderr)  # a checkout works without a bundle

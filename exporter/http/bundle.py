@@ -13,6 +13,7 @@ from typing import Final
 import msgspec
 
 FOLDER: Final = "bundle"
+MADE: Final = ("page.js", "page.css")
 _SHEETS: Final = re.compile(r'(\s*<link rel="stylesheet" href="/static/[^"/]+">)+')
 _SCRIPT: Final = 'src="/static/page.js"'
 
@@ -34,6 +35,8 @@ def is_current(folder: Path) -> bool:
     try:
         recorded = (folder / FOLDER / "sources.json").read_bytes()
         sources = msgspec.json.decode(recorded, type=_Recorded).sources
+        for name in MADE:
+            (folder / FOLDER / name).stat()
         stamps = tuple((status.st_mtime_ns, status.st_size) for status in ((folder / name).stat() for name in sources))
         return _is_made_from(folder, tuple(sources.items()), stamps)
     except (OSError, msgspec.DecodeError):

@@ -81,6 +81,7 @@ class Judge:
         self._watch = Watch(states=self._states)
         self._counted = self._states.key  # what the facts leave out that were read last
         self._uncounted_since: dt.datetime | None = None  # when something else began to be left out
+        self._restoring = asyncio.Lock()  # an older answer must not replace a newer one: it may have a deleted text
         self._has_to_count = asyncio.Event()
         self._has_counted = asyncio.Event()
         self._has_counted.set()
@@ -167,6 +168,10 @@ class Judge:
 
     async def _restore(self, position: int, reset_at: dt.datetime | None, now: dt.datetime) -> None:
         """Replaces the facts by those of the database and the log. Raises `StoreError` and `LogError`."""
+        async with self._restoring:
+            await self._read_facts(position, reset_at, now)
+
+    async def _read_facts(self, position: int, reset_at: dt.datetime | None, now: dt.datetime) -> None:
         watch, key = Watch(position, reset_at, self._states), self._states.key
         query = GetWatched(
             now=now, reset_at=reset_at, memory=MEMORY_SECONDS, gap=RECOVERY_SECONDS, late=LATE_SECONDS,

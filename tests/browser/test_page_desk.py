@@ -138,7 +138,7 @@ async def test_every_value_can_be_found_and_included_or_excluded(browser: Browse
     page, complaints = await open_page(browser, service)
     field = page.locator("#q")
     await field.press_sequentially("DE-139")  # not among the 100 most frequent
-    option = page.get_by_role("option", name="worker node-139 1 errors")
+    option = page.get_by_role("option", name="worker node-139 1 error;")
     await expect(option).to_be_visible()
     await field.press("ArrowDown")
     await expect(option).to_have_attribute("aria-selected", "true")

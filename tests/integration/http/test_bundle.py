@@ -41,11 +41,12 @@ async def test_a_current_bundle_replaces_the_modules_and_the_style_sheets(servic
     assert text.index(SHEET) < text.index("/static/theme.js") < text.index(SCRIPT)
 
 
-@pytest.mark.parametrize("fault", ["edited", "removed", "no bundle", "half a record"])
+@pytest.mark.parametrize("fault", ["edited", "removed", "no bundle", "no script", "half a record"])
 async def test_else_the_modules_are_sent_one_by_one(service: InProcess, folder: Path, fault: str) -> None:
     assert SCRIPT in await page(service)
     module, record = folder / "page.js", folder / "bundle" / "sources.json"
     broken = record if fault in ("no bundle", "half a record") else module
+    broken = folder / "bundle" / "page.js" if fault == "no script" else broken
     before = broken.read_bytes()
     if fault in ("edited", "half a record"):
         broken.write_bytes(before[:-2])
