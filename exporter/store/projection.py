@@ -161,7 +161,7 @@ class Projection:
             self.states.names_changed()
             self.states.note()
         except (StoreError, duckdb.Error) as error:
-            _log.error("the families of new patterns could not be computed; it is tried again: %s", error)
+            _log.warning("the families of new patterns could not be computed; it is tried again: %s", error)
             self._unassigned = True
             self._assign_after = now + RETRY_SECONDS
             return

@@ -164,12 +164,14 @@ async def test_what_fell_out_of_a_full_list_comes_back(browser: Browser, service
         await service.post()
     await expect(page.locator("#errors .count")).to_have_text("×1000+")
     await expect(page.locator("[data-card=total_errors] .count")).to_have_text("1,040")
-    older = page.locator("#older")
-    while await older.is_visible():
-        async with page.expect_response("**/api/errors/list?**"):
-            await older.click()
+    older, counted = page.locator("#older"), page.locator("#errors .count")
+    for _ in range(100):
+        if await counted.text_content() == "×1040" and not await older.is_visible():
+            break
+        await older.evaluate("button => button.hidden || button.click()")  # it may go while a mouse would aim at it
         await page.wait_for_timeout(50)
-    await expect(page.locator("#errors .count")).to_have_text("×1040")
+    await expect(counted).to_have_text("×1040")
+    await expect(older).to_be_hidden()
     assert complaints == []
 
 

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.dashboard
      ("/api/errors?from=2026-11-25T22:00:00Z&to=2026-11-25T21:00:00Z", "from"), ("/api/errors/list?from=2199-01-01T00:00Z", "from"),
      ("/api/errors?from=2001-01-01T00:00:00Z", "from"), ("/api/patterns?from=2026-11-25T22:00:00Z&time_range=1", "time_range"),
      ("/api/rankings?to=\u0662026-11-25T22:00:00Z", "to"), ("/api/runs?severity!=bad", "severity!"),
-     ("/api/errors?fingerprint!=x", "fingerprint!"), ("/api/patterns/x?from=x", "from")],
+     ("/api/errors?fingerprint!=x", "fingerprint!"), ("/api/errors?to=", "to"), ("/api/patterns/x?from=x", "from")],
 )  # fmt: skip
 async def test_a_bad_parameter_is_named(service: InProcess, path: str, field: str) -> None:
     assert (await service.get(path, 400))["field"] == field
