@@ -213,7 +213,8 @@ class Stack:
         file = self.folder / "prometheus/prometheus.yml"
         text = re.sub(r"(scrape_interval|evaluation_interval): \w+", rf"\1: {interval}", file.read_text("utf-8"))
         text = text.replace("job_name: error-visualization", f"job_name: {job}")
-        config = render.configured() | {"count_interval": interval, "gauge_interval": interval}
+        # A window as long as the interval of the scrapes has no sample at all where each evaluation comes during a scrape.
+        config = render.configured() | {"count_interval": interval, "gauge_interval": f"{2 * int(interval[:-1])}s"}
         config["selector"] = f'job="{job}"'
         for name, rules in render.rendered(config).items():
             (self.folder / f"prometheus/rules/{name}.yml").write_text(rules)
