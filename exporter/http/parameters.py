@@ -123,7 +123,9 @@ def _values(request: web.Request, parameters: Sequence[Parameter]) -> dict[str, 
 def _may_be_empty(parameter: Parameter) -> bool:
     """Returns whether an empty value is a value, or is to be refused; else it counts as not given."""
     kind = parameter.kind
-    return isinstance(kind, inspect.IntType | inspect.DateTimeType) or (isinstance(kind, inspect.StrType) and not kind.min_length)
+    return isinstance(kind, inspect.IntType | inspect.DateTimeType) or (
+        isinstance(kind, inspect.StrType) and not kind.min_length
+    )
 
 
 def _value(parameter: Parameter, text: str) -> Any:
