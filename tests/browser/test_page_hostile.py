@@ -1,7 +1,7 @@
 """The desk with hostile data and with what can be open on it: axe-core finds nothing, and nothing scrolls sideways."""
 
 import pytest
-from chromium import Browser, needs_chromium, open_page
+from chromium import Browser, follow, needs_chromium, open_page
 from conftest import InProcess
 from playwright.async_api import expect
 from test_page_accessibility import AXE, violations
@@ -83,9 +83,7 @@ async def test_nothing_scrolls_sideways_at_320_pixels_and_400_percent(browser: B
         assert not await page.locator("html").evaluate(wide)
         await page.locator("#q").fill("")
     for name, address in addresses.items():
-        await page.evaluate(
-            "to => { history.pushState(null, '', to); dispatchEvent(new PopStateEvent('popstate')); }", address
-        )
+        await follow(page, address)
         await filled(page)
         for summary in await page.locator("#details summary").all():
             await summary.click()

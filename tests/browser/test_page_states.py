@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from aiohttp import encode_basic_auth
-from chromium import Browser, needs_chromium, open_page
+from chromium import Browser, follow, needs_chromium, open_page
 from conftest import InProcess
 from playwright.async_api import Locator, Page, Route, WebSocketRoute, expect
 from test_page_accessibility import AXE, violations
@@ -287,9 +287,7 @@ async def test_no_violation_with_the_form_open(browser: Browser, service: InProc
     )
     for address, name in ((None, "Mute"), (view("worker", "w1"), "Drain")):
         if address:
-            await page.evaluate(
-                "to => { history.pushState(null, '', to); dispatchEvent(new PopStateEvent('popstate')); }", address
-            )
+            await follow(page, address)
             await expect(page.locator("#details h2")).to_contain_text("Worker")
         await filled(page)
         _, button, form = parts(page)

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from chromium import Browser, needs_chromium, open_page
+from chromium import Browser, follow, needs_chromium, open_page
 from conftest import InProcess
 from playwright.async_api import expect
 from test_page_accessibility import AXE, violations
@@ -56,9 +56,7 @@ async def test_no_violation_in_any_view(browser: Browser, service: InProcess, th
     ]
     await answer_workers(page, worker(worker_id=LONG, reason=LONG, patterns=patterns * 12))
     for name, address in addresses.items():
-        await page.evaluate(
-            "to => { history.pushState(null, '', to); dispatchEvent(new PopStateEvent('popstate')); }", address
-        )
+        await follow(page, address)
         await filled(page)
         for summary in await page.locator("#details summary").all():
             await summary.click()
