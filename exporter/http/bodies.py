@@ -17,6 +17,15 @@ _FIELD: Final = (
 T = TypeVar("T")
 
 
+def _number(text: str) -> float:
+    """1.0 is a whole number in JSON Schema, by which the OpenAPI document describes the bodies."""
+    number = float(text)
+    return int(number) if number.is_integer() else number
+
+
+_decode: Final = msgspec.json.Decoder(float_hook=_number).decode
+
+
 async def json_body(request: web.Request, kind: type[T]) -> T:
     """Returns the body, a JSON object; an absent one counts as {}. Raises `ApiError`, which names the wrong field."""
     return parsed(request, await received(request), kind)
@@ -27,7 +36,7 @@ def parsed(request: web.Request, body: bytes, kind: type[T]) -> T:
     if body and request.content_type != "application/json":
         raise ApiError(415, "expected application/json", field="Content-Type")
     try:
-        return msgspec.json.decode(body or b"{}", type=kind)
+        return msgspec.convert(_decode(body or b"{}"), kind)
     except msgspec.ValidationError as error:
         found = next((match for one in _FIELD if (match := one.search(str(error)))), None)
         field = found[1] if found else ""

@@ -88,7 +88,7 @@ async def test_an_import_reopens_nothing(service: InProcess) -> None:
 async def test_a_mute_ends_after_so_many_errors_or_at_its_time(service: InProcess) -> None:
     id_ = await one(service)
     await service.ask(f"/api/patterns/{id_}/claim", {"by": "Ana"})
-    await service.ask(f"/api/patterns/{id_}/mute", {"by": "Bo", "errors": 2})
+    await service.ask(f"/api/patterns/{id_}/mute", {"by": "Bo", "errors": 2.0})  # 2.0 is an integer in JSON Schema
     await one(service, "another")
     assert (await state(service, id_))["errors_left"] == 2
     await one(service)
@@ -205,6 +205,7 @@ async def test_what_is_wrong_is_named(service: InProcess) -> None:
         (f"{path}/claim", {"by": "\u00a0"}, 400, "by"),
         (f"{path}/claim", {"by": 1}, 400, "by"), (f"{path}/resolve", None, 400, "by"), (f"{path}/claim", [], 400, ""),
         (f"{path}/mute", {"by": "A"}, 400, "until"), (f"{path}/mute", {"by": "A", "errors": 0}, 400, "errors"),
+        (f"{path}/mute", {"by": "A", "errors": 1.5}, 400, "errors"), (f"{path}/mute", {"by": "A", "errors": 1e300}, 400, "errors"),
         (f"{path}/mute", {"by": "A", "errors": 10**10}, 400, "errors"), (f"{path}/mute", {"by": "A", "errors": True}, 400, "errors"),
         (f"{path}/mute", {"by": "A", "until": ahead(seconds=-1)}, 400, "until"),
         (f"{path}/mute", {"by": "A", "until": ahead(days=400)}, 400, "until"),
