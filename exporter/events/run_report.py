@@ -39,7 +39,7 @@ class RunReport(Struct, gc=False):
     alone, else the ids are counted. `complete`: the run has ended, and this is all of it."""
 
     run: SummarisedRun
-    worker_id: str
+    worker_id: Annotated[str, Meta(min_length=1, pattern=r"\S")]
     started_at: Time = None
     finished_at: Time = None
     complete: bool | None = None

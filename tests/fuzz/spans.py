@@ -2,6 +2,7 @@
 
 A span begins before it ends and before now, and is given as `time_range` or as `from`; a mute or a drained worker ends
 ahead, and a mute has an end or a number of errors. Values that are no times stay as they are: they must be refused.
+The ids of a run and of its sender have a character that can be printed, which no pattern of JSON Schema can demand.
 """
 
 import datetime as dt
@@ -44,9 +45,18 @@ def _end(body: dict[str, Any], path: str) -> None:
         body["errors"] = 1
 
 
+def _printable(holder: Any, name: str) -> None:
+    """Begins a text of characters that cannot be printed with one that can. An empty text must be refused."""
+    if isinstance(holder, dict) and isinstance(text := holder.get(name), str) and text.strip():
+        holder[name] = text if any(one.isprintable() and not one.isspace() for one in text) else f"x{text}"
+
+
 @schemathesis.hook
 def before_call(context: Any, case: Any, **kwargs: Any) -> None:
     if isinstance(case.query, dict):
         _span(case.query)
     if isinstance(case.body, dict):
         _end(case.body, case.operation.path)
+        if case.operation.path == "/api/runs":
+            _printable(case.body.get("run"), "id")
+            _printable(case.body, "worker_id")
