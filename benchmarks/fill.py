@@ -1,8 +1,8 @@
 """Makes a database of many errors for `reads.py`, or for trying something out.
 
-    python benchmarks/fill.py [--errors 1000000] [--real 20000] PATH
+    python benchmarks/fill.py [--errors 1000000] [--real 20000] [--workers 1000] [--patterns 350] PATH
 
-The errors are those of 1,000 workers over the seven days before now, of 350 patterns. The first 20,000 are reports
+The errors are those of the workers over the seven days before now. The first 20,000 are reports
 of the demo that went through the service's own parsing, classification and insertion. The others repeat their rows with
 other ids, times, workers and fingerprints, and repeat their reports with the ids, times and workers of the rows. The
 result is a database as a clean stop leaves it: rolled up, with its reports packed, and without a log.
@@ -76,6 +76,8 @@ class Plan(NamedTuple):
     real: int
     start: dt.datetime
     step: dt.timedelta
+    workers: int = WORKERS
+    patterns: int = PATTERNS
 
     def moment(self, id_: int) -> dt.datetime:
         return self.start + id_ * self.step
@@ -88,14 +90,14 @@ class Plan(NamedTuple):
     def worker(self, id_: int) -> str:
         if id_ % 997 == 0 and id_ * 20 <= self.errors:
             return RETIRED
-        return f"worker-{id_ * 2_654_435_761 % 2**32 // 2**16 % WORKERS:04d}"
+        return f"worker-{id_ * 2_654_435_761 % 2**32 // 2**16 % self.workers:04d}"
 
     @property
     def worker_sql(self) -> str:
         """The integer of the worker, as `_insert_workers` gives them."""
         return (
-            f"(CASE WHEN id % 997 = 0 AND id * 20 <= {self.errors} THEN {WORKERS + 1} "
-            f"ELSE (id * 2654435761 % {2**32}) // {2**16} % {WORKERS} + 1 END)::INTEGER"
+            f"(CASE WHEN id % 997 = 0 AND id * 20 <= {self.errors} THEN {self.workers + 1} "
+            f"ELSE (id * 2654435761 % {2**32}) // {2**16} % {self.workers} + 1 END)::INTEGER"
         )
 
     def report(self, id_: int, samples: list[str]) -> str:
@@ -111,34 +113,36 @@ def main() -> int:
     parser.add_argument(
         "--real", type=int, default=REAL, help="errors through the whole service (default: %(default)s)"
     )
+    parser.add_argument("--workers", type=int, default=WORKERS, help="(default: %(default)s)")
+    parser.add_argument("--patterns", type=int, default=PATTERNS, help="about so many (default: %(default)s)")
     given = parser.parse_args()
-    print(filled(given.path, given.errors, given.real))
+    print(filled(given.path, given.errors, given.real, given.workers, given.patterns))
     return 0
 
 
-def filled(path: Path, errors: int, real: int = REAL) -> str:
+def filled(path: Path, errors: int, real: int = REAL, workers: int = WORKERS, patterns: int = PATTERNS) -> str:
     """Makes the database at `path`, unless it is there already. Returns one sentence on which was done."""
-    old = _age(path, errors)
+    old = _age(path, errors, workers)
     if old is not None:
         return f"{path} is used again; its newest error is {old.total_seconds() / 60:.0f} minutes old"
     began = time.monotonic()
-    fill(path, errors, real)
+    fill(path, errors, real, workers, patterns)
     size = path.stat().st_size / errors
     return f"{path}: {errors} errors in {time.monotonic() - began:.0f} s, {size:.0f} bytes each"
 
 
-def fill(path: Path, errors: int, real: int = REAL) -> None:
+def fill(path: Path, errors: int, real: int = REAL, workers: int = WORKERS, patterns: int = PATTERNS) -> None:
     """Makes the database at `path`, in place of the files that are there."""
     unfinished = path.with_name(f"{path.name}.unfinished")
     for file in (unfinished, path.with_name(f"{unfinished.name}.wal"), *files(path)):
         file.unlink(missing_ok=True)
-    plan = Plan(errors, min(real, errors), dt.datetime.now(dt.UTC) - DAYS, DAYS // errors)
+    plan = Plan(errors, min(real, errors), dt.datetime.now(dt.UTC) - DAYS, DAYS // errors, workers, patterns)
     database = Database(unfinished)
     database.connect()
     try:
         with database.writing:
             database.db.execute("SET threads = 2")
-            _insert_workers(database.db)
+            _insert_workers(database.db, workers)
             samples = _samples(plan.real)
             inserter = Inserter(database)
             for events in _events(plan, samples):
@@ -164,24 +168,25 @@ def files(path: Path) -> list[Path]:
     return [path, path.with_name(f"{path.name}.wal"), log, log.with_name(f"{log.name}-lock")]
 
 
-def _age(path: Path, errors: int) -> dt.timedelta | None:
-    """Returns the age of the newest error of a database with so many errors and of this schema; None if `path` is not
-    such a database, or an old one."""
+def _age(path: Path, errors: int, workers: int) -> dt.timedelta | None:
+    """Returns the age of the newest error of a database with so many errors and workers and of this schema; None if
+    `path` is not such a database, or an old one."""
     try:
         with duckdb.connect(str(path), read_only=True) as db:
             ((version,),) = db.execute("SELECT version FROM schema_version").fetchall()
             ((many, newest),) = db.execute("SELECT count(*), max(timestamp) FROM errors").fetchall()
+            ((known,),) = db.execute("SELECT count(*) - 1 FROM workers").fetchall()  # without `RETIRED`
     except duckdb.Error:
         return None
     now = dt.datetime.now(dt.UTC).replace(tzinfo=None)
-    is_same = (version, many) == (len(migrations()), errors) and now - newest < KEPT
+    is_same = (version, many, known) == (len(migrations()), errors, workers) and now - newest < KEPT
     return now - newest if is_same else None
 
 
-def _insert_workers(db: duckdb.DuckDBPyConnection) -> None:
+def _insert_workers(db: duckdb.DuckDBPyConnection, workers: int) -> None:
     db.execute("INSERT INTO workers SELECT n + 1, printf('worker-%04d', n) FROM range($workers) r(n)",
-               {"workers": WORKERS})  # fmt: skip
-    db.execute("INSERT INTO workers VALUES ($id, $name)", {"id": WORKERS + 1, "name": RETIRED})
+               {"workers": workers})  # fmt: skip
+    db.execute("INSERT INTO workers VALUES ($id, $name)", {"id": workers + 1, "name": RETIRED})
 
 
 def _samples(many: int) -> list[str]:
@@ -211,7 +216,7 @@ def _multiply(database: Database, plan: Plan, samples: list[str]) -> None:
     """Inserts the errors after the real ones: their rows by SQL, their reports packed in processes of their own."""
     db = database.db
     ((many, stride),) = db.execute("SELECT count(*), max(id) FROM fingerprints").fetchall()
-    variants = max(1, PATTERNS // many)
+    variants = max(1, plan.patterns // many)
     db.execute("CREATE TEMP TABLE sample AS FROM errors")
     db.execute(_VARIANTS, {"stride": stride, "variants": variants})
     statement = _ROWS.format(run=RUN, moment=plan.moment_sql, worker=plan.worker_sql, stride=stride, variants=variants)

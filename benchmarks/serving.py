@@ -108,6 +108,10 @@ class Serving:
         """Returns the bytes of each process that are no pages of files, which the kernel could take back."""
         return dict(zip(("http", "store"), map(_anonymous, self._processes()), strict=False))
 
+    def cpu_seconds(self) -> float:
+        """Returns the seconds of CPU that all processes took since they began."""
+        return sum(sum(process.cpu_times()[:2]) for process in self._processes())
+
     def kill(self) -> None:
         """Ends the processes as a crash does."""
         processes = self._processes()

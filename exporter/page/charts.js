@@ -14,12 +14,13 @@ const DECALS = {
 };
 
 const charts = new Map(), overlays = new Map();
+const waiting = new Set(); // charts to draw, each in a task of its own: all in one would keep the reader's input waiting
 let library = null, failed = false;
 
 // Draws bars for each label, stacked by series. `data` is {labels, series: [{name, values, ink}], links?, across?}. `ink` is
 // a colour of page.css; `across` draws horizontal bars, with room for long labels. A click calls `go` with the bar's link.
 // `plain` leaves the labels to an overlay; `line` {name, values} is drawn by it, too, and has a column in the table;
-// with another `place` than before, it is drawn at once.
+// with another `place` than before, it is drawn even if the pointer is on it.
 // `titles` are the tooltips' titles, if these are not the labels.
 export function draw(id, title, data, go) {
   let chart = charts.get(id);
@@ -33,7 +34,19 @@ export async function load() {
 }
 
 export function redraw() {
-  for (const chart of charts.values()) chart.draw();
+  for (const chart of charts.values()) soon(chart);
+}
+
+function soon(chart) {
+  if (!waiting.size) setTimeout(next);
+  waiting.add(chart);
+}
+
+function next() {
+  const [chart] = waiting;
+  waiting.delete(chart);
+  if (waiting.size) setTimeout(next);
+  chart.draw();
 }
 
 // The library writes style attributes into its SVG elements, which the page's Content-Security-Policy forbids. Setting the
@@ -72,7 +85,7 @@ class Chart {
     const moved = data.place !== this.data?.place;
     Object.assign(this, { data, go, text });
     this.late = Boolean(this.drawn) && !moved && isPointedAt(this.host);
-    if (!this.late) this.draw(); // while the pointer is on the chart, new numbers wait until it leaves
+    if (!this.late) soon(this); // while the pointer is on the chart, new numbers wait until it leaves
   }
 
   // Until the library is loaded, the picture's place stays empty.
