@@ -1,8 +1,9 @@
 """Live updates: every client of /ws/error-visualization receives each event once, in order.
 
 The `seq` of an update is the id of its event, which is its position in the log. A client that reconnects sends the last
-`seq` it received, and the service reads the missed updates from the log, also after a restart. The service disconnects
-a client that reads too slowly; it never waits for a client.
+`seq` it received, and the service reads the missed updates from the log, also after a restart. With the name of the log
+that it knows, it learns that the service has another one now. The service disconnects a client that reads too slowly;
+it never waits for a client.
 """
 
 import asyncio
@@ -115,11 +116,13 @@ class Live:
 
     async def _init(self, client: Client, message: dict[str, Any]) -> Message | None:
         time_range, since = message.get("time_range", 24), message.get("since")
-        batch, most = message.get("batch", False), message.get("most")
+        batch, most, known = message.get("batch", False), message.get("most"), message.get("log")
         if type(time_range) is not int or not 1 <= time_range <= MAX_TIME_RANGE:
             return _error("expected whole hours, 1 or more", field="time_range")
         if since is not None and (type(since) is not int or since < 0):
             return _error("expected the seq of an earlier update", field="since")
+        if known is not None and not isinstance(known, str):
+            return _error("expected the log of an earlier confirmation", field="log")
         if type(batch) is not bool:
             return _error("expected true or false", field="batch")
         if most is not None and (type(most) is not int or not 1 <= most <= MAX_BATCH):
@@ -129,9 +132,11 @@ class Live:
         self._listen(client)
         client.time_range, client.batch, client.most, client.initialised = time_range, batch, most, True
         confirmed = {"type": "error_visualization_init_confirmed", "time_range": time_range, "seq": self.position,
-                     "version": self.version}  # fmt: skip
+                     "version": self.version, "log": self._log.identity}  # fmt: skip
         if since is None:
             return confirmed
+        if known not in (None, self._log.identity):  # `since` counts the events of another log
+            return confirmed | {"resync": True}
         client.resuming = True  # new updates are queued, and sent after the missed ones
         try:
             missed = await self._missed(since, client.since)

@@ -36,8 +36,11 @@ export class List {
     return at >= since && at < until && matches(error, this.state.filters, this.state.members);
   }
 
-  // Makes the next `fetch` replace all errors: their pattern ids changed.
-  forget() { this.has = null; }
+  // Makes the next `fetch` replace all errors and rows: the pattern ids changed, or the ids are those of other errors now.
+  forget() {
+    this.has = null;
+    for (const made of this.errorsPlace.children) delete made.dataset.as;
+  }
 
   // Notes that the live updates left errors out. `skippedAt` is not 0, and the list is marked, until a `fetch` has brought them.
   skip() {

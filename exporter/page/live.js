@@ -9,11 +9,11 @@ const MOST = 50; // errors in one message, ten times a second at most
 
 export class Live {
   // `hear(errors)` gets each new error once; `left()` is called when some were left out in a flood. `back({missed, anew})` is
-  // called after each reconnect and when updates were missed (`anew`: the service has a new log and counts from 1 again).
+  // called after each reconnect and when updates were missed (`anew`: the service has another log, so nothing that was shown need be there).
   // `state(word)` gets "live" or "lost". `alive()` is called for each message. `verdict(data)` gets each verdict, `states(data)` each change of states,
   // `version(text)` the version of the page that the service has, after each connect.
   constructor({ hours, seq, hear, left, back, state, alive, verdict, states, version }) {
-    Object.assign(this, { hours, seq, hear, left, back, state, alive, verdict, states, version, pause: FIRST_PAUSE, retry: 0, unanswered: false, before: false });
+    Object.assign(this, { hours, seq, hear, left, back, state, alive, verdict, states, version, pause: FIRST_PAUSE, retry: 0, unanswered: false, before: false, log: undefined });
     this.open();
     setInterval(() => this.check(), PING_MS);
   }
@@ -22,7 +22,7 @@ export class Live {
     const scheme = location.protocol === "https:" ? "wss:" : "ws:";
     const socket = new WebSocket(`${scheme}//${location.host}/ws/error-visualization`);
     Object.assign(this, { socket, retry: 0, unanswered: false });
-    socket.onopen = () => socket.send(JSON.stringify({ type: "error_visualization_init", time_range: this.hours, since: this.seq, batch: true, most: MOST }));
+    socket.onopen = () => socket.send(JSON.stringify({ type: "error_visualization_init", time_range: this.hours, since: this.seq, log: this.log, batch: true, most: MOST }));
     socket.onmessage = (event) => { this.unanswered = false; this.alive(); this.take(JSON.parse(event.data)); };
     socket.onclose = ({ code }) => {
       this.lose();
@@ -34,7 +34,8 @@ export class Live {
     if (message.type === "verdict") this.verdict(message.data);
     else if (message.type === "states") this.states(message.data);
     else if (message.type === "error_visualization_init_confirmed") {
-      const anew = message.seq < this.seq;
+      const anew = message.seq < this.seq || Boolean(this.log && message.log !== this.log);
+      this.log = message.log;
       if (message.resync) this.seq = message.seq; // updates continue from here; the missed errors are fetched from the API
       this.pause = FIRST_PAUSE;
       this.state("live");

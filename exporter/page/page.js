@@ -225,7 +225,7 @@ function left() {
 }
 
 function back({ anew }) {
-  if (anew) told = null;
+  if (anew) { told = null; list.forget(); }
   stateNews.again();
   data.now();
   storage.look();

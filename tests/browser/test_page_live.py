@@ -6,6 +6,7 @@ import json
 import re
 import signal
 import urllib.request
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from playwright.async_api import Page, Route, expect
 from exporter.app import make_app
 from exporter.http import reads as reading
 from exporter.live import hub
+from exporter.log.files import log_path
 from exporter.service import Service
 
 pytestmark = [pytest.mark.html, needs_chromium]
@@ -215,6 +217,27 @@ async def test_what_was_missed_is_heard_and_told_and_the_next_too(browser: Brows
     await page.wait_for_function("() => window.heard.at(-1) === 'system-critical'")
     await listed(page, 17, rows=17)
     assert lists == []  # there was no gap, so the list was not fetched
+    assert uncaught == []
+
+
+@pytest.mark.parametrize("more", [0, 5])  # the other log counts less far than the page knows, or further
+async def test_nothing_of_a_replaced_database_stays(browser: Browser, served: Any, tmp_path: Path, more: int) -> None:
+    first = served(port=free_port())
+    for number in range(3):
+        first.post(INFO | {"worker_id": f"gone-{number}"})
+    page, uncaught = await open_url(browser, first.url)
+    await listed(page, 3, rows=3)
+    first.stop()
+    await state(page, "lost")
+    (tmp_path / "errors.duckdb").rename(tmp_path / "gone.duckdb")
+    log_path(tmp_path / "errors.duckdb").rename(tmp_path / "gone.log")
+    now = [f"now-{number}" for number in range(1 + more)]
+    second = away(first, served, [INFO | {"worker_id": worker} for worker in now])
+    await state(page, "live")
+    await listed(page, len(now), rows=len(now))
+    await expect(page.locator("#errors .worker")).to_have_text(now[::-1])
+    second.post(INFO | {"worker_id": "next"})
+    await listed(page, len(now) + 1, rows=len(now) + 1)
     assert uncaught == []
 
 

@@ -64,6 +64,7 @@ async def test_what_is_answered(service: InProcess) -> None:
     socket = await connect(service)
     assert await ask(socket, INIT) == {
         "type": "error_visualization_init_confirmed", "time_range": 24, "seq": 0, "version": pages.version(),
+        "log": service.service.log.identity,
     }  # fmt: skip
     assert await ask(socket, SUBSCRIBE) == {"type": "subscription_confirmed", "topic": "error_visualization"}
     assert await ask(socket, {"type": "ping"}) == {"type": "pong"}
@@ -77,7 +78,7 @@ async def test_what_is_answered(service: InProcess) -> None:
     ("message", "field"),
     [(3, ""), ([], ""), ({}, ""), ({"type": 3}, "type"), ({"type": "else"}, "type"), ({"type": ["ping"]}, "type"),
      (INIT | {"time_range": "24"}, "time_range"), (INIT | {"time_range": 0}, "time_range"),
-     (INIT | {"time_range": True}, "time_range"), (INIT | {"since": -1}, "since"), (INIT | {"since": "1"}, "since"),
+     (INIT | {"time_range": True}, "time_range"), (INIT | {"since": -1}, "since"), (INIT | {"since": "1"}, "since"), (INIT | {"log": 1}, "log"),
      (INIT | {"batch": 1}, "batch"), (INIT | {"batch": True, "most": 0}, "most"), (INIT | {"most": 5}, "most"),
      (INIT | {"batch": True, "most": 501}, "most"), (INIT | {"batch": True, "most": "5"}, "most"), ({"type": "subscribe"}, "topic"), (SUBSCRIBE | {"topic": "else"}, "topic"),
      ({"type": "error_visualization_update", "data": {}}, "type")],
@@ -115,9 +116,19 @@ async def test_who_comes_back_gets_what_it_missed(service: InProcess) -> None:
     socket = await connect(service)
     assert await ask(socket, INIT | {"since": seq}) == {
         "type": "error_visualization_init_confirmed", "time_range": 24, "seq": 3, "resync": False,
-        "version": pages.version(),
+        "version": pages.version(), "log": service.service.log.identity,
     }  # fmt: skip
     assert [u["data"]["error"]["worker_id"] for u in await heard(socket, 2)] == ["w2", "w3"]
+
+
+async def test_who_comes_back_to_another_log_gets_none_of_its_updates(service: InProcess) -> None:
+    for number in range(3):
+        await service.post({"worker_id": f"w{number}"})
+    for known, resync in (("0" * 32, True), (service.service.log.identity, False), (None, False)):
+        socket = await connect(service)
+        assert (await ask(socket, INIT | {"since": 1, "log": known}))["resync"] is resync
+        assert len(await heard(socket, 0 if resync else 2)) == (0 if resync else 2)
+        assert await ask(socket, {"type": "ping"}) == {"type": "pong"}
 
 
 async def test_a_restart_is_no_reason_to_miss_anything(serve: Any) -> None:
