@@ -11,6 +11,8 @@ from conftest import InProcess
 from playwright.async_api import Page, expect
 from test_page_accessibility import AXE, violations
 
+from exporter.live.presence import Period
+
 pytestmark = [pytest.mark.html, needs_chromium]
 AXIS = "#over-time .axis"
 
@@ -278,6 +280,37 @@ async def test_new_patterns_are_marked_where_they_began(browser: Browser, servic
     assert box
     assert abs((box["x"] + box["width"] / 2 - place["x"]) / place["width"] - 0.75) < 0.02
     await mark.click()
+    await expect(page).to_have_url(re.compile("pattern"))
+    assert complaints == []
+
+
+async def test_restarts_and_mutes_are_marked(browser: Browser, service: InProcess) -> None:
+    loud = {"message": "<b>loud</b>"}
+    pattern = (await service.post({"timestamp": ago(hours=40).isoformat()} | loud))["pattern_id"]
+    await report(service, ago(minutes=5), **loud)
+    began, ended = ago(hours=12), ago(hours=6)
+    service.service.presence.periods.insert(0, Period(ago(hours=20).timestamp(), began.timestamp()))
+    service.service.presence.periods[1] = Period(ended.timestamp(), ended.timestamp())
+    await service.ask(f"/api/patterns/{pattern}/mute", {"by": "Ana", "until": ago(hours=-8).isoformat(), "errors": 9})
+    page, complaints = await open_page(browser, service)
+    marks = page.locator("#over-time .chart-mark")
+    await expect(marks).to_have_count(2)
+
+    def local(at: dt.datetime) -> str:
+        return rf"\w+ \d+ \w+, {at.astimezone():%H:%M}"
+
+    said = [
+        rf"^{local(ended)}: the service started; it had not run for 6 h, since {local(began)}$",
+        rf"^{local(ago())[:-1]}\d: muted by Ana until {local(ago(hours=-8))[:-1]}\d or for 9 errors: <b>loud</b>$",
+    ]
+    for mark, words in zip(await marks.all(), said, strict=True):
+        await expect(mark).to_have_attribute("title", re.compile(words))
+        await expect(mark.locator(".hidden")).to_have_text(re.compile(words))
+    place, gap = await plot(page), await page.locator("#over-time .gap").bounding_box()
+    assert gap
+    assert abs((gap["x"] - place["x"]) / place["width"] - 0.5) < 0.02
+    assert abs(gap["width"] / place["width"] - 0.25) < 0.02
+    await marks.last.click()
     await expect(page).to_have_url(re.compile("pattern"))
     assert complaints == []
 
