@@ -88,7 +88,7 @@ function flag(group, at, plane, svg) {
   svg.append(made("line", { class: "mark-line", x1: at, x2: at, y1: plane.top, y2: plane.bottom }));
   const [first] = group, named = group.slice(0, MOST_NAMED).map(({ since, text }) => `${moment(since)}: ${text}`);
   const said = [...named, ...group.length > MOST_NAMED ? [`and ${group.length - MOST_NAMED} more`] : []].join("\n");
-  const content = group.length > 1 ? `${ICONS[first.kind]}${group.length}` : ICONS[first.kind];
+  const icons = [...new Set(group.map(({ kind }) => ICONS[kind]))].join(""), content = group.length > 1 ? `${icons}${group.length}` : icons;
   const words = [element("span", { "aria-hidden": "true" }, content), element("span", { class: "hidden" }, said)];
   const href = group.find((one) => one.href)?.href; // a restart leads nowhere
   const mark = element(href ? "a" : "span", { class: "chart-mark", title: said, href }, ...words);

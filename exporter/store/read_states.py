@@ -12,7 +12,7 @@ from exporter.store.states import AuditEntry, AuditPage, Drained, PatternState, 
 NEW: Final = dt.timedelta(hours=24)  # a pattern that nobody has said anything of is new for so long
 MAX_NUMBER: Final = 2**63 - 1
 MAX_SILENCES: Final = 100  # of an overview
-LOOKED_AT: Final = 1_000  # newest entries of the audit about patterns, among which they are looked for
+LOOKED_AT: Final = 1_000  # newest entries of the audit, among which they are looked for
 
 
 def states_of(cursor: Cursor, pattern_ids: Sequence[str]) -> dict[str, PatternState]:

@@ -254,8 +254,8 @@ class Overview(Struct, kw_only=True):
     newest. `seq` numbers the last live update that it contains. `now` and `clock_offsets` depend neither on the time
     range nor on filters; of the latter there are 100 at most. `restarts` and `silences` are those whose time meets the
     time range, the newest first, 100 at most of each. Of the filters, only `pattern` counts for them: it chooses
-    silences. These come from the newest 1,000 entries of the audit trail about patterns. With a text, the counts may be
-    of a part of the range, as in `Facets`: `searched_since` is null if they are of all of it."""
+    silences. These come from the newest 1,000 entries of the audit trail. With a text, the counts may be of a part of
+    the range, as in `Facets`: `searched_since` is null if they are of all of it."""
 
     summary: Summary
     timestamp: Timestamp

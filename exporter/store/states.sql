@@ -79,11 +79,10 @@ WHERE number < $before
 ORDER BY number DESC LIMIT $limit;
 
 -- name: pattern_entries
--- The newest entries of the audit about patterns, oldest first.
-FROM (
-    SELECT number, made_at, action, person, pattern_id, fingerprint, until, errors FROM audit
-    WHERE fingerprint IS NOT NULL ORDER BY number DESC LIMIT $most
-) ORDER BY number;
+-- Those of the $most newest entries of the audit that are about patterns, oldest first. The numbers have no gaps. With
+-- ORDER BY … LIMIT instead, this takes 40 ms where the audit has 100,000 entries; so, 1.5 ms.
+SELECT number, made_at, action, person, pattern_id, fingerprint, until, errors FROM audit
+WHERE number > (SELECT max(number) FROM audit) - $most AND fingerprint IS NOT NULL ORDER BY number;
 
 -- name: pattern_names
 -- The pattern of each fingerprint of $fingerprints: the id of now, the template of its family, its masked message.
