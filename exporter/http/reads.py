@@ -3,12 +3,13 @@
 import asyncio
 import datetime as dt
 from collections.abc import Callable, Coroutine
-from itertools import islice
+from itertools import islice, pairwise
 from typing import Any, Final, TypeVar
 
 from aiohttp import hdrs, web
 
 from exporter.events.cursor import MAX_ID, parse_cursor, parse_rank
+from exporter.events.event import isoformat
 from exporter.http.access import SOCKETS
 from exporter.http.openapi import document
 from exporter.http.parameters import parse, refuse_unknown
@@ -27,7 +28,7 @@ from exporter.store.queries import (
     ListPatterns,
     Read,
 )
-from exporter.store.results import ClockOffset
+from exporter.store.results import ClockOffset, Restart
 
 MAX_CLOCK_OFFSETS: Final = 100  # workers in a wrong time zone that an overview names
 MAX_WEBSOCKET_BYTES: Final = 65_536  # of a message from a client
@@ -45,7 +46,12 @@ async def errors(request: web.Request) -> web.Response:
         ClockOffset(worker, seconds, advice(worker, seconds))
         for worker, seconds in islice(named.items(), MAX_CLOCK_OFFSETS)
     )
-    return await answer_to(request, GetOverview(filters=filters, now=now(), clock_offsets=offsets))
+    restarts = tuple(
+        Restart(isoformat(before.ended), isoformat(after.began))
+        for before, after in pairwise(request.app[SERVICE].presence.periods)
+    )[::-1]
+    query = GetOverview(filters=filters, now=now(), clock_offsets=offsets, restarts=restarts)
+    return await answer_to(request, query)
 
 
 async def error_list(request: web.Request) -> web.Response:

@@ -1,27 +1,44 @@
-// What is drawn over the chart of errors over time: the axis with days and zones, the compared span as a line, and marks for new
-// patterns, silent workers, restarts and silences.
+// What is drawn over the chart of errors over time: the axis with days and zones, the compared span as a line, the times in which
+// the service did not run, and marks for new patterns, silent workers, restarts of the service and mutes.
 
 import { element, replace } from "./dom.js";
-import { moment } from "./span.js";
+import { duration, moment } from "./span.js";
+import { told } from "./states.js";
 import { ticks } from "./axes.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const NEAR_PX = 24, MOST = 12, MOST_NAMED = 5;
-const ICONS = { pattern: "✦", silent: "○", restart: "↻", silence: "⊘" };
-const SAID = { pattern: "new pattern", silent: "silent since", restart: "the service started", silence: "silenced" };
+const ICONS = { pattern: "✦", silent: "○", restart: "↻", silence: "‖" };
 
-// What happened in the span of an overview: {at, kind, text, href}. The service does not tell of restarts and silences yet; where
-// an answer has `restarts` (times) or `silences` ({at, text}), they are marked, too.
+// What happened in the span of an overview, in the order of the chart: {at, since, kind, text, href}. `at` is where it is marked,
+// `since` when it happened, both in milliseconds. A mute that began before the span is marked at the start of the span.
 export function marks(overview, filter) {
   const since = Date.parse(overview.range.from), until = Date.parse(overview.range.to);
   const found = [
-    ...overview.error_patterns.top_patterns.map((row) => ({ at: firstOf(row), kind: "pattern", text: row.pattern, href: filter("pattern", row.pattern_id) })),
-    ...overview.worker_errors.worker_stats.map((row) => ({ at: row.silent_since, kind: "silent", text: row.worker_id, href: filter("worker", row.worker_id) })),
-    ...(overview.restarts ?? []).map((at) => ({ at, kind: "restart", text: "", href: null })),
-    ...(overview.silences ?? []).map(({ at, text }) => ({ at, kind: "silence", text, href: null })),
-  ];
-  return found.filter((mark) => mark.at).map((mark) => ({ ...mark, at: Date.parse(mark.at) })).filter(({ at }) => at >= since && at <= until)
-    .sort((a, b) => a.at - b.at);
+    ...overview.error_patterns.top_patterns.map((row) => ({ at: firstOf(row), kind: "pattern", text: `new pattern ${row.pattern}`, href: filter("pattern", row.pattern_id) })),
+    ...overview.worker_errors.worker_stats.map((row) => ({ at: row.silent_since, kind: "silent", text: `silent since ${row.worker_id}`, href: filter("worker", row.worker_id) })),
+    ...(overview.restarts ?? []).map((one) => ({ at: one.started_at, kind: "restart", text: restarted(one), href: null })),
+    ...(overview.silences ?? []).map((one) => ({ at: one.at, kind: "silence", text: muted(one), href: filter("pattern", one.pattern_id) })),
+  ].filter((mark) => mark.at).map((mark) => ({ ...mark, since: Date.parse(mark.at) }));
+  return found.map((mark) => ({ ...mark, at: mark.kind === "silence" ? Math.max(mark.since, since) : mark.since }))
+    .filter(({ at }) => at >= since && at <= until).sort((a, b) => a.at - b.at);
+}
+
+// The times in which the service did not run, as [begin, end] in milliseconds.
+export function gaps({ restarts = [] }) {
+  return restarts.map((one) => [Date.parse(one.stopped_at), Date.parse(one.started_at)]);
+}
+
+function restarted({ stopped_at: stopped, started_at: started }) {
+  const [from, to] = [Date.parse(stopped), Date.parse(started)];
+  return `the service started; it had not run for ${duration(to - from)}, since ${moment(from)}`;
+}
+
+function muted({ by, until, errors, ended_at: ended, pattern_id: id, pattern }) {
+  const said = (part) => (typeof part === "string" ? part : part.name ?? moment(Date.parse(part.at)));
+  const words = told({ action: "mute", by, until, errors }).map(said).join("");
+  const end = ended && ended !== until ? `, ended ${moment(Date.parse(ended))}` : "";
+  return `${words.replace("Muted", "muted")}${end}: ${pattern || id}`;
 }
 
 // When a pattern was seen for the first time. `ever_first_seen` is of the error that was accepted first; one that was accepted
@@ -37,12 +54,16 @@ export function paint(layer, plane, data) {
   const y = (count) => plane.bottom - (plane.bottom - plane.top) * count / plane.most;
   const svg = made("svg", { class: "axis", "aria-hidden": "true", width: "100%", height: "100%" });
   for (const tick of ticks(begin, end, plane.right - plane.left)) svg.append(...axis(x(tick.at), plane, tick));
+  for (const [from, to] of data.gaps) {
+    const [left, right] = [from, to].map((ms) => Math.min(plane.right, Math.max(plane.left, x(ms))));
+    svg.append(made("rect", { class: "gap", x: left, y: plane.top, width: right - left, height: plane.bottom - plane.top }));
+  }
   if (data.line) {
     const step = (end - begin) / starts.length;
     const points = data.line.values.map((value, i) => `${x(begin + (i + 0.5) * step).toFixed(1)},${y(value).toFixed(1)}`);
     svg.append(made("polyline", { class: "compared", points: points.join(" ") }));
   }
-  const flags = groups(data.marks, x).slice(0, MOST).map((group) => flag(group, x(group[0].at), plane, svg));
+  const flags = groups(data.marks, x, plane.right - plane.left).map((group) => flag(group, x(group[0].at), plane, svg));
   replace(layer, svg, ...flags, ...data.line ? [element("p", { class: "compared-name", "aria-hidden": "true" }, `┄ ${data.line.name}`)] : []);
 }
 
@@ -53,23 +74,24 @@ function axis(at, plane, { text, note, midnight }) {
   return [line, ...words];
 }
 
-// Marks so near to each other that they would overlap are one.
-function groups(all, x) {
+// Marks so near to each other that they would overlap are one; where many are left, those less near, too.
+function groups(all, x, width, near = NEAR_PX) {
   const found = [];
   for (const mark of all) {
     const last = found.at(-1);
-    if (last && x(mark.at) - x(last[0].at) < NEAR_PX) last.push(mark); else found.push([mark]);
+    if (last && x(mark.at) - x(last[0].at) < near) last.push(mark); else found.push([mark]);
   }
-  return found;
+  return found.length > MOST && near === NEAR_PX ? groups(all, x, width, width / MOST) : found;
 }
 
 function flag(group, at, plane, svg) {
   svg.append(made("line", { class: "mark-line", x1: at, x2: at, y1: plane.top, y2: plane.bottom }));
-  const [first] = group, named = group.slice(0, MOST_NAMED).map(({ at: when, kind, text }) => `${moment(when)}: ${SAID[kind]} ${text}`.trim());
+  const [first] = group, named = group.slice(0, MOST_NAMED).map(({ since, text }) => `${moment(since)}: ${text}`);
   const said = [...named, ...group.length > MOST_NAMED ? [`and ${group.length - MOST_NAMED} more`] : []].join("\n");
-  const content = group.length > 1 ? `${ICONS[first.kind]}${group.length}` : ICONS[first.kind];
+  const icons = [...new Set(group.map(({ kind }) => ICONS[kind]))].join(""), content = group.length > 1 ? `${icons}${group.length}` : icons;
   const words = [element("span", { "aria-hidden": "true" }, content), element("span", { class: "hidden" }, said)];
-  const mark = element(first.href ? "a" : "span", { class: "chart-mark", title: said, href: first.href }, ...words);
+  const href = group.find((one) => one.href)?.href; // a restart leads nowhere
+  const mark = element(href ? "a" : "span", { class: "chart-mark", title: said, href }, ...words);
   mark.style.left = `${at}px`;
   mark.style.top = `${plane.top - 12}px`;
   return mark;

@@ -18,7 +18,7 @@ export function draw(overview, line, filter, place) {
   charts.draw(ID, "errors over time", {
     head: "from", plain: true, place, seconds, starts, labels: starts.map((at) => label(at, seconds)), line,
     titles: line && starts.map((at, i) => `${label(at, seconds)} (${line.name}: ${line.values[i].toLocaleString()})`),
-    series: [of("critical"), of("warning"), of("info")], marks: marks.marks(overview, filter),
+    series: [of("critical"), of("warning"), of("info")], marks: marks.marks(overview, filter), gaps: marks.gaps(overview),
   });
 }
 

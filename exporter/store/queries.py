@@ -37,7 +37,7 @@ from exporter.store.parameters import (
     WorkerSort,
 )
 from exporter.store.pattern_results import PatternDetails, PatternList
-from exporter.store.results import ClockOffset, ErrorDetails, ErrorPage, Facets, Overview
+from exporter.store.results import ClockOffset, ErrorDetails, ErrorPage, Facets, Overview, Restart
 from exporter.store.run_results import Rankings, RunDetails, RunList
 from exporter.store.states import AuditPage, StateOfPattern
 from exporter.store.storage_results import History, Storage
@@ -59,12 +59,13 @@ class Read(Struct, Generic[R], frozen=True, tag=True):
 
 
 class GetOverview(Read[Overview], frozen=True, kw_only=True):
-    """Everything that the page shows of the errors that match the filters. `clock_offsets` are known to the process
-    that asks; they become part of the answer."""
+    """Everything that the page shows of the errors that match the filters. `clock_offsets` and `restarts`, of all
+    times and the newest first, are known to the process that asks; they become part of the answer."""
 
     filters: Filters
     now: dt.datetime
     clock_offsets: tuple[ClockOffset, ...] = ()
+    restarts: tuple[Restart, ...] = ()
 
 
 class ListErrors(Read[ErrorPage], frozen=True, kw_only=True):

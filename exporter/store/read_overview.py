@@ -1,6 +1,7 @@
 """Answers the read of the overview: everything that the page shows of a time range."""
 
 import datetime as dt
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from exporter.events.error_object import ErrorObject
@@ -9,6 +10,7 @@ from exporter.store.chosen import Choice, choose
 from exporter.store.queries import GetOverview
 from exporter.store.read_errors import Newest, newest
 from exporter.store.read_patterns import error_patterns
+from exporter.store.read_states import silences
 from exporter.store.read_time import CATEGORIES, counts_over_time, distribution, summary
 from exporter.store.read_workers import critical_now, hardware_status, named_hardware, with_silence, worker_stats
 from exporter.store.results import (
@@ -19,11 +21,13 @@ from exporter.store.results import (
     HardwareTypeStatus,
     Overview,
     Range,
+    Restart,
     Summary,
     WorkerErrors,
 )
 from exporter.store.select import Cursor, Span, rows
 from exporter.store.standings import reset_at, silent_hardware, standings
+from exporter.store.states import Silence
 
 TOP_PATTERNS: Final = 10
 RECENT_ERRORS: Final = 100
@@ -50,12 +54,13 @@ class Kinds(NamedTuple):
     now: CriticalNow
     patterns: ErrorPatterns
     hardware: dict[str, HardwareTypeStatus]
+    silences: list[Silence]
 
 
 def overview(cursor: Cursor, query: GetOverview) -> Overview:
     """Returns everything that the page shows of the errors that match the filters."""
     choice = choose(cursor, query.filters, query.now)
-    return overview_of(query, _counts(cursor, query, choice), _kinds(cursor, choice))
+    return overview_of(query, _counts(cursor, query, choice), _kinds(cursor, query, choice))
 
 
 def overview_of(query: GetOverview, counted: Counts, grouped: Kinds) -> Overview:
@@ -72,6 +77,8 @@ def overview_of(query: GetOverview, counted: Counts, grouped: Kinds) -> Overview
             with_silence(grouped.hardware, counted.silent_hardware), counted.recent_hardware_errors
         ),
         clock_offsets=list(query.clock_offsets),
+        restarts=_within(counted.span, query.restarts),
+        silences=grouped.silences,
         seq=counted.position,
         range=Range(
             since=isoformat(counted.span.since), until=isoformat(counted.span.end), live=counted.span.until is None
@@ -87,7 +94,7 @@ def counts(cursor: Cursor, query: GetOverview) -> Counts:
 
 def kinds(cursor: Cursor, query: GetOverview) -> Kinds:
     """Reads the other half, which takes about as long. Raises duckdb.Error."""
-    return _kinds(cursor, choose(cursor, query.filters, query.now))
+    return _kinds(cursor, query, choose(cursor, query.filters, query.now))
 
 
 def _counts(cursor: Cursor, query: GetOverview, choice: Choice) -> Counts:
@@ -117,10 +124,17 @@ def _counts(cursor: Cursor, query: GetOverview, choice: Choice) -> Counts:
     )
 
 
-def _kinds(cursor: Cursor, choice: Choice) -> Kinds:
+def _kinds(cursor: Cursor, query: GetOverview, choice: Choice) -> Kinds:
     span, facts = choice.span, choice.facts
     return Kinds(
         now=critical_now(cursor, span.now, reset_at(cursor, span.now)),
         patterns=error_patterns(cursor, span, facts, TOP_PATTERNS, CATEGORIES),
         hardware=hardware_status(cursor, facts, span),
+        silences=silences(cursor, span, query.filters.pattern),
     )
+
+
+def _within(span: Span, restarts: Sequence[Restart]) -> list[Restart]:
+    """Returns those whose time without the service meets the time range."""
+    since, until = isoformat(span.since), isoformat(span.end)
+    return [one for one in restarts if one.started_at >= since and one.stopped_at <= until]

@@ -12,7 +12,7 @@ from exporter.events.event import Severity
 from exporter.ingest.severity import Reason
 from exporter.store.fields import Celsius, Count, Maybe, Percent, Seconds, StateNow, Status
 from exporter.store.pattern_results import Pattern
-from exporter.store.states import Drained
+from exporter.store.states import Drained, Silence
 
 
 class ErrorPage(Struct):
@@ -233,6 +233,14 @@ class ClockOffset(Struct):
     warning: str
 
 
+class Restart(Struct):
+    """The service started at `started_at`; it had not run since `stopped_at`. After a crash, that is 10 seconds early
+    at most."""
+
+    stopped_at: Timestamp
+    started_at: Timestamp
+
+
 class Range(Struct, kw_only=True):
     """The time range of an answer: from a moment to before another. `live`: it ends now, and so moves on."""
 
@@ -244,8 +252,10 @@ class Range(Struct, kw_only=True):
 class Overview(Struct, kw_only=True):
     """Everything that the page shows of a time range. `timestamp` is when it was read. `recent_errors` are the 100
     newest. `seq` numbers the last live update that it contains. `now` and `clock_offsets` depend neither on the time
-    range nor on filters; of the latter there are 100 at most. With a text, the counts may be of a part of the range, as
-    in `Facets`: `searched_since` is null if they are of all of it."""
+    range nor on filters; of the latter there are 100 at most. `restarts` and `silences` are those whose time meets the
+    time range, the newest first, 100 at most of each. Of the filters, only `pattern` counts for them: it chooses
+    silences. These come from the newest 1,000 entries of the audit trail. With a text, the counts may be of a part of
+    the range, as in `Facets`: `searched_since` is null if they are of all of it."""
 
     summary: Summary
     timestamp: Timestamp
@@ -256,6 +266,8 @@ class Overview(Struct, kw_only=True):
     worker_errors: WorkerErrors
     hardware_errors: HardwareErrors
     clock_offsets: list[ClockOffset]
+    restarts: list[Restart]
+    silences: list[Silence]
     seq: Count
     range: Range
     searched_since: Timestamp | None

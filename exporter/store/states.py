@@ -104,6 +104,21 @@ class AuditEntry(Struct, kw_only=True):
     error_id: Count | None
 
 
+class Silence(Struct, kw_only=True):
+    """A mute of a pattern: `by` muted it `at` a time, until the time `until` or for so many `errors`; each is null
+    where the mute has no such end. `ended_at` is when it ended, null if it has not: at its time, after its errors, or
+    because somebody did something else to the pattern, such as muting it anew. `pattern_id` is the id that the pattern
+    has now, `pattern` its text."""
+
+    at: Timestamp
+    ended_at: Timestamp | None
+    until: Timestamp | None
+    errors: Count | None
+    by: str
+    pattern_id: str
+    pattern: str
+
+
 class AuditPage(Struct):
     """A page of the audit trail, newest first. `next_cursor` starts the next page; null on the last one."""
 

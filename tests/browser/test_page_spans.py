@@ -4,12 +4,15 @@ import datetime as dt
 import re
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+from zoneinfo import ZoneInfo
 
 import pytest
 from chromium import Browser, needs_chromium, open_page
 from conftest import InProcess
 from playwright.async_api import Page, expect
 from test_page_accessibility import AXE, violations
+
+from exporter.live.presence import Period
 
 pytestmark = [pytest.mark.html, needs_chromium]
 AXIS = "#over-time .axis"
@@ -280,6 +283,41 @@ async def test_new_patterns_are_marked_where_they_began(browser: Browser, servic
     await mark.click()
     await expect(page).to_have_url(re.compile("pattern"))
     assert complaints == []
+
+
+async def test_restarts_and_mutes_are_marked_in_the_readers_time(browser: Browser, service: InProcess) -> None:
+    loud = {"message": "a <b>horn"}
+    pattern = (await service.post({"timestamp": ago(hours=40).isoformat()} | loud))["pattern_id"]
+    await report(service, ago(minutes=5), **loud)
+    stopped, started = ago(hours=12), ago(hours=6)
+    service.service.presence.periods[:] = [
+        Period(ago(hours=20).timestamp(), stopped.timestamp()), Period(started.timestamp(), started.timestamp())
+    ]  # fmt: skip
+    mute = {"by": "Ana", "until": ago(hours=-8).isoformat(), "errors": 9}
+    made = (await service.ask(f"/api/patterns/{pattern}/mute", mute))["state"]
+    context = await browser.new_context(timezone_id="Asia/Kolkata", locale="en-GB")
+    page = await context.new_page()
+    await page.goto(str(service.client.make_url("/error-visualization")))
+    marks = page.locator("#over-time .chart-mark")
+    await expect(marks).to_have_count(2)
+
+    def local(at: dt.datetime | str) -> str:
+        moment = dt.datetime.fromisoformat(at) if isinstance(at, str) else at
+        return f"{moment.astimezone(ZoneInfo('Asia/Kolkata')):%a %-d %b, %H:%M}"
+
+    said = [
+        f"{local(started)}: the service started; it had not run for 6 h, since {local(stopped)}",
+        f"{local(made['at'])}: muted by Ana until {local(made['until'])} or for 9 errors: a <b>horn",
+    ]
+    for mark, words in zip(await marks.all(), said, strict=True):
+        await expect(mark).to_have_attribute("title", words)
+        await expect(mark.locator(".hidden")).to_have_text(words)
+    place, gap = await plot(page), await page.locator("#over-time .gap").bounding_box()
+    assert gap
+    assert abs((gap["x"] - place["x"]) / place["width"] - 0.5) < 0.02
+    assert abs(gap["width"] / place["width"] - 0.25) < 0.02
+    await marks.last.click()
+    await expect(page).to_have_url(re.compile("pattern"))
 
 
 async def test_the_hour_that_comes_twice_has_its_offsets(browser: Browser, serve: Any) -> None:
