@@ -1,13 +1,11 @@
-// On a small screen the errors come before charts and tables, the filters are collapsed, and the presets of the span stand in the
-// line of links above the errors, because the header has no room. The nodes themselves are moved, so that keyboard and screen reader
-// have the same order as the screen.
+// On a small screen the errors come before charts and tables, and the filters are collapsed. The nodes themselves are moved, so
+// that keyboard and screen reader have the same order as the screen.
 
 const small = matchMedia("(max-width: 640px)");
 const by = (id) => document.getElementById(id);
 
 function place() {
   if (small.matches) by("time-panel").before(by("list")); else by("desk").after(by("list"));
-  if (small.matches) by("jump").after(by("range")); else by("span").before(by("range"));
   unfold(!small.matches);
 }
 

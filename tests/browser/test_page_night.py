@@ -2,7 +2,7 @@
 
 The night is a story in hours from the change (01:00 UTC), the same in autumn and in spring:
 
-    -28    an error that has left the 24 h in the morning      +2     the service starts again, on the same database
+    -28, -20  errors that the morning compares with            +2     the service starts again, on the same database, in New York
     -5     both pages are opened, sound is muted until 8:00    +2.5   the network is gone again
     -3, -2 midnight in autumn, in spring                       +3.5   it is back
     -0.5, +0.5  errors; in autumn both at 02:30                +4     the service starts again with a new version
@@ -12,6 +12,8 @@ The night is a story in hours from the change (01:00 UTC), the same in autumn an
 import asyncio
 import contextlib
 import datetime as dt
+import re
+import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable
 from typing import Any
@@ -31,7 +33,8 @@ from exporter.http import reads as reading
 from exporter.service import Service
 
 pytestmark = [pytest.mark.html, needs_chromium]
-BERLIN = ZoneInfo("Europe/Berlin")
+BERLIN, NEW_YORK = ZoneInfo("Europe/Berlin"), ZoneInfo("America/New_York")
+DAY = dt.timedelta(days=1)
 AUTUMN = dt.datetime(2026, 10, 25, 1, tzinfo=dt.UTC)  # 03:00 +02:00 becomes 02:00 +01:00
 SPRING = dt.datetime(2027, 3, 28, 1, tzinfo=dt.UTC)  # 02:00 +01:00 becomes 03:00 +02:00
 STEP, SHORT, LATE = dt.timedelta(minutes=60), dt.timedelta(seconds=2), dt.timedelta(seconds=40)
@@ -61,7 +64,7 @@ class Night:
             "exporter.store.answers.MAX_AGE_SECONDS", -1.0
         )  # their age is monotonic, which is not moved
         monkeypatch.setattr(reading, "max_age", lambda _: 0.0)
-        self.change = change
+        self.change, self.patch = change, monkeypatch
         self.clock = MovedTime(monkeypatch, self.at(-5))
         self.sent: list[tuple[dt.datetime, dict[str, Any]]] = []
         self.complaints: list[str] = []
@@ -69,8 +72,9 @@ class Night:
 
     async def open(self, browser: Browser, service: InProcess) -> None:
         self.service, self.live, self.url = service, service.service, service.client.make_url("/")
-        for hours, worker in ((-28, "w-old"), (-5.5, "worker-1")):
-            await self.post(CRITICAL | {"worker_id": worker}, hours)
+        await self.post(CRITICAL | {"worker_id": "w-old"}, -28)
+        await self.post(INFO | {"worker_id": "w-day"}, -20)
+        await self.post(CRITICAL, -5.5)
         await self.service.ask("/api/reset-counts")
         self.reset_at = self.clock.now()
         self.context = await browser.new_context(
@@ -79,7 +83,7 @@ class Night:
         await self.context.clock.install(time=self.clock.now())
         await self.context.add_init_script(LISTEN)
         await self.context.add_init_script(COUNT)
-        self.desk, self.wall = await self._page(f"worker!={IGNORED}"), await self._page("wall")
+        self.desk, self.wall = await self._page(f"worker!={IGNORED}&compare=yesterday"), await self._page("wall")
         await self.desk.bring_to_front()
 
     async def _page(self, query: str) -> Page:
@@ -89,11 +93,12 @@ class Night:
         await expect(page.locator("#connection")).to_have_attribute("data-state", "live", timeout=LONGEST)
         return page
 
-    async def post(self, report: dict[str, Any], hours: float | None = None) -> None:
-        """Reports an error of so many hours from the change, of now if None."""
+    async def post(self, report: dict[str, Any], hours: float | None = None, zone: dt.tzinfo | None = None) -> None:
+        """Reports an error of so many hours from the change, of now if None. With `zone`, its time is in it, without offset."""
         at = self.clock.now() if hours is None else self.at(hours)
         self.sent.append((at, REPORT | report))
-        body = REPORT | report | {"timestamp": at.isoformat()}
+        said = at.astimezone(zone).replace(tzinfo=None) if zone else at
+        body = REPORT | report | {"timestamp": said.isoformat()}
         async with self.service.client.session.post(self.url / "api/report-error", json=body) as answer:
             assert answer.status == 200, await answer.text()
 
@@ -137,8 +142,11 @@ class Night:
         await (self.servers[-1] if self.servers else self.service.client.server).close()
         await self.both("lost")
 
-    async def start(self) -> None:
-        """Starts another service on the same database, at the same address."""
+    async def start(self, zone: dt.tzinfo | None = None) -> None:
+        """Starts another service on the same database, at the same address, perhaps in another zone."""
+        if zone:
+            self.patch.setenv("TZ", str(zone))
+            time.tzset()
         self.live = Service(self.service.service.settings, process=False)
         self.servers.append(TestServer(make_app(self.live), port=self.url.port))
         await self.servers[-1].start_server(auto_decompress=False)
@@ -149,9 +157,14 @@ class Night:
 
     def seen(self, *without: str) -> list[tuple[dt.datetime, dict[str, Any]]]:
         """What is in the last 24 h, newest first."""
-        since = self.clock.now() - dt.timedelta(hours=24)
+        since = self.clock.now() - DAY
         seen = [(at, report) for at, report in self.sent if at >= since and report["worker_id"] not in without]
         return sorted(seen, key=lambda one: one[0], reverse=True)
+
+    def yesterday(self) -> list[dt.datetime]:
+        """When there were errors at the same hours yesterday."""
+        begin, end = (day_before(at) for at in (self.clock.now() - DAY, self.clock.now()))
+        return [at for at, _ in self.sent if begin <= at < end]
 
 
 def offset(local: dt.datetime) -> str:
@@ -166,6 +179,15 @@ def said(at: dt.datetime, now: dt.datetime) -> str:
     if local.date() == now.astimezone(BERLIN).date():
         return f"{local:%H:%M:%S}{offset(local)}"
     return f"{local.day} {local:%b}, {local:%H:%M}{offset(local)}"
+
+
+def day_before(at: dt.datetime) -> dt.datetime:
+    """When the clock showed the same, a day before."""
+    return (at.astimezone(BERLIN) - DAY).astimezone(dt.UTC)
+
+
+def quarter(at: dt.datetime) -> dt.datetime:
+    return dt.datetime.fromtimestamp(at.timestamp() // 900 * 900, dt.UTC)
 
 
 def counts(seen: list[tuple[dt.datetime, dict[str, Any]]]) -> list[str]:
@@ -204,12 +226,21 @@ async def check_desk(night: Night) -> None:
 
 
 async def check_chart(night: Night) -> None:
-    """Each bucket has its errors, and says its day and, in the hour that comes twice, its offset."""
-    desk, buckets = night.desk, defaultdict[dt.datetime, list[Any]](list)
-    for one in reversed(night.seen(IGNORED)):
-        buckets[dt.datetime.fromtimestamp(one[0].timestamp() // 900 * 900, dt.UTC)].append(one)
-    starts = [(start.astimezone(BERLIN), inside) for start, inside in buckets.items()]
-    wanted = [[f"{at:%a} {at.day} {at:%b}, {at:%H:%M}{offset(at)}", *counts(inside)] for at, inside in starts]
+    """Each bucket has its errors, and those of the same time yesterday, and says its day and, in the hour that comes twice, its
+    offset."""
+    desk, buckets, now = night.desk, defaultdict[dt.datetime, list[Any]](list), night.clock.now()
+    for one in night.seen(IGNORED):
+        buckets[quarter(one[0])].append(one)
+    yesterday = [quarter(at) for at in night.yesterday()]
+    assert len(yesterday) == 2
+    wanted = []
+    for start in (quarter(now - DAY) + dt.timedelta(minutes=15 * n) for n in range(97)):
+        before, local = yesterday.count(day_before(start)), start.astimezone(BERLIN)
+        if buckets[start] or before:
+            label = f"{local:%a} {local.day} {local:%b}, {local:%H:%M}{offset(local)}"
+            wanted.append([label, *counts(buckets[start]), str(before)])
+    change = desk.locator("[data-card=total_errors] .change")
+    await expect(change).to_have_attribute("title", re.compile("against the same hours yesterday: 2$"))
     labels = await desk.locator("#over-time svg.axis text").all_text_contents()
     sunday = night.change.astimezone(BERLIN)
     saturday = sunday - dt.timedelta(days=1)
@@ -307,6 +338,8 @@ async def night(
     await made.context.close()
     for server in made.servers:
         await server.close()
+    monkeypatch.undo()
+    time.tzset()
 
 
 async def through(night: Night) -> None:
@@ -328,8 +361,8 @@ async def through(night: Night) -> None:
     await night.back()
     await night.until(2)
     await night.stop()
-    await night.start()
-    await night.post(CRITICAL | {"worker_id": "w5"})
+    await night.start(NEW_YORK)
+    await night.post(CRITICAL | {"worker_id": "w5"}, zone=NEW_YORK)
     await night.until(2.5)
     await night.both("live")
     await check_desk(night)
@@ -363,6 +396,7 @@ async def test_all_is_right_in_the_morning(night: Night, monkeypatch: pytest.Mon
     await night.start()
     await night.until(4.5)
     await wall.wait_for_function("() => !window.old", timeout=LONGEST)
+    await expect(desk.locator("#new-version")).to_be_visible()
     await expect(wall.locator("meta[name=version]")).to_have_attribute("content", "2")
     await night.both("live")
     await night.until(dt.datetime.combine(night.change.date(), dt.time(8, 30), BERLIN))
