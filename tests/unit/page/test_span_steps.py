@@ -67,7 +67,9 @@ def test_a_step(name: str, state: dict[str, Any], now: str, wanted: dict[str, An
 def test_the_compared_span(how: str, state: dict[str, Any], wanted: tuple[str, str]) -> None:
     ms = dt.datetime.fromisoformat(str(at(NOW))).timestamp() * 1000
     (found,) = results("span_steps.js", f"its.compared(value, '{how}', {ms})", [state], zone="Europe/Berlin")
-    assert [dt.datetime.fromtimestamp(found[one] / 1000, BERLIN).strftime("%Y-%m-%d %H:%M") for one in ("begin", "end")] == list(wanted)
+    assert [
+        dt.datetime.fromtimestamp(found[one] / 1000, BERLIN).strftime("%Y-%m-%d %H:%M") for one in ("begin", "end")
+    ] == list(wanted)
 
 
 @pytest.mark.parametrize(("day", "hours", "width", "wanted"), [
