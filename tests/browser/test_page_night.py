@@ -221,9 +221,12 @@ async def through(night: Night) -> None:
     await night.until(2.5)
     await night.both("live")
     await check_desk(night)
+    await check_verdict(night)
+    known = "|".join(f"{(night.clock.now() - ago).astimezone(BERLIN):%H:%M}" for ago in (LATE, dt.timedelta()))
     await night.cut()
     await night.until(3.5)
     await expect(night.desk.locator("#doubt")).to_contain_text("the service does not answer")
+    await expect(night.desk.locator("#doubt time")).to_have_text(re.compile(f"^Sun.* ({known}):"))  # not in New York's
     await night.post(WARNING, 3)
     await night.post(WARNING, 3.2)
     await night.back()
