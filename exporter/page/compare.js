@@ -25,24 +25,22 @@ export class Compare {
   }
 
   async fetch(place, now) {
-    const [begin, end] = compared(counted(this.state), this.state.compare, now);
+    const { begin, end, there } = compared(counted(this.state), this.state.compare, now);
     const span = { from: new Date(begin).toISOString(), to: new Date(end).toISOString(), filters: this.state.filters };
     const found = await ask(`/api/errors?${query(span)}`, aged(MAX_AGE));
     if (place !== this.place) return;
-    this.found = { begin, end, overview: found, how: COMPARED[this.state.compare] };
+    this.found = { there, overview: found, how: COMPARED[this.state.compare] };
     this.draw();
   }
 
-  // The other span's errors in each bucket of the time series of an overview: {name, values, total}; null if nothing is compared.
-  line({ range: { from: since }, error_distribution: { time_series: { bucket_seconds: seconds, points } } }) {
+  // The other span's errors in each bucket of the time series of an overview: {name, values}; null if nothing is compared. Its own
+  // buckets may be wider or narrower: each error is in one value all the same.
+  line({ error_distribution: { time_series: { bucket_seconds: seconds, points } } }) {
     if (!this.found) return null;
-    const { begin, how, overview } = this.found, other = overview.error_distribution.time_series;
-    const counts = new Map(other.points.map((point) => [Date.parse(point.timestamp), point.critical + point.warning + point.info]));
-    const first = Date.parse(other.points[0]?.timestamp ?? 0), width = other.bucket_seconds * 1000;
+    const { there, how, overview } = this.found, until = errorsUntil(overview.error_distribution.time_series);
     const values = points.map(({ timestamp }) => {
-      const at = Date.parse(timestamp) - Date.parse(since) + begin + seconds * 500; // the middle of the bucket
-      const count = counts.get(first + Math.floor((at - first) / width) * width) ?? 0;
-      return Math.round(count * seconds / other.bucket_seconds);
+      const at = there(Date.parse(timestamp));
+      return until(at + seconds * 1000) - until(at);
     });
     return { name: how, values };
   }
@@ -58,6 +56,16 @@ export class Compare {
         element("span", { class: "hidden" }, ` against ${this.found.how}`)));
     }
   }
+}
+
+// Returns a function of a moment: how many errors a time series has until then, as if those of a bucket came evenly.
+function errorsUntil({ bucket_seconds: seconds, points }) {
+  const sums = [0], first = Date.parse(points[0]?.timestamp ?? 0);
+  for (const { critical, warning, info } of points) sums.push(sums.at(-1) + critical + warning + info);
+  return (at) => {
+    const place = Math.min(Math.max((at - first) / (seconds * 1000), 0), points.length), whole = Math.floor(place);
+    return Math.round(sums[whole] + (place - whole) * ((sums[whole + 1] ?? 0) - sums[whole]));
+  };
 }
 
 // How much a count differs from another, in words as short as a card.

@@ -36,6 +36,7 @@ import { onRest, still } from "./still.js";
 import * as storage from "./storage.js";
 import { drawCards, drawClocks, drawSinceReset, markCards } from "./summary.js";
 import * as verdict from "./verdict.js";
+import * as version from "./version.js";
 import * as view from "./view.js";
 import { Visit } from "./visit.js";
 import * as wall from "./wall.js";
@@ -196,7 +197,7 @@ function news({ seq, recent_errors: recent }) {
   if (live) return;
   main.removeAttribute("data-loading");
   live = new Live({ hours: state.range, seq, hear, left, back, state: connection.socket, alive: connection.heard, verdict: verdict.take, states: stateNews.take,
-    version: (its) => { if (state.wall) wall.follow(its); } });
+    version: (its) => version.follow(its, state.wall ? version.load : version.offer) });
   if (state.wall) return; // has no charts
   charts.load().catch(() => announce.say("The charts could not be loaded; their tables are shown")); // after the numbers are on screen
 }

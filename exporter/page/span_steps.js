@@ -38,16 +38,17 @@ export function wider(state, now) {
   return stateOf([last - length, last], now);
 }
 
-// The span that `how`, "before" or "yesterday", compares with, as [begin, end].
+// The span that `how`, "before" or "yesterday", compares with, as {begin, end, there}; `there(ms)` is the moment in it that is
+// compared with `ms`: at the same time of the wall's clock, if the spans are days apart.
 export function compared(state, how, now) {
-  const [begin, end] = present(state, now);
-  if (how === "yesterday") {
-    const length = Math.min(end - begin, wall(end) - wall(begin)); // a day may have 23 or 25 hours
-    const days = Math.max(1, Math.ceil(length / DAY_MS));
-    return [sameTime(begin, -days), sameTime(end, -days)];
-  }
-  const days = wholeDays(begin, end);
-  return [days ? sameTime(begin, -days) : begin - (end - begin), begin];
+  const [begin, end] = present(state, now), apart = how === "yesterday" ? daysApart(begin, end) : wholeDays(begin, end);
+  const there = apart ? (ms) => sameTime(ms, -apart) : (ms) => ms - (end - begin);
+  return { begin: there(begin), end: how === "yesterday" ? there(end) : begin, there };
+}
+
+function daysApart(begin, end) {
+  const length = Math.min(end - begin, wall(end) - wall(begin)); // a day may have 23 or 25 hours
+  return Math.max(1, Math.ceil(length / DAY_MS));
 }
 
 // The number of days, if the wall's clock shows the same time at both ends; else 0.

@@ -11,7 +11,6 @@ import * as notify from "./notify.js";
 import { inWords } from "./span.js";
 import { address } from "./state.js";
 import * as verdict from "./verdict.js";
-import * as version from "./version.js";
 
 const ROWS = 6, FETCHED = 100, MAX_AGE = 1, TICK_MS = 1000, IDLE_MS = 5000, MOST_WORKERS = 1000, MOST_TEXT = 300;
 const NUMBERS = [["critical", "critical_errors"], ["warning", "warning_errors"], ["all errors", "total_errors"]];
@@ -54,11 +53,6 @@ export function begin(given, makes) {
   paint(by("headline").dataset.colour);
   note();
   alarm.sound.prepare();
-}
-
-// Hears the version of the page that the service has.
-export function follow(theirs) {
-  version.follow(theirs);
 }
 
 export const paint = notify.paint;

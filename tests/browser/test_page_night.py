@@ -2,7 +2,7 @@
 
 The night is a story in hours from the change (01:00 UTC), the same in autumn and in spring:
 
-    -28    an error that has left the 24 h in the morning      +2     the service starts again, on the same database
+    -28, -20  errors that the morning compares with            +2     the service starts again, on the same database, in New York
     -5     both pages are opened, sound is muted until 8:00    +2.5   the network is gone again
     -3, -2 midnight in autumn, in spring                       +3.5   it is back
     -0.5, +0.5  errors; in autumn both at 02:30                +4     the service starts again with a new version
@@ -12,165 +12,42 @@ The night is a story in hours from the change (01:00 UTC), the same in autumn an
 import asyncio
 import contextlib
 import datetime as dt
+import re
+import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import pytest
-from aiohttp.test_utils import TestServer
 from chromium import LONGEST, Browser, needs_chromium
-from conftest import REPORT, InProcess, eventually
-from moved_time import MovedTime
+from conftest import eventually
+from long_night import (
+    AUTUMN,
+    BERLIN,
+    CRITICAL,
+    DAY,
+    IGNORED,
+    INFO,
+    NEW_YORK,
+    SPRING,
+    STEP,
+    WARNING,
+    Night,
+    counts,
+    day_before,
+    offset,
+    quarter,
+    said,
+)
 from playwright.async_api import Locator, Page, expect
 from test_page_sounds_by_event import LISTEN
 
-from exporter.app import make_app
 from exporter.http import pages
-from exporter.http import reads as reading
-from exporter.service import Service
 
 pytestmark = [pytest.mark.html, needs_chromium]
-BERLIN = ZoneInfo("Europe/Berlin")
-AUTUMN = dt.datetime(2026, 10, 25, 1, tzinfo=dt.UTC)  # 03:00 +02:00 becomes 02:00 +01:00
-SPRING = dt.datetime(2027, 3, 28, 1, tzinfo=dt.UTC)  # 02:00 +01:00 becomes 03:00 +02:00
-STEP, SHORT, LATE = dt.timedelta(minutes=60), dt.timedelta(seconds=2), dt.timedelta(seconds=40)
+LATE = dt.timedelta(seconds=40)
 ROWS = """[...document.querySelectorAll('#errors li')].map((row) => [row.querySelector('.worker').textContent,
     row.querySelector('a.message').textContent, row.querySelector('time').textContent, Number(row.dataset.count)])"""
-# Counts what must not grow: repeated timers and connections.
-COUNT = """
-window.open = new Set(); window.repeated = new Set();
-const Real = WebSocket, start = setInterval, end = clearInterval;
-window.WebSocket = class extends Real {
-  constructor(...given) { super(...given); window.open.add(this); this.addEventListener("close", () => window.open.delete(this)); }
-};
-window.setInterval = (...given) => { const id = start(...given); window.repeated.add(id); return id; };
-window.clearInterval = (id) => { window.repeated.delete(id); end(id); };
-"""
-CRITICAL: dict[str, Any] = {}
-IGNORED = "w-ignored"  # a worker that the desk excludes
-WARNING = {"error_category": "NETWORK_TIMEOUT", "message": "no answer", "worker_id": "w2", "type": "Timeout"}
-INFO = {"error_category": "TEST_FAILURE", "message": "1 != 2", "worker_id": "w3", "type": "AssertionError"}
-
-
-class Night:
-    """The service, its clock, and the two pages in one browser."""
-
-    def __init__(self, change: dt.datetime, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(
-            "exporter.store.answers.MAX_AGE_SECONDS", -1.0
-        )  # their age is monotonic, which is not moved
-        monkeypatch.setattr(reading, "max_age", lambda _: 0.0)
-        self.change = change
-        self.clock = MovedTime(monkeypatch, self.at(-5))
-        self.sent: list[tuple[dt.datetime, dict[str, Any]]] = []
-        self.complaints: list[str] = []
-        self.servers: list[TestServer] = []
-
-    async def open(self, browser: Browser, service: InProcess) -> None:
-        self.service, self.live, self.url = service, service.service, service.client.make_url("/")
-        for hours, worker in ((-28, "w-old"), (-5.5, "worker-1")):
-            await self.post(CRITICAL | {"worker_id": worker}, hours)
-        await self.service.ask("/api/reset-counts")
-        self.reset_at = self.clock.now()
-        self.context = await browser.new_context(
-            timezone_id="Europe/Berlin", locale="en-GB", viewport={"width": 1440, "height": 1000}
-        )
-        await self.context.clock.install(time=self.clock.now())
-        await self.context.add_init_script(LISTEN)
-        await self.context.add_init_script(COUNT)
-        self.desk, self.wall = await self._page(f"worker!={IGNORED}"), await self._page("wall")
-        await self.desk.bring_to_front()
-
-    async def _page(self, query: str) -> Page:
-        page = await self.context.new_page()
-        page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        await page.goto(str(self.url / "error-visualization") + f"?range=24&{query}")
-        await expect(page.locator("#connection")).to_have_attribute("data-state", "live", timeout=LONGEST)
-        return page
-
-    async def post(self, report: dict[str, Any], hours: float | None = None) -> None:
-        """Reports an error of so many hours from the change, of now if None."""
-        at = self.clock.now() if hours is None else self.at(hours)
-        self.sent.append((at, REPORT | report))
-        body = REPORT | report | {"timestamp": at.isoformat()}
-        async with self.service.client.session.post(self.url / "api/report-error", json=body) as answer:
-            assert answer.status == 200, await answer.text()
-
-    def at(self, hours: float) -> dt.datetime:
-        return self.change + dt.timedelta(hours=hours)
-
-    async def until(self, at: dt.datetime | float) -> None:
-        """Lets the time pass, an hour at once, as for a computer that sleeps now and then."""
-        end = at if isinstance(at, dt.datetime) else self.at(at)
-        while (left := end - self.clock.now()) > 2 * SHORT:
-            await self.forward(min(left, STEP))
-        await self.forward(SHORT)
-
-    async def forward(self, by: dt.timedelta) -> None:
-        self.clock.move(by)
-        await self.context.clock.fast_forward(int(by.total_seconds() * 1000))
-        await asyncio.sleep(0.04)
-
-    async def both(self, state: str) -> None:
-        """Waits until both pages are live or lost, with time that passes ten times as fast."""
-        for _ in range(100):
-            states = [await page.locator("#connection").get_attribute("data-state") for page in (self.desk, self.wall)]
-            if states == [state, state]:
-                return
-            await self.forward(SHORT)
-            await asyncio.sleep(0.16)
-        raise AssertionError(states)
-
-    async def cut(self) -> None:
-        """The network goes: what is asked fails, and connections end."""
-        await self.context.set_offline(True)
-        for client in list(self.live.live.clients):
-            await client.socket.close()
-        await self.both("lost")
-
-    async def back(self) -> None:
-        await self.context.set_offline(False)
-        await self.both("live")
-
-    async def stop(self) -> None:
-        await (self.servers[-1] if self.servers else self.service.client.server).close()
-        await self.both("lost")
-
-    async def start(self) -> None:
-        """Starts another service on the same database, at the same address."""
-        self.live = Service(self.service.service.settings, process=False)
-        self.servers.append(TestServer(make_app(self.live), port=self.url.port))
-        await self.servers[-1].start_server(auto_decompress=False)
-
-    async def ask(self, path: str) -> Any:
-        async with self.service.client.session.get(self.url / path) as answer:
-            return (await answer.json())["data"]
-
-    def seen(self, *without: str) -> list[tuple[dt.datetime, dict[str, Any]]]:
-        """What is in the last 24 h, newest first."""
-        since = self.clock.now() - dt.timedelta(hours=24)
-        seen = [(at, report) for at, report in self.sent if at >= since and report["worker_id"] not in without]
-        return sorted(seen, key=lambda one: one[0], reverse=True)
-
-
-def offset(local: dt.datetime) -> str:
-    """The offset of a time that comes twice."""
-    twice = local.replace(fold=0).utcoffset() > local.replace(fold=1).utcoffset()  # type: ignore[operator]
-    return f" {local.isoformat()[-6:]}" if twice else ""
-
-
-def said(at: dt.datetime, now: dt.datetime) -> str:
-    """A time as the list shows it."""
-    local = at.astimezone(BERLIN)
-    if local.date() == now.astimezone(BERLIN).date():
-        return f"{local:%H:%M:%S}{offset(local)}"
-    return f"{local.day} {local:%b}, {local:%H:%M}{offset(local)}"
-
-
-def counts(seen: list[tuple[dt.datetime, dict[str, Any]]]) -> list[str]:
-    kinds = [report["error_category"] for _, report in seen]
-    return [str(kinds.count(kind)) for kind in ("RESOURCE_EXHAUSTED", "NETWORK_TIMEOUT", "TEST_FAILURE")]
 
 
 async def same(look: Callable[[], Any], wanted: Any) -> None:
@@ -204,12 +81,21 @@ async def check_desk(night: Night) -> None:
 
 
 async def check_chart(night: Night) -> None:
-    """Each bucket has its errors, and says its day and, in the hour that comes twice, its offset."""
-    desk, buckets = night.desk, defaultdict[dt.datetime, list[Any]](list)
-    for one in reversed(night.seen(IGNORED)):
-        buckets[dt.datetime.fromtimestamp(one[0].timestamp() // 900 * 900, dt.UTC)].append(one)
-    starts = [(start.astimezone(BERLIN), inside) for start, inside in buckets.items()]
-    wanted = [[f"{at:%a} {at.day} {at:%b}, {at:%H:%M}{offset(at)}", *counts(inside)] for at, inside in starts]
+    """Each bucket has its errors, and those of the same time yesterday, and says its day and, in the hour that comes twice, its
+    offset."""
+    desk, buckets, now = night.desk, defaultdict[dt.datetime, list[Any]](list), night.clock.now()
+    for one in night.seen(IGNORED):
+        buckets[quarter(one[0])].append(one)
+    yesterday = [quarter(at) for at in night.yesterday()]
+    assert len(yesterday) == 2
+    wanted = []
+    for start in (quarter(now - DAY) + dt.timedelta(minutes=15 * n) for n in range(97)):
+        before, local = yesterday.count(day_before(start)), start.astimezone(BERLIN)
+        if buckets[start] or before:
+            label = f"{local:%a} {local.day} {local:%b}, {local:%H:%M}{offset(local)}"
+            wanted.append([label, *counts(buckets[start]), str(before)])
+    change = desk.locator("[data-card=total_errors] .change")
+    await expect(change).to_have_attribute("title", re.compile("against the same hours yesterday: 2$"))
     labels = await desk.locator("#over-time svg.axis text").all_text_contents()
     sunday = night.change.astimezone(BERLIN)
     saturday = sunday - dt.timedelta(days=1)
@@ -302,11 +188,13 @@ async def night(
     request: pytest.FixtureRequest, browser: Browser, serve: Any, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Night]:
     made = Night(request.param, monkeypatch)
-    await made.open(browser, await serve())
+    await made.open(browser, await serve(), LISTEN)
     yield made
     await made.context.close()
     for server in made.servers:
         await server.close()
+    monkeypatch.undo()
+    time.tzset()
 
 
 async def through(night: Night) -> None:
@@ -328,14 +216,17 @@ async def through(night: Night) -> None:
     await night.back()
     await night.until(2)
     await night.stop()
-    await night.start()
-    await night.post(CRITICAL | {"worker_id": "w5"})
+    await night.start(NEW_YORK)
+    await night.post(CRITICAL | {"worker_id": "w5"}, zone=NEW_YORK)
     await night.until(2.5)
     await night.both("live")
     await check_desk(night)
+    await check_verdict(night)
+    known = "|".join(f"{(night.clock.now() - ago).astimezone(BERLIN):%H:%M}" for ago in (LATE, dt.timedelta()))
     await night.cut()
     await night.until(3.5)
     await expect(night.desk.locator("#doubt")).to_contain_text("the service does not answer")
+    await expect(night.desk.locator("#doubt time")).to_have_text(re.compile(f"^Sun.* ({known}):"))  # not in New York's
     await night.post(WARNING, 3)
     await night.post(WARNING, 3.2)
     await night.back()
@@ -363,6 +254,7 @@ async def test_all_is_right_in_the_morning(night: Night, monkeypatch: pytest.Mon
     await night.start()
     await night.until(4.5)
     await wall.wait_for_function("() => !window.old", timeout=LONGEST)
+    await expect(desk.locator("#new-version")).to_be_visible()
     await expect(wall.locator("meta[name=version]")).to_have_attribute("content", "2")
     await night.both("live")
     await night.until(dt.datetime.combine(night.change.date(), dt.time(8, 30), BERLIN))

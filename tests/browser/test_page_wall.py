@@ -146,22 +146,23 @@ async def test_the_title_of_a_hidden_wall_loses_its_colour(browser: Browser, ser
     await expect(page).to_have_title("○ Not known · Errors", timeout=15_000)
 
 
+async def connect_again(page: Page, service: InProcess) -> None:
+    await page.evaluate("window.dispatchEvent(new Event('offline'))")
+    for client in list(service.service.live.clients):
+        await client.socket.close()
+    await expect(page.locator("#connection")).to_have_attribute("data-state", "lost")
+    await expect(page.locator("#connection")).to_have_attribute("data-state", "live", timeout=LONGEST)
+
+
 async def test_it_loads_a_new_version_and_no_other(
     browser: Browser, service: InProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     page = await wall(browser, service, script="Math.random = () => 0;")
     await page.evaluate("window.same = true")
 
-    async def connect_again() -> None:
-        await page.evaluate("window.dispatchEvent(new Event('offline'))")
-        for client in list(service.service.live.clients):
-            await client.socket.close()
-        await expect(page.locator("#connection")).to_have_attribute("data-state", "lost")
-        await expect(page.locator("#connection")).to_have_attribute("data-state", "live", timeout=LONGEST)
-
-    await connect_again()
+    await connect_again(page, service)
     service.service.live.version = "2"  # the page itself is still that of the old version: half of a deployment
-    await connect_again()
+    await connect_again(page, service)
     await page.wait_for_timeout(2500)
     assert await page.evaluate("window.same")
     monkeypatch.setattr(pages, "version", lambda: "2")
@@ -175,6 +176,30 @@ async def test_it_loads_a_new_version_and_no_other(
         return rows.map((row) => isDue(...row));
     }""")
     assert due == [False, True, False, False, False, True, True, True]
+
+
+async def test_a_page_on_a_desk_offers_a_new_version(
+    browser: Browser, service: InProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = await wall(browser, service, "?range=6&severity=critical", "Math.random = () => 0;")
+    said = "window.said = []; new MutationObserver(() => said.push(document.getElementById('polite').textContent))"
+    await page.evaluate(f"{said}.observe(document.getElementById('polite'), {{ childList: true }})")
+    await page.locator("#q").focus()
+    address, notice = page.url, page.locator("#new-version")
+    monkeypatch.setattr(pages, "version", lambda: "2")
+    old = service.service.live.version
+    for version in ("2", "2", old, "2"):  # connected again twice, then taken back for a while
+        service.service.live.version = version
+        await connect_again(page, service)
+        await expect(notice).to_be_visible(visible=version == "2")
+    await expect(page.locator("#q")).to_be_focused()
+    assert await page.evaluate("said.filter(text => text === 'The service has a new version').length") == 2
+    assert page.url == address
+    await notice.get_by_role("button", name="Reload").click()
+    await expect(page.locator("meta[name=version]")).to_have_attribute("content", "2")
+    await expect(page.locator("#connection")).to_have_attribute("data-state", "live", timeout=LONGEST)
+    await expect(notice).to_be_hidden()
+    assert page.url == address
 
 
 async def test_it_is_grey_while_the_service_is_away_and_comes_back_by_itself(browser: Browser, serve: Any) -> None:

@@ -4,9 +4,11 @@ Monotonic clocks go on as before, as on a machine whose clock was set."""
 
 import datetime as dt
 import time
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from msgspec import inspect
 
 REAL, REAL_TIME = dt.datetime, time.time
 
@@ -34,6 +36,8 @@ class MovedTime:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, at: dt.datetime) -> None:
         monkeypatch.setattr(Moved, "ahead", at - REAL.now(dt.UTC))  # set back at the end for who kept the class
+        # Which parameters are times is asked once a process.
+        monkeypatch.setattr(inspect, "datetime", SimpleNamespace(**vars(dt)))
         monkeypatch.setattr(dt, "datetime", Moved)
         monkeypatch.setattr(time, "time", lambda: REAL_TIME() + Moved.ahead.total_seconds())
 

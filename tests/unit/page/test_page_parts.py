@@ -43,8 +43,8 @@ def test_the_same_hours_of_before_never_overlap(hours: float) -> None:
     now = 1_795_000_000_000
     (found,) = results("span_steps.js", f"its.compared(value, 'yesterday', {now})", [
         {"range": hours, "from": None, "to": None}])  # fmt: skip
-    assert found[1] <= now - hours * 3_600_000
-    assert (now - found[1]) % 86_400_000 == 0
+    assert found["end"] <= now - hours * 3_600_000
+    assert (now - found["end"]) % 86_400_000 == 0
 
 
 def test_words_that_stay_name_their_day() -> None:

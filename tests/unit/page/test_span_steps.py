@@ -1,11 +1,12 @@
 """Spans before, after and around a span; those to compare with; also over days of 23 and 25 hours."""
 
 import datetime as dt
+import json
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from javascript import results
+from javascript import BROWSER, PAGE, results
 
 pytestmark = pytest.mark.html
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -66,4 +67,33 @@ def test_a_step(name: str, state: dict[str, Any], now: str, wanted: dict[str, An
 def test_the_compared_span(how: str, state: dict[str, Any], wanted: tuple[str, str]) -> None:
     ms = dt.datetime.fromisoformat(str(at(NOW))).timestamp() * 1000
     (found,) = results("span_steps.js", f"its.compared(value, '{how}', {ms})", [state], zone="Europe/Berlin")
-    assert [dt.datetime.fromtimestamp(one / 1000, BERLIN).strftime("%Y-%m-%d %H:%M") for one in found] == list(wanted)
+    assert [
+        dt.datetime.fromtimestamp(found[one] / 1000, BERLIN).strftime("%Y-%m-%d %H:%M") for one in ("begin", "end")
+    ] == list(wanted)
+
+
+@pytest.mark.parametrize(("day", "hours", "width", "wanted"), [
+    # Yesterday's error of each hour, 0 to 5, is at the same hour of the clock; the hour that comes twice is compared twice.
+    ("2026-10-25", 7, 1, [1, 1, 1, 1, 1, 1, 1]),
+    ("2026-03-29", 5, 1, [1, 1, 1, 1, 1]),
+    ("2026-11-27", 6, 1, [1, 1, 1, 1, 1, 1]),
+    # In its wider or narrower buckets, each error counts once.
+    ("2026-11-27", 6, 2, [1, 0, 1, 0, 1, 0]),
+    ("2026-11-27", 6, 0.5, [2, 2, 2, 2, 2, 2]),
+])  # fmt: skip
+def test_each_bucket_is_compared_with_the_same_time_of_the_clock(
+    day: str, hours: int, width: float, wanted: list[int]
+) -> None:
+    def series(day: dt.date, count: float, width: float) -> dict[str, Any]:
+        begin = dt.datetime.combine(day, dt.time(), BERLIN).timestamp()
+        starts = [dt.datetime.fromtimestamp(begin + n * width * 3600, dt.UTC).isoformat() for n in range(int(count))]
+        points = [{"timestamp": start, "critical": 0, "warning": 1, "info": 0} for start in starts]
+        return {"error_distribution": {"time_series": {"bucket_seconds": width * 3600, "points": points}}}
+
+    date, state = dt.date.fromisoformat(day), span(f"{day} 00:00", f"{day} 06:00")
+    other = series(date - dt.timedelta(days=1), 6 / width, width)
+    steps = f"globalThis.steps = await import({json.dumps((PAGE / 'span_steps.js').as_uri())});"
+    found = f"{{ ...steps.compared({json.dumps(state)}, 'yesterday', 0), how: '', overview: {json.dumps(other)} }}"
+    line_of = f"its.Compare.prototype.line.call({{ found: {found} }}, value)"
+    (line,) = results("compare.js", line_of, [series(date, hours, 1)], zone="Europe/Berlin", before=BROWSER + steps)
+    assert line["values"] == wanted
