@@ -245,13 +245,13 @@ async def test_a_form_that_waited_takes_the_focus_only_from_who_is_still_there(
     await filled(page)
     said, button, form = parts(page)
     elsewhere = page.get_by_role("link", name="Filter the page by this pattern")
-    goes = {"claim": asyncio.Event(), "resolve": asyncio.Event()}
+    goes = {"claim": asyncio.Event(), "reopen": asyncio.Event()}
 
     async def late(route: Route) -> None:
         await goes[route.request.url.rpartition("/")[2]].wait()
         await route.continue_()
 
-    await page.route(re.compile("/(claim|resolve)$"), late)
+    await page.route(re.compile("/(claim|reopen)$"), late)
     for action, go in goes.items():
         await button(action.title()).click()
         await button("Mute").click()
@@ -261,7 +261,7 @@ async def test_a_form_that_waited_takes_the_focus_only_from_who_is_still_there(
         go.set()
         await expect(form).to_be_visible()
         await expect(elsewhere if action == "claim" else form.get_by_label("End")).to_be_focused()
-        await expect(said).to_contain_text(f"{action.title()}")
+        await expect(said).to_contain_text(action.title())
         await form.get_by_role("button", name="Cancel").click()
     assert complaints == []
 
