@@ -81,14 +81,16 @@ def _esbuild(modules: Path, copy: Path, entry: str, *options: str) -> None:
 
 def _replace(target: Path, made: Path, sources: dict[str, str]) -> None:
     """Moves what was made to the folder `target`. A service that runs has a bundle only while `sources.json` is there,
-    so this is removed first and written last. It names the digests of what this build made: the files of two builds that
-    overlap are no bundle."""
+    so this is removed first and written last. It names the digests of what this build made: the files of two builds
+    that overlap are no bundle."""
     target.mkdir(parents=True, exist_ok=True)
     (target / "sources.json").unlink(missing_ok=True)
+    digests = {}
     for file in sorted(made.iterdir()):
-        _write(target / f"{file.name}.gz", gzip.compress(file.read_bytes(), 9, mtime=0))
-        _write(target / file.name, file.read_bytes())
-    digests = {file.name: _digest(file) for file in sorted(made.iterdir())}
+        content = file.read_bytes()
+        for name, part in ((f"{file.name}.gz", gzip.compress(content, 9, mtime=0)), (file.name, content)):
+            _write(target / name, part)
+            digests[name] = hashlib.sha256(part).hexdigest()
     recorded = {"sources": sources, "made": digests, "built_with": _built_with()}
     _write(target / "sources.json", json.dumps(recorded, indent=1).encode())
 
