@@ -5,7 +5,8 @@ The bundles are not committed. Only Python is needed: node and npm come from the
     exporter/page/vendor/echarts.js     the used parts of the charting library, with a gzip copy and licences
     exporter/page/bundle/page.js        the modules of the page, with a gzip copy and a source map
     exporter/page/bundle/page.css       the style sheets of index.html, likewise
-    exporter/page/bundle/sources.json   SHA-256 of each file that the bundle was made from, for exporter/http/bundle.py
+    exporter/page/bundle/sources.json   SHA-256 of the files that the bundle was made from, and of its own, for
+                                        exporter/http/bundle.py
 """
 
 import gzip
@@ -80,13 +81,17 @@ def _esbuild(modules: Path, copy: Path, entry: str, *options: str) -> None:
 
 def _replace(target: Path, made: Path, sources: dict[str, str]) -> None:
     """Moves what was made to the folder `target`. A service that runs has a bundle only while `sources.json` is there,
-    so this is removed first and written last."""
+    so this is removed first and written last. It names the digests of what this build made: the files of two builds
+    that overlap are no bundle."""
     target.mkdir(parents=True, exist_ok=True)
     (target / "sources.json").unlink(missing_ok=True)
+    digests = {}
     for file in sorted(made.iterdir()):
-        _write(target / f"{file.name}.gz", gzip.compress(file.read_bytes(), 9, mtime=0))
-        _write(target / file.name, file.read_bytes())
-    recorded = {"sources": sources, "built_with": _built_with()}
+        content = file.read_bytes()
+        for name, part in ((f"{file.name}.gz", gzip.compress(content, 9, mtime=0)), (file.name, content)):
+            _write(target / name, part)
+            digests[name] = hashlib.sha256(part).hexdigest()
+    recorded = {"sources": sources, "made": digests, "built_with": _built_with()}
     _write(target / "sources.json", json.dumps(recorded, indent=1).encode())
 
 
@@ -103,9 +108,10 @@ def _page_is_current(page: Path) -> bool:
     try:
         recorded = json.loads((page / "bundle" / "sources.json").read_text("utf-8"))
         digests = {name: _digest(page / name) for name in recorded["sources"]}
-    except (OSError, ValueError):
+        made = {name: _digest(page / "bundle" / name) for name in recorded["made"]}
+    except (OSError, ValueError, KeyError):
         return False
-    return recorded == {"sources": digests, "built_with": _built_with()}
+    return recorded == {"sources": digests, "made": made, "built_with": _built_with()}
 
 
 def _page_sources(page: Path) -> list[Path]:

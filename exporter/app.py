@@ -185,7 +185,8 @@ def make_app(
     app[SECRETS] = {
         route: secret_of for route in app.router.routes() if (secret_of := secrets.get(route.handler)) is not None
     }
-    app.cleanup_ctx.extend((_follow_web_config, _log_refusals, _run, watch_sockets))
+    # `_run` first: if the service cannot start, nothing else is left running.
+    app.cleanup_ctx.extend((_run, _follow_web_config, _log_refusals, watch_sockets))
     app.on_shutdown.append(_close_sockets)
     return app
 

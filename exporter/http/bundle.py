@@ -20,6 +20,7 @@ _SCRIPT: Final = 'src="/static/page.js"'
 
 class _Recorded(msgspec.Struct):
     sources: dict[str, str]  # SHA-256 in hexadecimal by name of the file
+    made: dict[str, str] = {}  # the same of the bundle itself: two builds at once may have mixed their files
 
 
 def bundled(text: str, folder: Path) -> str:
@@ -34,16 +35,17 @@ def is_current(folder: Path) -> bool:
     """Whether the bundle in the folder of the page was made from the files as they are now."""
     try:
         recorded = (folder / FOLDER / "sources.json").read_bytes()
-        sources = msgspec.json.decode(recorded, type=_Recorded).sources
+        record = msgspec.json.decode(recorded, type=_Recorded)
         for name in MADE:
             (folder / FOLDER / name).stat()
-        stamps = tuple((status.st_mtime_ns, status.st_size) for status in ((folder / name).stat() for name in sources))
-        return _is_made_from(folder, tuple(sources.items()), stamps)
+        files = record.sources | {f"{FOLDER}/{name}": digest for name, digest in record.made.items()}
+        stamps = tuple((status.st_mtime_ns, status.st_size) for status in ((folder / name).stat() for name in files))
+        return _is_made_from(folder, tuple(files.items()), stamps)
     except (OSError, msgspec.DecodeError):
         return False
 
 
 @lru_cache(maxsize=1)
-def _is_made_from(folder: Path, sources: tuple[tuple[str, str], ...], stamps: tuple[tuple[int, int], ...]) -> bool:
+def _is_made_from(folder: Path, files: tuple[tuple[str, str], ...], stamps: tuple[tuple[int, int], ...]) -> bool:
     """Reads all files, which takes 5 ms, when a `stamp` of one has changed."""
-    return all(hashlib.sha256((folder / name).read_bytes()).hexdigest() == digest for name, digest in sources)
+    return all(hashlib.sha256((folder / name).read_bytes()).hexdigest() == digest for name, digest in files)

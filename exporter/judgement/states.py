@@ -54,8 +54,12 @@ class KnownStates:
             (self._drained.add if worker.drained else self._drained.discard)(worker.worker_id)
         in_order = sorted(self._states.values(), key=lambda change: change.number)
         self._anchors = {name: change.anchor for change in in_order for name in (change.pattern_id, *change.names)}
+        before = self._floors
         self._floors = {change.anchor: floor for change in in_order if (floor := _floor(change)) is not None}
-        self._returned = {one for one in self._returned if one in self._states and self._is(one, "resolved")}
+        self._returned = {  # not of those that were resolved again, which may be within one second
+            one for one in self._returned
+            if one in self._states and self._is(one, "resolved") and self._floors[one] == before.get(one)
+        }  # fmt: skip
         self._notes = None
         left_out = (change for change in in_order if self._is(change.anchor, "muted") or change.anchor in self._floors)
         self.key = Key(

@@ -6,17 +6,17 @@ import { parts } from "./state_line.js";
 import { told } from "./states.js";
 import { section } from "./view_parts.js";
 
-const PAGE = 10;
+const PAGE = 10, MOST = 100; // rows that are kept while changes come, unless the reader has fetched more
 
 // `of` is {pattern: ID} or {worker: NAME}, `to(error)` returns the address of an error. Returns the place and `load()`, which
 // fetches the newest entries and keeps the older ones that are shown; without any, the place is empty.
 export function history(of, to) {
   const place = element("div"), list = element("ol", { class: "plain history", tabindex: "0", "aria-label": "History" });
   const button = element("button", { type: "button", class: "more" }, "Older changes"), problem = element("p", { class: "problem", role: "alert" });
-  let begun = 0, newest = 0, cursor = null; // `begun` counts how often the list began anew
+  let begun = 0, newest = 0, cursor = null, most = MOST; // `begun` counts how often the list began anew, or lost its end
   const entries = async (more) => {
     const page = await ask(`/api/audit?${new URLSearchParams({ ...of, limit: PAGE, ...more })}`);
-    return { page, made: page.entries.map((entry) => element("li", {}, time(entry.at), " ", element("span", {}, ...parts(told(entry), to)))) };
+    return { page, made: page.entries.map((entry) => element("li", { "data-number": entry.number }, time(entry.at), " ", element("span", {}, ...parts(told(entry), to)))) };
   };
   const attempt = async (work) => {
     problem.textContent = "";
@@ -42,13 +42,32 @@ export function history(of, to) {
       cursor = page.next_cursor;
     }
     newest = Math.max(newest, page.entries[0]?.number ?? 0);
+    note(page);
+    cut();
     show();
   });
+  // Each page says where the next one begins, so the list can be cut after its last row.
+  const note = ({ entries: shown, next_cursor: next }) => {
+    const last = next && [...list.children].find((row) => row.dataset.number === String(shown.at(-1).number));
+    if (last) last.dataset.next = next;
+  };
+  // Drops the oldest rows of a pattern that changes all the time. They can be fetched again.
+  const cut = () => {
+    const rows = [...list.children], end = rows.findLastIndex((row, i) => i < most && row.dataset.next);
+    if (rows.length <= most || end < 0) return;
+    const gone = rows.slice(end + 1), focused = gone.some((row) => row.contains(document.activeElement));
+    for (const row of gone) row.remove();
+    begun += 1;
+    cursor = rows[end].dataset.next;
+    if (focused) list.focus({ preventScroll: true });
+  };
   button.onclick = () => attempt(async () => {
     const mine = ++begun, { page, made } = await entries({ cursor });
     if (mine !== begun) return; // another click, or the list began anew
     list.append(...made);
+    most = Math.max(most, list.childElementCount);
     cursor = page.next_cursor;
+    note(page);
     show();
     if (button.hidden) list.focus({ preventScroll: true });
   });

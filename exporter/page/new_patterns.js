@@ -16,34 +16,34 @@ export function isNew({ ever_first_seen: first }, since) {
 export class NewPatterns {
   // `redraw()` is called when there are other rows.
   constructor(state, redraw) {
-    Object.assign(this, { state, redraw, on: false, found: null, none: "", place: "", at: -Infinity });
+    Object.assign(this, { state, redraw, on: false, found: null, none: "", place: "", at: -Infinity, asked: 0, asks: false, pressed: false });
   }
 
   toggle() {
     this.on = !this.on;
-    Object.assign(this, { found: null, place: "", at: -Infinity });
+    Object.assign(this, { found: null, place: "", at: -Infinity, pressed: this.on });
     this.redraw();
   }
 
   // The rows to show, the newest pattern first; `none` says why there are none. `top` are the most frequent patterns, which are known
-  // already; the others are fetched where that was not done just now.
+  // already; the others are fetched where that was not done just now, one request at a time for the same span and filters.
   rows(top, since) {
     const place = String(query(this.state));
-    if (place !== this.place) Object.assign(this, { found: null, none: "looking for new patterns…" });
-    if (place !== this.place || performance.now() - this.at > EVERY_MS) this.fetch(place, since);
+    if (place !== this.place) Object.assign(this, { found: null, none: "looking for new patterns…", pressed: this.pressed && !this.place });
+    if (place !== this.place || (!this.asks && performance.now() - this.at > EVERY_MS)) this.fetch(place, since);
     if (this.found) stateNews.apply({ error_patterns: { top_patterns: this.found }, worker_errors: { worker_stats: [] } });
     return (this.found ?? top).filter((row) => isNew(row, since)).sort((a, b) => Date.parse(b.ever_first_seen) - Date.parse(a.ever_first_seen));
   }
 
   async fetch(place, since) {
-    const isAgain = place === this.place;
-    Object.assign(this, { place, at: performance.now() });
+    const isAgain = place === this.place, mine = ++this.asked;
+    Object.assign(this, { place, at: performance.now(), asks: true });
     try {
       const found = [];
       let cursor = null;
       for (let page = 0; page < MOST_PAGES && (cursor || !page); page++) {
         const { patterns, next_cursor: next } = await ask(`/api/patterns?limit=${PAGE}&${place}${cursor ? `&cursor=${encodeURIComponent(cursor)}` : ""}`, aged(isAgain ? MAX_AGE : 0));
-        if (!this.on || place !== this.place) return;
+        if (!this.on || mine !== this.asked) return; // a later fetch has the rows of now
         found.push(...patterns.filter((row) => isNew(row, since)));
         cursor = next;
       }
@@ -51,13 +51,16 @@ export class NewPatterns {
       this.none = cursor ? `none of the ${(PAGE * MOST_PAGES).toLocaleString()} most frequent patterns is new in this time range` : "no pattern is new in this time range";
     } catch (failure) {
       if (!(failure instanceof Refusal || failure instanceof NoAnswer)) throw failure;
-      if (this.on && place === this.place && !this.found) {
+      if (this.on && mine === this.asked && !this.found) {
         this.none = "new patterns could not be fetched; this is tried again";
         this.redraw();
       }
       return; // what is known stays
+    } finally {
+      if (mine === this.asked) this.asks = false;
     }
     const count = this.redraw();
-    if (!isAgain) say(many(count, "new pattern"));
+    if (this.pressed) say(many(count, "new pattern")); // not after a change of filters, when the page says how many errors match
+    this.pressed = false;
   }
 }

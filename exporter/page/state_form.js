@@ -72,13 +72,15 @@ export function stateBox({ of, path, state, since, words, note, actions, fits, s
     if (inside) { if (opener && !opener.closest("[hidden]")) opener.focus({ preventScroll: true }); else home(); }
     opener = null;
   };
-  const open = (action, button, field = null) => {
+  // Whether the reader has gone elsewhere while a request was on its way: the focus then stays there.
+  const isAway = () => ![null, document.body].includes(document.activeElement) && !box.contains(document.activeElement);
+  const open = (action, button, { field = null, quietly = false } = {}) => {
     if (waits()) return;
     problem.textContent = "";
     opener?.removeAttribute("aria-expanded");
     opener = button;
     button.setAttribute("aria-expanded", "true");
-    form.open(action, { name: reader(), asksName: !reader() || action === null || field === "by" });
+    form.open(action, { name: reader(), asksName: !reader() || action === null || field === "by", quietly });
   };
   // Until a change is answered there is no other one, and no form: the answer closes the form of its own action. The socket may show
   // the change before that, so a button that is pressed meanwhile is pressed again afterwards.
@@ -98,22 +100,21 @@ export function stateBox({ of, path, state, since, words, note, actions, fits, s
       announce.say(sentence());
     } catch (failure) {
       busy = false;
-      if (failure.field === "by" && form.place.hidden) open(action, buttons.get(action.name), "by");
+      if (failure.field === "by" && form.place.hidden) open(action, buttons.get(action.name), { field: "by", quietly: isAway() });
       problem.textContent = failure.status ? failure.message : "The service does not answer. Try again.";
-      form.refuse(failure.field);
+      form.refuse(failure.field, isAway());
       next = null;
     }
     busy = false;
-    const button = buttons.get(next);
+    const later = next;
     next = null;
-    if (button && !button.hidden) button.click();
+    if (later && !buttons.get(later.name).hidden) press(later, isAway());
   };
-  for (const action of actions) {
-    buttons.get(action.name).onclick = () => {
-      if (waits()) return void (next = action.name);
-      if (!action.ends && reader()) { shut(); send(action, {}); } else open(action, buttons.get(action.name));
-    };
-  }
+  const press = (action, quietly) => {
+    if (waits()) return void (next = action);
+    if (!action.ends && reader()) { shut(); send(action, {}); } else open(action, buttons.get(action.name), { quietly });
+  };
+  for (const action of actions) buttons.get(action.name).onclick = () => press(action, false);
   change.onclick = () => open(null, change);
   form.place.onsubmit = (event) => {
     event.preventDefault();
@@ -158,7 +159,7 @@ function stateForm() {
   end.onchange = show;
   return {
     place, cancel,
-    open(wanted, { name: known, asksName }) {
+    open(wanted, { name: known, asksName, quietly }) {
       [action, openedAt] = [wanted, clock.now()];
       const other = { errors: ["errors", "after a number of errors"], open: ["open", "without an end"] }[wanted?.ends];
       const times = wanted?.ends ? [...ends(openedAt), ["until", "at another time"]] : [];
@@ -173,6 +174,7 @@ function stateForm() {
       place.hidden = false;
       show();
       this.refuse(null);
+      if (quietly) return;
       (asksName ? name : end).focus({ preventScroll: true });
       if (asksName) name.select();
       place.scrollIntoView({ block: "nearest" });
@@ -182,13 +184,13 @@ function stateForm() {
       const given = chosenEnd(rows.end.hidden ? "open" : end.value, { opened: openedAt, now: clock.now(), until: until.value, errors: errors.value });
       return { action, name: rows.by.hidden ? null : name.value.trim(), given };
     },
-    // Marks the field that was refused; `null` marks none.
-    refuse(which) {
+    // Marks the field that was refused, and moves to it unless that is to happen `quietly`; `null` marks none.
+    refuse(which, quietly = false) {
       for (const [one, input] of Object.entries(inputs)) {
         const here = one === which && !rows[one].hidden;
         if (here) input.setAttribute("aria-invalid", "true"); else input.removeAttribute("aria-invalid");
         if (here) input.setAttribute("aria-describedby", "state-problem"); else input.removeAttribute("aria-describedby");
-        if (here && !place.hidden) input.focus({ preventScroll: true });
+        if (here && !place.hidden && !quietly) input.focus({ preventScroll: true });
       }
     },
   };

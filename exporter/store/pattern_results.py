@@ -17,8 +17,8 @@ class Pattern(Struct, kw_only=True):
     """Errors with one pattern id. `pattern` is the masked message, or the type where there is no message; in a family,
     the template of the family. `fingerprint` is that of the newest error, `fingerprints` counts distinct ones.
     `family`: they are one pattern because their templates form a family. `workers` counts distinct workers. `trend` has
-    a count for each bucket of the time range, oldest first, as wide as those of `time_series`. `ever_first_seen` does
-    not depend on the time range."""
+    a count for each bucket of the time range, oldest first, as wide as those of `time_series`. `ever_first_seen` is
+    when the error happened that was accepted first, whatever the time range, or `first_seen` if that is earlier."""
 
     pattern: str
     occurrences: Count
@@ -56,7 +56,7 @@ class FamilyObject(Struct):
 
 class PatternMember(Struct, kw_only=True):
     """A fingerprint of a pattern, with its template: the masked message. `first_seen` and `last_seen` are null if it
-    has no error in the time range. `ever_first_seen` does not depend on the time range."""
+    has no error in the time range. `ever_first_seen` as in `Pattern`."""
 
     fingerprint: str
     template: str

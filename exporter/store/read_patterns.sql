@@ -40,7 +40,8 @@ HAVING occurrences < $occurrences
 
 -- name: pattern_texts
 -- Of the patterns with the ids $pattern_ids, whose newest errors have the fingerprints $newest: the masked message and the
--- group before decisions by hand of that fingerprint, and when the pattern was first seen at all, also as an alias.
+-- group before decisions by hand of that fingerprint, and when the error of the pattern happened that was accepted first, also
+-- as an alias.
 WITH wanted AS (SELECT unnest($pattern_ids) AS pattern_id, unnest($newest) AS newest),
 members AS (
     SELECT pattern_id, newest, fingerprint, base_id FROM wanted JOIN assignments USING (pattern_id)
@@ -94,7 +95,9 @@ ORDER BY 2 DESC, 1 LIMIT 100;
 -- name: members
 -- The fingerprints of a pattern, most frequent first. The table `counted` has their counts.
 SELECT m.fingerprint, coalesce(any_value(p.pattern), '') AS template, coalesce(any_value(f.errors), 0)::BIGINT AS errors,
-       any_value(f.first_seen) AS first_seen, any_value(f.last_seen) AS last_seen, min(p.first_seen) AS ever_first_seen
+       any_value(f.first_seen) AS first_seen, any_value(f.last_seen) AS last_seen,
+       CASE WHEN any_value(f.first_seen) < min(p.first_seen) THEN any_value(f.first_seen) ELSE min(p.first_seen) END
+           AS ever_first_seen
 FROM (SELECT unnest($members::VARCHAR[]) AS fingerprint) m
      LEFT JOIN patterns p USING (fingerprint)
      LEFT JOIN (

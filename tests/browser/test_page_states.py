@@ -1,5 +1,6 @@
 """States of patterns and drained workers on the page, in a real Chromium: the buttons, the form, and what other readers see."""
 
+import asyncio
 import datetime as dt
 import json
 import re
@@ -232,6 +233,36 @@ async def test_a_change_while_a_view_is_fetched_is_shown(browser: Browser, servi
     await page.route(re.compile(rf"/api/patterns/{id_}\?"), late)
     await page.locator("#patterns tbody a").first.click()
     await expect(parts(page)[0]).to_contain_text("✓ Resolved by Ana")
+    assert complaints == []
+
+
+async def test_a_form_that_waited_takes_the_focus_only_from_who_is_still_there(
+    browser: Browser, service: InProcess
+) -> None:
+    id_ = await engine(service)
+    page, complaints = await open_page(browser, service, view("pattern", id_))
+    await page.evaluate(NAMED)
+    await filled(page)
+    said, button, form = parts(page)
+    elsewhere = page.get_by_role("link", name="Filter the page by this pattern")
+    goes = {"claim": asyncio.Event(), "reopen": asyncio.Event()}
+
+    async def late(route: Route) -> None:
+        await goes[route.request.url.rpartition("/")[2]].wait()
+        await route.continue_()
+
+    await page.route(re.compile("/(claim|reopen)$"), late)
+    for action, go in goes.items():
+        await button(action.title()).click()
+        await button("Mute").click()
+        await expect(page.locator("#state-problem")).to_have_text("The last change is still being saved.")
+        if action == "claim":
+            await elsewhere.focus()
+        go.set()
+        await expect(form).to_be_visible()
+        await expect(elsewhere if action == "claim" else form.get_by_label("End")).to_be_focused()
+        await expect(said).to_contain_text(action.title())
+        await form.get_by_role("button", name="Cancel").click()
     assert complaints == []
 
 

@@ -1,15 +1,23 @@
 """Refused reports are counted by reason, and the log names who sent them: once a minute for each sender and reason."""
 
+import asyncio
 import logging
+from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import web
 from conftest import eventually
 
+from exporter.access.web_config import WebConfig
+from exporter.app import make_app
+from exporter.config import Settings
 from exporter.http import refusals as module
 from exporter.http.refusals import Refusal, Refusals
+from exporter.log import LogError
 from exporter.metrics.error_metrics import ErrorMetrics
 from exporter.metrics.service_metrics import ServiceMetrics
+from exporter.service import Service
 from exporter.store.series import LabelLimits
 
 pytestmark = pytest.mark.dashboard
@@ -90,3 +98,18 @@ def test_no_name_can_forge_a_line(
 def test_a_report_that_names_no_worker_is_counted_all_the_same(body: bytes, refusals: Refusals) -> None:
     refusals.add("10.0.0.7", Refusal("malformed", body=body), 0.0)
     assert counted(refusals, "malformed") == 1
+
+
+async def test_a_service_that_cannot_start_leaves_nothing_running(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else asyncio complains of the task that logs the counts, in whichever test then runs."""
+
+    async def start() -> None:
+        raise LogError("another service is running on this database")
+
+    service = Service(Settings(db_path=str(tmp_path / "errors.duckdb")), process=False)
+    monkeypatch.setattr(service, "start", start)
+    with pytest.raises(LogError):
+        await web.AppRunner(make_app(service, WebConfig(""))).setup()
+    assert asyncio.all_tasks() == {asyncio.current_task()}

@@ -20,7 +20,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     copy = copytree(pages.PAGE, tmp_path / "page", ignore=ignore_patterns("bundle", "vendor"))
     (copy / "bundle").mkdir()
     sources = {name: hashlib.sha256((copy / name).read_bytes()).hexdigest() for name in ("page.js", "page.css")}
-    (copy / "bundle" / "sources.json").write_text(json.dumps({"sources": sources, "built_with": ""}))
+    made = {name: hashlib.sha256(name.encode()).hexdigest() for name in ("page.js", "page.css")}
+    (copy / "bundle" / "sources.json").write_text(json.dumps({"sources": sources, "made": made, "built_with": ""}))
     for name in ("page.js", "page.js.gz", "page.js.map", "page.css"):
         (copy / "bundle" / name).write_text(name)
     monkeypatch.setattr(pages, "PAGE", copy)
@@ -41,14 +42,14 @@ async def test_a_current_bundle_replaces_the_modules_and_the_style_sheets(servic
     assert text.index(SHEET) < text.index("/static/theme.js") < text.index(SCRIPT)
 
 
-@pytest.mark.parametrize("fault", ["edited", "removed", "no bundle", "no script", "half a record"])
+@pytest.mark.parametrize("fault", ["edited", "removed", "no bundle", "no script", "half a record", "of another build"])
 async def test_else_the_modules_are_sent_one_by_one(service: InProcess, folder: Path, fault: str) -> None:
     assert SCRIPT in await page(service)
     module, record = folder / "page.js", folder / "bundle" / "sources.json"
     broken = record if fault in ("no bundle", "half a record") else module
-    broken = folder / "bundle" / "page.js" if fault == "no script" else broken
+    broken = folder / "bundle" / "page.js" if fault in ("no script", "of another build") else broken
     before = broken.read_bytes()
-    if fault in ("edited", "half a record"):
+    if fault in ("edited", "half a record", "of another build"):
         broken.write_bytes(before[:-2])
     else:
         broken.unlink()

@@ -161,8 +161,9 @@ def expected(events: list[ErrorEvent], groups: dict[str, Group], hours: int) -> 
         texts = TEXTS if not in_family else dict.fromkeys(LOGINS, TEMPLATE)
         known = [*group.members, *([OLD] if ENGINE in group.members else [])]
         one["pattern"] = texts[one["fingerprint"]]
-        one["ever_first_seen"] = isoformat(min(first[member] for member in known))
-        one["state"] = counted.untouched(min(first[member] for member in known), NOW)
+        ever = min(*(first[member] for member in known), dt.datetime.fromisoformat(one["first_seen"]))
+        one["ever_first_seen"] = isoformat(ever)
+        one["state"] = counted.untouched(ever, NOW)
     return found
 
 
@@ -223,6 +224,19 @@ def test_every_id_leads_to_the_whole_pattern(filled: tuple[Assigning, list[Error
     assert LOGINS[0 if name != "two members split off" else 2] in [one.fingerprint for one in past.members]
 
 
+def test_an_error_that_arrives_late_may_be_the_first_one(store: Assigning) -> None:
+    def engine(minutes: int, **more: Any) -> ErrorEvent:
+        at = NOW - dt.timedelta(minutes=minutes)
+        return event(fingerprint=ENGINE, pattern=TEXTS[ENGINE], timestamp=at, received_at=NOW, **more)
+
+    store.append([engine(32, scope=ENGINE, is_new_fingerprint=True, is_new_pattern=True), engine(60), engine(10)])
+    store.catch_up()
+    (one,) = listed(store, 24).patterns
+    assert one.ever_first_seen == one.first_seen == isoformat(NOW - dt.timedelta(minutes=60))
+    (member,) = store.read(GetPattern(id=ENGINE, range=TimeRange(hours=24), now=NOW)).members
+    assert member.ever_first_seen == one.first_seen
+
+
 @pytest.mark.parametrize(("id_", "leads_to"), [
     ("x", ("x", ["z"])), ("y", ("y", ["x"])), ("z", ("x", ["z"])), ("old", ("y", ["x"])), ("unknown", None),
 ])  # fmt: skip
@@ -245,7 +259,8 @@ def members(mine: list[ErrorEvent], fingerprints: Sequence[str], events: list[Er
     found = []
     for fingerprint in fingerprints:
         times = [one.timestamp for one in mine if one.fingerprint == fingerprint]
-        ever = min(one.timestamp for one in events if one.fingerprint == fingerprint and one.is_new_pattern)
+        first = [one.timestamp for one in events if one.fingerprint == fingerprint and one.is_new_pattern]
+        ever = min(*first, *times)
         found.append({
             "fingerprint": fingerprint, "template": TEXTS[fingerprint], "errors": len(times),
             "first_seen": isoformat(min(times)) if times else None,

@@ -102,6 +102,18 @@ def test_what_came_back_is_named_first_before_the_database_says_so() -> None:
     assert found.concerned.pattern.pattern_id != ONE  # it has most of the errors
 
 
+def test_what_came_back_and_was_resolved_again_within_a_second_is_not_said_to_be_back() -> None:
+    states = known(state("resolved", resolved=10))
+    assert states.why_not(error(1, 20))[0] == ""
+    assert states.notes()[ONE].came_back
+    states.apply(StatesChanged([state("resolved", seconds=20.5, resolved=20.5)], []))
+    assert states.notes() == {}
+    assert states.why_not(error(2, 20.2))[0] == "resolved"
+    assert states.why_not(error(3, 21))[0] == ""
+    states.apply(StatesChanged([state("claimed", OTHER)], []))  # of another pattern
+    assert states.notes()[ONE].came_back
+
+
 def test_what_came_back_before_these_errors_does_not_hide_the_pattern_with_most() -> None:
     for began, named in ((20, OTHER), (1, ONE)):  # it came back with error 3
         changed = msgspec.structs.replace(state("regressed", resolved=10), error_id=3)
