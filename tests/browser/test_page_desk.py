@@ -156,6 +156,7 @@ async def test_every_value_can_be_found_and_included_or_excluded(browser: Browse
     await page.wait_for_url("**worker%21=node-138")
     await expect(page.locator("[data-card=total_errors] .count")).to_have_text("139")
     await field.press_sequentially("node-137")
+    await expect(page.locator("#found [role=option]")).to_have_count(1)
     await page.locator("#found .exclude").click()
     await expect(page.locator("[data-card=total_errors] .count")).to_have_text("138")
     await field.press_sequentially("zzz")
