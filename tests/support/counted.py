@@ -77,6 +77,8 @@ def overview(
             "recent_errors": [one.id for one in found if one.hardware_error][:50],
         },
         "clock_offsets": [],
+        "restarts": [],
+        "silences": [],
         "seq": max((one.id for one in sent or events), default=0),
     }
 
