@@ -121,7 +121,9 @@ def main() -> int:
 
 
 def filled(path: Path, errors: int, real: int = REAL, workers: int = WORKERS, patterns: int = PATTERNS) -> str:
-    """Makes the database at `path`, unless it is there already. Returns one sentence on which was done."""
+    """Makes the database at `path`, unless there is already one with so many errors and workers.
+
+    Returns one sentence on which was done."""
     old = _age(path, errors, workers)
     if old is not None:
         return f"{path} is used again; its newest error is {old.total_seconds() / 60:.0f} minutes old"

@@ -68,7 +68,7 @@ async def main(seconds: float) -> int:
                 measured |= await storm(browser, page, session, seconds)
                 measured |= await tabs(browser, page, session, serving)
                 await browser.close()
-    over = [f"{name}: {measured[name]:.2f} > {bound:.0f}" for name, bound in BOUNDS.items() if measured[name] > bound]
+    over = [f"{name}: {measured[name]:.2f} > {bound:g}" for name, bound in BOUNDS.items() if measured[name] > bound]
     for line in over:
         print(f"bound exceeded: {line}")
     return 1 if over else 0
@@ -88,14 +88,14 @@ async def load(browser: Browser, url: str, name: str) -> dict[str, float]:
         await devtools.send("Network.enable")
         await opened(page, url)
         judged.append(await page.evaluate("window.judged"))
-        drawn.append(await page.evaluate("window.drawn"))
+        drawn.append(await page.evaluate("window.drawn ?? Infinity"))
         longest.append(await page.evaluate("window.longest"))
         sizes.append(sum(moved))
         counts.append(len([address for address in asked if "/sounds/" not in address]))
         await context.close()
     print(f"{name}: {max(counts)} requests, {max(sizes) / 1000:.0f} kB; verdict after {_spread(judged)}")
     measured = {f"{name}, bytes": max(sizes), f"{name}, requests": max(counts)}
-    if None in drawn:  # the wall shows less
+    if "wall" in url:  # it shows less
         return measured
     print(f"everything drawn after {_spread(drawn)}, longest task {_spread(longest)}")
     medians = map(statistics.median, (judged, drawn, longest))

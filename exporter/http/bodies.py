@@ -14,13 +14,14 @@ _FIELD: Final = (
     re.compile(r"required field `(\w+)`"),
     re.compile(r"unknown field `([^`]+)`"),
 )
+EXACT: Final = 2**53  # up to here, each whole number has a float of its own
 T = TypeVar("T")
 
 
 def _number(text: str) -> float:
     """1.0 is a whole number in JSON Schema, by which the OpenAPI document describes the bodies."""
     number = float(text)
-    return int(number) if number.is_integer() else number
+    return int(number) if number.is_integer() and abs(number) <= EXACT else number
 
 
 _decode: Final = msgspec.json.Decoder(float_hook=_number).decode

@@ -62,6 +62,7 @@ export function history(of, to) {
     if (focused) list.focus({ preventScroll: true });
   };
   button.onclick = () => attempt(async () => {
+    most = Math.max(most, list.childElementCount + PAGE); // a change meanwhile must not drop what was asked for
     const mine = ++begun, { page, made } = await entries({ cursor });
     if (mine !== begun) return; // another click, or the list began anew
     list.append(...made);

@@ -11,16 +11,18 @@ const NEAR_PX = 24, MOST = 12, MOST_NAMED = 5;
 const ICONS = { pattern: "✦", silent: "○", restart: "↻", silence: "‖" };
 
 // What happened in the span of an overview, in the order of the chart: {at, since, kind, text, href}. `at` is where it is marked,
-// `since` when it happened, both in milliseconds. A mute that began before the span is marked at the start of the span.
+// `since` when it happened, both in milliseconds. A mute that began before the span is marked at the start of the span; a restart
+// after it, whose time without the service began in it, at its end.
 export function marks(overview, filter) {
   const since = Date.parse(overview.range.from), until = Date.parse(overview.range.to);
   const found = [
-    ...overview.error_patterns.top_patterns.map((row) => ({ at: firstOf(row), kind: "pattern", text: `new pattern ${row.pattern}`, href: filter("pattern", row.pattern_id) })),
-    ...overview.worker_errors.worker_stats.map((row) => ({ at: row.silent_since, kind: "silent", text: `silent since ${row.worker_id}`, href: filter("worker", row.worker_id) })),
+    ...overview.error_patterns.top_patterns.map((row) => ({ at: row.ever_first_seen, kind: "pattern", text: `new pattern: ${row.pattern}`, href: filter("pattern", row.pattern_id) })),
+    ...overview.worker_errors.worker_stats.map((row) => ({ at: row.silent_since, kind: "silent", text: `worker ${row.worker_id} is silent since then`, href: filter("worker", row.worker_id) })),
     ...(overview.restarts ?? []).map((one) => ({ at: one.started_at, kind: "restart", text: restarted(one), href: null })),
     ...(overview.silences ?? []).map((one) => ({ at: one.at, kind: "silence", text: muted(one), href: filter("pattern", one.pattern_id) })),
   ].filter((mark) => mark.at).map((mark) => ({ ...mark, since: Date.parse(mark.at) }));
-  return found.map((mark) => ({ ...mark, at: mark.kind === "silence" ? Math.max(mark.since, since) : mark.since }))
+  const placed = { silence: (at) => Math.max(at, since), restart: (at) => Math.min(at, until) };
+  return found.map((mark) => ({ ...mark, at: placed[mark.kind]?.(mark.since) ?? mark.since }))
     .filter(({ at }) => at >= since && at <= until).sort((a, b) => a.at - b.at);
 }
 
@@ -39,12 +41,6 @@ function muted({ by, until, errors, ended_at: ended, pattern_id: id, pattern }) 
   const words = told({ action: "mute", by, until, errors }).map(said).join("");
   const end = ended && ended !== until ? `, ended ${moment(Date.parse(ended))}` : "";
   return `${words.replace("Muted", "muted")}${end}: ${pattern || id}`;
-}
-
-// When a pattern was seen for the first time. `ever_first_seen` is of the error that was accepted first; one that was accepted
-// later may have happened earlier.
-function firstOf({ first_seen: first, ever_first_seen: ever }) {
-  return ever && (first < ever ? first : ever);
 }
 
 // Draws into `layer`, an element over the picture. `plane` is described in charts.js.
@@ -75,20 +71,25 @@ function axis(at, plane, { text, note, midnight }) {
 }
 
 // Marks so near to each other that they would overlap are one; where many are left, those less near, too.
-function groups(all, x, width, near = NEAR_PX) {
+function groups(all, x, width) {
+  const found = near(all, x, NEAR_PX);
+  return found.length > MOST ? near(all, x, width / MOST) : found;
+}
+
+function near(all, x, pixels) {
   const found = [];
   for (const mark of all) {
     const last = found.at(-1);
-    if (last && x(mark.at) - x(last[0].at) < near) last.push(mark); else found.push([mark]);
+    if (last && x(mark.at) - x(last[0].at) < pixels) last.push(mark); else found.push([mark]);
   }
-  return found.length > MOST && near === NEAR_PX ? groups(all, x, width, width / MOST) : found;
+  return found;
 }
 
 function flag(group, at, plane, svg) {
   svg.append(made("line", { class: "mark-line", x1: at, x2: at, y1: plane.top, y2: plane.bottom }));
   const [first] = group, named = group.slice(0, MOST_NAMED).map(({ since, text }) => `${moment(since)}: ${text}`);
   const said = [...named, ...group.length > MOST_NAMED ? [`and ${group.length - MOST_NAMED} more`] : []].join("\n");
-  const icons = [...new Set(group.map(({ kind }) => ICONS[kind]))].join(""), content = group.length > 1 ? `${icons}${group.length}` : icons;
+  const icon = ICONS[first.kind], content = group.length > 1 ? `${icon}${group.length}` : icon;
   const words = [element("span", { "aria-hidden": "true" }, content), element("span", { class: "hidden" }, said)];
   const href = group.find((one) => one.href)?.href; // a restart leads nowhere
   const mark = element(href ? "a" : "span", { class: "chart-mark", title: said, href }, ...words);

@@ -46,7 +46,7 @@ function next() {
   const [chart] = waiting;
   waiting.delete(chart);
   if (waiting.size) setTimeout(next);
-  chart.draw();
+  chart?.draw();
 }
 
 // The library writes style attributes into its SVG elements, which the page's Content-Security-Policy forbids. Setting the
@@ -85,7 +85,7 @@ class Chart {
     const moved = data.place !== this.data?.place;
     Object.assign(this, { data, go, text });
     this.late = Boolean(this.drawn) && !moved && isPointedAt(this.host);
-    if (!this.late) soon(this); // while the pointer is on the chart, new numbers wait until it leaves
+    if (this.late) waiting.delete(this); else soon(this); // while the pointer is on the chart, new numbers wait until it leaves
   }
 
   // Until the library is loaded, the picture's place stays empty.

@@ -14,6 +14,9 @@ export class Compare {
     Object.assign(this, { state, draw, place: "", found: null, askedAt: -Infinity });
   }
 
+  // Makes the next `take` fetch the other span again: the service has another database.
+  forget() { this.place = ""; }
+
   // Gets each overview of the page. Fetches the other one if it is not known.
   take({ timestamp }) {
     const now = Date.parse(timestamp), { compare } = this.state;
@@ -34,14 +37,14 @@ export class Compare {
   }
 
   // The other span's errors in each bucket of the time series of an overview: {name, values}; null if nothing is compared. Its own
-  // buckets may be wider or narrower: each error is in one value all the same.
+  // buckets may be wider or narrower, and a day may have 25 hours: each of its errors is in a value all the same. An hour that comes
+  // twice here is compared twice with the one there; one that is missing there, with the one after it; and one that is missing here
+  // counts to the one before.
   line({ error_distribution: { time_series: { bucket_seconds: seconds, points } } }) {
     if (!this.found) return null;
     const { there, how, overview } = this.found, until = errorsUntil(overview.error_distribution.time_series);
-    const values = points.map(({ timestamp }) => {
-      const at = there(Date.parse(timestamp));
-      return until(at + seconds * 1000) - until(at);
-    });
+    const starts = points.map(({ timestamp }) => there(Date.parse(timestamp)));
+    const values = starts.map((at, i) => until(Math.max(at + seconds * 1000, starts[i + 1] ?? 0)) - until(at));
     return { name: how, values };
   }
 

@@ -32,6 +32,9 @@ export class Data {
     });
   }
 
+  // Makes the next answer be drawn, also while updates are paused: the service has another database.
+  forget() { this.drawn = ""; }
+
   // Refreshes the numbers, at most once a second however many errors arrive.
   soon(after = REFRESH_MS) {
     if (this.busy) this.wanted = true; else this.timer ||= setTimeout(() => this.run(), after);

@@ -226,7 +226,11 @@ function left() {
 }
 
 function back({ anew }) {
-  if (anew) { told = null; list.forget(); }
+  if (anew) { // what is shown is of another database
+    told = null;
+    for (const one of [list, data, compare]) one.forget();
+    if (opened(state)) showView();
+  }
   stateNews.again();
   data.now();
   storage.look();

@@ -20,7 +20,8 @@ let timer = 0;
 export function follow(theirs, ready, pause = PAUSE_MS) {
   clearTimeout(timer);
   const mine = version(document);
-  if (mine === theirs) document.getElementById("new-version")?.remove(); // the new one was taken back
+  const notice = document.getElementById("new-version");
+  if (mine === theirs && !notice?.contains(document.activeElement)) notice?.remove(); // the new one was taken back
   if (!isDue(mine, theirs, remembered(), Date.now())) return;
   timer = setTimeout(async () => {
     if (await served() === theirs) ready(theirs); else follow(theirs, ready, Math.min(2 * pause, LONGEST_MS));

@@ -227,6 +227,8 @@ async def test_nothing_of_a_replaced_database_stays(browser: Browser, served: An
         first.post(INFO | {"worker_id": f"gone-{number}"})
     page, uncaught = await open_url(browser, first.url)
     await listed(page, 3, rows=3)
+    await page.locator("#errors a.message").last.click()
+    await expect(page.locator("#details")).to_contain_text("gone-0")
     first.stop()
     await state(page, "lost")
     (tmp_path / "errors.duckdb").rename(tmp_path / "gone.duckdb")
@@ -236,6 +238,7 @@ async def test_nothing_of_a_replaced_database_stays(browser: Browser, served: An
     await state(page, "live")
     await listed(page, len(now), rows=len(now))
     await expect(page.locator("#errors .worker")).to_have_text(now[::-1])
+    await expect(page.locator("#details")).to_contain_text("now-0")
     second.post(INFO | {"worker_id": "next"})
     await listed(page, len(now) + 1, rows=len(now) + 1)
     assert uncaught == []

@@ -190,11 +190,11 @@ async def night(
     made = Night(request.param, monkeypatch)
     await made.open(browser, await serve(), LISTEN)
     yield made
+    monkeypatch.undo()
+    time.tzset()
     await made.context.close()
     for server in made.servers:
         await server.close()
-    monkeypatch.undo()
-    time.tzset()
 
 
 async def through(night: Night) -> None:

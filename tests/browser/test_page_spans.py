@@ -276,7 +276,7 @@ async def test_new_patterns_are_marked_where_they_began(browser: Browser, servic
     page, complaints = await open_page(browser, service)
     mark = page.locator("#over-time .chart-mark")
     await expect(mark).to_have_count(1)
-    await expect(mark).to_have_attribute("title", re.compile(r"\d\d:\d\d: new pattern <b>new<"))
+    await expect(mark).to_have_attribute("title", re.compile(r"\d\d:\d\d: new pattern: <b>new<"))
     place, box = await plot(page), await mark.bounding_box()
     assert box
     assert abs((box["x"] + box["width"] / 2 - place["x"]) / place["width"] - 0.75) < 0.02
@@ -301,13 +301,16 @@ async def test_restarts_and_mutes_are_marked_in_the_readers_time(browser: Browse
     marks = page.locator("#over-time .chart-mark")
     await expect(marks).to_have_count(2)
 
-    def local(at: dt.datetime | str) -> str:
+    async def local(at: dt.datetime | str) -> str:
         moment = dt.datetime.fromisoformat(at) if isinstance(at, str) else at
-        return f"{moment.astimezone(ZoneInfo('Asia/Kolkata')):%a %-d %b, %H:%M}"
+        ms = moment.timestamp() * 1000
+        text: str = await page.evaluate(f"async () => (await import('/static/span.js')).moment({ms})")
+        assert text.endswith(f"{moment.astimezone(ZoneInfo('Asia/Kolkata')):%H:%M}")
+        return text
 
     said = [
-        f"{local(started)}: the service started; it had not run for 6 h, since {local(stopped)}",
-        f"{local(made['at'])}: muted by Ana until {local(made['until'])} or for 9 errors: a <b>horn",
+        f"{await local(started)}: the service started; it had not run for 6 h, since {await local(stopped)}",
+        f"{await local(made['at'])}: muted by Ana until {await local(made['until'])} or for 9 errors: a <b>horn",
     ]
     for mark, words in zip(await marks.all(), said, strict=True):
         await expect(mark).to_have_attribute("title", words)

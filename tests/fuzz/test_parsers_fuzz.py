@@ -190,6 +190,7 @@ class _Log:
 
     last = 3
     first = 1
+    identity = "0" * 32
 
     def read(self, *_: object) -> list[Any]:
         return []

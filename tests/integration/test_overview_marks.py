@@ -52,7 +52,7 @@ async def test_a_mute_appears_at_once_ends_and_leaves(service: InProcess) -> Non
 
 async def test_a_mute_ends_at_its_time(service: InProcess) -> None:
     pattern = (await service.post())["pattern_id"]
-    until = ahead(seconds=0.3)
+    until = ahead(seconds=2)
     await service.ask(f"/api/patterns/{pattern}/mute", {"by": "Ana", "until": until})
 
     async def ended() -> bool:

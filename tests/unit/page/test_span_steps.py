@@ -75,7 +75,8 @@ def test_the_compared_span(how: str, state: dict[str, Any], wanted: tuple[str, s
 @pytest.mark.parametrize(("day", "hours", "width", "wanted"), [
     # Yesterday's error of each hour, 0 to 5, is at the same hour of the clock; the hour that comes twice is compared twice.
     ("2026-10-25", 7, 1, [1, 1, 1, 1, 1, 1, 1]),
-    ("2026-03-29", 5, 1, [1, 1, 1, 1, 1]),
+    ("2026-03-29", 5, 1, [1, 2, 1, 1, 1]),  # today has no 02:00
+    ("2026-10-26", 6, 1, [1, 1, 2, 1, 1, 1]),  # yesterday had 02:00 twice
     ("2026-11-27", 6, 1, [1, 1, 1, 1, 1, 1]),
     # In its wider or narrower buckets, each error counts once.
     ("2026-11-27", 6, 2, [1, 0, 1, 0, 1, 0]),
@@ -91,7 +92,8 @@ def test_each_bucket_is_compared_with_the_same_time_of_the_clock(
         return {"error_distribution": {"time_series": {"bucket_seconds": width * 3600, "points": points}}}
 
     date, state = dt.date.fromisoformat(day), span(f"{day} 00:00", f"{day} 06:00")
-    other = series(date - dt.timedelta(days=1), 6 / width, width)
+    midnight, six = (dt.datetime.combine(date - dt.timedelta(days=1), dt.time(hour), BERLIN) for hour in (0, 6))
+    other = series(midnight.date(), (six.timestamp() - midnight.timestamp()) / 3600 / width, width)
     steps = f"globalThis.steps = await import({json.dumps((PAGE / 'span_steps.js').as_uri())});"
     found = f"{{ ...steps.compared({json.dumps(state)}, 'yesterday', 0), how: '', overview: {json.dumps(other)} }}"
     line_of = f"its.Compare.prototype.line.call({{ found: {found} }}, value)"
