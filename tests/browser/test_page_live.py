@@ -239,7 +239,9 @@ async def test_nothing_of_a_replaced_database_stays(browser: Browser, served: An
     await listed(page, len(now), rows=len(now))
     await expect(page.locator("#errors .worker")).to_have_text(now[::-1])
     await expect(page.locator("#details")).to_contain_text("now-0")
+    await leave_details(page)
     second.post(INFO | {"worker_id": "next"})
+    await page.locator("#news").click()  # it waits: the focus is on a row
     await listed(page, len(now) + 1, rows=len(now) + 1)
     assert uncaught == []
 

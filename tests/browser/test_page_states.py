@@ -270,6 +270,7 @@ async def test_changes_that_were_missed_are_read_again(browser: Browser, service
     """The messages count the changes but do not have them, as after more than 50."""
     id_ = await engine(service)
     page = await browser.new_page()
+    subscribed = asyncio.Event()
 
     def proxied(socket: WebSocketRoute) -> None:
         server = socket.connect_to_server()
@@ -278,6 +279,7 @@ async def test_changes_that_were_missed_are_read_again(browser: Browser, service
             answer = json.loads(message)
             if answer.get("type") == "states":
                 answer["data"]["changes"] = []
+                subscribed.set()
             socket.send(json.dumps(answer))
 
         server.on_message(forward)
@@ -285,7 +287,7 @@ async def test_changes_that_were_missed_are_read_again(browser: Browser, service
     await page.route_web_socket(re.compile("/ws/"), proxied)
     await page.goto(str(service.client.make_url(f"/error-visualization{view('pattern', id_)}")))
     await filled(page)
-    await expect(page.locator("#connection")).to_have_attribute("data-state", "live")
+    await asyncio.wait_for(subscribed.wait(), 30)  # the first message says from which version on changes are counted
     for name, words in (("Bo", "claim"), ("Cy", "resolve")):
         await service.ask(f"/api/patterns/{id_}/{words}", {"by": name})
         await expect(parts(page)[0]).to_contain_text(f"ed by {name}")

@@ -199,7 +199,7 @@ class _Log:
 messages = some.fixed_dictionaries(
     {"type": some.sampled_from(["error_visualization_init", "subscribe", "unsubscribe", "ping"]) | scalars},
     optional={"topic": some.just("error_visualization") | values, "time_range": values, "since": some.integers(-1, 5) | values,
-              "batch": some.booleans() | values, "most": some.integers(0, 501) | values},
+              "batch": some.booleans() | values, "most": some.integers(0, 501) | values, "log": values},
 )  # fmt: skip
 
 
