@@ -108,9 +108,9 @@ def _texts(cursor: Cursor, found: list[Row], now: dt.datetime) -> list[Row]:
         id_ = row["pattern_id"]
         ever_first_seen, message, base_id = about[id_]
         text = templates.get((id_, base_id), message) or row["type"]
-        state = states.get(id_) or without_state(ever_first_seen, now)  # as `GetPatternState`, which knows no span
         if ever_first_seen is not None:  # of the error that was accepted first; a later one may have happened earlier
             ever_first_seen = min(ever_first_seen, row["first_seen"])
+        state = states.get(id_) or without_state(ever_first_seen, now)
         more.append({"pattern": text, "ever_first_seen": ever_first_seen, "family": id_ in families, "state": state})
     return more
 

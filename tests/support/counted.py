@@ -108,8 +108,8 @@ def patterns(
             "first_seen": isoformat(mine[-1].timestamp), "last_seen": isoformat(last), "fingerprint": fingerprint,
             "workers": len({one.worker_id for one in mine}),
             "critical": sum(one.severity == "critical" for one in mine),
-            "ever_first_seen": isoformat(min(one.timestamp for one in (*first, mine[-1]))),
-            "state": untouched(min(one.timestamp for one in first), now),
+            "ever_first_seen": isoformat(ever := min(one.timestamp for one in (*first, mine[-1]))),
+            "state": untouched(ever, now),
             "trend": [trend[start] for start in starts], "pattern_id": pattern_id,
             "fingerprints": len({one.fingerprint for one in mine}), "family": False, "last": last,
         })  # fmt: skip
