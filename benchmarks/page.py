@@ -25,9 +25,7 @@ from typing import Any
 import aiohttp
 from fill import filled
 from playwright.async_api import Browser, BrowserContext, CDPSession, Page, async_playwright
-from serving import Serving
-
-from exporter.demo.fleet import story
+from serving import Serving, reports
 
 ERRORS, WORKERS, PATTERNS = 1_000_000, 10_000, 2_000
 LOADS, RATE, TICK = 5, 1_000, 0.1
@@ -116,7 +114,7 @@ async def storm(browser: Browser, url: str, session: aiohttp.ClientSession, seco
     devtools = await page.context.new_cdp_session(page)
     await page.evaluate("window.longest = 0")
     memory = [await heap(devtools)]
-    news = reports()
+    news = reports(WORKERS)
     for _ in range(2):
         await send(session, news, RATE, seconds / 2)
         memory.append(await heap(devtools))
@@ -132,7 +130,7 @@ async def storm(browser: Browser, url: str, session: aiohttp.ClientSession, seco
 async def tabs(browser: Browser, url: str, session: aiohttp.ClientSession, serving: Serving) -> dict[str, float]:
     took: dict[int, list[float]] = {0: [], 1: [], TABS: []}
     asked: dict[int, list[int]] = {many: [] for many in took}
-    news = reports()
+    news = reports(WORKERS)
     for _, many in itertools.product(range(TABS_ROUNDS), took):
         context = await browser.new_context(viewport={"width": 1280, "height": 900})
         await open_tabs(context, url, many)
@@ -170,13 +168,6 @@ async def send(session: aiohttp.ClientSession, news: Iterator[dict[str, Any]], r
                 assert response.status == 200, await response.text()
             sent += len(batch)
         await asyncio.sleep(TICK)
-
-
-def reports() -> Iterator[dict[str, Any]]:
-    """Yields reports of the demo of now, from the workers of the fill."""
-    for number, moment in enumerate(story(2)):
-        worker = f"worker-{number * 7919 % WORKERS:04d}"
-        yield moment.report | {"timestamp": None, "event_id": None, "worker_id": worker}
 
 
 async def heap(devtools: CDPSession) -> float:

@@ -171,10 +171,10 @@ def retention(kept: str) -> tuple[str, ...]:
     return ("--retention", kept) if "--retention " in words else ()
 
 
-def reports() -> Iterator[dict[str, Any]]:
+def reports(workers: int = WORKERS) -> Iterator[dict[str, Any]]:
     """Yields reports of the demo, with the ids that our client gives them, from the workers of the fill."""
     for number, moment in enumerate(story(2)):
-        worker = f"worker-{number * 7919 % WORKERS:04d}"
+        worker = f"worker-{number * 7919 % workers:04d}"
         yield {"event_id": str(uuid.uuid4()), **moment.report, "worker_id": worker}
 
 

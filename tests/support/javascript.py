@@ -20,6 +20,15 @@ globalThis.addEventListener = () => {};
 globalThis.setInterval = () => 0;
 globalThis.document = { getElementById: () => null, addEventListener() {}, querySelector: () => null, querySelectorAll: () => [] };
 """
+# A page whose clock stands still, at `at` milliseconds, until `later(ms)`.
+STOPPED = (
+    BROWSER
+    + """
+let at = 0;
+performance.now = () => at;
+globalThis.later = (ms) => { at += ms; };
+"""
+)
 
 
 def results(

@@ -3,16 +3,13 @@
 from typing import Any
 
 import pytest
-from javascript import BROWSER, results
+from javascript import STOPPED, results
 
 pytestmark = pytest.mark.html
-# `at` is the time of the page; `asked` has the requests, each of which waits for `answer(name)`.
+# `asked` has the requests, each of which waits for `answer(name)`.
 PAGE = (
-    BROWSER
+    STOPPED
     + """
-let at = 0;
-performance.now = () => at;
-globalThis.later = (ms) => { at += ms; };
 const said = [], asked = [];
 document.getElementById = () => ({ set textContent(text) { said.push(text); } });
 globalThis.fetch = (path) => new Promise((resolve) => {

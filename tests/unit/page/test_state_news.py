@@ -3,16 +3,13 @@
 from typing import Any
 
 import pytest
-from javascript import BROWSER, results
+from javascript import STOPPED, results
 
 pytestmark = pytest.mark.html
-# `at` is the time of the page; `look()` waits in `looks` until its answer is given.
+# `look()` waits in `looks` until its answer is given.
 NEWS = (
-    BROWSER
+    STOPPED
     + """
-let at = 0;
-performance.now = () => at;
-globalThis.later = (ms) => { at += ms; };
 globalThis.begun = (its) => {
     its.bind({ onChange() {}, onUnsure() {} });
     const place = { isConnected: true }, taken = [], looks = [];
