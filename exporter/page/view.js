@@ -123,11 +123,11 @@ function leavePlace(dialog, opened) {
 function returnPlace(dialog, opened) {
   const place = places.get(opened);
   if (!place) return;
-  linkTo(dialog, place.href)?.focus({ preventScroll: true });
+  linkIn(dialog, place.href)?.focus({ preventScroll: true });
   dialog.scrollTop = place.top;
 }
 
-function linkTo(host, href) {
+function linkIn(host, href) {
   return href && [...host.querySelectorAll("a")].find((link) => link.getAttribute("href") === href);
 }
 
@@ -135,6 +135,6 @@ function linkTo(host, href) {
 function returnFocus() {
   if (!opener || opener === document.body) return;
   if (document.activeElement !== document.body) return;
-  const link = linkTo(document.querySelector("main"), opener.getAttribute("href"));
+  const link = linkIn(document.querySelector("main"), opener.getAttribute("href"));
   (link ?? document.getElementById("errors-title")).focus({ preventScroll: true });
 }

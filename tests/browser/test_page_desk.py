@@ -302,6 +302,7 @@ async def test_a_date_is_added_at_midnight(browser: Browser, service: InProcess)
     await page.goto(str(service.client.make_url("/error-visualization?range=168")))
     row = page.locator("#errors time")
     await expect(row).to_have_text(re.compile(r"^\d\d:\d\d:\d\d$"))
+    await expect(page.locator("#connection")).to_have_attribute("data-state", "live")
     await page.route("**/api/**", lambda route: route.abort())  # its answers would set the clock back
     await page.clock.fast_forward(25 * 3600 * 1000)
     await page.clock.run_for(21_000)
