@@ -232,6 +232,28 @@ async def test_a_run_says_what_failed_first_what_followed_and_leads_to_its_tests
     assert complaints == []
 
 
+async def test_a_ranking_says_where_it_ends(browser: Browser, service: InProcess) -> None:
+    page, _ = await open_page(browser, service)
+    found = await page.evaluate(
+        """async () => {
+            const { table } = await import("/static/view_parts.js");
+            const rows = (count) => Array.from({ length: count }, (_, i) => [`t::${i}`, i]);
+            const shown = [];
+            for (const count of [150, 1000]) {
+                const made = table(["test", "errors"], rows(100), { total: Infinity, rest: async () => rows(count) });
+                document.querySelector("main").append(made);
+                const button = made.parentElement.querySelector("button.more") ?? made.querySelector("button.more");
+                const label = button.textContent;
+                await button.onclick();
+                shown.push([label, made.querySelectorAll("tbody tr").length, made.querySelector("p.quiet")?.textContent ?? ""]);
+                made.remove();
+            }
+            return shown;
+        }"""
+    )
+    assert found == [["Show more", 150, ""], ["Show more", 1000, "These are the 1,000 with most errors."]]
+
+
 @pytest.mark.parametrize("kind", ["pattern", "worker", "run", "test"])
 async def test_a_dead_link_says_so(browser: Browser, service: InProcess, kind: str) -> None:
     page, _ = await open_page(browser, service, view(kind, HOSTILE))
