@@ -40,7 +40,7 @@ class ActRequest(Struct):
 
 
 class NoteRequest(Struct):
-    """`by` writes a note: a text of several lines at most. Secrets in it are redacted as those of reports are."""
+    """`by` writes a note: a text, also of several lines. Secrets in it are redacted as those of reports are."""
 
     by: Name
     text: Annotated[

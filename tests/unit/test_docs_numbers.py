@@ -54,6 +54,7 @@ from exporter.store import (
     search,
     series,
     state,
+    states,
     texts,
 )
 from exporter.store import client as store
