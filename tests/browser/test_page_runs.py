@@ -18,7 +18,9 @@ FAILED = {
 async def ranked(page: Page, name: str, wanted: list[str]) -> None:
     """Waits until the rows of a ranking begin with these texts. An update may draw it again while it is read, so it is read at
     once."""
-    await expect(page.locator(f"#ranked-{name} tbody tr")).to_have_text([re.compile(f"^{re.escape(text)}") for text in wanted])
+    await expect(page.locator(f"#ranked-{name} tbody tr")).to_have_text(
+        [re.compile(f"^{re.escape(text)}") for text in wanted]
+    )
 
 
 async def test_rankings_details_filters_and_live_updates(browser: Browser, service: InProcess) -> None:
