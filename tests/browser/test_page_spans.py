@@ -389,3 +389,4 @@ async def test_no_violation(browser: Browser, service: InProcess, theme: str, wi
     assert box
     assert box["x"] >= 0
     assert box["x"] + box["width"] <= width
+    assert box["width"] > 320
