@@ -41,6 +41,8 @@ def overview(
     pattern ids that are not the fingerprint. `sent` are all errors, also those that were deleted."""
     found = within(events, hours, now)
     by_category = Counter(one.category for one in found)
+    every = patterns(events, hours, now, ids, sent)
+    workers = _workers(found)
     return {
         "summary": {
             "total_errors": len(found),
@@ -68,10 +70,11 @@ def overview(
             "time_series": {"bucket_seconds": BUCKETS[hours], "points": _points(found, hours, now)},
         },
         "error_patterns": {
-            "top_patterns": patterns(events, hours, now, ids, sent)[:10],
+            "top_patterns": every[:10],
             "categories": _pattern_categories(found, ids),
         },
-        "worker_errors": {"worker_stats": _workers(found)},
+        "new_patterns": _new(every, now - dt.timedelta(hours=hours)),
+        "worker_errors": {"worker_stats": workers, "total": len(workers), "with_errors": len(workers)},
         "hardware_errors": {
             "hardware_status": _hardware(found, hours),
             "recent_errors": [one.id for one in found if one.hardware_error][:50],
@@ -115,6 +118,14 @@ def patterns(
         })  # fmt: skip
     found.sort(key=lambda one: (-one["occurrences"], MONDAY - one["last"], one["pattern_id"]))
     return [{name: value for name, value in one.items() if name != "last"} for one in found]
+
+
+def _new(every: Sequence[Answer], since: dt.datetime) -> Answer:
+    """Returns those of the patterns that are new since a moment."""
+    found = [one for one in every if dt.datetime.fromisoformat(one["ever_first_seen"]) >= since]
+    found.sort(key=lambda one: (MONDAY - dt.datetime.fromisoformat(one["ever_first_seen"]), one["pattern_id"]))
+    rows = [{"pattern_id": o["pattern_id"], "pattern": o["pattern"], "first_seen": o["ever_first_seen"]} for o in found]
+    return {"total": len(rows), "patterns": rows[:50]}
 
 
 def untouched(first: dt.datetime, now: dt.datetime) -> Answer:
