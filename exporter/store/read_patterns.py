@@ -49,7 +49,9 @@ def new_patterns(cursor: Cursor, span: Span, limit: int) -> NewPatterns:
     found = rows(cursor, "new_patterns", {"since": span.since, "limit": limit})
     types = names_of(cursor, "types", (row["type"] for row in found))
     newest = [
-        NewPattern(row["pattern_id"], row["template"] or row["text"] or types[row["type"]], isoformat(row["first_seen"]))
+        NewPattern(
+            row["pattern_id"], row["template"] or row["text"] or types[row["type"]], isoformat(row["first_seen"])
+        )
         for row in found
     ]
     return NewPatterns(found[0]["total"] if found else 0, newest)

@@ -201,9 +201,9 @@ class WorkerStats(Struct):
 
 class WorkerErrors(Struct):
     """The workers with errors and, if the time range ends now and no filter but that on workers is in force, all others
-    that are not stable now: `total` of them, of which `with_errors` have errors. `worker_stats` has 1,000 at most, those
-    with most errors first. Of more, it has the 10 with most errors, then those that are not stable, the worst first,
-    then those with most errors."""
+    that are not stable now. They are `total`, of which `with_errors` have errors. `worker_stats` has 1,000 at most, the
+    one with most errors first. If there are more, it has the 10 with most errors, then those that are not stable, the
+    worst first, then those with most errors."""
 
     worker_stats: list[WorkerStats]
     total: Count
