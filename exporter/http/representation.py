@@ -5,8 +5,9 @@
     ,"verdict":{…}                   what an answer has of the moment of the response (`Moment`): compressed each time
     }}
 
-Both are one stream: a copy of the compressor, which has compressed the shared part and flushed it to a whole byte,
-continues with the rest. A second gzip member would do, too, but browsers ignore it.
+Both are one stream: the shared part ends with a whole byte, the rest begins with an empty window, and their checksum is
+continued. A second gzip member would be simpler, but browsers ignore it. To keep the compressor of the shared part and
+continue with it would take 250 kB for each answer.
 
 The entity tags are weak: one tag names an answer in every encoding. Strong tags would have to differ by encoding. Only
 requests for byte ranges and conditional writes need them, which this service does not have.
@@ -14,6 +15,7 @@ requests for byte ranges and conditional writes need them, which this service do
 
 import asyncio
 import re
+import struct
 import zlib
 from collections.abc import Callable, Iterable
 from hashlib import blake2b
@@ -33,6 +35,7 @@ LEVEL: Final = 6  # level 1 takes half the time, once for each answer, and sends
 BEGINNING: Final = b'{"status":"success","data":'
 END: Final = b"}"
 _WINDOW_BITS: Final = {"gzip": 31, "deflate": 15}  # as zlib names the two formats
+_CHECKSUMS: Final[dict[str, Callable[..., int]]] = {"gzip": zlib.crc32, "deflate": zlib.adler32}
 _CODING: Final = re.compile(r"\s*([a-z*-]+)\s*(?:;\s*q\s*=\s*([01](?:\.\d{0,3})?)\s*)?")
 _MAX_AGE: Final = re.compile(r"(?:^|[,\s])max-age\s*=\s*(\d{1,6})(?:$|[,\s])", re.IGNORECASE)
 T = TypeVar("T")
@@ -40,10 +43,11 @@ _TAG: Final = re.compile(r'(?:W/)?"([^"]*)"')
 
 
 class Begun(NamedTuple):
-    """The beginning of a compressed body, and what continues a copy of it."""
+    """The beginning of a compressed body, with the checksum and the number of the bytes that were compressed."""
 
     body: bytes
-    packer: "zlib._Compress"
+    checksum: int
+    size: int
 
 
 class Moment(NamedTuple):
@@ -90,8 +94,7 @@ class Forms:
         if coding not in self._begun:
             self._begun[coding] = asyncio.create_task(self._in_thread(begin, (beginning, json[:-1]), coding))
         begun = await asyncio.shield(self._begun[coding])
-        packer = begun.packer.copy()
-        return b"".join((begun.body, packer.compress(more), packer.flush())), coding
+        return finish(begun, more, coding), coding
 
     async def _compress(self, coding: str) -> bytes:
         return await self._in_thread(compress, self._parts, coding)
@@ -160,7 +163,18 @@ def compress(parts: Iterable[bytes], coding: str, level: int = LEVEL) -> bytes:
 def begin(parts: Iterable[bytes], coding: str) -> Begun:
     """Returns the beginning of a compressed body."""
     packer = zlib.compressobj(LEVEL, wbits=_WINDOW_BITS[coding])
-    return Begun(b"".join([*map(packer.compress, parts), packer.flush(zlib.Z_SYNC_FLUSH)]), packer)
+    whole = b"".join(parts)
+    body = packer.compress(whole) + packer.flush(zlib.Z_SYNC_FLUSH)
+    return Begun(body, _CHECKSUMS[coding](whole), len(whole))
+
+
+def finish(begun: Begun, more: bytes, coding: str) -> bytes:
+    """Returns the whole compressed body, which ends with `more` (RFC 1950, 1952)."""
+    packer = zlib.compressobj(FASTEST, wbits=-zlib.MAX_WBITS)  # without header and checksum
+    checksum = _CHECKSUMS[coding](more, begun.checksum)
+    is_gzip = coding == "gzip"
+    end = struct.pack("<II", checksum, (begun.size + len(more)) % 2**32) if is_gzip else struct.pack(">I", checksum)
+    return b"".join((begun.body, packer.compress(more), packer.flush(), end))
 
 
 def joined(request: web.Request, name: str) -> str:
