@@ -24,6 +24,7 @@ from exporter.http.answers import (
     Reset,
     ServiceState,
     Session,
+    Snapshot,
     StoredAlerts,
     StoredResults,
     StoredSummary,
@@ -98,7 +99,8 @@ BATCH_KEY: Final[Schema] = KEY | {
 class Operation(NamedTuple):
     """One request. `read` is the read that answers it, or the type of its answer; `parameters` are declarations of
     query parameters; `body` has a type for each content type; `failures` are HTTP statuses; `path_type` has a field for
-    each parameter of the path, if `read` does not; `media` are the content types of an answer that is not JSON."""
+    each parameter of the path, if `read` does not; `media` are the content types of an answer that is not JSON; `adds`
+    is the type of the answer, if that has more fields than the answer to `read`."""
 
     method: str
     path: str
@@ -110,11 +112,14 @@ class Operation(NamedTuple):
     headers: tuple[Schema, ...] = ()
     path_type: type[Struct] | None = None
     media: tuple[str, ...] = ()
+    adds: type[Struct] | None = None
 
     @property
     def success(self) -> Any:
         """The type of a successful answer."""
         generic: Any = Success
+        if self.adds:
+            return generic[self.adds]
         if not issubclass(self.read, Read):
             return generic[self.read]
         return generic[next(one for one in _members(result_type(self.read)) if one is not type(None))]
@@ -130,7 +135,8 @@ OPERATIONS: Final = (
     Operation("post", "/api/junit", "A file of test results (JUnit XML)", StoredResults,
               (400, 403, 413, 415, 429, 431, 503), (JUnitUpload,), body={"application/xml": str}),
     Operation("post", "/api/reset-counts", "Count critical errors from now on", Reset, (403, 503)),
-    Operation("get", "/api/errors", "Everything that the page shows", GetOverview, (400, 503), (Filters,)),
+    Operation("get", "/api/errors", "Everything that the page shows", GetOverview, (400, 503), (Filters,),
+              adds=Snapshot),
     Operation("get", "/api/verdict", "How bad it is now", Verdict, (400,)),
     Operation("get", "/api/errors/list", "Errors, newest first", ListErrors, (400, 503), (Filters, ErrorPaging)),
     Operation("get", "/api/errors/facets", "Values to filter by", GetFacets, (400, 503), (Filters, FacetChoice)),

@@ -13,7 +13,7 @@ from exporter.events.event import isoformat
 from exporter.http.access import SOCKETS
 from exporter.http.openapi import document
 from exporter.http.parameters import parse, refuse_unknown
-from exporter.http.representation import FASTEST, coding_for, compress, joined, max_age, response_to
+from exporter.http.representation import FASTEST, Moment, coding_for, compress, joined, max_age, response_to
 from exporter.http.responses import SERVICE, ApiError, check_origin, failure, success, without_paths
 from exporter.ingest.clock_offsets import advice
 from exporter.store.parameters import Comparison, ErrorPaging, FacetChoice, Filters, PatternPaging, TimeRange
@@ -51,7 +51,8 @@ async def errors(request: web.Request) -> web.Response:
         for before, after in pairwise(request.app[SERVICE].presence.periods)
     )[::-1]
     query = GetOverview(filters=filters, now=now(), clock_offsets=offsets, restarts=restarts)
-    return await answer_to(request, query)
+    judge = request.app[SERVICE].judge
+    return await answer_to(request, query, moment=lambda: Moment("verdict", *judge.tagged()))
 
 
 async def error_list(request: web.Request) -> web.Response:
@@ -164,15 +165,18 @@ async def websocket(request: web.Request) -> web.StreamResponse:
     return socket
 
 
-async def answer_to(request: web.Request, query: Read[Any], missing: ApiError | None = None) -> web.Response:
-    """Responds with the answer to a read. Raises `missing`, if given, where the answer is null."""
+async def answer_to(
+    request: web.Request, query: Read[Any], missing: ApiError | None = None, moment: Callable[[], Moment] | None = None
+) -> web.Response:
+    """Responds with the answer to a read, and with the field that `moment` returns after it. Raises `missing`, if
+    given, where the answer is null."""
     resource = request.match_info.route.resource
     endpoint = resource.canonical if resource else ""
     with request.app[SERVICE].metrics.read_seconds.labels(endpoint).time():
         answer = await _while_connected(request, request.app[SERVICE].read(query, max_age(request)))
         if missing and answer.is_null:
             raise missing
-        return await response_to(request, answer, polled=isinstance(query, POLLED))
+        return await response_to(request, answer, polled=isinstance(query, POLLED), moment=moment and moment())
 
 
 async def _while_connected(request: web.Request, read: Coroutine[Any, Any, T]) -> T:

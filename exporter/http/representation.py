@@ -1,16 +1,25 @@
 """Sends the answer to a read: compressed once for all requests that share it, and not again to a client that has it
 (`ETag`, `If-None-Match`, RFC 9110).
 
+    {"status":"success","data":{…    the shared answer: compressed once
+    ,"verdict":{…}                   what an answer has of the moment of the response (`Moment`): compressed each time
+    }}
+
+Both are one stream: the shared part ends with a whole byte, the rest begins with an empty window, and their checksum is
+continued. A second gzip member would be simpler, but browsers ignore it. To keep the compressor of the shared part and
+continue with it would take 250 kB for each answer.
+
 The entity tags are weak: one tag names an answer in every encoding. Strong tags would have to differ by encoding. Only
 requests for byte ranges and conditional writes need them, which this service does not have.
 """
 
 import asyncio
 import re
+import struct
 import zlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from hashlib import blake2b
-from typing import Any, Final
+from typing import Any, Final, NamedTuple, TypeVar
 from weakref import WeakKeyDictionary
 
 from aiohttp import hdrs, web
@@ -26,9 +35,28 @@ LEVEL: Final = 6  # level 1 takes half the time, once for each answer, and sends
 BEGINNING: Final = b'{"status":"success","data":'
 END: Final = b"}"
 _WINDOW_BITS: Final = {"gzip": 31, "deflate": 15}  # as zlib names the two formats
+_CHECKSUMS: Final[dict[str, Callable[..., int]]] = {"gzip": zlib.crc32, "deflate": zlib.adler32}
 _CODING: Final = re.compile(r"\s*([a-z*-]+)\s*(?:;\s*q\s*=\s*([01](?:\.\d{0,3})?)\s*)?")
 _MAX_AGE: Final = re.compile(r"(?:^|[,\s])max-age\s*=\s*(\d{1,6})(?:$|[,\s])", re.IGNORECASE)
+T = TypeVar("T")
 _TAG: Final = re.compile(r'(?:W/)?"([^"]*)"')
+
+
+class Begun(NamedTuple):
+    """The beginning of a compressed body, with the checksum and the number of the bytes that were compressed."""
+
+    body: bytes
+    checksum: int
+    size: int
+
+
+class Moment(NamedTuple):
+    """A field that a response adds to the object of the shared answer, because it is of this moment. `tag` differs if
+    the client has to get it again."""
+
+    name: str
+    json: bytes
+    tag: str
 
 
 class Forms:
@@ -39,6 +67,7 @@ class Forms:
         self._size = len(json)
         self._tag = ""
         self._compressed: dict[str, asyncio.Task[bytes]] = {}
+        self._begun: dict[str, asyncio.Task[Begun]] = {}
 
     @property
     def tag(self) -> str:
@@ -55,29 +84,46 @@ class Forms:
             self._compressed[coding] = asyncio.create_task(self._compress(coding))
         return await asyncio.shield(self._compressed[coding]), coding
 
+    async def body_with(self, moment: Moment, accept_encoding: str) -> tuple[bytes, str]:
+        """As `body`, of the answer, which is an object, with one more field."""
+        beginning, json, end = self._parts
+        more = b'%s"%s":%s}%s' % (b"" if json == b"{}" else b",", moment.name.encode(), moment.json, end)
+        coding = coding_for(accept_encoding) if self._size > COMPRESSED_FROM else ""
+        if not coding:
+            return beginning + json[:-1] + more, ""
+        if coding not in self._begun:
+            self._begun[coding] = asyncio.create_task(self._in_thread(begin, (beginning, json[:-1]), coding))
+        begun = await asyncio.shield(self._begun[coding])
+        return finish(begun, more, coding), coding
+
     async def _compress(self, coding: str) -> bytes:
-        if self._size < IN_THREAD_FROM:
-            return compress(self._parts, coding)
-        return await asyncio.to_thread(compress, self._parts, coding)
+        return await self._in_thread(compress, self._parts, coding)
+
+    async def _in_thread(self, function: Callable[..., T], *given: Any) -> T:
+        return function(*given) if self._size < IN_THREAD_FROM else await asyncio.to_thread(function, *given)
 
 
 _forms: WeakKeyDictionary[Answer, Forms] = WeakKeyDictionary()
 
 
-async def response_to(request: web.Request, answer: Encoded[Any], *, polled: bool) -> web.Response:
-    """Returns the response to a read. If the read is `polled`, the response has an entity tag, and it is a 304 without
-    a body if the client has the answer already."""
+async def response_to(
+    request: web.Request, answer: Encoded[Any], *, polled: bool, moment: Moment | None = None
+) -> web.Response:
+    """Returns the response to a read, with `moment` as one more field of the answer. If the read is `polled`, the
+    response has an entity tag, and it is a 304 without a body if the client has the answer already."""
     forms = _forms.get(answer.answer)
     if forms is None:
         forms = _forms[answer.answer] = Forms(answer.answer.json)
     headers: dict[istr, str] = {hdrs.VARY: hdrs.ACCEPT_ENCODING}
     if polled:
-        headers |= {hdrs.ETAG: f'W/"{forms.tag}"', hdrs.CACHE_CONTROL: "private, no-cache"}
+        tag = f"{forms.tag}-{moment.tag}" if moment else forms.tag
+        headers |= {hdrs.ETAG: f'W/"{tag}"', hdrs.CACHE_CONTROL: "private, no-cache"}
         if age := int(answer.answer.age()):
             headers[hdrs.AGE] = str(age)
-        if has(joined(request, hdrs.IF_NONE_MATCH), forms.tag):
+        if has(joined(request, hdrs.IF_NONE_MATCH), tag):
             return web.Response(status=304, headers=headers)
-    body, coding = await forms.body(joined(request, hdrs.ACCEPT_ENCODING))
+    accepted = joined(request, hdrs.ACCEPT_ENCODING)
+    body, coding = await (forms.body_with(moment, accepted) if moment else forms.body(accepted))
     if coding:
         headers[hdrs.CONTENT_ENCODING] = coding
     return web.Response(body=body, headers=headers | {hdrs.CONTENT_TYPE: "application/json"})
@@ -112,6 +158,23 @@ def compress(parts: Iterable[bytes], coding: str, level: int = LEVEL) -> bytes:
     """Returns the parts as one compressed body."""
     packer = zlib.compressobj(level, wbits=_WINDOW_BITS[coding])
     return b"".join([*map(packer.compress, parts), packer.flush()])
+
+
+def begin(parts: Iterable[bytes], coding: str) -> Begun:
+    """Returns the beginning of a compressed body."""
+    packer = zlib.compressobj(LEVEL, wbits=_WINDOW_BITS[coding])
+    whole = b"".join(parts)
+    body = packer.compress(whole) + packer.flush(zlib.Z_SYNC_FLUSH)
+    return Begun(body, _CHECKSUMS[coding](whole), len(whole))
+
+
+def finish(begun: Begun, more: bytes, coding: str) -> bytes:
+    """Returns the whole compressed body, which ends with `more` (RFC 1950, 1952)."""
+    packer = zlib.compressobj(FASTEST, wbits=-zlib.MAX_WBITS)  # without header and checksum
+    checksum = _CHECKSUMS[coding](more, begun.checksum)
+    is_gzip = coding == "gzip"
+    end = struct.pack("<II", checksum, (begun.size + len(more)) % 2**32) if is_gzip else struct.pack(">I", checksum)
+    return b"".join((begun.body, packer.compress(more), packer.flush(), end))
 
 
 def joined(request: web.Request, name: str) -> str:

@@ -11,6 +11,7 @@ import contextlib
 import datetime as dt
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from hashlib import blake2b
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -194,6 +195,13 @@ class Judge:
     def encoded(self) -> bytes:
         """Returns the verdict as JSON."""
         return _encode(self.verdict())
+
+    def tagged(self) -> tuple[bytes, str]:
+        """Returns the verdict as JSON, and a hash of what it says: of all but the moments that change every second."""
+        now = self.verdict()
+        as_of = "" if now.as_of == now.checked_at else now.as_of
+        said = _encode(replace(now, checked_at="", as_of=as_of, last_critical_seconds=None))
+        return _encode(now), blake2b(said, digest_size=6).hexdigest()
 
     def verdict(self) -> Verdict:
         """Returns the verdict at this moment."""

@@ -16,7 +16,7 @@ const ICONS = { pattern: "✦", silent: "○", restart: "↻", silence: "‖" };
 export function marks(overview, filter) {
   const since = Date.parse(overview.range.from), until = Date.parse(overview.range.to);
   const found = [
-    ...overview.error_patterns.top_patterns.map((row) => ({ at: row.ever_first_seen, kind: "pattern", text: `new pattern: ${row.pattern}`, href: filter("pattern", row.pattern_id) })),
+    ...overview.new_patterns.patterns.map((row, i) => ({ at: row.first_seen, kind: "pattern", text: `new pattern: ${row.pattern}${earlier(overview.new_patterns, i)}`, href: filter("pattern", row.pattern_id) })),
     ...overview.worker_errors.worker_stats.map((row) => ({ at: row.silent_since, kind: "silent", text: `worker ${row.worker_id} is silent since then`, href: filter("worker", row.worker_id) })),
     ...(overview.restarts ?? []).map((one) => ({ at: one.started_at, kind: "restart", text: restarted(one), href: null })),
     ...(overview.silences ?? []).map((one) => ({ at: one.at, kind: "silence", text: muted(one), href: filter("pattern", one.pattern_id) })),
@@ -24,6 +24,12 @@ export function marks(overview, filter) {
   const placed = { silence: (at) => Math.max(at, since), restart: (at) => Math.min(at, until) };
   return found.map((mark) => ({ ...mark, at: placed[mark.kind]?.(mark.since) ?? mark.since }))
     .filter(({ at }) => at >= since && at <= until).sort((a, b) => a.at - b.at);
+}
+
+// What the mark of the oldest listed pattern says of those that are not listed.
+function earlier({ total, patterns: { length } }, place) {
+  const others = total - length;
+  return place === length - 1 && others > 0 ? ` (${others.toLocaleString()} more new ${others === 1 ? "pattern" : "patterns"} before that)` : "";
 }
 
 // The times in which the service did not run, as [begin, end] in milliseconds.

@@ -151,7 +151,7 @@ function draw(overview) {
   drawOverTime();
   drawPanels(overview, names, (to) => lead(to), bounds(state, clock.now())[0]);
   drawMatching(overview.summary.total_errors);
-  main.toggleAttribute("data-nothing", overview.summary.total_errors === 0 && unfiltered(state));
+  main.toggleAttribute("data-nothing", overview.summary.total_errors === 0 && !overview.worker_errors.total && unfiltered(state));
   by("none").textContent = overview.seq ? `No errors ${inWords(counting.counted(state))}.` : "No errors yet. Report one like this:";
   by("wider").hidden = !overview.seq || widest() || counting.counted(state).from !== state.from;
   by("how").hidden = overview.seq > 0;

@@ -15,15 +15,15 @@ export function draw(data, names, go, since) {
   bars("by-category", "errors by category", byCategory(data.error_distribution, names.narrowed));
   drawPatterns(data.error_patterns, names, bars);
   patterns.draw(data.error_patterns.top_patterns, names, since);
-  drawWorkers(data.worker_errors, names, bars);
-  workers.draw(data.worker_errors.worker_stats, names);
+  drawWorkers(data, names, bars);
+  workers.draw(data.worker_errors, names);
   drawHardware(data.hardware_errors, names, bars);
 }
 
 // Draws the tables that say states again.
 export function drawStates({ error_patterns: found, worker_errors: of }, names, since) {
   patterns.draw(found.top_patterns, names, since);
-  workers.draw(of.worker_stats, names);
+  workers.draw(of, names);
 }
 
 function byCategory({ categories, other_categories: others }, filter) {
@@ -47,9 +47,9 @@ function drawPatterns({ categories }, names, bars) {
   });
 }
 
-// The workers with most errors; the table has all.
-function drawWorkers({ worker_stats: workers }, names, bars) {
-  const shown = workers.slice(0, SHOWN);
+// The workers with most errors; the table has those without, too.
+function drawWorkers({ worker_errors: { worker_stats: workers, with_errors: reporting }, summary }, names, bars) {
+  const shown = workers.slice(0, SHOWN).filter((row) => row.error_count > 0);
   bars("by-worker", "errors by worker", {
     head: "worker", across: true, labels: shown.map((row) => row.worker_id), links: shown.map((row) => names.narrowed("worker", row.worker_id)),
     series: [
@@ -57,7 +57,7 @@ function drawWorkers({ worker_stats: workers }, names, bars) {
       { name: "other", ink: "info", values: shown.map((row) => row.error_count - row.critical_errors) },
     ],
   });
-  note("worker-rest", workers.length - shown.length, ["worker", "workers"], workers.slice(SHOWN).reduce((sum, row) => sum + row.error_count, 0));
+  note("worker-rest", reporting - shown.length, ["worker", "workers"], summary.total_errors - shown.reduce((sum, row) => sum + row.error_count, 0));
 }
 
 function drawHardware({ hardware_status: all, recent_errors: recent }, { narrowed: filter, without }, bars) {

@@ -12,7 +12,7 @@ import { inWords } from "./span.js";
 import { address } from "./state.js";
 import * as verdict from "./verdict.js";
 
-const ROWS = 6, FETCHED = 100, MAX_AGE = 1, TICK_MS = 1000, IDLE_MS = 5000, MOST_WORKERS = 1000, MOST_TEXT = 300;
+const ROWS = 6, FETCHED = 100, MAX_AGE = 1, TICK_MS = 1000, IDLE_MS = 5000, MOST_TEXT = 300;
 const NUMBERS = [["critical", "critical_errors"], ["warning", "warning_errors"], ["all errors", "total_errors"]];
 const AWAKE = {
   true: "", false: "The browser lets the screen go dark.",
@@ -58,9 +58,8 @@ export function begin(given, makes) {
 export const paint = notify.paint;
 
 export function draw(overview) {
-  const workers = overview.worker_errors.worker_stats.length;
   const numbers = [...NUMBERS.map(([name, key]) => [name, overview.summary[key].toLocaleString()]),
-    ["workers", `${workers.toLocaleString()}${workers === MOST_WORKERS ? "+" : ""}`]];
+    ["workers", overview.worker_errors.with_errors.toLocaleString()]];
   by("wall-numbers").replaceChildren(...numbers.map(([name, count]) => element("div", { class: count === "0" ? "" : name },
     element("dt", {}, name), element("dd", {}, count))));
   by("wall-patterns").replaceChildren(...rows(overview.error_patterns.top_patterns.slice(0, ROWS).map((row) => line(

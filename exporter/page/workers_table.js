@@ -10,7 +10,7 @@ const RANK = Object.keys(STATES);
 let all = false;
 
 // `names` as in patterns_table.js.
-export function draw(workers, names) {
+export function draw({ worker_stats: workers, total }, names) {
   const knowsNow = workers.some((row) => row.now);
   const now = (row) => row.now ?? row.status;
   const at = (name) => (row) => (row[name] ? Date.parse(row[name]) : null);
@@ -24,17 +24,28 @@ export function draw(workers, names) {
     { head: "last critical", number: true, kind: "moment", sort: at("last_critical_time"), cell: moment("last_critical_time") },
     { head: "last", number: true, kind: "moment", sort: at("last_error_time"), cell: moment("last_error_time") },
     { head: "silent since", number: true, kind: "moment", sort: at("silent_since"), cell: moment("silent_since") },
-    { head: "most common", kind: "side", sort: (row) => row.most_common_error, cell: (row) => element("span", { class: "text", title: row.most_common_error }, row.most_common_error) },
+    { head: "most common", kind: "side", sort: (row) => row.most_common_error, cell: (row) => element("span", { class: "text", title: row.most_common_error || "no error in this span" }, row.most_common_error || "–") },
   ].filter(({ head }) => knowsNow || !["last critical", "silent since"].includes(head));
   const rows = workers.toSorted((a, b) => RANK.indexOf(now(a)) - RANK.indexOf(now(b)) || b.error_count - a.error_count);
-  const button = document.getElementById("all-workers");
+  const button = document.getElementById("all-workers"), said = words(workers.length, total);
   const put = () => {
     table("workers", columns, rows, { first: [knowsNow ? "now" : "status", "descending"], most: all ? undefined : SHOWN });
-    button.textContent = all ? `Show the first ${SHOWN} workers` : `Show all ${workers.length.toLocaleString()} workers`;
+    button.textContent = all ? `Show the first ${SHOWN} workers` : said.show;
   };
+  const note = document.getElementById("more-workers");
+  note.hidden = !said.rest;
+  note.textContent = said.rest;
   button.hidden = workers.length <= SHOWN;
   button.onclick = () => { all = !all; put(); };
   put();
+}
+
+// The text of the button that shows all `listed` of `total` workers, and of the note about those that are not listed.
+export function words(listed, total) {
+  const count = total.toLocaleString(), others = total - listed;
+  if (others <= 0) return { show: `Show all ${count} workers`, rest: "" };
+  const rest = others === 1 ? "1 more worker is not in this table; filter to see it." : `${others.toLocaleString()} more workers are not in this table; filter to see them.`;
+  return { show: `Show the first ${listed.toLocaleString()} of ${count} workers`, rest };
 }
 
 export function status(word, reason) {

@@ -20,18 +20,18 @@ WHERE timestamp >= $since AND timestamp < $end AND severity = 2 GROUP BY 1;
 SELECT id, name FROM types ORDER BY name;
 
 -- name: workers
--- The $limit workers with most errors, and those with as many errors as the last of them. $places[type] is the place of a
--- type in the order of names. `most` is the number of errors of the worker's most frequent type, and in its last 20 bits the
--- place of that type.
+-- The $limit workers with most errors, those with as many errors as the last of them, and those of $also; `workers` is how
+-- many have errors. $places[type] is the place of a type in the order of names. `most` is the number of errors of the
+-- worker's most frequent type, and in its last 20 bits the place of that type.
 WITH by_type AS (
     SELECT worker, type, sum(errors)::BIGINT AS of_type, max(last_seen) AS last_seen,
            sum(CASE severity WHEN 2 THEN errors ELSE 0 END) AS critical, max(severity) AS severity
     FROM ({worker}) GROUP BY ALL
 )
 SELECT worker, sum(of_type)::BIGINT AS errors, sum(critical)::BIGINT AS critical, max(last_seen) AS last_seen,
-       max(severity) AS severity, max(of_type << 20 | ($places::INTEGER[])[type]) AS most
+       max(severity) AS severity, max(of_type << 20 | ($places::INTEGER[])[type]) AS most, count(*) OVER () AS workers
 FROM by_type GROUP BY worker
-QUALIFY rank() OVER (ORDER BY sum(of_type) DESC) <= $limit;
+QUALIFY rank() OVER (ORDER BY sum(of_type) DESC) <= $limit OR worker IN (SELECT unnest($also::INTEGER[]));
 
 -- name: hardware
 SELECT hardware, type, sum(errors)::BIGINT AS errors, sum(CASE severity WHEN 2 THEN errors ELSE 0 END)::BIGINT AS critical,

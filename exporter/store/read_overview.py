@@ -9,16 +9,17 @@ from exporter.events.event import SEVERITIES, isoformat
 from exporter.store.chosen import Choice, choose
 from exporter.store.queries import GetOverview
 from exporter.store.read_errors import Newest, newest
-from exporter.store.read_patterns import error_patterns
+from exporter.store.read_patterns import error_patterns, new_patterns
 from exporter.store.read_states import silences
 from exporter.store.read_time import CATEGORIES, counts_over_time, distribution, summary
-from exporter.store.read_workers import critical_now, hardware_status, named_hardware, with_silence, worker_stats
+from exporter.store.read_workers import critical_now, hardware_status, named_hardware, with_silence, worker_errors
 from exporter.store.results import (
     CriticalNow,
     ErrorDistribution,
     ErrorPatterns,
     HardwareErrors,
     HardwareTypeStatus,
+    NewPatterns,
     Overview,
     Range,
     Restart,
@@ -26,10 +27,11 @@ from exporter.store.results import (
     WorkerErrors,
 )
 from exporter.store.select import Cursor, Span, rows
-from exporter.store.standings import reset_at, silent_hardware, standings
+from exporter.store.standings import reset_at, silent_hardware, standings, unstable
 from exporter.store.states import Silence
 
 TOP_PATTERNS: Final = 10
+NEW_PATTERNS: Final = 50
 RECENT_ERRORS: Final = 100
 RECENT_HARDWARE_ERRORS: Final = 50
 
@@ -53,6 +55,7 @@ class Kinds(NamedTuple):
 
     now: CriticalNow
     patterns: ErrorPatterns
+    new_patterns: NewPatterns
     hardware: dict[str, HardwareTypeStatus]
     silences: list[Silence]
 
@@ -72,6 +75,7 @@ def overview_of(query: GetOverview, counted: Counts, grouped: Kinds) -> Overview
         recent_errors=counted.recent_errors,
         error_distribution=counted.distribution,
         error_patterns=grouped.patterns,
+        new_patterns=grouped.new_patterns,
         worker_errors=counted.workers,
         hardware_errors=HardwareErrors(
             with_silence(grouped.hardware, counted.silent_hardware), counted.recent_hardware_errors
@@ -115,7 +119,7 @@ def _counts(cursor: Cursor, query: GetOverview, choice: Choice) -> Counts:
         summary=summary(over_time, span, reset_at(cursor, span.now)),
         recent_errors=recent_errors,
         distribution=distribution(over_time, span),
-        workers=WorkerErrors(worker_stats(cursor, facts, standing, span.now)),
+        workers=worker_errors(cursor, facts, standing, unstable(cursor, query.filters, span, standing), span.now),
         silent_hardware=named_hardware(cursor, silent_hardware(cursor, standing)),
         recent_hardware_errors=recent_hardware_errors,
         position=rows(cursor, "position")[0]["position"],
@@ -129,6 +133,7 @@ def _kinds(cursor: Cursor, query: GetOverview, choice: Choice) -> Kinds:
     return Kinds(
         now=critical_now(cursor, span.now, reset_at(cursor, span.now)),
         patterns=error_patterns(cursor, span, facts, TOP_PATTERNS, CATEGORIES),
+        new_patterns=new_patterns(cursor, span, NEW_PATTERNS),
         hardware=hardware_status(cursor, facts, span),
         silences=silences(cursor, span, query.filters.pattern),
     )

@@ -9,11 +9,12 @@ import datetime as dt
 from typing import Final
 
 from exporter.events.cursor import Rank, rank_cursor
+from exporter.events.event import isoformat
 from exporter.store.chosen import choose
 from exporter.store.pattern_results import Pattern, PatternList
 from exporter.store.queries import ListPatterns
 from exporter.store.read_states import states_of, without_state
-from exporter.store.results import ErrorPatterns, PatternCategory
+from exporter.store.results import ErrorPatterns, NewPattern, NewPatterns, PatternCategory
 from exporter.store.rollup_tables import PATTERN, SEEN
 from exporter.store.select import Cursor, Facts, Row, Span, names_of, rows, statement, structs, texts, tuples
 
@@ -41,6 +42,19 @@ def error_patterns(cursor: Cursor, span: Span, facts: Facts, limit: int, categor
         [Pattern(**texts(row)) for row in _most_frequent(cursor, span, facts, limit)],
         structs(cursor, PatternCategory, "pattern_categories", {"limit": categories}),
     )
+
+
+def new_patterns(cursor: Cursor, span: Span, limit: int) -> NewPatterns:
+    """Returns the patterns that are new in a time range, at most `limit`. The table `counted` must have its counts."""
+    found = rows(cursor, "new_patterns", {"since": span.since, "limit": limit})
+    types = names_of(cursor, "types", (row["type"] for row in found))
+    newest = [
+        NewPattern(
+            row["pattern_id"], row["template"] or row["text"] or types[row["type"]], isoformat(row["first_seen"])
+        )
+        for row in found
+    ]
+    return NewPatterns(found[0]["total"] if found else 0, newest)
 
 
 def one_pattern(cursor: Cursor, span: Span, facts: Facts, pattern_id: str, fingerprints: list[int]) -> Row | None:

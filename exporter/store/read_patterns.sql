@@ -60,6 +60,35 @@ FROM with_aliases LEFT JOIN patterns USING (fingerprint) GROUP BY 1;
 -- name: pattern_families
 SELECT pattern_id, base_id, template FROM families WHERE pattern_id IN (SELECT unnest($pattern_ids));
 
+-- name: new_patterns
+-- From the table `counted`: the $limit patterns whose first error ever happened last, at $since at the earliest; `total` is how
+-- many there are since then. Times and texts as those of `pattern_texts` and `pattern_families`.
+WITH mine AS (
+    SELECT pattern_id, min(first_seen) AS first_seen,
+           max({'at': last_seen, 'fingerprint': fingerprint, 'type': type}) AS last
+    FROM counted GROUP BY 1
+),
+members AS (
+    SELECT pattern_id, fingerprint, base_id FROM assignments SEMI JOIN mine USING (pattern_id)
+    UNION ALL
+    SELECT pattern_id, last.fingerprint, NULL FROM mine
+),
+with_aliases AS (
+    FROM members
+    UNION ALL
+    SELECT pattern_id, old_fingerprint, NULL FROM members JOIN aliases USING (fingerprint)
+),
+found AS (
+    SELECT m.pattern_id, least(min(p.first_seen), any_value(mine.first_seen)) AS first_seen, any_value(last.type) AS type,
+           any_value(p.pattern) FILTER (m.fingerprint = last.fingerprint) AS text,
+           any_value(m.base_id) FILTER (m.fingerprint = last.fingerprint) AS base_id
+    FROM with_aliases m JOIN mine USING (pattern_id) LEFT JOIN patterns p USING (fingerprint)
+    GROUP BY 1 HAVING min(p.first_seen) >= $since
+)
+SELECT n.*, f.template, count(*) OVER () AS total
+FROM found n LEFT JOIN families f ON f.pattern_id = n.pattern_id AND f.base_id = n.base_id
+ORDER BY n.first_seen DESC, n.pattern_id LIMIT $limit;
+
 -- name: distinct_workers
 -- The number of workers by place. $places[i] is the place of the pattern to which the fingerprint $ids[i] belongs.
 WITH places AS (SELECT unnest($ids::INTEGER[]) AS fingerprint, unnest($places::INTEGER[]) AS place),

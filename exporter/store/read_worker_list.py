@@ -7,20 +7,20 @@ last critical errors, if they are sorted by ───────┘
 
 import datetime as dt
 import heapq
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
 from exporter.events.cursor import Place, place_cursor
 from exporter.events.event import isoformat
 from exporter.events.standing import NOWS, reason_of
-from exporter.store.chosen import Choice, choose
-from exporter.store.matching import all_of, columns_of, of_all_times, one_of
+from exporter.store.chosen import choose
+from exporter.store.matching import one_of
 from exporter.store.parameters import WorkerSort
 from exporter.store.queries import ListWorkers
 from exporter.store.read_states import drained_workers
 from exporter.store.rollup_tables import WORKER, Column, Rollup
 from exporter.store.select import Cursor, Facts, names_of
-from exporter.store.standings import Standings, last_critical, run, standings
+from exporter.store.standings import Standings, last_critical, run, standings, unstable
 from exporter.store.states import Drained
 from exporter.store.worker_results import WorkerList, WorkerRow
 
@@ -67,7 +67,7 @@ def worker_list(cursor: Cursor, query: ListWorkers) -> WorkerList:
     now = choice.span.now
     standing = standings(cursor, now)
     counted = _counted(cursor, choice.facts)
-    for worker in _others(cursor, query, choice, standing):
+    for worker in unstable(cursor, query.filters, choice.span, standing):
         counted.setdefault(worker, Counted())
     critical = last_critical(cursor, now) if query.sort == "last_critical" else {}
     found = Found(names_of(cursor, "workers", counted), counted, standing, critical, drained_workers(cursor))
@@ -103,19 +103,6 @@ def fields(found: Found, worker: int, now: dt.datetime) -> dict[str, Any]:
 
 def _counted(cursor: Cursor, facts: Facts) -> dict[int, Counted]:
     return {worker: Counted(*counts) for worker, *counts in run(cursor, "counted_workers", {}, facts.of(WORKER))}
-
-
-def _others(cursor: Cursor, query: ListWorkers, choice: Choice, standing: Standings) -> Collection[int]:
-    """Returns the workers that are not stable now, if they belong into the list also without errors."""
-    if choice.span.until is not None or query.filters.q is not None or not standing.workers:
-        return ()
-    asked = of_all_times(cursor, query.filters)
-    if not columns_of(asked) <= {"worker"}:
-        return ()
-    if not asked:
-        return standing.workers
-    matching = run(cursor, "workers_matching", {}, {"matching": all_of(asked.values())})
-    return standing.workers.keys() & {worker for (worker,) in matching}
 
 
 def _first(found: Found, query: ListWorkers) -> list[tuple[bool, int, str, int]]:

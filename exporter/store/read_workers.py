@@ -1,25 +1,28 @@
 """Reads three parts of the overview: workers, hardware types, and the critical errors of the last five minutes."""
 
 import datetime as dt
+import heapq
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 from msgspec.structs import replace
 
 from exporter.events.event import isoformat
-from exporter.events.standing import STABLE, State
+from exporter.events.standing import NOWS, STABLE, State
 from exporter.store.fields import Status
 from exporter.store.read_states import drained_workers
-from exporter.store.results import CriticalNow, HardwareMetrics, HardwareTypeStatus, WorkerStats
+from exporter.store.results import CriticalNow, HardwareMetrics, HardwareTypeStatus, WorkerErrors, WorkerStats
 from exporter.store.rollup_tables import KIND, TIME, WORKER
 from exporter.store.select import Cursor, Facts, Row, Span, end_of_range, names_of, rows
 from exporter.store.standings import Standings, hardware_states, last_critical, last_critical_of_hardware
 
 WORKERS: Final = 1_000
+MOST: Final = 10  # of these, chosen by errors alone: the page's chart shows them
 HARDWARE_TYPES: Final = 100
 NOW: Final = dt.timedelta(minutes=5)
 _STATUS: Final[tuple[Status, ...]] = ("stable", "warning", "critical")  # by the greatest severity of an error
+_NONE: Final[Row] = {"errors": 0, "critical": 0, "severity": 0}  # of a worker without errors in the time range
 _PLACES: Final = 2**20  # places of types that fit into the 20 bits of `most` in the statement `workers`
 
 
@@ -38,30 +41,53 @@ def critical_now(cursor: Cursor, now: dt.datetime, reset_at: dt.datetime | None)
     )
 
 
-def worker_stats(cursor: Cursor, facts: Facts, standing: Standings, now: dt.datetime) -> list[WorkerStats]:
-    """Returns the workers with most errors, the one with most first. Raises duckdb.Error."""
+def worker_errors(
+    cursor: Cursor, facts: Facts, standing: Standings, also: Collection[int], now: dt.datetime
+) -> WorkerErrors:
+    """Returns the workers with errors and those of `also`, none of which are stable; `WORKERS` at most, the one with
+    most errors first. Raises duckdb.Error."""
     critical = last_critical(cursor, now)
     types = rows(cursor, "types")  # by name
     places = [0] * (max((row["id"] for row in types), default=0) + 1)
     for place, row in enumerate(types[:_PLACES]):
         places[row["id"] - 1] = place
-    found = rows(cursor, "workers", {"limit": WORKERS, "places": places}, facts.of(WORKER))
+    given = {"limit": WORKERS, "places": places, "also": list(also)}
+    found = rows(cursor, "workers", given, facts.of(WORKER))
+    with_errors = found[0]["workers"] if found else 0
+    others = set(also) - {row["worker"] for row in found}
+    found += [_NONE | {"worker": worker, "last_seen": _newest(standing.of(worker))} for worker in others]
     names = names_of(cursor, "workers", (row["worker"] for row in found))
     drains = drained_workers(cursor)
     found.sort(key=lambda row: (-row["errors"], names[row["worker"]]))
-    return [
+    stats = [
         WorkerStats(
             worker_id=names[row["worker"]],
             error_count=row["errors"],
             critical_errors=row["critical"],
-            most_common_error=types[row["most"] % _PLACES]["name"],
+            most_common_error=types[row["most"] % _PLACES]["name"] if row["errors"] else "",
             last_error_time=isoformat(row["last_seen"]),
             status=_STATUS[row["severity"]],
             **_standing(standing.of(row["worker"]), critical.get(row["worker"])),
             drained=drains.get(names[row["worker"]]),
         )
-        for row in found[:WORKERS]
+        for row in _bounded(found, standing)
     ]
+    return WorkerErrors(stats, with_errors + len(others), with_errors)
+
+
+def _bounded(found: list[Row], standing: Standings) -> list[Row]:
+    """Returns at most `WORKERS` rows in their order, which is by errors: the first `MOST`, then the rows of workers
+    that are not stable, the worst first, then the first ones of the others."""
+    if len(found) <= WORKERS:
+        return found
+    worst = [(place >= MOST and NOWS.index(standing.of(row["worker"]).now), place) for place, row in enumerate(found)]
+    return [found[place] for place in sorted(place for _, place in heapq.nsmallest(WORKERS, worst))]
+
+
+def _newest(state: State) -> dt.datetime:
+    """Returns the time of the newest report that says what a worker is, which is not stable."""
+    critical, other, warning = state.newest
+    return max(time for time in (critical and critical[0], other and other[0], warning) if time is not None)
 
 
 def hardware_status(cursor: Cursor, facts: Facts, span: Span) -> dict[str, HardwareTypeStatus]:

@@ -165,10 +165,27 @@ class ErrorPatterns(Struct):
     categories: list[PatternCategory]
 
 
+class NewPattern(Struct):
+    """A pattern, and when its first error ever happened."""
+
+    pattern_id: str
+    pattern: str
+    first_seen: Timestamp
+
+
+class NewPatterns(Struct):
+    """The patterns with errors whose first error ever happened in the time range: how many, and the newest 50, the
+    newest first."""
+
+    total: Count
+    patterns: list[NewPattern]
+
+
 class WorkerStats(Struct):
     """A worker's errors. `most_common_error` is an error type. `now`, `last_critical_time` and `silent_since` depend
     neither on the time range nor on filters; `silent_since` is null unless `now` is `silent`. `drained` is null unless
-    somebody took it out of service."""
+    somebody took it out of service. Of a worker without errors in the time range, `most_common_error` is empty, and
+    `last_error_time` is when the newest error happened that says what it is now."""
 
     worker_id: str
     error_count: Count
@@ -183,9 +200,14 @@ class WorkerStats(Struct):
 
 
 class WorkerErrors(Struct):
-    """The 1,000 workers with most errors."""
+    """The workers with errors and, if the time range ends now and no filter but that on workers is in force, all others
+    that are not stable now. They are `total`, of which `with_errors` have errors. `worker_stats` has 1,000 at most, the
+    one with most errors first. If there are more, it has the 10 with most errors, then those that are not stable, the
+    worst first, then those with most errors."""
 
     worker_stats: list[WorkerStats]
+    total: Count
+    with_errors: Count
 
 
 class HardwareMetrics(Struct, kw_only=True):
@@ -263,6 +285,7 @@ class Overview(Struct, kw_only=True):
     recent_errors: list[ErrorObject]
     error_distribution: ErrorDistribution
     error_patterns: ErrorPatterns
+    new_patterns: NewPatterns
     worker_errors: WorkerErrors
     hardware_errors: HardwareErrors
     clock_offsets: list[ClockOffset]

@@ -14,9 +14,10 @@ from exporter.events.standing import (
     State,
     state_of,
 )
-from exporter.store.matching import one_of
+from exporter.store.matching import all_of, columns_of, of_all_times, one_of
+from exporter.store.parameters import Filters
 from exporter.store.rollup_tables import WORKER, literal
-from exporter.store.select import Cursor, Facts, Row, end_of_range, rows
+from exporter.store.select import Cursor, Facts, Row, Span, end_of_range, rows
 from exporter.store.sql import filled, named
 
 EVER: Final = dt.datetime(1970, 1, 1)  # naive UTC, as all times here
@@ -50,6 +51,20 @@ def standings(cursor: Cursor, now: dt.datetime, worker: int | None = None) -> St
         if state is not STABLE:
             states[worker] = state
     return Standings(states)
+
+
+def unstable(cursor: Cursor, filters: Filters, span: Span, standing: Standings) -> Collection[int]:
+    """Returns the workers that are not stable now, if a list of workers has them also without errors: the time range
+    ends now, and no filter but that on workers is in force. Raises duckdb.Error."""
+    if span.until is not None or filters.q is not None or not standing.workers:
+        return ()
+    asked = of_all_times(cursor, filters)
+    if not columns_of(asked) <= {"worker"}:
+        return ()
+    if not asked:
+        return standing.workers
+    matching = run(cursor, "workers_matching", {}, {"matching": all_of(asked.values())})
+    return standing.workers.keys() & {worker for (worker,) in matching}
 
 
 def silent_hardware(cursor: Cursor, standing: Standings) -> dict[int, dt.datetime]:

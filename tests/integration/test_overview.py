@@ -93,7 +93,7 @@ async def assert_numbers(
     # `within` uses the service's time, so that both sides agree about reports at the edge of the range.
     counted = within(sent, told, hours, dt.datetime.fromisoformat(data["timestamp"]))
     assert set(data) == {
-        "summary", "timestamp", "now", "recent_errors", "error_distribution", "error_patterns", "worker_errors",
+        "summary", "timestamp", "now", "recent_errors", "error_distribution", "error_patterns", "new_patterns", "worker_errors",
         "hardware_errors", "clock_offsets", "restarts", "silences", "seq", "range", "searched_since",
     }  # fmt: skip
     categories = Counter(s["error_category"] for s, _ in counted)

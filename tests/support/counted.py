@@ -41,6 +41,8 @@ def overview(
     pattern ids that are not the fingerprint. `sent` are all errors, also those that were deleted."""
     found = within(events, hours, now)
     by_category = Counter(one.category for one in found)
+    every = _patterns(events, hours, now, ids, sent)
+    workers = _workers(found)
     return {
         "summary": {
             "total_errors": len(found),
@@ -68,10 +70,11 @@ def overview(
             "time_series": {"bucket_seconds": BUCKETS[hours], "points": _points(found, hours, now)},
         },
         "error_patterns": {
-            "top_patterns": patterns(events, hours, now, ids, sent)[:10],
+            "top_patterns": _without_times(every[:10]),
             "categories": _pattern_categories(found, ids),
         },
-        "worker_errors": {"worker_stats": _workers(found)},
+        "new_patterns": _new(every, now - dt.timedelta(hours=hours)),
+        "worker_errors": {"worker_stats": workers, "total": len(workers), "with_errors": len(workers)},
         "hardware_errors": {
             "hardware_status": _hardware(found, hours),
             "recent_errors": [one.id for one in found if one.hardware_error][:50],
@@ -89,6 +92,18 @@ def patterns(
 ) -> list[Answer]:  # fmt: skip
     """Returns the patterns. Where several errors are the newest, `category` and `type` are sets of what is right. `sent`
     are all errors, also those that were deleted."""
+    return _without_times(_patterns(events, hours, now, ids, sent))
+
+
+def _without_times(every: Sequence[Answer]) -> list[Answer]:
+    return [{name: value for name, value in one.items() if name not in ("last", "ever")} for one in every]
+
+
+def _patterns(
+    events: Sequence[ErrorEvent], hours: int, now: dt.datetime, ids: Mapping[str, str],
+    sent: Sequence[ErrorEvent] | None,
+) -> list[Answer]:  # fmt: skip
+    """As `patterns`, with the exact times `last` and `ever`."""
     starts = _starts(hours, now)
     step = dt.timedelta(seconds=BUCKETS[hours])
     found = []
@@ -112,9 +127,17 @@ def patterns(
             "state": untouched(ever, now),
             "trend": [trend[start] for start in starts], "pattern_id": pattern_id,
             "fingerprints": len({one.fingerprint for one in mine}), "family": False, "last": last,
+            "ever": ever,
         })  # fmt: skip
-    found.sort(key=lambda one: (-one["occurrences"], MONDAY - one["last"], one["pattern_id"]))
-    return [{name: value for name, value in one.items() if name != "last"} for one in found]
+    return sorted(found, key=lambda one: (-one["occurrences"], MONDAY - one["last"], one["pattern_id"]))
+
+
+def _new(every: Sequence[Answer], since: dt.datetime) -> Answer:
+    """Returns those of the patterns that are new since a moment."""
+    found = [one for one in every if one["ever"] >= since]
+    found.sort(key=lambda one: (MONDAY - one["ever"], one["pattern_id"]))
+    rows = [{"pattern_id": o["pattern_id"], "pattern": o["pattern"], "first_seen": o["ever_first_seen"]} for o in found]
+    return {"total": len(rows), "patterns": rows[:50]}
 
 
 def untouched(first: dt.datetime, now: dt.datetime) -> Answer:

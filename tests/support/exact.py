@@ -146,7 +146,7 @@ def assert_answers(
         for place, (given, conditions) in enumerate([({}, {}), *(one for one in filters if one[0])]):
             end = now - dt.timedelta(hours=hours / 3, seconds=7) if place % 2 else None  # else the range ends now
             asked = Filters(hours=hours, until=end, **given)
-            _assert_counted(store, asked, now, ids, events, list(conditions.values()), sent or events)
+            _assert_counted(store, asked, given, now, ids, events, list(conditions.values()), sent or events)
             _assert_workers(store, asked, given, now, ids, events, list(conditions.values()))
         for given, conditions in filters:
             query = GetFacets(filters=Filters(hours=hours, **given), now=now)
@@ -156,8 +156,8 @@ def assert_answers(
 
 
 def _assert_counted(
-    store: Projected, asked: Filters, now: dt.datetime, ids: Mapping[str, str], events: Sequence[ErrorEvent],
-    conditions: Sequence[Matches], sent: Sequence[ErrorEvent],
+    store: Projected, asked: Filters, given: Mapping[str, Any], now: dt.datetime, ids: Mapping[str, str],
+    events: Sequence[ErrorEvent], conditions: Sequence[Matches], sent: Sequence[ErrorEvent],
 ) -> None:  # fmt: skip
     """Asserts that overview, patterns and rankings of a time range and filters count those events that meet all
     conditions. A range that ends before now is asked for in both ways."""
@@ -173,7 +173,15 @@ def _assert_counted(
         "timestamp": isoformat(now), "now": counted.critical_now(events, now), "searched_since": None,
         "range": {"from": isoformat(end - dt.timedelta(hours=hours)), "to": isoformat(end), "live": end == now},
     }  # fmt: skip
-    for one in expected["worker_errors"]["worker_stats"]:
+    workers = expected["worker_errors"]
+    if _has_unstable(asked, given):
+        having = [one["worker_id"] for one in workers["worker_stats"]]
+        also = standing_counted.unstable_workers(
+            events, having, now, lambda one: all(matches(one) for matches in conditions)
+        )
+        workers["worker_stats"] += also
+        workers["total"] += len(also)
+    for one in workers["worker_stats"]:
         one |= standing_counted.worker_standing(events, one["worker_id"], now)
     for name, one in expected["hardware_errors"]["hardware_status"].items():
         one |= standing_counted.hardware_standing(events, name, now)
@@ -204,10 +212,9 @@ def _assert_workers(
         one for one in events
         if all(matches(one) for matches in conditions) and (asked.until is None or one.timestamp < asked.until)
     ]  # fmt: skip
-    silent_too = asked.until is None and {*given} <= {"worker", "not_worker"}
     expected = standing_counted.worker_list(
         events, chosen, asked.hours, asked.until or now, now,
-        (lambda one: all(matches(one) for matches in conditions)) if silent_too else None, ids,
+        (lambda one: all(matches(one) for matches in conditions)) if _has_unstable(asked, given) else None, ids,
     )  # fmt: skip
     found = msgspec.to_builtins(store.read(ListWorkers(filters=asked, now=now, limit=500)))
     assert (found["total"], found["next_cursor"], found["searched_since"]) == (len(expected), None, None)
@@ -215,6 +222,11 @@ def _assert_workers(
     for one in rows:
         assert one.pop("reason")
     assert rows == expected, f"{asked}: {difference(rows, expected)}"
+
+
+def _has_unstable(asked: Filters, given: Mapping[str, Any]) -> bool:
+    """Whether lists of workers have those that are not stable also without errors."""
+    return asked.until is None and {*given} <= {"worker", "not_worker"}
 
 
 def difference(found: Any, right: Any, place: str = "") -> str:

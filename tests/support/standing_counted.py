@@ -2,7 +2,7 @@
 written without the code under test."""
 
 import datetime as dt
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from counted import within
@@ -55,6 +55,22 @@ def worker_standing(events: Sequence[ErrorEvent], worker: str, now: dt.datetime)
         "last_critical_time": last_critical(mine, now),
         "silent_since": isoformat(since) if since else None,
     }
+
+
+def unstable_workers(
+    events: Sequence[ErrorEvent], having: Collection[str], now: dt.datetime, also: Callable[[ErrorEvent], bool]
+) -> list[Answer]:
+    """Returns the rows of an overview for workers that are not stable, beyond those `having` errors, without what
+    `worker_standing` says."""
+    rows = []
+    for worker in sorted({one.worker_id for one in events if also(one)} - {*having}):
+        if worker_standing(events, worker, now)["now"] != "stable":
+            newest = max(time_of(one) for one in events if one.worker_id == worker and says_now(one))
+            rows.append({
+                "worker_id": worker, "error_count": 0, "critical_errors": 0, "most_common_error": "",
+                "last_error_time": isoformat(newest), "status": "stable", "drained": None,
+            })  # fmt: skip
+    return rows
 
 
 def hardware_standing(events: Sequence[ErrorEvent], hardware: str, now: dt.datetime) -> Answer:

@@ -2,6 +2,7 @@
 
 import asyncio
 import gzip
+import json
 import threading
 import zlib
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 
 from exporter.http import representation as module
-from exporter.http.representation import Forms, coding_for, compress, has
+from exporter.http.representation import Forms, Moment, begin, coding_for, compress, has
 
 pytestmark = pytest.mark.dashboard
 
@@ -67,6 +68,21 @@ async def test_readers_who_accept_the_same_coding_share_one_compression(
     assert gzip.decompress(bodies[0][0]) == zlib.decompress(bodies[2][0]) == bodies[3][0] == whole
     on_the_loop = size < module.IN_THREAD_FROM
     assert sorted(threads) == [("deflate", on_the_loop), ("gzip", on_the_loop)]
+
+
+@pytest.mark.parametrize("size", [0, module.COMPRESSED_FROM + 1, module.IN_THREAD_FROM])
+async def test_a_field_of_the_moment_is_added_to_what_is_shared(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun: list[str] = []
+    monkeypatch.setattr(module, "begin", lambda parts, coding: begun.append(coding) or begin(parts, coding))
+    shared = {"a": "x" * size} if size else {}
+    forms = Forms(json.dumps(shared).encode())
+    for accept, unpack in (("gzip", gzip.decompress), ("deflate", zlib.decompress), ("", bytes)) * 2:
+        for number in range(2):
+            body, coding = await forms.body_with(Moment("now", b"%d" % number, ""), accept)
+            assert coding == (accept if size else "")
+            plain = json.loads(unpack(body) if coding else body)
+            assert plain == {"status": "success", "data": shared | {"now": number}}
+    assert sorted(begun) == (["deflate", "gzip"] if size else [])
 
 
 async def test_a_small_answer_is_not_compressed() -> None:

@@ -1,6 +1,7 @@
 """Answers that several requests share are never older than a request, and are sent as the client wants them."""
 
 import asyncio
+import datetime as dt
 import gzip
 import json
 import threading
@@ -207,10 +208,11 @@ async def assert_same_in_every_coding(filled: InProcess, path: str) -> None:
             assert response.headers["Vary"] == "Accept-Encoding"
             assert response.headers["Cache-Control"] == "private, no-cache"
             assert "Age" not in response.headers
-            bodies.add(body if small else unpack(body))
+            data = json.loads(body if small else unpack(body))["data"]
+            assert data.keys() == expected
+            bodies.add(json.dumps({name: value for name, value in data.items() if name != "verdict"}))
             tags.add(response.headers["ETag"])
-    (body,), (tag,) = bodies, tags
-    assert json.loads(body)["data"].keys() == expected
+    (_,), (tag,) = bodies, tags
     assert tag.startswith('W/"')
 
 
@@ -235,6 +237,31 @@ async def assert_no_body_twice(filled: InProcess, path: str, accept: str) -> Non
         async with filled.client.get(path, headers=headers | {"If-None-Match": value}) as response:
             assert response.status == 200, (path, value)
             assert response.headers["ETag"] != tag
+
+
+@pytest.mark.parametrize("accept", ["gzip", "deflate", ""])
+async def test_an_overview_has_the_verdict_of_its_moment(
+    filled: InProcess, monkeypatch: pytest.MonkeyPatch, accept: str
+) -> None:
+    """Also where the other fields are shared. It is sent again when it says something else."""
+    now, judge = dt.datetime.now(dt.UTC), filled.service.judge
+
+    async def asked(seconds: float, tag: str = "") -> tuple[Any, str]:
+        monkeypatch.setattr(judge, "_clock", lambda: now + dt.timedelta(seconds=seconds))
+        headers = {"Accept-Encoding": accept, "If-None-Match": tag}
+        async with filled.client.get("/api/errors", headers=headers) as response:
+            assert response.headers.get("Content-Encoding", "") == (accept if response.status == 200 else "")
+            return (await response.json())["data"] if response.status == 200 else None, response.headers["ETag"]
+
+    first, tag = await asked(0)
+    assert first["verdict"] == await filled.get("/api/verdict")
+    assert first["verdict"]["colour"] == "critical"
+    assert await asked(0, tag) == await asked(0.5, tag) == (None, tag)
+    later, other = await asked(3_600, tag)
+    assert later["verdict"] == await filled.get("/api/verdict") != first["verdict"]
+    assert tag != other
+    assert later | {"verdict": 0} == first | {"verdict": 0}
+    assert await asked(3_600, other) == (None, other)
 
 
 async def test_a_list_keeps_its_tag_while_it_is_the_same(filled: InProcess, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -196,7 +196,14 @@ def test_lists_count_what_belongs_to_each_pattern(filled: tuple[Assigning, list[
         right = expected(events, case.groups, hours)
         settled(found, right, events)
         assert found == right, f"{hours} h: {difference(found, right)}"
-        shown = msgspec.to_builtins(store.read(GetOverview(filters=Filters(hours=hours), now=NOW)).error_patterns)
+        overview = store.read(GetOverview(filters=Filters(hours=hours), now=NOW))
+        since = isoformat(NOW - dt.timedelta(hours=hours))
+        assert {one.pattern_id: (one.pattern, one.first_seen) for one in overview.new_patterns.patterns} == {
+            one["pattern_id"]: (one["pattern"], one["ever_first_seen"])
+            for one in right
+            if one["ever_first_seen"] >= since
+        }
+        shown = msgspec.to_builtins(overview.error_patterns)
         categories = counted.overview(events, hours, NOW, ids)["error_patterns"]["categories"]
         assert shown == {"top_patterns": right[:10], "categories": categories}
 
@@ -222,6 +229,34 @@ def test_every_id_leads_to_the_whole_pattern(filled: tuple[Assigning, list[Error
                 assert [one.template for one in found.families] == ([TEMPLATE] if group.family else [])
     past = store.read(GetPattern(id=FAMILY, range=TimeRange(hours=720), now=NOW))
     assert LOGINS[0 if name != "two members split off" else 2] in [one.fingerprint for one in past.members]
+
+
+def test_the_newest_patterns_of_a_span_are_named_and_all_are_counted(
+    store: Assigning, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("exporter.store.read_overview.NEW_PATTERNS", 2)
+    events = []
+    for number, hours in enumerate((30, 5, 3, 2), 1):
+        first = NOW - dt.timedelta(hours=hours)
+        of = {"fingerprint": f"{number:016}", "pattern": f"text {number}", "scope": f"{number:016}"}
+        events += [
+            event(timestamp=first, received_at=first, is_new_fingerprint=True, is_new_pattern=True, **of),
+            event(timestamp=NOW, received_at=NOW, **of),
+        ]
+    store.append(events)
+    store.catch_up()
+
+    def found(**filters: Any) -> tuple[int, list[str]]:
+        new = store.read(GetOverview(filters=Filters(**filters), now=NOW)).new_patterns
+        for one in new.patterns:
+            assert one.first_seen == isoformat(
+                NOW - dt.timedelta(hours={"text 4": 2, "text 3": 3, "text 2": 5}[one.pattern])
+            )
+        return new.total, [one.pattern for one in new.patterns]
+
+    assert found(hours=24) == (3, ["text 4", "text 3"])
+    assert found(hours=4, pattern=f"{3:016}") == (1, ["text 3"])
+    assert found(hours=1) == (0, [])
 
 
 def test_an_error_that_arrives_late_may_be_the_first_one(store: Assigning) -> None:

@@ -99,6 +99,42 @@ def test_a_silent_worker_is_listed_whatever_the_span(store: Projected) -> None:
         assert listed(store, at(180), filters=filters) == []
 
 
+def test_the_overview_has_silent_workers_whatever_the_span(store: Projected) -> None:
+    store.append([error(1, 0, worker_id="crashed"), error(2, 170, "info", worker_id="fine")])
+
+    def found(**filters: Any) -> list[str]:
+        overview = store.read(GetOverview(filters=Filters(hours=1, **filters), now=at(180))).worker_errors
+        assert overview.total == len(overview.worker_stats)
+        assert overview.with_errors == sum(one.error_count > 0 for one in overview.worker_stats)
+        return [one.worker_id for one in overview.worker_stats]
+
+    assert (found(), found(worker=("crashed",)), found(not_worker=("crashed",))) == (
+        ["fine", "crashed"], ["crashed"], ["fine"],
+    )  # fmt: skip
+    assert (found(severity=("info",)), found(q="m"), found(until=at(175))) == (["fine"],) * 3
+    crashed = store.read(GetOverview(filters=Filters(hours=1), now=at(180))).worker_errors.worker_stats[1]
+    assert (crashed.now, crashed.error_count, crashed.critical_errors, crashed.status, crashed.most_common_error) == (
+        "silent", 0, 0, "stable", "",
+    )  # fmt: skip
+    assert crashed.last_error_time == crashed.silent_since == crashed.last_critical_time == isoformat(at(0))
+
+
+def test_of_many_workers_the_overview_has_those_in_trouble(store: Projected, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("exporter.store.read_workers.WORKERS", 4)
+    monkeypatch.setattr("exporter.store.read_workers.MOST", 1)
+    names = ["a"] * 9 + ["b"] * 8 + ["c"] * 7 + ["d"] * 6
+    events = [error(number, 100, "info", worker_id=name) for number, name in enumerate(names, 1)]
+    events += [error(31, 99, "critical", worker_id="bad"), error(32, 99, "warning", worker_id="warns")]
+    events += [error(33, 0, "critical", worker_id="crashed")]
+    store.append(sorted(events, key=lambda one: one.id))
+    query = GetOverview(filters=Filters(hours=1), now=at(100))
+    found = store.read(query).worker_errors
+    assert [one.worker_id for one in found.worker_stats] == ["a", "bad", "warns", "crashed"]
+    assert (found.total, found.with_errors) == (7, 6)
+    monkeypatch.setattr("exporter.store.read_workers.WORKERS", 3)
+    assert [one.worker_id for one in store.read(query).worker_errors.worker_stats] == ["a", "bad", "crashed"]
+
+
 def test_hardware_does_not_turn_green_by_the_silence_of_its_worker(store: Projected) -> None:
     store.append([
         error(1, 0, worker_id="crashed", hardware_type="cuda"), error(2, 1, "info", worker_id="fine", hardware_type="cuda"),
