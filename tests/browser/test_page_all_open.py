@@ -2,12 +2,13 @@
 screen, in light and dark, and at 320 pixels (1,280 at 400 %) nothing scrolls sideways and no text is cut off."""
 
 import datetime as dt
+import json
 from typing import Any
 
 import pytest
-from chromium import Browser, needs_chromium, open_page
+from chromium import Browser, needs_chromium
 from conftest import InProcess
-from opened import CUT, HOSTILE, Openers, prepare, refuse
+from opened import CUT, HOSTILE, Openers, prepare
 from playwright.async_api import Page, expect
 from test_page_accessibility import AXE, violations
 from test_page_hostile import report
@@ -20,6 +21,8 @@ pytestmark = [
     pytest.mark.skipif(not AXE.exists(), reason="axe-core is not installed (make test installs it)"),
 ]
 HEIGHT = 800
+PHONE = {"width": 390, "height": HEIGHT}
+LONG = "w" * 200
 # A phone first: some of what is opened has its button only there.
 LOOKS = [(390, "light"), (390, "dark"), (320, "dark"), (1280, "dark"), (1280, "light")]
 OPENERS = [
@@ -28,21 +31,42 @@ OPENERS = [
     "a_state_form", "a_refused_form", "a_drain_until", "an_error_with_an_issue", "a_view_without_an_answer", "a_view_of_nothing",
     "own_counts_after_a_reset",
 ]  # fmt: skip
-EACH = {"a_selection_on_the_chart", "a_tooltip"}  # closed by another width
+CLOSING = {"a_selection_on_the_chart", "a_tooltip"}  # closed by another width
+# Shows another page without loading it.
+SHOW = """async (path) => {
+    const { documentElement: shown } = new DOMParser().parseFromString(await (await fetch(path)).text(), "text/html");
+    document.title = shown.querySelector("title").textContent;
+    document.body.replaceWith(shown.querySelector("body"));
+}"""
 
 
 async def faults(page: Page, within: str) -> list[str]:
     """Returns what axe-core finds in the parts `within`, and what is cut off; at 320 pixels only the latter."""
     found = list(await page.evaluate(CUT, within))
     if page.viewport_size and page.viewport_size["width"] > 320:
-        parts = [f"[{part.strip()!r}]" for part in within.split(",")]
-        found += await violations(page, f"{{include: [{', '.join(parts)}]}}")
+        found += await violations(page, json.dumps({"include": [[part] for part in within.split(", ")]}))
     return found
 
 
-async def look(page: Page, width: int, theme: str) -> None:
-    await page.set_viewport_size({"width": width, "height": HEIGHT})
-    await page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
+async def looks(page: Page, within: str, again: Any = None) -> dict[str, list[str]]:
+    """Returns the faults at each width and theme. `again()` opens what another width or theme closes."""
+    bad = {}
+    for number, (width, theme) in enumerate(LOOKS):
+        await page.set_viewport_size({"width": width, "height": HEIGHT})
+        await page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
+        if number and again:
+            await again()
+        if found := await faults(page, within):
+            bad[f"{width} {theme}"] = found
+    await page.set_viewport_size(PHONE)
+    return bad
+
+
+async def phone(browser: Browser, service: InProcess, path: str = "") -> Page:
+    page = await browser.new_page(viewport=PHONE)
+    if path:
+        await page.goto(str(service.client.make_url(path)))
+    return page
 
 
 async def test_all_that_can_be_open(browser: Browser, serve: Any) -> None:
@@ -50,23 +74,52 @@ async def test_all_that_can_be_open(browser: Browser, serve: Any) -> None:
     addresses = await report(service)
     off = (dt.datetime.now(dt.UTC) - dt.timedelta(hours=2)).replace(tzinfo=None).isoformat()
     for _ in range(5):
-        await service.post({"worker_id": "w" * 200, "timestamp": off})
-    context = await browser.new_context(viewport={"width": 390, "height": HEIGHT})
-    page = await context.new_page()
+        await service.post({"worker_id": LONG, "timestamp": off})
+    page = await phone(browser, service)
     await prepare(page)
     await page.goto(str(service.client.make_url("/error-visualization")))
     await expect(page.locator("#connection")).to_have_attribute("data-state", "live")
     await expect(page.locator("#by-hardware svg path").first).to_be_attached()
-    openers = Openers(page, service, addresses)
-    bad: dict[str, list[str]] = {}
+    openers, bad = Openers(page, service, addresses), {}
     for name in OPENERS:
-        await look(page, *LOOKS[0])
         await openers.closed()
-        within = await getattr(openers, name)()
-        for number, (width, theme) in enumerate(LOOKS):
-            await look(page, width, theme)
-            if number and name in EACH:
-                await getattr(openers, name)()
-            if found := await faults(page, within):
-                bad[f"{name}, {width}, {theme}"] = found
-    assert bad == {}
+        opens = getattr(openers, name)
+        bad[name] = await looks(page, await opens(), opens if name in CLOSING else None)
+    assert {name: found for name, found in bad.items() if found} == {}
+
+
+async def test_a_wall_with_hostile_names(browser: Browser, service: InProcess) -> None:
+    for message in (HOSTILE, "x" * 300):
+        await service.post({"worker_id": LONG, "message": message})
+    page = await phone(browser, service, f"/error-visualization?wall&worker={LONG}")
+    await expect(page.locator("#wall-critical a")).to_have_count(2)
+    assert await looks(page, "html") == {}
+
+
+async def test_the_page_before_the_first_answer(browser: Browser, service: InProcess) -> None:
+    page = await phone(browser, service)
+    await page.route("**/api/**", lambda route: route.abort())
+    await page.goto(str(service.client.make_url("/error-visualization")))
+    await expect(page.locator("#loading")).to_contain_text("The service does not answer")
+    assert await looks(page, "html") == {}
+
+
+async def test_a_refused_login(browser: Browser, serve: Any) -> None:
+    page = await phone(browser, await serve(users={"ada": "lovelace"}), "/login?next=/error-visualization")
+    await page.get_by_label("Name").fill(HOSTILE)
+    await page.get_by_label("Password or token").fill("wrong")
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_role("alert")).to_contain_text("wrong")
+    assert await looks(page, "html") == {}
+
+
+async def test_each_runbook(browser: Browser, service: InProcess) -> None:
+    page = await phone(browser, service, "/runbooks/")
+    names = sorted(file.stem for file in runbooks.runbooks_folder().glob("*.md") if file.stem != "README")
+    assert len(names) > 30
+    bad = {"": await looks(page, "html")}
+    for name in names:
+        await page.evaluate(SHOW, f"/runbooks/{name}")  # axe-core and the style stay
+        await expect(page.locator("h1")).to_be_visible()
+        bad[name] = await looks(page, "html")
+    assert {name: found for name, found in bad.items() if found} == {}

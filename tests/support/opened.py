@@ -72,7 +72,7 @@ async def prepare(page: Page) -> None:
     """Answers for what would take long to make. Called before the page is loaded."""
     await page.route("**/api/session", says({"user": HOSTILE, "method": "session", "scopes": ["admin", "read", "write"], "csrf_token": "t"}))
     await page.route("**/api/storage", says(STORAGE))
-    await page.route("**/static/error-*.mp3", lambda route: route.fulfill(body="no sound"))
+    await page.route("**/sounds/*.mp3", lambda route: route.fulfill(body="no sound"))
     await page.route(re.compile("/api/patterns/[^/]+/(claim|mute)$"), refuse(400, "by"))
 
 
@@ -206,7 +206,7 @@ class Openers:
     async def a_state_form(self) -> str:
         await self.view("pattern")
         await self.chosen("Mute")
-        await self.page.get_by_label("End").select_option("errors")
+        await self.page.locator("#state-end").select_option("errors")
         return "#details"
 
     async def a_refused_form(self) -> str:
@@ -220,7 +220,7 @@ class Openers:
     async def a_drain_until(self) -> str:
         await self.view("worker")
         await self.chosen("Drain")
-        await self.page.get_by_label("End").select_option("until")
+        await self.page.locator("#state-end").select_option("until")
         return "#details"
 
     async def an_error_with_an_issue(self) -> str:
