@@ -74,7 +74,7 @@ async def prepare(page: Page) -> None:
     await page.route("**/api/session", says({"user": HOSTILE, "method": "session", "scopes": ["admin", "read", "write"], "csrf_token": "t"}))
     await page.route("**/api/storage", says(STORAGE))
     await page.route("**/sounds/*.mp3", lambda route: route.fulfill(body="no sound"))
-    await page.route(re.compile("/api/patterns/[^/]+/(claim|mute)$"), refuse(400, "by"))
+    await page.route(re.compile("/api/patterns/[^/]+/mute$"), refuse(400, "by"))
 
 
 class Openers:
@@ -169,16 +169,12 @@ class Openers:
         await expect(self.page.locator("#all-workers")).to_contain_text("the first")
         return "#desk"
 
-    async def a_selection_on_the_chart(self) -> str:
-        await self.page.locator(".chart-keys").focus()
-        for _ in range(3):
-            await self.page.keyboard.press("Shift+ArrowLeft")
+    async def a_selection_on_the_chart_and_a_tooltip(self) -> str:
+        keys, plot = self.page.locator(".chart-keys"), self.page.locator("#over-time .plot")
+        await keys.focus()
+        for key in ("Escape", "End", "Shift+ArrowLeft", "Shift+ArrowLeft"):
+            await self.page.keyboard.press(key)
         await expect(self.page.locator(".selection")).to_be_visible()
-        return "#time-panel"
-
-    async def a_tooltip(self) -> str:
-        await self.page.keyboard.press("Escape")
-        plot = self.page.locator("#over-time .plot")
         await plot.scroll_into_view_if_needed()
         box = await plot.bounding_box()
         assert box
@@ -205,15 +201,10 @@ class Openers:
 
     # Views
 
-    async def a_state_form(self) -> str:
+    async def a_refused_form(self) -> str:
         await self.view("pattern")
         await self.chosen("Mute")
         await self.page.locator("#state-end").select_option("errors")
-        return "#details"
-
-    async def a_refused_form(self) -> str:
-        await self.view("pattern")
-        await self.chosen("Claim")
         await self.page.get_by_label("Your name").fill("n" * 100)
         await self.page.keyboard.press("Enter")
         await expect(self.page.locator("#state-problem")).to_contain_text("onerror")
