@@ -50,6 +50,8 @@ async def looks(page: Page, within: str, again: Any = None, narrow: bool = False
         await page.emulate_media(color_scheme=theme)
         if number and again:
             await again()
+        for part in within.split(", "):
+            await expect(page.locator(part).first).to_be_visible()
         found = await page.evaluate(CUT, within)
         found += await violations(page, json.dumps({"include": [[part] for part in within.split(", ")]}))
         if found:
