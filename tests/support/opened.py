@@ -1,7 +1,6 @@
 """What can be open on the page, and how a test opens it, for checks that step through all of it. Each opener expects the page on
 a phone, with nothing over it, and returns the selector of the part to check."""
 
-import json
 import re
 from collections.abc import Awaitable, Callable
 from typing import Any
