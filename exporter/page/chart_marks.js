@@ -7,7 +7,8 @@ import { told } from "./states.js";
 import { ticks } from "./axes.js";
 
 const SVG = "http://www.w3.org/2000/svg";
-const NEAR_PX = 24, MOST = 12, MOST_NAMED = 5;
+const NEAR_PX = 40; // as wide as a mark with a number of three digits
+const MOST = 12, MOST_NAMED = 5;
 const ICONS = { pattern: "✦", silent: "○", restart: "↻", silence: "‖" };
 
 // What happened in the span of an overview, in the order of the chart: {at, since, kind, text, href}. `at` is where it is marked,

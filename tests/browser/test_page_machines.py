@@ -1,5 +1,6 @@
-"""The section "Machines now"."""
+"""The section "Machines now", and how hardware is now."""
 
+import datetime as dt
 from typing import Any
 
 import pytest
@@ -68,6 +69,21 @@ async def test_silent_machines_come_first(browser: Browser, serve: Any) -> None:
     await expect(page.locator("#machines > li h3 a")).to_have_text(["z-gone", "node-7", "off"])
     if AXE.exists():
         assert await violations(page, "'#machines-panel'") == []
+
+
+async def test_hardware_is_shown_as_it_is_now_not_as_it_was_in_the_span(browser: Browser, service: InProcess) -> None:
+    info = {"error_category": "TEST_FAILURE", "message": "1 != 2", "type": "AssertionError"}
+    # type, minutes since its critical error, whether its worker reported something else since then
+    for name, minutes, reported in (("broken", 1, False), ("gone", 20, False), ("well", 180, True)):
+        at = (dt.datetime.now(dt.UTC) - dt.timedelta(minutes=minutes)).isoformat()
+        hardware = {"hardware_context": {"hardware_type": name}}
+        await service.post({"worker_id": name, "timestamp": at} | hardware)
+        if reported:
+            await service.post({"worker_id": name} | hardware | info)
+    page = await opened(browser, service)
+    for name, now in (("broken", "▲ critical"), ("gone", "■ silent"), ("well", "● stable")):
+        card = page.locator("#hardware > li", has=page.get_by_role("link", name=name, exact=True))
+        await expect(card.locator("h3 .severity")).to_have_text(now)
 
 
 async def test_whatever_a_heartbeat_has_is_text(browser: Browser, service: InProcess) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from chromium import Browser, needs_chromium, open_page
 from conftest import InProcess
+from hearing import LISTEN, heard
 from playwright.async_api import Page, expect
 
 pytestmark = [pytest.mark.html, needs_chromium]
@@ -61,3 +62,32 @@ async def test_green_ends_ten_seconds_after_the_service_said_so(browser: Browser
     await page.clock.run_for(4_000)
     await shows(page, "unknown", "Not known now: Calm")
     await expect(page.locator("#doubt")).to_contain_text("the service does not answer")
+
+
+async def test_refused_reports_take_the_colour_and_give_it_back(browser: Browser, service: InProcess) -> None:
+    await service.post(INFO)
+    page, _ = await open_page(browser, service)
+    await shows(page, "calm", "Calm")
+    service.service.log.refusal = "it is full"
+    await shows(page, "unknown", "(the log takes no more); before that, calm: no critical error has been reported yet")
+    await expect(page.locator("#verdict strong")).to_contain_text("Reports are refused since")
+    await expect(page.locator("#verdict time")).to_have_count(1)
+    await expect(page.locator("#doubt")).to_be_empty()  # the service answers
+    service.service.log.refusal = ""
+    await shows(page, "calm", "Calm")
+
+
+async def test_a_late_error_is_said_but_makes_no_sound_and_leaves_green(browser: Browser, service: InProcess) -> None:
+    await service.post(INFO)
+    page = await browser.new_page()
+    await page.add_init_script(LISTEN)
+    await page.goto(str(service.client.make_url("/error-visualization")))
+    await page.locator("#sound-on").click()
+    await shows(page, "calm", "Calm")
+    at = (dt.datetime.now(dt.UTC) - dt.timedelta(days=3)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    await service.post({"worker_id": "late", "timestamp": at})
+    await shows(page, "calm", "; 1 error came in that happened on ")
+    await expect(page.locator("#verdict time")).to_have_attribute("datetime", at)
+    await service.post({"error_category": "NETWORK_TIMEOUT", "message": "no answer", "type": "Timeout"})
+    await heard(page, "warning")  # but no critical error
+    await shows(page, "calm", "; 1 error came in")

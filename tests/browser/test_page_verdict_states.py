@@ -26,6 +26,8 @@ STATES: list[tuple[str, str, str, list[dict[str, str]]]] = [
     ("empty", "unknown", "unknown", [{"text": "No current report has arrived yet, so nothing is known about the workers."}]),
     ("quiet", "unknown", "unknown", [{"text": "Nothing was reported for 2 h, where about 40 reports an hour are usual: the workers are idle or cut off."}]),
     ("calm", "unknown", "calm", [{"text": "As of "}, TIME, {"text": " (9 reports behind), calm: the last critical error was 3 h ago."}]),
+    ("calm", "unknown", "calm", [{"text": "Reports are refused since "}, TIME, {"text": " (the disk is full); before that, calm: no critical error."}]),
+    ("calm", "calm", "calm", [{"text": "Calm: the last critical error was 3 h ago; 1 error came in that happened on 15 March 2025."}]),
     ("calm", "calm", "calm", [{"text": "Calm: the last critical error was 3 h ago."}]),
 ]  # fmt: skip
 SIGNS = {
