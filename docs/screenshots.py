@@ -49,7 +49,9 @@ async def shoot(url: str, chromium: str) -> None:
         browser = await playwright.chromium.launch(executable_path=chromium, args=FLAGS)
         for size, (width, height) in SIZES.items():
             for theme in ("light", "dark"):
-                page = await browser.new_page(viewport={"width": width, "height": height}, color_scheme=theme)  # type: ignore[arg-type]
+                page = await browser.new_page(
+                    viewport={"width": width, "height": height}, color_scheme=theme, locale="en-GB"
+                )  # type: ignore[arg-type]
                 await page.goto(url)
                 await page.wait_for_selector("#by-hardware svg path", state="attached")
                 await page.screenshot(path=HERE / f"page-{size}-{theme}.png")

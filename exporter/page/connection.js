@@ -2,6 +2,7 @@
 // other. When either is lost, the page shows the time of the last good answer.
 
 import * as announce from "./announce.js";
+import { SECONDS, formatted } from "./dates.js";
 import { element } from "./dom.js";
 
 const known = { api: true, socket: "connecting", paused: false };
@@ -46,7 +47,7 @@ function draw() {
 }
 
 function text(word) {
-  const at = (good ?? new Date()).toLocaleTimeString([], { hourCycle: "h23" });
+  const at = formatted(good ?? new Date(), SECONDS);
   if (word === "lost") return good ? [element("span", { class: "wide" }, "connection "), `lost, as of ${at}`] : ["no connection"];
   return known.paused ? ["paused", element("span", { class: "wide" }, `, as of ${at}`)] : [word];
 }
