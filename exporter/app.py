@@ -116,6 +116,7 @@ API: Final = (
     post("/api/patterns/{id}/resolve", states.resolve, ADMIN),
     post("/api/patterns/{id}/mute", states.mute, ADMIN),
     post("/api/patterns/{id}/reopen", states.reopen, ADMIN),
+    post("/api/patterns/{id}/note", states.note, ADMIN),
     post("/api/workers/{id}/drain", states.drain, ADMIN),
     post("/api/workers/{id}/undrain", states.undrain, ADMIN),
     get("/api/audit", states.audit, READ),

@@ -54,7 +54,7 @@ class Notifier:
     ) -> None:
         self.position = log.last
         self._log = log
-        self._push = push
+        self.push = push
         self._capacity = capacity
         self.queues = self._queues(urls)
         self._standings = standings or Standings()
@@ -128,7 +128,7 @@ class Notifier:
         self.queues[:] = [known.get(queue.name, queue) for queue in wanted]  # in place: metrics hold the list, too
 
     def _queues(self, urls: Sequence[str]) -> list[Queue]:
-        return list({one.name: one for one in (Queue(url, self._push, self._capacity) for url in urls)}.values())
+        return list({one.name: one for one in (Queue(url, self.push, self._capacity) for url in urls)}.values())
 
     def errors(self) -> set[int]:
         """Returns the ids of the errors whose texts alerts have."""

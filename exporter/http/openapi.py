@@ -75,7 +75,7 @@ from exporter.store.queries import (
     Read,
     result_type,
 )
-from exporter.store.states import ActRequest, DrainRequest, MuteRequest, StateOfPattern, StateOfWorker
+from exporter.store.states import ActRequest, DrainRequest, MuteRequest, NoteRequest, StateOfPattern, StateOfWorker
 
 Schema = dict[str, Any]
 REF: Final = "#/components/schemas/{name}"
@@ -167,6 +167,8 @@ OPERATIONS: Final = (
               body={JSON: MuteRequest}, path_type=Merge),
     Operation("post", "/api/patterns/{id}/reopen", "Take back what was said of a pattern", StateOfPattern,
               (*CHANGING, 409), body={JSON: ActRequest}, path_type=Merge),
+    Operation("post", "/api/patterns/{id}/note", "Write a note about a pattern", StateOfPattern, CHANGING,
+              body={JSON: NoteRequest}, path_type=Merge),
     Operation("post", "/api/workers/{id}/drain", "Say that a worker is out of service", StateOfWorker, (*CHANGING, 409),
               body={JSON: DrainRequest}, path_type=Merge),
     Operation("post", "/api/workers/{id}/undrain", "Say that a worker is in service again", StateOfWorker,

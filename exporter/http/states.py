@@ -1,11 +1,14 @@
-"""Handlers of the requests about the states of patterns and workers, and about the audit trail."""
+"""Handlers of the requests about the states and notes of patterns, drained workers, and the audit trail."""
 
 import datetime as dt
 from typing import Final
 
+import msgspec
 from aiohttp import web
 
 from exporter.events.cursor import parse_number
+from exporter.events.one_line import cut
+from exporter.events.plain_text import plain_text
 from exporter.http.access import CALLER
 from exporter.http.bodies import json_body
 from exporter.http.parameters import parse, refuse_unknown
@@ -14,7 +17,18 @@ from exporter.http.responses import SERVICE, ApiError, check_origin, success
 from exporter.store.decisions import Refused
 from exporter.store.parameters import AuditPaging
 from exporter.store.queries import GetPatternState, ListAudit
-from exporter.store.states import LONGEST, Act, Action, ActRequest, Drain, DrainRequest, MuteRequest
+from exporter.store.states import (
+    LONGEST,
+    MAX_TEXT,
+    Act,
+    Action,
+    ActRequest,
+    AddNote,
+    Drain,
+    DrainRequest,
+    MuteRequest,
+    NoteRequest,
+)
 
 MAX_ID: Final = 1_000  # characters of the name of a worker; longer ones do not exist
 
@@ -53,6 +67,14 @@ async def mute(request: web.Request) -> web.Response:
     return await _answer(request, act, "Muted")
 
 
+async def note(request: web.Request) -> web.Response:
+    """POST /api/patterns/{id}/note: somebody writes what others should know of the pattern."""
+    check_origin(request)
+    wanted = await json_body(request, NoteRequest)
+    asked = AddNote(request.match_info["id"], _text(request, wanted.text), _name(wanted.by), request[CALLER].name)
+    return await _answer(request, asked, "Noted")
+
+
 async def drain(request: web.Request) -> web.Response:
     """POST /api/workers/{id}/drain: the worker is out of service on purpose."""
     check_origin(request)
@@ -89,7 +111,7 @@ async def _drain(request: web.Request, by: str, until: dt.datetime | None, *, dr
     return await _answer(request, asked, "Drained" if drained else "No longer drained")
 
 
-async def _answer(request: web.Request, asked: Act | Drain, words: str) -> web.Response:
+async def _answer(request: web.Request, asked: Act | AddNote | Drain, words: str) -> web.Response:
     if len(asked.id) > MAX_ID:
         raise ApiError(404, "there is nothing with so long an id", field="id")
     answer = await request.app[SERVICE].store.change_state(asked)
@@ -106,6 +128,17 @@ def _name(by: str) -> str:
     if not name:
         raise ApiError(400, "by: expected a name", field="by")
     return name
+
+
+def _text(request: web.Request, text: str) -> str:
+    """Returns the text of a note without secrets and control characters. Raises `ApiError`."""
+    if len(text) > MAX_TEXT:
+        raise ApiError(400, f"text: expected at most {MAX_TEXT:,} characters, got {len(text):,}", field="text")
+    redacted = request.app[SERVICE].redacted(msgspec.json.encode({"text": plain_text(text)}))
+    text = cut(msgspec.json.decode(redacted)["text"], MAX_TEXT).strip()  # the marks of secrets may be longer than these
+    if not text:
+        raise ApiError(400, "text: expected a text that is not blank", field="text")
+    return text
 
 
 def _ahead(until: dt.datetime | None) -> dt.datetime | None:

@@ -14,13 +14,15 @@ _encode = msgspec.json.Encoder().encode
 
 
 class StateUpdate(Struct, kw_only=True):
-    """A change: of the pattern `pattern_id`, or of the worker `worker_id`."""
+    """A change: of the pattern `pattern_id`, or of the worker `worker_id`. `note` is the number of a note about the
+    pattern, whose state is as it was."""
 
     version: int
     pattern_id: str | None = None
     state: PatternState | None = None
     worker_id: str | None = None
     drained: Drained | None = None
+    note: int | msgspec.UnsetType = msgspec.UNSET
 
 
 class StateUpdates(Struct):
@@ -38,6 +40,10 @@ class StateNews:
         self._last: deque[StateUpdate] = deque(maxlen=LAST)
 
     def add(self, changed: StatesChanged) -> None:
+        for note in changed.notes:  # first: `changed.patterns` may have later states of the same patterns
+            self._version += 1
+            update = StateUpdate(version=self._version, pattern_id=note.pattern_id, state=note.state, note=note.number)
+            self._last.append(update)
         for change in changed.patterns:
             self._version += 1
             self._last.append(StateUpdate(version=self._version, pattern_id=change.pattern_id, state=change.state))

@@ -128,6 +128,8 @@ class ServiceMetrics:
         self._service = service
         self.registry.register(_Parts(service))
         self.registry.register(_Notifications(service.notifier.queues))
+        page = Gauge(PREFIX + "page_info", "Always 1; url is the address of the page", ["url"], registry=self.registry)
+        page.labels(service.notifier.push.page_url).set(1)
         if labels := service.settings.labels:
             info = Gauge(PREFIX + "external_labels_info", "Always 1", list(labels), registry=self.registry)
             info.labels(*labels.values()).set(1)

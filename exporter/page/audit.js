@@ -1,4 +1,4 @@
-// Who changed the state of a pattern or worker, and what ended by itself: the audit trail of it, newest first, page by page.
+// Who changed the state of a pattern or worker, what ended by itself, and notes: the audit trail of it, newest first, page by page.
 
 import { NoAnswer, Refusal, ask } from "./api.js";
 import { element, replace, time } from "./dom.js";
@@ -16,7 +16,7 @@ export function history(of, to) {
   let begun = 0, newest = 0, cursor = null, most = MOST; // `begun` counts how often the list began anew, or lost its end
   const entries = async (more) => {
     const page = await ask(`/api/audit?${new URLSearchParams({ ...of, limit: PAGE, ...more })}`);
-    return { page, made: page.entries.map((entry) => element("li", { "data-number": entry.number }, time(entry.at), " ", element("span", {}, ...parts(told(entry), to)))) };
+    return { page, made: page.entries.map((entry) => element("li", { "data-number": entry.number }, time(entry.at), " ", element("div", {}, ...parts(told(entry), to), ...textOf(entry)))) };
   };
   const attempt = async (work) => {
     problem.textContent = "";
@@ -73,4 +73,9 @@ export function history(of, to) {
     if (button.hidden) list.focus({ preventScroll: true });
   });
   return { place, load };
+}
+
+// The text of a note, with its line breaks.
+function textOf({ text }) {
+  return text == null ? [] : [element("p", { class: "note", dir: "auto" }, text)];
 }

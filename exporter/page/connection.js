@@ -2,15 +2,15 @@
 // other. When either is lost, the page shows the time of the last good answer.
 
 import * as announce from "./announce.js";
-import { SECONDS, formatted } from "./dates.js";
-import { element } from "./dom.js";
+import { now } from "./clock.js";
+import { element, time } from "./dom.js";
 
 const known = { api: true, socket: "connecting", paused: false };
 let good = null, shown = "";
 
-// Notes the time of a sign of life of the service.
+// Notes the time of a sign of life of the service, by its clock.
 export function heard() {
-  good = new Date();
+  good = now();
 }
 
 export function api(answers) {
@@ -47,7 +47,7 @@ function draw() {
 }
 
 function text(word) {
-  const at = formatted(good ?? new Date(), SECONDS);
-  if (word === "lost") return good ? [element("span", { class: "wide" }, "connection "), `lost, as of ${at}`] : ["no connection"];
-  return known.paused ? ["paused", element("span", { class: "wide" }, `, as of ${at}`)] : [word];
+  const at = time(new Date(good ?? now()).toISOString());
+  if (word === "lost") return good ? [element("span", { class: "wide" }, "connection "), "lost, as of ", at] : ["no connection"];
+  return known.paused ? ["paused", element("span", { class: "wide" }, ", as of ", at)] : [word];
 }

@@ -10,6 +10,7 @@ import { flat } from "./flat.js";
 import { keep } from "./keep.js";
 import { measurements, shown, structs } from "./metrics.js";
 import * as origin from "./origin.js";
+import { linkTo } from "./span_picker.js";
 import { errorRows, section as part } from "./view_parts.js";
 
 // From the path of a value in `system_context.metrics` to the measurement's name in `reason_details`.
@@ -36,14 +37,14 @@ async function drawSteps(error, { list, step, visit, wanted }) {
   step({ newer: to(newer), older: to(older) });
 }
 
-function content(error, { filter, view }, around) {
+function content(error, { filter, view, state }, around) {
   const link = (name, value, text) => element("a", { href: filter(name, value) }, text);
   const toView = (name, value, text) => (name === "run" || name === "test" ? element("a", { href: view(name, value) }, text) : link(name, value, text));
   const { system_context: system, reason_details: reasons } = error;
   return [
     element("h2", { id: "details-title" }, severity(error.severity), ` ${error.type}`),
     element("p", { class: "message", tabindex: "0", role: "region", "aria-label": "Message" }, error.message || error.type),
-    copies(error),
+    copies(error, linkTo(state)),
     element("dl", { class: "facts" },
       ...fact("why", error.reasons.join(", ")),
       ...fact("when", ago(error.timestamp), ` · ${full(error.timestamp)} · ${error.timestamp}`, error.imported ? " · imported" : "",
@@ -67,8 +68,8 @@ function content(error, { filter, view }, around) {
 }
 
 // What puts the error elsewhere: as a text, and an issue where the service has an address for them.
-function copies(error) {
-  const url = location.href, issue = issueAddress(document.documentElement.dataset.issueUrl ?? "", error, url);
+function copies(error, url) {
+  const issue = issueAddress(document.documentElement.dataset.issueUrl ?? "", error, url);
   return element("p", { class: "copies" }, copy("Copy as text", () => asText(error, url)), copy("Copy as Markdown", () => asMarkdown(error, url)),
     copy("Copy as curl", () => asCurl(error.id, location.origin, document.documentElement.dataset.scopes !== undefined)),
     issue ? element("a", { class: "issue", href: issue, target: "_blank", rel: "noopener noreferrer" }, "File an issue ↗") : "");

@@ -141,9 +141,9 @@ export class SpanPicker {
     if (found) this.go(found);
   }
 
-  // A button that copies the address of this page with both ends of the span, so that it shows the same later.
+  // A button that copies such a link.
   link(label, name = null) {
-    const made = copy(label, () => `${location.origin}${location.pathname}${exactly(this.state)}`);
+    const made = copy(label, () => linkTo(this.state));
     if (name) Object.assign(made, { title: name, ariaLabel: name });
     made.classList.add("span-link");
     let timer = 0;
@@ -154,6 +154,11 @@ export class SpanPicker {
     });
     return made;
   }
+}
+
+// A link to the page with both ends of its span and with what is open over it, so that it shows the same later.
+export function linkTo(state) {
+  return `${location.origin}${location.pathname}${exactly(state)}`;
 }
 
 // The address of the page with both ends of its span.

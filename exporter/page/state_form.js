@@ -1,5 +1,5 @@
 // The state of a pattern or worker in a view, with the buttons that change it and the small form that they need: the reader's
-// name, which is asked once, and when a mute or drain ends. Another reader's change is shown at once. What the reader does is always
+// name, which is asked once, when a mute or drain ends, and the text of a note. Another reader's change is shown at once. What the reader does is always
 // announced; what others do, only while the page announces by itself.
 
 import * as announce from "./announce.js";
@@ -12,7 +12,7 @@ import { parts } from "./state_line.js";
 import { watch } from "./state_news.js";
 import { chosenEnd, ends, isNews } from "./states.js";
 
-const LONGEST_NAME = 100, MOST_ERRORS = 1_000_000_000, ERRORS = 100;
+const LONGEST_NAME = 100, LONGEST_TEXT = 2000, MOST_ERRORS = 1_000_000_000, ERRORS = 100;
 const LAST = "9999-12-31T23:59"; // browsers take years of six digits, which Date.parse does not
 
 // The name under which this reader changes states. Somebody who is logged in has that name until they choose another one.
@@ -24,7 +24,8 @@ function reader() {
 // - `of` is "pattern:ID" or "worker:NAME", `path` its path in the API, `state` its state, which may be null, and `since` when the
 //   request for it began (performance.now());
 // - `words(state)` returns its sentence as parts of states.js, `note(state)` what is added to it;
-// - `actions` are `{name, label, ends}`: `ends` is null, "errors" or "open", the end that can be chosen besides times;
+// - `actions` are `{name, label, ends, writes}`: `ends` is null, "errors" or "open", the end that can be chosen besides times; `writes`:
+//   it is a note, which leaves the state as it is;
 // - `fits(state, name)` returns the names of the actions to offer to a reader;
 // - `stateIn(answer)` returns the state in the answer to an action; `look()` a promise of the present one;
 // - `onChange()` is called after each change that the audit trail has, too.
@@ -36,7 +37,7 @@ export function stateBox({ of, path, state, since, words, note, actions, fits, s
   const acts = element("p", { class: "acts" }, ...buttons.values(), as);
   const box = element("div", { class: "statement", role: "group", "aria-label": `State of the ${of.slice(0, of.indexOf(":"))}` },
     line, more, element("div", { "data-needs": "admin" }, acts, form.place, problem));
-  let busy = false, opener = null, next = null;
+  let busy = null, opener = null, next = null, written = 0; // the number of the reader's own last note
 
   // What had the focus and is hidden now gives it to the sentence, which says what happened.
   const draw = () => {
@@ -65,6 +66,10 @@ export function stateBox({ of, path, state, since, words, note, actions, fits, s
     if (says) announce.remark(sentence());
     onChange();
   };
+  const onNote = (number) => {
+    if (number > written && !busy?.writes) announce.remark("A note was added"); // not the reader's own
+    onChange();
+  };
   const shut = () => {
     const inside = form.place.contains(document.activeElement);
     form.shut();
@@ -89,30 +94,36 @@ export function stateBox({ of, path, state, since, words, note, actions, fits, s
     return busy;
   };
   const send = async (action, given) => {
-    busy = true;
+    busy = action;
     problem.textContent = "";
     form.refuse(null);
     try {
       const body = JSON.stringify({ by: reader(), ...given });
-      await answered(ask(`${path}/${action.name}`, { method: "POST", headers: { "Content-Type": "application/json" }, body }).then(stateIn), (now) => take(now, false));
+      const asked = ask(`${path}/${action.name}`, { method: "POST", headers: { "Content-Type": "application/json" }, body });
+      await answered(asked.then(stateIn), (now) => take(now, false));
+      if (action.writes) {
+        written = (await asked).notes[0].number;
+        form.clear();
+        onChange();
+      }
       problem.textContent = "";
       shut();
-      announce.say(sentence());
+      announce.say(action.writes ? "Note added" : sentence());
     } catch (failure) {
-      busy = false;
+      busy = null;
       if (failure.field === "by" && form.place.hidden) open(action, buttons.get(action.name), { field: "by", quietly: isAway() });
       problem.textContent = failure.status ? failure.message : "The service does not answer. Try again.";
       form.refuse(failure.field, isAway());
       next = null;
     }
-    busy = false;
+    busy = null;
     const later = next;
     next = null;
     if (later && !buttons.get(later.name).hidden) press(later, isAway());
   };
   const press = (action, quietly) => {
     if (waits()) return void (next = action);
-    if (!action.ends && reader()) { shut(); send(action, {}); } else open(action, buttons.get(action.name), { quietly });
+    if (!action.ends && !action.writes && reader()) { shut(); send(action, {}); } else open(action, buttons.get(action.name), { quietly });
   };
   for (const action of actions) buttons.get(action.name).onclick = () => press(action, false);
   change.onclick = () => open(null, change);
@@ -133,7 +144,7 @@ export function stateBox({ of, path, state, since, words, note, actions, fits, s
   };
   draw();
   if (document.documentElement.dataset.user === undefined) known.then(draw); // the name of who is logged in
-  const answered = watch(of, box, { since, take, look });
+  const answered = watch(of, box, { since, take, look, noted: onNote });
   return box;
 }
 
@@ -144,10 +155,11 @@ function stateForm() {
   const name = element("input", { id: "state-by", maxlength: LONGEST_NAME, autocomplete: "name" });
   const end = element("select", { id: "state-end" }), errors = element("input", { id: "state-errors", type: "number", min: 1, max: MOST_ERRORS, step: 1, value: ERRORS });
   const until = element("input", { id: "state-until", type: "datetime-local", max: LAST });
-  const rows = { by: field("Your name", name), end: field("End", end), errors: field("Errors", errors), until: field("Until", until) };
+  const text = element("textarea", { id: "state-text", maxlength: LONGEST_TEXT });
+  const rows = { by: field("Your name", name), end: field("End", end), errors: field("Errors", errors), until: field("Until", until), text: field("Note", text) };
   const submit = element("button", {}), cancel = element("button", { type: "button" }, "Cancel");
   const place = element("form", { class: "state-form", hidden: "" }, ...Object.values(rows), element("span", { class: "choose" }, submit, cancel));
-  const inputs = { by: name, errors, until };
+  const inputs = { by: name, errors, until, text };
   let action = null, openedAt = 0;
   const show = () => {
     const chosen = rows.end.hidden ? "" : end.value;
@@ -166,6 +178,8 @@ function stateForm() {
       end.replaceChildren(...[...wanted?.ends === "open" ? [other] : [], ...times, ...wanted?.ends === "errors" ? [other] : []]
         .map(([value, text]) => element("option", { value }, text)));
       rows.end.hidden = !wanted?.ends;
+      rows.text.hidden = !wanted?.writes; // what was typed stays there until it is sent
+      text.required = !rows.text.hidden;
       rows.by.hidden = !asksName;
       name.required = asksName;
       name.value = known;
@@ -175,13 +189,14 @@ function stateForm() {
       show();
       this.refuse(null);
       if (quietly) return;
-      (asksName ? name : end).focus({ preventScroll: true });
+      (asksName ? name : wanted.writes ? text : end).focus({ preventScroll: true });
       if (asksName) name.select();
       place.scrollIntoView({ block: "nearest" });
     },
     shut() { place.hidden = true; },
+    clear() { text.value = ""; },
     read() {
-      const given = chosenEnd(rows.end.hidden ? "open" : end.value, { opened: openedAt, now: clock.now(), until: until.value, errors: errors.value });
+      const given = action?.writes ? { text: text.value } : chosenEnd(rows.end.hidden ? "open" : end.value, { opened: openedAt, now: clock.now(), until: until.value, errors: errors.value });
       return { action, name: rows.by.hidden ? null : name.value.trim(), given };
     },
     // Marks the field that was refused, and moves to it unless that is to happen `quietly`; `null` marks none.

@@ -15,13 +15,14 @@ export function bind({ onChange, onUnsure }) {
   [changed, unsure] = [onChange, onUnsure];
 }
 
-// Calls `take(state)` with each new state of what is `of` ("pattern:ID", "worker:NAME"), as long as `place` is on the page.
+// Calls `take(state)` with each new state of what is `of` ("pattern:ID", "worker:NAME"), as long as `place` is on the page, and
+// `noted(number)` with each new note about it, null if there may be some.
 // `look()` returns a promise of the present one, for when changes were missed. `since` is when the request began whose answer
 // `place` shows (performance.now()): what changed during it is taken at once. Returns a function that waits for the state in the
 // answer to another request, and passes it to `accept` unless a later one arrived in the meantime.
-export function watch(of, place, { since, take, look }) {
+export function watch(of, place, { since, take, look, noted = () => {} }) {
   present(); // forgets what is on the page no more
-  const one = { of, place, take, look, turn: 0 };
+  const one = { of, place, take, look, noted, turn: 0 };
   watchers.add(one);
   const last = young().findLast(({ change, at }) => at >= since && subject(change) === of);
   if (lostAt >= since) lookAt(one); else if (last) take(stateIn(last.change));
@@ -42,7 +43,11 @@ export function take(message) {
     return askAgain(new Set(message.changes.map(subject)));
   }
   recent = [...young(), ...changes.map((change) => ({ change, at: performance.now() }))];
-  for (const change of changes) for (const one of present()) if (one.of === subject(change)) { one.turn += 1; one.take(stateIn(change)); }
+  for (const change of changes) for (const one of present()) if (one.of === subject(change)) {
+    one.turn += 1;
+    one.take(stateIn(change));
+    if (change.note != null) one.noted(change.note);
+  }
   if (changes.length) changed();
   if (missed) again();
 }
@@ -91,6 +96,6 @@ function askAgain(subjects) {
 // The answer is dropped if a message or a later look was faster.
 function lookAt(one) {
   const turn = ++one.turn;
-  one.look().then((state) => { if (turn === one.turn) one.take(state); },
+  one.look().then((state) => { if (turn === one.turn) one.take(state); one.noted(null); },
     (failure) => { if (!(failure instanceof Refusal || failure instanceof NoAnswer)) throw failure; });
 }

@@ -55,7 +55,7 @@ export function told({ action, by, caller, until, errors, error_id: error }) {
   const sender = caller && caller !== by ? [" (sent by ", { name: caller }, ")"] : [];
   const count = errors == null ? [] : [` for ${errors.toLocaleString()} ${errors === 1 ? "error" : "errors"}`];
   return {
-    claim: ["Claimed", ...who], resolve: ["Resolved", ...who], reopen: ["Reopened", ...who], regressed: ["Came back", ...because],
+    note: ["Note", ...who], claim: ["Claimed", ...who], resolve: ["Resolved", ...who], reopen: ["Reopened", ...who], regressed: ["Came back", ...because],
     mute: ["Muted", ...who, ...ending(until, null), ...until && count.length ? [" or"] : [], ...count], unmuted: ["The mute ended", ...because],
     drain: ["Drained", ...who, ...ending(until, null)], undrain: ["Undrained", ...who], drain_ended: ["The drain ended"],
   }[action]?.concat(sender) ?? [String(action), ...who];

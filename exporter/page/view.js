@@ -5,6 +5,7 @@ import { NoAnswer } from "./api.js";
 import { copy } from "./copy.js";
 import * as details from "./details.js";
 import { element } from "./dom.js";
+import { linkTo } from "./span_picker.js";
 import { preference } from "./state.js";
 import * as pattern from "./view_pattern.js";
 import * as run from "./view_run.js";
@@ -82,12 +83,12 @@ export function tell(text) {
   return Boolean(place);
 }
 
-function bar(dialog, { visit }) {
+function bar(dialog, { visit, state }) {
   const back = element("button", { type: "button", class: "back", "data-first": visit.beneath ? null : "" }, "‹ Back");
   back.onclick = () => { if (visit.beneath) visit.back(); else dialog.close(); };
   const shut = element("button", { type: "button", class: "close", "aria-label": "Close" }, "×");
   shut.onclick = () => dialog.close();
-  return element("div", { class: "tools" }, back, element("span", { class: "steps" }), copy("Copy the link", () => location.href), shut);
+  return element("div", { class: "tools" }, back, element("span", { class: "steps" }), copy("Copy the link", () => linkTo(state)), shut);
 }
 
 // The buttons that lead to the error before and after. The one that was pressed has the focus in the next view, too, so that it
@@ -122,11 +123,11 @@ function leavePlace(dialog, opened) {
 function returnPlace(dialog, opened) {
   const place = places.get(opened);
   if (!place) return;
-  linkTo(dialog, place.href)?.focus({ preventScroll: true });
+  linkIn(dialog, place.href)?.focus({ preventScroll: true });
   dialog.scrollTop = place.top;
 }
 
-function linkTo(host, href) {
+function linkIn(host, href) {
   return href && [...host.querySelectorAll("a")].find((link) => link.getAttribute("href") === href);
 }
 
@@ -134,6 +135,6 @@ function linkTo(host, href) {
 function returnFocus() {
   if (!opener || opener === document.body) return;
   if (document.activeElement !== document.body) return;
-  const link = linkTo(document.querySelector("main"), opener.getAttribute("href"));
+  const link = linkIn(document.querySelector("main"), opener.getAttribute("href"));
   (link ?? document.getElementById("errors-title")).focus({ preventScroll: true });
 }

@@ -7,7 +7,7 @@ import { ago, counted, element, severity, time } from "./dom.js";
 import { many } from "./spell.js";
 import { marked } from "./state_line.js";
 
-const FIRST = 8, PAGE = 100, ROWS = 20, MOST = 2000;
+const FIRST = 8, PAGE = 100, ROWS = 20, MOST = 2000, MOST_RANKED = 1000; // the service sends no more of a ranking
 const EVER = 87_600; // hours: the longest span that the service takes
 const DAY_MS = 86_400_000;
 
@@ -27,14 +27,15 @@ export function link(href, text, title = text) {
 }
 
 // A table with a heading for each column; more than a few rows are shown after a click. A cell is a text, a number or an element.
-// `rest()`, if given, returns the rows that the service did not send yet. `total` is the number of all rows.
+// `rest()`, if given, returns the rows that the service did not send yet. `total` is the number of all rows, Infinity if it is not
+// known; then `rest` returns `MOST_RANKED` at most.
 export function table(head, rows, { first = FIRST, total = rows.length, rest = null } = {}) {
   if (!rows.length) return null;
   const body = element("tbody", {}, ...rows.slice(0, first).map(tableRow));
   const made = element("div", { class: "grid", role: "region", tabindex: "0", "aria-label": `Table of ${head[0]}s` },
     element("table", {}, element("thead", {}, element("tr", {}, ...head.map((text, i) => element("th", { scope: "col", class: i ? "number" : null }, text)))), body));
   if (total <= first) return made;
-  const button = element("button", { type: "button", class: "more" }, `Show all ${total.toLocaleString()}`);
+  const button = element("button", { type: "button", class: "more" }, total === Infinity ? "Show more" : `Show all ${total.toLocaleString()}`);
   let busy = false;
   button.onclick = async () => {
     if (busy) return;
@@ -43,7 +44,8 @@ export function table(head, rows, { first = FIRST, total = rows.length, rest = n
       const all = rest && total > rows.length ? await rest() : rows;
       body.replaceChildren(...all.map(tableRow));
       made.focus();
-      button.remove();
+      const isCut = total === Infinity && all.length >= MOST_RANKED;
+      button.replaceWith(isCut ? element("p", { class: "quiet" }, `These are the ${MOST_RANKED.toLocaleString()} with most errors.`) : "");
     } catch {
       button.textContent = "They could not be fetched. Try again";
     }
@@ -130,9 +132,9 @@ export async function rankings(names, filters, { span, filter, view }) {
     link(name === "device" ? filter(name, one.name) : view(name, one.name), one.name), one.error_count, one.critical_errors, one.workers, ago(one.last_seen)];
   return answers.map(({ values }, i) => {
     const name = names[i], full = values.length === PAGE;
-    const rest = async () => (await ask(path(name, 1000))).values.map(row(name));
+    const rest = async () => (await ask(path(name, MOST_RANKED))).values.map(row(name));
     return section(titled(name), table([name, "errors", "critical", "workers", "last"], values.map(row(name)),
-      full ? { total: PAGE + 1, rest } : {}));
+      full ? { total: Infinity, rest } : {}));
   });
 }
 

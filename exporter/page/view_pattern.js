@@ -18,7 +18,7 @@ import { PLACE, variables } from "./variables.js";
 import { errorRows, errorsOf, facts, gone, link, rankings, section, sequence, table } from "./view_parts.js";
 
 const AROUND_MS = 300_000, VALUES = 5, MOST_PAGES = 20;
-const ACTIONS = [{ name: "claim", label: "Claim" }, { name: "resolve", label: "Resolve" }, { name: "mute", label: "Mute", ends: "errors" }, { name: "reopen", label: "Reopen" }];
+const ACTIONS = [{ name: "claim", label: "Claim" }, { name: "resolve", label: "Resolve" }, { name: "mute", label: "Mute", ends: "errors" }, { name: "reopen", label: "Reopen" }, { name: "note", label: "Add a note", writes: true }];
 
 export async function draw(body, id, tools) {
   const { state, filter, view, wanted } = tools;
@@ -58,7 +58,7 @@ function template(text) {
 // The state with the buttons that change it.
 function stateOf({ pattern_id: id, state }, since, onChange) {
   const path = `/api/patterns/${encodeURIComponent(id)}`, stateIn = (answer) => answer.state;
-  return stateBox({ of: `pattern:${id}`, path, state, since, words: said, note: silence, actions: ACTIONS, fits: fitting, stateIn,
+  return stateBox({ of: `pattern:${id}`, path, state, since, words: said, note: silence, actions: ACTIONS, fits: (now, name) => [...fitting(now, name), "note"], stateIn,
     look: () => ask(`${path}/state`).then(stateIn), onChange });
 }
 

@@ -26,7 +26,7 @@ from exporter.store.connection import Connection
 from exporter.store.decisions import Decide, Decided, Refused
 from exporter.store.deletions import Begin, Delete, Matching, Pin, Step
 from exporter.store.flights import Flights
-from exporter.store.states import Act, ChangeState, NoteSilence, StateOfPattern, StateOfWorker, StatesChanged
+from exporter.store.states import Act, AddNote, ChangeState, NoteSilence, StateOfPattern, StateOfWorker, StatesChanged
 from exporter.store.wire import Pong, StoreSettings
 
 READ_SECONDS: Final = 30.0
@@ -172,7 +172,7 @@ class StoreClient:
             self._on_pong(msgspec.msgpack.decode(await self._call("ping", b"", READ_SECONDS), type=Pong))
         if isinstance(asked, NoteSilence):
             return None
-        kind: Any = (StateOfPattern if isinstance(asked, Act) else StateOfWorker) if made else Refused
+        kind: Any = (StateOfPattern if isinstance(asked, Act | AddNote) else StateOfWorker) if made else Refused
         result: StateOfPattern | StateOfWorker | Refused = msgspec.json.decode(answer, type=kind)
         return result
 

@@ -1,6 +1,7 @@
 """Keeps the states of patterns and the drained workers in the database (`state_machine.py` says what they become).
 
     POST …/claim, …/mute, …   ─► act()        ┐
+    …/note                    ─► note only    ┤
     errors that are inserted  ─► on_events()  ├─► rows, and an entry of the audit, in one transaction
     the time                  ─► end_by_time()┘
 
@@ -18,7 +19,7 @@ from exporter.events.event import ErrorEvent
 from exporter.store.database import Database
 from exporter.store.decisions import Refused
 from exporter.store.drains import Drains
-from exporter.store.read_states import pattern_state
+from exporter.store.read_states import noted, notes_of, pattern_state
 from exporter.store.select import resolve
 from exporter.store.state_machine import (
     Outcome,
@@ -35,8 +36,10 @@ from exporter.store.state_news import StateNews
 from exporter.store.state_tables import RefusedError, StateTables
 from exporter.store.states import (
     Act,
+    AddNote,
     ChangeState,
     Drain,
+    NoteAdded,
     NoteSilence,
     StateChange,
     StateOfPattern,
@@ -70,6 +73,8 @@ class PatternStates:
             match asked:
                 case Act():
                     return self._act(asked, now)
+                case AddNote():
+                    return self._add_note(asked, now)
                 case Drain():
                     return self._drain(asked, now)
                 case NoteSilence():
@@ -174,12 +179,7 @@ class PatternStates:
         self._looked_at = {anchor: frozenset(names[anchor]) for anchor in quiet}
 
     def _act(self, asked: Act, now: dt.datetime) -> StateOfPattern:
-        found = resolve(self._database.db, asked.id)
-        if found is None:
-            raise RefusedError(404, f"there is no pattern {asked.id}", "id")
-        pattern_id, members = found
-        (row,) = self._tables.rows("state_of_members", members=members) or ({"fingerprint": members[0]},)
-        anchor: str = row["fingerprint"]
+        pattern_id, members, anchor = self._pattern(asked.id)
         before = self._known().get(anchor)
         after: Standing | None
         match asked.action:
@@ -205,7 +205,26 @@ class PatternStates:
         self._transact(write)
         self._names = None  # a state of an earlier part of the pattern may be in force no more
         (made,) = (one for one in self._changes() if one.anchor == anchor)
-        return StateOfPattern(pattern_id=pattern_id, state=made.state)
+        notes = notes_of(self._database.db, pattern_id, members)
+        return StateOfPattern(pattern_id=pattern_id, state=made.state, notes=notes)
+
+    def _add_note(self, asked: AddNote, now: dt.datetime) -> StateOfPattern:
+        """Writes a note, which leaves the state as it is."""
+        pattern_id, members, anchor = self._pattern(asked.id)
+        about = {"pattern_id": pattern_id, "fingerprint": anchor, "note": asked.text}
+        self._transact(lambda: self._tables.enter(now, "note", asked.by, asked.caller, **about))
+        made = noted(self._database.db, pattern_id, members, now)
+        self._news.add(NoteAdded(made.notes[0].number, pattern_id, made.state))
+        return made
+
+    def _pattern(self, id_: str) -> tuple[str, list[str], str]:
+        """Returns the id of a pattern, its fingerprints, and the one to which its state belongs."""
+        found = resolve(self._database.db, id_)
+        if found is None:
+            raise RefusedError(404, f"there is no pattern {id_}", "id")
+        pattern_id, members = found
+        (row,) = self._tables.rows("state_of_members", members=members) or ({"fingerprint": members[0]},)
+        return pattern_id, members, row["fingerprint"]
 
     def _drain(self, asked: Drain, now: dt.datetime) -> StateOfWorker:
         self._drains.check(asked)

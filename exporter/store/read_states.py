@@ -7,7 +7,16 @@ from typing import Final
 from exporter.events.event import isoformat
 from exporter.store.queries import GetPatternState, ListAudit
 from exporter.store.select import Cursor, Row, Span, end_of_range, members_of, naive, resolve, rows
-from exporter.store.states import AuditEntry, AuditPage, Drained, PatternState, Silence, StateOfPattern
+from exporter.store.states import (
+    MAX_NOTES,
+    AuditEntry,
+    AuditPage,
+    Drained,
+    PatternNote,
+    PatternState,
+    Silence,
+    StateOfPattern,
+)
 
 NEW: Final = dt.timedelta(hours=24)  # a pattern that nobody has said anything of is new for so long
 MAX_NUMBER: Final = 2**63 - 1
@@ -45,16 +54,30 @@ def without_state(ever_first_seen: dt.datetime | None, now: dt.datetime) -> Patt
 
 
 def state_of_pattern(cursor: Cursor, query: GetPatternState) -> StateOfPattern | None:
-    """Returns the state of one pattern; None if there is no such pattern."""
+    """Returns the state of one pattern with its notes; None if there is no such pattern."""
     found = resolve(cursor, query.id)
-    if found is None:
-        return None
-    pattern_id, members = found
+    return noted(cursor, *found, naive(query.now)) if found else None
+
+
+def noted(cursor: Cursor, pattern_id: str, members: Sequence[str], now: dt.datetime) -> StateOfPattern:
+    """Returns the state of a pattern with its notes. `now` is naive UTC. Raises duckdb.Error."""
     state = states_of(cursor, [pattern_id]).get(pattern_id)
     if state is None:
         (first,) = rows(cursor, "ever_first_seen", {"members": members})
-        state = without_state(first["first_seen"], naive(query.now))
-    return StateOfPattern(pattern_id=pattern_id, state=state)
+        state = without_state(first["first_seen"], now)
+    return StateOfPattern(pattern_id=pattern_id, state=state, notes=notes_of(cursor, pattern_id, members))
+
+
+def notes_of(cursor: Cursor, pattern_id: str, members: Sequence[str]) -> list[PatternNote]:
+    """Returns the newest notes of a pattern, newest first. Raises duckdb.Error."""
+    found = rows(cursor, "notes", {"pattern_id": pattern_id, "members": members, "most": MAX_NOTES})
+    return [
+        PatternNote(
+            number=row["number"], at=isoformat(row["made_at"]), by=row["person"], caller=row["caller"] or None,
+            text=row["note"],
+        )
+        for row in found
+    ]  # fmt: skip
 
 
 def audit(cursor: Cursor, query: ListAudit) -> AuditPage:
@@ -135,4 +158,5 @@ def _entry(row: Row) -> AuditEntry:
         until=isoformat(until) if until else None,
         errors=row["errors"],
         error_id=row["error_id"],
+        text=row["note"],
     )

@@ -2,7 +2,7 @@
 
 import threading
 
-from exporter.store.states import DrainChange, StateChange, StatesChanged
+from exporter.store.states import DrainChange, NoteAdded, StateChange, StatesChanged
 
 
 class StateNews:
@@ -15,6 +15,7 @@ class StateNews:
         self._changed: dict[str, StateChange] = {}
         self._changed_drains: dict[str, DrainChange] = {}
         self._gone: set[str] = set()
+        self._notes: list[NoteAdded] = []  # of requests, each of which waits for a pong: few
 
     def note(self, changes: dict[str, StateChange], drains: dict[str, DrainChange], last: int) -> None:
         """Compares all states with what was told, and keeps the differences. `last` is the number of the last entry of
@@ -28,14 +29,19 @@ class StateNews:
             self._changed = {anchor: one for anchor, one in self._changed.items() if anchor not in self._gone}
         self._sent, self._sent_drains = changes, drains
 
+    def add(self, note: NoteAdded) -> None:
+        """Keeps a note that was written."""
+        with self._lock:
+            self._notes.append(note)
+
     def take(self) -> StatesChanged | None:
         """Returns what changed since the last call, None if nothing did."""
         with self._lock:
-            if not self._changed and not self._changed_drains and not self._gone:
+            if not (self._changed or self._changed_drains or self._gone or self._notes):
                 return None
             changed, drains, gone = self._changed.values(), self._changed_drains.values(), self._gone
-            taken = StatesChanged(list(changed), list(drains), sorted(gone))
-            self._changed, self._changed_drains, self._gone = {}, {}, set()
+            taken = StatesChanged(list(changed), list(drains), sorted(gone), self._notes)
+            self._changed, self._changed_drains, self._gone, self._notes = {}, {}, set(), []
         return taken
 
     def everything(self) -> StatesChanged:

@@ -1,4 +1,4 @@
-"""The tables of states: `pattern_states`, `drained_workers` and `audit` (`migrations/011_states.sql`)."""
+"""The tables of states: `pattern_states`, `drained_workers`, `audit` (`migrations/011_states.sql`, `012_notes.sql`)."""
 
 import datetime as dt
 from typing import Any, Final
@@ -65,7 +65,7 @@ class StateTables:
     def enter(self, at: dt.datetime, action: str, by: str = "", caller: str = "", **about: Any) -> int:
         """Adds an entry to the audit, and returns its number. Needs a transaction."""
         entry = self.next()
-        none = dict.fromkeys(("pattern_id", "fingerprint", "worker", "until", "errors", "error_id"))
+        none = dict.fromkeys(("pattern_id", "fingerprint", "worker", "until", "errors", "error_id", "note"))
         self.run("add_entry", number=entry, made_at=at, action=action, person=by, caller=caller, **(none | about))
         if entry > MAX_ENTRIES:
             self.run("forget_entries", number=entry - MAX_ENTRIES)

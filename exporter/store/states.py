@@ -1,6 +1,7 @@
 """The states of patterns and drained workers: the requests to the database process, its answers, and what changed.
 
 POST /api/patterns/{id}/claim, …/resolve, …/mute, …/reopen ─► Act ──────┐
+POST /api/patterns/{id}/note                               ─► AddNote ──┤
 POST /api/workers/{id}/drain, …/undrain                    ─► Drain ────┼─► pattern_states.py ─► the answer, or Refused
 a silence was made in Alertmanager, or could not be made   ─► NoteSilence ┘         │
 errors that the projection inserts; the time                                        └► StatesChanged, with the next pong
@@ -15,11 +16,15 @@ from exporter.events.error_object import Timestamp
 from exporter.store.fields import Count
 
 MAX_NAME: Final = 100  # characters of the name of a person
+MAX_TEXT: Final = 2_000  # characters of a note
+MAX_NOTES: Final = 50  # of a pattern, that its state is returned with
 MAX_ERRORS: Final = 1_000_000_000  # of a mute
 LONGEST: Final = dt.timedelta(days=366)  # of a mute or a drain
 Action = Literal["claim", "resolve", "mute", "reopen"]
 Status = Literal["new", "open", "claimed", "resolved", "muted", "regressed"]
-Audited = Literal["claim", "resolve", "mute", "reopen", "regressed", "unmuted", "drain", "undrain", "drain_ended"]
+Audited = Literal[
+    "claim", "resolve", "mute", "reopen", "note", "regressed", "unmuted", "drain", "undrain", "drain_ended"
+]
 Name = Annotated[
     str,
     Meta(min_length=1, max_length=MAX_NAME, pattern=r"^[^\x00-\x1f\x7f]*[^\x00-\x20\x7f][^\x00-\x1f\x7f]*$",
@@ -32,6 +37,19 @@ class ActRequest(Struct):
     """`by` is the name of who does it."""
 
     by: Name
+
+
+class NoteRequest(Struct):
+    """`by` writes a note: a text, also of several lines. Secrets in it are redacted as those of reports are."""
+
+    by: Name
+    text: Annotated[
+        str,
+        Meta(
+            description="not blank",
+            extra_json_schema={"minLength": 1, "maxLength": MAX_TEXT, "pattern": r"[^\x00-\x20\x7f]"},
+        ),
+    ]
 
 
 class MuteRequest(Struct):
@@ -65,11 +83,24 @@ class PatternState(Struct, kw_only=True):
     silence_error: str | None
 
 
+class PatternNote(Struct, kw_only=True):
+    """What `by` wrote about a pattern. `number` is that of its entry in the audit trail; `caller` is the user or token
+    whose request it was, null without access control."""
+
+    number: Annotated[int, Meta(ge=1)]
+    at: Timestamp
+    by: str
+    caller: str | None
+    text: str
+
+
 class StateOfPattern(Struct, kw_only=True):
-    """The state of a pattern, with the id that the pattern has now."""
+    """The state of a pattern, with the id that the pattern has now. `notes` are the newest 50, newest first; the audit
+    trail has the earlier ones."""
 
     pattern_id: str
     state: PatternState
+    notes: list[PatternNote]
 
 
 class Drained(Struct, kw_only=True):
@@ -90,7 +121,8 @@ class StateOfWorker(Struct, kw_only=True):
 class AuditEntry(Struct, kw_only=True):
     """A change of a state. `action` is what was asked for; or what happened by itself: `regressed`, `unmuted` or
     `drain_ended`, with `by` null. `caller` is the user or token whose request it was, null without access control.
-    `pattern_id` is the id that the pattern had then. `error_id` is the error that ended a state."""
+    `pattern_id` is the id that the pattern had then. `error_id` is the error that ended a state. `text` is that of a
+    note, null for other entries."""
 
     number: Annotated[int, Meta(ge=1)]
     at: Timestamp
@@ -102,6 +134,7 @@ class AuditEntry(Struct, kw_only=True):
     until: Timestamp | None
     errors: Count | None
     error_id: Count | None
+    text: str | None
 
 
 class Silence(Struct, kw_only=True):
@@ -137,6 +170,15 @@ class Act(Struct, tag=True, frozen=True):
     errors: int | None = None
 
 
+class AddNote(Struct, tag=True, frozen=True):
+    """Somebody writes a note about the pattern `id`."""
+
+    id: str
+    text: str
+    by: str
+    caller: str
+
+
 class Drain(Struct, tag=True, frozen=True):
     """Somebody drains a worker, or lifts that. `is_known`: it sends heartbeats, so it exists without errors, too."""
 
@@ -158,7 +200,7 @@ class NoteSilence(Struct, tag=True, frozen=True):
     error: str | None
 
 
-ChangeState = Act | Drain | NoteSilence
+ChangeState = Act | AddNote | Drain | NoteSilence
 
 
 class StateChange(Struct, frozen=True):
@@ -187,6 +229,14 @@ class DrainChange(Struct, frozen=True):
     drained: Drained | None
 
 
+class NoteAdded(Struct, frozen=True):
+    """A note was written: the entry `number` of the audit. `state` is that of the pattern at that moment."""
+
+    number: int
+    pattern_id: str
+    state: PatternState
+
+
 class StatesChanged(Struct):
     """What changed since the last pong. `gone` are the anchors of states that count no more. `complete`: these are all
     states, and no worker is drained but these."""
@@ -194,4 +244,5 @@ class StatesChanged(Struct):
     patterns: list[StateChange]
     workers: list[DrainChange]
     gone: list[str] = []
+    notes: list[NoteAdded] = []
     complete: bool = False

@@ -57,7 +57,7 @@ SELECT coalesce(max(number), 0) + 1 FROM audit;
 
 -- name: add_entry
 INSERT INTO audit VALUES
-    ($number, $made_at, $action, $person, $caller, $pattern_id, $fingerprint, $worker, $until, $errors, $error_id);
+    ($number, $made_at, $action, $person, $caller, $pattern_id, $fingerprint, $worker, $until, $errors, $error_id, $note);
 
 -- name: forget_entries
 DELETE FROM audit WHERE number <= $number;
@@ -72,17 +72,23 @@ WHERE a.pattern_id IN (SELECT unnest($pattern_ids::VARCHAR[])) ORDER BY s.number
 SELECT min(first_seen) AS first_seen FROM patterns WHERE fingerprint IN (SELECT unnest($members::VARCHAR[]));
 
 -- name: audit
-SELECT number, made_at, action, person, caller, pattern_id, worker, until, errors, error_id FROM audit
+SELECT number, made_at, action, person, caller, pattern_id, worker, until, errors, error_id, note FROM audit
 WHERE number < $before
   AND ($members::VARCHAR[] IS NULL OR pattern_id = $pattern_id OR fingerprint IN (SELECT unnest($members::VARCHAR[])))
   AND ($worker::VARCHAR IS NULL OR worker = $worker)
 ORDER BY number DESC LIMIT $limit;
 
+-- name: notes
+-- The newest notes of a pattern: of its fingerprints, and those that were written when it had this id.
+SELECT number, made_at, person, caller, note FROM audit
+WHERE action = 'note' AND (pattern_id = $pattern_id OR fingerprint IN (SELECT unnest($members::VARCHAR[])))
+ORDER BY number DESC LIMIT $most;
+
 -- name: pattern_entries
--- Those of the $most newest entries of the audit that are about patterns, oldest first. The numbers have no gaps. With
+-- Those of the $most newest entries of the audit that are about the state of a pattern, oldest first. The numbers have no gaps. With
 -- ORDER BY … LIMIT instead, this takes 40 ms where the audit has 100,000 entries; so, 1.5 ms.
 SELECT number, made_at, action, person, pattern_id, fingerprint, until, errors FROM audit
-WHERE number > (SELECT max(number) FROM audit) - $most AND fingerprint IS NOT NULL ORDER BY number;
+WHERE number > (SELECT max(number) FROM audit) - $most AND fingerprint IS NOT NULL AND action <> 'note' ORDER BY number;
 
 -- name: pattern_names
 -- The pattern of each fingerprint of $fingerprints: the id of now, the template of its family, its masked message.

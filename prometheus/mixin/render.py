@@ -18,6 +18,11 @@ GENERATED: Final = (
     "# Generated from prometheus/mixin/rules/{name}.yml by prometheus/mixin/render.py; change it there.\n"
 )
 SELECTORS: Final = ("selector", "prometheus", "alertmanager")
+PAGE: Final = (
+    '{{{{ with query `distributed_testing_page_info{{{selector}}}` }}}}{{{{ . | first | label "url" }}}}'
+    "{{{{ else }}}}http://localhost:8080{{{{ end }}}}"
+)
+OF_WORKER: Final = "range=1{{ with $labels.worker }}&worker={{ . | urlquery }}{{ end }}"
 ONE_JOB: Final = re.compile(r"""job=~?"[^"\\`]+\"""")
 
 
@@ -43,7 +48,9 @@ def configured(file: Path | None = None) -> dict[str, Any]:
             )
     for name in ("page", "runbooks"):
         config[name] = str(config[name] or "").rstrip("/")
+    config["page"] = config["page"] or PAGE.format(selector=config["selector"])
     config["runbooks"] = config["runbooks"] or f"{config['page']}/runbooks"
+    config["permalink"] = f"{config['page']}/error-visualization?{OF_WORKER}"
     sources = {source.stem for source in (HERE / "rules").glob("*.yml")}
     if missing := sorted({*config["groups"]} - sources):
         raise ValueError(f"groups: {', '.join(missing)}: must be some of {', '.join(sorted(sources))}")

@@ -334,10 +334,16 @@ async def test_a_date_is_added_at_midnight(browser: Browser, service: InProcess)
     await page.goto(str(service.client.make_url("/error-visualization?range=168")))
     row = page.locator("#errors time")
     await expect(row).to_have_text(re.compile(r"^\d\d:\d\d:\d\d$"))
+    await expect(page.locator("#connection")).to_have_attribute("data-state", "live")
     await page.route("**/api/**", lambda route: route.abort())  # its answers would set the clock back
     await page.clock.fast_forward(25 * 3600 * 1000)
     await page.clock.run_for(21_000)
     await expect(row).to_have_text(re.compile(r"[A-Z][a-z]{2}.* \d\d:\d\d$"))
+    lost = page.locator("#connection")
+    await expect(lost).to_contain_text(re.compile(r"lost, as of \d\d:\d\d:\d\d$"))
+    await page.clock.fast_forward(24 * 3600 * 1000)
+    await page.clock.run_for(2_000)
+    await expect(lost).to_contain_text(re.compile(r"lost, as of .*[A-Z][a-z]{2}.* \d\d:\d\d$"))
 
 
 async def test_names_that_every_object_has_change_no_object(browser: Browser, service: InProcess) -> None:

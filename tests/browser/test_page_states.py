@@ -48,6 +48,10 @@ def refusal(status: int, words: str) -> Callable[[Route], Awaitable[None]]:
     return refuse
 
 
+async def refused_text(route: Route) -> None:
+    await route.fulfill(status=400, json={"status": "error", "message": "text: not this one", "field": "text"})
+
+
 async def test_a_claim_is_said_in_each_tab_at_once(browser: Browser, service: InProcess) -> None:
     id_ = await engine(service)
     page, complaints = await open_page(browser, service, view("pattern", id_))
@@ -96,6 +100,52 @@ async def test_a_claim_is_said_in_each_tab_at_once(browser: Browser, service: In
     await button("Claim").click()
     await expect(said).to_contain_text("Claimed by Bo")
     assert complaints == others == at_desk == while_paused == []
+
+
+async def test_a_note_is_written_by_keyboard_and_read_in_each_tab(browser: Browser, service: InProcess) -> None:
+    id_ = await engine(service)
+    page, complaints = await open_page(browser, service, view("pattern", id_))
+    other, others = await open_page(browser, service, view("pattern", id_))
+    for one in (page, other):
+        await filled(one)
+    _, button, form = parts(page)
+    note, notes, problem = form.get_by_label("Note"), page.locator("#details .note"), page.locator("#state-problem")
+    await button("Add a note").focus()
+    await page.keyboard.press("Enter")
+    await expect(form.get_by_label("Your name")).to_be_focused()
+    await page.keyboard.type("Ana")
+    await page.keyboard.press("Tab")
+    await expect(note).to_be_focused()
+    await page.keyboard.type("the fan of rack 3 <b>\nis loud")
+    await page.keyboard.press("Escape")
+    await expect(form).to_be_hidden()
+    await page.keyboard.press("Enter")  # what was typed is still there
+    await expect(note).to_have_value("the fan of rack 3 <b>\nis loud")
+    await form.get_by_label("Your name").fill("Ana")
+    await page.route("**/note", refused_text)
+    await form.get_by_role("button", name="Add a note").press("Enter")
+    await expect(problem).to_have_text("text: not this one")
+    await expect(note).to_be_focused()
+    await expect(note).to_have_attribute("aria-describedby", "state-problem")
+    await page.unroute("**/note")
+    await page.keyboard.press("Tab")
+    await page.keyboard.press("Enter")
+    for one in (page, other):
+        row = one.locator("#details .history li")
+        await expect(row).to_have_count(1)
+        await expect(row).to_contain_text("Note by Ana")
+        await expect(one.locator("#details .note")).to_have_text("the fan of rack 3 <b>\nis loud")
+    await expect(other.locator("#details > .polite")).to_have_text("A note was added")
+    await expect(page.locator("#details > .polite")).to_have_text("Note added")
+    await expect(problem).to_have_text("")
+    await expect(button("Add a note")).to_be_focused()
+    await page.keyboard.press("Enter")
+    await expect(note).to_have_value("")
+    await expect(form.get_by_label("Your name")).to_be_hidden()  # the name is known
+    await service.ask(f"/api/patterns/{id_}/note", {"by": "Bo", "text": "it was replaced"})
+    await expect(notes).to_have_text(["it was replaced", "the fan of rack 3 <b>\nis loud"])
+    await expect(note).to_be_focused()
+    assert [one for one in complaints if "400" not in one] == others == []
 
 
 async def test_a_mute_has_an_end_and_reopening_ends_it(browser: Browser, service: InProcess) -> None:
@@ -318,15 +368,19 @@ async def test_no_violation_with_the_form_open(browser: Browser, service: InProc
     page, _ = await open_page(
         browser, service, view("pattern", id_), color_scheme=theme, viewport={"width": width, "height": 800}
     )
-    for address, name in ((None, "Mute"), (view("worker", "w1"), "Drain")):
+    for address, name in ((None, "Mute"), (None, "Add a note"), (view("worker", "w1"), "Drain")):
         if address:
             await follow(page, address)
             await expect(page.locator("#details h2")).to_contain_text("Worker")
         await filled(page)
         _, button, form = parts(page)
         await button(name).click()
-        await form.get_by_label("End").select_option("at another time")
-        await expect(form.get_by_label("Until")).to_be_visible()
+        if name == "Add a note":
+            await service.ask(f"/api/patterns/{id_}/note", {"by": "x" * 100, "text": "x" * 2_000})
+            await expect(page.locator("#details .note")).to_be_visible()
+        else:
+            await form.get_by_label("End").select_option("at another time")
+            await expect(form.get_by_label("Until")).to_be_visible()
         assert (name, await violations(page, "'#details'")) == (name, [])
         assert await page.locator("#details").evaluate("d => d.scrollWidth <= d.clientWidth")
 

@@ -47,6 +47,11 @@ async def test_it_starts_without_sound_notifications_clipboard_and_with_junk_in_
     await page.locator("#errors a.message").click()
     await page.locator("#details").get_by_role("button", name="Copy the link").click()
     await expect(page.locator("#details").get_by_role("button", name="Copied")).to_be_focused()
+    await page.keyboard.press("Escape")
+    await page.locator("#q").focus()
+    await page.keyboard.press("Control+A")
+    await page.keyboard.press("Control+V")
+    await expect(page.locator("#q")).to_have_value(re.compile(r"^http://.*\?from=.*Z&to=.*Z&error=1$"))
     assert uncaught == []
     await context.close()
 

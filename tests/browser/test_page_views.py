@@ -6,9 +6,9 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from chromium import Browser, listed, needs_chromium, open_page
+from chromium import Browser, follow, listed, needs_chromium, open_page
 from conftest import InProcess
-from playwright.async_api import Page, Route, expect
+from playwright.async_api import Locator, Page, Route, expect
 
 pytestmark = [pytest.mark.html, needs_chromium]
 HOSTILE = "<img src=x onerror=alert(1)> \u202e & \"'"
@@ -102,6 +102,57 @@ async def test_a_pattern_says_since_when_what_varies_what_it_touches_and_each_er
     await expect(dialog).to_be_hidden()
     await listed(page, 25)
     assert complaints == []
+
+
+def fact(page: Page, name: str) -> Locator:
+    """The times of one of the facts of a view."""
+    return page.locator(f"#details .facts dt:text-is('{name}') + dd").locator("time")
+
+
+async def test_the_trend_of_a_pattern_is_of_the_span_and_its_first_error_of_all_time(
+    browser: Browser, service: InProcess
+) -> None:
+    ages = [30 * 60, 5 * 60, *[60] * 4]
+    await service.ask("/api/report-errors", [rank(0, timestamp=ago(minutes)) for minutes in ages])
+    (found,) = (await service.get("/api/patterns"))["patterns"]
+    details = await service.get(f"/api/patterns/{found['pattern_id']}")
+    page, complaints = await open_page(browser, service, view("pattern", found["pattern_id"]))
+    await filled(page)
+    picture = page.get_by_role("img", name="5 errors over the span of time, 4 in the highest bar")
+    bars = await picture.locator("rect").evaluate_all(
+        "all => all.map((bar) => ['x', 'height'].map((name) => Number(bar.getAttribute(name))))"
+    )
+    (early, low), (late, high) = bars
+    assert (low, high) == (12, 48), "one error and four of them"
+    assert 600 * 4 / 24 - 600 / len(details["trend"]) <= late - early <= 600 * 4 / 24 + 600 / len(details["trend"])
+    await expect(page.locator("#details .ends")).to_have_text(
+        re.compile("first in this span 5h ago.*4 errors.*last 1h ago")
+    )
+    assert dt.datetime.fromisoformat(details["ever_first_seen"]) < dt.datetime.fromisoformat(ago(29 * 60))
+    await expect(fact(page, "first seen")).to_have_attribute("datetime", details["ever_first_seen"])
+    await expect(fact(page, "first seen")).to_have_text("1d ago")
+    await expect(fact(page, "last seen")).to_have_attribute("datetime", details["last_seen"])
+    assert complaints == []
+
+
+async def test_a_worker_says_when_it_was_critical_last_and_since_when_it_is_silent(
+    browser: Browser, service: InProcess
+) -> None:
+    times = {"last_error_at": ago(3), "last_critical_at": ago(7), "silent_since": ago(5), "first_seen": ago(900)}
+    page, _ = await open_page(browser, service)
+    await answer_workers(page, worker(**times))
+    await follow(page, view("worker", "w1"))
+    await filled(page)
+    for name, key in (("last error", "last_error_at"), ("last critical", "last_critical_at"),
+                      ("silent since", "silent_since"), ("first seen", "first_seen")):  # fmt: skip
+        await expect(fact(page, name).first).to_have_attribute("datetime", times[key])
+    await page.unroute(re.compile("/api/workers/"))
+    await answer_workers(page, worker(now="stable", reason="", last_critical_at=None, silent_since=None))
+    await page.reload()
+    await filled(page)
+    await expect(fact(page, "last error")).not_to_have_count(0)
+    for name in ("last critical", "silent since"):
+        await expect(page.locator(f"#details .facts dt:text-is('{name}')")).to_have_count(0)  # it never was, or is not
 
 
 async def test_views_lead_to_each_other_and_back_to_where_the_reader_was(browser: Browser, service: InProcess) -> None:
@@ -230,6 +281,28 @@ async def test_a_run_says_what_failed_first_what_followed_and_leads_to_its_tests
     await elsewhere.get_by_role("link", name="other").click()
     await expect(dialog.locator("h2")).to_have_text("Run other")
     assert complaints == []
+
+
+async def test_a_ranking_says_where_it_ends(browser: Browser, service: InProcess) -> None:
+    page, _ = await open_page(browser, service)
+    found = await page.evaluate(
+        """async () => {
+            const { table } = await import("/static/view_parts.js");
+            const rows = (count) => Array.from({ length: count }, (_, i) => [`t::${i}`, i]);
+            const shown = [];
+            for (const count of [150, 1000]) {
+                const made = table(["test", "errors"], rows(100), { total: Infinity, rest: async () => rows(count) });
+                document.querySelector("main").append(made);
+                const button = made.parentElement.querySelector("button.more") ?? made.querySelector("button.more");
+                const label = button.textContent;
+                await button.onclick();
+                shown.push([label, made.querySelectorAll("tbody tr").length, made.querySelector("p.quiet")?.textContent ?? ""]);
+                made.remove();
+            }
+            return shown;
+        }"""
+    )
+    assert found == [["Show more", 150, ""], ["Show more", 1000, "These are the 1,000 with most errors."]]
 
 
 @pytest.mark.parametrize("kind", ["pattern", "worker", "run", "test"])

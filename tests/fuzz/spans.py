@@ -2,7 +2,7 @@
 
 A span begins before it ends and before now, and is given as `time_range` or as `from`; a mute or a drained worker ends
 ahead, and a mute has an end or a number of errors. Values that are no times stay as they are: they must be refused.
-The ids of a run and of its sender have a character that can be printed, which no pattern of JSON Schema can demand.
+The ids of a run and of its sender, and a note, have a character that can be printed, which no pattern of JSON Schema can demand.
 """
 
 import datetime as dt
@@ -57,6 +57,8 @@ def before_call(context: Any, case: Any, **kwargs: Any) -> None:
         _span(case.query)
     if isinstance(case.body, dict):
         _end(case.body, case.operation.path)
+        if case.operation.path == "/api/patterns/{id}/note":
+            _printable(case.body, "text")
         if case.operation.path == "/api/runs":
             _printable(case.body.get("run"), "id")
             _printable(case.body, "worker_id")

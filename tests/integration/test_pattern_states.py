@@ -49,7 +49,7 @@ async def test_what_people_say_of_a_pattern_is_its_state(service: InProcess) -> 
     id_ = await one(service)
     assert await state(service, id_) == NOTHING | {"status": "new"}
     made = await service.ask(f"/api/patterns/{id_}/claim", {"by": " Ana "})
-    assert made == {"pattern_id": id_, "state": await state(service, id_)}
+    assert made == {"pattern_id": id_, "state": await state(service, id_), "notes": []}
     assert made["state"] == NOTHING | {"status": "claimed", "by": "Ana", "at": made["state"]["at"]}
     until = ahead(hours=8)
     muted = (await service.ask(f"/api/patterns/{id_}/mute", {"by": "Bo", "until": until, "errors": 9}))["state"]

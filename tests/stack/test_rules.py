@@ -179,14 +179,14 @@ def test_a_file_that_is_no_mapping_is_named(tmp_path: Path, capsys: pytest.Captu
 )
 def test_links_have_no_empty_part(config: dict[str, Any], tmp_path: Path) -> None:
     made = render.rendered(render.configured(elsewhere(tmp_path, **config)))
-    links = re.findall(r"https://[^ \"]+", "".join(made.values()))
+    links = re.findall(r"https://[^ \"']+", "".join(made.values()))
     assert {"https://here/runbooks/CriticalErrors"} <= set(links)
     assert not [link for link in links if "//" in link.removeprefix("https://")]
 
 
 def test_each_alert_has_words_labels_and_a_page() -> None:
     for name, rule in alerts().items():
-        assert {"summary", "description", "runbook_url"} <= set(rule["annotations"]), name
+        assert {"summary", "description", "permalink", "runbook_url"} <= set(rule["annotations"]), name
         assert rule["labels"]["severity"] in ("critical", "warning", "info", "none")
         assert rule["labels"]["source"] == "rule"
         assert rule["annotations"]["runbook_url"].endswith(f"/runbooks/{name}")

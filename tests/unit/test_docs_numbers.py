@@ -54,6 +54,7 @@ from exporter.store import (
     search,
     series,
     state,
+    states,
     texts,
 )
 from exporter.store import client as store
@@ -230,6 +231,9 @@ CASES = [
     Case("docs/api.md", "the newest first, # at most of each", read_states.MAX_SILENCES),
     Case("docs/api.md", "newest # entries of the audit trail", read_states.LOOKED_AT),
     Case("docs/architecture.md", "`MAX_SILENCES` #, of", read_states.MAX_SILENCES),
+    Case("docs/architecture.md", "of notes `MAX_TEXT` # characters", states.MAX_TEXT),
+    Case("docs/states.md", "A note is a text of # characters", states.MAX_TEXT),
+    Case("docs/states.md", "the newest # notes (`MAX_NOTES`)", states.MAX_NOTES),
     Case("docs/architecture.md", "newest `LOOKED_AT` # entries", read_states.LOOKED_AT),
     Case("docs/api.md", "the newest # `measurements`", read_worker.MEASUREMENTS),
     Case("docs/api.md", "Of each field the # most frequent", read_facets.VALUES),

@@ -49,6 +49,7 @@ ROWS = {
     "POST /api/patterns/{id}/resolve": "admin",
     "POST /api/patterns/{id}/mute": "admin",
     "POST /api/patterns/{id}/reopen": "admin",
+    "POST /api/patterns/{id}/note": "admin",
     "POST /api/workers/{id}/drain": "admin",
     "POST /api/workers/{id}/undrain": "admin",
     "GET /api/audit": "read",

@@ -130,6 +130,7 @@ async def test_it_holds_for_real_answers(service: InProcess) -> None:
 STATES = [
     ("/api/patterns/{id}/claim", {"by": "Ana"}), ("/api/patterns/{id}/resolve", {"by": "Ana"}), ("/api/patterns/{id}/mute", {"by": "Ana"}),
     ("/api/patterns/{id}/mute", {"by": "Ana", "errors": 3}), ("/api/patterns/{id}/reopen", {"by": "Ana"}),
+    ("/api/patterns/{id}/note", {"by": "Ana", "text": "seen"}), ("/api/patterns/{id}/note", {"by": "Ana", "text": ""}),
     ("/api/patterns/{id}/reopen", {"by": "Ana"}), ("/api/workers/{id}/undrain", {"by": "Ana"}), ("/api/workers/{id}/drain", {"by": "Ana"}),
 ]  # fmt: skip
 

@@ -48,6 +48,11 @@ def test_markup_in_a_runbook_is_text() -> None:
     assert "javascript:" not in re.findall(r'href="([^"]*)"', as_html("[x](javascript:alert(1))"))
 
 
+async def test_the_address_of_the_page_is_a_metric(serve: Callable[..., Any]) -> None:
+    service = await serve(external_url="https://errors.example.com/")
+    assert (await service.metrics())['distributed_testing_page_info{url="https://errors.example.com"}'] == 1
+
+
 async def test_external_labels_are_a_metric(serve: Callable[..., Any]) -> None:
     service = await serve(external_labels=("cluster=eu", "team=training"))
     assert (await service.metrics())['distributed_testing_external_labels_info{cluster="eu",team="training"}'] == 1

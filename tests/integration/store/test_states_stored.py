@@ -16,7 +16,7 @@ from exporter.store.assignments import Assignments
 from exporter.store.decisions import Refused
 from exporter.store.projection import Projection
 from exporter.store.rescue import rescue
-from exporter.store.states import Act, Drain, StateChange, StateOfPattern
+from exporter.store.states import Act, AddNote, Drain, StateChange, StateOfPattern
 from exporter.store.verify import check_sums, mend
 
 pytestmark = pytest.mark.dashboard
@@ -126,7 +126,9 @@ def test_repair_keeps_states(store: Stored, tmp_path: Path) -> None:
     store.error()
     store.act("mute", errors=7)
     with store.database.writing:
-        store.projection.states.change(Drain("w", True, "Ana", "", True), dt.datetime.now(dt.UTC).replace(tzinfo=None))
+        now = dt.datetime.now(dt.UTC).replace(tzinfo=None)
+        store.projection.states.change(Drain("w", True, "Ana", "", True), now)
+        store.projection.states.change(AddNote("f", "seen", "Ana", ""), now)
     tables = ("pattern_states", "drained_workers", "audit")
     before = [store.values(f"SELECT * FROM {table}") for table in tables]
     assert all(before)

@@ -16,7 +16,7 @@ globalThis.begun = (its) => {
     const look = () => new Promise((resolve) => looks.push(resolve));
     const said = (version, by, pattern_id = 'p') => its.take({ version, changes: [{ version, pattern_id, state: { by } }] });
     const watch = (since) => its.watch('pattern:p', place, { since, look, take: ({ by }) => taken.push(by) });
-    return { place, taken, looks, said, watch, rest: () => new Promise((resolve) => setTimeout(resolve)) };
+    return { place, taken, looks, look, said, watch, rest: () => new Promise((resolve) => setTimeout(resolve)) };
 };
 """
 )
@@ -24,7 +24,7 @@ globalThis.begun = (its) => {
 
 def ran(steps: str) -> Any:
     """What `taken` and the number of looks are after the statements `steps`."""
-    names = "place, taken, looks, said, watch, rest"
+    names = "place, taken, looks, look, said, watch, rest"
     call = f"(async () => {{ const {{ {names} }} = globalThis.begun(its), later = globalThis.later; {steps}; await rest(); return [taken, looks.length]; }})()"
     (found,) = results("state_news.js", call, [None], before=NEWS)
     return found
@@ -59,6 +59,19 @@ BOTH = "its.take({ version: 1, changes: [] }); const answered = watch(0), asked 
 ])  # fmt: skip
 def test_an_answer_that_was_overtaken_is_dropped(steps: str, taken: list[str]) -> None:
     assert ran(f"{BOTH} {steps}")[0] == taken
+
+
+NOTES = "its.take({ version: 1, changes: [] }); its.watch('pattern:p', place, { since: 0, look, take() {}, noted: (number) => taken.push(number) });"
+
+
+@pytest.mark.parametrize(("steps", "taken"), [
+    ("its.take({ version: 2, changes: [{ version: 2, pattern_id: 'p', state: {}, note: 7 }] })", [7]),
+    ("its.take({ version: 2, changes: [{ version: 2, pattern_id: 'other', state: {}, note: 7 }] }); said(3, 'Ana')", []),
+    ("its.again(); looks[0]({})", [None]),  # there may be notes that were missed
+    ("its.again(); said(2, 'Cy'); looks[0]({})", [None]),
+])  # fmt: skip
+def test_a_note_is_told_and_missed_ones_are_looked_for(steps: str, taken: list[int | None]) -> None:
+    assert ran(f"{NOTES} {steps}")[0] == taken
 
 
 def test_a_view_that_was_closed_is_forgotten_by_the_next_one() -> None:

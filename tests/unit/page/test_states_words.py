@@ -65,7 +65,7 @@ def test_whether_there_is_a_silence_is_said_of_muted_patterns_only(more: dict[st
 def test_the_audit_is_said_in_words() -> None:
     nothing = {"by": None, "caller": None, "until": None, "errors": None, "error_id": None}
     rows = [
-        ({"action": "claim", "by": "Ana", "caller": "Ana"}, "Claimed by Ana"),
+        ({"action": "claim", "by": "Ana", "caller": "Ana"}, "Claimed by Ana"), ({"action": "note", "by": "Ana"}, "Note by Ana"),
         ({"action": "resolve", "by": "Ana", "caller": "token"}, "Resolved by Ana (sent by token)"),
         ({"action": "mute", "by": "Ana", "errors": 9}, "Muted by Ana for 9 errors"),
         ({"action": "mute", "by": "Ana", "until": "2026-11-27T18:00:00Z", "errors": 1}, "Muted by Ana until 18:00 or for 1 error"),
