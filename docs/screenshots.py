@@ -152,7 +152,7 @@ async def shoot_login(browser: Browser, url: str) -> None:
 
 async def opened(browser: Browser, url: str, size: str, theme: str) -> Page:
     width, height = SIZES[size]
-    page = await browser.new_page(viewport={"width": width, "height": height}, color_scheme=theme)  # type: ignore[arg-type]
+    page = await browser.new_page(viewport={"width": width, "height": height}, color_scheme=theme, locale="en-GB")  # type: ignore[arg-type]
     await page.goto(url)
     return page
 

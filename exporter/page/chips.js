@@ -1,6 +1,7 @@
 // The filters in force, as chips: each says "worker is w1" or "worker is not w1", can be turned around, and be removed.
 
 import { element } from "./dom.js";
+import { textOf } from "./pattern_text.js";
 import { inWords } from "./span.js";
 import { EXCLUDED, base, excludable, invert } from "./state.js";
 
@@ -11,7 +12,8 @@ const by = (id) => document.getElementById(id);
 export function draw(state, choose, forgetSpan) {
   const buttons = [...by("chips").querySelectorAll("button")];
   const place = buttons.indexOf(document.activeElement);
-  const chips = Object.entries(state.filters).flatMap(([name, values]) => values.map((value) => chip(name, value, state.filters, choose)));
+  const shown = (name, value) => (base(name) === "pattern" && textOf(value, state, () => draw(state, choose, forgetSpan))) || value;
+  const chips = Object.entries(state.filters).flatMap(([name, values]) => values.map((value) => chip(name, value, shown(name, value), state.filters, choose)));
   if (state.from || state.to) {
     chips.unshift(element("span", { class: "chip" }, element("span", { class: "value" }, inWords(state, true)),
       button("remove", " ×", "Remove the span of time", forgetSpan)));
@@ -23,13 +25,14 @@ export function draw(state, choose, forgetSpan) {
   }
 }
 
-function chip(name, value, filters, choose) {
+// `text` is what the reader sees of the value.
+function chip(name, value, text, filters, choose) {
   const field = base(name), out = name.endsWith(EXCLUDED), said = out ? "is not" : "is";
   const turn = excludable(field)
-    ? button("turn", said, `${said}: ${out ? "include" : "exclude"} ${field} ${value} instead`, () => choose(invert(filters, name, value)))
+    ? button("turn", said, `${said}: ${out ? "include" : "exclude"} ${field} ${text} instead`, () => choose(invert(filters, name, value)))
     : element("span", { class: "turn" }, said);
-  return element("span", { class: `chip ${out ? "out" : ""}` }, field, " ", turn, " ", element("span", { class: "value", title: value }, value),
-    button("remove", " ×", `Remove the filter ${out ? "not " : ""}${field} ${value}`, () => choose(without(filters, name, value))));
+  return element("span", { class: `chip ${out ? "out" : ""}` }, field, " ", turn, " ", element("span", { class: "value", title: text === value ? value : `${text} (${value})` }, text),
+    button("remove", " ×", `Remove the filter ${out ? "not " : ""}${field} ${text}`, () => choose(without(filters, name, value))));
 }
 
 function button(kind, text, label, act) {

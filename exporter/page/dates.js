@@ -1,7 +1,19 @@
-// Dates and times of day in the reader's language and zone, always with a clock of 24 hours.
+// Dates and times of day. Their words are English, as all of the page; the order of day, month and year, and the clock of 12 or of
+// 24 hours, are those of the reader's browser. Times are in the reader's zone.
 
-export const CLOCK = { hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
-const ALL = { year: "numeric", month: "numeric", day: "numeric", hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" };
+const ENGLISH = { day: "en-GB", month: "en-US", year: "en-CA" }; // by what comes first in a date of numbers
+
+const own = new Intl.DateTimeFormat([], { year: "numeric", month: "numeric", day: "numeric", hour: "numeric" });
+const { locale, hourCycle } = own.resolvedOptions();
+
+// The reader's own English, or the one with the order of dates in the reader's language.
+export const LOCALE = /^en\b/.test(locale) ? locale : ENGLISH[own.formatToParts(0).find(({ type }) => type in ENGLISH)?.type] ?? "en-GB";
+export const TWELVE = /h1[12]/.test(hourCycle);
+const HOURS = TWELVE ? { hour: "numeric", hourCycle: "h12" } : { hour: "2-digit", hourCycle: "h23" };
+export const CLOCK = { ...HOURS, minute: "2-digit" };
+export const SECONDS = { ...CLOCK, second: "2-digit" };
+export const FULL = { dateStyle: "full", timeStyle: "long", hourCycle: HOURS.hourCycle };
+const ALL = { year: "numeric", month: "numeric", day: "numeric", ...SECONDS };
 const made = new Map();
 
 // `date` as text; "?" for a time that could not be read. `options` are those of Intl.DateTimeFormat. Its formatters are kept: to make one takes 0.3 ms, and a redraw of
@@ -9,7 +21,7 @@ const made = new Map();
 export function formatted(date, options) {
   if (Number.isNaN(Number(date))) return "?"; // format() would throw
   const key = JSON.stringify(options);
-  if (!made.has(key)) made.set(key, new Intl.DateTimeFormat([], options));
+  if (!made.has(key)) made.set(key, new Intl.DateTimeFormat(LOCALE, options));
   return made.get(key).format(date);
 }
 

@@ -1,16 +1,14 @@
 // Helpers that build elements. They insert all text as text, so that a report's content is never markup.
 
 import { now } from "./clock.js";
-import { CLOCK, formatted } from "./dates.js";
+import { CLOCK, FULL, LOCALE, SECONDS, formatted } from "./dates.js";
 import { twice, zone } from "./wall_time.js";
 
 const ICONS = { critical: "▲", warning: "◆", info: "●" };
 const AGO_MS = 20_000;
 const POINTED_MS = 30_000; // a pointer that has not moved for longer is not of somebody who reads
-const SECONDS = { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" };
-const FULL = { dateStyle: "full", timeStyle: "long", hourCycle: "h23" };
 const UNITS = [["day", 86_400], ["hour", 3600], ["minute", 60], ["second", 1]];
-const relative = new Intl.RelativeTimeFormat(undefined, { numeric: "always", style: "narrow" });
+const relative = new Intl.RelativeTimeFormat(LOCALE, { numeric: "always", style: "narrow" });
 
 export function element(name, attributes = {}, ...children) {
   const made = document.createElement(name);

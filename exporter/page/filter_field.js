@@ -1,8 +1,9 @@
 // The field "Filter or search": while one types, it offers the values of all filters that contain the text, each to be included
-// or excluded. Enter without a chosen value searches for the text.
+// or excluded; of patterns those whose text has each word. Enter without a chosen value searches for the text.
 
 import { NoAnswer, Refusal, ask, query } from "./api.js";
 import { element } from "./dom.js";
+import { remember } from "./pattern_text.js";
 
 const WAIT_MS = 150, SHOWN = 4, LONGEST = 80;
 const by = (id) => document.getElementById(id);
@@ -49,7 +50,7 @@ function mark(options, place) {
 
 async function offer(text, state, field, list) {
   const mine = ++asked;
-  const place = query({ ...state, filters: {} }, { contains: text });
+  const place = query({ ...state, filters: {} }, { contains: text, values: SHOWN });
   let facets;
   try { facets = await ask(`/api/errors/facets?${place}`); } catch (failure) {
     if (!(failure instanceof Refusal || failure instanceof NoAnswer)) throw failure;
@@ -57,7 +58,8 @@ async function offer(text, state, field, list) {
   }
   if (mine !== asked || document.activeElement !== field) return;
   const found = Object.entries(facets).filter(([, values]) => Array.isArray(values)).flatMap(([name, values]) =>
-    values.slice(0, SHOWN).map((one) => ({ name, ...one, more: values.length - SHOWN })));
+    values.map((one) => ({ name, ...one })));
+  for (const { value, text: template } of facets.pattern) remember(value, template);
   list.replaceChildren(
     element("ul", { role: "listbox", id: "found-list", "aria-label": "Values that contain the text" }, ...found.map(option)),
     element("p", { class: "quiet" }, found.length ? "↵ shows only these · ⇧ ↵ or “not” hides them · ↵ without a choice searches for the text"
@@ -67,9 +69,9 @@ async function offer(text, state, field, list) {
   mark([...list.querySelectorAll("[role=option]")], -1);
 }
 
-function option({ name, value, count }, i) {
+function option({ name, value, text = value, count }, i) {
   return element("li", { role: "option", id: `found-${i}`, "aria-selected": "false", "data-field": name, "data-value": value },
-    element("span", { class: "field" }, name), " ", element("span", { class: "value" }, value.slice(0, LONGEST)), " ",
+    element("span", { class: "field" }, name), " ", element("span", { class: "value", title: text }, text.slice(0, LONGEST)), " ",
     element("span", { class: "number" }, count.toLocaleString(), element("span", { class: "hidden" }, ` ${count === 1 ? "error" : "errors"}; Shift Enter excludes`)),
     element("span", { class: "exclude", title: `not this ${name}`, "aria-hidden": "true" }, "not"));
 }

@@ -13,6 +13,7 @@ import { bindFilters, bindKeys, bindMenu, bindReset, bindTheme, drawFacets, draw
 import { copy } from "./copy.js";
 import * as counting from "./counted.js";
 import { Data } from "./data.js";
+import { TWELVE } from "./dates.js";
 import * as filterField from "./filter_field.js";
 import * as layout from "./layout.js";
 import { List } from "./list.js";
@@ -40,6 +41,8 @@ import * as version from "./version.js";
 import * as view from "./view.js";
 import { Visit } from "./visit.js";
 import * as wall from "./wall.js";
+
+document.documentElement.dataset.hours = TWELVE ? 12 : 24; // its times are wider
 
 const NOTICE_MS = 10_000;
 const SPAN = ["from", "to", "time_range"]; // parameters of the API

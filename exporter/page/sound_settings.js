@@ -1,5 +1,6 @@
 // The controls of the sound: volume, mutes with an end, a test of each sound, and what is wrong with it.
 
+import { CLOCK, formatted } from "./dates.js";
 import { element } from "./dom.js";
 import { ends } from "./mutes.js";
 import { SOUNDS } from "./sound.js";
@@ -44,7 +45,7 @@ function instead(name, problems) {
 export function inWords(until) {
   if (until === null) return "Muted";
   const date = new Date(until), today = date.toDateString() === new Date().toDateString();
-  return `Muted until ${date.toLocaleString([], { ...today || { weekday: "short" }, hour: "2-digit", minute: "2-digit", hourCycle: "h23" })}`;
+  return `Muted until ${formatted(date, { ...today || { weekday: "short" }, ...CLOCK })}`;
 }
 
 // Adds the controls to those of index.html. Returns the boxes that mute one severity each, or all.

@@ -1,4 +1,4 @@
-// Spans of time in words, in the reader's language, zone and one clock format.
+// Spans of time in words, in the reader's zone and clock.
 
 import { now } from "./clock.js";
 import { CLOCK, formatted } from "./dates.js";

@@ -1,6 +1,6 @@
-// Numbers with their units, in the reader's locale.
+// Numbers as the reader's language writes them, with units in English.
 
-const BYTES = ["byte", "kilobyte", "megabyte", "gigabyte", "terabyte"];
+const BYTES = ["byte", "kB", "MB", "GB", "TB"];
 const SPANS = [["day", 86_400], ["hour", 3600], ["minute", 60], ["second", 1]];
 
 export function many(count, what) {
@@ -10,7 +10,7 @@ export function many(count, what) {
 // A number of bytes with three digits, in units of 1,000.
 export function bytes(count) {
   const power = Math.min(BYTES.length - 1, Math.floor(Math.log10(Math.max(1, count)) / 3));
-  return (count / 1000 ** power).toLocaleString([], { style: "unit", unit: BYTES[power], maximumSignificantDigits: 3 });
+  return `${(count / 1000 ** power).toLocaleString([], { maximumSignificantDigits: 3 })} ${BYTES[power]}`;
 }
 
 // A span of time, in the largest unit of which it is a whole number.

@@ -3,6 +3,7 @@
 
 import * as announce from "./announce.js";
 import { ask } from "./api.js";
+import { SECONDS, formatted } from "./dates.js";
 import { element, replace, time } from "./dom.js";
 import { after, age } from "./judged.js";
 import { address, parse, read } from "./state.js";
@@ -152,6 +153,6 @@ function place({ page }) {
 // Always with the date: who reads this may have been away for days.
 function dated(iso) {
   const date = new Date(iso);
-  const text = date.toLocaleString([], { weekday: "short", day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
+  const text = formatted(date, { weekday: "short", day: "numeric", month: "short", ...SECONDS });
   return element("time", { datetime: iso, title: iso }, text);
 }

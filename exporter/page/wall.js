@@ -5,6 +5,7 @@ import { aged, ask, query } from "./api.js";
 import { keepAwake } from "./awake.js";
 import * as clock from "./clock.js";
 import { counted } from "./counted.js";
+import { CLOCK, formatted } from "./dates.js";
 import { ago, element, time } from "./dom.js";
 import { fold } from "./match.js";
 import * as notify from "./notify.js";
@@ -93,7 +94,7 @@ function filters() {
 }
 
 function tick() {
-  by("wall-clock").textContent = new Date(clock.now()).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+  by("wall-clock").textContent = formatted(new Date(clock.now()), CLOCK);
 }
 
 // Title and icon of a hidden wall lose their colour in time, too.

@@ -135,10 +135,10 @@ def any_of(found: Iterable[str]) -> str:
     return f"({' OR '.join(one for one in dict.fromkeys(found) if one != NOTHING) or NOTHING})"
 
 
-def named_like(cursor: Cursor, name: FacetName, text: str) -> Collection[int]:
+def named_like(cursor: Cursor, column: str, text: str) -> Collection[int]:
     """Returns the integers of those values of a column whose name contains `text`, which is in lower case; `ALL` if
     all do. The column must have a table of names. Raises duckdb.Error."""
-    table = _TABLES[name]
+    table = _TABLES[column]
     possible = cursor.execute(_LIKE.format(table=table), {"text": text}).fetchall()
     found = [id_ for id_, value in possible if value is None or text in value.lower()]
     if not found:

@@ -27,6 +27,11 @@ Text = Annotated[str, Meta(min_length=1)]
 Days = Annotated[int, Meta(ge=1, le=MAX_DAYS, description="days up to today, in UTC")]
 By = Literal["severity", "worker", "pattern"]
 FacetName = Literal["severity", "category", "worker", "type", "hardware", "job", "suite", "branch", "user"]
+FoundFacet = Literal["run", "test", "device", "commit", "pattern", "group"]  # of these, values are found by a text
+AnyFacet = Literal[
+    "severity", "category", "worker", "type", "hardware", "job", "suite", "branch", "user",
+    "run", "test", "device", "commit", "pattern", "group",
+]  # fmt: skip
 Ranked = Literal["test", "run", "device", "job", "suite", "branch", "commit", "user"]
 WorkerSort = Literal["errors", "critical", "last_critical", "last_error", "silent_since", "worker", "now"]
 ExportFormat = Literal["ndjson", "csv", "parquet"]
@@ -135,9 +140,13 @@ class ErrorPaging(Struct, frozen=True, kw_only=True):
 class FacetChoice(Struct, frozen=True, kw_only=True):
     """Which values to filter by."""
 
-    facet: Annotated[FacetName | None, Meta(description="only the values of this field; the others are empty")] = None
+    facet: Annotated[AnyFacet | None, Meta(description="only the values of this field; the others are empty")] = None
     contains: Annotated[
-        SearchText | None, Meta(description="only values that contain this text; case does not matter")
+        SearchText | None,
+        Meta(
+            description="only values that contain this text; case does not matter. Of patterns: whose text contains "
+            "each word, or whose id it is"
+        ),
     ] = None
     values: Annotated[
         Limit | None,

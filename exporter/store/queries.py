@@ -23,11 +23,11 @@ from exporter.store.deletions import Counted, DeletionList, Matching
 from exporter.store.parameters import (
     MAX_PLACE,
     MAX_WORKERS,
+    AnyFacet,
     By,
     Days,
     ErrorFilters,
     ExportFormat,
-    FacetName,
     Filters,
     Hours,
     Limit,
@@ -85,7 +85,7 @@ class GetFacets(Read[Facets], frozen=True, kw_only=True):
 
     filters: Filters
     now: dt.datetime
-    facet: FacetName | None = None
+    facet: AnyFacet | None = None
     contains: SearchText | None = None
     limit: Limit | None = None
 

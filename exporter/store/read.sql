@@ -51,6 +51,22 @@ FROM (
 )
 WHERE id IS NOT NULL GROUP BY ALL;
 
+-- name: found_values
+-- The $limit values of a column of a rollup that have most errors, by their names, and how many values there are.
+SELECT name, errors, count(*) OVER () AS found FROM (
+    SELECT {key} AS id, sum(errors)::BIGINT AS errors FROM ({rows}) WHERE {matching} GROUP BY 1
+) JOIN {names} USING (id)
+ORDER BY errors DESC, name LIMIT $limit;
+
+-- name: found_devices
+-- An error counts for each of its devices.
+WITH by_set AS (SELECT devices AS id, sum(errors) AS errors FROM ({rows}) WHERE {matching} GROUP BY 1),
+named AS (SELECT unnest(string_split(name, chr(31))) AS name, errors FROM by_set JOIN device_sets USING (id))
+SELECT name, sum(errors)::BIGINT FROM named GROUP BY 1;
+
+-- name: found_groups
+SELECT category, hardware_error, sum(errors)::BIGINT, sum(recurring)::BIGINT FROM ({time}) GROUP BY ALL;
+
 -- name: size
 SELECT count(*) AS errors, min(timestamp) AS oldest FROM errors;
 

@@ -10,10 +10,11 @@ from typing import Any, Final, NamedTuple
 from msgspec import UNSET
 
 from exporter.events.event import isoformat
-from exporter.store import search
+from exporter.store import read_found, search
 from exporter.store.matching import COLUMNS, NOTHING, all_of, any_of, columns_of, conditions
-from exporter.store.parameters import FacetName, Filters
+from exporter.store.parameters import FacetName, Filters, FoundFacet
 from exporter.store.queries import GetFacets
+from exporter.store.read_found import FOUND
 from exporter.store.results import Facets, FacetValue
 from exporter.store.rollup_tables import FACET, KIND, RUN, WORKER, Rollup, literal, single
 from exporter.store.rows import SEVERITY_CODES
@@ -66,13 +67,15 @@ class Source(NamedTuple):
 def facets(cursor: Cursor, query: GetFacets) -> Facets:
     """Returns the values to filter by."""
     deadline = time.monotonic() + search.SECONDS
-    asked = _used(cursor, [query.facet] if query.facet else list(COLUMNS))
+    text = (query.contains or "").lower()
+    limit = query.limit or (VALUES_OF_ONE if query.facet and query.contains else VALUES)
+    asked = _used(cursor, [name for name in COLUMNS if query.facet in (name, None)])
     wanted = [one._replace(names=some) for one in TOGETHER if (some := tuple(n for n in one.names if n in asked))]
     span = Span.of(query.filters, query.now)
     found = Found(span.since, conditions(cursor, query.filters, query.now), [])
     words = search.words(cursor, query.filters.q)
     end = None
-    if words is not search.ANYTHING:
+    if wanted and words is not search.ANYTHING:
         found, end = _searched(cursor, found, words, [name for one in wanted for name in one.names], deadline)
     sets: dict[Rollup | None, list[Names]] = {}
     for one in wanted:
@@ -81,14 +84,23 @@ def facets(cursor: Cursor, query: GetFacets) -> Facets:
     facts = Facts(cursor, found.since, span.now, span.until)
     for rollup, names in sets.items():
         _count_sets(cursor, counts, names, _source(facts, rollup, found))
-    text = (query.contains or "").lower()
     values = {name: _containing(_named(cursor, name, of), text) for name, of in counts.items()}
-    limit = query.limit or (VALUES_OF_ONE if query.facet and query.contains else VALUES)
+    more = read_found.find(cursor, query.filters, query.now, _looked_for(query), text, limit)
+    end = max((one for one in (end, more.searched_since) if one), default=None)
+    sizes = {name: len(of) for name, of in values.items()} | {name: of.found for name, of in more.facets.items()}
     return Facets(
         **{name: _most_frequent(some, limit) for name, some in values.items()},
         searched_since=isoformat(end) if end else None,
-        found=len(values[query.facet]) if query.facet else UNSET,
+        found=sizes[query.facet] if query.facet else UNSET,
+        **{name: of.values for name, of in more.facets.items()},
     )
+
+
+def _looked_for(query: GetFacets) -> Sequence[FoundFacet]:
+    """Returns those facets with any number of values that are asked for."""
+    if query.facet is None:
+        return FOUND if query.contains else ()
+    return [name for name in FOUND if name == query.facet]
 
 
 def _used(cursor: Cursor, asked: Names) -> Collection[FacetName]:

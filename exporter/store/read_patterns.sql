@@ -103,6 +103,29 @@ WITH places AS (SELECT unnest($ids::INTEGER[]) AS fingerprint, unnest($places::I
 SELECT place, date_diff('second', $first, t) // $bucket AS bucket, sum(errors)::BIGINT AS errors
 FROM ({pattern}) JOIN places USING (fingerprint) GROUP BY ALL;
 
+-- name: found_patterns
+-- The errors of each pattern with a text that may be the one looked for, or with the id $id. Its text is that of the list of
+-- patterns: the template of the newest error's family, else its masked message, else its type.
+WITH sums AS (
+    SELECT fingerprint AS id, type, sum(errors) AS errors, max(last_seen) AS last_seen FROM ({pattern}) GROUP BY ALL
+),
+by_pattern AS (
+    SELECT coalesce(a.pattern_id, n.name) AS pattern_id, sum(errors)::BIGINT AS errors,
+           max({'at': last_seen, 'fingerprint': n.name, 'type': type}) AS last
+    FROM sums JOIN fingerprints n USING (id)
+         LEFT JOIN (SELECT fingerprint, pattern_id FROM assignments WHERE pattern_id != fingerprint) a
+         ON a.fingerprint = n.name
+    GROUP BY 1
+),
+with_text AS (
+    SELECT b.pattern_id, coalesce(nullif(f.template, ''), nullif(p.pattern, ''), t.name) AS text, errors
+    FROM by_pattern b JOIN types t ON t.id = last.type
+         LEFT JOIN patterns p ON p.fingerprint = last.fingerprint
+         LEFT JOIN assignments a ON a.fingerprint = last.fingerprint
+         LEFT JOIN families f ON f.pattern_id = b.pattern_id AND f.base_id = a.base_id
+)
+FROM with_text WHERE pattern_id = $id OR ({like});
+
 -- name: pattern_categories
 -- From the table `counted`.
 SELECT c.name AS category, count(*) AS patterns, count(*) FILTER (recurring > 0) AS recurring_patterns,

@@ -42,12 +42,16 @@ class FacetValue(Struct):
 
     value: str
     count: Count
+    text: Annotated[
+        str | Maybe, Meta(description="of a pattern, whose value is its id: what the list of patterns shows")
+    ] = UNSET
 
 
 class Facets(Struct):
     """The most frequent values of each field to filter by, most frequent first: `values` of them, by default 100, or
     1,000 of a single field that contain a text. For each field the filters on the other fields are in force, its own
-    filter is not. `found`, left out unless a single field is asked for, is how many such values it has.
+    filter is not. `found`, left out unless a single field is asked for, is how many such values it has. Fields with any
+    number of values, from `run` on, are left out unless `facet` names them, or `contains` is given without `facet`.
 
     `searched_since` is null unless a search for text took too long; then it is the time back to which errors were
     counted."""
@@ -63,6 +67,12 @@ class Facets(Struct):
     user: list[FacetValue]
     searched_since: Timestamp | None
     found: Count | Maybe = UNSET
+    run: list[FacetValue] | Maybe = UNSET
+    test: list[FacetValue] | Maybe = UNSET
+    device: list[FacetValue] | Maybe = UNSET
+    commit: list[FacetValue] | Maybe = UNSET
+    pattern: list[FacetValue] | Maybe = UNSET
+    group: list[FacetValue] | Maybe = UNSET
 
 
 class Summary(Struct, kw_only=True):

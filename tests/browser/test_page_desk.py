@@ -166,6 +166,38 @@ async def test_every_value_can_be_found_and_included_or_excluded(browser: Browse
     assert complaints == []
 
 
+async def test_a_run_a_test_and_a_pattern_are_found_by_a_part_and_filtered_by(
+    browser: Browser, service: InProcess
+) -> None:
+    full = {"message": "no space left on sda1", "run": {"id": "Nightly/7"}, "test": "t::disk"}
+    await post_all(service, [full, full | {"message": "no space left on sdb2", "worker_id": "w2"}, WARNING, INFO])
+    page, complaints = await open_page(browser, service)
+    field, total = page.locator("#q"), page.locator("[data-card=total_errors] .count")
+    for text, name, left in (
+        ("nightLY", "run Nightly/7", 2),
+        ("::DISK", "test t::disk", 2),
+        ("left SPACE", "pattern no space left on", 2),
+    ):
+        await expect(total).to_have_text("4")
+        await field.fill(text)
+        option = page.get_by_role("option", name=name)
+        await expect(option).to_contain_text("2 errors")
+        await field.press("ArrowDown")
+        await field.press("Enter")
+        await expect(total).to_have_text(str(left))
+        await expect(page.locator("#chips .chip")).to_contain_text(name.replace(" ", " is ", 1))
+        await page.get_by_role("button", name=f"is: exclude {name}").click()
+        await expect(total).to_have_text(str(4 - left))
+        if "pattern" in name:
+            await page.reload()  # the URL has the id only
+            await expect(page.locator("#chips .chip")).to_contain_text("pattern is not no space left on")
+        await page.get_by_role("button", name=f"Remove the filter not {name}").click()
+    await field.fill("left space")
+    await page.locator("#found .exclude").click()
+    await expect(total).to_have_text("2")
+    assert complaints == []
+
+
 async def test_the_menu_closes_when_the_focus_leaves_it(browser: Browser, service: InProcess) -> None:
     await service.post()
     page, _ = await open_page(browser, service)

@@ -91,7 +91,7 @@ async def test_the_line_in_each_case(browser: Browser, service: InProcess) -> No
 async def test_numbers_are_in_the_locale_of_the_reader(browser: Browser, service: InProcess) -> None:
     page, answer = await open_with(browser, service, locale="de-DE")
     await expect(page.locator("#storage")).to_have_text(
-        "312.480 errors since 27. Okt. 2024, kept for 30 days · 41 MB of 20 GB"
+        "312.480 errors since 27 Oct 2024, kept for 30 days · 41 MB of 20 GB"
     )
     answer.more = {"used_bytes": 1_234_567_890}
     await page.reload()

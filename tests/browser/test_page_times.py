@@ -1,6 +1,7 @@
 """Times that were not believed, workers in a wrong time zone, and imports, on the page."""
 
 import datetime as dt
+import re
 from typing import Any
 
 import pytest
@@ -94,3 +95,31 @@ async def test_no_violation(browser: Browser, serve: Any, theme: str, width: int
     await page.locator("#errors a.message").first.click()
     await expect(page.locator("#details .warnings li")).to_have_count(len(answer["warnings"]))
     assert await violations(page, "'#details'") == []
+
+
+@pytest.mark.parametrize(
+    ("locale", "clock", "day"),
+    [
+        ("de-DE", r"\d\d:\d\d", r"\d\d? [A-Z][a-z]{2},? \d\d:\d\d"), ("en-US", r"\d\d?:\d\d [AP]M", r"[A-Z][a-z]{2} \d\d?, \d\d?:\d\d [AP]M"),
+        ("ja-JP", r"\d\d:\d\d", r"[A-Z][a-z]{2} \d\d?, \d\d:\d\d"),
+    ],
+)  # fmt: skip
+async def test_words_are_english_and_the_clock_is_the_readers(
+    browser: Browser, service: InProcess, locale: str, clock: str, day: str
+) -> None:
+    page, complaints = await open_page(
+        browser, service, "?range=168", locale=locale, viewport={"width": 1440, "height": 900}
+    )
+    await service.post({"worker_id": "now"})
+    await service.post(
+        {"worker_id": "old", "message": "other", "timestamp": off(-30) + "Z", "error_category": "TEST_FAILURE"}
+    )
+    await listed(page, 2)
+    for worker, text in (("now", clock.replace(r":\d\d", r":\d\d:\d\d", 1)), ("old", day)):
+        time = page.locator("#errors li").filter(has_text=worker).locator("time")
+        await expect(time).to_have_text(re.compile(f"^{text}$".replace(" ", r"\s")))
+        assert await time.evaluate("(made) => made.offsetHeight") <= 24  # one line
+    await expect(page.locator("#workers tbody")).to_contain_text(re.compile(r"\d+ ?(d|h|m|min|s|sec) ago"))
+    shown = await page.locator("body").inner_text()
+    assert not re.search(r"\bvor \d|\d+[年月日分秒]|[曜前]|Uhr", shown), shown
+    assert complaints == []

@@ -24,6 +24,7 @@ FLAGS = [
 LONGEST = 45_000  # ms until the page has reconnected: it retries at least every 30 s
 # Long enough for a slow machine, but shorter than 20 s, after which the page polls and thereby hides a missed update.
 PATIENCE = 10_000
+LOCALE = "en-GB"  # of a page that names none: a clock of 24 hours
 expect.set_options(timeout=PATIENCE)
 
 
@@ -41,11 +42,11 @@ class Browser:
         self.origins: set[str] = set()  # that pages of this test came from
 
     async def new_context(self, **more: Any) -> BrowserContext:
-        return await self.chromium.new_context(**more)
+        return await self.chromium.new_context(**{"locale": LOCALE} | more)
 
     async def new_page(self, **more: Any) -> Page:
         if self.is_taken or not more.keys() <= {"viewport", "color_scheme"}:
-            return await self.chromium.new_page(**more)
+            return await self.chromium.new_page(**{"locale": LOCALE} | more)
         self.is_taken = True
         page = await (self.shared or await self._share()).new_page()
         page.on("framenavigated", lambda frame: self.origins.add("://".join(urlsplit(frame.url)[:2])))
@@ -56,7 +57,7 @@ class Browser:
         return page
 
     async def _share(self) -> BrowserContext:
-        self.shared = await self.chromium.new_context()
+        self.shared = await self.chromium.new_context(locale=LOCALE)
         self.keeper = await self.shared.new_page()
         await self.keeper.route("http://127.0.0.1/", lambda route: route.fulfill(body="", content_type="text/html"))
         await self.keeper.goto("http://127.0.0.1/")

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from exporter.events.event import ErrorEvent, isoformat
+from exporter.events.groups import groups_of
 
 Answer = dict[str, Any]
 SEVERITIES = ("info", "warning", "critical")  # by code
@@ -163,6 +164,26 @@ def facets(
         mine = [column(one) for one in within(events, hours, now) if all(matches(one) for matches in conditions)]
         ranked = _ranked(Counter(value for value in mine if value is not None))
         answer[name] = [{"value": value, "count": count} for value, count in ranked]
+    return answer
+
+
+def found(
+    events: Sequence[ErrorEvent], hours: int, now: dt.datetime, filters: Mapping[str, Callable[[ErrorEvent], bool]],
+    ids: Mapping[str, str], text: str,
+) -> Answer:  # fmt: skip
+    """Returns the facets in which a text is looked for, which is in lower case; of patterns all, whatever their text."""
+    columns: dict[str, Callable[[ErrorEvent], Iterable[str | None]]] = {
+        "run": lambda one: [one.run], "test": lambda one: [one.test], "device": lambda one: one.devices,
+        "commit": lambda one: [one.commit], "pattern": lambda one: [ids.get(one.fingerprint, one.fingerprint)],
+        "group": lambda one: groups_of(one.category, hardware_error=one.hardware_error, recurring=one.is_recurring),
+    }  # fmt: skip
+    answer = {}
+    for name, values in columns.items():
+        conditions = [matches for other, matches in filters.items() if other != name]
+        mine = [one for one in within(events, hours, now) if all(matches(one) for matches in conditions)]
+        counts = Counter(value for one in mine for value in values(one) if value is not None)
+        kept = {value: count for value, count in counts.items() if name == "pattern" or text in value.lower()}
+        answer[name] = [{"value": value, "count": count} for value, count in _ranked(Counter(kept))]
     return answer
 
 

@@ -153,6 +153,18 @@ def assert_answers(
             values = msgspec.to_builtins(store.read(query))
             right = {name: some[:100] for name, some in counted.facets(events, hours, now, conditions).items()}
             assert values == right | {"searched_since": None}, f"{hours} h, {given}: {difference(values, right)}"
+            text = "e" if hours == 24 else "7"  # of groups, of other names
+            query = GetFacets(filters=Filters(hours=hours, **given), now=now, contains=text)
+            values = msgspec.to_builtins(store.read(query))
+            right = counted.found(events, hours, now, conditions, ids, text)
+            others = Filters(hours=hours, **{name: values for name, values in given.items() if name != "pattern"})
+            listed = store.read(ListPatterns(filters=others, now=now, limit=1_000)).patterns
+            texts = {one.pattern_id: one.pattern for one in listed if text in one.pattern}
+            right["pattern"] = [
+                one | {"text": texts[id_]} for one in right["pattern"] if (id_ := one["value"]) in texts
+            ]
+            for name, some in right.items():
+                assert values[name] == some[:100], f"{hours} h, {given}: {name}: {difference(values[name], some[:100])}"
 
 
 def _assert_counted(

@@ -62,6 +62,7 @@ READS: list[Read] = [
     ListErrors(filters=FILTERS, now=NOW, after=Position(dt.datetime(2026, 1, 1, 0, 0, 0, 5), 3), limit=10),
     ListErrors(filters=Filters(), now=NOW),
     GetFacets(filters=FILTERS, now=NOW, facet="worker", contains="x"),
+    GetFacets(filters=FILTERS, now=NOW, facet="pattern", contains="%_ \\", limit=4),
     GetError(id=2**63 - 1, thresholds=Thresholds(critical_cpu_percent=50)),
     ListPatterns(filters=Filters(hours=24), now=NOW, limit=3),
     ListPatterns(filters=Filters(hours=24), now=NOW, after=Rank(7, dt.datetime(2026, 1, 1, 0, 0, 0, 5), "f" * 16)),

@@ -93,7 +93,7 @@ async def test_it_holds_for_real_answers(service: InProcess) -> None:
                 check(path, "post", response.status, await response.json())
     asked = {
         "/api/errors": ["", "?time_range=x"], "/api/errors/list": ["", "?limit=0"], "/api/errors/{id}": ["", "?x=y"],
-        "/api/errors/facets": ["", "?limit=1", "?facet=worker&contains=x"], "/api/patterns": ["", "?limit=0"],
+        "/api/errors/facets": ["", "?limit=1", "?facet=worker&contains=x", "?contains=e"], "/api/patterns": ["", "?limit=0"],
         "/api/patterns/{id}": ["", "?time_range=0", f"?compare={other}"], "/api/patterns/decisions": ["", "?x=y"], "/-/healthy": [""], "/-/ready": [""],
         "/api/runs": ["", "?limit=0"], "/api/runs/{id}": ["", "?after=-1"], "/api/rankings": ["", "?by=run", "?by=x"],
         "/api/verdict": ["", "?x=y"], "/api/patterns/{id}/state": ["", "?x=y"], "/api/audit": ["", "?limit=0", "?limit=1"],
