@@ -15,6 +15,7 @@ from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
 from exporter import __version__
+from exporter.access.secrets import without_secrets
 from exporter.alerting.alertmanager import Notifier
 from exporter.alerting.queue import Queue
 from exporter.config import Settings
@@ -129,7 +130,7 @@ class ServiceMetrics:
         self.registry.register(_Parts(service))
         self.registry.register(_Notifications(service.notifier.queues))
         page = Gauge(PREFIX + "page_info", "Always 1; url is the address of the page", ["url"], registry=self.registry)
-        page.labels(service.notifier.push.page_url).set(1)
+        page.labels(without_secrets(service.notifier.push.page_url)).set(1)
         if labels := service.settings.labels:
             info = Gauge(PREFIX + "external_labels_info", "Always 1", list(labels), registry=self.registry)
             info.labels(*labels.values()).set(1)

@@ -47,7 +47,7 @@ function draw() {
 }
 
 function text(word) {
-  const at = time(new Date(good ?? now()).toISOString());
-  if (word === "lost") return good ? [element("span", { class: "wide" }, "connection "), "lost, as of ", at] : ["no connection"];
-  return known.paused ? ["paused", element("span", { class: "wide" }, ", as of ", at)] : [word];
+  const asOf = () => time(new Date(good ?? now()).toISOString());
+  if (word === "lost") return good ? [element("span", { class: "wide" }, "connection "), "lost, as of ", asOf()] : ["no connection"];
+  return known.paused ? ["paused", element("span", { class: "wide" }, ", as of ", asOf())] : [word];
 }

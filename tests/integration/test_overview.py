@@ -94,7 +94,7 @@ async def assert_numbers(
     counted = within(sent, told, hours, dt.datetime.fromisoformat(data["timestamp"]))
     assert set(data) == {
         "summary", "timestamp", "now", "recent_errors", "error_distribution", "error_patterns", "new_patterns", "worker_errors",
-        "hardware_errors", "clock_offsets", "restarts", "silences", "seq", "range", "searched_since",
+        "hardware_errors", "clock_offsets", "restarts", "silences", "seq", "range", "searched_since", "verdict",
     }  # fmt: skip
     categories = Counter(s["error_category"] for s, _ in counted)
     severities = Counter(t["severity"] for _, t in counted)
