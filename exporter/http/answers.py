@@ -7,8 +7,8 @@ from msgspec import UNSET, Struct, UnsetType, field
 from exporter.events.error_object import Timestamp
 from exporter.events.outcome import Outcome
 from exporter.judgement.result import Verdict
+from exporter.store import results
 from exporter.store.fields import Count
-from exporter.store.results import Overview
 
 D = TypeVar("D")
 
@@ -105,9 +105,9 @@ class StoredResults(Struct, kw_only=True):
     warning: str | UnsetType = UNSET
 
 
-class Snapshot(Overview, kw_only=True):
-    __doc__ = f"""{Overview.__doc__} `verdict` depends neither on the time range nor on filters; it is of the moment of
-    the response, while the other fields may be some seconds older."""
+class Overview(results.Overview, kw_only=True):
+    __doc__ = f"""{results.Overview.__doc__} `verdict` depends neither on the time range nor on filters; it is of
+    the moment of the response, while the other fields may be some seconds older."""
 
     verdict: Verdict
 

@@ -30,10 +30,10 @@ class Choice(NamedTuple):
         return isoformat(self.searched_since) if self.searched_since else None
 
 
-def choose(cursor: Cursor, filters: Filters, now: dt.datetime) -> Choice:
-    """Returns what a read counts. Reads the reports that decide whether an error has a text for `search.SECONDS` at
-    most. Raises duckdb.Error."""
-    deadline = time.monotonic() + search.SECONDS
+def choose(cursor: Cursor, filters: Filters, now: dt.datetime, deadline: float | None = None) -> Choice:
+    """Returns what a read counts. Reads the reports that decide whether an error has a text until `deadline`, by the
+    monotonic clock, at most; None: for `search.SECONDS`. Raises duckdb.Error."""
+    deadline = time.monotonic() + search.SECONDS if deadline is None else deadline
     span = Span.of(filters, now)
     found = of_all_times(cursor, filters)
     matching = all_of((span.condition, *found.values()))

@@ -212,7 +212,7 @@ class PatternStates:
         """Writes a note, which leaves the state as it is."""
         pattern_id, members, anchor = self._pattern(asked.id)
         about = {"pattern_id": pattern_id, "fingerprint": anchor, "note": asked.text}
-        self._transact(lambda: self._tables.enter(now, "note", asked.by, asked.caller, **about))
+        self._database.transact(lambda: self._tables.enter(now, "note", asked.by, asked.caller, **about))
         made = noted(self._database.db, pattern_id, members, now)
         self._news.add(NoteAdded(made.notes[0].number, pattern_id, made.state))
         return made

@@ -85,7 +85,7 @@ def facets(cursor: Cursor, query: GetFacets) -> Facets:
     for rollup, names in sets.items():
         _count_sets(cursor, counts, names, _source(facts, rollup, found))
     values = {name: _containing(_named(cursor, name, of), text) for name, of in counts.items()}
-    more = read_found.find(cursor, query.filters, query.now, _looked_for(query), text, limit)
+    more = read_found.find(cursor, query.filters, query.now, _looked_for(query), text, limit, deadline)
     end = max((one for one in (end, more.searched_since) if one), default=None)
     sizes = {name: len(of) for name, of in values.items()} | {name: of.found for name, of in more.facets.items()}
     return Facets(

@@ -41,17 +41,23 @@ class Answered(NamedTuple):
 
 
 def find(
-    cursor: Cursor, filters: Filters, now: dt.datetime, asked: Sequence[FoundFacet], text: str, limit: int
+    cursor: Cursor,
+    filters: Filters,
+    now: dt.datetime,
+    asked: Sequence[FoundFacet],
+    text: str,
+    limit: int,
+    deadline: float,
 ) -> Answered:
     """Returns the `limit` most frequent values of each facet that contain a text, which is in lower case. The filter on
-    the facet itself is not in force. Raises duckdb.Error."""
+    the facet itself is not in force. `deadline` is that of `choose`. Raises duckdb.Error."""
     together: dict[Filters, list[FoundFacet]] = {}
     for name in asked:
         together.setdefault(replace(filters, **{name: None if name == "pattern" else ()}), []).append(name)
     found: dict[FoundFacet, Values] = {}
     since: list[dt.datetime] = []
     for others, names in together.items():
-        choice = choose(cursor, others, now)  # before the next one: each makes the table `searched` anew
+        choice = choose(cursor, others, now, deadline)  # before the next one: each makes the table `searched` anew
         since += [choice.searched_since] if choice.searched_since else []
         for name in names:
             found[name] = _values(cursor, choice.facts, name, text, limit)
@@ -103,6 +109,8 @@ def _groups(cursor: Cursor, facts: Facts, text: str) -> dict[str, int]:
 def _patterns(cursor: Cursor, facts: Facts, text: str, limit: int) -> Values:
     """Returns the patterns whose text contains each word, and the one whose id is the text."""
     words = text.split()
+    if text and not words:
+        return Values([], 0)
     like = [f"(length(text) < strlen(text) OR contains(lower(text), $word{i}))" for i in range(len(words))]
     places = facts.of(PATTERN) | {"like": " AND ".join(like) or "true"}
     values = {f"word{i}": word for i, word in enumerate(words)} | {"id": text}

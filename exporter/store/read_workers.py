@@ -80,8 +80,10 @@ def _bounded(found: list[Row], standing: Standings) -> list[Row]:
     that are not stable, the worst first, then the first ones of the others."""
     if len(found) <= WORKERS:
         return found
-    worst = [(place >= MOST and NOWS.index(standing.of(row["worker"]).now), place) for place, row in enumerate(found)]
-    return [found[place] for place in sorted(place for _, place in heapq.nsmallest(WORKERS, worst))]
+    ranked = (
+        (0 if place < MOST else NOWS.index(standing.of(row["worker"]).now), place) for place, row in enumerate(found)
+    )
+    return [found[place] for place in sorted(place for _, place in heapq.nsmallest(WORKERS, ranked))]
 
 
 def _newest(state: State) -> dt.datetime:

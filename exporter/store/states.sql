@@ -72,23 +72,38 @@ WHERE a.pattern_id IN (SELECT unnest($pattern_ids::VARCHAR[])) ORDER BY s.number
 SELECT min(first_seen) AS first_seen FROM patterns WHERE fingerprint IN (SELECT unnest($members::VARCHAR[]));
 
 -- name: audit
+-- The numbers first: with all columns, ORDER BY … LIMIT reads every note, 100,000 of 2,000 characters in 0.5 to 1.5 s.
 SELECT number, made_at, action, person, caller, pattern_id, worker, until, errors, error_id, note FROM audit
-WHERE number < $before
-  AND ($members::VARCHAR[] IS NULL OR pattern_id = $pattern_id OR fingerprint IN (SELECT unnest($members::VARCHAR[])))
-  AND ($worker::VARCHAR IS NULL OR worker = $worker)
-ORDER BY number DESC LIMIT $limit;
+WHERE number IN (
+    SELECT number FROM audit
+    WHERE number < $before
+      AND ($members::VARCHAR[] IS NULL OR pattern_id = $pattern_id OR fingerprint IN (SELECT unnest($members::VARCHAR[])))
+      AND ($worker::VARCHAR IS NULL OR worker = $worker)
+    ORDER BY number DESC LIMIT $limit
+)
+ORDER BY number DESC;
 
 -- name: notes
--- The newest notes of a pattern: of its fingerprints, and those that were written when it had this id.
+-- The newest notes of a pattern: of its fingerprints, and those that were written when it had this id. The numbers first, as in
+-- `audit`.
 SELECT number, made_at, person, caller, note FROM audit
-WHERE action = 'note' AND (pattern_id = $pattern_id OR fingerprint IN (SELECT unnest($members::VARCHAR[])))
-ORDER BY number DESC LIMIT $most;
+WHERE number IN (
+    SELECT number FROM audit
+    WHERE action = 'note' AND (pattern_id = $pattern_id OR fingerprint IN (SELECT unnest($members::VARCHAR[])))
+    ORDER BY number DESC LIMIT $most
+)
+ORDER BY number DESC;
 
 -- name: pattern_entries
--- Those of the $most newest entries of the audit that are about the state of a pattern, oldest first. The numbers have no gaps. With
--- ORDER BY … LIMIT instead, this takes 40 ms where the audit has 100,000 entries; so, 1.5 ms.
+-- Those of the $most newest entries of the audit, notes left out, that are about the state of a pattern, oldest first. The numbers
+-- have no gaps. They are looked for among the newest 10 * $most: with ORDER BY … LIMIT among all, this takes 40 ms where the audit
+-- has 100,000 entries; so, 3 ms.
+WITH newest AS (
+    SELECT number FROM audit WHERE number > (SELECT max(number) FROM audit) - 10 * $most AND action <> 'note'
+    ORDER BY number DESC LIMIT $most
+)
 SELECT number, made_at, action, person, pattern_id, fingerprint, until, errors FROM audit
-WHERE number > (SELECT max(number) FROM audit) - $most AND fingerprint IS NOT NULL AND action <> 'note' ORDER BY number;
+WHERE number >= (SELECT min(number) FROM newest) AND fingerprint IS NOT NULL AND action <> 'note' ORDER BY number;
 
 -- name: pattern_names
 -- The pattern of each fingerprint of $fingerprints: the id of now, the template of its family, its masked message.

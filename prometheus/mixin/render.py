@@ -19,7 +19,7 @@ GENERATED: Final = (
 )
 SELECTORS: Final = ("selector", "prometheus", "alertmanager")
 PAGE: Final = (
-    '{{{{ with query `distributed_testing_page_info{{{selector}}}` }}}}{{{{ . | first | label "url" }}}}'
+    '{{{{ with query `job_url:distributed_testing_page_info:max{{{selector}}}` }}}}{{{{ . | first | label "url" }}}}'
     "{{{{ else }}}}http://localhost:8080{{{{ end }}}}"
 )
 OF_WORKER: Final = "range=1{{ with $labels.worker }}&worker={{ . | urlquery }}{{ end }}"

@@ -10,6 +10,7 @@ from conftest import InProcess
 from test_pattern_ids import NAMES, family, report
 from test_pattern_states import actions, one, status
 
+from exporter.store import read_states
 from exporter.store.states import MAX_NOTES, MAX_TEXT
 
 pytestmark = pytest.mark.dashboard
@@ -39,6 +40,19 @@ async def test_a_note_is_an_entry_of_the_audit_and_changes_no_state(service: InP
     assert ([one["text"] for one in muted["notes"]], muted["state"]["status"]) == (["tomorrow", note["text"]], "muted")
     (silence,) = (await service.get("/api/errors"))["silences"]
     assert silence["ended_at"] is None, "a note does not end a mute"
+
+
+async def test_notes_take_no_place_of_the_mutes_that_are_looked_at(
+    serve: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(read_states, "LOOKED_AT", 1)
+    service = await serve()
+    id_ = await one(service)
+    await service.ask(f"/api/patterns/{id_}/mute", {"by": "Bo", "errors": 9})
+    for text in ("first", "second", "third"):
+        await write(service, id_, text)
+    (silence,) = (await service.get("/api/errors"))["silences"]
+    assert (silence["by"], silence["ended_at"]) == ("Bo", None)
 
 
 @pytest.mark.parametrize(
