@@ -67,12 +67,10 @@ export function stateBox({ of, path, state, since, words, note, actions, fits, s
     if (says) announce.remark(sentence());
     onChange();
   };
-  const tellOthers = (numbers) => {
-    if (numbers.some((number) => number !== null && !written.has(number))) announce.remark("A note was added");
-  };
+  const hasOthers = (numbers) => numbers.some((number) => number !== null && !written.has(number));
   const onNote = (number) => {
     if (busy?.writes) meanwhile.push(number); // the answer will say which one is the reader's own
-    else tellOthers([number]);
+    else if (hasOthers([number])) announce.remark("A note was added");
     onChange();
   };
   const shut = () => {
@@ -112,16 +110,17 @@ export function stateBox({ of, path, state, since, words, note, actions, fits, s
       }
       problem.textContent = "";
       if (!action.writes || form.clear(given.text)) shut();
-      announce.say(action.writes ? "Note added" : sentence());
+      announce.say(action.writes ? `Note added${hasOthers(meanwhile) ? ", and another one by somebody else" : ""}` : sentence());
     } catch (failure) {
       busy = null;
+      if (hasOthers(meanwhile)) announce.remark("A note was added");
       if (failure.field === "by" && form.place.hidden) open(action, buttons.get(action.name), { field: "by", quietly: isAway() });
       problem.textContent = failure.status ? failure.message : "The service does not answer. Try again.";
       form.refuse(failure.field, isAway());
       next = null;
     }
     busy = null;
-    tellOthers(meanwhile.splice(0));
+    meanwhile.length = 0;
     const later = next;
     next = null;
     if (later && !buttons.get(later.name).hidden) press(later, isAway());
