@@ -16,7 +16,7 @@ export function history(of, to) {
   let begun = 0, newest = 0, cursor = null, most = MOST; // `begun` counts how often the list began anew, or lost its end
   const entries = async (more) => {
     const page = await ask(`/api/audit?${new URLSearchParams({ ...of, limit: PAGE, ...more })}`);
-    return { page, made: page.entries.map((entry) => element("li", { "data-number": entry.number }, time(entry.at), " ", element("div", {}, ...parts(told(entry), to), ...textOf(entry)))) };
+    return { page, made: page.entries.map((entry) => element("li", { "data-number": entry.number }, time(entry.at), " ", element("div", {}, ...parts(told(entry), to), ...noteOf(entry)))) };
   };
   const attempt = async (work) => {
     problem.textContent = "";
@@ -76,6 +76,6 @@ export function history(of, to) {
 }
 
 // The text of a note, with its line breaks.
-function textOf({ text }) {
+function noteOf({ text }) {
   return text == null ? [] : [element("p", { class: "note", dir: "auto" }, text)];
 }

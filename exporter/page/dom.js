@@ -1,14 +1,15 @@
 // Helpers that build elements. They insert all text as text, so that a report's content is never markup.
 
 import { now } from "./clock.js";
-import { CLOCK, FULL, LOCALE, SECONDS, formatted } from "./dates.js";
+import { CLOCK, FULL, SECONDS, formatted } from "./dates.js";
 import { twice, zone } from "./wall_time.js";
 
 const ICONS = { critical: "▲", warning: "◆", info: "●" };
 const AGO_MS = 20_000;
 const POINTED_MS = 30_000; // a pointer that has not moved for longer is not of somebody who reads
 const UNITS = [["day", 86_400], ["hour", 3600], ["minute", 60], ["second", 1]];
-const relative = new Intl.RelativeTimeFormat(LOCALE, { numeric: "always", style: "narrow" });
+// Of one English for all readers: others say "12 min ago" or "12 mins ago", which is too wide for the tables.
+const relative = new Intl.RelativeTimeFormat("en", { numeric: "always", style: "narrow" });
 
 export function element(name, attributes = {}, ...children) {
   const made = document.createElement(name);
@@ -56,7 +57,7 @@ export function severity(word) {
 // The time of day in the reader's zone, with the date if it is not today; the title has the full time. At midnight the date is
 // added to what is on the page. In the hour that comes twice when clocks are set back, it has its offset from UTC.
 export function time(iso) {
-  return element("time", { datetime: iso, title: full(iso), "data-clock": "" }, clockTime(iso));
+  return element("time", { datetime: iso, title: inBothZones(iso), "data-clock": "" }, clockTime(iso));
 }
 
 function clockTime(iso) {
@@ -67,7 +68,7 @@ function clockTime(iso) {
 }
 
 // The full time in the reader's zone and in UTC.
-function full(iso) {
+function inBothZones(iso) {
   return `${formatted(new Date(iso), FULL)} (${iso})`;
 }
 
@@ -80,7 +81,7 @@ export function counted({ reported_at: reported }) {
 
 // How long ago; the text is updated while it is on the page.
 export function ago(iso) {
-  return element("time", { datetime: iso, title: full(iso), "data-ago": "" }, since(iso));
+  return element("time", { datetime: iso, title: inBothZones(iso), "data-ago": "" }, since(iso));
 }
 
 function since(iso) {

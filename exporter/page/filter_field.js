@@ -58,7 +58,7 @@ async function offer(text, state, field, list) {
   }
   if (mine !== asked || document.activeElement !== field) return;
   const found = Object.entries(facets).filter(([, values]) => Array.isArray(values)).flatMap(([name, values]) =>
-    values.map((one) => ({ name, ...one })));
+    values.map((one) => ({ ...one, name })));
   for (const { value, text: template } of facets.pattern) remember(value, template);
   list.replaceChildren(
     element("ul", { role: "listbox", id: "found-list", "aria-label": "Values that contain the text" }, ...found.map(option)),

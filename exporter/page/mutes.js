@@ -1,16 +1,18 @@
 // What is muted until when, and how the mutes of two tabs become one. Pure functions; all times are milliseconds of the
 // reader's clock. `mutes` maps a name to `{until, at}`: it is muted until `until`, null for no end; somebody said so at `at`.
 
+import { CLOCK, formatted } from "./dates.js";
+
 export const NAMES = ["all", "critical", "warning", "info", "recovered"];
 const MINUTE_MS = 60_000, MORNING = 8;
 
 // The ends to choose from at `now`: `[value, words, until]`.
 export function ends(now) {
-  const early = new Date(now).getHours() < MORNING;
+  const early = new Date(now).getHours() < MORNING, today = morning(now, 0), tomorrow = morning(now, 1);
   return [
     ["quarter", "for 15 min", now + 15 * MINUTE_MS], ["hour", "for 1 h", now + 60 * MINUTE_MS],
-    ...early ? [["today", "until today 8:00", morning(now, 0)]] : [],
-    ["tomorrow", "until tomorrow 8:00", morning(now, 1)], ["open", "until I turn it on", null],
+    ...early ? [["today", `until today ${formatted(today, CLOCK)}`, today]] : [],
+    ["tomorrow", `until tomorrow ${formatted(tomorrow, CLOCK)}`, tomorrow], ["open", "until I turn it on", null],
   ];
 }
 

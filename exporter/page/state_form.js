@@ -37,7 +37,8 @@ export function stateBox({ of, path, state, since, words, note, actions, fits, s
   const acts = element("p", { class: "acts" }, ...buttons.values(), as);
   const box = element("div", { class: "statement", role: "group", "aria-label": `State of the ${of.slice(0, of.indexOf(":"))}` },
     line, more, element("div", { "data-needs": "admin" }, acts, form.place, problem));
-  let busy = null, opener = null, next = null, written = 0; // the number of the reader's own last note
+  let busy = null, opener = null, next = null;
+  const written = new Set(), meanwhile = []; // numbers of notes: the reader's own ones, and those that came while one was being sent
 
   // What had the focus and is hidden now gives it to the sentence, which says what happened.
   const draw = () => {
@@ -66,8 +67,10 @@ export function stateBox({ of, path, state, since, words, note, actions, fits, s
     if (says) announce.remark(sentence());
     onChange();
   };
+  const hasOthers = (numbers) => numbers.some((number) => number !== null && !written.has(number));
   const onNote = (number) => {
-    if (number > written && !busy?.writes) announce.remark("A note was added"); // not the reader's own
+    if (busy?.writes) meanwhile.push(number); // the answer will say which one is the reader's own
+    else if (hasOthers([number])) announce.remark("A note was added");
     onChange();
   };
   const shut = () => {
@@ -102,21 +105,22 @@ export function stateBox({ of, path, state, since, words, note, actions, fits, s
       const asked = ask(`${path}/${action.name}`, { method: "POST", headers: { "Content-Type": "application/json" }, body });
       await answered(asked.then(stateIn), (now) => take(now, false));
       if (action.writes) {
-        written = (await asked).notes[0].number;
-        form.clear();
+        written.add((await asked).notes[0].number); // the service answers with the notes as of this one
         onChange();
       }
       problem.textContent = "";
-      shut();
-      announce.say(action.writes ? "Note added" : sentence());
+      if (!action.writes || form.clear(given.text)) shut();
+      announce.say(action.writes ? `Note added${hasOthers(meanwhile) ? ", and another one by somebody else" : ""}` : sentence());
     } catch (failure) {
       busy = null;
+      if (hasOthers(meanwhile)) announce.remark("A note was added");
       if (failure.field === "by" && form.place.hidden) open(action, buttons.get(action.name), { field: "by", quietly: isAway() });
       problem.textContent = failure.status ? failure.message : "The service does not answer. Try again.";
       form.refuse(failure.field, isAway());
       next = null;
     }
     busy = null;
+    meanwhile.length = 0;
     const later = next;
     next = null;
     if (later && !buttons.get(later.name).hidden) press(later, isAway());
@@ -130,14 +134,17 @@ export function stateBox({ of, path, state, since, words, note, actions, fits, s
   form.place.onsubmit = (event) => {
     event.preventDefault();
     if (waits()) return;
-    const { action, name, given } = form.read();
+    const { action, name, given } = form.read(), blank = form.blank(); // `required` takes a space for a text
+    problem.textContent = blank ? `The ${blank === "by" ? "name" : "note"} is blank.` : "";
+    form.refuse(blank);
+    if (blank) return;
     if (name !== null) prefer("reader", { name, user: document.documentElement.dataset.user ?? "" });
     draw();
     if (action) send(action, given); else shut();
   };
   form.cancel.onclick = () => { problem.textContent = ""; shut(); };
   form.place.onkeydown = (event) => { // closes the form, not the view
-    if (event.key !== "Escape") return;
+    if (event.key !== "Escape" || event.isComposing) return; // an input method has its own use of the key
     event.preventDefault();
     event.stopPropagation();
     form.cancel.click();
@@ -194,7 +201,13 @@ function stateForm() {
       place.scrollIntoView({ block: "nearest" });
     },
     shut() { place.hidden = true; },
-    clear() { text.value = ""; },
+    // Clears the note that was sent. Returns false if the reader went on typing: then the form stays open with what is there.
+    clear(sent) {
+      if (text.value !== sent && !place.hidden) return false;
+      if (text.value === sent) text.value = "";
+      return true;
+    },
+    blank: () => ["by", "text"].find((one) => inputs[one].required && !inputs[one].value.trim()) ?? null,
     read() {
       const given = action?.writes ? { text: text.value } : chosenEnd(rows.end.hidden ? "open" : end.value, { opened: openedAt, now: clock.now(), until: until.value, errors: errors.value });
       return { action, name: rows.by.hidden ? null : name.value.trim(), given };

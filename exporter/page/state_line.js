@@ -3,7 +3,7 @@
 import { now } from "./clock.js";
 import { full } from "./dates.js";
 import { element } from "./dom.js";
-import { moment, said, saidDrained, short, shortDrained, silence } from "./states.js";
+import { atMoment, said, saidDrained, short, shortDrained, silence } from "./states.js";
 
 const AGAIN_MS = 20_000;
 
@@ -31,11 +31,11 @@ export function drainMark(drained) {
 const mark = (text, title) => element("span", { class: "said-short", title }, text);
 
 function plain(list) {
-  return list.map((part) => (typeof part === "string" ? part : part.name ?? moment(part.at, now(), part.on))).join("").replace(/^\S /, "");
+  return list.map((part) => (typeof part === "string" ? part : part.name ?? atMoment(part.at, now(), part.on))).join("").replace(/^\S /, "");
 }
 
 function write(made) {
-  const text = moment(made.dateTime, now(), made.dataset.moment === "on");
+  const text = atMoment(made.dateTime, now(), made.dataset.moment === "on");
   if (made.textContent !== text) made.textContent = text;
   return made;
 }

@@ -96,6 +96,6 @@ function askAgain(subjects) {
 // The answer is dropped if a message or a later look was faster.
 function lookAt(one) {
   const turn = ++one.turn;
-  one.look().then((state) => { if (turn === one.turn) one.take(state); one.noted(null); },
+  one.look().then((state) => { if (turn === one.turn) one.take(state); if (one.place.isConnected) one.noted(null); },
     (failure) => { if (!(failure instanceof Refusal || failure instanceof NoAnswer)) throw failure; });
 }

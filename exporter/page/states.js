@@ -1,6 +1,6 @@
 // The states of patterns and drained workers in words, what can be done in each, and which changes are new. Pure functions.
 //
-// A text is a list of parts: a string, `{name}` (who did it), `{at}` (a time, ISO 8601, as `moment` says it; `on` asks for its
+// A text is a list of parts: a string, `{name}` (who did it), `{at}` (a time, ISO 8601, as `atMoment` says it; `on` asks for its
 // preposition) or `{error}` (the id of an error).
 
 import { CLOCK, formatted } from "./dates.js";
@@ -62,7 +62,7 @@ export function told({ action, by, caller, until, errors, error_id: error }) {
 }
 
 // A time in the reader's zone as of `now` (milliseconds), with its date unless that is today.
-export function moment(iso, now, on = false) {
+export function atMoment(iso, now, on = false) {
   const date = new Date(iso), today = new Date(now);
   const time = formatted(date, CLOCK);
   if (date.toDateString() === today.toDateString()) return on ? `at ${time}` : time;
@@ -82,8 +82,9 @@ export function fitting({ status, by }, name) {
 export function ends(now) {
   const tomorrow = new Date(now);
   tomorrow.setDate(tomorrow.getDate() + 1);
+  tomorrow.setHours(MORNING, 0, 0, 0);
   return [["hour", "for 1 h", now + HOUR_MS], ["shift", "for 8 h", now + 8 * HOUR_MS],
-    ["tomorrow", "until tomorrow 09:00", tomorrow.setHours(MORNING, 0, 0, 0)]];
+    ["tomorrow", `until tomorrow ${formatted(tomorrow, CLOCK)}`, tomorrow.getTime()]];
 }
 
 // The end that was chosen in a form, as the API takes it. The form was opened at `opened` and is sent at `now` (milliseconds); `until`

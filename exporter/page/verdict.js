@@ -122,11 +122,13 @@ function fit() {
   const box = by("headline"), open = box.hasAttribute("data-open"), verdict = by("verdict");
   const isCut = () => verdict.scrollHeight > verdict.clientHeight + 1;
   verdict.style.removeProperty("--size");
+  verdict.removeAttribute("data-long"); // does not fit by any size
   if ("wall" in document.documentElement.dataset) {
     for (const size of SIZES) {
       verdict.style.setProperty("--size", size);
       if (!isCut()) break;
     }
+    verdict.toggleAttribute("data-long", isCut());
   }
   by("whole").hidden = !open && !isCut();
   by("whole").textContent = open ? "less" : "more";

@@ -21,9 +21,9 @@ export function draw({ worker_stats: workers, total }, names) {
     { head: knowsNow ? "now" : "status", sort: (row) => RANK.length - RANK.indexOf(now(row)), cell: (row) => [status(now(row), row.reason), drainMark(row.drained)], title: "does not depend on the span of time" },
     { head: "errors", number: true, sort: (row) => row.error_count, cell: (row) => row.error_count.toLocaleString() },
     { head: "critical", number: true, sort: (row) => row.critical_errors, cell: (row) => (row.critical_errors ? element("span", { class: "count critical" }, row.critical_errors.toLocaleString()) : "0") },
+    { head: "silent since", number: true, kind: "moment", sort: at("silent_since"), cell: moment("silent_since") },
     { head: "last critical", number: true, kind: "moment", sort: at("last_critical_time"), cell: moment("last_critical_time") },
     { head: "last", number: true, kind: "moment", sort: at("last_error_time"), cell: moment("last_error_time") },
-    { head: "silent since", number: true, kind: "moment", sort: at("silent_since"), cell: moment("silent_since") },
     { head: "most common", kind: "side", sort: (row) => row.most_common_error, cell: (row) => element("span", { class: "text", title: row.most_common_error || "no error in this span" }, row.most_common_error || "–") },
   ].filter(({ head }) => knowsNow || !["last critical", "silent since"].includes(head));
   const rows = workers.toSorted((a, b) => RANK.indexOf(now(a)) - RANK.indexOf(now(b)) || b.error_count - a.error_count);

@@ -239,7 +239,7 @@ async def test_all_is_right_in_the_morning(night: Night, monkeypatch: pytest.Mon
     await check_desk(night)
     await desk.locator("#sound-on").click()
     await desk.get_by_text("Settings").click()
-    await desk.get_by_label("Mute with an end").select_option(label="until tomorrow 8:00")
+    await desk.get_by_label("Mute with an end").select_option(label="until tomorrow 08:00")
     await expect(desk.locator("#mute")).to_have_text("Muted until Sun 08:00")
     await desk.keyboard.press("Escape")
     await desk.mouse.move(1, 1)

@@ -148,6 +148,45 @@ async def test_a_note_is_written_by_keyboard_and_read_in_each_tab(browser: Brows
     assert [one for one in complaints if "400" not in one] == others == []
 
 
+async def test_a_blank_note_is_not_sent_and_what_is_typed_meanwhile_stays(browser: Browser, service: InProcess) -> None:
+    id_ = await engine(service)
+    page, complaints = await open_page(browser, service, view("pattern", id_))
+    await filled(page)
+    _, button, form = parts(page)
+    note, problem, polite = (
+        form.get_by_label("Note"),
+        page.locator("#state-problem"),
+        page.locator("#details > .polite"),
+    )
+    send, held = form.get_by_role("button", name="Add a note"), asyncio.Event()
+    await button("Add a note").click()
+    await form.get_by_label("Your name").fill("Ana")
+    await note.fill(" \n ")
+    await send.click()
+    await expect(problem).to_have_text("The note is blank.")
+    await expect(note).to_be_focused()
+    await expect(note).to_have_attribute("aria-invalid", "true")
+
+    async def late(route: Route) -> None:
+        answer = await route.fetch()
+        await held.wait()
+        await route.fulfill(response=answer)
+
+    await page.route("**/note", late)
+    await note.fill("the fan is loud")
+    await send.click()
+    await expect(problem).to_have_text("")
+    await expect(page.locator("#details .note")).to_have_count(1)  # the WebSocket is faster
+    await service.ask(f"/api/patterns/{id_}/note", {"by": "Bo", "text": "it was replaced"})
+    await expect(page.locator("#details .note")).to_have_count(2)
+    await note.press_sequentially(" and hot")
+    held.set()
+    await expect(polite).to_have_text("Note added, and another one by somebody else")
+    await expect(note).to_have_value("the fan is loud and hot")
+    await expect(note).to_be_focused()
+    assert complaints == []
+
+
 async def test_a_mute_has_an_end_and_reopening_ends_it(browser: Browser, service: InProcess) -> None:
     id_ = await engine(service)
     page, complaints = await open_page(browser, service, view("pattern", id_))

@@ -10,7 +10,7 @@ pytestmark = pytest.mark.html
 NOW = "2026-11-27T13:30:00Z"
 WORDS = (
     f"((list) => list.map((part) => typeof part === 'string' ? part : part.name ?? (part.error ? `error ${{part.error}}` : "
-    f"its.moment(part.at, Date.parse('{NOW}'), part.on))).join(''))"
+    f"its.atMoment(part.at, Date.parse('{NOW}'), part.on))).join(''))"
 )
 
 
@@ -95,6 +95,15 @@ def test_tomorrow_is_a_day_of_the_readers_calendar() -> None:
     assert results("states.js", call, at, zone="Europe/Berlin") == [
         ["24T21:00", "25T04:00", "25T08:00"], ["25T00:30", "25T07:30", "26T08:00"]
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("module", ["states.js", "mutes.js"])
+@pytest.mark.parametrize(("locale", "clock"), [("en-GB", "0{}:00"), ("en-US", "{}:00 AM"), ("de-DE", "0{}:00")])
+def test_tomorrow_is_said_by_the_readers_clock(module: str, locale: str, clock: str) -> None:
+    call = "its.ends(Date.parse(value)).map(([, words]) => words.replace(/\\s/g, ' ')).filter((words) => /tomorrow|today/.test(words))"
+    said = clock.format(9 if module == "states.js" else 8)
+    days = ["tomorrow"] if module == "states.js" else ["today", "tomorrow"]
+    assert results(module, call, [NOW[:11] + "03:30:00Z"], locale=locale) == [[f"until {day} {said}" for day in days]]
 
 
 @pytest.mark.parametrize(("chosen", "asked"), [
