@@ -105,7 +105,7 @@ async def test_without_the_push_the_rule_tells_of_a_worker_and_a_type_never_seen
     stack: Stack, slack: Slack, mail: Mail, served: Callable[..., Served]
 ) -> None:
     alertmanager = await started(stack, slack, mail)
-    service = await in_thread(served)
+    service = await in_thread(served, "--external-url", "http://errors.here")
     await in_thread(service.post, {"error_category": "TEST_FAILURE"})
     interval = 2
     prometheus = await in_thread(
@@ -126,7 +126,8 @@ async def test_without_the_push_the_rule_tells_of_a_worker_and_a_type_never_seen
     (letter,) = mail.messages
     text = letter.get_body(("plain",)).get_content()  # type: ignore[union-attr]
     assert told in " ".join(text.split())
-    assert "http://localhost:8080/runbooks/CriticalErrors" in text
+    assert "http://errors.here/runbooks/CriticalErrors" in text
+    assert message["attachments"][0]["title_link"].startswith("http://errors.here/error-visualization?")
     assert slack.refused == []
 
 
