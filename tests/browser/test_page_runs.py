@@ -16,11 +16,12 @@ FAILED = {
 
 
 async def ranked(page: Page, name: str, wanted: list[str]) -> None:
-    """Waits until the rows of a ranking begin with these texts. An update may draw it again while it is read, so it is read at
-    once."""
-    await expect(page.locator(f"#ranked-{name} tbody tr")).to_have_text(
-        [re.compile(f"^{re.escape(text)}") for text in wanted]
-    )
+    """Waits until the rows of a ranking begin with these texts, in any order: errors of the same moment have none. An update
+    may draw it again while it is read, so each row is read at once."""
+    rows = page.locator(f"#ranked-{name} tbody tr")
+    await expect(rows).to_have_count(len(wanted))
+    for text in wanted:
+        await expect(rows.filter(has_text=re.compile(f"^{re.escape(text)}"))).to_have_count(1)
 
 
 async def test_rankings_details_filters_and_live_updates(browser: Browser, service: InProcess) -> None:
