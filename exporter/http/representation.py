@@ -38,8 +38,8 @@ _WINDOW_BITS: Final = {"gzip": 31, "deflate": 15}  # as zlib names the two forma
 _CHECKSUMS: Final[dict[str, Callable[..., int]]] = {"gzip": zlib.crc32, "deflate": zlib.adler32}
 _CODING: Final = re.compile(r"\s*([a-z*-]+)\s*(?:;\s*q\s*=\s*([01](?:\.\d{0,3})?)\s*)?")
 _MAX_AGE: Final = re.compile(r"(?:^|[,\s])max-age\s*=\s*(\d{1,6})(?:$|[,\s])", re.IGNORECASE)
-T = TypeVar("T")
 _TAG: Final = re.compile(r'(?:W/)?"([^"]*)"')
+T = TypeVar("T")
 
 
 class Begun(NamedTuple):
@@ -81,7 +81,7 @@ class Forms:
         if not coding:
             return b"".join(self._parts), ""
         if coding not in self._compressed:
-            self._compressed[coding] = asyncio.create_task(self._compress(coding))
+            self._compressed[coding] = asyncio.create_task(self._in_thread(compress, self._parts, coding))
         return await asyncio.shield(self._compressed[coding]), coding
 
     async def body_with(self, moment: Moment, accept_encoding: str) -> tuple[bytes, str]:
@@ -96,10 +96,8 @@ class Forms:
         begun = await asyncio.shield(self._begun[coding])
         return finish(begun, more, coding), coding
 
-    async def _compress(self, coding: str) -> bytes:
-        return await self._in_thread(compress, self._parts, coding)
-
     async def _in_thread(self, function: Callable[..., T], *given: Any) -> T:
+        """Calls `function`, in another thread if the answer is large."""
         return function(*given) if self._size < IN_THREAD_FROM else await asyncio.to_thread(function, *given)
 
 
