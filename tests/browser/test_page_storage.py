@@ -8,17 +8,11 @@ import pytest
 from chromium import Browser, listed, needs_chromium, open_page
 from conftest import InProcess, eventually
 from playwright.async_api import Page, Route, WebSocketRoute, expect
+from stored import DISK, FULL, STORAGE
 from test_page_accessibility import AXE, violations
 
 pytestmark = [pytest.mark.html, needs_chromium]
 PHONE = {"width": 360, "height": 780}
-STORAGE: dict[str, Any] = {
-    "errors": 312_480, "oldest": "2024-10-27T12:00:00.000Z", "retention_seconds": 30 * 86_400.0,
-    "database_bytes": 50 * 10**6, "used_bytes": 41 * 10**6, "max_bytes": 20 * 10**9, "log_bytes": 10**6,
-    "disk_bytes": 100 * 10**9, "disk_free_bytes": 71 * 10**9, "pinned_errors": 0, "pinned_patterns": 0,
-}  # fmt: skip
-FULL = {"used_bytes": 18_600_000_000}
-DISK = {"disk_free_bytes": 9_990_000_000}
 ASKED = """
 window.asked = [];
 const ask = window.fetch;

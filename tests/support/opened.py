@@ -8,6 +8,7 @@ from typing import Any
 from chromium import follow
 from conftest import InProcess
 from playwright.async_api import Page, Route, expect
+from stored import DISK, FULL, STORAGE
 from verdicts import Verdicts
 
 HOSTILE = "<img src=x onerror=alert(1)> \u202e & \"'" + "w" * 180
@@ -16,11 +17,6 @@ BEATS: list[dict[str, Any]] = [
      "gpus": [{"index": HOSTILE, "name": HOSTILE, "temperature": 84, "power_watts": 1e12, "throttle_reasons": [HOSTILE]}, {"index": 1, "lost": True}]},
     {"worker_id": "__proto__", "stopping": True, "gpus": [None, {"index": {}}]},
 ]  # fmt: skip
-STORAGE = {
-    "errors": 1_000, "oldest": "2024-10-27T12:00:00.000Z", "retention_seconds": 30 * 86_400.0, "database_bytes": 50 * 10**6,
-    "used_bytes": 19 * 10**9, "max_bytes": 20 * 10**9, "log_bytes": 1, "disk_bytes": 100 * 10**9, "disk_free_bytes": 10**9,
-    "pinned_errors": 0, "pinned_patterns": 0,
-}  # fmt: skip
 # What is wider than the page or than what scrolls over it, and each text that is cut off: it reaches out of the screen, or out of
 # a part that neither scrolls nor says by "…" that there is more. `within` is the selector of the part whose texts are looked at.
 CUT = """(within) => {
@@ -74,7 +70,7 @@ async def prepare(page: Page) -> None:
         "**/api/session",
         says({"user": HOSTILE, "method": "session", "scopes": ["admin", "read", "write"], "csrf_token": "t"}),
     )
-    await page.route("**/api/storage", says(STORAGE))
+    await page.route("**/api/storage", says(STORAGE | FULL | DISK))
     await page.route("**/sounds/*.mp3", lambda route: route.fulfill(body="no sound"))
     await page.route(re.compile("/api/patterns/[^/]+/claim$"), refuse(400, "by"))
 
