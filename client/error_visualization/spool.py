@@ -50,10 +50,12 @@ class Spool:
         self._adopted: list[Segment] = []
         self._unchecked = most  # bytes written since the size of the folder was looked at
         self._reading: Segment | None = None  # of which `next` returned records
+        self._is_closed = False  # after `close`, until the next use
         self.folder = ""  # "" until the first use
 
     def open(self) -> str:
         """Makes the folder and returns it. Raises `SpoolError`."""
+        self._is_closed = False
         if self.folder and os.path.isdir(self.folder):
             return self.folder
         problems = []
@@ -70,6 +72,7 @@ class Spool:
     def append(self, records: list[Record]) -> None:
         """Returns when `records` are on disk. Raises `SpoolError`; then none of them is."""
         with self._lock:
+            self._is_closed = False
             problems: list[str] = []
             newest = self._newest()
             if newest is not None:
@@ -114,9 +117,10 @@ class Spool:
         raise _no_place(problems)
 
     def adopt(self, seconds: float = -1.0) -> None:
-        """Takes over the files of dead processes. Waits for a flush at most `seconds`, by default until it is done."""
+        """Takes over the files of dead processes. Waits for a flush at most `seconds`, by default until it is done.
+        Does nothing after `close`: a sender that starts late would hold files until its process ends."""
         with _held(self._lock, seconds) as held:
-            if not held:
+            if not held or self._is_closed:
                 return
             mine = {segment.path for segment in (*self._own, *self._adopted)}
             for path in self._files():
@@ -249,6 +253,7 @@ class Spool:
         """Releases all files, and deletes those that have nothing left. What is left is for the next process. If a
         flush lasts longer than `seconds`, it does nothing: the files are released when the process ends."""
         with _held(self._lock, seconds) as held:
+            self._is_closed = True
             if not held:
                 return
             for segment in (*self._own, *self._adopted):

@@ -10,7 +10,10 @@ from typing import Any
 
 import pytest
 from error_visualization import answers, segment
+from error_visualization.delivery import REPORT
+from error_visualization.frames import Record
 from error_visualization.reporter import Reporter
+from error_visualization.spool import Spool
 from recording import Recording, recording, wait_for
 
 pytestmark = pytest.mark.dashboard
@@ -216,6 +219,7 @@ def test_a_damaged_file_costs_only_what_is_behind_the_damage(service: Recording,
     for number in range(3):
         assert reporter.report({"message": number})
     reporter.close(0.0)
+    wait_for(lambda: not reporter._delivery.is_running)  # it may still read the file
     (file,) = (tmp_path / "spool").rglob("*.spool")
     content = bytearray(file.read_bytes())
     content[-5] ^= 0xFF
@@ -224,9 +228,25 @@ def test_a_damaged_file_costs_only_what_is_behind_the_damage(service: Recording,
     service.start()
     reporter = make()
     assert reporter.report({"message": 3})
-    wait_for(lambda: sorted(service.messages) == [0, 1, 3])  # the first reporter may hold its file for a moment more
+    wait_for(lambda: sorted(service.messages) == [0, 1, 3])
     reporter.close()
     assert not list((tmp_path / "spool").rglob("*.spool"))
+
+
+def test_a_closed_spool_takes_no_files_until_it_is_used_again(tmp_path: Path) -> None:
+    """A sender that starts late would else hold the reports until its process ends."""
+    closed, other = (Spool("http://127.0.0.1:9", {}, tmp_path / "spool") for _ in range(2))
+    closed.open()
+    closed.append([Record(REPORT, b"{}")])
+    closed.close()
+    closed.adopt()
+    other.adopt()
+    assert not other.is_empty()
+    other.close()
+    closed.open()
+    closed.adopt()
+    assert not closed.is_empty()
+    closed.close()
 
 
 def test_pauses_grow_and_are_bounded() -> None:

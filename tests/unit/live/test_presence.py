@@ -74,7 +74,7 @@ async def test_a_start_on_a_full_disk_is_saved_later(path: Path, monkeypatch: py
         presence = Presence(path)
         await presence.start()
         await asyncio.sleep(0.05)
-    assert load(path, 2e10) == [Period(100, 250)], "the period before is not prolonged"
+        assert load(path, 2e10) == [Period(100, 250)], "the period before is not prolonged"
     began = presence.periods[-1].start
     await eventually(lambda: load(path, 2e10)[-1].start == began)
     await presence.stop()
