@@ -31,6 +31,8 @@ def label_template(names: Sequence[str]) -> str:
 def number(value: float) -> str:
     """Returns a value as Go writes it."""
     if 0 <= value < _PLAIN:
+        if type(value) is float:
+            return repr(value)
         return f"{value}.0" if type(value) is int else repr(float(value))
     return _with_exponent(value)
 
