@@ -1,6 +1,7 @@
 """A kernel log as /dev/kmsg writes it, made by rules from real lines, with the faults that are in it."""
 
 import random
+import time
 from typing import NamedTuple
 
 # What a kernel says without a fault, also what looks like one.
@@ -76,9 +77,17 @@ class Fault(NamedTuple):
     line: str
 
 
+def microseconds(ago: float = 0.0) -> int:
+    """Returns the time of so many seconds ago as the kernel's log has it. Of a machine that runs for more than a day,
+    the first lines of the log are too old to be reported at the first start of an agent, or to be listed."""
+    return max(1, int((time.monotonic() - ago) * 1e6))
+
+
 def kernel_log(lines: int, seed: int, first: int = 100, links: bool = True) -> tuple[str, list[Fault]]:
     """Returns the text of a log with that many lines, beside continuation lines, and its faults. One line in 40 is a
-    fault; some faults are repeated word for word."""
+    fault; some faults are repeated word for word. The last line is of a minute ago, unless the machine was started
+    since the first one."""
+    began = microseconds(0.7 * lines + 60)
     rng = random.Random(seed)
     text: list[str] = []
     faults: list[Fault] = []
@@ -98,7 +107,7 @@ def kernel_log(lines: int, seed: int, first: int = 100, links: bool = True) -> t
         else:
             line = rng.choice(HARMLESS).format(**values)
         priority = 3 if type_ else rng.choice((4, 5, 6, 6))
-        text.append(f"{priority},{sequence},{1_000_000 + number * 700_000},-;{line}\n")
+        text.append(f"{priority},{sequence},{began + number * 700_000},-;{line}\n")
         if type_:
             faults.append(Fault(sequence, type_, line))
         if rng.random() < 0.05:

@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from exporter.log import LogError
 from exporter.service import Service
 
 pytestmark = pytest.mark.dashboard
+LOGGED = time.time_ns()  # lists are of the last day, if nothing is said
 ID = "9ec79c33ec9942ab8353589fcb2e04dc"
 LIMITS = "X-Sentry-Rate-Limits"
 EVENT = {"event_id": ID, "message": "no device", "server_name": "w1", "extra": {"password": "hunter2"}}
@@ -46,7 +48,7 @@ def log_records(*bodies: str, **resource: str) -> bytes:
         one.resource.attributes.add(key=key).value.string_value = value
     scope = one.scope_logs.add()
     for number, body in enumerate(bodies, 1):
-        scope.log_records.add(severity_number=17, time_unix_nano=1795725721000000000 + number).body.string_value = body
+        scope.log_records.add(severity_number=17, time_unix_nano=LOGGED + number).body.string_value = body
     return bytes(message.SerializeToString())
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from conftest import ROOT
-from kernel_log import kernel_log
+from kernel_log import kernel_log, microseconds
 from reported import Reported, on_slow_disk
 
 pytestmark = pytest.mark.dashboard
@@ -100,7 +100,7 @@ def test_faults_of_gpus_name_the_device(agent: Agent) -> None:
     agent.start()
     agent.eventually(lambda machine: machine["heartbeat"]["gpus"])
     with agent.log.open("a") as log:
-        log.write("3,5,1,-;NVRM: Xid (PCI:0000:3c:00): 48, pid=1, name=x\n")
+        log.write(f"3,5,{microseconds()},-;NVRM: Xid (PCI:0000:3c:00): 48, pid=1, name=x\n")
     (device,) = agent.reported.report()["devices"]
     assert (device["uuid"], device["serial"], device["index"]) == ("GPU-00000001", "1600000000001", 1)
 
@@ -146,7 +146,7 @@ def test_a_hanging_nvml_delays_no_fault(agent: Agent) -> None:
     agent.nvml = {"gpus": 2, "hang": 1}
     agent.start()
     with agent.log.open("a") as log:
-        log.write("3,5,1,-;NVRM: Xid (PCI:0000:3c:00): 79, pid=1, name=x\n")
+        log.write(f"3,5,{microseconds()},-;NVRM: Xid (PCI:0000:3c:00): 79, pid=1, name=x\n")
     begun = time.monotonic()
     assert agent.reported.reports(1, seconds=4)[0]["type"] == "XID 79"  # NVML is given 5 s
     assert time.monotonic() - begun < 5
@@ -165,7 +165,7 @@ def test_a_log_that_cannot_be_read_is_said(agent: Agent) -> None:
 
 
 def test_a_slow_disk_does_not_stop_it(agent: Agent) -> None:
-    lines = [f"3,{number},{number}000000,-;NVRM: Xid (PCI:0000:3b:00): 79, GPU" for number in (1, 2)]
+    lines = [f"3,{number},{microseconds()},-;NVRM: Xid (PCI:0000:3b:00): 79, GPU" for number in (1, 2)]
     agent.log.write_text("\n".join([*lines, ""]))
     subprocess.run(on_slow_disk(agent.command("--once")), env=agent.environ(), timeout=30, check=True)
     agent.reported.reports(2)

@@ -8,16 +8,17 @@ from pathlib import Path
 
 import pytest
 from error_visualization.pipe.reader import CUT, MAX_LINE, Reader
+from kernel_log import microseconds
 from reported import Reported, on_slow_disk
 
 pytestmark = pytest.mark.dashboard
-LOG = """starting
+LOG = f"""starting
 2026-03-15 12:00:00,123 ERROR [main] shard 3 failed
 Traceback (most recent call last):
   File "x.py", line 1, in f
 ValueError: no
-{"level":"error","msg":"boom"}
-3,1234,5678901,-;NVRM: Xid (PCI:0000:3b:00): 79, pid='<unknown>', name=<unknown>, GPU has fallen off the bus.
+{{"level":"error","msg":"boom"}}
+3,1234,{microseconds()},-;NVRM: Xid (PCI:0000:3b:00): 79, pid='<unknown>', name=<unknown>, GPU has fallen off the bus.
 done
 """
 

@@ -11,7 +11,7 @@ from error_visualization.agent.lines import Dmesg, Journal, Kmsg
 from error_visualization.agent.open_log import open_log
 from error_visualization.agent.watch import Watch
 from error_visualization.pipe import kernel_lines
-from kernel_log import LINK_DOWN, Fault, kernel_log
+from kernel_log import LINK_DOWN, Fault, kernel_log, microseconds
 
 pytestmark = pytest.mark.dashboard
 BOOT = "b00t"
@@ -153,7 +153,8 @@ def test_a_damaged_cursor_is_none(tmp_path: Path) -> None:
 
 def test_a_link_that_goes_down_again_and_again_flaps(tmp_path: Path) -> None:
     seconds = (0, 100, 200, 1_000, 1_100)
-    agent = Agent(tmp_path, "".join(f"3,{n},{s * 1_000_000},-;{LINK_DOWN}\n" for n, s in enumerate(seconds)))
+    began = microseconds(1_200)
+    agent = Agent(tmp_path, "".join(f"3,{n},{began + s * 1_000_000},-;{LINK_DOWN}\n" for n, s in enumerate(seconds)))
     agent.run()
     assert [fields["type"] for fields in agent.got] == [
         "mlx5 link down",
@@ -175,7 +176,7 @@ def test_at_the_first_start_old_lines_are_not_reported(tmp_path: Path) -> None:
 
 
 def test_the_device_of_a_fault_is_completed(tmp_path: Path) -> None:
-    agent = Agent(tmp_path, "3,1,1,-;NVRM: Xid (PCI:0000:3b:00): 48, pid=1, name=x\n")
+    agent = Agent(tmp_path, f"3,1,{microseconds()},-;NVRM: Xid (PCI:0000:3b:00): 48, pid=1, name=x\n")
     source = open_log(str(agent.log), BOOT, None)
     watch = Watch(
         source, agent.cursor, BOOT, agent.report, lambda pci: {"uuid": "GPU-1"} if pci == "0000:3b:00.0" else {}
