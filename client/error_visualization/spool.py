@@ -251,7 +251,7 @@ class Spool:
 
     def close(self, seconds: float = -1.0) -> None:
         """Releases all files, and deletes those that have nothing left. What is left is for the next process. If a
-        flush lasts longer than `seconds`, it does nothing: the files are released when the process ends."""
+        flush lasts longer than `seconds`, it releases nothing: the files are released when the process ends."""
         with _held(self._lock, seconds) as held:
             self._is_closed = True
             if not held:

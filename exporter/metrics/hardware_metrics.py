@@ -1,7 +1,7 @@
 """Gauges of each worker's hardware, from its latest report, in Prometheus' base units.
 
 The text of the gauges of a report is made at the first scrape that shows it, and kept until the worker's next report:
-making it for 1,000 workers with 8 GPUs takes 30 ms, putting the kept text together 1 ms.
+making it for 1,000 workers with 8 GPUs takes 45 ms on a slow machine, putting the kept text together 1 ms.
 """
 
 from collections import OrderedDict
@@ -204,8 +204,6 @@ def _gpus(report: Contexts) -> list[Samples]:
 
 def _status(report: Contexts) -> Samples:
     status = report.hardware_context.hardware_status if report.hardware_context else None
-    return (
-        [(name, int(bool(value))) for name, value in zip(CONDITIONS, _conditions(status), strict=True)]
-        if status
-        else []
-    )
+    if status is None:
+        return []
+    return [(name, int(bool(value))) for name, value in zip(CONDITIONS, _conditions(status), strict=True)]
