@@ -5,18 +5,20 @@ the format by the `Accept` header.
 """
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import Final, Protocol
 
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.metrics_core import Metric
+from prometheus_client.openmetrics.exposition import ALLOWUTF8
 from prometheus_client.registry import Collector
 
 from exporter.metrics.text import unit_of
 
 OPENMETRICS: Final = "application/openmetrics-text"
 END: Final = b"# EOF\n"  # of OpenMetrics
-UNCHANGED: Final = ("", "underscores", "allow-utf-8")  # escaping schemes that leave our names as they are
-Encode = Callable[[Collector], bytes]
+UNCHANGED: Final = ("", "underscores", ALLOWUTF8)  # escaping schemes that leave our names as they are
+Encode = Callable[..., bytes]
 
 
 class Family(Protocol):
@@ -59,6 +61,8 @@ def _blocks(
 ) -> Iterator[bytes]:
     openmetrics = content_type.startswith(OPENMETRICS)
     as_it_is = content_type.partition("escaping=")[2] in UNCHANGED
+    if as_it_is:
+        encode = partial(encode, escaping=ALLOWUTF8)  # the same text: other schemes look at each character of a name
     for family in families:
         if isinstance(family, Metric) or not as_it_is:
             metric = family if isinstance(family, Metric) else family.family()
