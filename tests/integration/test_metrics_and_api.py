@@ -1,8 +1,9 @@
-"""Each number of a worker on /metrics is that of the API, with twice as many combinations of worker and type as there may be
-series, and after a restart."""
+"""Each number of a worker on /metrics is that of the API: of a thousand workers with eight GPUs, with twice as many
+combinations of worker and type as there may be series, and after a restart."""
 
 import datetime as dt
 from collections import Counter
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -11,7 +12,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from test_metrics import DT, labels
 
 pytestmark = pytest.mark.dashboard
-WORKERS, TYPES, GPUS = 40, 20, 8
+WORKERS, TYPES, GPUS = 1_000, 20, 8
+PAGE = 1_000  # errors of the list
+LOOKED_AT = 50  # workers, whose newest error is read
 STATUS = ("stable", "warning", "critical")
 
 
@@ -47,14 +50,27 @@ async def compare(service: InProcess, *, hardware: bool = True) -> None:
     if hardware:
         assert errors == {name: one["error_count"] for name, one in stats.items()}
     assert len(own) > WORKERS * TYPES / 3
-    newest = (await service.get("/api/errors/list", limit=1000))["errors"]
+    newest = [error async for error in every(service)]
+    assert len(newest) == WORKERS * (TYPES + 1)
     by_key = Counter((error["worker_id"], error["type"]) for error in newest)
     assert {key: by_key[key] for key in own} == dict(own)
-    for error in newest[:WORKERS] if hardware else ():
+    for error in newest[: WORKERS : WORKERS // LOOKED_AT] if hardware else ():
         context = (await service.get(f"/api/errors/{error['id']}"))["system_context"]
         for device in context["gpu_metrics"]["devices"]:
             of = labels(gpu=str(device["index"]), worker=error["worker_id"])
             assert metrics[f"{DT}worker_gpu_temperature_celsius{of}"] == device["temperature"]
+
+
+async def every(service: InProcess) -> AsyncIterator[dict[str, Any]]:
+    """Yields all errors of the list, the newest first."""
+    cursor: dict[str, str] = {}
+    for _ in range(WORKERS * (TYPES + 1) // PAGE + 1):
+        page = await service.get("/api/errors/list", limit=PAGE, **cursor)
+        for error in page["errors"]:
+            yield error
+        if not (after := page["next_cursor"]):
+            return
+        cursor = {"cursor": after}
 
 
 async def test_with_half_as_many_series_as_combinations(serve: Any) -> None:
