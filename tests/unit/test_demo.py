@@ -77,6 +77,14 @@ async def test_it_never_mixes_its_errors_with_others(service: InProcess) -> None
     assert [one["value"] for one in workers if not one["value"].startswith("demo-fleet/")] == ["demo-1"]
 
 
+async def test_a_large_fleet_of_a_demo_has_no_errors_of_others(service: InProcess) -> None:
+    url = f"{service.client.make_url('')}"
+    reports = [{"worker_id": f"{LABEL}{number}", "message": "m"} for number in range(1_100)]
+    await service.ask("/api/report-errors", reports[:600])
+    await service.ask("/api/report-errors", reports[600:])
+    assert await demo.run(url, rate=200, duration=0.0, backlog=30, label=LABEL, among_others=False) == 30
+
+
 async def test_its_errors_can_be_removed(service: InProcess) -> None:
     url = f"{service.client.make_url('')}"
     await demo.run(url, backlog=60, rate=200, duration=0.0, label=LABEL)
