@@ -18,9 +18,11 @@ GENERATED: Final = (
     "# Generated from prometheus/mixin/rules/{name}.yml by prometheus/mixin/render.py; change it there.\n"
 )
 SELECTORS: Final = ("selector", "prometheus", "alertmanager")
-PAGE: Final = (
+PAGE: Final = (  # of the service with the job of the alert; else of any, for alerts about Prometheus and Alertmanager
+    "{{{{ with printf `job_url:distributed_testing_page_info:max{{job=%q}}` $labels.job | query }}}}"
+    '{{{{ . | first | label "url" }}}}{{{{ else }}}}'
     '{{{{ with query `job_url:distributed_testing_page_info:max{{{selector}}}` }}}}{{{{ . | first | label "url" }}}}'
-    "{{{{ else }}}}http://localhost:8080{{{{ end }}}}"
+    "{{{{ else }}}}http://localhost:8080{{{{ end }}}}{{{{ end }}}}"
 )
 OF_WORKER: Final = "range=1{{ with $labels.worker }}&worker={{ . | urlquery }}{{ end }}"
 ONE_JOB: Final = re.compile(r"""job=~?"[^"\\`]+\"""")

@@ -184,6 +184,37 @@ def test_links_have_no_empty_part(config: dict[str, Any], tmp_path: Path) -> Non
     assert not [link for link in links if "//" in link.removeprefix("https://")]
 
 
+@needs_promtool
+def test_of_several_jobs_an_alert_leads_to_the_page_of_its_own(tmp_path: Path) -> None:
+    made = render.rendered(render.configured(elsewhere(tmp_path, selector='job=~"first|second"')))
+    for name in ("recording", "service"):
+        (tmp_path / f"{name}.yml").write_text(made[name])
+    values = {"up": {"first": 1, "second": 0}, "distributed_testing_page_info": {"first": 1, "second": 1}}
+    series = [
+        {"series": f'{name}{{job="{job}", url="http://{job}"}}', "values": f"{value}x10"}
+        for name, by_job in values.items()
+        for job, value in by_job.items()
+    ]
+    alert = {
+        "exp_labels": {"job": "second", "severity": "critical", "source": "rule", "urgency": "page"},
+        "exp_annotations": {
+            "summary": "The error service is down.",
+            "description": "Prometheus could not scrape second for 2 minutes. Errors may be lost, and alerts about errors do "
+            "not work.",
+            "permalink": "http://second/error-visualization?range=1",
+            "runbook_url": "http://second/runbooks/ExporterDown",
+        },
+    }
+    case = {
+        "interval": "1m",
+        "input_series": series,
+        "alert_rule_test": [{"eval_time": "8m", "alertname": "ExporterDown", "exp_alerts": [alert]}],
+    }
+    file = tmp_path / "case.yml"
+    file.write_text(yaml.safe_dump({"rule_files": ["recording.yml", "service.yml"], "tests": [case]}))
+    promtool("test", "rules", file)
+
+
 def test_each_alert_has_words_labels_and_a_page() -> None:
     for name, rule in alerts().items():
         assert {"summary", "description", "permalink", "runbook_url"} <= set(rule["annotations"]), name
