@@ -11,8 +11,8 @@ from grafana.modern import Dashboard
 from grafana.queries import SERVICE, alerts, select
 
 SOURCE: Final = {"type": "prometheus", "uid": "${datasource}"}
-INFINITY: Final = {"type": "yesoreyeram-infinity-datasource", "uid": "${infinity}"}
 PAGE_ADDRESS: Final = "http://localhost:8080"  # EXTERNAL_URL in docker-compose.yml
+INFINITY: Final = {"type": "yesoreyeram-infinity-datasource", "uid": "${infinity}"}
 
 
 def dashboard(
@@ -60,8 +60,14 @@ def each(name: str, label: str, expression: str) -> core.Template:
 
 
 def page() -> core.Template:
-    """Returns the variable with the address of the page, for links."""
-    return core.Template("page", PAGE_ADDRESS, default=PAGE_ADDRESS, label="Page", type="textbox")
+    """Returns the variable with the address of the page, for links: the `external_url` that the chosen service has now,
+    or had before it went down. `label_values` would also give older addresses, perhaps first."""
+    known = 'job_url:distributed_testing_page_info:max{job=~"$job"}'
+    default = f'label_replace(vector(1), "url", "{PAGE_ADDRESS}", "", "")'
+    return core.Template(
+        "page", f"query_result({known} or on() {default})", regex='/url="([^"]+)"/', label="Page", dataSource=SOURCE,
+        refresh=core.REFRESH_ON_TIME_RANGE_CHANGE,
+    )  # fmt: skip
 
 
 def infinity() -> core.Template:

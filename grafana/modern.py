@@ -74,7 +74,7 @@ def variable(given: Json) -> Json:
         return corrected | {"current": {"text": "default", "value": "default"}}
     if given["includeAll"]:
         return corrected | {"current": {"selected": True, "text": ["All"], "value": ["$__all"]}}
-    return corrected | {"current": without(given["current"], "tags")}
+    return corrected | {"current": {"text": "", "value": ""}}  # Grafana takes the first value
 
 
 def legend(given: Json) -> Json:

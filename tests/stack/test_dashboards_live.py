@@ -38,6 +38,7 @@ from stack import Stack, free_port, get, needs_stack, wait
 
 from exporter.demo.fleet import story
 
+PAGE = "http://errors.here"
 pytestmark = [pytest.mark.dashboard, needs_stack]
 # Queries that return nothing under a minute of load, and why.
 EMPTY = {
@@ -56,7 +57,8 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
 def under_load(folder: Path, **prometheus: str) -> Iterator[Fleet]:
     """A service under the demo's load, and its Prometheus."""
     nobody = free_port()
-    service = Served(folder / "errors.duckdb", "--alertmanager-url", f"http://127.0.0.1:{nobody}")
+    options = ("--alertmanager-url", f"http://127.0.0.1:{nobody}", "--external-url", PAGE)
+    service = Served(folder / "errors.duckdb", *options)
     stack = Stack(folder)
     demo = subprocess.Popen(
         [sys.executable, "-m", "exporter", "demo", "--url", service.url, "--rate", "20", "--backlog", "300"],
@@ -145,12 +147,22 @@ def labels_of(fleet: Fleet, query: Query) -> set[str]:
 @pytest.mark.parametrize("name", DASHBOARDS)
 def test_variables_have_values(fleet: Fleet, name: str) -> None:
     known = [one for one in variables(DASHBOARDS[name]).values() if one["type"] == "query"]
-    asked = [label_values(one) for one in known if not one["hide"]]
+    asked = [label_values(one) for one in known if not one.get("regex")]
     urls = [f"label/{label}/values?{urllib.parse.urlencode({'match[]': filled(one)})}" for one, label in asked]
     wait(lambda: all(get(f"{fleet.prometheus}/api/v1/{url}")["data"] for url in urls))
     for expr, label in (query_result(one) for one in known if one["hide"]):
         found = wait(lambda expr=expr: ask(fleet.prometheus, filled(expr), instant=True))
         assert all(set(series["metric"]) == {label} for series in found)
+
+
+def test_links_lead_to_the_address_that_the_service_has_now(fleet: Fleet) -> None:
+    expr, label = query_result(variables(DASHBOARDS["overview"])["page"])
+
+    def pages(query: str) -> list[str]:
+        return [series["metric"][label] for series in ask(fleet.prometheus, query, instant=True)]
+
+    wait(lambda: pages(filled(expr)) == [PAGE])
+    assert pages(expr.replace("$job", "no such job")) == ["http://localhost:8080"]
 
 
 def test_annotations_have_moments(fleet: Fleet) -> None:

@@ -286,6 +286,7 @@ def test_exemplars_are_of_counters_that_have_them_and_lead_to_the_error() -> Non
     (link,) = sources[0]["jsonData"]["exemplarTraceIdDestinations"]
     assert link["name"] == "error_id"
     assert link["url"] == f"{frame.PAGE_ADDRESS}/error-visualization?range=24&error=$${{__value.raw}}"
+    assert f"EXTERNAL_URL:-{frame.PAGE_ADDRESS}}}" in (ROOT / "docker-compose.yml").read_text("utf-8")
 
 
 def test_axes_of_counts_have_no_fractions() -> None:

@@ -158,8 +158,7 @@ def test_variables_begin_as_all_and_data_sources_as_the_default_one() -> None:
     assert source["current"] == infinity["current"] == {"text": "default", "value": "default"}
     assert source["hide"] == infinity["hide"] == 0  # what is hidden cannot be changed
     assert job["current"]["value"] == ["$__all"]
-    assert page["current"]["value"] == frame.PAGE_ADDRESS
-    assert "tags" not in page["current"]
+    assert page["current"] == {"text": "", "value": ""}
 
 
 # --- Layout. ---
