@@ -5,21 +5,18 @@ and in a copy of the configuration.
 """
 
 import asyncio
-import datetime as dt
 import json
 import re
-import time
-import urllib.request
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from aiohttp import ClientSession, web
-from conftest import ROOT, free_port
+from conftest import free_port
 from events import event
 from newer_parts import newer
-from stack import Mail, Slack, Stack, in_thread, needs_stack
+from situations import CRITICAL, INFO, SITUATIONS, WARNING, documented
+from stack import Mail, Slack, Stack, in_thread, needs_stack, silence
 from stub import listening
 
 from exporter.alerting import alertmanager as notifying
@@ -29,6 +26,7 @@ from exporter.alerting.alertmanager import Notifier
 
 pytestmark = [pytest.mark.dashboard, needs_stack]
 MINUTE = 0.4  # seconds
+SEVERITIES = {CRITICAL: "critical", "WORKER_CRASHED": "critical", WARNING: "warning", INFO: "info"}
 TIMES = {
     "group_wait: 1s": "group_wait: 100ms",
     "group_wait: 2s": "group_wait: 800ms",
@@ -55,6 +53,8 @@ class Memory:
 class Fleet:
     """A service without its store, and what people were told of its errors."""
 
+    minute = MINUTE
+
     def __init__(self, name: str, alertmanager: str, **labels: str) -> None:
         self.slack: list[str] = []
         self.mail: list[str] = []
@@ -71,97 +71,19 @@ class Fleet:
         self.notifier.resume([])
         self.notifier.start()
 
-    def report(self, worker: str, **fields: Any) -> None:
+    def report(
+        self, worker: str, *, kind: str = "OutOfMemory", category: str = CRITICAL, is_system_critical: bool = False
+    ) -> None:
         self._number += 1
-        kind = fields.get("type", "OutOfMemory")
-        values = {"type": kind, "fingerprint": kind, "message": f"{kind} while training", "category": "RESOURCE",
-                  "traceback": "File train.py\nMemoryError"} | fields  # fmt: skip
-        self.notifier.on_events([event(self._number, worker_id=worker, **values)])
-
-    async def storm(self, reports: int = 881, workers: int = 20, minutes: float = 10, kinds: int = 1) -> None:
-        """Workers fail one after the other, and then again and again."""
-        began = time.monotonic()
-        for n in range(reports):
-            failing = 1 + n * workers // reports
-            self.report(f"worker-{n % failing}", type=f"Error{n % kinds}")
-            await asyncio.sleep(max(began + n * minutes * MINUTE / reports - time.monotonic(), 0))
+        one = event(
+            self._number, worker_id=worker, type=kind, fingerprint=kind, message=f"{kind} while training", category=category,
+            severity=SEVERITIES[category], is_system_critical=is_system_critical, traceback="File train.py\nMemoryError",
+        )  # fmt: skip
+        self.notifier.on_events([one])
 
     async def restart(self) -> None:
         await self.notifier.stop()
         self.start()
-
-
-async def quiet_day(fleet: Fleet) -> None:
-    for n in range(20):
-        fleet.report(f"worker-{n}", severity=("info", "warning")[n % 2])
-        await asyncio.sleep(MINUTE / 2)
-
-
-async def crash_loop(fleet: Fleet) -> None:
-    for _ in range(6):  # up 15 s of every 90 s
-        fleet.report("worker-1")
-        await asyncio.sleep(1.5 * MINUTE)
-
-
-async def restarted_in_a_storm(fleet: Fleet) -> None:
-    for _ in range(2):
-        await asyncio.gather(fleet.storm(440, 20, 5, 3), fleet.restart())
-
-
-async def three_hundred_at_once(fleet: Fleet) -> None:
-    for n in range(900):
-        fleet.report(f"worker-{n % 300}")
-
-
-async def one_flaky(fleet: Fleet) -> None:
-    fleet.report("worker-1")
-
-
-async def system_critical(fleet: Fleet) -> None:
-    fleet.report("worker-1", is_system_critical=True)
-
-
-async def silenced_worker(fleet: Fleet) -> None:
-    """worker-3 is known to be broken; then others have the same error."""
-    fleet.report("worker-3")
-    await asyncio.sleep(6 * MINUTE)
-    fleet.report("worker-4")
-
-
-async def nightly_run(fleet: Fleet) -> None:
-    """Tests fail on many workers, and some runs need more memory than there is."""
-    for n in range(500):
-        fleet.report(f"worker-{n % 50}", severity="info", type=f"Test{n % 40}", category="TEST_FAILED")
-        if n % 100 == 10:
-            fleet.report(f"worker-{n // 10}")
-        await asyncio.sleep(9 * MINUTE / 500)
-
-
-async def dead_worker(fleet: Fleet) -> None:
-    """It sends warnings, crashes, and sends nothing any more. Others go on."""
-    for n in range(60):
-        if n <= 20:
-            fleet.report("worker-9", **({"category": "WORKER_CRASHED"} if n == 20 else {"severity": "warning"}))
-        fleet.report("worker-1", severity="info")
-        await asyncio.sleep(MINUTE / 10)
-
-
-SITUATIONS: dict[str, Callable[[Fleet], Any]] = {
-    "quiet-day": quiet_day,
-    "one-flaky": one_flaky,
-    "storm": lambda fleet: fleet.storm(),
-    "storm-of-three-patterns": lambda fleet: fleet.storm(kinds=3),
-    "three-hundred-at-once": three_hundred_at_once,
-    "crash-loop": crash_loop,
-    "restart-in-a-storm": restarted_in_a_storm,
-    "first-of-two-services": one_flaky,
-    "second-of-two-services": one_flaky,
-    "system-critical": system_critical,
-    "alertmanager-away": lambda fleet: fleet.storm(),
-    "silenced-worker": silenced_worker,
-    "nightly-run": nightly_run,
-    "dead-worker": dead_worker,
-}
 
 
 async def run_all(folder: Path, program: str) -> dict[str, Fleet]:
@@ -229,31 +151,10 @@ def configure(stack: Stack, slack: Slack, mail: Mail, pager: str) -> None:
     file.write_text(text.replace("- name: pager", f"- name: pager\n    webhook_configs: [{{url: {pager}}}]"))
 
 
-def silence(address: str, labels: dict[str, str]) -> None:
-    now = dt.datetime.now(dt.UTC)
-    body = {
-        "matchers": [{"name": name, "value": value, "isRegex": False} for name, value in labels.items()],
-        "startsAt": now.isoformat(), "endsAt": (now + dt.timedelta(hours=1)).isoformat(),
-        "createdBy": "a test", "comment": "known",
-    }  # fmt: skip
-    request = urllib.request.Request(
-        f"{address}/api/v2/silences", json.dumps(body).encode(), {"Content-Type": "application/json"}
-    )
-    with urllib.request.urlopen(request, timeout=10) as response:
-        assert json.load(response)["silenceID"]
-
-
 def shown(message: dict[str, Any]) -> str:
     (attachment,) = message["attachments"]
     worker = next(field["value"] for field in attachment["fields"] if field["title"] == "Worker")
     return "\n".join((attachment["pretext"], attachment["title"], worker, attachment["text"]))
-
-
-def documented() -> dict[str, tuple[int, int, int]]:
-    """The most messages in each situation, by Slack, mail and pager, as docs/alerting.md says."""
-    text = (ROOT / "docs/alerting.md").read_text("utf-8")
-    rows = re.findall(r"^\| `([a-z-]+)` \|.*?\| (\d+) \| (\d+) \| (\d+) \|", text, re.M)
-    return {name: (int(slack), int(mail), int(pager)) for name, *_ in rows for slack, mail, pager in [_]}
 
 
 def test_every_situation_is_documented() -> None:
@@ -310,4 +211,4 @@ def check_storm(name: str, fleet: Fleet) -> None:
     counts = [int(number) for number in re.findall(r"after (\d+) errors on \d+ workers", last)]
     assert sum(counts) == (880 if name == "restart-in-a-storm" else 881)
     assert re.search(r"Without any report since: .*worker-", last)
-    assert "QUIET: RESOURCE in 20 workers" in fleet.mail[-1] or name != "storm"
+    assert "QUIET: RESOURCE_EXHAUSTED in 20 workers" in fleet.mail[-1] or name != "storm"

@@ -3,6 +3,7 @@ refuses the same messages as the real webhook, and a mail server with STARTTLS a
 
 import asyncio
 import contextlib
+import datetime as dt
 import email
 import email.policy
 import json
@@ -235,9 +236,27 @@ class Stack:
         wait(lambda: get(f"{url}/api/v1/status/runtimeinfo"))
         return url
 
+    def stops(self, program: Program) -> None:
+        """Has `stop` stop `program`, too."""
+        self._running.append(program)
+
     def stop(self) -> None:
         for program in self._running:
             program.stop()
+
+
+def silence(address: str, labels: dict[str, str]) -> None:
+    now = dt.datetime.now(dt.UTC)
+    body = {
+        "matchers": [{"name": name, "value": value, "isRegex": False} for name, value in labels.items()],
+        "startsAt": now.isoformat(), "endsAt": (now + dt.timedelta(hours=1)).isoformat(),
+        "createdBy": "a test", "comment": "known",
+    }  # fmt: skip
+    request = urllib.request.Request(
+        f"{address}/api/v2/silences", json.dumps(body).encode(), {"Content-Type": "application/json"}
+    )
+    with urllib.request.urlopen(request, timeout=10) as response:
+        assert json.load(response)["silenceID"]
 
 
 async def in_thread(check: Callable[..., Any], *values: Any) -> Any:

@@ -1,0 +1,280 @@
+"""The messages that people get, in real time: each situation of docs/alerting.md, with Prometheus and Alertmanager.
+
+    python benchmarks/messages.py [--newer] [--minutes 27] [--folder FOLDER]
+
+Each situation has a service of its own, as the shipped command starts it, and a job of its own. One Prometheus scrapes
+all of them, with the shipped configuration and all rules, and one Alertmanager sends the messages, with the shipped
+configuration: Slack and the pager are stand-ins, the mail server is real. Fails if a situation makes more messages than
+docs/alerting.md says, or none where it says that there are some. `tests/stack/test_messages.py` runs the situations
+with shortened times and without rules, and reads the messages. Left out is the situation without an Alertmanager,
+because here Prometheus would reach it.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import json
+import sys
+import tempfile
+import time
+import uuid
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+ROOT: Final = Path(__file__).parent.parent
+sys.path[:0] = [str(ROOT), str(ROOT / "tests"), str(ROOT / "tests/support")]
+
+from aiohttp import ClientError, ClientSession, web  # noqa: E402
+from conftest import Served, free_port  # noqa: E402
+from newer_parts import newer  # noqa: E402
+from situations import CRITICAL, SITUATIONS, documented  # noqa: E402
+from stack import ALERTMANAGER, PROMETHEUS, Mail, Program, Slack, Stack, get, in_thread, silence  # noqa: E402
+from stub import listening  # noqa: E402
+
+from prometheus.mixin import render  # noqa: E402
+
+WARM_UP_SECONDS: Final = 120.0  # for which the services are scraped before anything happens
+POLL_SECONDS: Final = 15.0  # between two requests for the alerts of the rules
+TRIES: Final = 60  # to send a report, one a second
+CHANNELS: Final = ("slack", "mail", "pager")
+MEASURED: Final = [name for name in SITUATIONS if name != "alertmanager-away"]
+
+
+class Programs(NamedTuple):
+    """The paths of the programs."""
+
+    prometheus: str
+    alertmanager: str
+
+
+class Message(NamedTuple):
+    """A message: when it was sent, in seconds since the situations began, and what it says."""
+
+    at: float
+    channel: str
+    text: str
+
+
+class Service:
+    """A service, and what its workers report. A report that it does not take is sent again."""
+
+    minute = 60.0
+
+    def __init__(self, name: str, folder: Path, alertmanager: str) -> None:
+        self.name = name
+        self.port = free_port()
+        self._database = folder / f"{name}.duckdb"
+        self._alertmanager = alertmanager
+        self._reports: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self._served: Served | None = None
+        self.start()
+
+    def start(self) -> None:
+        options = {
+            "--alertmanager-url": self._alertmanager, "--external-url": f"http://{self.name}",
+            "--external-labels": f"job={self.name}", "--allowed-hosts": "127.0.0.1", "--log-level": "error",
+        }  # fmt: skip
+        words = [word for option in options.items() for word in option]
+        self._served = Served(self._database, *words, port=self.port)
+
+    def stop(self) -> None:
+        if self._served is not None:
+            self._served.stop()
+
+    async def restart(self) -> None:
+        await in_thread(self.stop)
+        await in_thread(self.start)
+
+    def report(
+        self, worker: str, *, kind: str = "OutOfMemory", category: str = CRITICAL, is_system_critical: bool = False
+    ) -> None:
+        self._reports.put_nowait({
+            "event_id": str(uuid.uuid4()), "worker_id": worker, "type": kind, "message": f"{kind} while training",
+            "error_category": category, "traceback": "File train.py\nMemoryError",
+            "is_system_critical": is_system_critical,
+        })  # fmt: skip
+
+    async def send(self) -> None:
+        """Sends what the workers report, until it is cancelled."""
+        async with ClientSession(f"http://127.0.0.1:{self.port}") as session:
+            while True:
+                await _sent(session, await self._reports.get())
+
+
+async def _sent(session: ClientSession, report: dict[str, Any]) -> None:
+    """Sends a report until the service, which may be starting, accepts it. Raises RuntimeError."""
+    for _ in range(TRIES):
+        with contextlib.suppress(ClientError, TimeoutError):
+            async with session.post("/api/report-error", json=report) as answer:
+                if answer.status == 200:
+                    return
+        await asyncio.sleep(1)
+    raise RuntimeError(f"the service did not accept {report} in {TRIES} tries")
+
+
+class MessageLog:
+    """All messages, by situation; "" for those of no situation."""
+
+    def __init__(self) -> None:
+        self.messages: dict[str, list[Message]] = {name: [] for name in ("", *MEASURED)}
+        self.began = time.monotonic()
+
+    def add(self, channel: str, content: Any, text: str) -> None:
+        whole = json.dumps(content)
+        name = next((name for name in MEASURED if f"http://{name}/" in whole), "")
+        message = Message(time.monotonic() - self.began, channel, text)
+        self.messages[name].append(message)
+        print(f"{message.at:6.0f} s  {name:24} {channel:5}  {text}", flush=True)
+
+    def counts(self, name: str) -> tuple[int, ...]:
+        return tuple(sum(one.channel == channel for one in self.messages[name]) for channel in CHANNELS)
+
+
+class RecordingSlack(Slack):
+    def __init__(self, log: MessageLog) -> None:
+        super().__init__()
+        self._log = log
+
+    async def _take(self, request: web.Request) -> web.Response:
+        answer = await super()._take(request)
+        if answer.status == 200:
+            content = self.messages[-1]
+            self._log.add("slack", content, content["attachments"][0]["title"])
+        return answer
+
+
+class RecordingMail(Mail):
+    def __init__(self, folder: Path, log: MessageLog) -> None:
+        super().__init__(folder)
+        self._log = log
+
+    async def handle_DATA(self, *received: Any) -> str:  # noqa: N802
+        answer = await super().handle_DATA(*received)
+        letter = self.messages[-1]
+        self._log.add("mail", letter.get_body(("plain",)).get_content(), letter["Subject"])
+        return answer
+
+
+def start_prometheus(stack: Stack, services: list[Service], alertmanager: int, program: str) -> str:
+    """Starts a Prometheus with a job for each service, and the rules for all of them. Returns its URL."""
+    port, file = free_port(), stack.folder / "prometheus/prometheus.yml"
+    before, job, after = _parts(file.read_text("utf-8"))
+    jobs = [
+        job.replace("job_name: error-visualization", f"job_name: {one.name}").replace(
+            "exporter:8080", f"127.0.0.1:{one.port}"
+        )
+        for one in services
+    ]
+    text = before + "".join(jobs) + after
+    text = text.replace("alertmanager:9093", f"127.0.0.1:{alertmanager}")
+    file.write_text(text.replace("prometheus:9090", f"127.0.0.1:{port}"))
+    names = "|".join(one.name for one in services)
+    for name, rules in render.rendered(render.configured() | {"selector": f'job=~"{names}"'}).items():
+        (stack.folder / f"prometheus/rules/{name}.yml").write_text(rules)
+    (file.parent / "secrets").mkdir(exist_ok=True)
+    (file.parent / "secrets/exporter_token").write_text("of a service without access control")
+    command = [
+        program, f"--config.file={file}", f"--storage.tsdb.path={stack.folder}/prometheus-data",
+        f"--web.listen-address=127.0.0.1:{port}", "--log.level=warn",
+    ]  # fmt: skip
+    stack.stops(Program(command, stack.folder / "prometheus.log"))
+    return f"http://127.0.0.1:{port}"
+
+
+def _parts(configuration: str) -> tuple[str, str, str]:
+    """Returns what is before the job of the service, that job, and what is after it."""
+    begin = configuration.index("  - job_name: error-visualization\n")
+    end = configuration.index("\n\n", begin) + 2
+    return configuration[:begin], configuration[begin:end], configuration[end:]
+
+
+async def watch(prometheus: str, fired: dict[tuple[str, str], list[float]], log: MessageLog) -> None:
+    """Notes of each alert of the rules when it was seen to fire first and last, until it is cancelled."""
+    while True:
+        await asyncio.sleep(POLL_SECONDS)
+        with contextlib.suppress(OSError):
+            for one in (await in_thread(get, f"{prometheus}/api/v1/alerts"))["data"]["alerts"]:
+                if one["state"] == "firing":
+                    key, now = (one["labels"].get("job", ""), one["labels"]["alertname"]), time.monotonic() - log.began
+                    fired.setdefault(key, [now, now])[1] = now
+
+
+async def run(folder: Path, programs: Programs, minutes: float) -> int:
+    """Runs all situations, and ends what it started, also if it fails. Returns the exit status."""
+    log, fired = MessageLog(), dict[tuple[str, str], list[float]]()
+    async with contextlib.AsyncExitStack() as ending:
+        stack, slack, mail = Stack(folder), RecordingSlack(log), RecordingMail(folder, log)
+        ending.push_async_callback(in_thread, mail.stop)
+        await slack.start()
+        ending.push_async_callback(slack.stop)
+        ending.push_async_callback(in_thread, stack.stop)
+
+        async def page(request: web.Request) -> web.Response:
+            content = await request.json()
+            log.add("pager", content, f"{content['status']} {content['groupLabels'].get('alertname', '')}")
+            return web.Response()
+
+        pager, port = await ending.enter_async_context(listening(page)), free_port()
+        stack.configure_alertmanager(slack.port, mail.port)
+        file, hook = folder / "alertmanager/alertmanager.yml", f"webhook_configs: [{{url: {pager}}}]"
+        file.write_text(file.read_text("utf-8").replace("- name: pager", f"- name: pager\n    {hook}"))
+        await in_thread(lambda: stack.start_alertmanager(port, authority=mail.authority, program=programs.alertmanager))
+        address, services = f"http://127.0.0.1:{port}", list[Service]()
+        await in_thread(silence, address, {"job": "silenced-worker", "worker": "worker-3"})
+        for name in MEASURED:
+            services.append(await in_thread(Service, name, folder, address))
+            ending.push_async_callback(in_thread, services[-1].stop)
+        prometheus = await in_thread(start_prometheus, stack, services, port, programs.prometheus)
+        await asyncio.sleep(WARM_UP_SECONDS)
+        log.began = time.monotonic()
+        working = [
+            asyncio.create_task(work) for work in (*(one.send() for one in services), watch(prometheus, fired, log))
+        ]
+        happening = [asyncio.create_task(SITUATIONS[one.name](one)) for one in services]
+        await asyncio.sleep(60 * minutes)
+        failed = [task for task in (*working, *happening) if task.done() and task.exception()]
+        print(*(f"failed: {task.exception()!r}" for task in failed), sep="\n")
+        unfinished = [name for name, task in zip(MEASURED, happening, strict=True) if not task.done()]
+        for task in (*working, *happening):
+            task.cancel()
+        await asyncio.gather(*working, *happening, return_exceptions=True)
+    good = summary(log, fired)
+    print("unfinished:", unfinished, "refused by Slack:", slack.refused)
+    return int(not good or bool(failed or unfinished or slack.refused))
+
+
+def summary(log: MessageLog, fired: dict[tuple[str, str], list[float]]) -> bool:
+    """Prints the numbers of messages, and the alerts of the rules. Returns whether the numbers are as documented."""
+    most, good = documented(), not log.messages[""]
+    print("\n| Situation | Slack | Mail | Pager | Rules that fired, in seconds |\n|---|--:|--:|--:|---|")
+    for name in MEASURED:
+        counts = log.counts(name)
+        wrong = [bool(count) for count in counts] != [bool(limit) for limit in most[name]]
+        wrong = wrong or any(count > limit for count, limit in zip(counts, most[name], strict=True))
+        good = good and not wrong
+        rules = [f"{alert} {at[0]:.0f} to {at[1]:.0f}" for (job, alert), at in sorted(fired.items()) if job == name]
+        numbers = " | ".join(map(str, counts))
+        print(f"| `{name}`{' (not as documented)' if wrong else ''} | {numbers} | {', '.join(rules)} |")
+    print(f"\nof no situation: {log.counts('')}")
+    print("other rules:", sorted({alert for job, alert in fired if job not in MEASURED}))
+    return good
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--newer", action="store_true", help="the newer programs of tests/newer_parts.py")
+    parser.add_argument("--minutes", type=float, default=27, help="after the first error (default: %(default)s)")
+    parser.add_argument("--folder", type=Path, help="a new folder for databases and logs (default: a temporary one)")
+    arguments = parser.parse_args()
+    prometheus = newer("prometheus") if arguments.newer else PROMETHEUS
+    alertmanager = newer("prometheus-alertmanager") if arguments.newer else ALERTMANAGER
+    if not (prometheus and alertmanager):
+        parser.error("Prometheus or Alertmanager is not installed (`make .venv/real-parts` installs them)")
+    with contextlib.ExitStack() as ending:
+        folder = arguments.folder or Path(ending.enter_context(tempfile.TemporaryDirectory()))
+        folder.mkdir(parents=True, exist_ok=True)
+        return asyncio.run(run(folder, Programs(prometheus, alertmanager), arguments.minutes))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
