@@ -1,6 +1,6 @@
 """The messages that people get, in real time: each situation of docs/alerting.md, with Prometheus and Alertmanager.
 
-    python benchmarks/messages.py [--newer] [--minutes 27] [--folder FOLDER]
+    python benchmarks/messages.py [--newer] [--minutes 27] [--only NAME ...] [--folder FOLDER]
 
 Each situation has a service of its own, as the shipped command starts it, and a job of its own. One Prometheus scrapes
 all of them, with the shipped configuration and all rules, and one Alertmanager sends the messages, with the shipped
@@ -18,6 +18,7 @@ import sys
 import tempfile
 import time
 import uuid
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -36,6 +37,7 @@ from prometheus.mixin import render  # noqa: E402
 WARM_UP_SECONDS: Final = 120.0  # for which the services are scraped before anything happens
 POLL_SECONDS: Final = 15.0  # between two requests for the alerts of the rules
 TRIES: Final = 60  # to send a report, one a second
+SENDERS: Final = 16  # at one time, as workers send independently of each other
 CHANNELS: Final = ("slack", "mail", "pager")
 MEASURED: Final = [name for name in SITUATIONS if name != "alertmanager-away"]
 
@@ -97,8 +99,11 @@ class Service:
     async def send(self) -> None:
         """Sends what the workers report, until it is cancelled."""
         async with ClientSession(f"http://127.0.0.1:{self.port}") as session:
-            while True:
-                await _sent(session, await self._reports.get())
+            await asyncio.gather(*(self._send(session) for _ in range(SENDERS)))
+
+    async def _send(self, session: ClientSession) -> None:
+        while True:
+            await _sent(session, await self._reports.get())
 
 
 async def _sent(session: ClientSession, report: dict[str, Any]) -> None:
@@ -115,13 +120,14 @@ async def _sent(session: ClientSession, report: dict[str, Any]) -> None:
 class MessageLog:
     """All messages, by situation; "" for those of no situation."""
 
-    def __init__(self) -> None:
-        self.messages: dict[str, list[Message]] = {name: [] for name in ("", *MEASURED)}
+    def __init__(self, names: Sequence[str]) -> None:
+        self.names = names
+        self.messages: dict[str, list[Message]] = {name: [] for name in ("", *names)}
         self.began = time.monotonic()
 
     def add(self, channel: str, content: Any, text: str) -> None:
         whole = json.dumps(content)
-        name = next((name for name in MEASURED if f"http://{name}/" in whole), "")
+        name = next((name for name in self.names if f"http://{name}/" in whole), "")
         message = Message(time.monotonic() - self.began, channel, text)
         self.messages[name].append(message)
         print(f"{message.at:6.0f} s  {name:24} {channel:5}  {text}", flush=True)
@@ -199,9 +205,9 @@ async def watch(prometheus: str, fired: dict[tuple[str, str], list[float]], log:
                     fired.setdefault(key, [now, now])[1] = now
 
 
-async def run(folder: Path, programs: Programs, minutes: float) -> int:
-    """Runs all situations, and ends what it started, also if it fails. Returns the exit status."""
-    log, fired = MessageLog(), dict[tuple[str, str], list[float]]()
+async def run(folder: Path, programs: Programs, names: Sequence[str], minutes: float) -> int:
+    """Runs situations, and ends what it started, also if it fails. Returns the exit status."""
+    log, fired = MessageLog(names), dict[tuple[str, str], list[float]]()
     async with contextlib.AsyncExitStack() as ending:
         stack, slack, mail = Stack(folder), RecordingSlack(log), RecordingMail(folder, log)
         ending.push_async_callback(in_thread, mail.stop)
@@ -221,7 +227,7 @@ async def run(folder: Path, programs: Programs, minutes: float) -> int:
         await in_thread(lambda: stack.start_alertmanager(port, authority=mail.authority, program=programs.alertmanager))
         address, services = f"http://127.0.0.1:{port}", list[Service]()
         await in_thread(silence, address, {"job": "silenced-worker", "worker": "worker-3"})
-        for name in MEASURED:
+        for name in names:
             services.append(await in_thread(Service, name, folder, address))
             ending.push_async_callback(in_thread, services[-1].stop)
         prometheus = await in_thread(start_prometheus, stack, services, port, programs.prometheus)
@@ -234,7 +240,7 @@ async def run(folder: Path, programs: Programs, minutes: float) -> int:
         await asyncio.sleep(60 * minutes)
         failed = [task for task in (*working, *happening) if task.done() and task.exception()]
         print(*(f"failed: {task.exception()!r}" for task in failed), sep="\n")
-        unfinished = [name for name, task in zip(MEASURED, happening, strict=True) if not task.done()]
+        unfinished = [name for name, task in zip(names, happening, strict=True) if not task.done()]
         for task in (*working, *happening):
             task.cancel()
         await asyncio.gather(*working, *happening, return_exceptions=True)
@@ -247,7 +253,7 @@ def summary(log: MessageLog, fired: dict[tuple[str, str], list[float]]) -> bool:
     """Prints the numbers of messages, and the alerts of the rules. Returns whether the numbers are as documented."""
     most, good = documented(), not log.messages[""]
     print("\n| Situation | Slack | Mail | Pager | Rules that fired, in seconds |\n|---|--:|--:|--:|---|")
-    for name in MEASURED:
+    for name in log.names:
         counts = log.counts(name)
         wrong = [bool(count) for count in counts] != [bool(limit) for limit in most[name]]
         wrong = wrong or any(count > limit for count, limit in zip(counts, most[name], strict=True))
@@ -256,7 +262,7 @@ def summary(log: MessageLog, fired: dict[tuple[str, str], list[float]]) -> bool:
         numbers = " | ".join(map(str, counts))
         print(f"| `{name}`{' (not as documented)' if wrong else ''} | {numbers} | {', '.join(rules)} |")
     print(f"\nof no situation: {log.counts('')}")
-    print("other rules:", sorted({alert for job, alert in fired if job not in MEASURED}))
+    print("other rules:", sorted({alert for job, alert in fired if job not in log.names}))
     return good
 
 
@@ -264,6 +270,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--newer", action="store_true", help="the newer programs of tests/newer_parts.py")
     parser.add_argument("--minutes", type=float, default=27, help="after the first error (default: %(default)s)")
+    parser.add_argument("--only", nargs="+", choices=MEASURED, default=MEASURED, help="situations (default: all)")
     parser.add_argument("--folder", type=Path, help="a new folder for databases and logs (default: a temporary one)")
     arguments = parser.parse_args()
     prometheus = newer("prometheus") if arguments.newer else PROMETHEUS
@@ -273,7 +280,7 @@ def main() -> int:
     with contextlib.ExitStack() as ending:
         folder = arguments.folder or Path(ending.enter_context(tempfile.TemporaryDirectory()))
         folder.mkdir(parents=True, exist_ok=True)
-        return asyncio.run(run(folder, Programs(prometheus, alertmanager), arguments.minutes))
+        return asyncio.run(run(folder, Programs(prometheus, alertmanager), arguments.only, arguments.minutes))
 
 
 if __name__ == "__main__":
