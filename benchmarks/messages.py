@@ -29,10 +29,8 @@ from aiohttp import ClientError, ClientSession, web  # noqa: E402
 from conftest import Served, free_port  # noqa: E402
 from newer_parts import newer  # noqa: E402
 from situations import CRITICAL, SITUATIONS, documented  # noqa: E402
-from stack import ALERTMANAGER, PROMETHEUS, Mail, Program, Slack, Stack, get, in_thread, silence  # noqa: E402
+from stack import ALERTMANAGER, PROMETHEUS, Mail, Slack, Stack, get, in_thread, silence  # noqa: E402
 from stub import listening  # noqa: E402
-
-from prometheus.mixin import render  # noqa: E402
 
 WARM_UP_SECONDS: Final = 120.0  # for which the services are scraped before anything happens
 POLL_SECONDS: Final = 15.0  # between two requests for the alerts of the rules
@@ -68,7 +66,6 @@ class Service:
         self._database = folder / f"{name}.duckdb"
         self._alertmanager = alertmanager
         self._reports: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
-        self._served: Served | None = None
         self.start()
 
     def start(self) -> None:
@@ -80,8 +77,7 @@ class Service:
         self._served = Served(self._database, *words, port=self.port)
 
     def stop(self) -> None:
-        if self._served is not None:
-            self._served.stop()
+        self._served.stop()
 
     async def restart(self) -> None:
         await in_thread(self.stop)
@@ -163,28 +159,15 @@ class RecordingMail(Mail):
 
 def start_prometheus(stack: Stack, services: list[Service], alertmanager: int, program: str) -> str:
     """Starts a Prometheus with a job for each service, and the rules for all of them. Returns its URL."""
-    port, file = free_port(), stack.folder / "prometheus/prometheus.yml"
-    before, job, after = _parts(file.read_text("utf-8"))
+    before, job, after = _parts(stack.configuration())
     jobs = [
         job.replace("job_name: error-visualization", f"job_name: {one.name}").replace(
             "exporter:8080", f"127.0.0.1:{one.port}"
         )
         for one in services
     ]
-    text = before + "".join(jobs) + after
-    text = text.replace("alertmanager:9093", f"127.0.0.1:{alertmanager}")
-    file.write_text(text.replace("prometheus:9090", f"127.0.0.1:{port}"))
     names = "|".join(one.name for one in services)
-    for name, rules in render.rendered(render.configured() | {"selector": f'job=~"{names}"'}).items():
-        (stack.folder / f"prometheus/rules/{name}.yml").write_text(rules)
-    (file.parent / "secrets").mkdir(exist_ok=True)
-    (file.parent / "secrets/exporter_token").write_text("of a service without access control")
-    command = [
-        program, f"--config.file={file}", f"--storage.tsdb.path={stack.folder}/prometheus-data",
-        f"--web.listen-address=127.0.0.1:{port}", "--log.level=warn",
-    ]  # fmt: skip
-    stack.stops(Program(command, stack.folder / "prometheus.log"))
-    return f"http://127.0.0.1:{port}"
+    return stack.run_prometheus(before + "".join(jobs) + after, {"selector": f'job=~"{names}"'}, alertmanager, program)
 
 
 def _parts(configuration: str) -> tuple[str, str, str]:
@@ -221,9 +204,7 @@ async def run(folder: Path, programs: Programs, names: Sequence[str], minutes: f
             return web.Response()
 
         pager, port = await ending.enter_async_context(listening(page)), free_port()
-        stack.configure_alertmanager(slack.port, mail.port)
-        file, hook = folder / "alertmanager/alertmanager.yml", f"webhook_configs: [{{url: {pager}}}]"
-        file.write_text(file.read_text("utf-8").replace("- name: pager", f"- name: pager\n    {hook}"))
+        stack.configure_alertmanager(slack.port, mail.port, pager=pager)
         await in_thread(lambda: stack.start_alertmanager(port, authority=mail.authority, program=programs.alertmanager))
         address, services = f"http://127.0.0.1:{port}", list[Service]()
         await in_thread(silence, address, {"job": "silenced-worker", "worker": "worker-3"})

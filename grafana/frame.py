@@ -11,8 +11,8 @@ from grafana.modern import Dashboard
 from grafana.queries import SERVICE, alerts, select
 
 SOURCE: Final = {"type": "prometheus", "uid": "${datasource}"}
-PAGE_ADDRESS: Final = "http://localhost:8080"  # EXTERNAL_URL in docker-compose.yml
 INFINITY: Final = {"type": "yesoreyeram-infinity-datasource", "uid": "${infinity}"}
+PAGE_ADDRESS: Final = "http://localhost:8080"  # EXTERNAL_URL in docker-compose.yml
 
 
 def dashboard(

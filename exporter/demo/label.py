@@ -32,7 +32,7 @@ async def remove(url: str, headers: Mapping[str, str]) -> str:
     url, deleted, pinned = url.rstrip("/"), 0, 0
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=60), headers=headers) as session:
         for _ in range(MAX_ROUNDS):
-            workers = list(await _demo_workers(session, url))
+            workers = await _demo_workers(session, url)
             if not workers:
                 break
             wanted = {"worker": workers, "dry_run": False}
@@ -61,8 +61,8 @@ async def _errors_of_demos(session: aiohttp.ClientSession, url: str) -> int:
     return errors
 
 
-async def _demo_workers(session: aiohttp.ClientSession, url: str) -> dict[str, int]:
-    """Returns the workers of demos with most errors, at most 100, and how many errors each has."""
+async def _demo_workers(session: aiohttp.ClientSession, url: str) -> list[str]:
+    """Returns the workers of demos with most errors, at most 100."""
     query = {"facet": "worker", "contains": LABEL, "time_range": ALL_TIMES}
     facets = await ask(session, "GET", f"{url}/api/errors/facets", query=query)
-    return {one["value"]: one["count"] for one in facets["data"]["worker"] if one["value"].startswith(LABEL)}
+    return [one["value"] for one in facets["data"]["worker"] if one["value"].startswith(LABEL)]

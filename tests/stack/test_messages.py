@@ -142,13 +142,13 @@ class Away:
 
 
 def configure(stack: Stack, slack: Slack, mail: Mail, pager: str) -> None:
-    stack.configure_alertmanager(slack.port, mail.port)
+    stack.configure_alertmanager(slack.port, mail.port, pager=pager)
     file = stack.folder / "alertmanager/alertmanager.yml"
     text = file.read_text("utf-8")
     for times, short in TIMES.items():
         assert times in text
         text = text.replace(times, short)
-    file.write_text(text.replace("- name: pager", f"- name: pager\n    webhook_configs: [{{url: {pager}}}]"))
+    file.write_text(text)
 
 
 def shown(message: dict[str, Any]) -> str:

@@ -179,13 +179,16 @@ class Stack:
         shutil.copytree(ROOT / "alertmanager", folder / "alertmanager")
         shutil.copytree(ROOT / "prometheus", folder / "prometheus")
 
-    def configure_alertmanager(self, slack: int, mail: int, *, repeat: str = "") -> None:
+    def configure_alertmanager(self, slack: int, mail: int, *, pager: str = "") -> None:
+        """Sets the ports of Slack and the mail server, and the URL of the pager's webhook, "" for none."""
         secrets = self.folder / "alertmanager/secrets"
         secrets.mkdir(exist_ok=True)
         (secrets / "slack_url").write_text(f"http://127.0.0.1:{slack}/services/T/B/secret")
         (secrets / "smtp_password").write_text(PASSWORD)
         file = self.folder / "alertmanager/alertmanager.yml"
         text = file.read_text("utf-8").replace("/etc/alertmanager/", f"{self.folder}/alertmanager/")
+        if pager:
+            text = text.replace("- name: pager", f"- name: pager\n    webhook_configs: [{{url: {pager}}}]")
         file.write_text(text.replace("mail.example.com:587", f"localhost:{mail}"))
 
     def start_alertmanager(
@@ -209,21 +212,28 @@ class Stack:
         program: str | None = PROMETHEUS,
     ) -> str:  # fmt: skip
         """Starts a Prometheus whose rules are evaluated at each `interval`. Returns its URL."""
+        text = re.sub(r"(scrape_interval|evaluation_interval): \w+", rf"\1: {interval}", self.configuration())
+        text = text.replace("job_name: error-visualization", f"job_name: {job}")
+        text = text.replace("exporter:8080", service.removeprefix("http://"))
+        # A window as long as the interval of the scrapes has no sample at all where each evaluation comes during a scrape.
+        values = {"count_interval": interval, "gauge_interval": f"{2 * int(interval[:-1])}s"}
+        return self.run_prometheus(text, values | {"selector": f'job="{job}"'}, alertmanager, program)
+
+    def configuration(self) -> str:
+        """Returns the shipped configuration of Prometheus."""
+        return (self.folder / "prometheus/prometheus.yml").read_text("utf-8")
+
+    def run_prometheus(self, text: str, values: dict[str, str], alertmanager: int, program: str | None) -> str:
+        """Starts a Prometheus with the configuration `text`, and with the rules rendered with `values`. Returns its
+        URL."""
         assert program
         port = free_port()
-        file = self.folder / "prometheus/prometheus.yml"
-        text = re.sub(r"(scrape_interval|evaluation_interval): \w+", rf"\1: {interval}", file.read_text("utf-8"))
-        text = text.replace("job_name: error-visualization", f"job_name: {job}")
-        # A window as long as the interval of the scrapes has no sample at all where each evaluation comes during a scrape.
-        config = render.configured() | {"count_interval": interval, "gauge_interval": f"{2 * int(interval[:-1])}s"}
-        config["selector"] = f'job="{job}"'
-        for name, rules in render.rendered(config).items():
+        for name, rules in render.rendered(render.configured() | values).items():
             (self.folder / f"prometheus/rules/{name}.yml").write_text(rules)
-        text = text.replace("exporter:8080", service.removeprefix("http://"))
-        text = text.replace("alertmanager:9093", f"127.0.0.1:{alertmanager}").replace(
-            "prometheus:9090", f"127.0.0.1:{port}"
-        )
-        file.write_text(text.replace("localhost:9090", f"127.0.0.1:{port}"))
+        for address, here in (("alertmanager:9093", alertmanager), ("prometheus:9090", port), ("localhost:9090", port)):
+            text = text.replace(address, f"127.0.0.1:{here}")
+        file = self.folder / "prometheus/prometheus.yml"
+        file.write_text(text)
         token = file.parent / "secrets/exporter_token"
         token.parent.mkdir(exist_ok=True)
         token.write_text("of a service without access control")
@@ -235,10 +245,6 @@ class Stack:
         url = f"http://127.0.0.1:{port}"
         wait(lambda: get(f"{url}/api/v1/status/runtimeinfo"))
         return url
-
-    def stops(self, program: Program) -> None:
-        """Has `stop` stop `program`, too."""
-        self._running.append(program)
 
     def stop(self) -> None:
         for program in self._running:
