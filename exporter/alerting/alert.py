@@ -81,16 +81,16 @@ class Alert(msgspec.Struct):
     annotations: dict[str, str] = {}
     accepted_by: set[str] = set()  # names of the Alertmanagers that accepted it while it fired
 
-    def as_json(self, ends_at: dt.datetime, more: Mapping[str, str]) -> dict[str, Any]:
+    def as_json(self, starts_at: dt.datetime, ends_at: dt.datetime, more: Mapping[str, str]) -> dict[str, Any]:
         """Returns the alert in the format of Alertmanager's API v2, with the labels `more`.
 
-        If the clock was set back since the alert began, `startsAt` is `ends_at`: Alertmanager refuses one that ends
-        before its start, and one that ends in the future keeps firing there.
+        If the clock was set back since `starts_at`, `startsAt` is `ends_at`: Alertmanager refuses one that ends before
+        its start, and one that ends in the future keeps firing there.
         """
         return {
             "labels": self.labels.as_dict(more),
             "annotations": self.annotations,
-            "startsAt": isoformat(min(self.starts_at, ends_at)),
+            "startsAt": isoformat(min(starts_at, ends_at)),
             "endsAt": isoformat(ends_at),
             "generatorURL": self.annotations["permalink"],
         }

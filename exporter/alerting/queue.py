@@ -178,6 +178,14 @@ class Queue:
                 raise OSError(f"status {response.status}")
             return [one.labels for one in _decode_held(await _read(response.content, MAX_HELD))]
 
+    def _starts_at(self, alert: Alert, now: dt.datetime) -> dt.datetime:
+        """Returns from when an Alertmanager is told that an alert fires: the first time, from `now`.
+
+        A group whose first alert began longer ago than `group_wait` is notified at once, with the alerts that came by
+        then, and all others wait for `group_interval`. After an outage, that would be most of an incident.
+        """
+        return alert.starts_at if self.name in alert.accepted_by else now
+
     async def _post(self, session: aiohttp.ClientSession, batch: dict[Labels, State]) -> str:
         """Sends a batch. Returns why it must be retried, or "" if it must not.
 
@@ -187,8 +195,11 @@ class Queue:
         A response that is not from API v2 is retried. It comes from a proxy or a wrong address: for example a redirect,
         which would turn the POST into a GET, or a login page.
         """
-        lasting = dt.datetime.now(dt.UTC) + self._lasting
-        body: list[dict[str, Any]] = [alert.as_json(ended or lasting, self._labels) for alert, ended in batch.values()]
+        now = dt.datetime.now(dt.UTC)
+        body: list[dict[str, Any]] = [
+            alert.as_json(self._starts_at(alert, now), ended or now + self._lasting, self._labels)
+            for alert, ended in batch.values()
+        ]
         try:
             async with session.post(self.url, data=_encode(body), headers=_JSON, allow_redirects=False) as response:
                 answer = await _read(response.content, MAX_ANSWER)

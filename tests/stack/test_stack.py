@@ -208,6 +208,24 @@ async def test_an_alertmanager_that_was_away_gets_each_alert_once(
     assert service.metrics()[f"distributed_testing_notifications_queue_length{name}"] in (0, 1, 2, 3)
 
 
+async def test_the_first_message_after_an_outage_tells_of_all_alerts_of_an_incident(
+    stack: Stack, slack: Slack, mail: Mail, served: Callable[..., Served]
+) -> None:
+    """They come to Alertmanager in more than one push, and all of them began longer ago than its `group_wait`."""
+    stack.configure_alertmanager(slack.port, mail.port)
+    port = free_port()
+    service = await in_thread(served, "--alertmanager-url", f"http://127.0.0.1:{port}")
+    reports = [
+        REPORT | {"type": f"Type{n}", "message": f"message {chr(97 + n % 26)}{chr(97 + n // 26)}"} for n in range(200)
+    ]
+    await in_thread(post_all, service, reports)
+    await asyncio.sleep(3)
+    await in_thread(lambda: stack.start_alertmanager(port, authority=mail.authority))
+    await eventually(lambda: slack.messages and mail.messages, 45)
+    (message,) = slack.messages
+    assert message["attachments"][0]["text"].endswith("and 195 more")
+
+
 async def test_what_alertmanager_was_not_told_before_a_restart_it_is_told_after(
     stack: Stack, slack: Slack, mail: Mail, served: Callable[..., Served]
 ) -> None:

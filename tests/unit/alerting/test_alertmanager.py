@@ -82,6 +82,20 @@ async def test_an_odd_answer_does_not_end_the_sending(fake: tuple[Fake, str]) ->
     await notifier.stop()
 
 
+async def test_an_alertmanager_waits_for_the_rest_of_a_group_also_after_an_outage(fake: tuple[Fake, str]) -> None:
+    """It does not where the first alert that it gets began longer ago than `group_wait`."""
+    alertmanager, url = fake
+    notifier = started(FakeLog(), url, push=Push(resend_seconds=0.2, hold_seconds=600))
+    (alert,) = notifier._alerts.on_events([event()], 0.0)
+    began, alert.starts_at = dt.datetime.now(dt.UTC), NOW
+    notifier.queues[0].put([alert])
+    await eventually(lambda: len(alertmanager.accepted) > 1)
+    first, second = (dt.datetime.fromisoformat(sent["startsAt"]) for sent in alertmanager.accepted[:2])
+    assert first >= began - dt.timedelta(milliseconds=1)
+    assert second == NOW  # Alertmanager takes the earliest
+    await notifier.stop()
+
+
 async def test_an_alert_that_ended_while_an_alertmanager_was_away_is_sent_to_it(fake: tuple[Fake, str]) -> None:
     alertmanager, url = fake
     alertmanager.answer = (503, b"")

@@ -30,7 +30,7 @@ def storm(workers: int, each: int = 1, **fields: Any) -> list[ErrorEvent]:
 
 
 def labels(alert: Alert) -> dict[str, str]:
-    return alert.as_json(NOW, {})["labels"]
+    return alert.as_json(NOW, NOW, {})["labels"]
 
 
 def steps(alerts: list[Alert]) -> list[str]:
@@ -59,7 +59,7 @@ def test_what_is_pushed(push: Push, error: dict[str, Any], name: str | None) -> 
 
 def test_an_alert_as_alertmanager_takes_it() -> None:
     (alert,) = Alerts(PUSH).on_events([event(17, traceback="in f\nError: m", is_system_critical=True)], 0.0)
-    assert alert.as_json(NOW + dt.timedelta(minutes=4), {"service": "s", "cluster": "eu"}) == {
+    assert alert.as_json(NOW, NOW + dt.timedelta(minutes=4), {"service": "s", "cluster": "eu"}) == {
         "labels": {"alertname": "CriticalError", "severity": "critical", "source": "push", "category": "C", "type": "T",
                    "worker": "w", "fingerprint": "f", "system_critical": "true", "incident": "f", "urgency": "page",
                    "service": "s", "cluster": "eu"},
@@ -73,7 +73,7 @@ def test_an_alert_as_alertmanager_takes_it() -> None:
         "startsAt": "2026-11-24T12:00:00.000Z", "endsAt": "2026-11-24T12:04:00.000Z",
         "generatorURL": "http://here:8080/error-visualization?error=17",
     }  # fmt: skip
-    ended = alert.as_json(NOW - dt.timedelta(hours=1), {})  # the clock was set back since it started
+    ended = alert.as_json(NOW, NOW - dt.timedelta(hours=1), {})  # the clock was set back since it started
     assert ended["startsAt"] == ended["endsAt"] == "2026-11-24T11:00:00.000Z"
 
 
@@ -248,7 +248,7 @@ def test_texts_are_bounded_and_without_control_characters() -> None:
     fields = {"message": bad, "type": bad, "category": bad, "traceback": "T" * 50_000 + "the end", "reasons": (bad,)}
     alerts.on_events([event(worker_id=f"{n}{bad}", **fields) for n in range(8)], 0.0)
     for alert in alerts.end(600.0):
-        sent = alert.as_json(NOW, {})
+        sent = alert.as_json(NOW, NOW, {})
         assert len(json.dumps(sent)) < 60_000
         one_line = ("summary", "worker", "where", "worker_list", "quiet")
         for text in (*sent["labels"].values(), *(sent["annotations"].get(name, "") for name in one_line)):
