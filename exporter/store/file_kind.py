@@ -9,6 +9,7 @@ from exporter.store import StoreError
 _MAGIC: Final = b"DUCK"
 _MAGIC_AT: Final = 8  # after a checksum
 _OTHERS: Final = ((b"SQLite format 3\0", "an SQLite database"), (b"PAR1", "a Parquet file"))
+_DAMAGED: Final = "If it was the database of this service, its beginning is damaged: run `error-visualization repair`"
 
 
 def check_kind(path: Path) -> None:
@@ -24,8 +25,9 @@ def check_kind(path: Path) -> None:
         return
     if not head:
         raise StoreError(f"{path} is an empty file: choose another --db-path, or restore a backup there")
-    kind = next((words for magic, words in _OTHERS if head.startswith(magic)), "no DuckDB database")
-    raise StoreError(f"{path} is {kind}{both(path)}")
+    if kind := next((words for magic, words in _OTHERS if head.startswith(magic)), ""):
+        raise StoreError(f"{path} is {kind}{both(path)}")
+    raise StoreError(f"{path} is no DuckDB database{both(path)}. {_DAMAGED}")
 
 
 def both(path: Path) -> str:

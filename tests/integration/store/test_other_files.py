@@ -59,6 +59,7 @@ def test_no_statement_reaches_another_file(tmp_path: Path) -> None:
         (lambda path: path.write_bytes(b"PAR1" + bytes(100)), "is a Parquet file"),
         (lambda path: path.write_text("worker_id,message\n" * 1_000), "is no DuckDB database"),
         (lambda path: path.write_text("hi"), "is no DuckDB database"),
+        (lambda path: path.write_bytes(bytes(5_000)), "its beginning is damaged: run `error-visualization repair`"),
         (Path.mkdir, "is a folder: name a file in it with --db-path"),
         (other_duckdb, "is a DuckDB database of something else and stays as it is. To use both, start the service"),
         (newer_schema, "use a newer release"),
