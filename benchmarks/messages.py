@@ -4,10 +4,10 @@
 
 Each situation has a service of its own, as the shipped command starts it, and a job of its own. One Prometheus scrapes
 all of them, with the shipped configuration and all rules, and one Alertmanager sends the messages, with the shipped
-configuration: Slack and the pager are stand-ins, the mail server is real. Fails if a situation makes more messages than
-docs/alerting.md says, or none where it says that there are some. `tests/stack/test_messages.py` runs the situations
-with shortened times and without rules, and reads the messages. Left out is the situation without an Alertmanager,
-because here Prometheus would reach it.
+configuration: Slack and the pager are stand-ins, the mail server is real. The situation without an Alertmanager has a
+Prometheus and an Alertmanager of its own. Fails if a situation makes more messages than docs/alerting.md says, or none
+where it says that there are some. `tests/stack/test_messages.py` runs the situations with shortened times and without
+rules, and reads the messages.
 """
 
 import argparse
@@ -37,7 +37,8 @@ POLL_SECONDS: Final = 15.0  # between two requests for the alerts of the rules
 TRIES: Final = 60  # to send a report, one a second
 SENDERS: Final = 16  # at one time, as workers send independently of each other
 CHANNELS: Final = ("slack", "mail", "pager")
-MEASURED: Final = [name for name in SITUATIONS if name != "alertmanager-away"]
+AWAY: Final = "alertmanager-away"
+AWAY_MINUTES: Final = 11.0
 
 
 class Programs(NamedTuple):
@@ -188,46 +189,84 @@ async def watch(prometheus: str, fired: dict[tuple[str, str], list[float]], log:
                     fired.setdefault(key, [now, now])[1] = now
 
 
+class Receivers(NamedTuple):
+    """Where messages go: Slack, the mail server, and the URL of the pager."""
+
+    slack: RecordingSlack
+    mail: RecordingMail
+    pager: str
+
+
+async def receivers(folder: Path, log: MessageLog, ending: contextlib.AsyncExitStack) -> Receivers:
+    """Starts what gets messages."""
+
+    async def page(request: web.Request) -> web.Response:
+        content = await request.json()
+        log.add("pager", content, f"{content['status']} {content['groupLabels'].get('alertname', '')}")
+        return web.Response()
+
+    mail, slack = RecordingMail(folder, log), RecordingSlack(log)
+    ending.push_async_callback(in_thread, mail.stop)
+    await slack.start()
+    ending.push_async_callback(slack.stop)
+    return Receivers(slack, mail, await ending.enter_async_context(listening(page)))
+
+
+class Site:
+    """Some of the situations, with a Prometheus and an Alertmanager of their own."""
+
+    def __init__(self, folder: Path, names: Sequence[str], programs: Programs, to: Receivers) -> None:
+        folder.mkdir()
+        self.services: list[Service] = []
+        self._folder, self._names, self._programs, self._authority = folder, names, programs, to.mail.authority
+        self._stack, self._port = Stack(folder), free_port()
+        self._stack.configure_alertmanager(to.slack.port, to.mail.port, pager=to.pager)
+
+    async def start(self, ending: contextlib.AsyncExitStack) -> str:
+        """Starts all but an Alertmanager that is away. Returns the URL of Prometheus."""
+        ending.push_async_callback(in_thread, self._stack.stop)
+        address = f"http://127.0.0.1:{self._port}"
+        if AWAY not in self._names:
+            await self.start_alertmanager()
+            await in_thread(silence, address, {"job": "silenced-worker", "worker": "worker-3"})
+        for name in self._names:
+            self.services.append(await in_thread(Service, name, self._folder, address))
+            ending.push_async_callback(in_thread, self.services[-1].stop)
+        return await in_thread(start_prometheus, self._stack, self.services, self._port, self._programs.prometheus)
+
+    async def start_alertmanager(self, after_minutes: float = 0.0) -> None:
+        await asyncio.sleep(60 * after_minutes)
+        program = self._programs.alertmanager
+        await in_thread(lambda: self._stack.start_alertmanager(self._port, authority=self._authority, program=program))
+
+
 async def run(folder: Path, programs: Programs, names: Sequence[str], minutes: float) -> int:
     """Runs situations, and ends what it started, also if it fails. Returns the exit status."""
     log, fired = MessageLog(names), dict[tuple[str, str], list[float]]()
     async with contextlib.AsyncExitStack() as ending:
-        stack, slack, mail = Stack(folder), RecordingSlack(log), RecordingMail(folder, log)
-        ending.push_async_callback(in_thread, mail.stop)
-        await slack.start()
-        ending.push_async_callback(slack.stop)
-        ending.push_async_callback(in_thread, stack.stop)
-
-        async def page(request: web.Request) -> web.Response:
-            content = await request.json()
-            log.add("pager", content, f"{content['status']} {content['groupLabels'].get('alertname', '')}")
-            return web.Response()
-
-        pager, port = await ending.enter_async_context(listening(page)), free_port()
-        stack.configure_alertmanager(slack.port, mail.port, pager=pager)
-        await in_thread(lambda: stack.start_alertmanager(port, authority=mail.authority, program=programs.alertmanager))
-        address, services = f"http://127.0.0.1:{port}", list[Service]()
-        await in_thread(silence, address, {"job": "silenced-worker", "worker": "worker-3"})
-        for name in names:
-            services.append(await in_thread(Service, name, folder, address))
-            ending.push_async_callback(in_thread, services[-1].stop)
-        prometheus = await in_thread(start_prometheus, stack, services, port, programs.prometheus)
+        to = await receivers(folder, log, ending)
+        parts = [[name for name in names if (name == AWAY) == away] for away in (False, True)]
+        sites = [Site(folder / part[0], part, programs, to) for part in parts if part]
+        prometheuses = [await site.start(ending) for site in sites]
+        services = [service for site in sites for service in site.services]
         await asyncio.sleep(WARM_UP_SECONDS)
         log.began = time.monotonic()
-        working = [
-            asyncio.create_task(work) for work in (*(one.send() for one in services), watch(prometheus, fired, log))
-        ]
+        working = [asyncio.create_task(work) for work in (
+            *(one.send() for one in services), *(watch(one, fired, log) for one in prometheuses),
+        )]  # fmt: skip
         happening = [asyncio.create_task(SITUATIONS[one.name](one)) for one in services]
+        if AWAY in names:
+            happening.append(asyncio.create_task(sites[-1].start_alertmanager(AWAY_MINUTES)))
         await asyncio.sleep(60 * minutes)
         failed = [task for task in (*working, *happening) if task.done() and task.exception()]
         print(*(f"failed: {task.exception()!r}" for task in failed), sep="\n")
-        unfinished = [name for name, task in zip(names, happening, strict=True) if not task.done()]
+        unfinished = [task for task in happening if not task.done()]
         for task in (*working, *happening):
             task.cancel()
         await asyncio.gather(*working, *happening, return_exceptions=True)
     good = summary(log, fired)
-    print("unfinished:", unfinished, "refused by Slack:", slack.refused)
-    return int(not good or bool(failed or unfinished or slack.refused))
+    print("unfinished:", len(unfinished), "refused by Slack:", to.slack.refused)
+    return int(not good or bool(failed or unfinished or to.slack.refused))
 
 
 def summary(log: MessageLog, fired: dict[tuple[str, str], list[float]]) -> bool:
@@ -251,7 +290,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--newer", action="store_true", help="the newer programs of tests/newer_parts.py")
     parser.add_argument("--minutes", type=float, default=27, help="after the first error (default: %(default)s)")
-    parser.add_argument("--only", nargs="+", choices=MEASURED, default=MEASURED, help="situations (default: all)")
+    every = list(SITUATIONS)
+    parser.add_argument("--only", nargs="+", choices=every, default=every, help="situations (default: all)")
     parser.add_argument("--folder", type=Path, help="a new folder for databases and logs (default: a temporary one)")
     arguments = parser.parse_args()
     prometheus = newer("prometheus") if arguments.newer else PROMETHEUS
