@@ -4,6 +4,7 @@ import asyncio
 import datetime as dt
 import itertools
 import json
+import re
 import time
 import urllib.parse
 from collections import Counter
@@ -14,6 +15,7 @@ from typing import Any
 import pytest
 from conftest import REPORT, Served, eventually
 from stack import Hung, Mail, Slack, Stack, free_port, get, in_thread, needs_stack, slack_faults, wait
+from test_receivers import post
 
 from exporter.demo.fleet import story
 
@@ -206,6 +208,28 @@ async def test_an_alertmanager_that_was_away_gets_each_alert_once(
     alerts = await in_thread(get, f"http://127.0.0.1:{port}/api/v2/alerts")
     assert {one["annotations"]["count"] for one in alerts} == {"10"}
     assert service.metrics()[f"distributed_testing_notifications_queue_length{name}"] in (0, 1, 2, 3)
+
+
+async def test_a_message_about_the_service_names_no_workers(stack: Stack, slack: Slack, mail: Mail) -> None:
+    alertmanager = await started(stack, slack, mail)
+    labels = {
+        "alertname": "ExporterDown",
+        "severity": "critical",
+        "source": "rule",
+        "job": "tests",
+        "instance": "a:8080",
+    }
+    one = {"labels": labels, "annotations": {"summary": "It is down.", "description": "a:8080 was not scraped."}}
+    await in_thread(post, alertmanager, one, one | {"labels": labels | {"instance": "b:8080"}})
+    await eventually(lambda: slack.messages and mail.messages)
+    (message,), (letter,) = slack.messages, mail.messages
+    assert message["attachments"][0]["fallback"] == "It is down. (2): tests"
+    assert fields(message) | {"Time": ""} == {"Type": "ExporterDown", "Category": "none", "Worker": "none", "Time": ""}
+    assert letter["Subject"] == "CRITICAL ERROR: ExporterDown in tests"
+    for kind in ("plain", "html"):
+        text = letter.get_body((kind,)).get_content()  # type: ignore[union-attr]
+        assert "a:8080 was not scraped." in text
+        assert not re.search("several|Worker|Category|Traceback", text), text
 
 
 async def test_the_first_message_after_an_outage_tells_of_all_alerts_of_an_incident(
