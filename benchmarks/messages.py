@@ -13,7 +13,6 @@ rules, and reads the messages.
 import argparse
 import asyncio
 import contextlib
-import json
 import operator
 import sys
 import tempfile
@@ -26,18 +25,17 @@ from typing import Any, Final, NamedTuple
 ROOT: Final = Path(__file__).parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "tests"), str(ROOT / "tests/support")]
 
-from aiohttp import ClientError, ClientSession, web  # noqa: E402
+from aiohttp import ClientError, ClientSession  # noqa: E402
 from conftest import Served, free_port  # noqa: E402
 from newer_parts import newer  # noqa: E402
+from receivers import MessageLog, Receivers, receivers  # noqa: E402
 from situations import CRITICAL, SITUATIONS, documented  # noqa: E402
-from stack import ALERTMANAGER, PROMETHEUS, Mail, Slack, Stack, get, in_thread, silence  # noqa: E402
-from stub import listening  # noqa: E402
+from stack import ALERTMANAGER, PROMETHEUS, Stack, get, in_thread, silence  # noqa: E402
 
 WARM_UP_SECONDS: Final = 120.0  # for which the services are scraped before anything happens
 POLL_SECONDS: Final = 15.0  # between two requests for the alerts of the rules
 TRIES: Final = 60  # to send a report, one a second
 SENDERS: Final = 16  # at one time, as workers send independently of each other
-CHANNELS: Final = ("slack", "mail", "pager")
 AWAY: Final = "alertmanager-away"
 AWAY_MINUTES: Final = 11.0
 # What rules say of an Alertmanager that was away: to itself, so when it is back, and again when they have ended.
@@ -50,14 +48,6 @@ class Programs(NamedTuple):
 
     prometheus: str
     alertmanager: str
-
-
-class Message(NamedTuple):
-    """A message: when it was sent, in seconds since the situations began, and what it says."""
-
-    at: float
-    channel: str
-    text: str
 
 
 class Service:
@@ -118,50 +108,6 @@ async def _sent(session: ClientSession, report: dict[str, Any]) -> None:
     raise RuntimeError(f"the service did not accept {report} in {TRIES} tries")
 
 
-class MessageLog:
-    """All messages, by situation; "" for those of no situation."""
-
-    def __init__(self, names: Sequence[str]) -> None:
-        self.names = names
-        self.messages: dict[str, list[Message]] = {name: [] for name in ("", *names)}
-        self.began = time.monotonic()
-
-    def add(self, channel: str, content: Any, text: str) -> None:
-        whole = json.dumps(content)
-        name = next((name for name in self.names if f"http://{name}/" in whole), "")
-        message = Message(time.monotonic() - self.began, channel, text)
-        self.messages[name].append(message)
-        print(f"{message.at:6.0f} s  {name:24} {channel:5}  {text}", flush=True)
-
-    def counts(self, name: str) -> tuple[int, ...]:
-        return tuple(sum(one.channel == channel for one in self.messages[name]) for channel in CHANNELS)
-
-
-class RecordingSlack(Slack):
-    def __init__(self, log: MessageLog) -> None:
-        super().__init__()
-        self._log = log
-
-    async def _take(self, request: web.Request) -> web.Response:
-        answer = await super()._take(request)
-        if answer.status == 200:
-            content = self.messages[-1]
-            self._log.add("slack", content, content["attachments"][0]["title"])
-        return answer
-
-
-class RecordingMail(Mail):
-    def __init__(self, folder: Path, log: MessageLog) -> None:
-        super().__init__(folder)
-        self._log = log
-
-    async def handle_DATA(self, *received: Any) -> str:  # noqa: N802
-        answer = await super().handle_DATA(*received)
-        letter = self.messages[-1]
-        self._log.add("mail", letter.get_body(("plain",)).get_content(), letter["Subject"])
-        return answer
-
-
 def start_prometheus(stack: Stack, services: list[Service], alertmanager: int, program: str) -> str:
     """Starts a Prometheus with a job for each service, and the rules for all of them. Returns its URL."""
     before, job, after = _parts(stack.configuration())
@@ -191,29 +137,6 @@ async def watch(prometheus: str, fired: dict[tuple[str, str], list[float]], log:
                 if one["state"] == "firing":
                     key, now = (one["labels"].get("job", ""), one["labels"]["alertname"]), time.monotonic() - log.began
                     fired.setdefault(key, [now, now])[1] = now
-
-
-class Receivers(NamedTuple):
-    """Where messages go: Slack, the mail server, and the URL of the pager."""
-
-    slack: RecordingSlack
-    mail: RecordingMail
-    pager: str
-
-
-async def receivers(folder: Path, log: MessageLog, ending: contextlib.AsyncExitStack) -> Receivers:
-    """Starts what gets messages."""
-
-    async def page(request: web.Request) -> web.Response:
-        content = await request.json()
-        log.add("pager", content, f"{content['status']} {content['groupLabels'].get('alertname', '')}")
-        return web.Response()
-
-    mail, slack = RecordingMail(folder, log), RecordingSlack(log)
-    ending.push_async_callback(in_thread, mail.stop)
-    await slack.start()
-    ending.push_async_callback(slack.stop)
-    return Receivers(slack, mail, await ending.enter_async_context(listening(page)))
 
 
 class Site:
@@ -273,16 +196,26 @@ async def run(folder: Path, programs: Programs, names: Sequence[str], minutes: f
     return int(not good or bool(failed or unfinished or to.slack.refused))
 
 
+def limits(names: Sequence[str]) -> dict[str, tuple[int, ...]]:
+    """Returns the most messages by Slack, mail and pager of each situation, and of none ("")."""
+    most: dict[str, tuple[int, ...]] = {"": (0, 0, 0), **documented()}
+    for name, of_rules in OF_AWAY.items() if AWAY in names else ():
+        most[name] = tuple(map(operator.add, most[name], of_rules))
+    return most
+
+
+def exceeds(counts: tuple[int, ...], most: tuple[int, ...]) -> bool:
+    return any(map(operator.gt, counts, most))
+
+
 def summary(log: MessageLog, fired: dict[tuple[str, str], list[float]]) -> bool:
     """Prints the numbers of messages, and the alerts of the rules. Returns whether the numbers are as documented."""
-    most, of_rules = documented(), OF_AWAY if AWAY in log.names else {}
-    good = all(map(operator.le, log.counts(""), of_rules.get("", (0, 0, 0))))
+    most = limits(log.names)
+    good = not exceeds(log.counts(""), most[""])
     print("\n| Situation | Slack | Mail | Pager | Rules that fired, in seconds |\n|---|--:|--:|--:|---|")
     for name in log.names:
         counts = log.counts(name)
-        limits = tuple(map(operator.add, most[name], of_rules.get(name, (0, 0, 0))))
-        wrong = [bool(count) for count in counts] != [bool(limit) for limit in limits]
-        wrong = wrong or not all(map(operator.le, counts, limits))
+        wrong = exceeds(counts, most[name]) or [bool(n) for n in counts] != [bool(n) for n in most[name]]
         good = good and not wrong
         rules = [f"{alert} {at[0]:.0f} to {at[1]:.0f}" for (job, alert), at in sorted(fired.items()) if job == name]
         numbers = " | ".join(map(str, counts))

@@ -2,11 +2,9 @@
 
 import asyncio
 import datetime as dt
-import json
 import shutil
 import ssl
 import subprocess
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,7 +16,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from conftest import ROOT, eventually, free_port
 from newer_parts import newer
-from stack import Mail, Program, Slack, Stack, get, in_thread, needs_stack, wait
+from stack import Mail, Program, Slack, Stack, get, in_thread, needs_stack, post_alerts, wait
 from stub import listening
 
 FOLDER = ROOT / "alertmanager"
@@ -34,13 +32,6 @@ WORDS = {"summary": "C in w: m", "message": "m", "count": "2", "where": "w", "pe
 needs_newer = pytest.mark.skipif(
     not newer("amtool"), reason="a newer Alertmanager could not be downloaded (tests/newer_parts.py)"
 )
-
-
-def post(address: str, *alerts: dict[str, Any]) -> None:
-    request = urllib.request.Request(
-        f"{address}/api/v2/alerts", json.dumps(alerts).encode(), {"Content-Type": "application/json"}
-    )
-    urllib.request.urlopen(request, timeout=10).close()
 
 
 def alert(labels: dict[str, str], ended: bool = False, **annotations: str) -> dict[str, Any]:
@@ -157,7 +148,7 @@ INHIBITED = [  # the cause, the consequence
 async def test_a_cause_hides_its_consequence_and_nothing_of_another_service(alertmanager: str, number: int) -> None:
     cause, consequence = ({**labels, "cluster": f"c{number}"} for labels in INHIBITED[number])
     others = ({**consequence, "cluster": f"elsewhere{number}"}, {**consequence, "job": "another"})
-    await in_thread(post, alertmanager, *map(alert, (cause, consequence, *others)))
+    await in_thread(post_alerts, alertmanager, *map(alert, (cause, consequence, *others)))
 
     def hidden() -> list[bool]:
         found = get(f"{alertmanager}/api/v2/alerts")
@@ -186,9 +177,9 @@ async def test_a_webhook_gets_the_alerts(tmp_path: Path) -> None:
         shutil.copy(file, stack.folder / "alertmanager/alertmanager.yml")
         port = free_port()
         await in_thread(lambda: stack.start_alertmanager(port))
-        await in_thread(post, f"http://127.0.0.1:{port}", alert(BEGAN))
+        await in_thread(post_alerts, f"http://127.0.0.1:{port}", alert(BEGAN))
         await eventually(lambda: got)
-        await in_thread(post, f"http://127.0.0.1:{port}", alert(BEGAN, ended=True, quiet="Quiet for 10 min"))
+        await in_thread(post_alerts, f"http://127.0.0.1:{port}", alert(BEGAN, ended=True, quiet="Quiet for 10 min"))
         await eventually(lambda: len(got) == 2, 10)
         await in_thread(stack.stop)
     assert [one["status"] for one in got] == ["firing", "resolved"]
@@ -261,12 +252,14 @@ async def test_a_newer_alertmanager_edits_its_message(tmp_path: Path, slack_tls:
         await in_thread(wait, lambda: get(f"{address}/api/v2/status"))
         spread = BEGAN | {"min_workers": "2"}
         spread.pop("worker")
-        await in_thread(post, address, alert(BEGAN))
+        await in_thread(post_alerts, address, alert(BEGAN))
         await eventually(lambda: api.asked, 10)
-        await in_thread(post, address, alert(BEGAN, news="Now on 2 workers"), alert(spread, news="Now on 2 workers"))
+        await in_thread(
+            post_alerts, address, alert(BEGAN, news="Now on 2 workers"), alert(spread, news="Now on 2 workers")
+        )
         await eventually(lambda: len(api.asked) == 2, 10)
         quiet = {"quiet": "Quiet for 10 min after 2 errors"}
-        await in_thread(post, address, alert(BEGAN, True, **quiet), alert(spread, True, **quiet))
+        await in_thread(post_alerts, address, alert(BEGAN, True, **quiet), alert(spread, True, **quiet))
         await eventually(lambda: len(api.asked) == 3, 10)
     finally:
         await in_thread(program.stop)

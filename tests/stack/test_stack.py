@@ -14,8 +14,7 @@ from typing import Any
 
 import pytest
 from conftest import REPORT, Served, eventually
-from stack import Hung, Mail, Slack, Stack, free_port, get, in_thread, needs_stack, slack_faults, wait
-from test_receivers import post
+from stack import Hung, Mail, Slack, Stack, free_port, get, in_thread, needs_stack, post_alerts, slack_faults, wait
 
 from exporter.demo.fleet import story
 
@@ -220,7 +219,7 @@ async def test_a_message_about_the_service_names_no_workers(stack: Stack, slack:
         "instance": "a:8080",
     }
     one = {"labels": labels, "annotations": {"summary": "It is down.", "description": "a:8080 was not scraped."}}
-    await in_thread(post, alertmanager, one, one | {"labels": labels | {"instance": "b:8080"}})
+    await in_thread(post_alerts, alertmanager, one, one | {"labels": labels | {"instance": "b:8080"}})
     await eventually(lambda: slack.messages and mail.messages)
     (message,), (letter,) = slack.messages, mail.messages
     assert message["attachments"][0]["fallback"] == "It is down. (2): tests"

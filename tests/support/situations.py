@@ -114,4 +114,4 @@ def documented() -> dict[str, tuple[int, int, int]]:
     """The most messages in each situation, by Slack, mail and pager, as docs/alerting.md says."""
     text = (ROOT / "docs/alerting.md").read_text("utf-8")
     rows = re.findall(r"^\| `([a-z-]+)` \|.*?\| (\d+) \| (\d+) \| (\d+) \|", text, re.M)
-    return {name: (int(slack), int(mail), int(pager)) for name, *_ in rows for slack, mail, pager in [_]}
+    return {name: (int(slack), int(mail), int(pager)) for name, slack, mail, pager in rows}

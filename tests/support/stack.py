@@ -258,11 +258,18 @@ def silence(address: str, labels: dict[str, str]) -> None:
         "startsAt": now.isoformat(), "endsAt": (now + dt.timedelta(hours=1)).isoformat(),
         "createdBy": "a test", "comment": "known",
     }  # fmt: skip
-    request = urllib.request.Request(
-        f"{address}/api/v2/silences", json.dumps(body).encode(), {"Content-Type": "application/json"}
-    )
+    assert json.loads(_post(f"{address}/api/v2/silences", body))["silenceID"]
+
+
+def post_alerts(address: str, *alerts: dict[str, Any]) -> None:
+    """Sends alerts to an Alertmanager, as Prometheus does."""
+    _post(f"{address}/api/v2/alerts", alerts)
+
+
+def _post(url: str, content: Any) -> bytes:
+    request = urllib.request.Request(url, json.dumps(content).encode(), {"Content-Type": "application/json"})
     with urllib.request.urlopen(request, timeout=10) as response:
-        assert json.load(response)["silenceID"]
+        return bytes(response.read())
 
 
 async def in_thread(check: Callable[..., Any], *values: Any) -> Any:
