@@ -35,9 +35,11 @@ GAUGES: Final = (
     "distributed_testing_worker_status", "distributed_testing_worker_cpu_utilization_ratio",
     "distributed_testing_worker_memory_utilization_ratio", "distributed_testing_worker_disk_utilization_ratio",
     "distributed_testing_worker_gpu_temperature_celsius", "distributed_testing_worker_gpu_memory_utilization_ratio",
+    "distributed_testing_worker_gpu_utilization_ratio", "distributed_testing_worker_gpu_power_watts",
 )  # fmt: skip
 VALUES: Final = {"status": ("0", "0", "0", "1", "2"), "celsius": tuple(map(str, range(50, 95)))}
 RATIOS: Final = tuple(f"{number / 997:.4f}" for number in range(200, 997, 7))
+CLOCK: Final = "job_instance_worker:distributed_testing_worker_gpu_clock_hertz:min"
 LIMIT: Final = 1.0  # seconds a query may take
 
 # --- A week of a fleet. ---
@@ -57,6 +59,7 @@ def write_day(out: TextIO, start: int, workers: int, seed: int) -> None:
         for name in GAUGES:
             values = VALUES.get(name.rpartition("_")[2], RATIOS)
             samples(out, f"job_instance_worker:{name}:max{{{labels}}}", chance.choices(values, k=len(moments)), moments)
+        samples(out, f"{CLOCK}{{{labels}}}", chance.choices(("1.2e9", "1.755e9"), k=len(moments)), moments)
         for condition in ("throttling", "memory_pressure"):
             name = "job_instance_worker_condition:distributed_testing_worker_hardware_condition:max"
             series = f'{name}{{{labels},condition="{condition}"}}'
@@ -75,7 +78,7 @@ def write_counts(out: TextIO, start: int, workers: int, chance: random.Random) -
             of = {
                 "category": CATEGORIES[number % len(CATEGORIES)],
                 "worker": f"worker-{worker}",
-                "type": f"Type{number}",
+                "type": f"Type{number}" if number else "XID 79",
             }
             minutes = sorted(start + COUNT * minute for minute in chance.sample(range(DAY // COUNT), ERRORS_A_DAY))
             labels = ",".join(f'{key}="{value}"' for key, value in of.items())

@@ -109,7 +109,15 @@ def report(number: int, gpus: int | None) -> bytes:
     if gpus is None:
         return json.dumps(fields).encode()
     devices = [
-        {"index": gpu, "name": "NVIDIA H100", "memory_utilization": number % 100, "temperature": 40 + gpu}
+        {
+            "index": gpu,
+            "name": "NVIDIA H100",
+            "memory_utilization": number % 100,
+            "temperature": 40 + gpu,
+            "utilization": 7 * number % 100,
+            "power_watts": 300.5 + number % 400,
+            "clock_mhz": 1200 + 15 * (number % 50),
+        }
         for gpu in range(gpus)
     ]
     context = HARDWARE["system_context"] | {"gpu_metrics": {"devices": devices}}

@@ -20,10 +20,11 @@ def select(metric: str, *matchers: str) -> str:
     return f"{metric}{{{', '.join((*SELECTED, *matchers))}}}"
 
 
-def recorded(metric: str, *matchers: str, level: str = "worker") -> str:
-    """Returns a selector of the highest values of a gauge of workers, which prometheus/rules/dashboards.yml records by
-    `level`. A graph of the gauge itself over a week would read up to hundreds of millions of samples."""
-    return select(f"job_instance_{level}:{metric}:max", *matchers)
+def recorded(metric: str, *matchers: str, level: str = "worker", of: str = "max") -> str:
+    """Returns a selector of the highest (`of="min"`: the lowest) values of a gauge of workers, which
+    prometheus/rules/dashboards.yml records by `level`. A graph of the gauge itself over a week would read up to
+    hundreds of millions of samples."""
+    return select(f"job_instance_{level}:{metric}:{of}", *matchers)
 
 
 def delta(level: str, *matchers: str) -> str:

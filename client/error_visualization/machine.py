@@ -13,6 +13,7 @@ from error_visualization import gpus, readings
 from error_visualization.sampled import Sampled
 
 PRESSURE = 95.0  # percent of used memory, of the host or a GPU, above which memory pressure is reported
+SHOWN = ("index", "name", "memory_utilization", "temperature", "utilization", "power_watts", "clock_mhz", "problem")
 READING_SECONDS = 0.02  # for which a report waits for psutil
 _metrics: Sampled[dict[str, Any]] = Sampled(readings.read, fresh=1.0, usable=60.0)
 
@@ -49,8 +50,7 @@ def _system_context(metrics: dict[str, Any], found: list[dict[str, Any]]) -> dic
     if metrics:
         context["metrics"] = metrics
     if found:
-        shown = ("index", "name", "memory_utilization", "temperature", "problem")
-        devices = [{name: gpu[name] for name in shown if name in gpu} for gpu in found]
+        devices = [{name: gpu[name] for name in SHOWN if name in gpu} for gpu in found]
         context["gpu_metrics"] = {"count": len(found), "devices": devices}
     return context
 

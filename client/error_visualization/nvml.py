@@ -17,8 +17,9 @@ _SLOWED = 0x8 | 0x20 | 0x40 | 0x80  # throttle reasons: hardware slowdown, its o
 
 
 def read(nvml: Any) -> list[dict[str, Any]]:
-    """Returns what NVML says of each GPU: index, uuid, serial, pci, name, memory_utilization (percent), temperature
-    (°C), overheating, throttling. What a GPU does not say is left out. `nvml` is the module `pynvml`."""
+    """Returns what NVML says of each GPU: index, uuid, serial, pci, name, memory_utilization and utilization (percent),
+    temperature (°C), power_watts, clock_mhz, overheating, throttling. What a GPU does not say is left out. `nvml` is
+    the module `pynvml`."""
     try:
         nvml.nvmlInit()
         count = nvml.nvmlDeviceGetCount()
@@ -44,6 +45,9 @@ def _gpu(nvml: Any, index: int) -> dict[str, Any]:
     ask("name", lambda: _text(nvml.nvmlDeviceGetName(handle)))
     ask("memory_utilization", lambda: _memory_percent(nvml.nvmlDeviceGetMemoryInfo(handle)))
     ask("temperature", lambda: nvml.nvmlDeviceGetTemperature(handle, 0))
+    ask("utilization", lambda: nvml.nvmlDeviceGetUtilizationRates(handle).gpu)
+    ask("power_watts", lambda: nvml.nvmlDeviceGetPowerUsage(handle) / 1000)
+    ask("clock_mhz", lambda: nvml.nvmlDeviceGetClockInfo(handle, 1))  # NVML_CLOCK_SM
     ask("overheating", lambda: gpu["temperature"] >= nvml.nvmlDeviceGetTemperatureThreshold(handle, 1) - MARGIN
         if "temperature" in gpu else False)  # fmt: skip
     ask("throttling", lambda: bool(nvml.nvmlDeviceGetCurrentClocksEventReasons(handle) & _SLOWED))

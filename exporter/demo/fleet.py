@@ -132,7 +132,7 @@ def _fell_off_the_bus(rng: random.Random, fleet: list[Worker], now: float) -> It
     worker = _gpu(rng, fleet, "cuda")
     bus = f"0000:{rng.randrange(16, 255):02x}:00"
     message = f"NVRM: Xid (PCI:{bus}): 79, pid={rng.randrange(1000, 60000)}, GPU has fallen off the bus."
-    yield 0.0, _report(rng, worker, now, "HardwareError", "HARDWARE_NOT_AVAILABLE", message)
+    yield 0.0, _report(rng, worker, now, "XID 79", "HARDWARE_NOT_AVAILABLE", message)
 
 
 def _heat(rng: random.Random, fleet: list[Worker], now: float) -> Iterator[tuple[float, Report]]:
@@ -193,7 +193,8 @@ def _report(
     used = disk or 60 + 10 * drift
     devices = [
         {"index": index, "name": worker.gpu, "memory_utilization": round(99.0 if pressure else 62 + 9 * drift, 1),
-         "temperature": round(celsius or 66 + 8 * drift + index, 1)}
+         "temperature": round(celsius or 66 + 8 * drift + index, 1), "utilization": round(70 + 28 * drift, 1),
+         "power_watts": round(420 + 180 * drift + 10 * index, 1), "clock_mhz": 1200 if throttling else 1755}
         for index in range(2 if worker.gpu else 0)
     ]  # fmt: skip
     return {

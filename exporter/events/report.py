@@ -2,7 +2,7 @@
 
 Every field is typed and may be null; `exporter.events.tolerant` reads values of another type. Unknown fields are
 allowed; the stored event keeps the report's own JSON text, so they are not lost. Units: percent 0 to 100, gigabytes
-(2^30 bytes), MHz, °C.
+(2^30 bytes), MHz, °C, watts.
 """
 
 import datetime as dt
@@ -56,6 +56,9 @@ class Device(Struct, gc=False):
     name: str | None = None
     memory_utilization: float | None = None
     temperature: float | None = None
+    utilization: float | None = None
+    power_watts: float | None = None
+    clock_mhz: float | None = None
 
 
 class GpuMetrics(Struct, gc=False):

@@ -26,7 +26,7 @@ _NUMBER: Final = re.compile(r"([-+]?(?:[0-9]{1,40}(?:\.[0-9]{0,40})?|\.[0-9]{1,4
 _UNITS: Final = {
     "percent": ("%",), "used_percent": ("%",), "memory_utilization": ("%",), "temperature": ("c", "°c"),
     "frequency_mhz": ("mhz",), "total_gb": ("gb", "gib"), "available_gb": ("gb", "gib"), "free_gb": ("gb", "gib"),
-    "duration": ("s", "sec", "seconds"),
+    "utilization": ("%",), "power_watts": ("w",), "clock_mhz": ("mhz",), "duration": ("s", "sec", "seconds"),
 }  # fmt: skip
 
 

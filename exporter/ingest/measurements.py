@@ -16,6 +16,7 @@ from exporter.events.report import Cpu, Device, Disk, Memory, SystemContext
 MAX_DEVICES: Final = 4  # GPUs of one report whose dropped values are named; the others are counted
 MOST_GIGABYTES: Final = 1_000_000_000.0  # the largest file systems have a few million
 MOST_MEGAHERTZ: Final = 100_000.0
+MOST_WATTS: Final = 100_000.0
 ROUNDING: Final = 1.01  # free space may be up to this multiple of the total, because senders round both
 
 
@@ -52,7 +53,13 @@ RANGES: Final[dict[type[Struct], dict[str, Range]]] = {
     Cpu: {"percent": PERCENT, "frequency_mhz": Range(0, MOST_MEGAHERTZ, "MHz")},
     Memory: {"used_percent": PERCENT, "total_gb": GIGABYTES, "available_gb": GIGABYTES},
     Disk: {"used_percent": PERCENT, "total_gb": GIGABYTES, "free_gb": GIGABYTES},
-    Device: {"memory_utilization": PERCENT, "temperature": CELSIUS},
+    Device: {
+        "memory_utilization": PERCENT,
+        "temperature": CELSIUS,
+        "utilization": PERCENT,
+        "power_watts": Range(0, MOST_WATTS, "W"),
+        "clock_mhz": Range(0, MOST_MEGAHERTZ, "MHz"),
+    },
 }
 NOTHING_MEASURED: Final = Measurements()
 
@@ -103,6 +110,12 @@ def _read(system: SystemContext) -> Measurements | None:
                 if hottest is None or celsius > hottest:
                     hottest = celsius
             if (percent := device.memory_utilization) is not None and not 0 <= percent <= 100:
+                return None
+            if (percent := device.utilization) is not None and not 0 <= percent <= 100:
+                return None
+            if (watts := device.power_watts) is not None and not 0 <= watts <= MOST_WATTS:
+                return None
+            if (mhz := device.clock_mhz) is not None and not 0 <= mhz <= MOST_MEGAHERTZ:
                 return None
     return Measurements(cpu_percent, memory_percent, disk_percent, disk_free, hottest)
 

@@ -15,6 +15,7 @@ from exporter.metrics.counters import CounterFamily, Row
 from exporter.metrics.error_series import ErrorSeries
 from exporter.metrics.error_snapshot import ErrorSnapshot
 from exporter.metrics.hardware_metrics import HardwareReports
+from exporter.metrics.heard import Heard
 from exporter.metrics.sliding import SlidingCount
 from exporter.metrics.workers import AHEAD, HOUR, is_of_last_hour, later
 from exporter.metrics.zero_phase import Scraper, ZeroPhase
@@ -60,6 +61,7 @@ class ErrorMetrics:
         self._critical = SlidingCount(HOUR)
         self._received = SlidingCount(MINUTE)
         self._hardware_reports = HardwareReports() if hardware else None
+        self._heard = Heard(limits.workers)
         self.position = 0
         self.reset_at = 0.0
         self.clock_offsets: Callable[[dt.datetime], Mapping[str, int]] = lambda _now: {}  # see `ClockOffsets.named`
@@ -125,6 +127,17 @@ class ErrorMetrics:
                 self._hardware_reports.note(event.worker_id, moment, event.body, received + AHEAD)
             self.position = event.id
 
+    def on_heartbeat(self, worker: str, body: str) -> None:
+        """Notes a heartbeat, `body` being its JSON. It keeps no series of errors from being idle."""
+        now = self._clock()
+        by_name = self._series.workers.by_name
+        if worker in by_name:
+            by_name[worker].seen = now
+        elif not self._heard.note(worker, now, len(by_name)):
+            return
+        if self._hardware_reports and '_context"' in body:
+            self._hardware_reports.note(worker, now, body, now)
+
     def _note_imported(self, event: ErrorEvent, moment: float) -> None:
         """Counts an old error of an import only in the gauge of critical errors, if it is not too old for it. Counters
         would show a storm of errors now."""
@@ -152,14 +165,16 @@ class ErrorMetrics:
         reset_at = self.reset_at if self.reset_at <= clock + AHEAD else 0.0
         offsets = self.clock_offsets(dt.datetime.fromtimestamp(clock, dt.UTC)).items()
         workers = self._series.workers
+        heard = self._heard.snapshot(workers.by_name, clock)
         if self._hardware_reports:
-            self._hardware_reports.keep_only(workers.by_name)
+            self._hardware_reports.keep_only(workers.by_name.keys() | heard.keys())
         return ErrorSnapshot(
             now=clock,
             counters=(self._series.family.snapshot(), self._severities.snapshot(), self._hardware.snapshot()),
             critical_errors=self._critical.value(clock, since=reset_at, until=clock + AHEAD),
             error_rate=self._received.value(clock, until=clock),  # the clock may have been set back
             workers=[(name, one.status(clock), one.last, one.seen) for name, one in workers.by_name.items()],
+            heard=heard,
             last_critical_error=workers.last_critical(clock),
             type_first_seen=self._series.type_first_seen.copy(),
             categories=list(self._series.categories),

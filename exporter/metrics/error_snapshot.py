@@ -22,13 +22,14 @@ class ErrorSnapshot(NamedTuple):
     counters: Sequence[CounterSnapshot]
     critical_errors: int
     error_rate: int
-    workers: Sequence[tuple[str, int, float, float]]  # name, status; epoch seconds of the last error, of its receipt
+    workers: Sequence[tuple[str, int, float, float]]  # name, status; epoch seconds of its last error and last receipt
     last_critical_error: float
     type_first_seen: Mapping[str, float]
     categories: Sequence[str]  # of all errors
     recurring_categories: Sequence[str]  # of each pattern that recurred in the last hour
     latest_reports: Sequence[LatestReport] | None  # None: hardware has no metrics
     folded: Mapping[str, int]
+    heard: Mapping[str, float] = {}  # never changed; epoch seconds of the last heartbeats of machines without errors
     clock_offsets: Mapping[str, int] = {}  # never changed; seconds, of workers in a wrong zone
 
     def collect(self) -> Iterator[Metric]:
@@ -59,12 +60,14 @@ class ErrorSnapshot(NamedTuple):
         )
         last = GaugeFamily("worker_last_error_timestamp_seconds", "When the worker last had an error", "worker")
         seen = GaugeFamily(
-            "worker_last_seen_timestamp_seconds", "When an error of the worker was last received", "worker"
+            "worker_last_seen_timestamp_seconds", "When an error or heartbeat of the worker was last received", "worker"
         )
         for worker, status_code, last_error, received in self.workers:
             status.add((worker,), status_code)
             last.add((worker,), last_error)
             seen.add((worker,), received)
+        for machine, heard in self.heard.items():
+            seen.add((machine,), heard)
         offset = GaugeFamily(
             "worker_clock_offset_seconds",
             "By how much the times of a worker are ahead, if it seems to send those of another time zone",

@@ -13,7 +13,7 @@ from prometheus_client.utils import floatToGoString
 
 PREFIX: Final = "distributed_testing_"
 BLOCK: Final = 500  # series that are formatted at once, about 100 KB
-UNITS: Final = ("seconds", "bytes", "ratio", "celsius", "hertz")
+UNITS: Final = ("seconds", "bytes", "ratio", "celsius", "hertz", "watts")
 _MAX_REMEMBERED: Final = 1_024  # numbers; machines have the same sizes of memory and disk
 _PLAIN: Final = 1_000_000  # smaller numbers are written as Python does it
 

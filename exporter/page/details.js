@@ -137,8 +137,9 @@ function devices(all, reasons) {
   if (!list.length) return null;
   const limit = reasons.find(({ measurement }) => measurement === "gpu_celsius")?.limit ?? Infinity;
   const over = ({ temperature }) => temperature > limit && temperature <= POSSIBLE_CELSIUS;
-  const head = ["index", "name", "memory_utilization", "temperature"];
-  return grid(head, element("table", {},
+  const head = ["index", "name", "memory_utilization", "temperature", ...["utilization", "power_watts", "clock_mhz"].filter((name) =>
+    list.some((device) => device[name] != null))];
+  return grid(head, element("table", { class: "gpus" },
     element("thead", {}, element("tr", {}, ...head.map((name) => element("th", { scope: "col" }, name.replaceAll("_", " "))))),
     element("tbody", {}, ...list.map((device) => element("tr", { class: over(device) ? "over" : null },
       ...head.map((name) => element("td", {}, shown(device[name]), name === "temperature" && over(device) ? ` ▲ over ${limit} °C` : "")))))));

@@ -26,6 +26,10 @@ BY_TYPE = "distributed_testing_hardware_errors_total"
 CONDITION = "distributed_testing_worker_hardware_condition"
 TEMPERATURE = "distributed_testing_worker_gpu_temperature_celsius"
 GPU_MEMORY = "distributed_testing_worker_gpu_memory_utilization_ratio"
+UTILIZATION = "distributed_testing_worker_gpu_utilization_ratio"
+POWER = "distributed_testing_worker_gpu_power_watts"
+CLOCK = "distributed_testing_worker_gpu_clock_hertz"
+XID = 'type=~"XID [0-9]+|SXid [0-9]+"'  # the types of the agent's reports
 HEAT = select(TEMPERATURE, MACHINE)
 OF_HARDWARE = in_group("hardware")
 HOT = (("green", None), ("orange", 80), ("red", 85))  # 85 °C: the rule GPUOverheating
@@ -35,7 +39,8 @@ OF_WORKER = [page("Errors of this worker", worker=label("worker")), worker_dashb
 OF_TYPE = [page("Errors with this hardware", hardware=label("hardware_type"))]
 ON = words({0: ("no", "green"), 1: ("yes", "red")})
 NONE = words({-1: ("none", "transparent")})
-UNTIL = "From the latest report of each worker, for one hour after the report."
+UNTIL = "From the latest report or heartbeat of each worker, for one hour."
+HOTTEST = at_end(TEMPERATURE, MACHINE, over="max_over_time")
 
 
 def condition(name: str, *matchers: str) -> str:
@@ -108,15 +113,13 @@ over_time = panels.timeseries(
 temperature = panels.timeseries(
     "GPU temperature",
     f"The hottest GPU of each of the 12 hottest workers, without `other`. {UNTIL} Dashed: 80 and 85 °C.",
-    query(
-        worst(12, f"max by (worker) ({recorded(TEMPERATURE, MACHINE)})", "worker",
-              at_end(TEMPERATURE, MACHINE, over="max_over_time")), "{{worker}}"),
+    query(worst(12, f"max by (worker) ({recorded(TEMPERATURE, MACHINE)})", "worker", HOTTEST), "{{worker}}"),
     unit="celsius",
     limits=HOT,
     bottom=None,
     points=POINTS,
     links=OF_WORKER,
-)  # fmt: skip
+)
 gpu_memory = panels.timeseries(
     "GPU memory",
     "The fullest GPU memory of each of the 12 workers where it was fullest, without `other`. "
@@ -129,6 +132,64 @@ gpu_memory = panels.timeseries(
     high=1,
     points=POINTS,
     links=OF_WORKER,
+)  # fmt: skip
+utilisation = panels.timeseries(
+    "GPU utilisation",
+    f"The busiest GPU of each of the 12 workers whose GPUs were busiest, without `other`. {UNTIL}",
+    query(
+        worst(12, f"max by (worker) ({recorded(UTILIZATION, MACHINE)})", "worker", at_end(UTILIZATION, MACHINE)),
+        "{{worker}}",
+    ),
+    unit="percentunit",
+    high=1,
+    points=POINTS,
+    links=OF_WORKER,
+)
+power = panels.timeseries(
+    "GPU power",
+    f"The GPU that draws most, of each of the 12 workers whose GPUs drew most, without `other`. {UNTIL}",
+    query(worst(12, f"max by (worker) ({recorded(POWER, MACHINE)})", "worker", at_end(POWER, MACHINE)), "{{worker}}"),
+    unit="watt",
+    points=POINTS,
+    links=OF_WORKER,
+)
+clock = panels.timeseries(
+    "GPU clocks of the hottest workers",
+    "The slowest GPU of each of the 12 hottest workers, without `other`. A clock that falls while the temperature is "
+    f"high is thermal throttling; an idle GPU has a low clock, too. {UNTIL}",
+    query(worst(12, f"min by (worker) ({recorded(CLOCK, MACHINE, of='min')})", "worker", HOTTEST), "{{worker}}"),
+    unit="hertz",
+    points=POINTS,
+    links=OF_WORKER,
+)
+xids = panels.bars(
+    "XIDs",
+    "Errors of NVIDIA's driver and switches in the time range by their number, from the kernel logs that agents read.",
+    top(10, counted("type", XID, level="type")),
+    "type",
+    links=[page("Errors of this type", type=cell("type"))],
+)
+xids_over_time = panels.timeseries(
+    "XIDs over time",
+    "XIDs per minute, by their number.",
+    query(f"{A_MINUTE} * {counted('type', XID, level='type', over='$__interval')}", "{{type}}"),
+    least="1m",
+    axis="XIDs a minute",
+    stack=True,
+    links=[page("Errors of this type", type=label("type"))],
+)
+xids_by_worker = panels.table(
+    "Workers with XIDs",
+    "The 100 workers and numbers with most XIDs in the time range, without `other`. A worker with XID 79 or 95 needs a "
+    "check; 13 and 31 are mostly mistakes of a program.",
+    now(top(100, counted("worker, type", XID, MACHINE, level="category_worker_type"))),
+    columns=[
+        Column("worker", "Worker", {"links": [page("Errors of this worker", worker=cell("Worker")),
+                                              worker_dashboard(cell("Worker"))]}),
+        Column("type", "XID", {"links": [page("Errors of this type", type=cell("XID"))]}),
+        Column("Value", "Errors", {"decimals": 0}),
+    ],
+    sort="Errors",
 )  # fmt: skip
 together = panels.timeseries(
     "Errors and temperature",
@@ -174,6 +235,8 @@ dashboard = frame.dashboard(
           (4, count("Throttling", "throttling")), (4, count("Memory pressure", "memory_pressure"))),
     shelf(9, (8, by_type), (16, over_time)),
     shelf(9, (12, temperature), (12, gpu_memory)),
+    shelf(9, (8, utilisation), (8, power), (8, clock)),
+    shelf(9, (7, xids), (9, xids_over_time), (8, xids_by_worker)),
     shelf(10, (12, together), (12, hot_workers)),
     shelf(9, (12, history("Thermal throttling", "throttling")),
           (12, history("Workers under memory pressure", "memory_pressure"))),

@@ -19,10 +19,16 @@ HARDWARE = {
             "memory": {"used_percent": 80, "total_gb": 32, "available_gb": 6.4},
             "disk": {"used_percent": 65, "total_gb": 512, "free_gb": 179},
         },
-        "gpu_metrics": {"devices": [{"index": 0, "memory_utilization": 85, "temperature": 78}, {"temperature": 60}]},
+        "gpu_metrics": {
+            "devices": [
+                {"index": 0, "memory_utilization": 85, "temperature": 78, "utilization": 91.0, "power_watts": 412.5,
+                 "clock_mhz": 1755},
+                {"temperature": 60, "power_watts": "95 W", "utilization": "N/A"},
+            ]
+        },
     },
     "hardware_context": {"hardware_type": "cuda", "hardware_status": {"memory_pressure": True}},
-}
+}  # fmt: skip
 HOSTILE = 'a"b\\c\nd\0e\u202e{}é日"'
 
 
@@ -77,6 +83,11 @@ async def test_hardware_in_base_units(service: InProcess) -> None:
     assert metrics[f"{DT}worker_gpu_temperature_celsius" + labels(worker="worker-1", gpu="0")] == 78
     assert metrics[f"{DT}worker_gpu_temperature_celsius" + labels(worker="worker-1", gpu="1")] == 60
     assert metrics[f"{DT}worker_gpu_memory_utilization_ratio" + labels(worker="worker-1", gpu="0")] == 0.85
+    assert metrics[f"{DT}worker_gpu_utilization_ratio" + labels(worker="worker-1", gpu="0")] == 0.91
+    assert metrics[f"{DT}worker_gpu_power_watts" + labels(worker="worker-1", gpu="0")] == 412.5
+    assert metrics[f"{DT}worker_gpu_clock_hertz" + labels(worker="worker-1", gpu="0")] == 1.755e9
+    assert metrics[f"{DT}worker_gpu_power_watts" + labels(worker="worker-1", gpu="1")] == 95
+    assert f"{DT}worker_gpu_utilization_ratio" + labels(worker="worker-1", gpu="1") not in metrics
     assert metrics[f"{DT}worker_hardware_condition" + labels(worker="worker-1", condition="memory_pressure")] == 1
     assert metrics[f"{DT}worker_hardware_condition" + labels(worker="worker-1", condition="throttling")] == 0
     await service.post()  # a report without hardware measurements changes nothing

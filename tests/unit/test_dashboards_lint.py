@@ -28,6 +28,7 @@ EXCLUDED: dict[str, Json] = yaml.safe_load((FOLDER / ".lint").read_text("utf-8")
 EXACT = re.compile(r"last_over_time\((?P<counter>\w+{[^}]*}\[60s\])\) - min_over_time\((?P=counter)\)")
 UNITS = {
     "none", "string", "short", "locale", "percentunit", "bytes", "dateTimeAsLocal", "dateTimeFromNow", "celsius", "s", "ops", "reqps",
+    "watt", "hertz",
 }  # fmt: skip  # of those that Grafana knows, the ones that we use
 
 

@@ -12,7 +12,7 @@ from error_visualization.agent.gpus import Gpus
 
 PRESSURE: Final = 95.0  # percent of used memory, of the machine or a GPU
 THERMAL: Final = ("hardware slowdown", "software thermal", "hardware thermal", "power brake")
-SHOWN: Final = ("index", "name", "memory_utilization", "temperature")
+SHOWN: Final = ("index", "name", "memory_utilization", "temperature", "utilization", "power_watts", "clock_mhz")
 
 
 def body_of(
@@ -43,6 +43,7 @@ def body_of(
         "hardware_context": {
             "hardware_type": "cuda" if devices else "cpu",
             "hardware_status": {
+                "overheating": any(device.get("overheating") for device in devices),
                 "throttling": any(_throttles(device) for device in devices),
                 "memory_pressure": any(
                     (percent or 0) > PRESSURE

@@ -22,6 +22,7 @@ THROTTLED: Final = {  # bits of nvmlDeviceGetCurrentClocksEventReasons; 1 is "id
 }  # fmt: skip
 LOST: Final = 15  # NVML_ERROR_GPU_IS_LOST
 MAX_MIG: Final = 8
+MARGIN: Final = 2  # °C: a GPU counts as overheating from this far below its slowdown temperature
 MEBIBYTE: Final = 2**20
 
 
@@ -65,7 +66,9 @@ def _gpu(nvml: Any, index: int) -> dict[str, Any]:
         ask("uuid", lambda: nvml.nvmlDeviceGetUUID(handle))
         ask("serial", lambda: nvml.nvmlDeviceGetSerial(handle))
         ask("pci", lambda: _text(nvml.nvmlDeviceGetPciInfo(handle).busId))
-        ask("temperature", lambda: nvml.nvmlDeviceGetTemperature(handle, nvml.NVML_TEMPERATURE_GPU))
+        celsius = ask("temperature", lambda: nvml.nvmlDeviceGetTemperature(handle, nvml.NVML_TEMPERATURE_GPU))
+        if celsius is not None:
+            ask("overheating", lambda: celsius >= _slowdown_celsius(nvml, handle) - MARGIN)
         ask("power_watts", lambda: nvml.nvmlDeviceGetPowerUsage(handle) / 1000)
         ask("power_limit_watts", lambda: nvml.nvmlDeviceGetEnforcedPowerLimit(handle) / 1000)
         ask("clock_mhz", lambda: nvml.nvmlDeviceGetClockInfo(handle, nvml.NVML_CLOCK_SM))
@@ -92,6 +95,10 @@ def _reasons(nvml: Any, handle: Any) -> list[str]:
     )
     bits = ask(handle)
     return [name for bit, name in THROTTLED.items() if bits & bit]
+
+
+def _slowdown_celsius(nvml: Any, handle: Any) -> int:
+    return int(nvml.nvmlDeviceGetTemperatureThreshold(handle, nvml.NVML_TEMPERATURE_THRESHOLD_SLOWDOWN))
 
 
 def _ecc(nvml: Any, handle: Any, kind: int) -> int:

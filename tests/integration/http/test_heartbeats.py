@@ -1,5 +1,6 @@
 """POST /api/heartbeat and GET /api/heartbeats."""
 
+import datetime as dt
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -85,3 +86,22 @@ async def test_a_restart_hides_no_silent_machine(serve: Callable[..., Any], tmp_
     second = await serve()
     (machine,) = (await second.get("/api/heartbeats"))["machines"]
     assert (machine["worker_id"], machine["status"], machine["heartbeat"]) == ("node-1", "heard", None)
+
+
+async def test_what_a_machine_without_errors_says_is_measured(service: InProcess) -> None:
+    gpu = {"index": 0, "temperature": 61, "utilization": 97, "power_watts": 402.5, "clock_mhz": 1980}
+    await send(service, {"system_context": {"metrics": {"cpu": {"percent": 50}}, "gpu_metrics": {"devices": [gpu]}}})
+    metrics = await service.metrics()
+    of = "distributed_testing_worker"
+    assert metrics[f'{of}_cpu_utilization_ratio{{worker="node-1"}}'] == 0.5
+    found = {
+        name: metrics[f'{of}_gpu_{name}{{gpu="0",worker="node-1"}}']
+        for name in ("temperature_celsius", "utilization_ratio", "power_watts", "clock_hertz")
+    }
+    assert found == {
+        "temperature_celsius": 61, "utilization_ratio": 0.97, "power_watts": 402.5, "clock_hertz": 1.98e9
+    }  # fmt: skip
+    seen = (await service.get("/api/heartbeats"))["machines"][0]["last_seen"]
+    shown = metrics[f'{of}_last_seen_timestamp_seconds{{worker="node-1"}}']
+    assert shown == pytest.approx(dt.datetime.fromisoformat(seen).timestamp(), abs=1)
+    assert f'{of}_status{{worker="node-1"}}' not in metrics

@@ -15,7 +15,8 @@ from exporter.ingest.parse import parse_report
 
 pytestmark = pytest.mark.dashboard
 GPU = {"index": 0, "uuid": "GPU-1", "serial": "S", "pci": "0000:01:00.0", "name": "NVIDIA X", "memory_utilization": 97.0,
-       "temperature": 70, "overheating": True, "throttling": False}  # fmt: skip
+       "temperature": 70, "utilization": 88, "power_watts": 612.5, "clock_mhz": 1755, "overheating": True,
+       "throttling": False}  # fmt: skip
 
 
 class FakeNvml:
@@ -38,7 +39,8 @@ class FakeNvml:
             "nvmlDeviceGetUUID": b"GPU-1", "nvmlDeviceGetPciInfo": SimpleNamespace(busId=b"0000:01:00.0"),
             "nvmlDeviceGetName": "NVIDIA X", "nvmlDeviceGetMemoryInfo": SimpleNamespace(used=40, total=80),
             "nvmlDeviceGetTemperature": 94, "nvmlDeviceGetTemperatureThreshold": 95,
-            "nvmlDeviceGetCurrentClocksEventReasons": 0x40,
+            "nvmlDeviceGetCurrentClocksEventReasons": 0x40, "nvmlDeviceGetPowerUsage": 612_500,
+            "nvmlDeviceGetUtilizationRates": SimpleNamespace(gpu=88), "nvmlDeviceGetClockInfo": 1755,
         }  # fmt: skip
         if name not in answers:
             raise AttributeError(name)
@@ -48,7 +50,8 @@ class FakeNvml:
 def test_what_nvml_says() -> None:
     first, second = nvml.read(FakeNvml())
     assert first == {"index": 0, "uuid": "GPU-1", "pci": "0000:01:00.0", "name": "NVIDIA X", "memory_utilization": 50.0,
-                     "temperature": 94, "overheating": True, "throttling": True}  # fmt: skip
+                     "temperature": 94, "utilization": 88, "power_watts": 612.5, "clock_mhz": 1755,
+                     "overheating": True, "throttling": True}  # fmt: skip
     assert second == {"index": 1, "problem": "GPU is lost"}
 
 
@@ -75,13 +78,17 @@ def test_the_contexts_of_a_machine_with_a_gpu(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(gpus, "sampled", Sampled(lambda: [GPU], 30, 600))
     found = machine.contexts(wait=5)
     assert found["devices"] == [{"kind": "gpu", "uuid": "GPU-1", "serial": "S", "pci": "0000:01:00.0", "index": 0}]
-    assert found["system_context"]["gpu_metrics"]["devices"][0]["temperature"] == 70
+    assert found["system_context"]["gpu_metrics"]["devices"] == [
+        {"index": 0, "name": "NVIDIA X", "memory_utilization": 97.0, "temperature": 70, "utilization": 88,
+         "power_watts": 612.5, "clock_mhz": 1755},
+    ]  # fmt: skip
     assert found["hardware_context"]["hardware_type"] == "cuda"
     status = found["hardware_context"]["hardware_status"]
     assert status == {"overheating": True, "memory_pressure": True, "throttling": False}
     report, _, dropped = parse_report(json.dumps({"worker_id": "w", "message": "m", **found}).encode())
     assert not dropped
-    assert report.system_context.gpu_metrics.devices[0].temperature == 70
+    (device,) = report.system_context.gpu_metrics.devices
+    assert (device.temperature, device.utilization, device.power_watts, device.clock_mhz) == (70, 88, 612.5, 1755)
 
 
 def test_readings() -> None:

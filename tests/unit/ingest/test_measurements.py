@@ -77,6 +77,8 @@ def test_both_ends_of_a_range_are_possible(kind: type, name: str) -> None:
          f"{METRICS}.cpu.percent: 1593.4 is outside 0 to 100 % and not used"),
         ({"memory": {"used_percent": -1}}, f"{METRICS}.memory.used_percent: -1 is outside 0 to 100 % and not used"),
         ({"devices": [{"temperature": 82505}]}, f"{DEVICES}[0].temperature: 82505 is outside -50 to 150 °C and not used"),
+        ({"devices": [{"power_watts": 4294967.295}]},
+         f"{DEVICES}[0].power_watts: 4294967.295 is outside 0 to 100000 W and not used"),
         ({"disk": {"free_gb": -0.5}}, f"{METRICS}.disk.free_gb: -0.5 is outside 0 to 1000000000 GB and not used"),
         ({"disk": {"free_gb": 200, "total_gb": 100}},
          f"{METRICS}.disk.free_gb: 200 is more than total_gb, 100, and not used"),

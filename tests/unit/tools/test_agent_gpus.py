@@ -31,11 +31,18 @@ def test_what_a_gpu_says(ask: Any) -> None:
     first, second = found.devices
     assert first == {
         "index": 0, "name": "NVIDIA H100 80GB HBM3", "uuid": "GPU-00000000", "serial": "1600000000000", "pci": "00000000:3B:00.0",
-        "temperature": 61, "power_watts": 402.5, "power_limit_watts": 700.0, "clock_mhz": 1980, "memory_clock_mhz": 2619,
+        "temperature": 61, "overheating": False, "power_watts": 402.5, "power_limit_watts": 700.0, "clock_mhz": 1980, "memory_clock_mhz": 2619,
         "utilization": 97, "throttle_reasons": [], "ecc_corrected": 0, "ecc_uncorrected": 3, "memory_total_mb": 81920,
         "memory_used_mb": 61440, "memory_utilization": 75.0,
     }  # fmt: skip
     assert second["throttle_reasons"] == ["hardware slowdown", "hardware thermal"]
+
+
+def test_a_gpu_near_its_slowdown_temperature_overheats(ask: Any) -> None:
+    cool, hot, silent = (ask(gpus=1, **of).devices[0] for of in (
+        {}, {"hot": [0]}, {"unsupported": ["nvmlDeviceGetTemperatureThreshold"]}))  # fmt: skip
+    assert (cool["overheating"], hot["overheating"]) == (False, True)
+    assert "overheating" not in silent
 
 
 def test_an_old_library(ask: Any) -> None:
