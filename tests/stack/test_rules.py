@@ -2,10 +2,8 @@
 annotations and test cases."""
 
 import json
-import os
 import re
 import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +11,7 @@ import promql_parser
 import pytest
 import yaml
 from conftest import ROOT
+from dashboards.promtool import needs_promtool, promtool
 from newer_parts import newer
 
 from prometheus.mixin import render
@@ -21,18 +20,10 @@ FOLDER = ROOT / "prometheus"
 RULES = sorted((FOLDER / "rules").glob("*.yml"))
 CASES = sorted((FOLDER / "tests").glob("*.yml"))
 PUSHED = {"CriticalError", "NewErrorPattern"}
-needs_promtool = pytest.mark.skipif(not shutil.which("promtool"), reason="promtool (Debian: prometheus) is missing")
 pytestmark = pytest.mark.dashboard
 
 
 OTHER = {"selector": 'job="errors"', "prometheus": 'job="prom"', "alertmanager": 'job="am"'}
-
-
-def promtool(*arguments: str | Path, program: str = "promtool") -> None:
-    """With one thread, and memory instead of time for Go's collector of garbage."""
-    environ = os.environ | {"GOMAXPROCS": "1", "GOGC": "800"}
-    done = subprocess.run([program, *map(str, arguments)], capture_output=True, text=True, check=False, env=environ)
-    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def rules() -> list[dict[str, Any]]:
