@@ -13,6 +13,7 @@ from rule_storms import (
     LEAD,
     MINUTE,
     OUT_OF_MEMORY,
+    PEER_LOST,
     STEP,
     Error,
     Recording,
@@ -81,6 +82,14 @@ def test_300_workers_at_once(tmp_path: Path) -> None:
         firing={4: {}, 8: {"CriticalErrors": 1, "ManyWorkersCritical": 1}, 15: {}, 22: {}},
         ever={"CriticalErrors": 1, "ManyWorkersCritical": 1},
     )
+
+
+def test_a_rack_loses_its_network(tmp_path: Path) -> None:
+    """16 of 1,000 workers, three times within two minutes; beside it, five others have a network error in five
+    minutes, as always."""
+    errors = [Error(MINUTE * (BEGINS + n), f"worker-{rack}", *PEER_LOST) for n in range(3) for rack in range(16)]
+    lost = {"NetworkErrorsOnSeveralWorkers": 1}
+    check(tmp_path, recorded(22, errors, lead=0).case(), firing={4: {}, 9: lost, 17: {}, 22: {}}, ever=lost)
 
 
 def test_the_first_nightly_run(tmp_path: Path) -> None:

@@ -84,10 +84,11 @@ def history(workers: int = 1_000) -> Iterator[Error]:
 
 
 def usual(minutes: float, workers: int = 1_000) -> Iterator[Error]:
-    """A few failed tests, each on another worker of the second half, and now and then a network error."""
+    """Two errors a minute, each on another worker of the second half. Of 1,000 workers every second one is of the
+    network, of a smaller fleet fewer."""
     for n in range(int(2 * minutes)):
         name = f"worker-{workers - 1 - 37 * n % (workers // 2)}"
-        if n % 8 == 3:
+        if n % (2_000 // workers) == 1:
             yield Error(30.0 * n + 4, name, *PEER_LOST)
         else:
             yield Error(30.0 * n + 4, name, body=hardware() if n % 4 == 0 else "{}")

@@ -44,7 +44,7 @@ async def restarted_in_a_storm(fleet: Reporting) -> None:
 
 async def quiet_day(fleet: Reporting) -> None:
     for n in range(20):
-        fleet.report(f"worker-{n}", category=(INFO, WARNING)[n % 2])
+        fleet.report(f"worker-{n}", category=(INFO, INFO, WARNING)[n % 3])
         await asyncio.sleep(fleet.minute / 2)
 
 
