@@ -5,6 +5,7 @@ Texts are cut (tracebacks at the start), and control characters are replaced.
 
 from collections.abc import Mapping, Sequence
 from typing import Final
+from urllib.parse import quote
 
 import msgspec
 
@@ -20,9 +21,10 @@ MAX_ALERT_TRACEBACK: Final = 4_000  # characters of the annotation `traceback`
 MAX_TRACEBACK_END: Final = 500  # characters of the annotation `traceback_end`, for chats
 MAX_SUMMARY: Final = 200  # characters of the annotation `summary`
 MAX_NAMES: Final = 10  # workers that a text names
-MAX_NAME: Final = 60  # characters of a worker's name in a list
+MAX_NAME: Final = 60  # characters of a worker's name in a list, and of each part of the annotation `run`
+MAX_COMMIT: Final = 13  # characters of a commit: 12 digits of a hash tell commits apart, and an ellipsis
 DELETED: Final = "this error was deleted on request"
-_TEXTS: Final = ("summary", "message", "traceback", "traceback_end")
+_TEXTS: Final = ("summary", "message", "traceback", "traceback_end", "run", "run_link")
 
 
 def error_words(event: ErrorEvent, push: Push, *, is_return: bool = False) -> dict[str, str]:
@@ -31,6 +33,7 @@ def error_words(event: ErrorEvent, push: Push, *, is_return: bool = False) -> di
     message = event.message or event.pattern
     worker = one_line(event.worker_id, MAX_ALERT_LABEL)
     alertname = push.alertname(event, is_return=is_return)
+    page = f"{push.page_url}/error-visualization"
     annotations = {
         "summary": one_line(f"{event.category} in {worker}: {message}", MAX_SUMMARY),
         "message": cut(message, MAX_ALERT_MESSAGE),
@@ -39,10 +42,12 @@ def error_words(event: ErrorEvent, push: Push, *, is_return: bool = False) -> di
         "time": isoformat(event.timestamp),
         "worker": worker,
         "reasons": one_line("; ".join(event.reasons), 500),
+        "run": run_name(event),
         "error_id": str(event.id),
         "error_fingerprint": event.fingerprint,
-        "permalink": f"{push.page_url}/error-visualization?error={event.id}",
-        "pattern_link": f"{push.page_url}/error-visualization?pattern={event.pattern_id or event.fingerprint}",
+        "permalink": f"{page}?error={event.id}",
+        "pattern_link": f"{page}?pattern={event.pattern_id or event.fingerprint}",
+        "run_link": f"{page}?view={quote(f'run:{event.run}', safe='')}" if event.run else "",
         "runbook_url": f"{push.runbook_url}/{alertname}{push.runbook_suffix}" if push.runbook_url else "",
     }
     return {name: text for name, text in annotations.items() if text}
@@ -52,6 +57,16 @@ def without_texts(annotations: Mapping[str, str]) -> dict[str, str]:
     """Returns the annotations about an error that was deleted: without what it said."""
     kept = {name: text for name, text in annotations.items() if name not in _TEXTS}
     return kept | {"summary": one_line(f"{annotations.get('worker', '')}: {DELETED}", MAX_SUMMARY), "message": DELETED}
+
+
+def run_name(event: ErrorEvent) -> str:
+    """Returns in one line what is known of the run of an error, such as `4711 (nightly, suite train, commit 4f2a91c on
+    main)`; "" if nothing is."""
+    commit, branch = one_line(event.commit or "", MAX_COMMIT), one_line(event.branch or "", MAX_NAME)
+    code = f"commit {commit} on {branch}" if commit and branch else commit and f"commit {commit}"
+    id_, job, suite = (one_line(text or "", MAX_NAME) for text in (event.run, event.job, event.suite))
+    of = ", ".join(part for part in (job, suite and f"suite {suite}", code or (branch and f"branch {branch}")) if part)
+    return f"{id_} ({of})" if id_ and of else id_ or of
 
 
 def where(workers: Sequence[str]) -> str:

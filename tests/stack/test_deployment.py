@@ -89,13 +89,17 @@ def test_who_hears_of_what(labels: str, receivers: str) -> None:
     )
 
 
-def rendered(text: str, tmp_path: Path, alerts: int) -> str:
-    alert = {
+LONGEST_RUN = {"run": "<!channel> & ```" + "r" * 250, "run_link": "http://here/?view=run%3A" + "r" * 256}
+
+
+def rendered(text: str, tmp_path: Path, alerts: int, **more: str) -> str:
+    """Returns what a template makes of a message about `alerts` alerts, which have the annotations `more`, too."""
+    alert: dict[str, Any] = {
         "status": "firing",
         "labels": {"alertname": "CriticalError", "severity": "critical", "source": "push", "type": "T" * 200,
                    "category": "C" * 200, "worker": "w"},
         "annotations": {"message": "<!channel> & ```" + "m" * 4_000, "time": "now", "permalink": "http://here/?error=1",
-                        "count": "7", "where": "w", "runbook_url": "http://docs"},
+                        "count": "7", "where": "w", "runbook_url": "http://docs"} | more,
         "startsAt": "2026-11-24T00:00:00Z",
     }  # fmt: skip
     data = {
@@ -107,24 +111,25 @@ def rendered(text: str, tmp_path: Path, alerts: int) -> str:
                f"--template.data={tmp_path}/data.json", f"--template.text={text}")  # fmt: skip
 
 
-def filled(value: Any, tmp_path: Path, alerts: int) -> Any:
+def filled(value: Any, tmp_path: Path, alerts: int, **more: str) -> Any:
     if isinstance(value, dict):
-        return {key: filled(one, tmp_path, alerts) for key, one in value.items()}
+        return {key: filled(one, tmp_path, alerts, **more) for key, one in value.items()}
     if isinstance(value, list):
-        return [filled(one, tmp_path, alerts) for one in value]
-    return rendered(value, tmp_path, alerts).rstrip("\n") if isinstance(value, str) and "{{" in value else value
+        return [filled(one, tmp_path, alerts, **more) for one in value]
+    return rendered(value, tmp_path, alerts, **more).rstrip("\n") if isinstance(value, str) and "{{" in value else value
 
 
 @needs_amtool
-@pytest.mark.parametrize("alerts", [1, 12])
-def test_slack_takes_the_variant_with_blocks(tmp_path: Path, alerts: int) -> None:
+@pytest.mark.parametrize(("alerts", "run"), [(1, {}), (12, {}), (1, LONGEST_RUN)])
+def test_slack_takes_the_variant_with_blocks(tmp_path: Path, alerts: int, run: dict[str, str]) -> None:
     """Alertmanager 0.25 has no `payload`, so the test renders each text itself and checks the whole by Slack's rules."""
     variant = yaml.safe_load((ROOT / "alertmanager/blockkit.yml").read_text("utf-8"))
-    payload = filled(variant["receivers"][0]["webhook_configs"][0]["payload"], tmp_path, alerts)
+    payload = filled(variant["receivers"][0]["webhook_configs"][0]["payload"], tmp_path, alerts, **run)
     assert [reason for reason, wrong in slack_faults(payload) if wrong] == []
     shown = json.dumps(payload)
     assert "<!channel>" not in shown
     assert "&lt;!channel&gt;" in shown
+    assert ("|&lt;!channel&gt; &amp; '''rrr" in shown) == ("run" in run)
     assert payload["blocks"][-1]["elements"][0]["url"] == "http://here/?error=1"
 
 
@@ -135,6 +140,43 @@ def test_slacks_text_is_bounded(tmp_path: Path, alerts: int) -> None:
     assert len(text) < 8_000
     assert ("and 7 more" in text) == (alerts == 12)
     assert text.count("```") == 2 * min(alerts, 5)  # no traceback is given
+
+
+@needs_amtool
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"run": "4711 (nightly)", "run_link": "http://here/?view=run%3A4711"},
+         "First run: <http://here/?view=run%3A4711|4711 (nightly)>\n"),
+        ({"run": "4711", "run_link": "http://here/?view=run%3A4711", "count": "1"},
+         "Run: <http://here/?view=run%3A4711|4711>\n"),
+        ({"run": "nightly, suite train"}, "First run: nightly, suite train\n"),
+        ({"run": "4711", "run_link": "http://here/?view=run%3A" + "%F0%9F%9A%80" * 256}, "First run: 4711\n"),
+        (LONGEST_RUN, f"First run: <{LONGEST_RUN['run_link']}|&lt;!channel&gt; &amp; '''{'r' * 184}>\n"),
+        ({}, ""),
+    ],
+)  # fmt: skip
+def test_slack_names_the_run_after_the_message(tmp_path: Path, more: dict[str, str], said: str) -> None:
+    text = rendered('{{ template "slack.text" . }}', tmp_path, 1, **more)
+    assert text.partition("m```\n")[2].lstrip("\n").partition("\n\n")[0].rstrip("\n") == said.rstrip("\n")
+
+
+@needs_amtool
+@pytest.mark.parametrize(("count", "title"), [("1", "Run"), ("7", "First run")])
+def test_a_mail_names_the_run_and_links_to_it(tmp_path: Path, count: str, title: str) -> None:
+    address = "http://here/?view=run%3A4711"
+    named, unnamed, nothing = (
+        rendered('{{ template "email.text" . }}{{ template "email.html" . }}', tmp_path, 1, count=count, **more)
+        for more in ({"run": "4711 (a)", "run_link": address}, {"run": "a"}, {})
+    )
+    assert f"Errors: {count}\n{title}: 4711 (a)\nTime: now\n" in named
+    assert f"\nRun in Dashboard: {address}\n" in named
+    assert f'>{title}</th><td><a href="{address}">4711 (a)</a></td></tr>' in named
+    assert f"\n{title}: a\n" in unnamed
+    assert f">{title}</th><td>a</td></tr>" in unnamed
+    assert "Run in Dashboard" not in unnamed
+    assert f"\n{title}:" not in nothing
+    assert f">{title}<" not in nothing
 
 
 @needs_amtool

@@ -52,6 +52,10 @@ async def started(stack: Stack, slack: Slack, mail: Mail) -> str:
     return f"http://127.0.0.1:{port}"
 
 
+def slack_text(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
 def fields(message: dict[str, Any]) -> dict[str, str]:
     return {field["title"]: field["value"] for field in message["attachments"][0]["fields"]}
 
@@ -62,7 +66,8 @@ async def test_a_critical_error_is_in_slack_and_in_the_mailbox_within_five_secon
     alertmanager = await started(stack, slack, mail)
     service = await in_thread(served, "--alertmanager-url", alertmanager, "--external-url", "http://errors.here")
     at = (dt.datetime.now(dt.UTC) - dt.timedelta(days=1)).isoformat(timespec="seconds").replace("+00:00", ".000Z")
-    sent = {"traceback": "Traceback\n  in allocate\nMemoryError", "timestamp": at}
+    run = {"id": "nightly/4711", "job": "nightly --password=opensesame", "commit": "1a2b3c4", "branch": "main"}
+    sent = {"traceback": "Traceback\n  in allocate\nMemoryError", "timestamp": at, "run": run}
     began = time.monotonic()
     id_ = (await in_thread(service.post, sent))["id"]
     await eventually(lambda: slack.messages and mail.messages)
@@ -76,7 +81,15 @@ async def test_a_critical_error_is_in_slack_and_in_the_mailbox_within_five_secon
     assert attachment["title"] == "🚨 Critical Error Detected 🚨"
     assert attachment["pretext"] == "🚨 *CRITICAL ERROR DETECTED* 🚨"
     end = "Traceback\n  in allocate\nMemoryError"
-    assert attachment["text"].strip() == f"*Message:*\n```Failed to allocate GPU memory```\n```{end}```"
+    run_link = "http://errors.here/error-visualization?view=run%3Anightly%2F4711"
+    name = (await in_thread(get, f"{alertmanager}/api/v2/alerts"))[0]["annotations"]["run"]
+    assert re.fullmatch(r"nightly/4711 \(nightly --password=.+, commit 1a2b3c4 on main\)", name)
+    assert "opensesame" not in name
+    assert attachment["text"].strip() == (
+        f"*Message:*\n```Failed to allocate GPU memory```\nRun: <{run_link}|{slack_text(name)}>\n```{end}```"
+    )
+    shown = await in_thread(service.get, "/api/runs/nightly%2F4711")  # what the view of the link asks for
+    assert shown["id"] == "nightly/4711"
     buttons = {one["text"]: one["url"] for one in attachment["actions"]}
     assert list(buttons) == ["View in Dashboard", "Pattern", "Silence", "Runbook"]
     assert buttons["View in Dashboard"] == link
@@ -90,11 +103,13 @@ async def test_a_critical_error_is_in_slack_and_in_the_mailbox_within_five_secon
     assert letter["Subject"] == "CRITICAL ERROR: RESOURCE_EXHAUSTED in worker-1"
     text = letter.get_body(("plain",)).get_content()  # type: ignore[union-attr]
     for said in ("CRITICAL ERROR DETECTED", "Type: ResourceError", "Category: RESOURCE_EXHAUSTED", "Worker: worker-1",
-                 f"Time: {at}", "Message:\nFailed to allocate GPU memory", "in allocate\nMemoryError",
+                 f"Time: {at}", f"Run: {name}", f"Run in Dashboard: {run_link}", "Message:\nFailed to allocate GPU memory", "in allocate\nMemoryError",
                  f"View in Dashboard: {link}", "http://errors.here/runbooks/CriticalError"):  # fmt: skip
         assert said in text.replace("\r\n", "\n")
     html = letter.get_body(("html",)).get_content()  # type: ignore[union-attr]
     assert f'href="{link}"' in html
+    assert f'href="{run_link}"' in html
+    assert "opensesame" not in text + html
     assert "Failed to allocate GPU memory" in html
     metrics = service.metrics()
     name = alertmanager.removeprefix("http://")
@@ -256,7 +271,7 @@ async def test_what_alertmanager_was_not_told_before_a_restart_it_is_told_after(
     port = free_port()
     flags = ("--alertmanager-url", f"http://127.0.0.1:{port}")
     service = await in_thread(served, *flags)
-    await in_thread(lambda: [service.post({"traceback": "in f"}) for _ in range(3)])
+    await in_thread(lambda: [service.post({"traceback": "in f", "run": f"{n}"}) for n in range(3)])
     await in_thread(service.post, {"error_category": "TEST_X"})
     assert await in_thread(service.stop) == 0
     await in_thread(lambda: stack.start_alertmanager(port, authority=mail.authority))
@@ -265,6 +280,8 @@ async def test_what_alertmanager_was_not_told_before_a_restart_it_is_told_after(
     (alert,) = await in_thread(get, f"http://127.0.0.1:{port}/api/v2/alerts")
     assert alert["labels"]["worker"] == "worker-1"
     assert (alert["annotations"]["count"], alert["annotations"]["traceback"]) == ("3", "in f")
+    assert alert["annotations"]["run"] == "0"
+    assert "First run: <" in slack.messages[0]["attachments"][0]["text"]
     assert len(slack.messages) == 1
 
 
@@ -334,13 +351,16 @@ async def test_hostile_texts_arrive_inert(
     service = await in_thread(served, "--alertmanager-url", alertmanager)
     long = HOSTILE + "x" * 100_000
     report = dict.fromkeys(("type", "message", "worker_id", "traceback"), long) | {"is_system_critical": True}
-    await in_thread(service.post, report | {"error_category": HOSTILE})
+    run = dict.fromkeys(("job", "suite", "commit", "branch"), long[:300]) | {"id": HOSTILE[:40]}
+    await in_thread(service.post, report | {"error_category": HOSTILE, "run": run})
     await eventually(lambda: slack.messages and mail.messages)
     (message,) = slack.messages
     attachment = message["attachments"][0]
     texts = [message.get("text") or "", *(attachment.get(k) or "" for k in ("text", "title", "pretext", "fallback", "footer")),
              *fields(message).values()]  # fmt: skip
-    for text in texts:
+    own = re.compile(r"(?<=^Run: )<http://[^<>|]+\?view=run%3A[\w.%-]+\|([^<>]+)>$", re.M)  # the one link that is ours
+    assert len(own.findall(attachment["text"])) == 1
+    for text in (own.sub(r"\1", text) for text in texts):
         assert "<" not in text
         assert ">" not in text
         assert len(text) <= 3_000

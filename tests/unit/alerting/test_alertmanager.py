@@ -109,11 +109,14 @@ async def test_an_alert_that_ended_while_an_alertmanager_was_away_is_sent_to_it(
     await notifier.stop()
 
 
+SECRET = dict.fromkeys(("message", "traceback", "run", "job"), "opensesame")
+
+
 async def test_an_alert_that_ended_and_waits_loses_the_text_of_a_deleted_error(fake: tuple[Fake, str]) -> None:
     alertmanager, url = fake
     alertmanager.answer = (503, b"")
     notifier = started(FakeLog(), url, push=Push(resend_seconds=60, hold_seconds=0.01))
-    notifier.on_events([event(7, message="opensesame", traceback="opensesame")])
+    notifier.on_events([event(7, **SECRET)])
     await eventually(lambda: alertmanager.asked and not len(notifier._alerts))  # it is over
     assert notifier.errors() == {7}
     notifier.forget({7})
@@ -128,7 +131,7 @@ async def test_an_alert_that_is_being_sent_with_a_deleted_text_is_sent_again(fak
     alertmanager, url = fake
     alertmanager.free.clear()
     notifier = started(FakeLog(), url, push=Push(resend_seconds=60, hold_seconds=0.01))
-    notifier.on_events([event(7, message="opensesame", traceback="opensesame")])
+    notifier.on_events([event(7, **SECRET)])
     await eventually(lambda: alertmanager.asked and not len(notifier._alerts))  # it is over, and the request waits
     notifier.forget({7})
     alertmanager.free.set()

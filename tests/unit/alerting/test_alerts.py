@@ -2,10 +2,13 @@
 
 import datetime as dt
 import json
+import re
+import urllib.parse
 from typing import Any
 
 import msgspec
 import pytest
+from conftest import ROOT
 from events import event as made
 
 from exporter.alerting import alerts as module
@@ -246,14 +249,16 @@ def test_texts_are_bounded_and_without_control_characters() -> None:
     bad = "a\r\nb\x00\x1b[31m\u202e\u2028" + "x" * 100_000
     alerts = Alerts(PUSH)
     fields = {"message": bad, "type": bad, "category": bad, "traceback": "T" * 50_000 + "the end", "reasons": (bad,)}
-    alerts.on_events([event(worker_id=f"{n}{bad}", **fields) for n in range(8)], 0.0)
+    run = dict.fromkeys(RUN, bad[:256])
+    alerts.on_events([event(worker_id=f"{n}{bad}", **fields, **run) for n in range(8)], 0.0)
     for alert in alerts.end(600.0):
         sent = alert.as_json(NOW, NOW, {})
         assert len(json.dumps(sent)) < 60_000
-        one_line = ("summary", "worker", "where", "worker_list", "quiet")
+        one_line = ("summary", "worker", "where", "worker_list", "quiet", "run")
         for text in (*sent["labels"].values(), *(sent["annotations"].get(name, "") for name in one_line)):
             assert len(text) <= 1_000
             assert text.isprintable()
+        assert len(sent["annotations"]["run"]) <= 300
         assert sent["annotations"]["message"].startswith("a\nb\ufffd\ufffd[31m\ufffd\ufffdx")
         assert sent["annotations"]["traceback_end"].endswith("the end")
 
@@ -267,6 +272,75 @@ def test_errors_of_one_family_are_one_alert() -> None:
     assert alert.annotations["pattern_link"].endswith("?pattern=F")
     (alone,) = alerts.on_events([event(3, fingerprint="c", pattern_id="")], 0.0)  # of a log from before pattern ids
     assert labels(alone)["fingerprint"] == "c"
+
+
+RUN = {"run": "4711", "job": "nightly-gpu", "suite": "train", "commit": "1a2b3c4", "branch": "main", "user": "ada"}
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        (RUN, "4711 (nightly-gpu, suite train, commit 1a2b3c4 on main)"),
+        ({"run": "nightly/4711"}, "nightly/4711"),
+        ({"run": "4711", "branch": "main"}, "4711 (branch main)"),
+        ({"run": "4711", "commit": "1a2b3c4"}, "4711 (commit 1a2b3c4)"),
+        ({"run": "4711", "commit": "0123456789abcdef" * 4}, "4711 (commit 0123456789ab…)"),
+        ({"job": "nightly", "suite": "train"}, "nightly, suite train"),
+        ({"user": "ada"}, None),
+        ({}, None),
+    ],
+)
+def test_the_run_of_the_first_error_is_named_as_far_as_it_is_known(fields: dict[str, str], said: str | None) -> None:
+    (alert,) = Alerts(PUSH).on_events([event(**fields), event(2, run="another")], 0.0)
+    assert alert.annotations.get("run") == said
+
+
+@pytest.mark.parametrize("name", ["4711", "nightly/4711", "a b&c=d#e+f%41?", "Läufe:é🚀"])
+def test_the_link_of_a_run_leads_to_its_view(name: str) -> None:
+    (alert,) = Alerts(PUSH).on_events([event(run=name)], 0.0)
+    address, _, query = alert.annotations["run_link"].partition("?")
+    assert address == "http://here:8080/error-visualization"
+    assert urllib.parse.parse_qsl(query, strict_parsing=True) == [("view", f"run:{name}")]
+
+
+def test_without_the_id_of_a_run_there_is_no_link_to_it() -> None:
+    (alert,) = Alerts(PUSH).on_events([event(job="nightly")], 0.0)
+    assert "run_link" not in alert.annotations
+
+
+def test_every_annotation_is_documented() -> None:
+    alerts = Alerts(PUSH)
+    alerts.on_events([event(**RUN, traceback="T")], 0.0)
+    alerts.on_return(event(2, **RUN, is_new_pattern=True), 1, "ada", 0.0)
+    alerts.on_events(storm(4), 60.0)
+    sent = {name for alert in alerts for name in alert.annotations}
+    sent |= {name for alert in alerts.end(700.0) for name in alert.annotations}
+    table = (ROOT / "docs/alerting.md").read_text("utf-8").partition("| Annotation |")[2].partition("\n\n")[0]
+    documented = {name for row in table.splitlines()[2:] for name in re.findall(r"`(\w+)`", row.split("|")[1])}
+    assert sent == documented
+
+
+def test_the_run_of_a_deleted_error_is_removed_from_all_its_alerts() -> None:
+    """Anything may be in the name of a job or of a branch."""
+    alerts = Alerts(PUSH)
+    alerts.on_events([event(n + 1, worker_id=f"w{n}", **dict.fromkeys(RUN, "opensesame")) for n in range(2)], 0.0)
+    assert [alert.annotations["run"].startswith("opensesame") for alert in alerts] == [True, True]
+    alerts.forget([1], 1.0)
+    sent = [alert.as_json(NOW, NOW, {}) for alert in alerts]
+    assert len(sent) == 2
+    assert "opensesame" not in json.dumps(sent)
+    assert b"opensesame" not in msgspec.msgpack.encode(alerts.keep(1.0, NOW))
+
+
+def test_the_run_is_the_first_one_also_after_a_restart() -> None:
+    before, after = Alerts(PUSH), Alerts(PUSH)
+    before.on_events([event(**RUN)], 0.0)
+    kept = msgspec.msgpack.encode(before.keep(1.0, NOW))
+    after.restore(msgspec.msgpack.decode(kept, type=Kept), 0.0, NOW)
+    first, spread = after.on_events([event(2, worker_id="w1", run="4712")], 5.0)
+    for alert in (first, spread):
+        assert alert.annotations["run"] == "4711 (nightly-gpu, suite train, commit 1a2b3c4 on main)"
+        assert alert.annotations["run_link"] == "http://here:8080/error-visualization?view=run%3A4711"
 
 
 def test_a_state_that_was_kept_goes_on_as_if_nothing_happened() -> None:
