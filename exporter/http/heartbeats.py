@@ -55,7 +55,7 @@ async def heartbeat(request: web.Request) -> web.Response:
         words = f"more than {RATE:g} heartbeats a second of {found.worker_id!r}"
         raise ApiError(429, words, reason="rate_limited", retry_after=math.ceil(wait.seconds))
     service.machines.receive(found, kept, time.time())
-    service.errors.on_heartbeat(found.worker_id, kept.decode())
+    service.errors.on_heartbeat(found.worker_id, kept, stopping=bool(found.stopping))
     return success(_encode(Received(found.worker_id, service.machines.silent_after)), "Heartbeat received")
 
 

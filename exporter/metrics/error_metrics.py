@@ -14,13 +14,13 @@ from exporter.events.event import SEVERITIES, ErrorEvent
 from exporter.metrics.counters import CounterFamily, Row
 from exporter.metrics.error_series import ErrorSeries
 from exporter.metrics.error_snapshot import ErrorSnapshot
-from exporter.metrics.hardware_metrics import HardwareReports
+from exporter.metrics.hardware_reports import HardwareReports
 from exporter.metrics.heard import Heard
 from exporter.metrics.sliding import SlidingCount
 from exporter.metrics.workers import AHEAD, HOUR, is_of_last_hour, later
 from exporter.metrics.zero_phase import Scraper, ZeroPhase
 from exporter.store import Counted, State
-from exporter.store.series import FOLDED, MAX_HARDWARE_LABELS, LabelLimit, LabelLimits
+from exporter.store.series import FOLDED, MAX_HARDWARE_LABELS, OTHER, LabelLimit, LabelLimits
 
 MINUTE: Final = 60
 MAX_RECURRING: Final = 10_000  # recurring patterns in memory
@@ -124,19 +124,24 @@ class ErrorMetrics:
             if event.is_recurring:
                 self._note_recurring(event.pattern_id, route.category, moment, received)
             if self._hardware_reports and '_context"' in event.body and route.is_known:
-                self._hardware_reports.note(event.worker_id, moment, event.body, received + AHEAD)
+                self._hardware_reports.note(event.worker_id, moment, received, event.body)
             self.position = event.id
 
-    def on_heartbeat(self, worker: str, body: str) -> None:
-        """Notes a heartbeat, `body` being its JSON. It keeps no series of errors from being idle."""
+    def on_heartbeat(self, worker: str, body: bytes, *, stopping: bool = False) -> None:
+        """Notes a heartbeat, `body` being its JSON. Series of errors expire nevertheless. A machine that is `stopping`
+        has no state any more."""
         now = self._clock()
         by_name = self._series.workers.by_name
         if worker in by_name:
             by_name[worker].seen = now
-        elif not self._heard.note(worker, now, len(by_name)):
+        elif stopping:
+            self._heard.forget(worker)
+        elif worker == OTHER or not self._heard.note(worker, now, len(by_name)):
             return
-        if self._hardware_reports and '_context"' in body:
-            self._hardware_reports.note(worker, now, body, now)
+        if self._hardware_reports and stopping:
+            self._hardware_reports.forget_heartbeat(worker)
+        elif self._hardware_reports:
+            self._hardware_reports.note_heartbeat(worker, now, body)
 
     def _note_imported(self, event: ErrorEvent, moment: float) -> None:
         """Counts an old error of an import only in the gauge of critical errors, if it is not too old for it. Counters
@@ -167,7 +172,7 @@ class ErrorMetrics:
         workers = self._series.workers
         heard = self._heard.snapshot(workers.by_name, clock)
         if self._hardware_reports:
-            self._hardware_reports.keep_only(workers.by_name.keys() | heard.keys())
+            self._hardware_reports.keep_only(workers.by_name.keys() | heard.keys(), clock)
         return ErrorSnapshot(
             now=clock,
             counters=(self._series.family.snapshot(), self._severities.snapshot(), self._hardware.snapshot()),
@@ -179,7 +184,7 @@ class ErrorMetrics:
             type_first_seen=self._series.type_first_seen.copy(),
             categories=list(self._series.categories),
             recurring_categories=[category for category, at in self._recurring.values() if is_of_last_hour(at, clock)],
-            latest_reports=self._hardware_reports.snapshot() if self._hardware_reports else None,
+            hardware=self._hardware_reports.snapshot() if self._hardware_reports else None,
             clock_offsets={worker: seconds for worker, seconds in offsets if worker in workers.by_name},
             folded=self._folded.copy(),
         )

@@ -10,7 +10,8 @@ from prometheus_client.metrics_core import Metric
 from exporter.metrics.counters import CounterSnapshot
 from exporter.metrics.exposition import Family
 from exporter.metrics.gauges import GaugeFamily
-from exporter.metrics.hardware_metrics import LatestReport, hardware_families
+from exporter.metrics.hardware_metrics import hardware_families
+from exporter.metrics.hardware_reports import Latest
 from exporter.metrics.text import PREFIX
 
 
@@ -27,7 +28,7 @@ class ErrorSnapshot(NamedTuple):
     type_first_seen: Mapping[str, float]
     categories: Sequence[str]  # of all errors
     recurring_categories: Sequence[str]  # of each pattern that recurred in the last hour
-    latest_reports: Sequence[LatestReport] | None  # None: hardware has no metrics
+    hardware: Sequence[Latest] | None  # None: it has no metrics
     folded: Mapping[str, int]
     heard: Mapping[str, float] = {}  # never changed; epoch seconds of the last heartbeats of machines without errors
     clock_offsets: Mapping[str, int] = {}  # never changed; seconds, of workers in a wrong zone
@@ -45,8 +46,8 @@ class ErrorSnapshot(NamedTuple):
         yield gauge("error_rate", "Errors received in the last minute", self.error_rate)
         yield from self._worker_gauges()
         yield from self._pattern_gauges()
-        if self.latest_reports is not None:
-            yield from hardware_families(self.latest_reports, self.now, pause)
+        if self.hardware is not None:
+            yield from hardware_families(self.hardware, pause)
         folded = CounterMetricFamily(
             PREFIX + "label_values_folded", "Errors whose label value was folded into other", labels=["label"]
         )

@@ -103,7 +103,8 @@ async def test_a_critical_error_is_in_slack_and_in_the_mailbox_within_five_secon
     assert letter["Subject"] == "CRITICAL ERROR: RESOURCE_EXHAUSTED in worker-1"
     text = letter.get_body(("plain",)).get_content()  # type: ignore[union-attr]
     for said in ("CRITICAL ERROR DETECTED", "Type: ResourceError", "Category: RESOURCE_EXHAUSTED", "Worker: worker-1",
-                 f"Time: {at}", f"Run: {name}", f"Run in Dashboard: {run_link}", "Message:\nFailed to allocate GPU memory", "in allocate\nMemoryError",
+                 f"Time: {at}", f"Run: {name}", f"Run in Dashboard: {run_link}",
+                 "Message:\nFailed to allocate GPU memory", "in allocate\nMemoryError",
                  f"View in Dashboard: {link}", "http://errors.here/runbooks/CriticalError"):  # fmt: skip
         assert said in text.replace("\r\n", "\n")
     html = letter.get_body(("html",)).get_content()  # type: ignore[union-attr]

@@ -36,7 +36,7 @@ from exporter.judgement import judge, situation, tally, watch
 from exporter.live import client as live
 from exporter.live import hub
 from exporter.log import embedded, readers
-from exporter.metrics import error_series, hardware_metrics, zero_phase
+from exporter.metrics import error_series, hardware_metrics, hardware_reports, zero_phase
 from exporter.patterns import fingerprint, frames
 from exporter.store import (
     answers,
@@ -198,7 +198,8 @@ CASES = [
     Case("docs/architecture.md", "| families | `MAX_FAMILIES` #", patterns.MAX_FAMILIES),
     Case("docs/architecture.md", "`max_series` and # with a folded type", series.MAX_FOLDED_SERIES),
     Case("docs/architecture.md", "`MAX_ROUTES` #", error_series.MAX_ROUTES),
-    Case("docs/architecture.md", "`MAX_BYTES` # MiB (`hardware_metrics.py`)", hardware_metrics.MAX_BYTES / MIB),
+    Case("docs/architecture.md", "`MAX_BYTES` # MiB (`hardware_reports.py`)", hardware_reports.MAX_BYTES / MIB),
+    Case("docs/architecture.md", "`MAX_TEXT` # MiB (`hardware_metrics.py`)", hardware_metrics.MAX_TEXT / MIB),
     Case("docs/architecture.md", "| patterns with alerts | `MAX_FIRING` #", alerts.MAX_FIRING),
     Case("docs/architecture.md", "`MAX_WORKERS` # workers of them", alerts.MAX_WORKERS),
     Case("docs/architecture.md", "| # workers and 2,000 patterns of 3 episodes", tally.MAX_WORKERS),

@@ -43,7 +43,11 @@ def body_of(
         "hardware_context": {
             "hardware_type": "cuda" if devices else "cpu",
             "hardware_status": {
-                "overheating": any(device.get("overheating") for device in devices),
+                **(
+                    {"overheating": any(hot)}
+                    if (hot := [gpu["overheating"] for gpu in devices if "overheating" in gpu])
+                    else {}
+                ),
                 "throttling": any(_throttles(device) for device in devices),
                 "memory_pressure": any(
                     (percent or 0) > PRESSURE

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -15,11 +16,13 @@ from exporter.store.series import LabelLimits
 pytestmark = pytest.mark.dashboard
 SCRAPER = Scraper("", "127.0.0.1", 40_000, "Prometheus", True)
 SEEN = "distributed_testing_worker_last_seen_timestamp_seconds"
+GPU_SEEN = "distributed_testing_worker_gpu_last_seen_timestamp_seconds"
 HEAT = "distributed_testing_worker_gpu_temperature_celsius"
 
 
-def body(celsius: float) -> str:
-    return json.dumps({"system_context": {"gpu_metrics": {"devices": [{"index": 0, "temperature": celsius}]}}})
+def body(celsius: float, **status: bool) -> str:
+    system = {"gpu_metrics": {"devices": [{"index": 0, "temperature": celsius}]}}
+    return json.dumps({"system_context": system, "hardware_context": {"hardware_status": status}})
 
 
 class Fleet:
@@ -32,22 +35,31 @@ class Fleet:
         )
         self._id = 0
 
-    def fail(self, worker: str, celsius: float, ago: float = 0.0) -> None:
+    def fail(self, worker: str, celsius: float, ago: float = 0.0, **status: bool) -> None:
         self._id += 1
         at, received = (dt.datetime.fromtimestamp(moment, dt.UTC) for moment in (self.now - ago, self.now))
         self.metrics.on_events(
-            [event(self._id, worker_id=worker, timestamp=at, received_at=received, body=body(celsius))]
+            [event(self._id, worker_id=worker, timestamp=at, received_at=received, body=body(celsius, **status))]
         )
 
+    def beat(self, machine: str, celsius: float, *, stopping: bool = False) -> None:
+        self.metrics.on_heartbeat(machine, body(celsius).encode(), stopping=stopping)
+
     def shown(self, name: str) -> dict[str, float]:
+        return {sample.labels["worker"]: sample.value for sample in self._samples(name)}
+
+    def conditions(self) -> dict[str, float]:
+        name = "distributed_testing_worker_hardware_condition"
+        return {sample.labels["condition"]: sample.value for sample in self._samples(name)}
+
+    def _samples(self, name: str) -> Sequence[Any]:
         families = {family.name: family for family in self.metrics.snapshot(SCRAPER, 0.0).collect()}
-        samples = families[name].samples if name in families else []
-        return {sample.labels["worker"]: sample.value for sample in samples}
+        return families[name].samples if name in families else []
 
 
 def test_a_machine_without_errors_is_seen_with_its_hardware_and_has_no_status() -> None:
     fleet = Fleet()
-    fleet.metrics.on_heartbeat("node-1", body(61))
+    fleet.beat("node-1", 61)
     assert fleet.shown(SEEN) == {"node-1": fleet.now}
     assert fleet.shown(HEAT) == {"node-1": 61}
     assert fleet.shown("distributed_testing_worker_status") == {}
@@ -59,28 +71,63 @@ def test_of_a_report_and_a_heartbeat_the_later_one_is_shown() -> None:
     fleet = Fleet()
     fleet.fail("node-1", 97)
     fleet.now += 10
-    fleet.metrics.on_heartbeat("node-1", body(61))
+    fleet.beat("node-1", 61)
     assert fleet.shown(HEAT) == {"node-1": 61}
     assert fleet.shown(SEEN) == {"node-1": fleet.now}
     fleet.now += 10
     fleet.fail("node-1", 98)
     assert fleet.shown(HEAT) == {"node-1": 98}
     fleet.fail("node-2", 50, ago=-200.0)  # of a clock that is ahead
-    fleet.metrics.on_heartbeat("node-2", body(51))
+    fleet.now += 1
+    fleet.beat("node-2", 51)
     assert fleet.shown(HEAT)["node-2"] == 51
 
 
-def test_a_heartbeat_that_tells_nothing_of_the_hardware_hides_no_report() -> None:
+def test_each_measurement_is_that_of_the_later_of_the_two_that_has_it() -> None:
     fleet = Fleet()
-    fleet.fail("node-1", 97)
+    fleet.fail("node-1", 97, overheating=True, throttling=True)
+    reported = fleet.now
     fleet.now += 10
-    fleet.metrics.on_heartbeat("node-1", '{"worker_id": "node-1"}')
+    no_gpu = {"metrics": {"cpu": {"percent": 12}}, "gpu_metrics": {"devices": []}}
+    for beat in ({}, {"system_context": None}, {"system_context": no_gpu},
+                 {"hardware_context": {"hardware_status": {"throttling": False}}}):  # fmt: skip
+        fleet.metrics.on_heartbeat("node-1", json.dumps({"worker_id": "node-1", **beat}).encode())
+    fleet.metrics.on_heartbeat(
+        "node-1",
+        json.dumps({"system_context": no_gpu, "hardware_context": {"hardware_status": {"throttling": False}}}).encode(),
+    )
     assert fleet.shown(HEAT) == {"node-1": 97}
+    assert fleet.shown("distributed_testing_worker_cpu_utilization_ratio") == {"node-1": 0.12}
+    assert fleet.conditions() == {"overheating": 1, "memory_pressure": 0, "throttling": 0}
+    assert fleet.shown(SEEN) == {"node-1": fleet.now}
+    assert fleet.shown(GPU_SEEN) == {"node-1": reported}, "GPUOverheating must not take the 97 °C for news"
+    fleet.beat("node-1", 60)
+    assert fleet.shown(HEAT) == {"node-1": 60}
+    assert fleet.shown(GPU_SEEN) == {"node-1": fleet.now}
+
+
+def test_a_machine_that_stops_has_no_state_and_leaves_its_place() -> None:
+    fleet = Fleet(workers=2)
+    fleet.fail("node-1", 70)
+    for name in ("node-1", "node-2"):
+        fleet.now += 10
+        fleet.beat(name, 61)
+    for name in ("node-1", "node-2"):
+        fleet.beat(name, 61, stopping=True)
+    fleet.beat("node-3", 50)
+    assert fleet.shown(HEAT) == {"node-1": 70, "node-3": 50}
+    assert fleet.shown(SEEN).keys() == {"node-1", "node-3"}
+
+
+def test_other_is_no_machine() -> None:
+    fleet = Fleet()
+    fleet.beat("other", 61)
+    assert fleet.shown(SEEN) == fleet.shown(HEAT) == {}
 
 
 def test_a_machine_keeps_its_gauges_when_it_has_an_error() -> None:
     fleet = Fleet(workers=1)
-    fleet.metrics.on_heartbeat("node-1", body(61))
+    fleet.beat("node-1", 61)
     fleet.now += 10
     fleet.fail("node-1", 70)
     assert fleet.shown(SEEN) == {"node-1": fleet.now}
@@ -90,21 +137,21 @@ def test_a_machine_keeps_its_gauges_when_it_has_an_error() -> None:
 def test_workers_with_errors_have_the_places_first() -> None:
     fleet = Fleet(workers=3)
     for number in range(5):
-        fleet.metrics.on_heartbeat(f"node-{number}", body(61))
+        fleet.beat(f"node-{number}", 61)
     assert list(fleet.shown(HEAT)) == list(fleet.shown(SEEN)) == ["node-0", "node-1", "node-2"]
     fleet.now += 10
-    fleet.metrics.on_heartbeat("node-0", body(62))
+    fleet.beat("node-0", 62)
     assert fleet.shown(SEEN)["node-0"] == fleet.now
     fleet.fail("bad-1", 97)
     fleet.fail("bad-2", 97)
     assert fleet.shown(HEAT) == {"node-0": 62, "bad-1": 97, "bad-2": 97}
-    fleet.metrics.on_heartbeat("node-1", body(62))
+    fleet.beat("node-1", 62)
     assert "node-1" not in fleet.shown(SEEN)
 
 
 def test_without_metrics_of_hardware_machines_are_seen() -> None:
     fleet = Fleet(hardware=False)
-    fleet.metrics.on_heartbeat("node-1", body(61))
+    fleet.beat("node-1", 61)
     assert list(fleet.shown(SEEN)) == ["node-1"]
     assert fleet.shown(HEAT) == {}
 

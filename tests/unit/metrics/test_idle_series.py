@@ -217,8 +217,8 @@ def test_a_known_worker_keeps_its_gauges_where_there_is_no_room_for_its_series()
     one.settle()
     snapshot = one.scrape()
     assert [(name, status) for name, status, *_ in snapshot.workers] == [(f"w{worker}", 2) for worker in range(1_000)]
-    assert snapshot.latest_reports is not None
-    assert [report.worker for report in snapshot.latest_reports] == [f"w{worker}" for worker in range(1_000)]
+    assert snapshot.hardware is not None
+    assert [latest.worker for latest in snapshot.hardware] == [f"w{worker}" for worker in range(1_000)]
     by_worker: Counter[str] = Counter()
     for (_, worker, _), value in values(snapshot).items():
         by_worker[worker] += int(value)
