@@ -113,12 +113,12 @@ reference: .venv/installed-test  ## generate the API reference and the sample se
 	$(BIN)/error-visualization settings > .venv/settings.yml
 	cp .venv/settings.yml docs/error-visualization.example.yml
 
-docs: .venv/installed-test .venv/real-parts $(PAGE_BUNDLE)  ## the screenshots in docs/
+docs: .venv/installed-test .venv/real-parts $(PAGE_BUNDLE)  ## the screenshots in docs/, and the pictures of the dashboards
 	$(BIN)/python docs/screenshots.py
+	$(BIN)/python docs/dashboards/draw.py
 
-dashboards: .venv/installed-test  ## generate the JSON of the dashboards from their sources, and the sketches in docs/
+dashboards: .venv/installed-test  ## generate the JSON of the dashboards from their sources
 	$(BIN)/generate-dashboards grafana/dashboards/*.dashboard.py
-	$(BIN)/python docs/dashboards/sketch.py
 
 deploy-check: .venv/installed-test  ## render and validate the Kubernetes manifests, the systemd unit and the compose file
 	$(BIN)/python deploy/check.py
