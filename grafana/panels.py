@@ -23,6 +23,7 @@ NO_DATA: Final = {"type": "special", "options": {
 UNTOLD: Final = {"type": "special", "options": {
     "match": "null+nan", "result": {"text": "-", "color": "transparent", "index": 9}}}  # fmt: skip
 EMPTY: Final = "no data"
+NUMBER: Final[Json] = {"custom_width": 100}  # of a column; without a width, it takes at least 150 pixels
 COUNT: Final = "locale"  # shows 12,345; "short" would show 12 K
 
 
@@ -112,8 +113,8 @@ def timeseries(
     links: Sequence[Json] = (),
 ) -> core.Panel:
     """Returns a graph of lines, or of at most 120 stacked bars, which keeps them wide. Thresholds are dashed lines.
-    `points` limits the points of a line, `least` is the shortest $__interval. `whole`: the values are counts, so the
-    axis has no fractions."""
+    `points` limits the points of each of many lines, which then have no fill; `least` is the shortest $__interval.
+    `whole`: the values are counts, so the axis has no fractions."""
     fixed = [override(name, color=colour(shade)) for name, shade in (colours or {}).items()]
     defaults = {"min": bottom, "max": high, "links": [*links], "custom": {"thresholdsStyle": {
         "mode": "dashed" if len(limits) > 1 else "off"}}}  # fmt: skip
@@ -121,7 +122,8 @@ def timeseries(
         defaults["decimals"] = 0
     return core.TimeSeries(
         **common(title, description, queries, limits, defaults), unit=unit, overrides=[*fixed, *overrides],
-        drawStyle="bars" if stack else "line", fillOpacity=70 if stack else 10, lineWidth=1, showPoints="never",
+        drawStyle="bars" if stack else "line", fillOpacity=70 if stack else 0 if points else 10, lineWidth=1,
+        showPoints="never",
         stacking={"mode": "normal" if stack else "none", "group": "A"}, legendDisplayMode="table",
         legendCalcs=["lastNotNull", "max"], tooltipMode="multi", tooltipSort="desc", axisLabel=axis,
         maxDataPoints=120 if stack else points, interval=least,
@@ -212,7 +214,10 @@ def table(
             "frameIndex": 0, "showHeader": True, "cellHeight": "sm",
             "footer": {"show": False, "reducer": ["sum"], "countRows": False},
             "sortBy": [{"displayName": sort.removeprefix("-"), "desc": not sort.startswith("-")}],
-        }, overrides=[override(column.name, **{"noValue": "-"} | column.show) for column in columns]),
+        }, overrides=[
+            override(column.name, **{"noValue": "-"} | (NUMBER if "Value" in column.source else {}) | column.show)
+            for column in columns
+        ]),
         kind="table",
         transformations=[{"id": "merge", "options": {}}, {"id": "organize", "options": order}],
     )  # fmt: skip

@@ -5,7 +5,7 @@ from grafanalib import core
 from grafana import frame, panels, tiles
 from grafana.layout import Row, shelf
 from grafana.links import page
-from grafana.panels import DASHED, colour, moment, override, query, words
+from grafana.panels import COUNT, DASHED, colour, moment, override, query, words
 from grafana.queries import SERVICE, a_minute, a_second, grown, otherwise, ours, quantile, select, total
 
 INGEST = "distributed_testing_ingest_duration_seconds"
@@ -164,6 +164,7 @@ scrape_samples = panels.timeseries(
     "Scraped series",
     "Series per scrape. The number grows with workers and error types, up to the limits in the settings.",
     query(f"max by (instance) ({ours(select('scrape_samples_scraped'))})", "{{instance}}"),
+    unit=COUNT,
     whole=True,
 )
 cpu = panels.timeseries(

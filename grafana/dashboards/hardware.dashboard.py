@@ -186,8 +186,8 @@ xids_by_worker = panels.table(
     columns=[
         Column("worker", "Worker", {"links": [page("Errors of this worker", worker=cell("Worker")),
                                               worker_dashboard(cell("Worker"))]}),
-        Column("type", "XID", {"links": [page("Errors of this type", type=cell("XID"))]}),
-        Column("Value", "Errors", {"decimals": 0}),
+        Column("type", "XID", {"links": [page("Errors of this type", type=cell("XID"))], "custom_width": 90}),
+        Column("Value", "Errors", {"decimals": 0, "custom_width": 80}),
     ],
     sort="Errors",
 )  # fmt: skip
@@ -203,7 +203,8 @@ together = panels.timeseries(
     bottom=None,
     overrides=[
         override("hardware errors", color=colour("red"), custom_drawStyle="bars", custom_fillOpacity=50, min=0),
-        *(override(name, unit="celsius", color=colour(shade), custom_axisPlacement="right", custom_axisLabel="")
+        *(override(name, unit="celsius", color=colour(shade), custom_axisPlacement="right", custom_axisLabel="",
+                   custom_fillOpacity=0)
           for name, shade in (("hottest GPU", "orange"), ("workers on average", "yellow"))),
     ],
     links=[page("Hardware errors", group="hardware")],
@@ -222,7 +223,7 @@ hot_workers = panels.table(
         Column("Value #A", "Hottest GPU", {"unit": "celsius", "decimals": 0, **background(HOT)}),
         Column("Value #B", "GPU memory", {"unit": "percentunit", "decimals": 0, **background(MEMORY)}),
         Column("Value #C", "Throttling", background((("green", None), ("red", 1)), ON)),
-        Column("Value #D", "Hardware errors", {"decimals": 0}),
+        Column("Value #D", "Hardware errors", {"decimals": 0, "custom_width": 130}),
     ],
     sort="Hottest GPU",
 )  # fmt: skip

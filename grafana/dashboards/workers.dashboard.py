@@ -87,7 +87,7 @@ def each(expression: Callable[[str], str]) -> list[core.Target]:
 
 
 def share(part: str) -> dict[str, object]:
-    return {"unit": "percentunit", "decimals": 0, **background(LIMITS[part])}
+    return {"unit": "percentunit", "decimals": 0, "custom_width": 75, **background(LIMITS[part])}
 
 
 workers = panels.table(
