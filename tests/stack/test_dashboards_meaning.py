@@ -39,7 +39,7 @@ def test_a_tile_asks_for_now_and_says_when_nothing_is_known(name: str, panel: Js
 
 def test_a_table_says_nothing_good_of_what_is_missing() -> None:
     tables = [panel for _, panel in named() if panel["type"] == "table" and "expr" in panel["targets"][0]]
-    assert len(tables) == 5
+    assert len(tables) == 6
     for panel in tables:
         assert panel["fieldConfig"]["defaults"]["noValue"].endswith(("no data", "see Firing alerts"))
         columns = {
@@ -107,7 +107,7 @@ def test_other_is_not_shown_as_a_worker() -> None:
         assert all('worker!="other"' in one or 'worker=~"$machine"' in one for one in chosen), panel["title"]
         assert "$machine" in panel["title"] or "`other`" in panel["description"], panel["title"]
         shown += 1
-    assert shown == 17
+    assert shown == 21
     known = variables(DASHBOARDS["workers"])
     assert all('worker!="other"' in known[name]["query"] for name in ("worker", "machine"))
     assert 'worker!="other"' in (ROOT / "prometheus/rules/errors.yml").read_text("utf-8")
