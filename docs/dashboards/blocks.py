@@ -16,6 +16,7 @@ from typing import Any, Final
 
 import scrapes
 import yaml
+from results import in_seconds
 from story import BEGIN, END, HOUR
 
 from benchmarks.dashboards import get, wait
@@ -85,7 +86,7 @@ def rounds(groups: list[Json]) -> list[list[Json]]:
 def _firing(url: str, rule: Json) -> Iterator[tuple[str, int]]:
     """The labels of an alert and the moments at which it fires."""
     asked = {"query": rule["expr"], "start": END - 8 * HOUR, "end": END, "step": EVALUATION}
-    pending, kept = (_seconds(rule.get(key, "0s")) for key in ("for", "keep_firing_for"))
+    pending, kept = (in_seconds(rule.get(key, "0s")) for key in ("for", "keep_firing_for"))
     for series in get(f"{url}/api/v1/query_range", asked)["result"]:
         labels = {key: value for key, value in series["metric"].items() if key != "__name__"} | rule["labels"]
         labels |= {"alertname": rule["alert"], "alertstate": "firing"}
@@ -97,10 +98,6 @@ def _firing(url: str, rule: Json) -> Iterator[tuple[str, int]]:
                 yield from ((text, moment) for moment in range(at, min(after, at + kept + 1), EVALUATION))
             if after - at > max(EVALUATION, kept):
                 since = after
-
-
-def _seconds(given: str) -> int:
-    return int(given[:-1]) * {"s": 1, "m": 60, "h": 3600}[given[-1]]
 
 
 def _from_text(folder: Path, name: str) -> None:

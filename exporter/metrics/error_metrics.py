@@ -174,7 +174,6 @@ class ErrorMetrics:
         if self._hardware_reports:
             self._hardware_reports.keep_only(workers.by_name.keys() | heard.keys(), clock)
         return ErrorSnapshot(
-            now=clock,
             counters=(self._series.family.snapshot(), self._severities.snapshot(), self._hardware.snapshot()),
             critical_errors=self._critical.value(clock, since=reset_at, until=clock + AHEAD),
             error_rate=self._received.value(clock, until=clock),  # the clock may have been set back

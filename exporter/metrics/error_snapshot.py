@@ -19,7 +19,6 @@ class ErrorSnapshot(NamedTuple):
     """A copy of the state of `ErrorMetrics`, made on the event loop. It never changes, so any thread may call its
     methods."""
 
-    now: float
     counters: Sequence[CounterSnapshot]
     critical_errors: int
     error_rate: int

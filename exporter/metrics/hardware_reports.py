@@ -16,7 +16,7 @@ from exporter.events.stored import decoder
 from exporter.ingest.measurements import measure
 from exporter.metrics.workers import AHEAD
 
-STALE_SECONDS: Final = 3600  # older ones are not exposed
+STALE_SECONDS: Final = 3600  # older reports and heartbeats have no gauges
 MAX_BODY: Final = 65_536  # characters; longer ones are ignored
 MAX_BYTES: Final = 2**25  # of all that are kept; beyond it, the worker whose latest one came first is dropped
 

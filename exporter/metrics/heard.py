@@ -1,9 +1,8 @@
 """When machines that have no errors sent their last heartbeat, for the gauges of as many as there is room for."""
 
 from collections.abc import Collection, Mapping
-from typing import Final
 
-HEARD_SECONDS: Final = 3600.0  # after the last heartbeat; then the machine has no gauges any more
+from exporter.metrics.hardware_reports import STALE_SECONDS
 
 
 class Heard:
@@ -28,7 +27,7 @@ class Heard:
     def snapshot(self, with_errors: Collection[str], now: float) -> Mapping[str, float]:
         """Returns a copy, after it has forgotten the workers with errors, and machines not heard for an hour."""
         seen = {
-            name: at for name, at in self._seen.items() if name not in with_errors and now - at < HEARD_SECONDS
+            name: at for name, at in self._seen.items() if name not in with_errors and now - at < STALE_SECONDS
         }  # in the order in which they came
         self._seen = dict(list(seen.items())[: max(0, self._limit - len(with_errors))])
         return self._seen.copy()

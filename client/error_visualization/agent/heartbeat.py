@@ -24,6 +24,7 @@ def body_of(
     problems = [
         problem for problem in (gpus.problem if gpus and not gpus.absent else "", kernel_log.get("problem")) if problem
     ]
+    hot = [device["overheating"] for device in devices if "overheating" in device]
     system: dict[str, Any] = {
         "hostname": socket.gethostname(),
         "platform": platform.system().lower(),
@@ -43,11 +44,7 @@ def body_of(
         "hardware_context": {
             "hardware_type": "cuda" if devices else "cpu",
             "hardware_status": {
-                **(
-                    {"overheating": any(hot)}
-                    if (hot := [gpu["overheating"] for gpu in devices if "overheating" in gpu])
-                    else {}
-                ),
+                **({"overheating": any(hot)} if hot else {}),
                 "throttling": any(_throttles(device) for device in devices),
                 "memory_pressure": any(
                     (percent or 0) > PRESSURE

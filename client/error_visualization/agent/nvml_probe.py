@@ -16,13 +16,14 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
+from error_visualization.nvml import MARGIN
+
 THROTTLED: Final = {  # bits of nvmlDeviceGetCurrentClocksEventReasons; 1 is "idle" and 2 "application clocks"
     0x4: "power cap", 0x8: "hardware slowdown", 0x10: "sync boost", 0x20: "software thermal", 0x40: "hardware thermal",
     0x80: "power brake", 0x100: "display clocks",
 }  # fmt: skip
 LOST: Final = 15  # NVML_ERROR_GPU_IS_LOST
 MAX_MIG: Final = 8
-MARGIN: Final = 2  # °C: a GPU counts as overheating from this far below its slowdown temperature
 MEBIBYTE: Final = 2**20
 
 

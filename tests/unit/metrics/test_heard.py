@@ -9,7 +9,8 @@ import pytest
 from events import event
 
 from exporter.metrics.error_metrics import ErrorMetrics
-from exporter.metrics.heard import HEARD_SECONDS, Heard
+from exporter.metrics.hardware_reports import STALE_SECONDS
+from exporter.metrics.heard import Heard
 from exporter.metrics.zero_phase import Scraper
 from exporter.store.series import LabelLimits
 
@@ -63,7 +64,7 @@ def test_a_machine_without_errors_is_seen_with_its_hardware_and_has_no_status() 
     assert fleet.shown(SEEN) == {"node-1": fleet.now}
     assert fleet.shown(HEAT) == {"node-1": 61}
     assert fleet.shown("distributed_testing_worker_status") == {}
-    fleet.now += HEARD_SECONDS
+    fleet.now += STALE_SECONDS
     assert fleet.shown(SEEN) == fleet.shown(HEAT) == {}
 
 
