@@ -12,6 +12,7 @@ from exporter.access.caller import Scope
 from exporter.events.event import isoformat
 from exporter.http import refusals
 from exporter.http.access import CALLER, require_scope
+from exporter.http.acknowledgement import acknowledge
 from exporter.http.parameters import MAX_BATCH_KEY, Sending, parse_known
 from exporter.http.report_body import JSON, report_body
 from exporter.http.responses import (
@@ -32,7 +33,7 @@ RETRY_SECONDS: Final = 5  # after which reports that could not be stored may be 
 NDJSON: Final = ("application/x-ndjson", "application/jsonl", "application/ndjson")
 
 
-async def report_error(request: web.Request) -> web.Response:
+async def report_error(request: web.Request) -> web.StreamResponse:
     """POST /api/report-error: one report; success means that it is on disk."""
     service = request.app[SERVICE]
     service.metrics.received_json.inc()
@@ -40,7 +41,7 @@ async def report_error(request: web.Request) -> web.Response:
     submission = Submission(body, _now(), request.headers.get(IDEMPOTENCY_KEY), _importing(request), request[CALLER])
     (result,) = await service.ingest.ingest((submission,))
     if isinstance(result, bytes):
-        return success(result, "Error reported successfully")
+        return acknowledge(request, result)
     if result.retry:
         raise RetryLaterError(result.message, result.reason, body)
     raise ApiError(

@@ -25,7 +25,7 @@ REFUSALS: Final = web.AppKey("refusals", Refusals)
 HOSTS: Final = web.AppKey("hosts", KnownHosts)
 PROBES: Final = ("/-/healthy", "/-/ready")
 _PATH: Final = re.compile(r"""(?<![\w/.:])["']?(?:~|\.{1,2})?/[^\s"':,;)]*["']?""")
-_JSON: Final = CIMultiDict({hdrs.CONTENT_TYPE: "application/json"} | SECURITY)
+JSON_HEADERS: Final = CIMultiDict({hdrs.CONTENT_TYPE: "application/json"} | SECURITY)
 _encode = msgspec.json.Encoder().encode
 _log = logging.getLogger(__name__)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -57,7 +57,7 @@ class ApiError(Exception):
 
 
 def json_answer(content: Any, *, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
-    every = _JSON.copy()
+    every = JSON_HEADERS.copy()
     every.update(headers or {})
     return web.Response(body=_encode(content), status=status, headers=every)
 
@@ -66,7 +66,7 @@ def success(data: Any, message: str = "") -> web.Response:
     """`data` is an object, or is JSON already."""
     words = b',"message":' + _encode(message) if message else b""
     content = data if isinstance(data, bytes) else _encode(data)
-    return web.Response(body=b'{"status":"success"%s,"data":%s}' % (words, content), headers=_JSON.copy())
+    return web.Response(body=b'{"status":"success"%s,"data":%s}' % (words, content), headers=JSON_HEADERS.copy())
 
 
 def failure(status: int, message: str, field: str = "", *, retry_after: int = 0) -> web.Response:

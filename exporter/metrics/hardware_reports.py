@@ -58,21 +58,19 @@ class Latest:
     """The latest report and the latest heartbeat of a worker, which never change. `text` is for whoever formats them:
     any thread may set it, always to the same."""
 
-    __slots__ = ("heartbeat", "report", "text", "worker")
+    __slots__ = ("heartbeat", "report", "size", "text", "worker")
 
     def __init__(self, worker: str, report: Description | None = None, heartbeat: Description | None = None) -> None:
         self.worker = worker
         self.report = report
         self.heartbeat = heartbeat
+        self.size = (report.size if report else 0) + (heartbeat.size if heartbeat else 0)
         self.text: list[str] | None = None
 
     def newest_first(self) -> list[Description]:
         """Returns the two of them, or the one that there is. A clock may be ahead, so no time is after the receipt."""
         both = [one for one in (self.report, self.heartbeat) if one]
         return sorted(both, key=lambda one: min(one.moment, one.received), reverse=True)
-
-    def size(self) -> int:
-        return sum(one.size for one in (self.report, self.heartbeat) if one)
 
 
 class HardwareReports:
@@ -112,10 +110,10 @@ class HardwareReports:
                 one if one and one.moment > now - STALE_SECONDS else None for one in (known.report, known.heartbeat)
             ]
             if worker not in workers or fresh == [None, None]:
-                self._bytes -= self._latest.pop(worker).size()
+                self._bytes -= self._latest.pop(worker).size
             elif fresh != [known.report, known.heartbeat]:
                 self._latest[worker] = Latest(worker, *fresh)
-                self._bytes += self._latest[worker].size() - known.size()
+                self._bytes += self._latest[worker].size - known.size
 
     def snapshot(self) -> list[Latest]:
         """Returns what is known of each worker. The thread that formats the scrape decodes the JSON."""
@@ -123,10 +121,10 @@ class HardwareReports:
 
     def _keep(self, latest: Latest) -> None:
         if known := self._latest.get(latest.worker):
-            self._bytes -= known.size()
-        self._bytes += latest.size()
+            self._bytes -= known.size
+        self._bytes += latest.size
         self._latest[latest.worker] = latest
         self._latest.move_to_end(latest.worker)
         while self._bytes > MAX_BYTES:
             _, dropped = self._latest.popitem(last=False)
-            self._bytes -= dropped.size()
+            self._bytes -= dropped.size

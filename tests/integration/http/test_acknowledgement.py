@@ -1,0 +1,143 @@
+"""The answer to a stored report says the same whether its header was encoded once a second or for it alone."""
+
+import asyncio
+import json
+from collections.abc import Callable
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import hdrs
+from aiohttp.base_protocol import BaseProtocol
+from aiohttp.http_writer import StreamWriter
+from aiohttp.test_utils import TestClient, TestServer, make_mocked_request
+from conftest import REPORT, InProcess
+
+from exporter.access.web_config import WebConfig
+from exporter.app import make_app
+from exporter.config import Settings
+from exporter.http import acknowledgement
+from exporter.http.acknowledgement import acknowledge
+from exporter.http.headers import WEB_CONFIG
+from exporter.service import Service
+
+pytestmark = pytest.mark.dashboard
+STORED = b'{"id":1}'
+
+
+async def sent(
+    service: InProcess, version: str = "1.1", header: str = ""
+) -> tuple[str, dict[str, str], dict[str, Any]]:
+    """Sends a report. Returns the status line, the header and the body of the answer."""
+    body = json.dumps(REPORT)
+    reader, writer = await asyncio.open_connection("127.0.0.1", service.client.port)
+    writer.write(
+        f"POST /api/report-error HTTP/{version}\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+        f"Content-Length: {len(body)}\r\n{header}\r\n{body}".encode()
+    )
+    status, *lines = (await reader.readuntil(b"\r\n\r\n")).decode().removesuffix("\r\n\r\n").split("\r\n")
+    names = [line.partition(": ")[0] for line in lines]
+    assert len(set(names)) == len(names), names
+    found = dict(line.split(": ", 1) for line in lines)
+    answer = json.loads(await reader.readexactly(int(found["Content-Length"])))
+    writer.close()
+    return status, found, answer
+
+
+def comparable(header: dict[str, str]) -> dict[str, str]:
+    return {name: value for name, value in header.items() if name not in ("Date", "Connection", "Content-Length")}
+
+
+async def test_each_way_of_answering_says_the_same(service: InProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = []
+    whole = acknowledgement.success
+    monkeypatch.setattr(acknowledgement, "success", lambda *words: made.append(words) or whole(*words))
+    status, header, answer = await sent(service)
+    assert (status, made) == ("HTTP/1.1 200 OK", [])
+    assert "Connection" not in header
+    ways = (
+        ("1.1", "Connection: close\r\n"),
+        ("1.1", "Origin: http://localhost\r\n"),
+        ("1.0", ""),
+        ("1.0", "Connection: keep-alive\r\n"),
+    )
+    for number, (version, more) in enumerate(ways, 1):
+        other = await sent(service, version, more)
+        assert len(made) == number, (version, more)
+        assert other[0] == f"HTTP/{version} 200 OK"
+        assert comparable(other[1]) == comparable(header)
+        assert other[2].keys() == answer.keys()
+        assert (other[2]["status"], other[2]["message"]) == (answer["status"], answer["message"])
+        assert other[2]["data"].keys() == answer["data"].keys()
+        assert other[1].get("Connection") == (more.strip().partition(": ")[2] if "Connection" in more else None)
+
+
+async def test_the_date_is_that_of_the_second(service: InProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+    for second in (1_800_000_000, 1_800_000_001.9):
+        monkeypatch.setattr("time.time", lambda second=second: second)
+        _, header, _ = await sent(service)
+        assert parsedate_to_datetime(header["Date"]).timestamp() == int(second)
+
+
+async def test_configured_headers_are_in_it(tmp_path: Path) -> None:
+    file = tmp_path / "web.yml"
+    file.write_text("http_server_config: {headers: {X-Frame-Options: deny, Strict-Transport-Security: max-age=9}}")
+    service = Service(Settings(db_path=str(tmp_path / "errors.duckdb"), min_free_bytes=0), process=False)
+    async with (
+        TestClient(TestServer(make_app(service, WebConfig(str(file))))) as client,
+        client.post("/api/report-error", json=REPORT) as response,
+    ):
+        assert response.status == 200
+        assert response.headers["X-Frame-Options"] == "deny"
+        assert response.headers["Strict-Transport-Security"] == "max-age=9"
+
+
+async def test_another_origin_may_read_it(serve: Callable[..., Any]) -> None:
+    origin = "https://tests.example.com"
+    service: InProcess = await serve(allowed_origins=(origin,))
+    async with service.client.post("/api/report-error", json=REPORT, headers={hdrs.ORIGIN: origin}) as response:
+        assert (response.status, response.headers["Access-Control-Allow-Origin"]) == (200, origin)
+
+
+class Transport(asyncio.Transport):
+    """Takes everything, and remembers it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.content = b""
+        self.closing = False
+
+    def write(self, data: Any) -> None:
+        self.content += data
+
+    def is_closing(self) -> bool:
+        return self.closing
+
+
+async def test_it_waits_while_the_client_takes_nothing() -> None:
+    """Else a client that sends and never reads would fill the memory."""
+    protocol, transport = BaseProtocol(asyncio.get_running_loop()), Transport()
+    protocol.transport = transport
+    request = make_mocked_request("POST", "/", writer=StreamWriter(protocol, asyncio.get_running_loop()), app=_app())
+    answer = acknowledge(request, STORED)
+    protocol.pause_writing()
+    sending = asyncio.create_task(answer.prepare(request))
+    await asyncio.sleep(0.01)
+    assert not sending.done()
+    protocol.resume_writing()
+    await sending
+    assert transport.content.endswith(b'"data":{"id":1}}')
+    assert (answer.keep_alive, answer.status) == (True, 200)
+
+
+async def test_a_client_that_left_is_no_error_of_the_service() -> None:
+    protocol, transport = BaseProtocol(asyncio.get_running_loop()), Transport()
+    protocol.transport, transport.closing = transport, True
+    request = make_mocked_request("POST", "/", writer=StreamWriter(protocol, asyncio.get_running_loop()), app=_app())
+    with pytest.raises(ConnectionError):
+        await acknowledge(request, STORED).prepare(request)
+
+
+def _app() -> Any:
+    return {WEB_CONFIG: WebConfig("")}
