@@ -1,6 +1,6 @@
 """The answer to one stored report, which is sent for each of them: its header is encoded once a second, not each time.
 
-aiohttp makes the header of a response from a dictionary, after our own hooks have looked at it. That takes an eighth of
+aiohttp makes the header of a response from a dictionary, after our own hooks have looked at it, which takes a tenth of
 the time of a report (docs/performance.md). Nothing in the header of this answer depends on the report but the length.
 """
 
@@ -46,8 +46,11 @@ class _Acknowledgement(web.StreamResponse):
 
     async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter:
         stored = self._stored
-        content = b"%s%d\r\n\r\n%s%s}" % (_header(), _LENGTH + len(stored), _BODY, stored)
-        await request.writer.write_eof(content)  # waits while the client takes nothing
+        transport = request.transport
+        if transport is None or transport.is_closing():
+            raise ConnectionResetError("the client is gone")
+        transport.write(b"%s%d\r\n\r\n%s%s}" % (_header(), _LENGTH + len(stored), _BODY, stored))
+        await request.writer.drain()  # waits while the client takes nothing
         return request.writer
 
     async def write_eof(self, data: bytes = b"") -> None:

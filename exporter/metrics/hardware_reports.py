@@ -7,7 +7,7 @@ access to GPUs sends the load of the processor. So each measurement is that of t
 from collections import OrderedDict
 from collections.abc import Container
 from sys import getsizeof
-from typing import Final, NamedTuple
+from typing import Final
 
 import msgspec
 
@@ -38,7 +38,7 @@ _excerpt: Final = msgspec.json.Decoder(_Excerpt).decode
 _encode: Final = msgspec.json.Encoder().encode
 
 
-class Description(NamedTuple):
+class Description(msgspec.Struct, frozen=True, gc=False):
     """What a report or heartbeat says of the hardware: its own time and that of its receipt, in epoch seconds; the JSON
     text; and the bytes that it was counted with, since a text grows when Python makes its UTF-8 form."""
 
@@ -54,23 +54,22 @@ class Description(NamedTuple):
         return read
 
 
-class Latest:
+class Latest(msgspec.Struct, eq=False):
     """The latest report and the latest heartbeat of a worker, which never change. `text` is for whoever formats them:
     any thread may set it, always to the same."""
 
-    __slots__ = ("heartbeat", "report", "size", "text", "worker")
-
-    def __init__(self, worker: str, report: Description | None = None, heartbeat: Description | None = None) -> None:
-        self.worker = worker
-        self.report = report
-        self.heartbeat = heartbeat
-        self.size = (report.size if report else 0) + (heartbeat.size if heartbeat else 0)
-        self.text: list[str] | None = None
+    worker: str
+    report: Description | None = None
+    heartbeat: Description | None = None
+    text: list[str] | None = None
 
     def newest_first(self) -> list[Description]:
         """Returns the two of them, or the one that there is. A clock may be ahead, so no time is after the receipt."""
         both = [one for one in (self.report, self.heartbeat) if one]
         return sorted(both, key=lambda one: min(one.moment, one.received), reverse=True)
+
+    def size(self) -> int:
+        return (self.report.size if self.report else 0) + (self.heartbeat.size if self.heartbeat else 0)
 
 
 class HardwareReports:
@@ -106,14 +105,14 @@ class HardwareReports:
     def keep_only(self, workers: Container[str], now: float) -> None:
         """Forgets all other workers, and what is older than `STALE_SECONDS`."""
         for worker, known in list(self._latest.items()):
-            fresh = [
+            report, heartbeat = (
                 one if one and one.moment > now - STALE_SECONDS else None for one in (known.report, known.heartbeat)
-            ]
-            if worker not in workers or fresh == [None, None]:
-                self._bytes -= self._latest.pop(worker).size
-            elif fresh != [known.report, known.heartbeat]:
-                self._latest[worker] = Latest(worker, *fresh)
-                self._bytes += self._latest[worker].size - known.size
+            )
+            if worker not in workers or report is heartbeat is None:
+                self._bytes -= self._latest.pop(worker).size()
+            elif report is not known.report or heartbeat is not known.heartbeat:
+                self._latest[worker] = Latest(worker, report, heartbeat)
+                self._bytes += self._latest[worker].size() - known.size()
 
     def snapshot(self) -> list[Latest]:
         """Returns what is known of each worker. The thread that formats the scrape decodes the JSON."""
@@ -121,10 +120,10 @@ class HardwareReports:
 
     def _keep(self, latest: Latest) -> None:
         if known := self._latest.get(latest.worker):
-            self._bytes -= known.size
-        self._bytes += latest.size
+            self._bytes -= known.size()
+        self._bytes += latest.size()
         self._latest[latest.worker] = latest
         self._latest.move_to_end(latest.worker)
         while self._bytes > MAX_BYTES:
             _, dropped = self._latest.popitem(last=False)
-            self._bytes -= dropped.size
+            self._bytes -= dropped.size()

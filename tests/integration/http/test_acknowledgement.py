@@ -5,10 +5,10 @@ import json
 from collections.abc import Callable
 from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
-from aiohttp import hdrs
+from aiohttp import hdrs, web
 from aiohttp.base_protocol import BaseProtocol
 from aiohttp.http_writer import StreamWriter
 from aiohttp.test_utils import TestClient, TestServer, make_mocked_request
@@ -115,11 +115,16 @@ class Transport(asyncio.Transport):
         return self.closing
 
 
+def requested(protocol: BaseProtocol, transport: asyncio.Transport) -> web.Request:
+    writer, app = StreamWriter(protocol, asyncio.get_running_loop()), {WEB_CONFIG: WebConfig("")}
+    return make_mocked_request("POST", "/", writer=writer, transport=transport, app=cast("web.Application", app))
+
+
 async def test_it_waits_while_the_client_takes_nothing() -> None:
     """Else a client that sends and never reads would fill the memory."""
     protocol, transport = BaseProtocol(asyncio.get_running_loop()), Transport()
     protocol.transport = transport
-    request = make_mocked_request("POST", "/", writer=StreamWriter(protocol, asyncio.get_running_loop()), app=_app())
+    request = requested(protocol, transport)
     answer = acknowledge(request, STORED)
     protocol.pause_writing()
     sending = asyncio.create_task(answer.prepare(request))
@@ -134,10 +139,6 @@ async def test_it_waits_while_the_client_takes_nothing() -> None:
 async def test_a_client_that_left_is_no_error_of_the_service() -> None:
     protocol, transport = BaseProtocol(asyncio.get_running_loop()), Transport()
     protocol.transport, transport.closing = transport, True
-    request = make_mocked_request("POST", "/", writer=StreamWriter(protocol, asyncio.get_running_loop()), app=_app())
+    request = requested(protocol, transport)
     with pytest.raises(ConnectionError):
         await acknowledge(request, STORED).prepare(request)
-
-
-def _app() -> Any:
-    return {WEB_CONFIG: WebConfig("")}

@@ -108,6 +108,18 @@ def test_who_is_refused_keeps_no_connection(served: Callable[..., Served], tmp_p
         assert time.monotonic() - began < 5
 
 
+def test_large_bodies_at_once_are_all_read(served: Callable[..., Served]) -> None:
+    """aiohttp stops reading while such a body waits; whoever reads the body has to make it go on."""
+    body = json.dumps(REPORT).encode().ljust(1_000_000)
+    with connected(served()) as client:
+        client.sendall(3 * (POST + b"Content-Length: %d\r\n\r\n" % len(body) + body) + HEALTHY)
+        found = b""
+        while found.count(b"HTTP/1.1 200 ") < 4:
+            part = client.recv(65_536)
+            assert part, found
+            found += part
+
+
 def test_a_body_that_goes_on_is_waited_for(served: Callable[..., Served]) -> None:
     """It needs longer than the time for its beginning."""
     service = served("--body-timeout", "1")
