@@ -1,7 +1,8 @@
 """The answer to one stored report, which is sent for each of them: its header is encoded once a second, not each time.
 
 aiohttp makes the header of a response from a dictionary, after our own hooks have looked at it, which takes a tenth of
-the time of a report (docs/performance.md). Nothing in the header of this answer depends on the report but the length.
+the time of a report (docs/performance.md). The header of this answer depends on the report only by the length; where it
+depends on the request (HTTP/1.0, `Connection`, `Origin`) or on the web config file, aiohttp makes it.
 """
 
 import time
@@ -34,7 +35,7 @@ def acknowledge(request: web.Request, stored: bytes) -> web.StreamResponse:
 
 
 class _Acknowledgement(web.StreamResponse):
-    """Has the header of `success`, and no other: it cannot be changed."""
+    """Has the header of `success`. Changes of it, also by `force_close`, have no effect."""
 
     def __init__(self, stored: bytes) -> None:
         super().__init__()

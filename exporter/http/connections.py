@@ -94,12 +94,6 @@ class Connection(web.RequestHandler):
         self._connections.forget(self)
         super().connection_lost(exc)
 
-    def resume_reading(self, resume_parser: bool = True) -> None:
-        """aiohttp calls this for each body that was read, and would parse what is left over each time. Something is
-        left only if reading was paused."""
-        if self._reading_paused:
-            super().resume_reading(resume_parser)
-
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
         if not self.is_waiting:
