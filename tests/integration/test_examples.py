@@ -39,6 +39,8 @@ class Example:
 
     def waits_for(self, words: str, times: int = 1) -> None:
         wait(lambda: sum(words in line for line in self.said) >= times or self.process.poll() is not None)
+        if self.process.poll() is not None:
+            self._reader.join(10)  # what it said last may not be read yet
         assert sum(words in line for line in self.said) >= times, self.said
 
     def stop(self) -> None:
@@ -97,13 +99,13 @@ class Webhook:
 
 def test_slack_is_told_of_a_critical_error(running: Served, example: Callable[..., Example]) -> None:
     webhook = Webhook()
+    sys.path.insert(0, str(EXAMPLES))
     try:
         example("slack.py", running.url, SLACK_WEBHOOK=webhook.url).waits_for("'severity': 'critical'")
         (message,) = webhook.messages
         assert not [reason for reason, wrong in slack_faults(message) if wrong]
         assert "Failed to allocate GPU memory" in json.dumps(message)
         assert "🚨" not in json.dumps(message, ensure_ascii=False)
-        sys.path.insert(0, str(EXAMPLES))
         import slack
 
         outcome = running.post({"message": "m"})

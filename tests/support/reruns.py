@@ -8,6 +8,7 @@ from _pytest.terminal import TerminalReporter
 
 RERUN: Final = ("tests/browser/", "tests/stack/")  # they run several programs, whose timing varies most
 MAX_RERUNS: Final = 2
+LINES: Final = 60  # of what is printed of each failure
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -27,13 +28,15 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: TerminalReporter, config: pytest.Config) -> None:
-    for test in _rerun(config):
+    for test, failure in _rerun(config).items():
         terminalreporter.write_line(f"failed once, then run again: {test}")
+        terminalreporter.write_line("\n".join(failure.splitlines()[-LINES:]))
     if len(_rerun(config)) > MAX_RERUNS:
         terminalreporter.write_line(f"more than {MAX_RERUNS} tests were run again, so this run fails")
 
 
-def _rerun(config: pytest.Config) -> list[str]:
-    """Returns the tests that were run again; none in a worker of pytest-xdist, which does not report."""
+def _rerun(config: pytest.Config) -> dict[str, str]:
+    """Returns the tests that were run again, and how each failed; none in a worker of pytest-xdist, which does not
+    report."""
     reporter = config.pluginmanager.get_plugin("terminalreporter")
-    return sorted({report.nodeid for report in reporter.stats.get("rerun", ())}) if reporter else []
+    return {report.nodeid: report.longreprtext for report in reporter.stats.get("rerun", ())} if reporter else {}
