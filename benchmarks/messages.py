@@ -38,7 +38,7 @@ TRIES: Final = 60  # to send a report, one a second
 SENDERS: Final = 16  # at one time, as workers send independently of each other
 AWAY: Final = "alertmanager-away"
 AWAY_MINUTES: Final = 11.0
-# What rules say of an Alertmanager that was away reaches it when it is back: one message then, and one when they ended.
+# What rules say of an Alertmanager that was away reaches it when it is back: a message then, and one when they end.
 # NotificationsFailing in Slack; PrometheusNotificationsFailing, which is of no situation, by mail, too; TargetMissing
 # in Slack, if Prometheus sends it before it scrapes the Alertmanager that is back.
 OF_AWAY: Final = {AWAY: (2, 0, 0), "": (4, 2, 0)}

@@ -13,12 +13,10 @@ from aiohttp.abc import AbstractStreamWriter
 from aiohttp.helpers import rfc822_formatted_time
 
 from exporter.http.headers import WEB_CONFIG
-from exporter.http.responses import JSON_HEADERS, success
+from exporter.http.responses import JSON_HEADERS, success, success_body
 
 _MESSAGE: Final = "Error reported successfully"
 _FIXED: Final = "".join(f"{name}: {value}\r\n" for name, value in JSON_HEADERS.items())
-_BODY: Final = b'{"status":"success","message":"%s","data":' % _MESSAGE.encode()
-_LENGTH: Final = len(_BODY) + 1
 _head: tuple[int, bytes] = (0, b"")  # of this second
 
 
@@ -46,11 +44,11 @@ class _Acknowledgement(web.StreamResponse):
         return True
 
     async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter:
-        stored = self._stored
         transport = request.transport
         if transport is None or transport.is_closing():
             raise ConnectionResetError("the client is gone")
-        transport.write(b"%s%d\r\n\r\n%s%s}" % (_header(), _LENGTH + len(stored), _BODY, stored))
+        body = success_body(self._stored, _MESSAGE)
+        transport.write(b"%s%d\r\n\r\n%s" % (_header(), len(body), body))
         await request.writer.drain()  # waits while the client takes nothing
         return request.writer
 

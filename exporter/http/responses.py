@@ -64,9 +64,14 @@ def json_answer(content: Any, *, status: int = 200, headers: dict[str, str] | No
 
 def success(data: Any, message: str = "") -> web.Response:
     """`data` is an object, or is JSON already."""
+    return web.Response(body=success_body(data, message), headers=JSON_HEADERS.copy())
+
+
+def success_body(data: Any, message: str = "") -> bytes:
+    """The body of `success`."""
     words = b',"message":' + _encode(message) if message else b""
     content = data if isinstance(data, bytes) else _encode(data)
-    return web.Response(body=b'{"status":"success"%s,"data":%s}' % (words, content), headers=JSON_HEADERS.copy())
+    return b'{"status":"success"%s,"data":%s}' % (words, content)
 
 
 def failure(status: int, message: str, field: str = "", *, retry_after: int = 0) -> web.Response:

@@ -39,4 +39,5 @@ def _rerun(config: pytest.Config) -> dict[str, str]:
     """Returns the tests that were run again, and how each failed; none in a worker of pytest-xdist, which does not
     report."""
     reporter = config.pluginmanager.get_plugin("terminalreporter")
-    return {report.nodeid: report.longreprtext for report in reporter.stats.get("rerun", ())} if reporter else {}
+    reports = reporter.stats.get("rerun", ()) if reporter else ()
+    return dict(sorted((report.nodeid, report.longreprtext) for report in reports))

@@ -4,23 +4,19 @@ import asyncio
 import json
 from collections.abc import Callable
 from email.utils import parsedate_to_datetime
-from pathlib import Path
 from typing import Any, cast
 
 import pytest
 from aiohttp import hdrs, web
 from aiohttp.base_protocol import BaseProtocol
 from aiohttp.http_writer import StreamWriter
-from aiohttp.test_utils import TestClient, TestServer, make_mocked_request
+from aiohttp.test_utils import make_mocked_request
 from conftest import REPORT, InProcess
 
 from exporter.access.web_config import WebConfig
-from exporter.app import make_app
-from exporter.config import Settings
 from exporter.http import acknowledgement
 from exporter.http.acknowledgement import acknowledge
 from exporter.http.headers import WEB_CONFIG
-from exporter.service import Service
 
 pytestmark = pytest.mark.dashboard
 STORED = b'{"id":1}'
@@ -78,19 +74,6 @@ async def test_the_date_is_that_of_the_second(service: InProcess, monkeypatch: p
         monkeypatch.setattr("time.time", lambda second=second: second)
         _, header, _ = await sent(service)
         assert parsedate_to_datetime(header["Date"]).timestamp() == int(second)
-
-
-async def test_configured_headers_are_in_it(tmp_path: Path) -> None:
-    file = tmp_path / "web.yml"
-    file.write_text("http_server_config: {headers: {X-Frame-Options: deny, Strict-Transport-Security: max-age=9}}")
-    service = Service(Settings(db_path=str(tmp_path / "errors.duckdb"), min_free_bytes=0), process=False)
-    async with (
-        TestClient(TestServer(make_app(service, WebConfig(str(file))))) as client,
-        client.post("/api/report-error", json=REPORT) as response,
-    ):
-        assert response.status == 200
-        assert response.headers["X-Frame-Options"] == "deny"
-        assert response.headers["Strict-Transport-Security"] == "max-age=9"
 
 
 async def test_another_origin_may_read_it(serve: Callable[..., Any]) -> None:

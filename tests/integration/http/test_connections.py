@@ -41,6 +41,14 @@ def asked(client: socket.socket, request: bytes = HEALTHY) -> int:
     return int(client.recv(65_536).split()[1])
 
 
+def wait_for_successes(client: socket.socket, number: int) -> None:
+    found = b""
+    while found.count(b"HTTP/1.1 200 ") < number:
+        part = client.recv(65_536)
+        assert part, found
+        found += part
+
+
 def drip(client: socket.socket, content: bytes) -> threading.Thread:
     """Sends a byte each fifth of a second, until the connection is closed."""
 
@@ -113,11 +121,7 @@ def test_large_bodies_at_once_are_all_read(served: Callable[..., Served]) -> Non
     body = json.dumps(REPORT).encode().ljust(1_000_000)
     with connected(served()) as client:
         client.sendall(3 * (POST + b"Content-Length: %d\r\n\r\n" % len(body) + body) + HEALTHY)
-        found = b""
-        while found.count(b"HTTP/1.1 200 ") < 4:
-            part = client.recv(65_536)
-            assert part, found
-            found += part
+        wait_for_successes(client, 4)
 
 
 def test_many_pipelined_reports_are_all_answered(served: Callable[..., Served]) -> None:
@@ -129,11 +133,7 @@ def test_many_pipelined_reports_are_all_answered(served: Callable[..., Served]) 
         client.sendall(header)
         time.sleep(0.2)
         client.sendall(body + 40 * (header + body))
-        found = b""
-        while found.count(b"HTTP/1.1 200 ") < 41:
-            part = client.recv(65_536)
-            assert part, found
-            found += part
+        wait_for_successes(client, 41)
 
 
 def test_a_body_that_goes_on_is_waited_for(served: Callable[..., Served]) -> None:

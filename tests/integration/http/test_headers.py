@@ -117,8 +117,14 @@ async def test_headers_of_the_web_config_file(tmp_path: Path) -> None:
     )
     service = Service(Settings(db_path=str(tmp_path / "errors.duckdb"), min_free_bytes=0), process=False)
     async with TestClient(TestServer(make_app(service, WebConfig(str(file))))) as client:
-        for method, path in (("GET", "/error-visualization"), ("POST", "/api/report-error"), ("GET", "/nowhere")):
-            async with client.request(method, path) as response:
+        for method, path, body, status in (
+            ("GET", "/error-visualization", None, 200),
+            ("POST", "/api/report-error", None, 415),
+            ("POST", "/api/report-error", REPORT, 200),
+            ("GET", "/nowhere", None, 404),
+        ):
+            async with client.request(method, path, json=body) as response:
+                assert response.status == status
                 assert response.headers.getall("Strict-Transport-Security") == ["max-age=9"]
                 assert response.headers.getall("X-Frame-Options") == ["deny"]
                 assert response.headers.getall("Content-Security-Policy") == ["default-src 'self'"]
