@@ -202,7 +202,7 @@ def _samples(many: int) -> list[str]:
 
 def _events(plan: Plan, samples: list[str]) -> Iterator[list[ErrorEvent]]:
     """Yields the events of the reports that go through the service's own code."""
-    pipeline = Pipeline(Past({}, [], None, []), thresholds=Thresholds(), zone=None)
+    pipeline = Pipeline(Past(), thresholds=Thresholds(), zone=None)
     for first in range(1, plan.real + 1, 500):
         batch = Batch()
         for id_ in range(first, min(first + 500, plan.real + 1)):

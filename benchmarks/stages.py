@@ -80,7 +80,7 @@ def steps() -> Iterator[Step]:
     )
     classifier = Classifier(Thresholds())
     yield "classify it", lambda: [classifier.classify(*both) for both in zip(seen, measured, strict=True)]
-    pipeline, batch = Pipeline(Past({}, [], None, []), thresholds=Thresholds(), zone=None), Batch()
+    pipeline, batch = Pipeline(Past(), thresholds=Thresholds(), zone=None), Batch()
     yield "all of these (without the array)", lambda: _prepare(pipeline, batch, bodies, now)
     for id_, event in enumerate(batch.events, 1):
         event.id = id_

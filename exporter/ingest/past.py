@@ -1,6 +1,8 @@
 """State of ingest that is restored from the database at startup."""
 
 import datetime as dt
+from array import array
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from msgspec import Struct, field
@@ -8,21 +10,44 @@ from msgspec import Struct, field
 from exporter.patterns.families import Family
 
 
-class KnownId(NamedTuple):
-    """An accepted event: the key of deduplication, its position in the log, and its time in epoch seconds."""
+class NewestIds(Struct):
+    """The ids of the newest accepted events, oldest first: the position in the log by the joined key, and the times of
+    the events in the same order, epoch seconds as the bytes of an array of doubles."""
 
-    worker_id: str
-    event_id: str
-    id: int
-    moment: float
+    positions: dict[str, int] = {}
+    moments: bytes = b""
+
+
+def joined(worker_id: str, event_id: str) -> str:
+    """Returns the key of deduplication as one text. Its first character is the length of `worker_id`, at most
+    `MAX_LABEL`, so the text is unambiguous, whatever the two contain."""
+    return f"{chr(len(worker_id))}{worker_id}{event_id}"
+
+
+def worker_of(key: str) -> str:
+    """Returns the worker of a joined key."""
+    return key[1 : 1 + ord(key[0])]
+
+
+def newest_ids(events: Iterable[tuple[str, str, int, float]]) -> NewestIds:
+    """Returns the ids of `events`: worker, event id, position and time of each, oldest first. Of two with the same key,
+    the later position counts."""
+    positions: dict[str, int] = {}
+    moments = array("d")
+    for worker_id, event_id, position, moment in events:
+        key = joined(worker_id, event_id)
+        if key not in positions:
+            moments.append(moment)
+        positions[key] = position
+    return NewestIds(positions, moments.tobytes())
 
 
 class Past(Struct):
     """Times of errors are aware and in UTC."""
 
-    recurrences: dict[str, list[dt.datetime]]  # pattern id → times of the last six hours, oldest first
-    known_ids: list[KnownId]  # of the newest events, oldest first
-    known_ids_since: float | None  # epoch seconds; other events are not later; None if there are no other events
+    recurrences: dict[str, list[dt.datetime]] = {}  # pattern id → times of the last six hours, oldest first
+    known_ids: NewestIds = field(default_factory=NewestIds)
+    known_ids_since: float | None = None  # epoch seconds; other events are not later; None if there are no other events
     seen_once: int = 0  # how many of `assigned.known`, from the first, were seen once; the others were seen again
     old_patterns: list[str] = []  # fingerprints of version 1
     assigned: "Reassigned" = field(default_factory=lambda: Reassigned([], {}, True))

@@ -1,13 +1,14 @@
 """Reads from the database what the HTTP process needs at startup."""
 
 import datetime as dt
+from itertools import chain
 from typing import Final
 
 import duckdb
 
 from exporter.ingest.deduplication import MAX_KNOWN
 from exporter.ingest.known_fingerprints import MAX_AGAIN, MAX_ONCE
-from exporter.ingest.past import KnownId, Past, Reassigned
+from exporter.ingest.past import Past, Reassigned, newest_ids
 from exporter.ingest.patterns import MAX_FAMILIES
 from exporter.ingest.recurrence import MAX_PATTERNS
 from exporter.store import Counted, DatabaseInfo, State
@@ -18,6 +19,7 @@ from exporter.store.series import LabelLimits, Totals
 from exporter.store.sql import named
 
 MAX_OLD_PATTERNS: Final = 100_000
+ROWS_AT_ONCE: Final = 10_000  # of a result, as objects of Python
 _READ: Final = named("read.sql")
 _ASSIGN: Final = named("assign.sql")
 
@@ -48,13 +50,14 @@ def _state(cursor: duckdb.DuckDBPyConnection, recurrence_times: int, labels: Lab
     end = end_of_range(now)  # later times are those of a clock that was ahead
     ((_, position, _),) = cursor.execute(_READ["log_position"]).fetchall()
     above = max(0, position - MAX_KNOWN)
-    known = list(map(KnownId._make, cursor.execute(_READ["recent_event_ids"], {"above": above}).fetchall()))
+    cursor.execute(_READ["recent_event_ids"], {"above": above})
+    known = newest_ids(chain.from_iterable(iter(lambda: cursor.fetchmany(ROWS_AT_ONCE), [])))
     known_since, ahead = _others(cursor, above, now) if above else (None, {})
     patterns = cursor.execute(_READ["recent_patterns"], {"once": MAX_ONCE, "again": MAX_AGAIN}).fetchall()
     totals = Totals(labels)
     since = now - dt.timedelta(seconds=labels.idle) if labels.idle else dt.datetime.min
     counters = cursor.execute(_READ["counters"], {"since": since, "now": now, "workers": labels.workers})
-    while some := counters.fetchmany(10_000):
+    while some := counters.fetchmany(ROWS_AT_ONCE):
         for *row, is_active in some:
             totals.add(Counted._make(row), is_active=is_active)
     (reset_at,) = cursor.execute(_READ["reset_at"], {"end": end}).fetchall()[0]

@@ -39,7 +39,7 @@ class Ingesting:
         self.position: int | None = None  # up to which the database had to have the events at the last lookup
         self.log = EmbeddedLog(path, **log)
         self.log.initialise(new_identity(), 0)
-        self.pipeline = Pipeline(past or Past({}, [], None), thresholds=Thresholds(), zone=dt.UTC)
+        self.pipeline = Pipeline(past or Past(), thresholds=Thresholds(), zone=dt.UTC)
         self.ingest = Ingest(
             self.log, self.pipeline, self._lookup, on_batch=lambda events, _: self.events.extend(events),
             on_failure=self.failures.append, observe=lambda _: None, capacity=20_000, capacity_bytes=2**28,

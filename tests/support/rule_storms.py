@@ -124,7 +124,7 @@ class Recording:
         """Starts the service again, with the counts that its database knows. It receives what was sent meanwhile."""
         self._now = BEGIN + self.steps * STEP
         self._metrics = self._empty()
-        self._metrics.resume(State(self._sent, Past({}, [], None), list(self._counted.values()), {}, {}, None))
+        self._metrics.resume(State(self._sent, Past(), list(self._counted.values()), {}, {}, None))
         self._received = 0
         self._started = self._now - BEGIN
 

@@ -90,9 +90,7 @@ def parts() -> list[str]:
 
 
 def prepared(message: str, traceback: str, type_: str = "Error") -> object:
-    pipeline = Pipeline(
-        Past({}, [], None, old_patterns=["0" * 16]), thresholds=Thresholds(), zone=dt.UTC, redaction=REDACTION
-    )
+    pipeline = Pipeline(Past(old_patterns=["0" * 16]), thresholds=Thresholds(), zone=dt.UTC, redaction=REDACTION)
     body = json.dumps({"worker_id": "w", "type": type_, "message": message, "traceback": traceback}).encode()
     return pipeline.prepare(Submission(body, NOW, None), Batch())
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from ingesting import RECEIVED, Ingesting, submission
 
-from exporter.ingest.past import KnownId, Past
+from exporter.ingest.past import Past, newest_ids
 
 pytestmark = pytest.mark.dashboard
 AT = dt.datetime.fromtimestamp(RECEIVED, dt.UTC)
@@ -46,7 +46,9 @@ async def test_nothing_is_prepared_or_appended_between_batches(tmp_path: Path) -
 
 
 async def test_reports_that_wait_for_the_database_count_as_queued(tmp_path: Path) -> None:
-    one = Ingesting(tmp_path / "log", past=Past({}, [KnownId("worker-1", "x", 8, RECEIVED)], RECEIVED))
+    one = Ingesting(
+        tmp_path / "log", past=Past(known_ids=newest_ids([("worker-1", "x", 8, RECEIVED)]), known_ids_since=RECEIVED)
+    )
     asked, answered = asyncio.Event(), asyncio.Event()
 
     async def lookup(events: Sequence[Any], at: int) -> list[None]:

@@ -13,7 +13,7 @@ from ingesting import RECEIVED, Ingesting, submission
 
 from exporter.events.outcome import Outcome
 from exporter.ingest import deduplication
-from exporter.ingest.past import KnownId, Past
+from exporter.ingest.past import Past, newest_ids
 from exporter.ingest.pipeline import Refusal
 from exporter.store import StoreError
 
@@ -157,8 +157,8 @@ async def test_ids_made_here_are_unique(service: InProcess) -> None:
 @pytest.fixture
 async def ingesting(tmp_path: Path) -> AsyncIterator[Ingesting]:
     """An ingest that knows ids from position 8 on; older ids may be in the database."""
-    known = [KnownId("worker-1", "eight", 8, AT.timestamp())]
-    ingesting = Ingesting(tmp_path / "log", past=Past({}, known, AT.timestamp()))
+    known = newest_ids([("worker-1", "eight", 8, AT.timestamp())])
+    ingesting = Ingesting(tmp_path / "log", past=Past(known_ids=known, known_ids_since=AT.timestamp()))
     yield ingesting
     await ingesting.close()
 

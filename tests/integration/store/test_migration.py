@@ -19,6 +19,7 @@ from projected import Projected
 from upgrade import COLUMNS, old_database, take_back_10, without_origin
 
 from exporter.events.event import ErrorEvent, isoformat
+from exporter.ingest.past import newest_ids
 from exporter.ingest.severity import Thresholds
 from exporter.log.embedded import new_identity
 from exporter.store import insert, migrate, rollups
@@ -93,9 +94,9 @@ def assert_reads(store: Projected, events: Sequence[ErrorEvent], now: dt.datetim
         (one.id, one.pattern_id or one.fingerprint, one.body) for one in critical
     ]
     past = store.state().past
-    assert [tuple(one) for one in past.known_ids] == [
+    assert past.known_ids == newest_ids(
         (one.worker_id, one.event_id, one.id, one.timestamp.timestamp()) for one in events
-    ]
+    )
     assert {*past.assigned.known} == {one.fingerprint for one in events}
 
 

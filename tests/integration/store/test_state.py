@@ -8,7 +8,7 @@ import pytest
 from events import event
 from projected import Projected
 
-from exporter.ingest.past import KnownId
+from exporter.ingest.past import NewestIds, joined, newest_ids
 from exporter.store import Counted, projection, rollups, state
 from exporter.store.assignments import Assignments
 from exporter.store.projection import Projection
@@ -30,7 +30,7 @@ def test_of_an_empty_database(store: Projected) -> None:
     found = store.state()
     assert (found.position, found.counters, found.reset_at) == (0, [], None)
     assert (found.critical_seconds, found.received_seconds) == ({}, {})
-    assert (found.past.recurrences, found.past.known_ids, found.past.assigned.known) == ({}, [], [])
+    assert (found.past.recurrences, found.past.known_ids, found.past.assigned.known) == ({}, NewestIds(), [])
     assert found.past.known_ids_since is None
 
 
@@ -50,9 +50,9 @@ def test_of_a_database_with_errors(store: Projected) -> None:
         Counted("w", "T", "C", "info", None, 2, old.timestamp(), NOW.timestamp()),
         Counted("v", "T", "C", "critical", "cuda", 2, old.timestamp(), NOW.timestamp()),
     ]
-    assert found.past.known_ids == [
-        KnownId(one.worker_id, one.event_id, one.id, one.timestamp.timestamp()) for one in events
-    ]
+    assert found.past.known_ids == newest_ids(
+        (one.worker_id, one.event_id, one.id, one.timestamp.timestamp()) for one in events
+    )
     assert found.past.known_ids_since is None
     assert found.past.recurrences == {"f" * 16: [NOW, NOW]}
     assert found.past.assigned.known == ["f" * 16]
@@ -81,7 +81,7 @@ def test_of_many_ids_the_newest_are_known(store: Projected, monkeypatch: pytest.
     store.append(events)
     store.catch_up()
     past = store.state().past
-    assert [known.event_id for known in past.known_ids] == ["e3", "e4", "e5"]
+    assert past.known_ids.positions == {joined("w", f"e{number}"): number for number in (3, 4, 5)}
     assert past.known_ids_since == events[2].received_at.timestamp()
     assert past.known_ids_ahead == {}
 

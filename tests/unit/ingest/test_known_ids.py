@@ -4,20 +4,24 @@ import datetime as dt
 
 import pytest
 from events import event
+from hypothesis import example, given
+from hypothesis import strategies as st
 
+from exporter.events.report import MAX_LABEL
 from exporter.ingest import deduplication
 from exporter.ingest.deduplication import KnownIds
-from exporter.ingest.past import KnownId
+from exporter.ingest.past import NewestIds, joined, newest_ids, worker_of
 
 pytestmark = pytest.mark.dashboard
 NOW = dt.datetime(2026, 3, 15, 12, tzinfo=dt.UTC)
 SECOND = dt.timedelta(seconds=1)
+WORKER = st.text(min_size=1, max_size=MAX_LABEL)
 
 
 @pytest.fixture
 def ids(monkeypatch: pytest.MonkeyPatch) -> KnownIds:
     monkeypatch.setattr(deduplication, "MAX_KNOWN", 2)
-    return KnownIds([], None, {})
+    return KnownIds(NewestIds(), None, {})
 
 
 def add(ids: KnownIds, number: int, *, worker: str = "w", ahead: float = 0) -> None:
@@ -66,13 +70,43 @@ def test_the_workers_are_bounded(ids: KnownIds, monkeypatch: pytest.MonkeyPatch)
     assert not may_be_evicted(ids, 52, "a")
 
 
+def test_the_ids_of_the_database_are_evicted_first(ids: KnownIds) -> None:
+    at = NOW.timestamp()
+    ids = KnownIds(newest_ids([("v", "a", 7, at + 30), ("w", "b", 8, at)]), None, {})
+    assert not ids.has_evicted
+    for number in range(9, 12):
+        add(ids, number)
+        assert ids.evicted == number - 2
+    assert [ids.get(key) for key in (("v", "a"), ("w", "b"), ("w", "e9"), ("w", "e10"))] == [None, None, None, 10]
+    assert [may_be_evicted(ids, 30, worker) for worker in "vw"] == [True, False]
+
+
+@given(WORKER, st.text(min_size=1), WORKER, st.text(min_size=1))
+@example("a", "bc", "ab", "c")
+@example("a", "\1a", "\1a", "a")
+@example("w" * MAX_LABEL, "e", "w", "e")
+def test_different_ids_have_different_keys(worker: str, event_id: str, other: str, other_id: str) -> None:
+    assert worker_of(joined(worker, event_id)) == worker
+    assert (joined(worker, event_id) == joined(other, other_id)) == ((worker, event_id) == (other, other_id))
+
+
+def test_an_id_that_the_database_has_twice_is_evicted_once(ids: KnownIds) -> None:
+    at = NOW.timestamp()
+    ids = KnownIds(newest_ids([("w", "a", 7, at), ("w", "a", 8, at + 1)]), None, {})
+    assert ids.get(("w", "a")) == 8
+    for number in range(9, 12):
+        add(ids, number)
+    assert (ids.get(("w", "a")), ids.get(("w", "e9")), ids.get(("w", "e10")), ids.evicted) == (None, None, 10, 9)
+    assert [may_be_evicted(ids, second) for second in (9, 10)] == [True, False]
+
+
 def test_what_was_evicted_before_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
     at = NOW.timestamp()
-    ids = KnownIds([KnownId("w", "e9", 9, at)], at - 5, {"ahead": at + 100})
+    ids = KnownIds(newest_ids([("w", "e9", 9, at)]), at - 5, {"ahead": at + 100})
     assert ids.has_evicted
     assert ids.evicted == 0
     assert [may_be_evicted(ids, second) for second in (-6, -5, -4.9, 0)] == [True, True, False, False]
     assert may_be_evicted(ids, 100, "ahead")
     monkeypatch.setattr(deduplication, "MAX_WORKERS", 1)
-    ids = KnownIds([], at - 5, {"a": at + 100, "b": at + 50})
+    ids = KnownIds(NewestIds(), at - 5, {"a": at + 100, "b": at + 50})
     assert may_be_evicted(ids, 100, "another")

@@ -19,7 +19,7 @@ WORDS = [f"{a}{b}{c}" for a in "bdfgk" for b in "aeiou" for c in ("lim", "nor", 
 
 
 def pipeline(limit: int) -> Pipeline:
-    return Pipeline(Past({}, [], None), thresholds=Thresholds(), zone=dt.UTC, max_new_patterns=limit)
+    return Pipeline(Past(), thresholds=Thresholds(), zone=dt.UTC, max_new_patterns=limit)
 
 
 def send(one: Pipeline, messages: list[str], worker: str = "w", *, importing: bool = False) -> list[ErrorEvent]:

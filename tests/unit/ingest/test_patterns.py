@@ -22,7 +22,7 @@ ZOE = Pattern("zoe", "Cannot log in user zoe right now", "S")
 def known(*fingerprints: str, ids: Sequence[tuple[str, str]] = (), families: Families | None = None,
           old: Sequence[str] = (), once: int = 0) -> PatternIds:  # fmt: skip
     assigned = Reassigned(list(ids), families or {}, True, list(fingerprints))
-    return PatternIds(Past({}, [], None, once, list(old), assigned))
+    return PatternIds(Past(seen_once=once, old_patterns=list(old), assigned=assigned))
 
 
 def test_without_families_a_pattern_is_its_fingerprint() -> None:

@@ -151,7 +151,7 @@ class Told:
             assert not folded
             self.errors[labels] += one.errors
         self.metrics = self._empty()
-        state = State(0, Past({}, [], None), list(totals.counts.values()), {}, {}, None)
+        state = State(0, Past(), list(totals.counts.values()), {}, {}, None)
         state.others = list(totals.others.values())
         state.resting, state.types = totals.resting.by_hash, totals.types.by_hash
         self.metrics.resume(state)

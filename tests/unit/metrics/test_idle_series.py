@@ -98,7 +98,7 @@ class Simulated:
             is_active = one.worker_id in known and (self.now - last[one[:3]] < idle or not idle)
             totals.add(one, is_active=is_active)
         self.metrics = self._empty()
-        state = State(self._id, Past({}, [], None), list(totals.counts.values()), {}, {}, None)
+        state = State(self._id, Past(), list(totals.counts.values()), {}, {}, None)
         state.others, state.types = list(totals.others.values()), totals.types.by_hash
         state.resting = totals.resting.by_hash
         self.metrics.resume(state)

@@ -96,7 +96,7 @@ def test_identities_stay_however_their_keys_are_written(escape: str, blanks: str
 
 def test_reports_are_told_apart_by_their_ids_as_sent_also_if_a_rule_of_users_marks_them() -> None:
     redaction = Redaction(UserRules(keys={"event_id": "id"}))
-    pipeline = Pipeline(Past({}, [], None), thresholds=Thresholds(), zone=dt.UTC, redaction=redaction)
+    pipeline = Pipeline(Past(), thresholds=Thresholds(), zone=dt.UTC, redaction=redaction)
     batch = Batch()
     for secret in ("a1b2c3d4e5", "f6a7b8c9d0"):
         body = json.dumps({"worker_id": "w", "message": "m", "event_id": secret}).encode()

@@ -35,7 +35,7 @@ SENT = {
 @pytest.mark.parametrize("name", SENT)
 def test_a_large_report_takes_a_short_time(name: str) -> None:
     body, expected = SENT[name]
-    pipeline = Pipeline(Past({}, [], None), thresholds=Thresholds(), zone=dt.UTC, redaction=Redaction())
+    pipeline = Pipeline(Past(), thresholds=Thresholds(), zone=dt.UTC, redaction=Redaction())
     start = perf_counter()
     prepared = pipeline.prepare(Submission(body, dt.datetime.now(dt.UTC), None), Batch())
     assert perf_counter() - start < MOST

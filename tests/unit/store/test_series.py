@@ -39,7 +39,7 @@ def test_metrics_begin_with_what_the_totals_have_of_each_key(seed: int) -> None:
     for one in given:
         totals.add(one)
     metrics = ErrorMetrics(LIMITS, longest_scrape_interval=0)
-    state = State(1, Past({}, [], None), list(totals.counts.values()), {}, {}, None)
+    state = State(1, Past(), list(totals.counts.values()), {}, {}, None)
     state.others, state.resting, state.types = list(totals.others.values()), totals.resting.by_hash, {}
     metrics.resume(state)
     shown = {
