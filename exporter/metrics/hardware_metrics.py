@@ -89,7 +89,9 @@ def lines_of(latest: Latest) -> list[str]:
         worker = escape(latest.worker)
         alone, second = f'{worker}"}} ', f'",worker="{worker}"}} '
         latest.text = [
-            "".join([f"{head}{first}{second if first else alone}{number(value)}\n" for first, value in samples])
+            f"{head}{alone}{number(samples[0][1])}\n"
+            if len(samples) == 1 and not samples[0][0]
+            else "".join([f"{head}{first}{second}{number(value)}\n" for first, value in samples])
             for head, samples in zip(_HEADS, samples_of(latest), strict=True)
         ]
     return latest.text
@@ -141,7 +143,7 @@ def _measurements(systems: Sequence[SystemContext]) -> list[Samples]:
         for metrics in (one.metrics for one in systems)
         if metrics
     ]
-    values = (_first_of(values) for values in zip(*read, strict=True)) if read else [None] * len(_METRICS)
+    values = _first_known(read) if read else [None] * len(_METRICS)
     return [[] if value is None else [("", value * factor)] for value, factor in zip(values, _FACTORS, strict=True)]
 
 
@@ -150,21 +152,26 @@ def _devices(system: SystemContext | None) -> Sequence[Device]:
 
 
 def _gpu_samples(devices: Sequence[Device]) -> list[Samples]:
-    samples: list[dict[str, float]] = [{} for _ in _GPU_METRICS]
+    measured: dict[str, Sequence[float | None]] = {}
     for place, device in enumerate(devices):
         index = device.index
         gpu = str(index if index is not None and 0 <= index < MAX_DEVICES else place)
-        for of_gpus, value, factor in zip(samples, _measured_gpu(device), _GPU_FACTORS, strict=True):
-            if value is not None:
-                of_gpus[gpu] = value * factor
-    return [list(of_gpus.items()) for of_gpus in samples]
+        values = _measured_gpu(device)
+        measured[gpu] = _first_known([values, measured[gpu]]) if gpu in measured else values
+    columns = zip(*measured.values(), strict=True) if measured else [()] * len(_GPU_METRICS)
+    return [
+        [(gpu, value * factor) for gpu, value in zip(measured, values, strict=True) if value is not None]
+        for values, factor in zip(columns, _GPU_FACTORS, strict=True)
+    ]
 
 
 def _conditions_of(statuses: Sequence[HardwareStatus]) -> Samples:
-    values = zip(*map(_conditions, statuses), strict=True)
-    return [(name, int(bool(_first_of(told)))) for name, told in zip(CONDITIONS, values, strict=False)]
+    values = _first_known([_conditions(status) for status in statuses]) if statuses else ()
+    return [(name, int(bool(value))) for name, value in zip(CONDITIONS, values, strict=False)]
 
 
-def _first_of(values: Iterable[Any]) -> Any:
-    """Returns the first value that is not None, if there is one."""
-    return next((value for value in values if value is not None), None)
+def _first_known(rows: Sequence[Sequence[Any]]) -> Sequence[Any]:
+    """Returns of each column the first value that is not None, if there is one."""
+    if len(rows) == 1:
+        return rows[0]
+    return [next((value for value in values if value is not None), None) for values in zip(*rows, strict=True)]
