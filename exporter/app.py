@@ -8,8 +8,9 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from aiohttp import hdrs, web
 
@@ -50,6 +51,7 @@ from exporter.http.metrics_site import make_metrics_app
 from exporter.http.refusals import Refusal, Refusals
 from exporter.http.reloading import RELOADER, Reloader, ReloadError
 from exporter.http.responses import HOSTS, REFUSALS, SERVICE, Handler, allow_origin, answer_errors, preflight
+from exporter.http.shortcut import with_shortcut
 from exporter.ingest.rate_limits import RateLimits
 from exporter.local.hold import HoldListener
 from exporter.service import Service
@@ -245,7 +247,7 @@ async def serve(settings: Settings, web_config: WebConfig, load: Callable[[], Se
     tls = web_config.ssl_context()
     service = Service(settings, scheme="https" if tls else "http")
     app = make_app(service, web_config, load)
-    runner = _runner(app, settings)
+    runner = make_runner(app)
     more = settings.of_metrics
     metrics = _runner(make_metrics_app(app, more), more) if more else None
     gc.set_threshold(20_000, 20, 20)  # objects of state and requests are rarely in reference cycles
@@ -274,10 +276,15 @@ async def serve(settings: Settings, web_config: WebConfig, load: Callable[[], Se
     return not service.hangs
 
 
-def _runner(app: web.Application, settings: Settings) -> Runner:
+def make_runner(app: web.Application, **options: Any) -> Runner:
+    """Returns what serves the application of `make_app`. `options` are more of aiohttp's runner."""
+    return _runner(app, app[SERVICE].settings, around=partial(with_shortcut, app), **options)
+
+
+def _runner(app: web.Application, settings: Settings, **options: Any) -> Runner:
     return Runner(
         app, settings, lambda address, reason: app[REFUSALS].add(address, Refusal(reason)),
-        access_log=None, auto_decompress=False, shutdown_timeout=SHUTDOWN_SECONDS,
+        access_log=None, auto_decompress=False, shutdown_timeout=SHUTDOWN_SECONDS, **options,
     )  # fmt: skip
 
 

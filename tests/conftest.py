@@ -23,7 +23,7 @@ from typing import Any
 import bcrypt
 import psutil
 import pytest
-from aiohttp.test_utils import TestClient, TestServer
+from aiohttp.test_utils import TestClient
 from empty import make_empty
 from reported import reported, tools_service  # noqa: F401  fixtures
 from reruns import (  # noqa: F401  pytest finds these hooks here
@@ -32,6 +32,7 @@ from reruns import (  # noqa: F401  pytest finds these hooks here
     pytest_sessionfinish,
     pytest_terminal_summary,
 )
+from running import RunningServer
 
 from exporter.access.web_config import WebConfig
 from exporter.app import make_app
@@ -134,8 +135,8 @@ async def serve(tmp_path: Path) -> AsyncIterator[Callable[..., Any]]:
         service = Service(given, process=process)
         web_config = WebConfig("")
         web_config.users.replace({name: _hashed(password) for name, password in (users or {}).items()})
-        server = TestServer(make_app(service, web_config), port=free_port())
-        await server.start_server(auto_decompress=False)  # as in `exporter.app.serve`; see exporter/http/inflate.py
+        server = RunningServer(make_app(service, web_config), port=free_port())
+        await server.start_server()
         client: TestClient[Any, Any] = TestClient(server)
         clients.append(client)
         return InProcess(client, service)

@@ -281,20 +281,27 @@ def _expecting_nothing(handle: Handler) -> Handler:
 
 
 class Runner(web.AppRunner):
-    """Runs an application, as aiohttp's own runner does, with the deadlines and limits of this module."""
+    """Runs an application, as aiohttp's own runner does, with the deadlines and limits of this module. `around` makes
+    the handler of all requests from that of the application."""
 
     connections: Connections
 
     def __init__(
-        self, app: web.Application, settings: Settings, rejected: Callable[[str, str], None], **options: Any
+        self,
+        app: web.Application,
+        settings: Settings,
+        rejected: Callable[[str, str], None],
+        around: Callable[[Handler], Handler] = lambda handler: handler,
+        **options: Any,
     ) -> None:
         super().__init__(app, keepalive_timeout=NEVER, lingering_time=LINGER_SECONDS, **options)
         self._settings = settings
         self._rejected = rejected
+        self._around = around
 
     async def _make_server(self) -> web.Server:
         server = await super()._make_server()
-        server.request_handler = _expecting_nothing(server.request_handler)
+        server.request_handler = self._around(_expecting_nothing(server.request_handler))
         self.connections = Connections(server, self._settings, self._rejected, self._kwargs)
         self.connections.start()
         return server

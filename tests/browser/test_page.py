@@ -6,10 +6,10 @@ from typing import Any
 
 import aiohttp
 import pytest
-from aiohttp.test_utils import TestServer
 from chromium import LONGEST, Browser, leave_details, listed, needs_chromium, open_page
 from conftest import REPORT, ROOT, InProcess, free_port
 from playwright.async_api import expect
+from running import RunningServer
 
 from exporter.app import make_app
 from exporter.ingest.parse import parse_report
@@ -102,7 +102,7 @@ async def test_it_comes_back_with_the_service(browser: Browser, serve: Any) -> N
     await service.client.close()
     await expect(page.locator("#connection")).to_have_attribute("data-state", "lost")
     await expect(page.locator("#connection")).to_contain_text("connection lost, as of")
-    again = TestServer(make_app(Service(service.service.settings, process=False)), port=port)
+    again = RunningServer(make_app(Service(service.service.settings, process=False)), port=port)
     await again.start_server()
     try:
         late = REPORT | {"worker_id": "late"}

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aiohttp.test_utils import TestServer
 from chromium import LONGEST, Browser, all_listed, leave_details, listed, needs_chromium, open_page
 from conftest import REPORT, InProcess, Served, free_port
 from hearing import listen
 from playwright.async_api import Page, Route, expect
+from running import RunningServer
 
 from exporter.app import make_app
 from exporter.http import reads as reading
@@ -65,7 +65,7 @@ def away(first: Served, served: Any, reports: list[dict[str, Any]]) -> Served:
     return served(port=int(first.url.rpartition(":")[2]))
 
 
-async def back_with(page: Page, serve: Any, service: InProcess, reports: list[dict[str, Any]]) -> TestServer:
+async def back_with(page: Page, serve: Any, service: InProcess, reports: list[dict[str, Any]]) -> RunningServer:
     """The same with a service in this process."""
     port = service.client.port
     await service.client.close()
@@ -73,7 +73,7 @@ async def back_with(page: Page, serve: Any, service: InProcess, reports: list[di
     other = await serve()
     await post_all(other, reports)
     await other.client.close()
-    again = TestServer(make_app(Service(service.service.settings, process=False)), port=port)
+    again = RunningServer(make_app(Service(service.service.settings, process=False)), port=port)
     await again.start_server()
     await state(page, "live")
     return again

@@ -4,10 +4,10 @@ import datetime as dt
 from typing import Any
 
 import pytest
-from aiohttp.test_utils import TestServer
 from chromium import LONGEST, Browser, needs_chromium
 from conftest import REPORT, ROOT, InProcess
 from playwright.async_api import Page, expect
+from running import RunningServer
 
 from exporter.app import make_app
 from exporter.http import pages
@@ -212,7 +212,7 @@ async def test_it_is_grey_while_the_service_is_away_and_comes_back_by_itself(bro
     await expect(page.locator("#headline")).to_have_attribute("data-colour", "unknown", timeout=LONGEST)
     await expect(page.locator("#doubt")).to_contain_text("the service does not answer")
     await expect(page.locator("#wall")).to_have_css("opacity", "0.5")
-    again = TestServer(make_app(Service(service.service.settings, process=False)), port=port)
+    again = RunningServer(make_app(Service(service.service.settings, process=False)), port=port)
     await again.start_server()
     try:
         await expect(page.locator("#headline")).to_have_attribute("data-colour", "critical", timeout=LONGEST)

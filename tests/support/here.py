@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aiohttp.test_utils import TestServer
 from conftest import Requests, free_port
+from running import RunningServer
 
 from exporter import config
 from exporter.app import make_app
@@ -47,8 +47,8 @@ class Here(Requests):
         parser = argparse.ArgumentParser()
         config.add_arguments(parser)
         self.service = Service(config.load(vars(parser.parse_args(flags)), {}), process=False)
-        self._server = TestServer(make_app(self.service), port=free_port())
-        await self._server.start_server(auto_decompress=False, access_log=None)
+        self._server = RunningServer(make_app(self.service), port=free_port())
+        await self._server.start_server()
         self._holds = HoldListener(self.service.path, self.service.store)
         await self._holds.start()
         self.url = str(self._server.make_url("")).rstrip("/")

@@ -7,11 +7,11 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from aiohttp.test_utils import TestServer
 from chromium import LONGEST, Browser
 from conftest import REPORT, InProcess
 from moved_time import MovedTime
 from playwright.async_api import Page, expect
+from running import RunningServer
 
 from exporter.app import make_app
 from exporter.http import reads as reading
@@ -50,7 +50,7 @@ class Night:
         self.clock = MovedTime(monkeypatch, self.at(-5))
         self.sent: list[tuple[dt.datetime, dict[str, Any]]] = []
         self.complaints: list[str] = []
-        self.servers: list[TestServer] = []
+        self.servers: list[RunningServer] = []
 
     async def open(self, browser: Browser, service: InProcess, *scripts: str) -> None:
         """Opens both pages, which run `scripts` at their start."""
@@ -131,8 +131,8 @@ class Night:
             self.patch.setenv("TZ", str(zone))
             time.tzset()
         self.live = Service(self.service.service.settings, process=False)
-        self.servers.append(TestServer(make_app(self.live), port=self.url.port))
-        await self.servers[-1].start_server(auto_decompress=False)
+        self.servers.append(RunningServer(make_app(self.live), port=self.url.port))
+        await self.servers[-1].start_server()
 
     async def ask(self, path: str) -> Any:
         async with self.service.client.session.get(self.url / path) as answer:

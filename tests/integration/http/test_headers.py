@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 from aiohttp import ClientResponse
-from aiohttp.test_utils import TestClient, TestServer
+from aiohttp.test_utils import TestClient
 from conftest import REPORT, InProcess
 from keys import bearer, make_token
+from running import RunningServer
 
 from exporter.access.tokens import hash_of
 from exporter.access.users import BusyError
@@ -116,7 +117,7 @@ async def test_headers_of_the_web_config_file(tmp_path: Path) -> None:
         "Content-Security-Policy: default-src 'self'}}"
     )
     service = Service(Settings(db_path=str(tmp_path / "errors.duckdb"), min_free_bytes=0), process=False)
-    async with TestClient(TestServer(make_app(service, WebConfig(str(file))))) as client:
+    async with TestClient(RunningServer(make_app(service, WebConfig(str(file))))) as client:
         for method, path, body, status in (
             ("GET", "/error-visualization", None, 200),
             ("POST", "/api/report-error", None, 415),
