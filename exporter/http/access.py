@@ -1,4 +1,5 @@
-"""Asks each request who sends it, and whether that caller may do this.
+"""Asks each request who sends it, and whether that caller may do this. A plain report does not come here while access
+control is off (shortcut.py).
 
     check_host ─► is access control on? ─► does the route need a scope? ─► who is it?  ─► the scope ─► CSRF ─► handler
     403           no: anybody may          no: anybody may                 401           403          403

@@ -29,7 +29,7 @@ class KnownIds:
     def __init__(self, newest: NewestIds, since: float | None, ahead: Mapping[str, float]) -> None:
         self._positions = newest.positions
         self._keys = list(newest.positions)  # a ring once it is full: item `_oldest` is evicted next
-        self._moments = array("d", newest.moments)  # of the event with that key
+        self._moments = array("d", newest.moments)  # of the events with these keys
         self._oldest = 0
         self._since = -inf if since is None else since
         self._latest = dict(ahead)
@@ -43,29 +43,33 @@ class KnownIds:
 
     def add(self, event: ErrorEvent) -> None:
         key = joined(event.worker_id, event.event_id)
+        is_known = key in self._positions  # a sender used an id that the service made for a later report
         self._positions[key] = event.id
         self._now = event.received_at.timestamp()
         moment = event.timestamp.timestamp()
-        if len(self._keys) < MAX_KNOWN:
+        if is_known:
+            self._forget(event.worker_id, moment)  # the ring has the time of the first
+        elif len(self._keys) < MAX_KNOWN:
             self._keys.append(key)
             self._moments.append(moment)
-            return
-        place = self._oldest
-        self._evict(self._keys[place], self._moments[place])
-        self._keys[place], self._moments[place] = key, moment
-        self._oldest = (place + 1) % MAX_KNOWN
+        else:
+            place = self._oldest
+            evicted, its_moment = self._keys[place], self._moments[place]
+            self._keys[place], self._moments[place] = key, moment
+            self._oldest = (place + 1) % MAX_KNOWN
+            self.evicted = self._positions.pop(evicted)
+            self._forget(worker_of(evicted), its_moment)
 
     def may_be_evicted(self, worker: str, moment: float) -> bool:
         """Whether the id of an error at `moment` (epoch seconds) that is not in memory may have been evicted; only then
         the database has to be asked. A repeat has the time of the first report."""
         return moment <= max(self._since, self._latest.get(worker, -inf)) + ROUNDING
 
-    def _evict(self, key: str, moment: float) -> None:
-        self.evicted = self._positions.pop(key)
+    def _forget(self, worker: str, moment: float) -> None:
         self.has_evicted = True
         # An error that was accepted while the clock was ahead is no reason to ask the database until that time: its
         # repeats do not have the time of its receipt.
-        latest, worker = self._latest, worker_of(key)
+        latest = self._latest
         if moment <= self._now + AHEAD and moment > latest.get(worker, -inf):
             latest[worker] = moment
             self._forget_workers()

@@ -31,15 +31,13 @@ def worker_of(key: str) -> str:
 
 def newest_ids(events: Iterable[tuple[str, str, int, float]]) -> NewestIds:
     """Returns the ids of `events`: worker, event id, position and time of each, oldest first. Of two with the same key,
-    the later position counts."""
+    the later one counts."""
     positions: dict[str, int] = {}
-    moments = array("d")
+    moments: dict[str, float] = {}
     for worker_id, event_id, position, moment in events:
         key = joined(worker_id, event_id)
-        if key not in positions:
-            moments.append(moment)
-        positions[key] = position
-    return NewestIds(positions, moments.tobytes())
+        positions[key], moments[key] = position, moment
+    return NewestIds(positions, array("d", moments.values()).tobytes())
 
 
 class Past(Struct):

@@ -4,6 +4,7 @@ import asyncio
 import gzip
 import json
 import re
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
@@ -36,7 +37,7 @@ SHORT: Final = {
     "without a worker": request(body=b'{"message": "m"}'),
     "no JSON": request(body=b"{"),
     "nothing": request(body=b""),
-    "too large": request(body=b" " * 5_000_000),
+    "too large": request(body=b" " * 1_100_000),
     "another type": request(headers=HOST + b"Content-Type: text/plain\r\n"),
     "another encoding": request(headers=HOST + TYPE + b"Content-Encoding: lzw\r\n"),
     "another host": request(headers=b"Host: evil.example\r\n" + TYPE),
@@ -66,7 +67,12 @@ async def answered(service: InProcess, sent: bytes) -> bytes:
     reader, writer = await asyncio.open_connection("127.0.0.1", service.client.port)
     try:
         writer.write(sent)
-        found = await asyncio.wait_for(reader.read() if b"close" in sent else reader.read(65_536), 20)
+        async with asyncio.timeout(20):
+            if b"close" in sent:
+                found = await reader.read()
+            else:
+                found = await reader.readuntil(b"\r\n\r\n")
+                found += await reader.readexactly(int(re.search(rb"Content-Length: (\d+)", found)[1]))  # type: ignore[index]
     finally:
         writer.close()
     return re.sub(rb"(?m)^Date: .*$", b"", found)
@@ -85,12 +91,23 @@ def count_taken(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return paths
 
 
+async def reports_counted(service: InProcess) -> Counter[str]:
+    """Returns the counters of received, repeated and rejected reports."""
+    metrics = await service.metrics()
+    return Counter({name: int(value) for name, value in metrics.items() if re.match(r"\w+_reports_\w+_total", name)})
+
+
 async def test_the_answers_are_the_same(serve: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also in what is counted."""
     service = await serve(allowed_origins=["https://ci.example"], max_body_bytes=1_000_000)
     await service.post({"event_id": "e1"})
+    first = await reports_counted(service)
     short = {name: await answered(service, sent) for name, sent in (SHORT | LONG).items()}
+    second = await reports_counted(service)
     monkeypatch.setattr(shortcut, "PATH", "")
     assert {name: await answered(service, sent) for name, sent in (SHORT | LONG).items()} == short
+    assert await reports_counted(service) - second == second - first
+    assert len(second - first) > 5
     assert {answer[9:12] for answer in short.values()} >= {
         b"200",
         b"400",

@@ -129,6 +129,27 @@ async def test_an_id_is_known_after_a_restart(serve: Any) -> None:
 
 
 @pytest.mark.parametrize("restart", [False, True])
+async def test_a_sender_may_use_the_next_id_that_the_service_makes(
+    serve: Any, monkeypatch: pytest.MonkeyPatch, restart: bool
+) -> None:
+    """Both reports are stored, and so is everything after them."""
+    monkeypatch.setattr(deduplication, "MAX_KNOWN", 5)
+    monkeypatch.setattr("exporter.store.state.MAX_KNOWN", 5)
+    service = await serve()
+    begin, _, number = (await service.post())["event_id"].rpartition("-")
+    following = f"{begin}-{int(number, 16) + 1:x}"
+    assert [(await service.post(sent))["event_id"] for sent in ({"event_id": following}, {})] == [following] * 2
+    if restart:
+        await service.client.close()
+        service = await serve()
+    for number in range(12):
+        sent = {"event_id": f"e{number}"}
+        assert (await service.post(sent))["id"] == number + 4
+        assert (await service.post(sent))["id"] == number + 4
+    assert await total(service) == 15
+
+
+@pytest.mark.parametrize("restart", [False, True])
 async def test_an_evicted_id_is_found_in_the_database(
     serve: Any, monkeypatch: pytest.MonkeyPatch, restart: bool
 ) -> None:

@@ -90,8 +90,30 @@ def test_different_ids_have_different_keys(worker: str, event_id: str, other: st
     assert (joined(worker, event_id) == joined(other, other_id)) == ((worker, event_id) == (other, other_id))
 
 
+def test_an_id_that_comes_twice_is_evicted_once(ids: KnownIds) -> None:
+    """A sender may use an id that the service then makes for a report without one."""
+    add(ids, 1)
+    again = event(2, event_id="e1", timestamp=NOW + 20 * SECOND)
+    ids.add(again)
+    assert ids.get(("w", "e1")) == 2
+    assert may_be_evicted(ids, 20)
+    for number in range(3, 9):
+        add(ids, number)
+        known = [one for one in range(9) if ids.get(("w", f"e{one}"))]
+        assert known == ([1, 3] if number == 3 else [number - 1, number])
+        assert ids.evicted == {3: 0, 4: 2}.get(number, number - 2)
+    ids = KnownIds(newest_ids([]), None, {})
+    ids.add(again)
+    ids.add(event(3, event_id="e1"))  # both slots are free
+    assert ids.get(("w", "e1")) == 3
+
+
 def test_an_id_that_the_database_has_twice_is_evicted_once(ids: KnownIds) -> None:
     at = NOW.timestamp()
+    ids = KnownIds(newest_ids([("w", "a", 7, at), ("v", "b", 8, at), ("w", "a", 9, at + 60)]), None, {})
+    assert ids.get(("w", "a")) == 9
+    add(ids, 10, worker="v")
+    assert may_be_evicted(ids, 60)
     ids = KnownIds(newest_ids([("w", "a", 7, at), ("w", "a", 8, at + 1)]), None, {})
     assert ids.get(("w", "a")) == 8
     for number in range(9, 12):
