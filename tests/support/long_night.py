@@ -58,8 +58,7 @@ class Night:
         await self.post(CRITICAL | {"worker_id": "w-old"}, -28)
         await self.post(INFO | {"worker_id": "w-day"}, -20)
         await self.post(CRITICAL, -5.5)
-        await self.service.ask("/api/reset-counts")
-        self.reset_at = self.clock.now()
+        self.reset_at = dt.datetime.fromisoformat((await self.service.ask("/api/reset-counts"))["reset_at"])
         self.context = await browser.new_context(
             timezone_id="Europe/Berlin", locale="en-GB", viewport={"width": 1440, "height": 1000}
         )
@@ -97,6 +96,7 @@ class Night:
 
     async def forward(self, by: dt.timedelta) -> None:
         self.clock.move(by)
+        self.live.store.outdate()  # the age of an answer that pages share is real time: it would be of an hour ago
         await self.context.clock.fast_forward(int(by.total_seconds() * 1000))
         await asyncio.sleep(0.04)
 

@@ -159,7 +159,9 @@ async def test_a_verdict_is_repeated_so_that_a_page_may_show_green(service: InPr
     assert (await socket.receive_json(timeout=15))["type"] == "subscription_confirmed"
     found = [await of_topic(socket) for _ in range(4)]
     assert {one["colour"] for one in found} == {"calm"}
-    assert [one["checked_at"] for one in found] == sorted({one["checked_at"] for one in found})
+    checked = [one["checked_at"] for one in found]
+    assert checked == sorted(checked)
+    assert len(set(checked)) >= 3  # the first may come twice: to who subscribes, and as news
 
 
 async def test_one_that_does_not_read_keeps_one_verdict_waiting(service: InProcess) -> None:

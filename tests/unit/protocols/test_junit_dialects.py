@@ -197,8 +197,9 @@ def test_no_reference_is_divided_where_a_long_text_is_mended_in_pieces(
     assert mended(text.encode()).decode() == whole
 
 
-def test_the_regular_expressions_never_hold_the_interpreter_for_long() -> None:
-    """A thread that sleeps for a millisecond again and again never waits for the whole text."""
+def longest_wait(text: bytes) -> tuple[float, float]:
+    """Returns the longest time for which a thread that sleeps for a millisecond again and again has to wait while `text` is
+    mended, and how long that takes, in seconds."""
     done, worst = threading.Event(), 0.0
 
     def watch() -> None:
@@ -211,11 +212,17 @@ def test_the_regular_expressions_never_hold_the_interpreter_for_long() -> None:
     watcher = threading.Thread(target=watch)
     watcher.start()
     began = time.perf_counter()
-    mended(b"&" * 2_000_000 + b"\x00" * 2_000_000)
+    mended(text)
     took = time.perf_counter() - began
     done.set()
     watcher.join()
-    assert worst < max(0.2 * took, 0.05)
+    return worst, took
+
+
+def test_the_regular_expressions_never_hold_the_interpreter_for_long() -> None:
+    """A busy machine may hold a thread, too, but not always at the same time."""
+    waits = (longest_wait(b"&" * 2_000_000 + b"\x00" * 2_000_000) for _ in range(3))
+    assert any(worst < max(0.2 * took, 0.05) for worst, took in waits)
 
 
 def test_a_token_is_not_divided_where_a_long_output_is_cut() -> None:
