@@ -1,8 +1,8 @@
 """Finds repeats of accepted reports by the id that their worker gave them. The key is (worker_id, event_id), so two
 workers that number their own errors do not collide.
 
-In memory, a key is one text and the time of its event eight bytes of an array. As tuples of texts and numbers, 100,000
-ids took more than twice as much.
+In memory, a key is one text and the time of its event eight bytes of an array. As tuples of texts and numbers, an id
+took twice as much.
 """
 
 from array import array
@@ -66,6 +66,7 @@ class KnownIds:
         return moment <= max(self._since, self._latest.get(worker, -inf)) + ROUNDING
 
     def _forget(self, worker: str, moment: float) -> None:
+        """Notes that the id of an error at `moment` is no longer in memory."""
         self.has_evicted = True
         # An error that was accepted while the clock was ahead is no reason to ask the database until that time: its
         # repeats do not have the time of its receipt.

@@ -1,12 +1,12 @@
 """Reads from the database what the HTTP process needs at startup."""
 
 import datetime as dt
-from itertools import chain
-from typing import Final
+from collections.abc import Iterator
+from typing import Any, Final
 
 import duckdb
 
-from exporter.ingest.deduplication import MAX_KNOWN
+from exporter.ingest import deduplication
 from exporter.ingest.known_fingerprints import MAX_AGAIN, MAX_ONCE
 from exporter.ingest.past import Past, Reassigned, newest_ids
 from exporter.ingest.patterns import MAX_FAMILIES
@@ -49,17 +49,15 @@ def _state(cursor: duckdb.DuckDBPyConnection, recurrence_times: int, labels: Lab
     hour, six = now - dt.timedelta(hours=1), now - dt.timedelta(hours=6)
     end = end_of_range(now)  # later times are those of a clock that was ahead
     ((_, position, _),) = cursor.execute(_READ["log_position"]).fetchall()
-    above = max(0, position - MAX_KNOWN)
-    cursor.execute(_READ["recent_event_ids"], {"above": above})
-    known = newest_ids(chain.from_iterable(iter(lambda: cursor.fetchmany(ROWS_AT_ONCE), [])))
+    above = max(0, position - deduplication.MAX_KNOWN)
+    known = newest_ids(_rows(cursor.execute(_READ["recent_event_ids"], {"above": above})))
     known_since, ahead = _others(cursor, above, now) if above else (None, {})
     patterns = cursor.execute(_READ["recent_patterns"], {"once": MAX_ONCE, "again": MAX_AGAIN}).fetchall()
     totals = Totals(labels)
     since = now - dt.timedelta(seconds=labels.idle) if labels.idle else dt.datetime.min
     counters = cursor.execute(_READ["counters"], {"since": since, "now": now, "workers": labels.workers})
-    while some := counters.fetchmany(ROWS_AT_ONCE):
-        for *row, is_active in some:
-            totals.add(Counted._make(row), is_active=is_active)
+    for *row, is_active in _rows(counters):
+        totals.add(Counted._make(row), is_active=is_active)
     (reset_at,) = cursor.execute(_READ["reset_at"], {"end": end}).fetchall()[0]
     return State(
         position=position,
@@ -98,6 +96,11 @@ def _state(cursor: duckdb.DuckDBPyConnection, recurrence_times: int, labels: Lab
         received_seconds=dict(cursor.execute(_READ["received_seconds"], {"since": hour, "end": end}).fetchall()),
         reset_at=_utc(reset_at) if reset_at else None,
     )
+
+
+def _rows(result: duckdb.DuckDBPyConnection) -> Iterator[Any]:
+    while some := result.fetchmany(ROWS_AT_ONCE):
+        yield from some
 
 
 def _others(cursor: duckdb.DuckDBPyConnection, above: int, now: dt.datetime) -> tuple[float, dict[str, float]]:

@@ -193,7 +193,6 @@ async def test_repeats_of_old_errors_are_found_in_the_database(
 ) -> None:
     """Also those that counted at their receipt, and those that are too old for it only when they are repeated."""
     monkeypatch.setattr(deduplication, "MAX_KNOWN", 5)
-    monkeypatch.setattr("exporter.store.state.MAX_KNOWN", 5)
     service = await serve()
     hour_old = ago(hours=2)
     zero = await service.post({"event_id": "zero", "timestamp": "0001-01-01T00:00:00Z"})

@@ -134,7 +134,6 @@ async def test_a_sender_may_use_the_next_id_that_the_service_makes(
 ) -> None:
     """Both reports are stored, and so is everything after them."""
     monkeypatch.setattr(deduplication, "MAX_KNOWN", 5)
-    monkeypatch.setattr("exporter.store.state.MAX_KNOWN", 5)
     service = await serve()
     begin, _, number = (await service.post())["event_id"].rpartition("-")
     following = f"{begin}-{int(number, 16) + 1:x}"
@@ -154,7 +153,6 @@ async def test_an_evicted_id_is_found_in_the_database(
     serve: Any, monkeypatch: pytest.MonkeyPatch, restart: bool
 ) -> None:
     monkeypatch.setattr(deduplication, "MAX_KNOWN", 5)
-    monkeypatch.setattr("exporter.store.state.MAX_KNOWN", 5)
     service = await serve()
     past = (dt.datetime.now(dt.UTC) - dt.timedelta(minutes=10)).isoformat()
     first = await service.post({"event_id": "old", "timestamp": past})

@@ -8,6 +8,7 @@ import pytest
 from events import event
 from projected import Projected
 
+from exporter.ingest import deduplication
 from exporter.ingest.past import NewestIds, joined, newest_ids
 from exporter.store import Counted, projection, rollups, state
 from exporter.store.assignments import Assignments
@@ -76,7 +77,7 @@ def test_counters_keep_the_order_in_which_their_keys_came(store: Projected, monk
 
 
 def test_of_many_ids_the_newest_are_known(store: Projected, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(state, "MAX_KNOWN", 3)
+    monkeypatch.setattr(deduplication, "MAX_KNOWN", 3)
     events = [event(number, timestamp=NOW, received_at=NOW + dt.timedelta(seconds=number)) for number in range(1, 6)]
     store.append(events)
     store.catch_up()
@@ -89,7 +90,7 @@ def test_of_many_ids_the_newest_are_known(store: Projected, monkeypatch: pytest.
 def test_of_older_errors_the_workers_with_a_clock_that_is_ahead_are_known(
     store: Projected, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(state, "MAX_KNOWN", 2)
+    monkeypatch.setattr(deduplication, "MAX_KNOWN", 2)
     minutes = [dt.timedelta(minutes=number) for number in range(5)]
     store.append(
         [
