@@ -186,7 +186,7 @@ class EmbeddedLog:
             raise LogError(self._lost)
         self._last = last
         self._used += len(payload) + PAGE_BYTES
-        self._mapped.touched(2 * len(payload))  # the trimmed pages are read, too
+        self._mapped.touched(2 * len(payload), 2)  # the trimmed pages are read, too
         return first
 
     def append_summary(self, payload: bytes) -> int:
@@ -202,7 +202,7 @@ class EmbeddedLog:
             raise self._failure(error) from error
         if loss := self.watched.lost():
             raise LogError(f"{loss.reason} during a write")
-        self._mapped.touched(2 * len(payload))
+        self._mapped.touched(2 * len(payload), 2)
         return number
 
     @property
@@ -217,7 +217,7 @@ class EmbeddedLog:
             found = self._summaries.after(after, max_bytes)
         except lmdb.Error as error:
             raise LogDamagedError(f"{self.path}: {error}") from error
-        self._mapped.touched(sum(len(one.payload or b"") for one in found))
+        self._mapped.touched(sum(len(one.payload or b"") for one in found), len(found))
         return found
 
     def release_summaries(self, number: int) -> None:
@@ -237,7 +237,7 @@ class EmbeddedLog:
                 records.append(record)
                 size += len(record.payload)
                 more = cursor.next()
-        self._mapped.touched(size)
+        self._mapped.touched(size, len(records))
         if records and records[0].first > position:
             raise LogError(f"{self.path} begins at position {records[0].first}; position {position} was trimmed")
         return records

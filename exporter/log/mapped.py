@@ -12,7 +12,8 @@ import threading
 from pathlib import Path
 from typing import Final
 
-RELEASE_BYTES: Final = 2**23  # so much may be read and written between two releases
+RELEASE_BYTES: Final = 2**23  # so much may be mapped between two releases
+AROUND_BYTES: Final = 2**16  # what the kernel maps around a page that is touched
 MADV_DONTNEED: Final = 4  # of Linux; for a shared mapping of a file it changes no data
 _MAPS: Final = Path("/proc/self/maps")
 
@@ -30,9 +31,10 @@ class Mapped:
             self._madvise.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
             self._ranges = _ranges(os.fsdecode(_MAPS.read_bytes()), str(path.resolve()))
 
-    def touched(self, size: int) -> None:
-        """Counts bytes that were read or written, and gives the pages back when they are many."""
-        self._bytes += size
+    def touched(self, size: int, places: int) -> None:
+        """Counts bytes that were read or written in so many places of the file, and gives the pages back when they are
+        many."""
+        self._bytes += size + places * AROUND_BYTES
         if self._bytes < RELEASE_BYTES:
             return
         self._bytes = 0

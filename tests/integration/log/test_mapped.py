@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from exporter.log.embedded import EmbeddedLog
-from exporter.log.mapped import RELEASE_BYTES
+from exporter.log.mapped import AROUND_BYTES, RELEASE_BYTES
 
 pytestmark = pytest.mark.dashboard
 BATCH = 100_000  # bytes
@@ -47,6 +47,25 @@ def test_few_pages_stay_in_memory(tmp_path: Path) -> None:
     log.close()
 
 
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="Linux tells what is mapped")
+def test_small_records_count_with_what_the_kernel_maps_around_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a log that is in use for long, the pages of each record lie elsewhere."""
+    log = EmbeddedLog(tmp_path / "log", keep_events=0)
+    log.initialise("1" * 32, 0)
+    released: list[int] = []
+    monkeypatch.setattr(log._mapped, "_madvise", lambda start, *_: released.append(start))
+    records = RELEASE_BYTES // AROUND_BYTES
+    for _ in range(records):
+        log.append(b"x", 1)
+    appends = len(released)
+    assert appends > 0
+    assert len(log.read(1, 2 * records)) == records
+    assert len(released) > appends
+    log.close()
+
+
 def test_a_closed_log_gives_back_nothing(tmp_path: Path) -> None:
     """The addresses may be those of other memory by then, whose content would be lost."""
     log = EmbeddedLog(tmp_path / "log")
@@ -54,7 +73,7 @@ def test_a_closed_log_gives_back_nothing(tmp_path: Path) -> None:
     assert mapped._ranges
     log.close()
     assert not mapped._ranges
-    mapped.touched(RELEASE_BYTES)
+    mapped.touched(RELEASE_BYTES, 1)
 
 
 @pytest.mark.skipif(
