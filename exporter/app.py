@@ -44,20 +44,21 @@ from exporter.http import (
 from exporter.http.access import SCOPES, SECRETS, SOCKETS, check_access, scopes_of, watch_sockets
 from exporter.http.addresses import ACCESS
 from exporter.http.arriving import ARRIVING, Arriving
-from exporter.http.connections import Runner, Site, allow_files
+from exporter.http.connections import allow_files
 from exporter.http.headers import WEB_CONFIG, secure
 from exporter.http.hosts import KnownHosts
 from exporter.http.metrics_site import make_metrics_app
 from exporter.http.refusals import Refusal, Refusals
 from exporter.http.reloading import RELOADER, Reloader, ReloadError
 from exporter.http.responses import HOSTS, REFUSALS, SERVICE, Handler, allow_origin, answer_errors, preflight
-from exporter.http.shortcut import with_shortcut
+from exporter.http.runner import Runner, Site
+from exporter.http.shortcut import ReportConnection, Shortcut
 from exporter.ingest.rate_limits import RateLimits
 from exporter.local.hold import HoldListener
 from exporter.service import Service
 
 SWITCH_SECONDS: Final = 0.0005  # GIL switch interval; the default of 5 ms adds up to 5 ms to an append under load
-SHUTDOWN_SECONDS: Final = 2.0  # aiohttp waits this long for requests, and once more after cancelling them
+SHUTDOWN_SECONDS: Final = 2.0  # aiohttp waits so long for requests, and, but for plain reports, once more
 HANGUP_SECONDS: Final = 0.2  # after SIGHUP, until a terminal that was closed is gone
 DNS_SECONDS: Final = 2.0  # to wait at start for the name of this machine
 _log = logging.getLogger(__name__)
@@ -278,7 +279,7 @@ async def serve(settings: Settings, web_config: WebConfig, load: Callable[[], Se
 
 def make_runner(app: web.Application, **options: Any) -> Runner:
     """Returns what serves the application of `make_app`. `options` are more of aiohttp's runner."""
-    return _runner(app, app[SERVICE].settings, around=partial(with_shortcut, app), **options)
+    return _runner(app, app[SERVICE].settings, kind=partial(ReportConnection, Shortcut(app)), **options)
 
 
 def _runner(app: web.Application, settings: Settings, **options: Any) -> Runner:

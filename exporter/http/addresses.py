@@ -8,7 +8,7 @@ from multidict import istr
 from exporter.access.control import Access
 
 ACCESS: Final = web.AppKey("access", Access)
-_FORWARDED: Final = istr("X-Forwarded-For")
+FORWARDED: Final = istr("X-Forwarded-For")
 _ADDRESS: Final = web.RequestKey("address", str)
 
 
@@ -20,6 +20,6 @@ def address_of(request: web.Request) -> str:
         return known
     peer = request.remote or ""
     access = request.app.get(ACCESS)
-    address = access.address(peer, request.headers.getall(_FORWARDED, ())) if access else peer
+    address = access.address(peer, request.headers.getall(FORWARDED, ())) if access else peer
     request[_ADDRESS] = address
     return address

@@ -14,15 +14,14 @@ import contextlib
 import heapq
 import logging
 import resource
-import ssl
 import struct
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from socket import SO_LINGER, SOL_SOCKET
 from typing import Any, Final, cast
 
 import msgspec
-from aiohttp import hdrs, web
+from aiohttp import web
 from aiohttp.http_exceptions import LineTooLong
 
 from exporter.config import Settings
@@ -33,13 +32,9 @@ MAX_HEADER_BYTES: Final = 32_768
 LOOK_SECONDS: Final = 1.0
 LOG_SECONDS: Final = 60.0  # between two lines about the limit
 VICTIMS: Final = 64  # idle connections that are looked for at once
-NEVER: Final = 1e9  # seconds; aiohttp's own timeout of idle connections
-LINGER_SECONDS: Final = 1.0  # to wait for the rest of a body that is not read, after the answer
-GOODBYE_SECONDS: Final = 2.0  # for a client to end TLS
 SPARE: Final = 16  # descriptors for files, alerts, and a new process of the database
 _OWN_FILES: Final = Path("/proc/self/fd")
 _REASONS: Final = {408: "Request Timeout", 431: "Request Header Fields Too Large", 503: "Service Unavailable"}
-Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 _log = logging.getLogger(__name__)
 
 
@@ -95,7 +90,7 @@ class Connection(web.RequestHandler):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        super().data_received(data)
+        self.parse(data)
         if not self.is_waiting:
             self.header_bytes = 0
             return
@@ -104,6 +99,13 @@ class Connection(web.RequestHandler):
         self.header_bytes += len(data)
         if self.header_bytes > MAX_HEADER_BYTES:
             self.refuse(431, f"the header of the request is longer than {MAX_HEADER_BYTES} bytes")
+
+    def parse(self, data: bytes) -> None:
+        """Parses what has arrived, and wakes the task that handles requests if there is one."""
+        super().data_received(data)
+
+    def look(self) -> None:
+        """Is called once a second."""
 
     def refuse(self, status: int, message: str, *, retry_after: int = 0) -> None:
         """Answers an error although no request has come, and closes the connection."""
@@ -138,7 +140,7 @@ class Connection(web.RequestHandler):
         else:
             answer = failure(status, "this is not a request that the service can read: send HTTP/1.1")
         if status < 500:
-            self._connections.rejected(_address(self.socket), "malformed")
+            self._connections.rejected(address_of(self.socket), "malformed")
         answer.force_close()
         return answer
 
@@ -148,12 +150,18 @@ class Connections:
     here, by its address and reason. `options` are those of aiohttp's protocol."""
 
     def __init__(
-        self, server: web.Server, settings: Settings, rejected: Callable[[str, str], None], options: Mapping[str, Any]
+        self,
+        server: web.Server,
+        settings: Settings,
+        rejected: Callable[[str, str], None],
+        kind: Callable[..., Connection],
+        options: Mapping[str, Any],
     ) -> None:
         self.rejected = rejected
         self.most = settings.max_connections
         self._settings = settings
         self._server = server
+        self._kind = kind
         self._options = options
         self._open: set[Connection] = set()
         self._victims: list[Connection] = []  # idle, the one used longest ago last
@@ -163,7 +171,7 @@ class Connections:
         self._task: asyncio.Task[None] | None = None
 
     def __call__(self) -> Connection:
-        return Connection(self, self._server, **self._options)
+        return self._kind(self, self._server, **self._options)
 
     def __len__(self) -> int:
         return len(self._open)
@@ -227,6 +235,7 @@ class Connections:
 
     def _look(self, connection: Connection, now: float) -> None:
         """Closes a connection whose client keeps the service waiting."""
+        connection.look()
         socket, settings = connection.socket, self._settings
         if socket.is_closing() or socket.get_write_buffer_size():
             left = untaken(socket)
@@ -240,7 +249,7 @@ class Connections:
             return
         if connection.header_bytes:
             if now - connection.header_since > settings.header_timeout:
-                self.rejected(_address(socket), "too_slow")
+                self.rejected(address_of(socket), "too_slow")
                 connection.refuse(408, f"the header did not arrive within {settings.header_timeout:g} s")
         elif now - connection.idle_since > settings.idle_timeout:
             connection.force_close()
@@ -255,7 +264,7 @@ class Connections:
             self._logged_at = now
 
 
-def _address(transport: asyncio.BaseTransport) -> str:
+def address_of(transport: asyncio.BaseTransport) -> str:
     """Returns the address of the peer, "" if it is unknown."""
     peer = transport.get_extra_info("peername")
     return str(peer[0]) if isinstance(peer, tuple) else ""
@@ -266,69 +275,3 @@ def _abort(transport: asyncio.Transport) -> None:
     with contextlib.suppress(OSError, ValueError):
         transport.get_extra_info("socket").setsockopt(SOL_SOCKET, SO_LINGER, struct.pack("ii", 1, 0))
     transport.abort()
-
-
-def _expecting_nothing(handle: Handler) -> Handler:
-    """Refuses what aiohttp itself would refuse as plain text, before any middleware."""
-
-    async def handler(request: web.BaseRequest) -> web.StreamResponse:
-        expected = request.headers.get(hdrs.EXPECT)
-        if expected is not None and expected.lower() != "100-continue":
-            return failure(417, "expected 100-continue", field="Expect")
-        return await handle(request)
-
-    return handler
-
-
-class Runner(web.AppRunner):
-    """Runs an application, as aiohttp's own runner does, with the deadlines and limits of this module. `around` makes
-    the handler of all requests from that of the application."""
-
-    connections: Connections
-
-    def __init__(
-        self,
-        app: web.Application,
-        settings: Settings,
-        rejected: Callable[[str, str], None],
-        around: Callable[[Handler], Handler] = lambda handler: handler,
-        **options: Any,
-    ) -> None:
-        super().__init__(app, keepalive_timeout=NEVER, lingering_time=LINGER_SECONDS, **options)
-        self._settings = settings
-        self._rejected = rejected
-        self._around = around
-
-    async def _make_server(self) -> web.Server:
-        server = await super()._make_server()
-        server.request_handler = self._around(_expecting_nothing(server.request_handler))
-        self.connections = Connections(server, self._settings, self._rejected, self._kwargs)
-        self.connections.start()
-        return server
-
-    @property
-    def server(self) -> Any:
-        """What makes the protocol of each connection, for aiohttp's sites."""
-        return self.connections if self._server is not None else None
-
-    async def shutdown(self) -> None:
-        self.connections.stop()
-        await super().shutdown()
-
-
-class Site(web.TCPSite):
-    """aiohttp's site, with a deadline for the TLS handshake of a connection: before that, nothing here knows of it."""
-
-    def __init__(self, runner: Runner, settings: Settings, tls: ssl.SSLContext | None, *, backlog: int) -> None:
-        super().__init__(runner, settings.host, settings.port, ssl_context=tls, backlog=backlog)
-        self._handshake_seconds = settings.header_timeout
-
-    async def start(self) -> None:
-        await super(web.TCPSite, self).start()  # not that of TCPSite, which this replaces
-        factory: Any = self._runner.server
-        options: dict[str, Any] = {}  # refused without TLS
-        if self._ssl_context:
-            options = {"ssl_handshake_timeout": self._handshake_seconds, "ssl_shutdown_timeout": GOODBYE_SECONDS}
-        self._server = await asyncio.get_running_loop().create_server(
-            factory, self._host, self._port, ssl=self._ssl_context, backlog=self._backlog, **options
-        )

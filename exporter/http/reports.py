@@ -2,17 +2,17 @@
 
 import datetime as dt
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
-from aiohttp import web
+from aiohttp import StreamReader, web
 from multidict import istr
 
 from exporter.access.caller import Scope
 from exporter.events.event import isoformat
 from exporter.http import refusals
 from exporter.http.access import CALLER, require_scope
-from exporter.http.acknowledgement import acknowledge
+from exporter.http.acknowledgement import MESSAGE
 from exporter.http.parameters import MAX_BATCH_KEY, Sending, parse_known
 from exporter.http.report_body import JSON, report_body
 from exporter.http.responses import (
@@ -25,6 +25,7 @@ from exporter.http.responses import (
     success,
     without_paths,
 )
+from exporter.ingest.ingest import Settled
 from exporter.ingest.parse import split_reports
 from exporter.ingest.pipeline import Refusal, Submission
 
@@ -33,15 +34,29 @@ RETRY_SECONDS: Final = 5  # after which reports that could not be stored may be 
 NDJSON: Final = ("application/x-ndjson", "application/jsonl", "application/ndjson")
 
 
-async def report_error(request: web.Request) -> web.StreamResponse:
+class Early(NamedTuple):
+    """A report that ingest is done with before the request is handled, because it came on the short way (shortcut.py).
+    `payload` is the stream of the request, from which `body` was read."""
+
+    payload: StreamReader
+    body: bytes
+    settled: Settled
+
+
+async def report_error(request: web.Request) -> web.Response:
     """POST /api/report-error: one report; success means that it is on disk."""
     service = request.app[SERVICE]
-    service.metrics.received_json.inc()
-    body = await report_body(request, (JSON,))
-    submission = Submission(body, _now(), request.headers.get(IDEMPOTENCY_KEY), _importing(request), request[CALLER])
-    (result,) = await service.ingest.ingest((submission,))
+    early = _early(request)
+    if early is None:
+        service.metrics.received_json.inc()
+        body = await report_body(request, (JSON,))
+        key, importing = request.headers.get(IDEMPOTENCY_KEY), _importing(request)
+        (result,) = await service.ingest.ingest((Submission(body, now(), key, importing, request[CALLER]),))
+    else:
+        body = early.body
+        (result,) = await service.ingest.outcomes(early.settled)
     if isinstance(result, bytes):
-        return acknowledge(request, result)
+        return success(result, MESSAGE)
     if result.retry:
         raise RetryLaterError(result.message, result.reason, body)
     raise ApiError(
@@ -54,7 +69,7 @@ async def report_errors(request: web.Request) -> web.Response:
     """POST /api/report-errors: many reports; each has an outcome of its own, and success means all were stored."""
     service = request.app[SERVICE]
     body = await report_body(request, (JSON, *NDJSON))
-    received_at = _now()
+    received_at = now()
     items = split_reports(body, ndjson=request.content_type in NDJSON)
     ingest = service.ingest
     most = min(ingest.capacity, service.settings.max_batch_reports)
@@ -82,6 +97,16 @@ async def reset_counts(request: web.Request) -> web.Response:
     return success({"reset_at": isoformat(await request.app[SERVICE].reset_counts())}, "Counts reset")
 
 
+def _early(request: web.Request) -> Early | None:
+    """Returns what became of the report of this request on the short way, None if it did not take it."""
+    connection: Any = request.protocol
+    early: Early | None = getattr(connection, "early", None)
+    if early is None or early.payload is not request.content:
+        return None
+    connection.early = None
+    return early
+
+
 def _importing(request: web.Request) -> bool:
     """Returns whether the request says that its reports are old ones. Raises `ApiError`."""
     importing = "?" in request.raw_path and parse_known(request, Sending).importing == "true"
@@ -90,7 +115,7 @@ def _importing(request: web.Request) -> bool:
     return importing
 
 
-def _now() -> dt.datetime:
+def now() -> dt.datetime:
     return dt.datetime.now(dt.UTC)
 
 

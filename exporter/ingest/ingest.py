@@ -6,12 +6,13 @@ preparing each when it arrives. Runs on the event loop; only the append itself b
 """
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from typing import Any, Final
+from typing import Final, NamedTuple
 
 import msgspec
 from msgspec import Struct
@@ -33,13 +34,21 @@ class QueueFullError(Exception):
     """More reports wait to be appended than `capacity` or `capacity_bytes` allow."""
 
 
+class Settled(NamedTuple):
+    """What became of each report of a request, and why the append failed, None if it did not. `prepared` is None if a
+    bug ended the batch; then `error` is that."""
+
+    prepared: list[Prepared] | None
+    error: Exception | None
+
+
 class Entry(Struct, gc=False):
-    """One request in the queue, or one report that is queued again after the database was asked about its id. The
-    result of the future `settled` is a pair: what became of each of the `submissions`, and the error of the append,
-    None if it succeeded. `since` is the monotonic time of entry; `size` is in bytes."""
+    """One request in the queue, or one report that is queued again after the database was asked about its id. `settle`
+    is called once, when its batch is on disk or has failed. `since` is the monotonic time of entry; `size` is in
+    bytes."""
 
     submissions: Sequence[Submission | Parsed]
-    settled: Any
+    settle: Callable[[Settled], None]
     since: float
     size: int
 
@@ -80,6 +89,7 @@ class Ingest:
         self._most = MAX_EVENTS
         self._appending: list[Entry] = []
         self._wake = asyncio.Event()
+        self._idle = asyncio.Event()  # set when nothing waits any more
         self._batch = asyncio.Lock()  # held from the first report that is prepared until its batch is settled
         self._thread = ThreadPoolExecutor(1, "log")
         self._task: asyncio.Task[None] | None = None
@@ -91,7 +101,15 @@ class Ingest:
     async def ingest(self, submissions: Sequence[Submission | Parsed]) -> list[Result]:
         """Parse, fingerprint and classify `submissions`, append them to the log, and return one outcome per submission:
         the `data` of the answer as JSON, or a refusal. Raises `QueueFullError` before anything is prepared."""
-        prepared, error = await self._enter(submissions)
+        future: asyncio.Future[Settled] = asyncio.get_running_loop().create_future()
+        self.enter(submissions, lambda settled: None if future.done() else future.set_result(settled))
+        return await self.outcomes(await future)
+
+    async def outcomes(self, settled: Settled) -> list[Result]:
+        """Returns what `ingest` does, of submissions that entered before."""
+        prepared, error = settled
+        if prepared is None:
+            raise error or LogError("the batch was not handled")
         results = [_outcome_if_known(item, error) for item in prepared]
         if None in results:
             await self._complete(results, prepared)
@@ -114,9 +132,11 @@ class Ingest:
         """Waits up to `seconds` until the queued reports are appended or have failed, stops forming batches, and waits
         up to `seconds` for the log's thread. Returns whether that thread is idle; if not, an append hangs, and the log
         must not be closed."""
-        waiting = [entry.settled for entry in (*self._appending, *self._waiting)]
-        if waiting:
-            await asyncio.wait(waiting, timeout=seconds)
+        if self._appending or self._waiting:
+            self._idle.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await self._idle.wait()
         if self._task:
             self._task.cancel()
         if self._last_call is None:
@@ -125,11 +145,8 @@ class Ingest:
         await asyncio.wait([self._last_call], timeout=seconds)
         return self._last_call.done()
 
-    def _enter(
-        self, submissions: Sequence[Submission | Parsed]
-    ) -> "asyncio.Future[tuple[list[Prepared], LogError | None]]":
-        """Queues submissions. The future gives the outcome of each when its batch is on disk or has failed. Raises
-        `QueueFullError`."""
+    def enter(self, submissions: Sequence[Submission | Parsed], settle: Callable[[Settled], None]) -> None:
+        """Queues submissions. Calls `settle` when their batch is on disk or has failed. Raises `QueueFullError`."""
         size = sum([len(one.body) for one in submissions])
         many = len(submissions)
         free, free_bytes = self.capacity - self.queued, self.capacity_bytes - self.bytes
@@ -140,10 +157,8 @@ class Ingest:
             raise QueueFullError
         self.queued += many
         self.bytes += size
-        future: asyncio.Future[tuple[list[Prepared], LogError | None]] = asyncio.get_running_loop().create_future()
-        self._waiting.append(Entry(submissions, future, time.monotonic(), size))
+        self._waiting.append(Entry(submissions, settle, time.monotonic(), size))
         self._wake.set()
-        return future
 
     @asynccontextmanager
     async def between_batches(self) -> AsyncIterator[None]:
@@ -154,6 +169,7 @@ class Ingest:
     async def _run(self) -> None:
         while True:
             if not self._waiting:
+                self._idle.set()
                 self._wake.clear()
                 await self._wake.wait()
             if self._linger:
@@ -164,44 +180,55 @@ class Ingest:
             was_full, began = bool(self._waiting), time.monotonic()
             try:
                 async with self._batch:
-                    await self._accept(entries)
+                    settled = await self._accept(entries)
             except Exception as failure:  # a bug must not end this task, which handles all later reports
                 _log.exception("the reports of %d requests could not be handled", len(entries))
-                for entry in entries:
-                    if not entry.settled.done():
-                        entry.settled.set_exception(failure)
+                settled = [Settled(None, failure)] * len(entries)
             self._appending = []
             self._most = next_size(self._most, time.monotonic() - began, was_full=was_full)
             self.queued -= sum([len(entry.submissions) for entry in entries])
             self.bytes -= sum([entry.size for entry in entries])
+            self._settle(entries, settled)
 
-    async def _accept(self, entries: Sequence[Entry]) -> None:
-        """Makes one batch of the entries, appends it, and settles them."""
-        batch = Batch()
-        prepared = [await self._prepare(entry, batch) for entry in entries]
-        error = await self._append(batch) if batch.events else None
+    def _settle(self, entries: Sequence[Entry], settled: Sequence[Settled]) -> None:
         now = time.monotonic()
-        for entry, items in zip(entries, prepared, strict=True):
-            self._observe(now - entry.since)
-            if not entry.settled.done():
-                entry.settled.set_result((items, error))
-
-    async def _prepare(self, entry: Entry, batch: Batch) -> list[Prepared]:
-        pipeline = self.pipeline
-        prepared: list[Prepared] = []
-        for number, one in enumerate(entry.submissions, 1):
+        for entry, found in zip(entries, settled, strict=True):
             try:
-                if isinstance(one, Submission):
-                    prepared.append(pipeline.prepare(one, batch))
-                else:
-                    prepared.append(pipeline.prepare_parsed(one, batch, looked_up=True))
-            except Exception:  # a bug; the other reports of the batch are accepted
-                _log.exception("a report could not be prepared")
-                message = "an error of the service itself; its log on stderr has the details"
-                prepared.append(Refusal(message, "", INTERNAL))
-            if number % SLICE == 0:
-                await asyncio.sleep(0)
+                self._observe(now - entry.since)
+                entry.settle(found)
+            except Exception:  # a bug; the other requests are answered
+                _log.exception("a request could not be answered")
+
+    async def _accept(self, entries: Sequence[Entry]) -> list[Settled]:
+        """Makes one batch of the entries, and appends it."""
+        batch = Batch()
+        prepared = await self._prepare(entries, batch)
+        error = await self._append(batch) if batch.events else None
+        return [Settled(items, error) for items in prepared]
+
+    async def _prepare(self, entries: Sequence[Entry], batch: Batch) -> list[list[Prepared]]:
+        """Adds the events of the entries to `batch`."""
+        prepared: list[list[Prepared]] = []
+        reports = 0
+        for entry in entries:
+            items = []
+            for one in entry.submissions:
+                items.append(self._prepare_one(one, batch))
+                reports += 1
+                if reports % SLICE == 0:
+                    await asyncio.sleep(0)
+            prepared.append(items)
         return prepared
+
+    def _prepare_one(self, one: Submission | Parsed, batch: Batch) -> Prepared:
+        try:
+            if isinstance(one, Submission):
+                return self.pipeline.prepare(one, batch)
+            return self.pipeline.prepare_parsed(one, batch, looked_up=True)
+        except Exception:  # a bug; the other reports of the batch are accepted
+            _log.exception("a report could not be prepared")
+            message = "an error of the service itself; its log on stderr has the details"
+            return Refusal(message, "", INTERNAL)
 
     async def _append(self, batch: Batch) -> LogError | None:
         """Appends a batch and gives its events their ids. If it fails they keep the id 0 and the error is returned."""
@@ -291,7 +318,13 @@ def _can_be_encoded(event: ErrorEvent) -> bool:
     return True
 
 
-def _outcome_if_known(item: Prepared, error: LogError | None) -> Result | None:
+def stored_answer(settled: Settled) -> bytes | None:
+    """Returns the outcome of a single report if its event is in the batch of the report, and on disk."""
+    item = settled.prepared[0] if settled.prepared else None
+    return _encode(outcome_of(item)) if isinstance(item, ErrorEvent) and item.id else None
+
+
+def _outcome_if_known(item: Prepared, error: Exception | None) -> Result | None:
     """Returns the outcome if it is known already; None if it has to be looked up."""
     if isinstance(item, ErrorEvent):
         if item.id:

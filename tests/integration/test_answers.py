@@ -42,7 +42,7 @@ def difference(recorded: Any, answer: Any, place: str = "$") -> str:
 async def fill(service: InProcess, monkeypatch: pytest.MonkeyPatch) -> None:
     """Sends the recorded reports with the clocks stopped at `NOW`."""
     monkeypatch.setattr(reads, "now", lambda: NOW)
-    monkeypatch.setattr(reports, "_now", lambda: NOW)
+    monkeypatch.setattr(reports, "now", lambda: NOW)
     for body in RECORDED["reports"]:
         async with service.client.post("/api/report-error", data=body.encode(), headers=JSON) as response:
             assert response.status == 200, await response.text()

@@ -237,7 +237,7 @@ async def test_old_errors_are_deleted_while_the_service_runs(
     new = (await send(service, "new"))[0]
     await send(service, "late", timestamp=old.isoformat())
     with monkeypatch.context() as patch:
-        patch.setattr(reports, "_now", lambda: old)
+        patch.setattr(reports, "now", lambda: old)
         await send(service, "old")
 
     async def deleted() -> bool:

@@ -1,25 +1,18 @@
-"""The answer to a stored report says the same whether its header was encoded once a second or for it alone."""
+"""The answer to a stored report says the same on the short way, where its header is encoded once a second."""
 
 import asyncio
 import json
 from collections.abc import Callable
 from email.utils import parsedate_to_datetime
-from typing import Any, cast
+from typing import Any
 
 import pytest
-from aiohttp import hdrs, web
-from aiohttp.base_protocol import BaseProtocol
-from aiohttp.http_writer import StreamWriter
-from aiohttp.test_utils import make_mocked_request
+from aiohttp import hdrs
 from conftest import REPORT, InProcess
 
-from exporter.access.web_config import WebConfig
-from exporter.http import acknowledgement
-from exporter.http.acknowledgement import acknowledge
-from exporter.http.headers import WEB_CONFIG
+from exporter.http import reports
 
 pytestmark = pytest.mark.dashboard
-STORED = b'{"id":1}'
 
 
 async def sent(
@@ -47,8 +40,8 @@ def comparable(header: dict[str, str]) -> dict[str, str]:
 
 async def test_each_way_of_answering_says_the_same(service: InProcess, monkeypatch: pytest.MonkeyPatch) -> None:
     made = []
-    whole = acknowledgement.success
-    monkeypatch.setattr(acknowledgement, "success", lambda *words: made.append(words) or whole(*words))
+    whole = reports.success
+    monkeypatch.setattr(reports, "success", lambda *words: made.append(words) or whole(*words))
     status, header, answer = await sent(service)
     assert (status, made) == ("HTTP/1.1 200 OK", [])
     assert "Connection" not in header
@@ -81,47 +74,3 @@ async def test_another_origin_may_read_it(serve: Callable[..., Any]) -> None:
     service: InProcess = await serve(allowed_origins=(origin,))
     async with service.client.post("/api/report-error", json=REPORT, headers={hdrs.ORIGIN: origin}) as response:
         assert (response.status, response.headers["Access-Control-Allow-Origin"]) == (200, origin)
-
-
-class Transport(asyncio.Transport):
-    """Takes everything, and remembers it."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.content = b""
-        self.closing = False
-
-    def write(self, data: Any) -> None:
-        self.content += data
-
-    def is_closing(self) -> bool:
-        return self.closing
-
-
-def requested(protocol: BaseProtocol, transport: asyncio.Transport) -> web.Request:
-    writer, app = StreamWriter(protocol, asyncio.get_running_loop()), {WEB_CONFIG: WebConfig("")}
-    return make_mocked_request("POST", "/", writer=writer, transport=transport, app=cast("web.Application", app))
-
-
-async def test_it_waits_while_the_client_takes_nothing() -> None:
-    """Else a client that sends and never reads would fill the memory."""
-    protocol, transport = BaseProtocol(asyncio.get_running_loop()), Transport()
-    protocol.transport = transport
-    request = requested(protocol, transport)
-    answer = acknowledge(request, STORED)
-    protocol.pause_writing()
-    sending = asyncio.create_task(answer.prepare(request))
-    await asyncio.sleep(0.01)
-    assert not sending.done()
-    protocol.resume_writing()
-    await sending
-    assert transport.content.endswith(b'"data":{"id":1}}')
-    assert (answer.keep_alive, answer.status) == (True, 200)
-
-
-async def test_a_client_that_left_is_no_error_of_the_service() -> None:
-    protocol, transport = BaseProtocol(asyncio.get_running_loop()), Transport()
-    protocol.transport, transport.closing = transport, True
-    request = requested(protocol, transport)
-    with pytest.raises(ConnectionError):
-        await acknowledge(request, STORED).prepare(request)
