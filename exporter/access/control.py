@@ -153,17 +153,19 @@ class Access:
             return None
         return Identity(Caller("certificate", EVERYTHING), "certificate", lambda: True)
 
+    def by_known_token(self, value: str) -> Identity | None:
+        """As `by_authorization`, but None for what is not a token that was seen before."""
+        identity = self._remembered(self._digest(value))
+        return identity if identity is not None and identity.method == "token" else None
+
     async def by_authorization(self, value: str, address: str) -> Identity | None:
         """Returns who a value of `Authorization` is. Raises `TooManyAttemptsError`."""
         scheme, _, rest = value.partition(" ")
         # A password that is right is remembered for one address: from others, its attempts count.
-        whole = f"{address} {value}" if scheme.lower() == "basic" else value
-        key = hashlib.blake2b(whole.encode("utf-8", "surrogateescape"), key=self._key, digest_size=16).digest()
-        identity = self._verified.get(key)
+        key = self._digest(f"{address} {value}" if scheme.lower() == "basic" else value)
+        identity = self._remembered(key)
         if identity is not None:
-            if identity.is_valid():
-                return identity
-            del self._verified[key]
+            return identity
         if scheme.lower() == "bearer":
             identity = self._by_token(rest.strip(), address, "token")
         elif scheme.lower() == "basic":
@@ -190,6 +192,16 @@ class Access:
             return None
         _log.info("the user %r logs in from %s", name, address)
         return await self.sessions.begin(name, is_token=False, stamp=self._users.stamp(name))
+
+    def _digest(self, text: str) -> bytes:
+        return hashlib.blake2b(text.encode("utf-8", "surrogateescape"), key=self._key, digest_size=16).digest()
+
+    def _remembered(self, key: bytes) -> Identity | None:
+        identity = self._verified.get(key)
+        if identity is not None and not identity.is_valid():
+            del self._verified[key]
+            return None
+        return identity
 
     def _tells_callers_apart(self) -> bool:
         return self.tokens.is_there or bool(self.proxy_header) or bool(self._users)

@@ -1,5 +1,5 @@
 """Asks each request who sends it, and whether that caller may do this. A plain report does not come here while access
-control is off (shortcut.py).
+control is off, or if its token was seen before (shortcut.py).
 
     check_host ─► is access control on? ─► does the route need a scope? ─► who is it?  ─► the scope ─► CSRF ─► handler
     403           no: anybody may          no: anybody may                 401           403          403

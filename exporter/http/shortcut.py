@@ -7,9 +7,9 @@
 Each worker sends the same request again and again, and what aiohttp and our middlewares do for one takes a fifth of the
 CPU time of a report (docs/performance.md): two tasks, a request, a stream, a response. A plain report needs none of
 them. What is not plain goes the long way: a query, `Origin`, `Expect`, a chunked or compressed body, `Connection:
-close`, HTTP/1.0, another host or another spelling of the path; and every request while access control is on. A report
-that is refused, repeats an earlier one or could not be stored goes there as well, once ingest is done with it: only the
-long way can answer errors.
+close`, HTTP/1.0, another host or another spelling of the path; and, while access control is on, what does not have a
+token that was seen before. A report that is refused, repeats an earlier one or could not be stored goes there as well,
+once ingest is done with it: only the long way can answer errors.
 
 aiohttp's task of the connection sleeps meanwhile, as if no request had come. Where its client is gone, it cannot be
 woken any more: then the report is finished without an answer.
@@ -21,7 +21,9 @@ from typing import Any, Final, cast
 
 from aiohttp import HttpVersion11, StreamReader, hdrs, web
 from aiohttp.http import RawRequestMessage
+from multidict import CIMultiDictProxy
 
+from exporter.access.caller import ANYBODY, Caller, Scope
 from exporter.http import refusals, reports
 from exporter.http.acknowledgement import acknowledgement
 from exporter.http.addresses import ACCESS, FORWARDED
@@ -50,8 +52,8 @@ class Shortcut:
         self._web_config = app[WEB_CONFIG]
         self._max_bytes = self.service.settings.max_body_bytes
 
-    def is_for(self, message: RawRequestMessage, payload: StreamReader) -> bool:
-        """Whether a request is a plain report. Its body may be arriving."""
+    def caller_of(self, message: RawRequestMessage, payload: StreamReader) -> Caller | None:
+        """Returns who sends a plain report, whose body may be arriving; None if the request has to go the long way."""
         if (
             message.path != PATH
             or message.method != hdrs.METH_POST
@@ -59,10 +61,9 @@ class Shortcut:
             or message.should_close
             or message.upgrade
             or message.chunked
-            or self._access.is_on
             or self._web_config.headers
         ):
-            return False
+            return None
         headers = message.headers
         hosts = headers.getall(hdrs.HOST, ())
         if (
@@ -73,10 +74,21 @@ class Shortcut:
             or len(hosts) != 1
             or not self._hosts.accepts(hosts[0])
         ):
-            return False
+            return None
         if payload.is_eof():
-            return 0 < payload.total_bytes <= self._max_bytes
-        return int(headers.get(hdrs.CONTENT_LENGTH, MAX_ARRIVING)) < min(MAX_ARRIVING, self._max_bytes)
+            fits = 0 < payload.total_bytes <= self._max_bytes
+        else:
+            fits = int(headers.get(hdrs.CONTENT_LENGTH, MAX_ARRIVING)) < min(MAX_ARRIVING, self._max_bytes)
+        return self._admitted(headers) if fits else None
+
+    def _admitted(self, headers: CIMultiDictProxy[str]) -> Caller | None:
+        """As `check_access`, but None where that has more to do than to look whether a token still holds."""
+        access = self._access
+        if not access.is_on:
+            return ANYBODY
+        values = headers.getall(hdrs.AUTHORIZATION, ())
+        identity = access.by_known_token(values[0]) if len(values) == 1 and not access.proxy_header else None
+        return identity.caller if identity is not None and Scope.REPORT in identity.caller.scopes else None
 
     def finish(self, peer: str, message: RawRequestMessage, body: bytes, settled: Settled) -> None:
         """Does for a report whose client is gone what the long way would do: the database may have to be asked whether
@@ -109,7 +121,8 @@ class ReportConnection(Connection):
         self._sleep: asyncio.Future[None] | None = None  # of aiohttp's task, while a report is on the short way
         self._arriving: StreamReader | None = None  # its body, before the end of it is here
         self._is_answered = False  # although it is on the short way: the client takes no answers
-        self._message: RawRequestMessage  # of the report that is in ingest
+        self._caller = ANYBODY  # of the report that is on the short way
+        self._message: RawRequestMessage
         self._payload: StreamReader
         self._body = b""
 
@@ -128,12 +141,12 @@ class ReportConnection(Connection):
         if not self._messages:
             return
         message, payload = self._messages[0]
-        is_plain = isinstance(message, RawRequestMessage) and self._shortcut.is_for(message, payload)
-        if len(self._messages) > 1 or not is_plain:
+        caller = self._shortcut.caller_of(message, payload) if isinstance(message, RawRequestMessage) else None
+        if len(self._messages) > 1 or caller is None:
             sleep.set_result(None)
             return
         self._sleep, self._waiter = sleep, None
-        self._arriving = payload
+        self._caller, self._arriving = caller, payload
         if payload.is_eof():
             self._enter()
 
@@ -168,7 +181,8 @@ class ReportConnection(Connection):
         self._body = self._payload.read_nowait()
         service = self._shortcut.service
         service.metrics.received_json.inc()
-        submission = Submission(self._body, reports.now(), self._message.headers.get(IDEMPOTENCY_KEY))
+        key = self._message.headers.get(IDEMPOTENCY_KEY)
+        submission = Submission(self._body, reports.now(), key, caller=self._caller)
         try:
             service.ingest.enter((submission,), self._settle)
         except QueueFullError as error:

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import pytest
 from conftest import REPORT, InProcess
-from keys import make_token, now_seen
+from keys import make_token, now_seen, revoke
 from running import RunningServer
 
 from exporter.http import shortcut
@@ -212,6 +212,45 @@ async def test_as_soon_as_there_is_a_token_it_is_asked_for(
                 client.writer.write(SHORT["plain"])
                 assert (await client.answer())[0] == status
         assert len(taken) == 1
+
+
+async def test_a_token_that_was_seen_before_is_enough(service: InProcess, tmp_path: Path, taken: list[bytes]) -> None:
+    """As long as it holds, and only as far as it goes."""
+
+    async def status(client: Client, number: int, token: str, *more: str) -> int:
+        lines = "".join(f"Authorization: {value}\r\n" for value in (f"Bearer {token}", *more))
+        body = json.dumps(REPORT | {"worker_id": "gpu-1", "event_id": f"t{number}"}).encode()
+        client.writer.write(request(headers=HOST + TYPE + lines.encode(), body=body))
+        return (await client.answer())[0]
+
+    with now_seen():
+        ci = make_token(tmp_path, "ci", "report")
+        reader = make_token(tmp_path, "reader", "read")
+        cpu = make_token(tmp_path, "cpu", "report", worker="cpu-")
+        async with connected(service) as client:
+            assert [await status(client, one, ci) for one in range(3)] == [200, 200, 200]
+            assert len(taken) == 2
+            assert [await status(client, one, reader) for one in range(3, 6)] == [403, 403, 403]
+            assert await status(client, 6, ci, "Bearer x") == 401
+            assert len(taken) == 2
+            assert [await status(client, one, cpu) for one in (7, 8)] == [403, 403]
+            assert len(taken) == 3
+            assert (await status(client, 9, ci), len(taken)) == (200, 4)
+            revoke(tmp_path, "ci")
+            assert (await status(client, 10, ci), len(taken)) == (401, 4)
+
+
+async def test_where_a_proxy_names_users_no_token_is_enough(
+    serve: Callable[..., Any], tmp_path: Path, taken: list[bytes]
+) -> None:
+    service = await serve(auth_proxy_header="X-User", trusted_proxies=["127.0.0.1"])
+    with now_seen():
+        token = make_token(tmp_path, "ci", "report")
+        async with connected(service) as client:
+            for _ in range(2):
+                client.writer.write(request(headers=HOST + TYPE + f"Authorization: Bearer {token}\r\n".encode()))
+                assert (await client.answer())[0] == 200
+    assert taken == []
 
 
 async def test_a_body_may_arrive_after_its_header(service: InProcess, taken: list[bytes]) -> None:
