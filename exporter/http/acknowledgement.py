@@ -1,4 +1,4 @@
-"""The answer to one stored report, which is sent for each of them: its header is encoded once a second, not each time.
+"""The answer to a report on the short way (shortcut.py): its header is encoded once a second, not each time.
 
 aiohttp makes the header of a response from a dictionary, after our own hooks have looked at it, which takes a tenth of
 the time of a report (docs/performance.md). The header of this answer depends on the report only by the length; where it

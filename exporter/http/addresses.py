@@ -3,12 +3,12 @@
 from typing import Final
 
 from aiohttp import web
-from multidict import istr
+from multidict import CIMultiDictProxy, istr
 
 from exporter.access.control import Access
 
 ACCESS: Final = web.AppKey("access", Access)
-FORWARDED: Final = istr("X-Forwarded-For")
+_FORWARDED: Final = istr("X-Forwarded-For")
 _ADDRESS: Final = web.RequestKey("address", str)
 
 
@@ -20,6 +20,11 @@ def address_of(request: web.Request) -> str:
         return known
     peer = request.remote or ""
     access = request.app.get(ACCESS)
-    address = access.address(peer, request.headers.getall(FORWARDED, ())) if access else peer
+    address = client_address(access, peer, request.headers) if access else peer
     request[_ADDRESS] = address
     return address
+
+
+def client_address(access: Access, peer: str, headers: CIMultiDictProxy[str]) -> str:
+    """Returns the address of the client of a request with these headers, which came from `peer`."""
+    return access.address(peer, headers.getall(_FORWARDED, ()))

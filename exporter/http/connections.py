@@ -140,7 +140,7 @@ class Connection(web.RequestHandler):
         else:
             answer = failure(status, "this is not a request that the service can read: send HTTP/1.1")
         if status < 500:
-            self._connections.rejected(address_of(self.socket), "malformed")
+            self._connections.rejected(peer_of(self.socket), "malformed")
         answer.force_close()
         return answer
 
@@ -249,7 +249,7 @@ class Connections:
             return
         if connection.header_bytes:
             if now - connection.header_since > settings.header_timeout:
-                self.rejected(address_of(socket), "too_slow")
+                self.rejected(peer_of(socket), "too_slow")
                 connection.refuse(408, f"the header did not arrive within {settings.header_timeout:g} s")
         elif now - connection.idle_since > settings.idle_timeout:
             connection.force_close()
@@ -264,7 +264,7 @@ class Connections:
             self._logged_at = now
 
 
-def address_of(transport: asyncio.BaseTransport) -> str:
+def peer_of(transport: asyncio.BaseTransport) -> str:
     """Returns the address of the peer, "" if it is unknown."""
     peer = transport.get_extra_info("peername")
     return str(peer[0]) if isinstance(peer, tuple) else ""

@@ -30,8 +30,7 @@ def _expecting_nothing(handle: Handler) -> Handler:
 
 
 class Runner(web.AppRunner):
-    """Runs an application, as aiohttp's own runner does, with the deadlines and limits of this module. `kind` makes
-    the protocol of a connection."""
+    """Runs an application as aiohttp's own runner does, but with our connections. `kind` makes the protocol of one."""
 
     connections: Connections
 

@@ -5,11 +5,11 @@
                                         └──────► request, middlewares, router, handler, response ◄─┘
 
 Each worker sends the same request again and again, and what aiohttp and our middlewares do for one takes a fifth of the
-CPU time of a report (docs/performance.md): two tasks, a request, a stream, a response. A plain report needs none of
-them. What is not plain goes the long way: a query, `Origin`, `Expect`, a chunked or compressed body, `Connection:
-close`, HTTP/1.0, another host or another spelling of the path; and, while access control is on, what does not have a
-token that was seen before. A report that is refused, repeats an earlier one or could not be stored goes there as well,
-once ingest is done with it: only the long way can answer errors.
+CPU time of a report (docs/performance.md): they wake one task, make another, a request and a response, and look for the
+route. A plain report needs none of that. What is not plain goes the long way: a query, `Origin`, `Expect`, a chunked or
+compressed body, `Connection: close`, HTTP/1.0, another host or another spelling of the path; and, while access control
+is on, what does not have a token that was seen before. A report that is refused, repeats an earlier one or could not be
+stored goes there as well, once ingest is done with it: only the long way can answer errors.
 
 aiohttp's task of the connection sleeps meanwhile, as if no request had come. Where its client is gone, it cannot be
 woken any more: then the report is finished without an answer.
@@ -26,8 +26,8 @@ from multidict import CIMultiDictProxy
 from exporter.access.caller import ANYBODY, Caller, Scope
 from exporter.http import refusals, reports
 from exporter.http.acknowledgement import acknowledgement
-from exporter.http.addresses import ACCESS, FORWARDED
-from exporter.http.connections import Connection, address_of
+from exporter.http.addresses import ACCESS, client_address
+from exporter.http.connections import Connection, peer_of
 from exporter.http.headers import WEB_CONFIG
 from exporter.http.report_body import JSON
 from exporter.http.reports import IDEMPOTENCY_KEY, Early
@@ -41,7 +41,7 @@ _log = logging.getLogger(__name__)
 
 
 class Shortcut:
-    """Says which requests to `app` are plain reports."""
+    """Says which requests to `app` are plain reports, and finishes those whose client is gone."""
 
     def __init__(self, app: web.Application) -> None:
         self.service = app[SERVICE]
@@ -93,7 +93,7 @@ class Shortcut:
     def finish(self, peer: str, message: RawRequestMessage, body: bytes, settled: Settled) -> None:
         """Does for a report whose client is gone what the long way would do: the database may have to be asked whether
         it is a repeat, and a refusal counts."""
-        address = self._access.address(peer, message.headers.getall(FORWARDED, ()))
+        address = client_address(self._access, peer, message.headers)
         task = asyncio.create_task(self._finish(address, body, settled))
         self._finishing.add(task)
         task.add_done_callback(self._finishing.discard)
@@ -121,9 +121,7 @@ class ReportConnection(Connection):
         self._sleep: asyncio.Future[None] | None = None  # of aiohttp's task, while a report is on the short way
         self._arriving: StreamReader | None = None  # its body, before the end of it is here
         self._is_answered = False  # although it is on the short way: the client takes no answers
-        self._caller = ANYBODY  # of the report that is on the short way
-        self._message: RawRequestMessage
-        self._payload: StreamReader
+        self._caller = ANYBODY  # of the report that is on the short way; it is the first of `_messages`
         self._body = b""
 
     def parse(self, data: bytes) -> None:
@@ -177,11 +175,11 @@ class ReportConnection(Connection):
     def _enter(self) -> None:
         """Queues the report, whose body is here."""
         self._arriving, self.early, self._is_answered = None, None, False
-        self._message, self._payload = cast("tuple[RawRequestMessage, StreamReader]", self._messages[0])
-        self._body = self._payload.read_nowait()
+        message, payload = cast("tuple[RawRequestMessage, StreamReader]", self._messages[0])
+        self._body = payload.read_nowait()
         service = self._shortcut.service
         service.metrics.received_json.inc()
-        key = self._message.headers.get(IDEMPOTENCY_KEY)
+        key = message.headers.get(IDEMPOTENCY_KEY)
         submission = Submission(self._body, reports.now(), key, caller=self._caller)
         try:
             service.ingest.enter((submission,), self._settle)
@@ -192,13 +190,14 @@ class ReportConnection(Connection):
         """Answers the report, or lets it go on on the long way."""
         body, self._body = self._body, b""  # a connection that is idle keeps none
         try:
+            message, payload = cast("tuple[RawRequestMessage, StreamReader]", self._messages[0])
             stored = stored_answer(settled)
             if self._sleep is None or self.socket.is_closing():  # the client is gone
                 if stored is None:
-                    self._shortcut.finish(address_of(self.socket), self._message, body, settled)
+                    self._shortcut.finish(peer_of(self.socket), message, body, settled)
                 return
             if stored is None:
-                self.early = Early(self._payload, body, settled)
+                self.early = Early(payload, body, settled)
                 self._wake(is_settled=True)
                 return
             self._messages.popleft()

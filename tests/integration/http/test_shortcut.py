@@ -167,6 +167,17 @@ async def until(holds: Callable[[], object]) -> None:
     raise TimeoutError
 
 
+async def leave_while_it_waits(service: InProcess, client: Client, may_append: threading.Event) -> None:
+    """Sends a report, and leaves before it is appended. Waits until ingest is done with it."""
+    client.writer.write(numbered(1))
+    await until(lambda: service.service.ingest.queued)
+    task = connection_of(service, client)._task_handler
+    client.writer.transport.abort()
+    await until(lambda: task is not None and task.cancelled())
+    may_append.set()
+    await until(lambda: not service.service.ingest.queued)
+
+
 async def reports_counted(service: InProcess) -> Counter[str]:
     """Returns the counters of received, repeated and rejected reports."""
     metrics = await service.metrics()
@@ -327,13 +338,7 @@ async def test_a_report_is_stored_although_its_client_leaves(
 ) -> None:
     may_append = hold_log(service, monkeypatch)
     async with connected(service) as client:
-        client.writer.write(numbered(1))
-        await until(lambda: service.service.ingest.queued)
-        task = connection_of(service, client)._task_handler
-        client.writer.transport.abort()
-        await until(lambda: task is not None and task.cancelled())
-        may_append.set()
-    await until(lambda: not service.service.ingest.queued)
+        await leave_while_it_waits(service, client, may_append)
     assert (await service.post({"event_id": "n1"}))["id"] == 1
 
 
@@ -403,13 +408,7 @@ async def test_a_failed_append_counts_although_its_clients_left(
     """They often leave because an append hangs, before it fails."""
     may_fail = hold_log(service, monkeypatch, LogError("no space"))
     async with connected(service) as client:
-        client.writer.write(numbered(1))
-        await until(lambda: service.service.ingest.queued)
-        task = connection_of(service, client)._task_handler
-        client.writer.transport.abort()
-        await until(lambda: task is not None and task.cancelled())
-        may_fail.set()
-    await until(lambda: not service.service.ingest.queued)
+        await leave_while_it_waits(service, client, may_fail)
     await asyncio.sleep(0.1)
     counted = await reports_counted(service)
     assert counted['distributed_testing_reports_rejected_total{reason="store_failed"}'] == 1
