@@ -7,7 +7,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from exporter.events.cursor import cursor_after
 from exporter.events.event import MAX_MESSAGE, ErrorEvent, Severity, isoformat
 from exporter.events.groups import GroupName, groups_of
-from exporter.events.listed import CONTEXTS, listed
+from exporter.events.listed import CONTEXTS, Listed, listed
 from exporter.events.plain_text import plain_text
 
 MAX_LISTED_TRACEBACK: Final = 32_768  # characters
@@ -67,44 +67,48 @@ class ErrorObject(Struct, kw_only=True):
 
 def of_event(event: ErrorEvent) -> ErrorObject:
     """Returns the error object of a stored event."""
-    columns = {
-        "id": event.id,
-        "event_id": event.event_id,
-        "timestamp": event.timestamp,
-        "received_at": event.received_at,
-        "worker_id": event.worker_id,
-        "type": event.type,
-        "error_category": event.category,
-        "message": event.message,
-        "severity": event.severity,
-        "reasons": list(event.reasons),
-        "fingerprint": event.fingerprint,
-        "pattern_id": event.pattern_id,
-        "warnings": list(event.warnings),
-        "reported_at": event.reported_at,
-        "imported": event.imported,
-        "is_recurring": event.is_recurring,
-        "is_system_critical": event.is_system_critical,
-        "is_hardware_error": event.hardware_error,
-        "device_names": list(event.devices),
-    }
-    return error_object(columns, event.body)
+    shown, truncated = _shown(event.body)
+    return ErrorObject(
+        id=event.id,
+        event_id=event.event_id,
+        timestamp=isoformat(event.timestamp),
+        received_at=isoformat(event.received_at),
+        worker_id=event.worker_id,
+        type=event.type,
+        error_category=event.category,
+        message=plain_text(event.message),  # earlier releases stored it as it was sent
+        severity=event.severity,
+        reasons=list(event.reasons),
+        fingerprint=event.fingerprint,
+        pattern_id=event.pattern_id,
+        warnings=list(event.warnings),
+        reported_at=event.reported_at,
+        imported=event.imported,
+        is_recurring=event.is_recurring,
+        is_system_critical=event.is_system_critical,
+        is_hardware_error=event.hardware_error,
+        is_critical=event.severity == "critical",
+        groups=groups_of(event.category, hardware_error=event.hardware_error, recurring=event.is_recurring),
+        cursor=cursor_after(event.timestamp, event.id),
+        traceback=shown.traceback,
+        system_context=shown.system_context,
+        hardware_context=shown.hardware_context,
+        error_frequency=shown.error_frequency,
+        run=shown.run,
+        test=shown.test,
+        devices=shown.devices,
+        device_names=list(event.devices),
+        truncated=truncated,
+    )
 
 
 def error_object(columns: dict[str, Any], body: str) -> ErrorObject:
     """Returns the error object of an event's `columns` (the fields of `ErrorObject` up to `is_hardware_error`, and
     `device_names`, with times as datetimes) and its `body`, the report as JSON. Long texts and contexts are cut."""
-    read, too_long = listed(body)
-    contexts = {name: read[name] for name in CONTEXTS}
-    truncated: list[Any] = [*too_long]
-    traceback = read["traceback"] and plain_text(read["traceback"])
-    if traceback and len(traceback) > MAX_LISTED_TRACEBACK:
-        traceback = "…" + traceback[-MAX_LISTED_TRACEBACK:]  # the innermost frame is at the end
-        truncated.append("traceback")
-    if len(plain_text(read["message"] or "")) > MAX_MESSAGE:
-        truncated.append("message")
+    shown, truncated = _shown(body)
+    contexts = {name: getattr(shown, name) for name in CONTEXTS}
     columns["message"] = plain_text(columns["message"])  # earlier releases stored it as it was sent
-    return ErrorObject(**derived(columns), **contexts, traceback=traceback, truncated=truncated or UNSET)
+    return ErrorObject(**derived(columns), **contexts, traceback=shown.traceback, truncated=truncated)
 
 
 def derived(columns: dict[str, Any]) -> dict[str, Any]:
@@ -120,3 +124,17 @@ def derived(columns: dict[str, Any]) -> dict[str, Any]:
         ),
         "cursor": cursor_after(columns["timestamp"], columns["id"]),
     }
+
+
+def _shown(body: str) -> tuple[Listed, list[Truncated] | UnsetType]:
+    """Returns what is shown of a report, and the names of the fields that were cut."""
+    shown, too_long = listed(body)
+    truncated: list[Any] = [*too_long]
+    traceback = shown.traceback and plain_text(shown.traceback)
+    if traceback and len(traceback) > MAX_LISTED_TRACEBACK:
+        traceback = "…" + traceback[-MAX_LISTED_TRACEBACK:]  # the innermost frame is at the end
+        truncated.append("traceback")
+    shown.traceback = traceback
+    if len(plain_text(shown.message or "")) > MAX_MESSAGE:
+        truncated.append("message")
+    return shown, truncated or UNSET

@@ -59,6 +59,9 @@ class ErrorEvent(Struct, array_like=True, gc=False):
     clock_offset: int = 0  # seconds by which `timestamp` is known to be wrong, negative if it is in the past
 
 
+_SECONDS: Final = len('"2026-01-31T12:00:00')
+_MILLISECONDS: Final = _SECONDS + len(".000")
+_encode_json = msgspec.json.Encoder().encode
 _encode_batch = msgspec.msgpack.Encoder().encode
 _decode_batch = msgspec.msgpack.Decoder(list[ErrorEvent]).decode
 _decode_items = msgspec.msgpack.Decoder(list[msgspec.Raw]).decode
@@ -92,7 +95,8 @@ def decode_events(payload: bytes, first: int, ids: Iterable[int]) -> list[ErrorE
 def isoformat(moment: dt.datetime) -> str:
     """Returns ISO 8601 in UTC with milliseconds, with `Z` at the end. A moment without an offset is UTC."""
     if moment.tzinfo is None:
-        return moment.isoformat(timespec="milliseconds") + "Z"
-    if moment.tzinfo is not dt.UTC:
+        moment = moment.replace(tzinfo=dt.UTC)
+    elif moment.tzinfo is not dt.UTC:
         moment = moment.astimezone(dt.UTC)
-    return moment.isoformat(timespec="milliseconds")[:-6] + "Z"
+    text = _encode_json(moment).decode()  # takes a tenth of the time of `datetime.isoformat`
+    return text[1:_MILLISECONDS] + "Z" if text[_SECONDS] == "." else text[1:_SECONDS] + ".000Z"

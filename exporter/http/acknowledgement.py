@@ -14,13 +14,14 @@ from exporter.http.responses import JSON_HEADERS, success_body
 
 MESSAGE: Final = "Error reported successfully"
 _FIXED: Final = "".join(f"{name}: {value}\r\n" for name, value in JSON_HEADERS.items())
+_AROUND: Final = success_body(b"\0", MESSAGE).partition(b"\0")  # the body before and after the event
 _head: tuple[int, bytes] = (0, b"")  # of this second
 
 
 def acknowledgement(stored: bytes) -> bytes:
     """Returns the answer to a report, header and body; `stored` is the JSON object that describes its event."""
-    body = success_body(stored, MESSAGE)
-    return b"%s%d\r\n\r\n%s" % (_header(), len(body), body)
+    before, _, after = _AROUND
+    return b"%s%d\r\n\r\n%s%s%s" % (_header(), len(before) + len(stored) + len(after), before, stored, after)
 
 
 def _header() -> bytes:

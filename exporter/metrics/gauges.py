@@ -2,13 +2,12 @@
 
 from collections.abc import Iterator
 from functools import lru_cache
-from itertools import islice
 from typing import Final
 
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 
-from exporter.metrics.text import BLOCK, PREFIX, escape, header, label_template, number, unit_of
+from exporter.metrics.text import BLOCK, PREFIX, escape, header, label_template, numbers, unit_of
 
 MAX_TEXTS: Final = 65_536  # label texts that are kept for the next families and scrapes: making one takes 1 µs
 
@@ -27,16 +26,18 @@ class GaugeFamily:
         self._name = PREFIX + name
         self._help = help_
         self._labels = labels
-        self._samples: list[tuple[tuple[str, ...], float]] = []
+        self._labels_of_samples: list[tuple[str, ...]] = []
+        self._values: list[float] = []
 
     def add(self, values: tuple[str, ...], value: float) -> None:
         """Adds a series with these label values."""
-        self._samples.append((values, value))
+        self._labels_of_samples.append(values)
+        self._values.append(float(value))
 
     def family(self) -> Metric:
         """Returns the family for `prometheus_client`."""
         family = GaugeMetricFamily(self._name, self._help, labels=self._labels, unit=unit_of(self._name))
-        for values, value in self._samples:
+        for values, value in zip(self._labels_of_samples, self._values, strict=True):
             family.add_metric(values, value)
         return family
 
@@ -44,6 +45,7 @@ class GaugeFamily:
         """Yields the text of the family, which is the same in both formats but for the line UNIT."""
         yield header(self._name, self._help, "gauge", unit_of(self._name) if openmetrics else "")
         name, template = self._name, label_template(self._labels)
-        samples = iter(self._samples)
-        while block := list(islice(samples, BLOCK)):
-            yield "".join([f"{name}{_label_text(template, values)} {number(value)}\n" for values, value in block])
+        for first in range(0, len(self._values), BLOCK):
+            part = slice(first, first + BLOCK)
+            block = zip(self._labels_of_samples[part], numbers(self._values[part]), strict=True)
+            yield "".join([f"{name}{_label_text(template, values)} {value}\n" for values, value in block])

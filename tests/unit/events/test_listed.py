@@ -6,11 +6,15 @@ from typing import Any
 import msgspec
 import pytest
 from events import event
+from hypothesis import example, given
+from hypothesis import strategies as st
+from nasty import NASTY
 
 from exporter.events import listed as listed_module
 from exporter.events.error_object import of_event
-from exporter.events.listed import LARGE, listed
+from exporter.events.listed import CONTEXTS, LARGE, listed
 from exporter.events.stored import known, payload
+from exporter.ingest.parse import ReportError, parse_report
 
 pytestmark = pytest.mark.dashboard
 REPORTS: tuple[dict[str, Any], ...] = (
@@ -27,10 +31,68 @@ REPORTS: tuple[dict[str, Any], ...] = (
 def test_the_same_of_a_large_report(report: dict[str, Any]) -> None:
     sent = {"worker_id": "w"} | report
     large = json.dumps({"blob": "x" * LARGE} | sent)
-    read, too_long = listed(json.dumps(sent))
-    assert listed(large) == (read, too_long)
+    read, too_long = values(json.dumps(sent))
+    assert values(large) == (read, too_long)
     whole = known(payload(large))
     assert read == {name: None if name in too_long else whole.get(name) for name in read}
+
+
+def object_of(items: list[tuple[str, str]]) -> str:
+    return "{" + " , ".join(f'"{name}": {value}' for name, value in items) + "}"
+
+
+# What stays as it was sent has to mean the same as what was read and written again.
+NUMBERS = st.sampled_from(
+    ["1e400", "-1E+0400", "9" * 400, "0." + "1" * 400 + "e2", "1e-400", "1e99", "-0.0", "8.0", "2"]
+)
+TEXTS = st.sampled_from(
+    ['"93 %"', '"a 1e400"', r'"\ud83d\ude00 \u001b[1m"', "null", "true", "[]", "{}", '"4711"', "[null]"]
+)
+FIELDS = (
+    "message", "traceback", "worker_id", "hostname", "metrics", "cpu", "percent", "count", "hardware_types",
+    "hardware_status", "overheating", "recurring", "same_type", "last_1h", "id", "attempt", "duration", "index", "own",
+)  # fmt: skip
+VALUES = st.recursive(
+    NUMBERS | TEXTS,
+    lambda items: (
+        st.lists(items, max_size=2).map(lambda found: "[ " + ",".join(found) + "\n]")
+        | st.lists(st.tuples(st.sampled_from(FIELDS), items), max_size=3).map(object_of)
+    ),
+    max_leaves=6,
+)
+
+
+@given(st.lists(st.tuples(st.sampled_from(FIELDS + CONTEXTS), VALUES), max_size=5).map(object_of))
+@example('{"system_context": {"a": 1, "a": [1e3, 2 ]}, "run": {"id": "7"}, "run": null}')
+@example('{"system_context": {"a": 1e400}, "devices": [{"own": -1E+0400}]}')
+@example('{"system_context": {"a": %s.5}}' % ("9" * 400))
+@example(r'{"system_cont\u0065xt": {"b": "\ud800"}, "test": {"attempt": 2.0}}')
+def test_contexts_mean_what_was_sent(body: str) -> None:
+    sent = known(payload(body))
+    assert values(body) == ({name: sent.get(name) for name in ("message", "traceback", *CONTEXTS)}, [])
+
+
+@pytest.mark.parametrize("name", NASTY)
+def test_of_a_nasty_report(name: str) -> None:
+    try:
+        body = parse_report(NASTY[name])[1]
+    except ReportError:
+        pytest.skip("it is refused")
+    sent = known(payload(body))
+    assert values(body)[0] == {name: sent.get(name) for name in ("message", "traceback", *CONTEXTS)}
+
+
+def test_contexts_that_stay_as_they_were_sent() -> None:
+    shown, _ = listed('{"message":"m","system_context":{ "hostname":"h",\n"exact": 1.10 }}')
+    assert bytes(shown.system_context) == b'{ "hostname":"h",\n"exact": 1.10 }'
+    assert bytes(shown.run) == b"null"
+
+
+def values(body: str) -> tuple[dict[str, Any], list[str]]:
+    """What `listed` returns, decoded."""
+    shown, too_long = listed(body)
+    contexts = {name: json.loads(bytes(getattr(shown, name))) for name in CONTEXTS}
+    return {"message": shown.message, "traceback": shown.traceback, **contexts}, too_long
 
 
 def test_an_unknown_field_is_never_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -57,5 +119,5 @@ def test_numbers_that_msgspec_cannot_read() -> None:
     body = '{"worker_id":"w","message":"m","system_context":{"metrics":{"cpu":{"percent":1e400}}},"x":"%s"}' % (
         "y" * LARGE
     )
-    assert listed(body)[0]["message"] == "m"
-    assert listed(body) == listed(body.replace("y" * LARGE, ""))
+    assert values(body)[0]["message"] == "m"
+    assert values(body) == values(body.replace("y" * LARGE, ""))

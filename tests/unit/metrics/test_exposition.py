@@ -26,7 +26,7 @@ from exporter.metrics.error_metrics import ErrorMetrics
 from exporter.metrics.error_snapshot import ErrorSnapshot
 from exporter.metrics.exposition import OPENMETRICS, Family, exposition, published
 from exporter.metrics.gauges import GaugeFamily
-from exporter.metrics.text import BLOCK, number, unit_of
+from exporter.metrics.text import BLOCK, number, numbers, unit_of
 from exporter.metrics.zero_phase import Scraper
 from exporter.store import Counted, State
 from exporter.store.series import LabelLimits, Series, SeriesLabels, Totals
@@ -43,8 +43,8 @@ ACCEPTS = (
     "application/openmetrics-text; version=2.0.0; escaping=allow-utf-8",
 )
 NASTY = (
-    "plain", "", " ", 'a"b', "a\\b", "a\nb", '\\n"\\', "\\\\", "a\r\nb", "a\tb\0c", "%s %d %", "{}{0}", '",worker="x',
-    "# EOF", "é", "日本語", "🔥", "\u202e", "\u2028", "a" * 256,
+    "plain", "", " ", 'a"b', "a\\b", "a\nb", '\\n"\\', "\\\\", '"\n', "\1", "a\r\nb", "a\tb\0c",
+    "%s %d %", "{}{0}", '",worker="x', "# EOF", "é", "日本語", "🔥", "\u202e", "\u2028", "a" * 256,
 )  # fmt: skip
 SCRAPERS = (
     Scraper("", "10.0.0.1", 40_001, "Prometheus", True),
@@ -229,6 +229,17 @@ def test_numbers_are_written_as_go_does() -> None:
     values += [chosen.randrange(10 ** chosen.randint(1, 17)) for _ in range(1_000)]
     for value in values:
         assert number(value) == floatToGoString(value), value
+    floats = [
+        *map(float, values),
+        float("nan"),
+        float("inf"),
+        float("-inf"),
+        9_999_999_999_999_998.0,
+        0.0001,
+        0.00009999,
+    ]
+    assert numbers(floats) == [floatToGoString(value) for value in floats]
+    assert numbers([]) == []
 
 
 def test_families_of_prometheus_client_are_between_ours() -> None:

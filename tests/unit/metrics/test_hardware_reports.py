@@ -1,5 +1,7 @@
 """The latest report of each worker, kept for its gauges."""
 
+import json
+
 import msgspec
 import pytest
 
@@ -100,3 +102,17 @@ def test_all_text_together_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hardware_metrics, "MAX_TEXT", 3 * len(lines_of(reports.snapshot()[0])[0]))
     (family, *_) = hardware_metrics.hardware_families(reports.snapshot(), lambda: None)
     assert "".join(family.blocks(openmetrics=False)).count("} 0.5\n") == 3
+
+
+def test_each_gpu_has_the_values_that_are_known_of_it() -> None:
+    reports = HardwareReports()
+    devices = [{"temperature": 70}, {"power_watts": 80}, {"index": 7, "temperature": 60.5, "power_watts": 0}]
+    reports.note("w", 1.0, 1.0, json.dumps({"system_context": {"gpu_metrics": {"devices": devices}}}))
+    lines = "".join(lines_of(reports.snapshot()[0])).replace("distributed_testing_worker_", "").splitlines()
+    assert lines == [
+        'gpu_temperature_celsius{gpu="0",worker="w"} 70.0',
+        'gpu_temperature_celsius{gpu="7",worker="w"} 60.5',
+        'gpu_power_watts{gpu="1",worker="w"} 80.0',
+        'gpu_power_watts{gpu="7",worker="w"} 0.0',
+        'gpu_last_seen_timestamp_seconds{worker="w"} 1.0',
+    ]
