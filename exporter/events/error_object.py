@@ -55,6 +55,7 @@ class ErrorObject(Struct, kw_only=True):
     groups: tuple[GroupName, ...]
     cursor: str
     traceback: str | None
+    # These are values, or `msgspec.Raw`, which only msgspec's JSON encoder can write.
     system_context: Any
     hardware_context: Any
     error_frequency: Any

@@ -2,9 +2,10 @@
 and long contexts, so they never become Python objects. The contexts of a report in which every field has its type stay
 the JSON that was sent."""
 
-from typing import Any, Final, get_type_hints
+from typing import Any, Final
 
 import msgspec
+import re2
 
 from exporter.events.report import ErrorReport
 from exporter.events.stored import known, payload
@@ -14,15 +15,15 @@ TEXTS: Final = ("message", "traceback")
 MAX_LISTED_CONTEXT: Final = 32_768  # bytes of JSON
 LARGE: Final = 65_536  # characters of a report
 MAX_SPACED: Final = 4 * MAX_LISTED_CONTEXT  # bytes of a context as it was sent, perhaps with spaces, that is decoded
-MAX_DIGITS: Final = 300  # of a number that is finite for certain, if its exponent has two digits at most
+LONG_NUMBER: Final = 200  # digits; shorter numbers are finite if their exponent has two digits at most
+KEPT_WHOLE: Final = 4_096  # bytes of a report that is kept in memory for the contexts in it
 NULL: Final = msgspec.Raw(b"null")
 _NAMES: Final = (*TEXTS, *CONTEXTS)
-_TYPES: Final = get_type_hints(ErrorReport)
-_ALIKE: Final = bytes.maketrans(b"123456789E", b"000000000e")
-_ENDLESS: Final = b"0" * MAX_DIGITS
+# What may be a number that is too large. In a text, such as a hash, it follows a quote.
+_may_be_infinite: Final = re2.compile(rb"[:,\[\s]-?[0-9.]+[eE]\+?[0-9]{3}|[0-9]{%d}" % LONG_NUMBER).search
 _decode = msgspec.json.Decoder(msgspec.defstruct("_Listed", [(name, msgspec.Raw, NULL) for name in _NAMES])).decode
 _encode = msgspec.json.Encoder().encode
-_check = msgspec.json.Decoder(msgspec.defstruct("_Typed", [(name, _TYPES[name], None) for name in _NAMES])).decode
+_check = msgspec.json.Decoder(ErrorReport).decode
 
 
 class Listed(msgspec.Struct, gc=False):
@@ -65,20 +66,21 @@ def _as_sent(body: str) -> Listed | None:
     """Returns what a list shows of a report if the contexts can stay as they were sent. Takes half of the time of the
     other way."""
     sent = body.encode()
-    if len(sent) > MAX_LISTED_CONTEXT:
-        return None
-    alike = sent.translate(_ALIKE, b"+-")
-    if b"0e000" in alike or _ENDLESS in alike:  # perhaps infinite: msgspec does not look at the numbers in a `Raw`
+    if len(sent) > MAX_LISTED_CONTEXT or _may_be_infinite(sent):  # msgspec does not look at the numbers in a `Raw`
         return None
     try:
         _check(sent)
-        return _decode_as_sent(sent)
+        shown = _decode_as_sent(sent)
     except (msgspec.DecodeError, RecursionError):
         return None
+    if len(sent) > KEPT_WHOLE:
+        for name in CONTEXTS:
+            setattr(shown, name, getattr(shown, name).copy())
+    return shown
 
 
 def _parts(body: str) -> tuple[dict[str, Any], list[str]]:
-    """As `listed`, for a large report."""
+    """Returns texts and contexts of a large report, and the names of those that are too long."""
     raws = _decode(body)
     sent = {name: bytes(getattr(raws, name)) for name in _NAMES}
     too_long = [name for name, raw in sent.items() if len(raw) > MAX_SPACED and raw[:1] != b'"']

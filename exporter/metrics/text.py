@@ -54,7 +54,7 @@ def numbers(values: Sequence[float]) -> list[str]:
 
 
 def _large(value: float, text: str) -> str:
-    """Returns a value that may be too large to be written without an exponent. `text` has its digits."""
+    """Returns a value that is not written as Python does it, or may not be. `text` has its digits."""
     if not _PLAIN <= value < _MOST:
         return number(value)
     point = text.index(".")

@@ -150,12 +150,12 @@ def assert_answers(
             _assert_workers(store, asked, given, now, ids, events, list(conditions.values()))
         for given, conditions in filters:
             query = GetFacets(filters=Filters(hours=hours, **given), now=now)
-            values = msgspec.to_builtins(store.read(query))
+            values = answered(store.read(query))
             right = {name: some[:100] for name, some in counted.facets(events, hours, now, conditions).items()}
             assert values == right | {"searched_since": None}, f"{hours} h, {given}: {difference(values, right)}"
             text = "e" if hours == 24 else "7"  # of groups, of other names
             query = GetFacets(filters=Filters(hours=hours, **given), now=now, contains=text)
-            values = msgspec.to_builtins(store.read(query))
+            values = answered(store.read(query))
             right = counted.found(events, hours, now, conditions, ids, text)
             others = Filters(hours=hours, **{name: values for name, values in given.items() if name != "pattern"})
             listed = store.read(ListPatterns(filters=others, now=now, limit=1_000)).patterns
@@ -178,7 +178,7 @@ def _assert_counted(
         one for one in events
         if all(matches(one) for matches in conditions) and (asked.until is None or one.timestamp < asked.until)
     ]  # fmt: skip
-    overview = msgspec.to_builtins(store.read(GetOverview(filters=asked, now=now)))
+    overview = answered(store.read(GetOverview(filters=asked, now=now)))
     for part in (overview, overview["hardware_errors"]):
         part["recent_errors"] = [one["id"] for one in part["recent_errors"]]
     expected = counted.overview(chosen, hours, end, ids, sent) | {
@@ -203,14 +203,14 @@ def _assert_counted(
     assert overview == expected, f"{asked}: {difference(overview, expected)}"
     if asked.until:
         asked = msgspec.structs.replace(asked, since=end - dt.timedelta(hours=hours), hours=24)
-    found = msgspec.to_builtins(store.read(ListPatterns(filters=asked, now=now, limit=1_000)))["patterns"]
+    found = answered(store.read(ListPatterns(filters=asked, now=now, limit=1_000)))["patterns"]
     every = counted.patterns(chosen, hours, end, ids, sent)
     for one in every:
         one["state"] = counted.untouched(dt.datetime.fromisoformat(one["ever_first_seen"]), now)
     settle(found, every)
     assert found == every, f"{asked}: {difference(found, every)}"
     for by in get_args(Ranked):
-        answer = msgspec.to_builtins(store.read(GetRankings(filters=asked, now=now, by=by, limit=1_000)))["values"]
+        answer = answered(store.read(GetRankings(filters=asked, now=now, by=by, limit=1_000)))["values"]
         answer.sort(key=lambda one: (-one["error_count"], one["name"]))
         assert answer == (right := counted.rankings(chosen, hours, end, by)), f"{asked}: {difference(answer, right)}"
 
@@ -228,7 +228,7 @@ def _assert_workers(
         events, chosen, asked.hours, asked.until or now, now,
         (lambda one: all(matches(one) for matches in conditions)) if _has_unstable(asked, given) else None, ids,
     )  # fmt: skip
-    found = msgspec.to_builtins(store.read(ListWorkers(filters=asked, now=now, limit=500)))
+    found = answered(store.read(ListWorkers(filters=asked, now=now, limit=500)))
     assert (found["total"], found["next_cursor"], found["searched_since"]) == (len(expected), None, None)
     rows = found["workers"]
     for one in rows:
@@ -239,6 +239,11 @@ def _assert_workers(
 def _has_unstable(asked: Filters, given: Mapping[str, Any]) -> bool:
     """Whether lists of workers have those that are not stable also without errors."""
     return asked.until is None and {*given} <= {"worker", "not_worker"}
+
+
+def answered(result: Any) -> Any:
+    """Returns what the answer with a result says."""
+    return msgspec.json.decode(msgspec.json.encode(result))
 
 
 def difference(found: Any, right: Any, place: str = "") -> str:

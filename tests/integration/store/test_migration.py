@@ -13,7 +13,7 @@ import msgspec
 import pytest
 from counted import within
 from events import event
-from exact import assert_answers, assert_levels, assert_reports, assert_stored
+from exact import answered, assert_answers, assert_levels, assert_reports, assert_stored
 from fleet import Fleet
 from projected import Projected
 from upgrade import COLUMNS, old_database, take_back_10, without_origin
@@ -67,7 +67,7 @@ def assert_reads(store: Projected, events: Sequence[ErrorEvent], now: dt.datetim
     assert_answers(store, events, now, {})
     hours = 24 * 365 * 9
     page = store.read(ListErrors(filters=Filters(hours=hours), now=now, limit=1_000))
-    found = {one["id"]: one for one in msgspec.to_builtins(page)["errors"]}
+    found = {one["id"]: one for one in answered(page)["errors"]}
     assert list(found) == [one.id for one in within(events, hours, now)]
     for one in events:
         outcome = {

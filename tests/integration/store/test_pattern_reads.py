@@ -11,11 +11,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import counted
-import msgspec
 import pytest
 from assigning import Assigning
 from events import event
-from exact import difference
+from exact import answered, difference
 
 from exporter.events.cursor import parse_rank
 from exporter.events.event import ErrorEvent, isoformat
@@ -192,7 +191,7 @@ def test_lists_count_what_belongs_to_each_pattern(filled: tuple[Assigning, list[
     make(store, case.decisions)
     ids = {member: id_ for id_, group in case.groups.items() for member in group.members}
     for hours in HOURS:
-        found = msgspec.to_builtins(listed(store, hours, limit=1_000).patterns)
+        found = answered(listed(store, hours, limit=1_000).patterns)
         right = expected(events, case.groups, hours)
         settled(found, right, events)
         assert found == right, f"{hours} h: {difference(found, right)}"
@@ -203,7 +202,7 @@ def test_lists_count_what_belongs_to_each_pattern(filled: tuple[Assigning, list[
             for one in right
             if one["ever_first_seen"] >= since
         }
-        shown = msgspec.to_builtins(overview.error_patterns)
+        shown = answered(overview.error_patterns)
         categories = counted.overview(events, hours, NOW, ids)["error_patterns"]["categories"]
         assert shown == {"top_patterns": right[:10], "categories": categories}
 
@@ -215,12 +214,12 @@ def test_every_id_leads_to_the_whole_pattern(filled: tuple[Assigning, list[Error
     make(store, case.decisions)
     for hours in HOURS:
         within = counted.within(events, hours, NOW)
-        for pattern in msgspec.to_builtins(listed(store, hours, limit=1_000).patterns):
+        for pattern in answered(listed(store, hours, limit=1_000).patterns):
             id_, group = pattern["pattern_id"], case.groups[pattern["pattern_id"]]
             mine = [one for one in within if one.fingerprint in group.members]
             for way in {id_, group.members[0]}:
                 found = store.read(GetPattern(id=way, range=TimeRange(hours=hours), now=NOW))
-                plain = msgspec.to_builtins(found)
+                plain = answered(found)
                 assert {key: plain[key] for key in pattern} == pattern
                 assert [one.id for one in found.recent_errors] == [one.id for one in mine[:20]]
                 assert plain["worker_stats"] == workers(mine)

@@ -1,6 +1,7 @@
 """What a list reads of a report: the same of a large one as of a small one, and never its unknown fields."""
 
 import json
+import tracemalloc
 from typing import Any
 
 import msgspec
@@ -11,8 +12,8 @@ from hypothesis import strategies as st
 from nasty import NASTY
 
 from exporter.events import listed as listed_module
-from exporter.events.error_object import of_event
-from exporter.events.listed import CONTEXTS, LARGE, listed
+from exporter.events.error_object import ErrorObject, error_object, of_event
+from exporter.events.listed import CONTEXTS, KEPT_WHOLE, LARGE, listed
 from exporter.events.stored import known, payload
 from exporter.ingest.parse import ReportError, parse_report
 
@@ -43,7 +44,19 @@ def object_of(items: list[tuple[str, str]]) -> str:
 
 # What stays as it was sent has to mean the same as what was read and written again.
 NUMBERS = st.sampled_from(
-    ["1e400", "-1E+0400", "9" * 400, "0." + "1" * 400 + "e2", "1e-400", "1e99", "-0.0", "8.0", "2"]
+    [
+        "9" * 250 + "e99",
+        "18446744073709551616",
+        "1e400",
+        "-1E+0400",
+        "9" * 400,
+        "0." + "1" * 400 + "e2",
+        "1e-400",
+        "1e99",
+        "-0.0",
+        "8.0",
+        "2",
+    ]
 )
 TEXTS = st.sampled_from(
     ['"93 %"', '"a 1e400"', r'"\ud83d\ude00 \u001b[1m"', "null", "true", "[]", "{}", '"4711"', "[null]"]
@@ -66,6 +79,8 @@ VALUES = st.recursive(
 @example('{"system_context": {"a": 1, "a": [1e3, 2 ]}, "run": {"id": "7"}, "run": null}')
 @example('{"system_context": {"a": 1e400}, "devices": [{"own": -1E+0400}]}')
 @example('{"system_context": {"a": %s.5}}' % ("9" * 400))
+@example('{"system_context": {"a":%se99}}' % ("9" * 211))
+@example('{"worker_id": 5, "test": {"attempt": 99999999999999999999999}}')
 @example(r'{"system_cont\u0065xt": {"b": "\ud800"}, "test": {"attempt": 2.0}}')
 def test_contexts_mean_what_was_sent(body: str) -> None:
     sent = known(payload(body))
@@ -86,6 +101,36 @@ def test_contexts_that_stay_as_they_were_sent() -> None:
     shown, _ = listed('{"message":"m","system_context":{ "hostname":"h",\n"exact": 1.10 }}')
     assert bytes(shown.system_context) == b'{ "hostname":"h",\n"exact": 1.10 }'
     assert bytes(shown.run) == b"null"
+
+
+def test_hashes_are_no_numbers() -> None:
+    commit = "5e123" + "0" * 35
+    run = '{ "commit":"' + commit + '","id":"-5E999"}'
+    shown, _ = listed('{"message":"m","run":' + run + "}")
+    assert bytes(shown.run) == run.encode()
+
+
+def test_contexts_of_a_large_report_do_not_keep_it_in_memory() -> None:
+    body = '{"message":"m","run":{"id":"1"},"own":"%s"}' % ("x" * 2 * KEPT_WHOLE)
+    tracemalloc.start()
+    kept = [listed(body) for _ in range(100)]
+    size = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    assert size < 100 * KEPT_WHOLE, len(kept)
+
+
+def test_an_event_and_its_row_have_the_same_object() -> None:
+    body = '{"message":"m","traceback":"t","system_context":{"hostname":"h"},"devices":[{"index":1}]}'
+    one = event(7, body=body, message="\x1b[1mm", severity="critical", category="NETWORK_ERROR", devices=("gpu 1",))
+    names = {"error_category": "category", "is_hardware_error": "hardware_error", "device_names": "devices"}
+    columns = {
+        name: getattr(one, names.get(name, name))
+        for name in ErrorObject.__struct_fields__
+        if hasattr(one, names.get(name, name)) and name not in CONTEXTS
+    }
+    for name in ("reasons", "warnings", "device_names"):
+        columns[name] = list(columns[name])
+    assert msgspec.json.encode(error_object(columns, body)) == msgspec.json.encode(of_event(one))
 
 
 def values(body: str) -> tuple[dict[str, Any], list[str]]:
