@@ -21,7 +21,7 @@ NULL: Final = msgspec.Raw(b"null")
 _NAMES: Final = (*TEXTS, *CONTEXTS)
 # What may be a number that is too large. In a text, such as a hash, it follows a quote.
 _may_be_infinite: Final = re2.compile(rb"[:,\[\s]-?[0-9.]+[eE]\+?[0-9]{3}|[0-9]{%d}" % LONG_NUMBER).search
-_decode = msgspec.json.Decoder(msgspec.defstruct("_Listed", [(name, msgspec.Raw, NULL) for name in _NAMES])).decode
+_decode = msgspec.json.Decoder(msgspec.defstruct("_Parts", [(name, msgspec.Raw, NULL) for name in _NAMES])).decode
 _encode = msgspec.json.Encoder().encode
 _check = msgspec.json.Decoder(ErrorReport).decode
 
@@ -45,8 +45,7 @@ _decode_as_sent = msgspec.json.Decoder(Listed).decode
 def listed(body: str) -> tuple[Listed, list[str]]:
     """Returns message, traceback and contexts of a report, each in its type, and the names of those that are too long
     for a list: contexts, and texts that were sent as an array or object. They are null. A long string is whole."""
-    shown = _as_sent(body)
-    if shown is not None:
+    if len(body) <= MAX_LISTED_CONTEXT and (shown := _as_sent(body.encode())) is not None:
         return shown, []
     if len(body) <= LARGE:
         read = known(payload(body))
@@ -62,10 +61,9 @@ def listed(body: str) -> tuple[Listed, list[str]]:
     return shown, too_long
 
 
-def _as_sent(body: str) -> Listed | None:
-    """Returns what a list shows of a report if the contexts can stay as they were sent. Takes half of the time of the
-    other way."""
-    sent = body.encode()
+def _as_sent(sent: bytes) -> Listed | None:
+    """Returns what a list shows of a report if the contexts can stay as they were sent, so that they need not become
+    Python objects and be encoded again; else None."""
     if len(sent) > MAX_LISTED_CONTEXT or _may_be_infinite(sent):  # msgspec does not look at the numbers in a `Raw`
         return None
     try:

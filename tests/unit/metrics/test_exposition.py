@@ -229,15 +229,7 @@ def test_numbers_are_written_as_go_does() -> None:
     values += [chosen.randrange(10 ** chosen.randint(1, 17)) for _ in range(1_000)]
     for value in values:
         assert number(value) == floatToGoString(value), value
-    floats = [
-        *map(float, values),
-        float("nan"),
-        float("inf"),
-        float("-inf"),
-        9_999_999_999_999_998.0,
-        0.0001,
-        0.00009999,
-    ]
+    floats = [float(value) for value in [*values, "nan", "inf", "-inf", 9_999_999_999_999_998, 0.0001, 0.00009999]]
     assert numbers(floats) == [floatToGoString(value) for value in floats]
     assert numbers([]) == []
 
